@@ -1,0 +1,33 @@
+// Adam, as torch.optim.Adam computes it:
+//   m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
+//   param -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
+// The two bias corrections come from the host in f64. Padding has g = 0 and stays zero.
+// Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2014. One invocation per vec4.
+
+struct Params {
+    quads: u32, // vec4s of the range
+    rate1: f32, // 1 - b1
+    rate2: f32, // 1 - b2
+    beta2: f32, // b2: each rounded from f64 by itself, since 1 - f32(0.999) is 5e-5 off
+    eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> step: Step;
+@group(0) @binding(1) var<storage, read> grad: array<vec4<f32>>; // [quads]
+@group(0) @binding(2) var<storage, read_write> param: array<vec4<f32>>; // [quads]
+@group(0) @binding(3) var<storage, read_write> moment1: array<vec4<f32>>; // [quads]
+@group(0) @binding(4) var<storage, read_write> moment2: array<vec4<f32>>; // [quads]
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let at = (workgroup.x + workgroup.y * GRID_X) * 64u + thread;
+    if (at >= params.quads) {
+        return;
+    }
+    let g = grad[at];
+    let m = moment1[at] + params.rate1 * (g - moment1[at]);
+    let v = params.beta2 * moment2[at] + params.rate2 * g * g;
+    moment1[at] = m;
+    moment2[at] = v;
+    param[at] -= step.step_size * m / (sqrt(v) * step.inv_sqrt_bias2 + params.eps);
+}

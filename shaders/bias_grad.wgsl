@@ -1,0 +1,43 @@
+// Partial column sums of a matrix: out[p, c] = sum of dy[r, c] over the rows r of part p.
+// The gradient of a bias, once split_sum has added the parts. A workgroup takes one part of the rows and up
+// to 64 vec4 columns; where there are fewer columns, several rows go side by side.
+
+struct Params {
+    rows: u32,
+    quads: u32, // vec4s of a row
+    parts: u32,
+    rows_per_part: u32,
+}
+
+@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>; // [rows, C]
+@group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>; // [parts, C]
+
+const WIDTH: u32 = min(64u, params.quads);
+const LANES: u32 = 64u / WIDTH; // rows side by side
+const COLUMN_BLOCKS: u32 = (params.quads + WIDTH - 1u) / WIDTH;
+
+var<workgroup> sh_sum: array<vec4<f32>, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let group = workgroup.x + workgroup.y * GRID_X;
+    let part = group / COLUMN_BLOCKS;
+    let column = (group % COLUMN_BLOCKS) * WIDTH + thread % WIDTH;
+    let lane = thread / WIDTH;
+    let begin = part * params.rows_per_part;
+    let end = min(params.rows, begin + params.rows_per_part);
+    var sum = vec4<f32>(0.0);
+    if (column < params.quads && lane < LANES && part < params.parts) {
+        for (var row = begin + lane; row < end; row += LANES) {
+            sum += dy[row * params.quads + column];
+        }
+    }
+    sh_sum[thread] = sum;
+    workgroupBarrier();
+    if (lane == 0u && column < params.quads && part < params.parts) {
+        for (var other = 1u; other < LANES; other += 1u) {
+            sum += sh_sum[other * WIDTH + thread];
+        }
+        out[part * params.quads + column] = sum;
+    }
+}

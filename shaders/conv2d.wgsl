@@ -1,0 +1,48 @@
+// Convolution, kernel 4, stride 2, padding 1, as an implicit matrix product:
+//   out[n, i, j, o] = sum over ky, kx, c of x[n, 2i - 1 + ky, 2j - 1 + kx, c] * weight[o, ky, kx, c]
+// A is the window of x (never stored), rows are output pixels; B is weight, K = 4 * 4 * C_high.
+// Also the input gradient of a transposed convolution with the same weight.
+
+struct Params {
+    images: u32,
+    low_h: u32,
+    low_w: u32,
+    low_c: u32, // C_low, a multiple of 4
+    high_c: u32, // C_high, a multiple of 4
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>; // [N, 2H, 2W, C_high]
+@group(0) @binding(1) var<storage, read> weight: array<vec4<f32>>; // [C_low, 4, 4, C_high]
+@group(0) @binding(2) var<storage, read> aux: array<vec4<f32>>; // bias [C_low] or mask, shaped as out
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>; // [N, H, W, C_low]
+
+const M: u32 = params.images * params.low_h * params.low_w;
+const N: u32 = params.low_c;
+const K: u32 = 16u * params.high_c;
+const PLANES: u32 = 1u;
+const A_ALONG_K: bool = true;
+const B_ALONG_K: bool = true;
+
+fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
+    let tap = k / params.high_c;
+    let image = m / (params.low_h * params.low_w);
+    // one more than the row and column of x, so that the padding is 0 and no index is negative
+    let row = 2u * ((m / params.low_w) % params.low_h) + tap / 4u;
+    let col = 2u * (m % params.low_w) + tap % 4u;
+    if (m >= M || k >= K || row == 0u || row > 2u * params.low_h || col == 0u || col > 2u * params.low_w) {
+        return vec4<f32>(0.0);
+    }
+    let pixel = (image * 2u * params.low_h + row - 1u) * 2u * params.low_w + col - 1u;
+    return x[(pixel * params.high_c + k % params.high_c) / 4u]; // x[n, row - 1, col - 1, c..c+3]
+}
+
+fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
+    if (n >= N || k >= K) {
+        return vec4<f32>(0.0);
+    }
+    return weight[(n * K + k) / 4u]; // weight[o, ky, kx, c..c+3]
+}
+
+fn place(plane: u32, m: u32, n: u32) -> u32 {
+    return (m * N + n) / 4u;
+}

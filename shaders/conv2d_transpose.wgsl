@@ -1,0 +1,57 @@
+// Transposed convolution, kernel 4, stride 2, padding 1, as an implicit matrix product:
+//   out[n, 2i - 1 + ky, 2j - 1 + kx, c] += x[n, i, j, o] * weight[o, ky, kx, c]
+// An output pixel of row parity py and column parity px has exactly 2 x 2 taps: with t in {0, 1},
+//   row 2i + py takes x's row i + py - 1 + t through ky = 3 - py - 2t, and columns likewise.
+// The four parities are four planes: rows are x's pixels, K = 2 * 2 * C_low.
+// Also the input gradient of a convolution with the same weight.
+
+struct Params {
+    images: u32,
+    low_h: u32,
+    low_w: u32,
+    low_c: u32, // C_low, a multiple of 4
+    high_c: u32, // C_high, a multiple of 4
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>; // [N, H, W, C_low]
+@group(0) @binding(1) var<storage, read> weight: array<vec4<f32>>; // [C_low, 4, 4, C_high]
+@group(0) @binding(2) var<storage, read> aux: array<vec4<f32>>; // bias [C_high] or mask, shaped as out
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>; // [N, 2H, 2W, C_high]
+
+const M: u32 = params.images * params.low_h * params.low_w;
+const N: u32 = params.high_c;
+const K: u32 = 4u * params.low_c;
+const PLANES: u32 = 4u;
+const A_ALONG_K: bool = true;
+const B_ALONG_K: bool = false;
+
+fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
+    let tap = k / params.low_c;
+    let image = m / (params.low_h * params.low_w);
+    // one more than the row and column of x: 0 and H + 1 lie outside
+    let row = (m / params.low_w) % params.low_h + plane / 2u + tap / 2u;
+    let col = m % params.low_w + plane % 2u + tap % 2u;
+    if (m >= M || k >= K || row == 0u || row > params.low_h || col == 0u || col > params.low_w) {
+        return vec4<f32>(0.0);
+    }
+    let pixel = (image * params.low_h + row - 1u) * params.low_w + col - 1u;
+    return x[(pixel * params.low_c + k % params.low_c) / 4u]; // x[n, row - 1, col - 1, o..o+3]
+}
+
+fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
+    if (n >= N || k >= K) {
+        return vec4<f32>(0.0);
+    }
+    let tap = k / params.low_c;
+    let ky = 3u - plane / 2u - 2u * (tap / 2u);
+    let kx = 3u - plane % 2u - 2u * (tap % 2u);
+    let o = k % params.low_c;
+    return weight[((o * 16u + ky * 4u + kx) * N + n) / 4u]; // weight[o, ky, kx, c..c+3]
+}
+
+fn place(plane: u32, m: u32, n: u32) -> u32 {
+    let image_row = m / params.low_w; // image and row together: rows of all images are evenly spaced
+    let row = 2u * image_row + plane / 2u;
+    let col = 2u * (m % params.low_w) + plane % 2u;
+    return ((row * 2u * params.low_w + col) * N + n) / 4u; // out[n, 2i + py, 2j + px, c..c+3]
+}

@@ -1,0 +1,48 @@
+// Weight gradient of both convolutions, kernel 4, stride 2, padding 1, as an implicit matrix product:
+//   out[o, ky, kx, c] = sum over n, i, j of low[n, i, j, o] * high[n, 2i - 1 + ky, 2j - 1 + kx, c]
+// For conv2d, low is dy and high is x; for conv2d_transpose, low is x and high is dy.
+// Rows are o, columns (ky, kx, c); the sum runs over every pixel of low, which is why it is split.
+
+struct Params {
+    images: u32,
+    low_h: u32,
+    low_w: u32,
+    low_c: u32, // C_low, a multiple of 4
+    high_c: u32, // C_high, a multiple of 4
+}
+
+@group(0) @binding(0) var<storage, read> low: array<vec4<f32>>; // [N, H, W, C_low]
+@group(0) @binding(1) var<storage, read> high: array<vec4<f32>>; // [N, 2H, 2W, C_high]
+@group(0) @binding(2) var<storage, read> aux: array<vec4<f32>>; // unused
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>; // [C_low, 4, 4, C_high]
+
+const M: u32 = params.low_c;
+const N: u32 = 16u * params.high_c;
+const K: u32 = params.images * params.low_h * params.low_w;
+const PLANES: u32 = 1u;
+const A_ALONG_K: bool = false;
+const B_ALONG_K: bool = false;
+
+fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
+    if (m >= M || k >= K) {
+        return vec4<f32>(0.0);
+    }
+    return low[(k * M + m) / 4u]; // low[n, i, j, o..o+3]
+}
+
+fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
+    let tap = n / params.high_c;
+    let image = k / (params.low_h * params.low_w);
+    // one more than the row and column of high, so that the padding is 0 and no index is negative
+    let row = 2u * ((k / params.low_w) % params.low_h) + tap / 4u;
+    let col = 2u * (k % params.low_w) + tap % 4u;
+    if (n >= N || k >= K || row == 0u || row > 2u * params.low_h || col == 0u || col > 2u * params.low_w) {
+        return vec4<f32>(0.0);
+    }
+    let pixel = (image * 2u * params.low_h + row - 1u) * 2u * params.low_w + col - 1u;
+    return high[(pixel * params.high_c + n % params.high_c) / 4u]; // high[n, row - 1, col - 1, c..c+3]
+}
+
+fn place(plane: u32, m: u32, n: u32) -> u32 {
+    return (m * N + n) / 4u;
+}

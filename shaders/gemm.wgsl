@@ -1,0 +1,87 @@
+// What every matrix product shares, whatever its core and its op.
+//
+// PLANES independent products C = A B of M x K by K x N run in one dispatch, the sum over K cut into SPLITS
+// parts. An op's file gives the sizes and three functions:
+//   load_a(plane, m, k)  four elements of A: along k if A_ALONG_K, else along m; zero outside
+//   load_b(plane, n, k)  four elements of B: along k if B_ALONG_K, else along n; zero outside
+//   place(plane, m, n)   the vec4 index in `out` of row m, columns n..n+3
+// A core's file (gemm_tile, gemm_subgroup) gives TILE_M, TILE_N, TILE_K and main.
+
+const TILES_M: u32 = (M + TILE_M - 1u) / TILE_M;
+const TILES_N: u32 = (N + TILE_N - 1u) / TILE_N;
+
+struct Tile {
+    plane: u32,
+    split: u32,
+    m: u32, // first row
+    n: u32, // first column
+    k_begin: u32,
+    k_end: u32,
+}
+
+// Neighbouring workgroups share rows of A. A group beyond the last tile gets an empty one, out of range.
+fn tile_of(group: u32) -> Tile {
+    let n = group % TILES_N;
+    let m = (group / TILES_N) % TILES_M;
+    let part = group / (TILES_N * TILES_M);
+    let split = part % SPLITS;
+    let plane = part / SPLITS;
+    let k_begin = select(K, split * K_PER_SPLIT, plane < PLANES);
+    return Tile(plane, split, m * TILE_M, n * TILE_N, k_begin, min(K, k_begin + K_PER_SPLIT));
+}
+
+// column i of the result: rows m..m+3 of A at k + i
+fn block_a(plane: u32, m: u32, k: u32) -> mat4x4<f32> {
+    if (A_ALONG_K) {
+        return transpose(mat4x4<f32>(
+            load_a(plane, m, k),
+            load_a(plane, m + 1u, k),
+            load_a(plane, m + 2u, k),
+            load_a(plane, m + 3u, k),
+        ));
+    }
+    return mat4x4<f32>(
+        load_a(plane, m, k),
+        load_a(plane, m, k + 1u),
+        load_a(plane, m, k + 2u),
+        load_a(plane, m, k + 3u),
+    );
+}
+
+// column i of the result: columns n..n+3 of B at k + i
+fn block_b(plane: u32, n: u32, k: u32) -> mat4x4<f32> {
+    if (B_ALONG_K) {
+        return transpose(mat4x4<f32>(
+            load_b(plane, n, k),
+            load_b(plane, n + 1u, k),
+            load_b(plane, n + 2u, k),
+            load_b(plane, n + 3u, k),
+        ));
+    }
+    return mat4x4<f32>(
+        load_b(plane, n, k),
+        load_b(plane, n, k + 1u),
+        load_b(plane, n, k + 2u),
+        load_b(plane, n, k + 3u),
+    );
+}
+
+fn store_row(tile: Tile, m: u32, n: u32, sum: vec4<f32>) {
+    if (m >= M || n >= N || tile.plane >= PLANES) {
+        return;
+    }
+    let at = place(tile.plane, m, n);
+    if (SPLITS > 1u) {
+        out[tile.split * (PLANES * M * N / 4u) + at] = sum;
+    } else {
+        finish(at, n / 4u, sum);
+    }
+}
+
+// column r of the block is row m + r of C
+fn store_block(tile: Tile, m: u32, n: u32, block: mat4x4<f32>) {
+    store_row(tile, m, n, block[0]);
+    store_row(tile, m + 1u, n, block[1]);
+    store_row(tile, m + 2u, n, block[2]);
+    store_row(tile, m + 3u, n, block[3]);
+}

@@ -1,0 +1,14 @@
+// The one uniform that changes from step to step; everything else is fixed when the plan is made.
+
+struct Step {
+    seed_lo: u32,
+    seed_hi: u32,
+    stream: u32, // which sequence of normals: training, validation, samples
+    step: u32, // counts the steps of the run
+    first: u32, // index in the batch of this micro-batch's first picture
+    count: u32, // pictures of this micro-batch that count; the rest is padding
+    beta: f32, // weight of KL
+    scale: f32, // standard deviation of the normals
+    step_size: f32, // Adam: learning rate / (1 - beta1^t)
+    inv_sqrt_bias2: f32, // Adam: 1 / sqrt(1 - beta2^t)
+}

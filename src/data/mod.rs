@@ -1,0 +1,39 @@
+//! Pictures: finding, decoding, caching, shuffling and handing them out in batches, and the built-in
+//! procedural landscapes.
+//!
+//! Knows nothing of the GPU, of the model or of training; uses only [`crate::error`].
+//!
+//! ```text
+//! scan(folder) -> Dataset -> Source -> Pictures::prepare -> Loader -> Batch
+//!                  synth::landscape -^
+//! ```
+//!
+//! A picture is RGB8, `[size, size, 3]`, row by row from the top; a [`Batch`] is RGBA8, because the kernels
+//! read four channels at a time.
+
+mod check;
+mod decode;
+mod jpeg;
+mod loader;
+mod pictures;
+mod scan;
+mod sheet;
+mod shuffle;
+mod sniff;
+mod source;
+pub mod synth;
+mod text;
+
+pub use check::{Report, SplitCounts, check};
+pub use decode::{Decoded, Resize, decode, load, resize_rgb};
+pub use loader::{Batch, Loader};
+pub use pictures::Pictures;
+pub use scan::{Dataset, Item, Layout, scan};
+pub use sheet::{GAP, grid, save_png};
+pub use shuffle::order;
+pub use source::Source;
+pub use synth::{Biome, Factors, landscape, write_synth};
+pub use text::{Skipped, printable};
+
+/// Told about progress: how many are done, and of how many. Called from several threads.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);

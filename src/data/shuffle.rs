@@ -1,0 +1,37 @@
+//! Seeded shuffling, written out in full.
+//!
+//! The order of an epoch is part of what makes a run repeatable, and a resumed run continues in the middle
+//! of one: neither may change because a dependency improved its own shuffle. So only the ChaCha8 stream is
+//! taken from outside, and the rest is here.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// Separates the streams of different uses of one seed.
+pub(super) const SPLIT: u64 = 1;
+const EPOCH: u64 = 2;
+
+/// The order in which epoch `epoch` visits `len` pictures: a permutation of `0..len`.
+///
+/// A function of its arguments alone, the same on every platform and in every version. Epochs of one seed are
+/// independent of each other. Lengths above `u32::MAX` are a programming mistake.
+pub fn order(seed: u64, epoch: u32, len: usize) -> Vec<u32> {
+    let len = u32::try_from(len).expect("order: more pictures than u32 can number");
+    let mut order: Vec<u32> = (0..len).collect();
+    shuffle(&mut order, seed, EPOCH, u64::from(epoch));
+    order
+}
+
+/// Fisher-Yates from the top, with ChaCha8 keyed by `(seed, purpose, number)`.
+pub(super) fn shuffle<T>(items: &mut [T], seed: u64, purpose: u64, number: u64) {
+    let mut key = [0u8; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&purpose.to_le_bytes());
+    key[16..24].copy_from_slice(&number.to_le_bytes());
+    let mut stream = ChaCha8Rng::from_seed(key);
+    for last in (1..items.len()).rev() {
+        // multiply-shift: the bias of 2^-64 * len is far below anything that could be seen
+        let below = (last as u128 + 1) * u128::from(stream.next_u64());
+        items.swap(last, (below >> 64) as usize);
+    }
+}

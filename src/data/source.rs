@@ -1,0 +1,132 @@
+//! Where pictures come from: files, or the procedural landscapes.
+
+use std::path::{Path, PathBuf};
+
+use super::decode::{Resize, load};
+use super::scan::Item;
+use super::synth;
+use crate::error::{Error, Result};
+
+/// A numbered list of pictures that can be made at any size.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Files of a [`super::Dataset`].
+    Folder {
+        /// The data set's root: names are given from here.
+        root: PathBuf,
+        /// One of its splits.
+        items: Vec<Item>,
+        /// How a picture becomes square.
+        resize: Resize,
+    },
+    /// The landscapes `first..first + count` of `seed`, see [`synth::landscape`].
+    Synthetic {
+        /// The seed of all landscapes.
+        seed: u64,
+        /// The number of the first landscape: keeps the splits apart.
+        first: u64,
+        /// How many.
+        count: usize,
+    },
+}
+
+impl Source {
+    /// The number of pictures.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Folder { items, .. } => items.len(),
+            Self::Synthetic { count, .. } => *count,
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Picture `index` as RGB8 `[size, size, 3]`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with the file's path, see [`super::decode()`].
+    pub fn load(&self, index: usize, size: u32) -> Result<Vec<u8>> {
+        self.pixels(index, size).map_err(|reason| Error::data(self.path(index), reason))
+    }
+
+    /// Where picture `index` lies: the file, or a made-up name for a procedural one.
+    pub fn path(&self, index: usize) -> PathBuf {
+        match self {
+            Self::Folder { items, .. } => items[index].path.clone(),
+            Self::Synthetic { .. } => PathBuf::from(self.name(index)),
+        }
+    }
+
+    /// A name to show for picture `index`: the path from the root with `/`, escaped, see [`super::printable`].
+    pub fn name(&self, index: usize) -> String {
+        match self {
+            Self::Folder { root, items, .. } => super::text::printable_text(&relative(root, &items[index].path)),
+            Self::Synthetic { seed, first, .. } => format!("landscape {seed}/{}", first + index as u64),
+        }
+    }
+
+    /// The class of picture `index`: an index in [`super::Dataset::classes`], or in [`synth::Biome::ALL`].
+    pub fn label(&self, index: usize) -> u32 {
+        match self {
+            Self::Folder { items, .. } => items[index].label,
+            Self::Synthetic { seed, first, .. } => synth::factors(*seed, first + index as u64).biome as u32,
+        }
+    }
+
+    /// A 64-bit digest (FNV-1a) of the relative names and the file sizes, in order, and of how pictures are
+    /// made square. It tells whether a resumed run sees the data that it began with; it does not read pixels,
+    /// and does not depend on where the folder lies. A file that is missing counts as size `u64::MAX`.
+    pub fn fingerprint(&self) -> u64 {
+        let mut digest = Fnv::new();
+        match self {
+            Self::Folder { root, items, resize } => {
+                digest.add(resize.to_string().as_bytes());
+                for item in items {
+                    digest.add(relative(root, &item.path).as_bytes());
+                    let size = std::fs::metadata(&item.path).map_or(u64::MAX, |meta| meta.len());
+                    digest.add(&size.to_le_bytes());
+                }
+            }
+            Self::Synthetic { seed, first, count } => {
+                digest.add(b"synthetic");
+                for number in [u64::from(synth::VERSION), *seed, *first, *count as u64] {
+                    digest.add(&number.to_le_bytes());
+                }
+            }
+        }
+        digest.0
+    }
+
+    /// As [`Source::load`], with the bare reason.
+    pub(super) fn pixels(&self, index: usize, size: u32) -> Result<Vec<u8>, String> {
+        match self {
+            Self::Folder { items, resize, .. } => load(&items[index].path, size, *resize),
+            Self::Synthetic { seed, first, .. } => Ok(synth::landscape(*seed, first + index as u64, size).0),
+        }
+    }
+}
+
+/// `path` from `root`, parts joined by `/` on every platform.
+fn relative(root: &Path, path: &Path) -> String {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+/// FNV-1a with 64 bits.
+pub(super) struct Fnv(pub(super) u64);
+
+impl Fnv {
+    pub(super) fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    /// Adds `bytes` and their number, so that neighbours cannot run into each other.
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        for &byte in bytes.iter().chain(&(bytes.len() as u64).to_le_bytes()) {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! One landscape: sky, ridges and ground, from back to front.
+
+use super::Factors;
+use super::ground::{Column, Ground};
+use super::noise::{Rgb, Stream, mix};
+use super::ridges::Ridges;
+use super::sky::Sky;
+
+/// What every layer needs to know of the light and of the pixels.
+pub(super) struct View {
+    pub(super) factors: Factors,
+    /// Width of a sample in units of the picture's width: half a pixel.
+    pub(super) pixel: f32,
+    /// Colour of direct light.
+    pub(super) sun: Rgb,
+    /// Colour of light from the whole sky.
+    pub(super) ambient: Rgb,
+    /// Colour of distant air.
+    pub(super) air: Rgb,
+}
+
+impl View {
+    /// The light on a surface that the sun meets with `share` (0 to 1) of its strength.
+    pub(super) fn lit(&self, colour: Rgb, share: f32) -> Rgb {
+        [0, 1, 2].map(|c| colour[c] * (self.ambient[c] + self.sun[c] * share))
+    }
+
+    /// How much of a pixel at height `y` lies below an edge at `edge` (both from the top).
+    pub(super) fn below(&self, y: f32, edge: f32) -> f32 {
+        ((y - edge) / (self.pixel * 1.6) + 0.5).clamp(0.0, 1.0)
+    }
+}
+
+pub(super) struct Scene {
+    view: View,
+    sky: Sky,
+    ridges: Ridges,
+    ground: Ground,
+}
+
+impl Scene {
+    pub(super) fn new(factors: Factors, stream: &mut Stream, size: u32) -> Self {
+        let pixel = 0.5 / size as f32;
+        let sky = Sky::new(&factors, stream);
+        let (sun, ambient, air) = sky.light();
+        let view = View { factors, pixel, sun, ambient, air };
+        let ridges = Ridges::new(&view, stream);
+        let ground = Ground::new(&view, stream);
+        Self { view, sky, ridges, ground }
+    }
+
+    /// What is the same all along the vertical line at `x`, 0 to 1 from the left.
+    pub(super) fn column(&self, x: f32) -> Column {
+        self.ground.column(&self.view, x)
+    }
+
+    /// The light at a place of `column`, `y` from 0 to 1 from the top.
+    pub(super) fn at(&self, column: &Column, y: f32) -> Rgb {
+        let x = column.x;
+        let cover = self.view.below(y, column.edge);
+        if cover <= 0.0 {
+            return self.behind(x, y, 1.0);
+        }
+        let ground = self.ground.at(&self.view, column, y, &|x, y, blur| self.behind(x, y, blur));
+        if cover >= 1.0 { ground } else { mix(self.behind(x, y, 1.0), ground, cover) }
+    }
+
+    /// Sky and ridges; `blur` widens the pixel, for reflections.
+    fn behind(&self, x: f32, y: f32, blur: f32) -> Rgb {
+        self.ridges.over(&self.view, x, y, &|| self.sky.at(&self.view, x, y, blur))
+    }
+}

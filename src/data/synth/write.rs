@@ -1,0 +1,69 @@
+//! The procedural data set as files, in the layout of the reference data.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use super::{Factors, landscape};
+use crate::data::Progress;
+use crate::data::sheet::{grid, save_png, write_whole};
+use crate::error::{Error, Result};
+
+/// Writes the landscapes `0..count` of `seed` at `size` x `size` as PNGs, sorted into
+/// `Training Data/<biome>/`, `Validation Data/` and `Testing Data/` (90/5/5, at least one for validation when
+/// there are two), and `factors.csv` with one row for each: file, split, then the fields of [`Factors`].
+///
+/// # Errors
+/// [`Error::Usage`] for a count or size of 0, [`Error::Data`] when `out` exists and is not empty (two sets in
+/// one folder would mix), [`Error::Io`] when a file cannot be written.
+pub fn write_synth(out: &Path, count: usize, size: u32, seed: u64, progress: Progress<'_>) -> Result<()> {
+    if count == 0 || size == 0 {
+        return Err(Error::Usage(format!("{count} pictures of {size} x {size}: both must be at least 1")));
+    }
+    std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
+    let mut inside = std::fs::read_dir(out).map_err(Error::io("read", out))?;
+    if inside.next().is_some() {
+        return Err(Error::data(out, "is not empty; give a new folder, so that no other pictures mix in"));
+    }
+    let done = AtomicUsize::new(0);
+    let rows: Result<Vec<String>> = (0..count)
+        .into_par_iter()
+        .map(|index| {
+            let (rgb, factors) = landscape(seed, index as u64, size);
+            let split = split(index, count);
+            let file = format!("{split}/{}/landscape_{index:06}.png", factors.biome);
+            save_png(&grid(&[rgb], size, 1, 0), &out.join(&file))?;
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, count);
+            Ok(row(&file, split, &factors))
+        })
+        .collect();
+    let mut table = HEADER.to_string();
+    table.extend(rows?);
+    write_whole(&out.join("factors.csv"), |file| file.write_all(table.as_bytes()))
+}
+
+const HEADER: &str =
+    "file,split,biome,sun_x,sun_height,cloudiness,horizon,ridge_height,ridge_roughness,ridges,haze\n";
+
+fn row(file: &str, split: &str, factors: &Factors) -> String {
+    let Factors { biome, sun_x, sun_height, cloudiness, horizon, ridge_height, ridge_roughness, ridges, haze } =
+        factors;
+    format!(
+        "{file},{split},{biome},{sun_x},{sun_height},{cloudiness},{horizon},{ridge_height},{ridge_roughness},{ridges},{haze}\n"
+    )
+}
+
+/// The landscapes are independent of each other, so their order need not be shuffled.
+fn split(index: usize, count: usize) -> &'static str {
+    let tests = count / 20;
+    let validations = (count / 20).max(usize::from(count > 1));
+    if index < count - tests - validations {
+        "Training Data"
+    } else if index < count - tests {
+        "Validation Data"
+    } else {
+        "Testing Data"
+    }
+}

@@ -1,0 +1,88 @@
+//! What can go wrong outside the program: adapters, files, settings.
+//!
+//! Every message says what happened, to what, and what to do about it. Programming mistakes
+//! (a wrong shape between two ops) are asserts, not errors.
+
+use std::path::{Path, PathBuf};
+
+/// The library's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of the outside world, worded for the person who runs the program.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A setting that cannot be: ends the program with exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// No adapter, or none that matches what was asked for.
+    #[error("{0}")]
+    Adapter(String),
+    /// A tensor or arena is larger than the adapter allows.
+    #[error("{what} needs {needed} bytes, but {adapter} allows {limit} ({name}): {hint}")]
+    Limit {
+        /// the tensor or arena
+        what: String,
+        /// bytes it takes
+        needed: u64,
+        /// the adapter's name
+        adapter: String,
+        /// bytes it may take
+        limit: u64,
+        /// the WebGPU name of the limit
+        name: &'static str,
+        /// what to lower
+        hint: String,
+    },
+    /// The device was lost, ran out of memory, or refused a kernel.
+    #[error("{0}")]
+    Device(String),
+    /// The training pictures cannot be used.
+    #[error("{}: {reason}", .path.display())]
+    Data {
+        /// the folder or file
+        path: PathBuf,
+        /// what is wrong and what to do
+        reason: String,
+    },
+    /// A model or checkpoint that cannot be read.
+    #[error("{}: {reason}", .path.display())]
+    Model {
+        /// the file or folder
+        path: PathBuf,
+        /// what is wrong and what to do
+        reason: String,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", .path.display())]
+    Io {
+        /// the verb: "read", "write", "create"
+        action: &'static str,
+        /// the file or folder
+        path: PathBuf,
+        /// the system's reason
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// The [`Error::Data`] for `path`.
+    pub fn data(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
+        Self::Data { path: path.as_ref().to_path_buf(), reason: reason.into() }
+    }
+
+    /// The [`Error::Model`] for `path`.
+    pub fn model(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
+        Self::Model { path: path.as_ref().to_path_buf(), reason: reason.into() }
+    }
+
+    /// Turns an I/O error into one that names the path: `.map_err(Error::io("read", path))`.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// 2 for a mistake in the command, 1 for everything else.
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Usage(_)) { 2 } else { 1 }
+    }
+}

@@ -1,0 +1,233 @@
+//! Which GPU: listing, choosing, and what a plan needs to know of it.
+
+use wgpu::{Backends, DeviceType};
+
+use super::program::Plan;
+use crate::error::{Error, Result};
+
+/// How the user names an adapter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Choice {
+    /// A discrete GPU before an integrated one before a software adapter.
+    #[default]
+    HighPerformance,
+    /// An integrated GPU before a discrete one.
+    LowPower,
+    /// A CPU implementation: lavapipe, SwiftShader, WARP.
+    Software,
+    /// Its place in `wgvae adapters`.
+    Index(usize),
+    /// A part of its name, in any case.
+    Name(String),
+}
+
+impl std::str::FromStr for Choice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "high-performance" => Self::HighPerformance,
+            "low-power" => Self::LowPower,
+            "software" => Self::Software,
+            other => other.parse().map_or_else(|_| Self::Name(other.to_lowercase()), Self::Index),
+        })
+    }
+}
+
+/// What a plan needs to know of an adapter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The adapter's name, for errors.
+    pub name: String,
+    /// Most bytes of one storage binding.
+    pub binding_bytes: u64,
+    /// Most bytes of one buffer.
+    pub buffer_bytes: u64,
+    /// Runs on the CPU.
+    pub software: bool,
+    /// The subgroup size, where it is one fixed number and subgroup operations are there.
+    pub lanes: Option<u32>,
+}
+
+impl Target {
+    /// The limits that every WebGPU adapter has.
+    pub fn webgpu_default() -> Self {
+        let limits = wgpu::Limits::default();
+        Self {
+            name: "WebGPU's default limits".into(),
+            binding_bytes: limits.max_storage_buffer_binding_size,
+            buffer_bytes: limits.max_buffer_size,
+            software: false,
+            lanes: None,
+        }
+    }
+
+    /// The CPU twins: no limits.
+    pub fn twins() -> Self {
+        let name = "CPU twins".into();
+        Self { name, binding_bytes: u64::MAX, buffer_bytes: u64::MAX, software: true, lanes: None }
+    }
+
+    /// Checks that every buffer and binding of `plan` fits.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] naming the first that does not.
+    pub fn check(&self, plan: &Plan) -> Result<()> {
+        let hint = || "lower --micro-batch, --size, --hidden or --latent, or take another adapter".to_owned();
+        let limit = |what: String, needed, limit, name| {
+            Err(Error::Limit { what, needed, adapter: self.name.clone(), limit, name, hint: hint() })
+        };
+        for program in &plan.programs {
+            for dispatch in program.dispatches() {
+                for (tensor, (name, _)) in dispatch.bindings.iter().zip(&dispatch.reflection.bindings) {
+                    if tensor.bytes() > self.binding_bytes {
+                        let what = format!("{} ({name} {})", dispatch.label, tensor.shape);
+                        return limit(what, tensor.bytes(), self.binding_bytes, "maxStorageBufferBindingSize");
+                    }
+                }
+            }
+        }
+        for buffer in &plan.buffers {
+            if 4 * buffer.len > self.buffer_bytes {
+                return limit(buffer.label.clone(), 4 * buffer.len, self.buffer_bytes, "maxBufferSize");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An adapter that can be opened.
+#[derive(Debug, Clone)]
+pub struct Adapter {
+    pub(crate) inner: wgpu::Adapter,
+    /// Name, driver, back end, kind.
+    pub info: wgpu::AdapterInfo,
+    /// Its own limits.
+    pub limits: wgpu::Limits,
+    /// Its own features.
+    pub features: wgpu::Features,
+}
+
+/// The back ends compiled into this binary, by the names of `--backend`.
+const BACKENDS: [(&str, Backends); 4] =
+    [("vulkan", Backends::VULKAN), ("metal", Backends::METAL), ("dx12", Backends::DX12), ("gl", Backends::GL)];
+
+/// The back ends that `--backend NAME` allows.
+///
+/// # Errors
+/// [`Error::Usage`] if there is no such back end or it is not compiled in.
+pub fn backends(name: Option<&str>) -> Result<Backends> {
+    let compiled = wgpu::Instance::enabled_backend_features();
+    let Some(name) = name else { return Ok(compiled) };
+    let there: Vec<&str> = BACKENDS.iter().filter(|(_, b)| compiled.contains(*b)).map(|(n, _)| *n).collect();
+    match BACKENDS.iter().find(|(n, _)| *n == name) {
+        Some((_, backend)) if compiled.contains(*backend) => Ok(*backend),
+        Some(_) => Err(Error::Usage(format!(
+            "back end {name} is not compiled into this binary, which has: {}",
+            there.join(", ")
+        ))),
+        None => Err(Error::Usage(format!("no back end is called {name:?}; there are: {}", there.join(", ")))),
+    }
+}
+
+impl Adapter {
+    /// Every adapter of the given back ends, in a fixed order.
+    pub fn list(backends: Backends) -> Vec<Self> {
+        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+        descriptor.backends = backends;
+        descriptor.flags = wgpu::InstanceFlags::empty().with_env();
+        let instance = wgpu::Instance::new(descriptor);
+        let adapters = pollster::block_on(instance.enumerate_adapters(backends));
+        adapters
+            .into_iter()
+            .map(|inner| {
+                let (info, limits, features) = (inner.get_info(), inner.limits(), inner.features());
+                Self { inner, info, limits, features }
+            })
+            .collect()
+    }
+
+    /// The adapter that `choice` names.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] if there is none, with what to install or the list of those there are.
+    pub fn choose(choice: &Choice, backends: Backends) -> Result<Self> {
+        let mut all = Self::list(backends);
+        if all.is_empty() {
+            return Err(Error::Adapter(format!(
+                "no GPU adapter found (back ends tried: {}).\n{}",
+                backend_names(backends),
+                "On Debian or Ubuntu `tools/run.sh` installs a software one (package mesa-vulkan-drivers); \
+                 otherwise install your GPU's Vulkan driver."
+            )));
+        }
+        let index = match choice {
+            Choice::Index(index) => (*index < all.len()).then_some(*index),
+            Choice::Name(part) => all.iter().position(|a| a.info.name.to_lowercase().contains(part)),
+            Choice::Software => all.iter().position(Self::is_software),
+            Choice::HighPerformance => best(&all, [DeviceType::DiscreteGpu, DeviceType::IntegratedGpu]),
+            Choice::LowPower => best(&all, [DeviceType::IntegratedGpu, DeviceType::DiscreteGpu]),
+        };
+        let Some(index) = index else {
+            let list: Vec<String> =
+                all.iter().enumerate().map(|(i, a)| format!("  {i}  {}", a.describe())).collect();
+            let asked = match choice {
+                Choice::Index(index) => format!("number {index}"),
+                Choice::Name(part) => format!("called {part:?}"),
+                _ => "that is software".into(),
+            };
+            return Err(Error::Adapter(format!("no adapter {asked}; there are:\n{}", list.join("\n"))));
+        };
+        Ok(all.swap_remove(index))
+    }
+
+    /// Whether it runs on the CPU.
+    pub fn is_software(&self) -> bool {
+        self.info.device_type == DeviceType::Cpu
+    }
+
+    /// One line: name, kind, back end, driver.
+    pub fn describe(&self) -> String {
+        let i = &self.info;
+        let kind = match i.device_type {
+            DeviceType::DiscreteGpu => "discrete GPU",
+            DeviceType::IntegratedGpu => "integrated GPU",
+            DeviceType::VirtualGpu => "virtual GPU",
+            DeviceType::Cpu => "software, runs on the CPU",
+            DeviceType::Other => "other",
+        };
+        let driver = format!("{} {}", i.driver, i.driver_info);
+        format!("{} ({kind}; {}; {})", i.name, format!("{:?}", i.backend).to_lowercase(), driver.trim())
+    }
+
+    /// What a plan needs to know of it.
+    pub fn target(&self) -> Target {
+        let fixed = self.info.subgroup_min_size == self.info.subgroup_max_size;
+        let subgroups = self.features.contains(wgpu::Features::SUBGROUP) && fixed;
+        Target {
+            name: self.info.name.clone(),
+            binding_bytes: self.limits.max_storage_buffer_binding_size,
+            buffer_bytes: self.limits.max_buffer_size,
+            software: self.is_software(),
+            lanes: subgroups.then_some(self.info.subgroup_min_size),
+        }
+    }
+}
+
+/// The first adapter of the most wanted kind; software comes last.
+fn best(all: &[Adapter], wanted: [DeviceType; 2]) -> Option<usize> {
+    let rank = |a: &Adapter| match a.info.device_type {
+        kind if kind == wanted[0] => 0,
+        kind if kind == wanted[1] => 1,
+        DeviceType::VirtualGpu => 2,
+        DeviceType::Other => 3,
+        _ => 4,
+    };
+    (0..all.len()).min_by_key(|&i| (rank(&all[i]), i))
+}
+
+/// The names of `backends`, for messages.
+pub fn backend_names(backends: Backends) -> String {
+    let names: Vec<&str> = BACKENDS.iter().filter(|(_, b)| backends.contains(*b)).map(|(n, _)| *n).collect();
+    names.join(", ")
+}

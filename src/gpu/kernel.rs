@@ -1,0 +1,174 @@
+//! A kernel: WGSL files laid end to end behind a header of constants, and what naga reads off them.
+//!
+//! WGSL is the source of truth for bindings, access and workgroup size. Sizes are fixed when a plan is
+//! made, so they are compiled in: the header says `const params = Params(..);` for the `struct Params` that
+//! the file declares, and every division by a shape is a division by a constant.
+
+use std::fmt::Write as _;
+
+/// One file of `shaders/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// The file's name, `conv2d.wgsl`.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// The [`Source`] of a file in `shaders/`: `wgsl!("conv2d")`.
+#[macro_export]
+macro_rules! wgsl {
+    ($name:literal) => {
+        $crate::gpu::kernel::Source {
+            name: concat!($name, ".wgsl"),
+            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl")),
+        }
+    };
+}
+
+/// A compute kernel: a name and the files it is made of. The entry point is always `main`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kernel {
+    /// The name of its main file, without the suffix.
+    pub name: &'static str,
+    /// The files, in any order: WGSL's module scope has none.
+    pub files: Vec<Source>,
+}
+
+/// A constant of a header.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value {
+    /// `u32`
+    U32(u32),
+    /// `f32`
+    F32(f32),
+    /// `bool`
+    Bool(bool),
+}
+
+impl Value {
+    /// The WGSL type.
+    pub fn wgsl_type(self) -> &'static str {
+        match self {
+            Self::U32(_) => "u32",
+            Self::F32(_) => "f32",
+            Self::Bool(_) => "bool",
+        }
+    }
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::U32(v) => write!(f, "{v}u"),
+            // Rust's shortest form that reads back as the same bits
+            Self::F32(v) => write!(f, "{v:?}f"),
+            Self::Bool(v) => write!(f, "{v}"),
+        }
+    }
+}
+
+impl From<u32> for Value {
+    fn from(value: u32) -> Self {
+        Self::U32(value)
+    }
+}
+
+impl From<f32> for Value {
+    fn from(value: f32) -> Self {
+        Self::F32(value)
+    }
+}
+
+/// The sizes of one dispatch, in the order of the kernel's `struct Params`. Made by [`params!`](crate::params).
+pub trait Params: Copy + Send + Sync + 'static {
+    /// Field names in order.
+    const FIELDS: &'static [&'static str];
+    /// Their values in order.
+    fn values(&self) -> Vec<Value>;
+}
+
+/// Declares a `struct Params` of `u32` and `f32` fields, whose names and types a test holds against the WGSL.
+#[macro_export]
+macro_rules! params {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident : $kind:ty),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        pub struct $name { $($(#[$field_meta])* pub $field: $kind),* }
+
+        impl $crate::gpu::kernel::Params for $name {
+            const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+            fn values(&self) -> Vec<$crate::gpu::kernel::Value> {
+                vec![$($crate::gpu::kernel::Value::from(self.$field)),*]
+            }
+        }
+    };
+}
+
+/// Lays a kernel's files end to end behind its header. `grid_x` is the width of the dispatch, which kernels
+/// use to fold a long row of workgroups into two dimensions.
+pub fn compose(kernel: &Kernel, params: &[Value], constants: &[(&'static str, Value)], grid_x: u32) -> String {
+    let mut text = String::from("// sizes of this dispatch, written by the host\n");
+    let list: Vec<String> = params.iter().map(Value::to_string).collect();
+    let _ = writeln!(text, "const params = Params({});", list.join(", "));
+    let _ = writeln!(text, "const GRID_X: u32 = {grid_x}u;");
+    for (name, value) in constants {
+        let _ = writeln!(text, "const {name}: {} = {value};", value.wgsl_type());
+    }
+    for file in &kernel.files {
+        let _ = write!(text, "\n{}", file.text);
+    }
+    text
+}
+
+/// How a kernel uses a binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// `var<uniform>`
+    Uniform,
+    /// `var<storage, read>`
+    Read,
+    /// `var<storage, read_write>`
+    ReadWrite,
+}
+
+/// What naga reads off a composed kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reflection {
+    /// Name and access of each binding of group 0, in order from 0.
+    pub bindings: Vec<(String, Access)>,
+    /// Invocations per workgroup in x, y, z.
+    pub workgroup_size: [u32; 3],
+}
+
+/// Parses composed WGSL and reads its bindings and workgroup size.
+///
+/// # Panics
+/// On WGSL that does not parse, with naga's diagnostic: our own shaders are code, not input.
+pub fn reflect(name: &str, source: &str) -> Reflection {
+    let module = naga::front::wgsl::parse_str(source)
+        .unwrap_or_else(|e| panic!("kernel {name}:\n{}", e.emit_to_string(source)));
+    let mut bindings: Vec<(u32, String, Access)> = module
+        .global_variables
+        .iter()
+        .filter_map(|(_, variable)| {
+            let binding = variable.binding?;
+            let access = match variable.space {
+                naga::AddressSpace::Uniform => Access::Uniform,
+                naga::AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE) => {
+                    Access::ReadWrite
+                }
+                _ => Access::Read,
+            };
+            Some((binding.binding, variable.name.clone().unwrap_or_default(), access))
+        })
+        .collect();
+    bindings.sort_by_key(|(index, _, _)| *index);
+    let numbered = bindings.iter().enumerate().all(|(at, (index, _, _))| at == *index as usize);
+    assert!(numbered, "kernel {name}: bindings are not numbered from 0 without gaps");
+    let entry = module.entry_points.first().unwrap_or_else(|| panic!("kernel {name}: no entry point"));
+    Reflection {
+        bindings: bindings.into_iter().map(|(_, name, access)| (name, access)).collect(),
+        workgroup_size: entry.workgroup_size,
+    }
+}

@@ -1,0 +1,285 @@
+//! Plan once, replay: buffers and lists of dispatches, recorded without a device.
+//!
+//! A [`Plan`] owns every buffer's size and every [`Program`]; a [`Runner`] gives them memory and runs them,
+//! on the GPU ([`GpuRunner`](super::GpuRunner)) or on the CPU twins ([`TwinRunner`](super::TwinRunner)).
+//! This file knows nothing of wgpu and nothing of networks.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::kernel::{self, Kernel, Params, Reflection, Value};
+use super::tensor::{BufferId, Shape, Tensor};
+use crate::error::Result;
+
+/// Workgroups per dimension that WebGPU promises.
+pub const MAX_GROUPS: u32 = 65_535;
+
+/// One operation with its sizes: what a dispatch of it needs to know.
+pub trait Op: Send + Sync + 'static {
+    /// The kernel's files.
+    fn kernel(&self) -> Kernel;
+    /// The fields of its `struct Params`, in order.
+    fn params(&self) -> Vec<Value>;
+    /// Further `const` lines of the header.
+    fn constants(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
+    /// Name and shape of each binding in order. Uniforms are named `step`.
+    fn operands(&self) -> Vec<(&'static str, Shape)>;
+    /// Workgroups, in one row.
+    fn groups(&self) -> u64;
+    /// Floating-point operations.
+    fn flops(&self) -> u64;
+    /// The same on the CPU: plain loops, `f64` sums. `buffers` are the bindings in order; words that are not
+    /// floats (pixels, uniforms) are there as their bits.
+    fn twin(&self, buffers: &mut [Vec<f32>]);
+}
+
+/// The values of `params` as header constants.
+pub fn values(params: &impl Params) -> Vec<Value> {
+    params.values()
+}
+
+/// One dispatch of a program.
+pub struct Dispatch {
+    /// What it does in the network: `encoder.2 forward`.
+    pub label: String,
+    /// The kernel's name.
+    pub kernel: &'static str,
+    /// The kernel as composed for these sizes.
+    pub source: Arc<str>,
+    /// What naga reads off it.
+    pub reflection: Arc<Reflection>,
+    /// The tensors bound, in binding order.
+    pub bindings: Vec<Tensor>,
+    /// Workgroups in x, y, z.
+    pub groups: [u32; 3],
+    /// The operation, for its twin and its cost.
+    pub op: Box<dyn Op>,
+}
+
+impl Dispatch {
+    /// Floating-point operations.
+    pub fn flops(&self) -> u64 {
+        self.op.flops()
+    }
+
+    /// Bytes that must move at least: every operand once.
+    pub fn bytes(&self) -> u64 {
+        self.bindings.iter().map(Tensor::bytes).sum()
+    }
+}
+
+/// One entry of a program.
+pub enum Item {
+    /// Runs a kernel.
+    Dispatch(Dispatch),
+    /// Fills a buffer with zeros.
+    Clear(BufferId),
+}
+
+/// A list of dispatches to replay.
+#[derive(Default)]
+pub struct Program {
+    /// What it computes: `train`, `decode`.
+    pub name: &'static str,
+    /// The list.
+    pub items: Vec<Item>,
+}
+
+impl Program {
+    /// Its dispatches, without the clears.
+    pub fn dispatches(&self) -> impl Iterator<Item = &Dispatch> {
+        self.items.iter().filter_map(|item| match item {
+            Item::Dispatch(dispatch) => Some(dispatch),
+            Item::Clear(_) => None,
+        })
+    }
+
+    /// Floating-point operations of one run.
+    pub fn flops(&self) -> u64 {
+        self.dispatches().map(Dispatch::flops).sum()
+    }
+}
+
+/// Which program of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProgramId(pub(crate) usize);
+
+/// What a buffer is for: how it is bound and whether its content outlives a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// Parameters, moments, gradients.
+    State,
+    /// Values of one micro-batch.
+    Activation,
+    /// The step's uniform.
+    Uniform,
+}
+
+/// A buffer to be allocated.
+#[derive(Debug, Clone)]
+pub struct BufferSpec {
+    /// Shown by debuggers and in errors.
+    pub label: String,
+    /// Elements of 32 bits.
+    pub len: u64,
+    /// What it is for.
+    pub usage: Usage,
+}
+
+/// Buffers and programs.
+#[derive(Default)]
+pub struct Plan {
+    /// The buffers.
+    pub buffers: Vec<BufferSpec>,
+    /// The programs.
+    pub programs: Vec<Program>,
+    scratch: Option<BufferId>,
+    composed: HashMap<String, (Arc<str>, Arc<Reflection>)>,
+}
+
+impl Plan {
+    /// An empty plan.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A new buffer of `len` elements.
+    pub fn buffer(&mut self, label: impl Into<String>, len: u64, usage: Usage) -> BufferId {
+        self.buffers.push(BufferSpec { label: label.into(), len, usage });
+        BufferId(self.buffers.len() - 1)
+    }
+
+    /// A new buffer that is one tensor.
+    pub fn tensor(&mut self, label: impl Into<String>, dims: &[u32]) -> Tensor {
+        let shape = Shape::new(dims);
+        let buffer = self.buffer(label, u64::from(shape.len()), Usage::Activation);
+        Tensor { buffer, offset: 0, shape }
+    }
+
+    /// `len` elements for the parts of one sum: every caller gets the same memory, so the next call's dispatches
+    /// may overwrite it.
+    pub fn scratch(&mut self, len: u32) -> Tensor {
+        let buffer = match self.scratch {
+            Some(buffer) => buffer,
+            None => *self.scratch.insert(BufferId(self.buffers.len())),
+        };
+        if buffer.0 == self.buffers.len() {
+            self.buffer("scratch", 0, Usage::Activation);
+        }
+        let spec = &mut self.buffers[buffer.0];
+        spec.len = spec.len.max(len.into());
+        Tensor { buffer, offset: 0, shape: Shape::new(&[len]) }
+    }
+
+    /// Starts a program; further dispatches go to it by its id.
+    pub fn program(&mut self, name: &'static str) -> ProgramId {
+        self.programs.push(Program { name, items: Vec::new() });
+        ProgramId(self.programs.len() - 1)
+    }
+
+    /// The program `id`.
+    pub fn get(&self, id: ProgramId) -> &Program {
+        &self.programs[id.0]
+    }
+
+    /// Records that `program` fills `buffer` with zeros here.
+    pub fn clear(&mut self, program: ProgramId, buffer: BufferId) {
+        self.programs[program.0].items.push(Item::Clear(buffer));
+    }
+
+    /// Records one dispatch of `op` on `bindings`.
+    ///
+    /// # Panics
+    /// If a tensor's element count is not what the op's sizes say; the message names op, operand and shapes.
+    pub fn dispatch(&mut self, program: ProgramId, label: impl Into<String>, op: impl Op, bindings: &[Tensor]) {
+        self.dispatch_boxed(program, label.into(), Box::new(op), bindings);
+    }
+
+    /// [`Plan::dispatch`] of an op whose type is not known.
+    pub fn dispatch_boxed(&mut self, program: ProgramId, label: String, op: Box<dyn Op>, bindings: &[Tensor]) {
+        let kernel = op.kernel();
+        let operands = op.operands();
+        assert_eq!(operands.len(), bindings.len(), "{label}: {} takes {operands:?}", kernel.name);
+        for ((name, shape), tensor) in operands.iter().zip(bindings) {
+            assert_eq!(
+                shape.len(),
+                tensor.len(),
+                "{label}: {}'s {name} should be {shape} and is {}",
+                kernel.name,
+                tensor.shape
+            );
+        }
+        let groups = fold(op.groups());
+        let text = kernel::compose(&kernel, &op.params(), &op.constants(), groups[0]);
+        let (source, reflection) = self
+            .composed
+            .entry(text)
+            .or_insert_with_key(|text| (text.as_str().into(), Arc::new(kernel::reflect(kernel.name, text))))
+            .clone();
+        let bindings = bindings.to_vec();
+        let dispatch =
+            Dispatch { label, kernel: kernel.name, source, reflection, bindings, groups, op };
+        self.programs[program.0].items.push(Item::Dispatch(dispatch));
+    }
+
+    /// Bytes of all buffers.
+    pub fn bytes(&self) -> u64 {
+        self.buffers.iter().map(|b| 4 * b.len).sum()
+    }
+
+    /// Different kernels after composition: pipelines to compile.
+    pub fn pipelines(&self) -> usize {
+        self.composed.len()
+    }
+
+    /// The label of the buffer that holds `tensor`.
+    pub fn label(&self, tensor: &Tensor) -> &str {
+        &self.buffers[tensor.buffer.0].label
+    }
+}
+
+/// Folds a row of workgroups into two dimensions where it is longer than WebGPU allows; kernels skip the rest.
+pub fn fold(groups: u64) -> [u32; 3] {
+    let groups = groups.max(1);
+    let y = groups.div_ceil(u64::from(MAX_GROUPS));
+    let x = groups.div_ceil(y);
+    assert!(y <= u64::from(MAX_GROUPS), "{groups} workgroups do not fit two dimensions");
+    [x as u32, y as u32, 1]
+}
+
+/// Memory for a plan's buffers, and something that runs its programs on them.
+pub trait Runner {
+    /// Copies `words` (32-bit) to the start of `tensor`.
+    fn write(&mut self, tensor: &Tensor, words: &[u32]);
+    /// Runs the programs in order.
+    ///
+    /// # Errors
+    /// If the device is lost or refuses.
+    fn run(&mut self, programs: &[ProgramId]) -> Result<()>;
+    /// Waits for everything before it and copies `tensor` back.
+    ///
+    /// # Errors
+    /// If the device is lost or refuses.
+    fn read(&mut self, tensor: &Tensor) -> Result<Vec<f32>>;
+    /// Asks for a small tensor as it is now, without waiting; it comes out of [`Runner::arrived`] with `tag`.
+    ///
+    /// # Errors
+    /// If the device is lost or refuses.
+    fn request(&mut self, tensor: &Tensor, tag: u64) -> Result<()>;
+    /// What has come back of what was asked for, in order; with `wait`, everything.
+    ///
+    /// # Errors
+    /// If the device is lost or refuses.
+    fn arrived(&mut self, wait: bool) -> Result<Vec<(u64, Vec<f32>)>>;
+    /// The plan that it runs.
+    fn plan(&self) -> &Plan;
+    /// The adapter's name, for reports.
+    fn name(&self) -> String;
+
+    /// [`Runner::write`] of floats.
+    fn write_f32(&mut self, tensor: &Tensor, values: &[f32]) {
+        self.write(tensor, bytemuck::cast_slice(values));
+    }
+}

@@ -1,0 +1,397 @@
+//! Runs a plan's programs on the GPU: buffers, pipelines and bind groups are made once, then replayed.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rayon::prelude::*;
+
+use super::adapter::Adapter;
+use super::kernel::{Access, Reflection};
+use super::program::{Dispatch, Item, Plan, ProgramId, Runner, Usage};
+use super::tensor::Tensor;
+use crate::error::{Error, Result};
+
+/// Small read-backs in flight: more would let the host run that many steps ahead of the GPU.
+const RING: usize = 4;
+
+/// Most floating-point operations of one submit on a GPU: drivers end long ones.
+const SUBMIT_FLOPS: u64 = 100_000_000_000;
+
+/// A dispatch ready to be replayed.
+struct Prepared {
+    label: String,
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+    groups: [u32; 3],
+    flops: u64,
+}
+
+enum Entry {
+    Dispatch(Prepared),
+    Clear(usize),
+}
+
+/// A small read-back on its way.
+struct Flight {
+    tag: u64,
+    buffer: wgpu::Buffer,
+    done: mpsc::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
+    submission: wgpu::SubmissionIndex,
+    bytes: u64,
+}
+
+/// A plan on a device.
+pub struct GpuRunner {
+    plan: Plan,
+    name: String,
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    buffers: Vec<wgpu::Buffer>,
+    programs: Vec<Vec<Entry>>,
+    flights: VecDeque<Flight>,
+    spare: Vec<wgpu::Buffer>,
+    submit_flops: u64,
+    failure: Arc<Mutex<Option<String>>>,
+}
+
+impl GpuRunner {
+    /// Opens `adapter` with the limits that `plan` needs, allocates its buffers and compiles its kernels.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] where the plan does not fit, [`Error::Device`] where the device refuses.
+    pub fn new(adapter: &Adapter, plan: Plan) -> Result<Self> {
+        adapter.target().check(&plan)?;
+        let (device, queue) = open(adapter, &plan)?;
+        let failure = Arc::new(Mutex::new(None));
+        watch(&device, &failure);
+        let mut runner = Self {
+            name: adapter.describe(),
+            buffers: allocate(&device, &plan)?,
+            device,
+            queue,
+            programs: Vec::new(),
+            flights: VecDeque::new(),
+            spare: Vec::new(),
+            submit_flops: if adapter.is_software() { u64::MAX } else { SUBMIT_FLOPS },
+            failure,
+            plan,
+        };
+        let pipelines = compile(&runner.device, &runner.plan);
+        runner.healthy()?;
+        for program in &runner.plan.programs {
+            let entries = program.items.iter().map(|item| match item {
+                Item::Clear(buffer) => Entry::Clear(buffer.0),
+                Item::Dispatch(d) => Entry::Dispatch(prepare(&runner.device, &runner.buffers, &pipelines, d)),
+            });
+            let entries = entries.collect();
+            runner.programs.push(entries);
+        }
+        runner.healthy()?;
+        Ok(runner)
+    }
+
+    /// An error, if the device has reported one since the start.
+    fn healthy(&self) -> Result<()> {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.as_ref().map_or(Ok(()), |message| {
+            Err(Error::Device(format!(
+                "{}: {message}\nIf memory ran out or the driver ended a long computation, lower --micro-batch.",
+                self.name
+            )))
+        })
+    }
+
+    fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        // a step of the reference model takes minutes on a software adapter
+        let timeout = Some(Duration::from_secs(24 * 3600));
+        self.device
+            .poll(wgpu::PollType::Wait { submission_index: submission, timeout })
+            .map_err(|e| Error::Device(format!("{}: {e}", self.name)))?;
+        self.healthy()
+    }
+
+    fn bytes_of(&self, flight: &Flight) -> Result<Vec<f32>> {
+        let view = flight
+            .buffer
+            .get_mapped_range(..flight.bytes)
+            .map_err(|e| Error::Device(format!("{}: read-back: {e:?}", self.name)))?;
+        Ok(bytemuck::pod_collect_to_vec(&view))
+    }
+
+    fn fetch(&mut self, tensor: &Tensor, tag: u64, buffer: wgpu::Buffer) -> Flight {
+        let bytes = tensor.bytes();
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("read") });
+        encoder.copy_buffer_to_buffer(&self.buffers[tensor.buffer.0], 4 * tensor.offset, &buffer, 0, bytes);
+        let submission = self.queue.submit([encoder.finish()]);
+        let (sender, done) = mpsc::channel();
+        buffer.map_async(wgpu::MapMode::Read, ..bytes, move |result| {
+            let _ = sender.send(result); // nobody listens once the runner is dropped
+        });
+        Flight { tag, buffer, done, submission, bytes }
+    }
+
+    fn staging(&self, bytes: u64) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("read-back"),
+            size: bytes,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    }
+}
+
+/// A device with WebGPU's default limits, raised where the plan needs it.
+fn open(adapter: &Adapter, plan: &Plan) -> Result<(wgpu::Device, wgpu::Queue)> {
+    let mut limits = wgpu::Limits::default().or_worse_values_from(&adapter.limits);
+    let largest = plan.buffers.iter().map(|b| 4 * b.len).max().unwrap_or(0);
+    let bindings = plan.programs.iter().flat_map(super::program::Program::dispatches);
+    let widest = bindings.flat_map(|d| d.bindings.iter().map(Tensor::bytes)).max().unwrap_or(0);
+    limits.max_buffer_size = limits.max_buffer_size.max(largest).min(adapter.limits.max_buffer_size);
+    limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.max(widest);
+    let subgroups = plan
+        .programs
+        .iter()
+        .flat_map(super::program::Program::dispatches)
+        .any(|d| d.source.contains("subgroupBroadcast"));
+    let descriptor = wgpu::DeviceDescriptor {
+        label: Some("wgvae"),
+        required_features: if subgroups { wgpu::Features::SUBGROUP } else { wgpu::Features::empty() },
+        required_limits: limits,
+        memory_hints: wgpu::MemoryHints::Performance,
+        ..Default::default()
+    };
+    pollster::block_on(adapter.inner.request_device(&descriptor))
+        .map_err(|e| Error::Device(format!("{}: no device: {e}", adapter.describe())))
+}
+
+/// Keeps the first thing that the device reports outside a call.
+fn watch(device: &wgpu::Device, failure: &Arc<Mutex<Option<String>>>) {
+    let keep = |failure: Arc<Mutex<Option<String>>>| {
+        move |message: String| {
+            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
+        }
+    };
+    let uncaptured = keep(failure.clone());
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured(error.to_string())));
+    let lost = keep(failure.clone());
+    device.set_device_lost_callback(move |reason, message| {
+        if reason != wgpu::DeviceLostReason::Destroyed {
+            lost(format!("the device was lost: {message}"));
+        }
+    });
+}
+
+fn allocate(device: &wgpu::Device, plan: &Plan) -> Result<Vec<wgpu::Buffer>> {
+    let scope = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+    let buffers = plan
+        .buffers
+        .iter()
+        .map(|spec| {
+            let kind = match spec.usage {
+                Usage::Uniform => wgpu::BufferUsages::UNIFORM,
+                Usage::State | Usage::Activation => wgpu::BufferUsages::STORAGE,
+            };
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(&spec.label),
+                size: (4 * spec.len).next_multiple_of(16),
+                usage: kind | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        })
+        .collect();
+    match pollster::block_on(scope.pop()) {
+        None => Ok(buffers),
+        Some(error) => Err(Error::Device(format!(
+            "out of memory: the plan takes {:.1} GiB on the device; lower --micro-batch, --size or --hidden ({error})",
+            plan.bytes() as f64 / f64::from(1 << 30)
+        ))),
+    }
+}
+
+type Pipelines = HashMap<Arc<str>, wgpu::ComputePipeline>;
+
+/// One pipeline per composed kernel, compiled on all cores.
+fn compile(device: &wgpu::Device, plan: &Plan) -> Pipelines {
+    let dispatches = plan.programs.iter().flat_map(super::program::Program::dispatches);
+    let unique: HashMap<Arc<str>, &Dispatch> = dispatches.map(|d| (d.source.clone(), d)).collect();
+    let unique: Vec<(Arc<str>, &Dispatch)> = unique.into_iter().collect();
+    unique.into_par_iter().map(|(source, d)| (source, pipeline(device, d))).collect()
+}
+
+fn pipeline(device: &wgpu::Device, dispatch: &Dispatch) -> wgpu::ComputePipeline {
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some(dispatch.kernel),
+        source: wgpu::ShaderSource::Wgsl(dispatch.source.as_ref().into()),
+    });
+    let layout = bind_group_layout(device, dispatch.kernel, &dispatch.reflection);
+    let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some(dispatch.kernel),
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(dispatch.kernel),
+        layout: Some(&layout),
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            // every kernel writes workgroup memory before it reads it
+            zero_initialize_workgroup_memory: false,
+            ..Default::default()
+        },
+        cache: None,
+    })
+}
+
+fn bind_group_layout(device: &wgpu::Device, name: &str, reflection: &Reflection) -> wgpu::BindGroupLayout {
+    let entries: Vec<wgpu::BindGroupLayoutEntry> = (0u32..)
+        .zip(&reflection.bindings)
+        .map(|(binding, (_, access))| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: match access {
+                    Access::Uniform => wgpu::BufferBindingType::Uniform,
+                    Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
+                    Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+                },
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        })
+        .collect();
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(name), entries: &entries })
+}
+
+fn prepare(device: &wgpu::Device, buffers: &[wgpu::Buffer], pipelines: &Pipelines, d: &Dispatch) -> Prepared {
+    let pipeline = pipelines[&d.source].clone();
+    let entries: Vec<wgpu::BindGroupEntry<'_>> = (0u32..)
+        .zip(&d.bindings)
+        .map(|(binding, tensor)| wgpu::BindGroupEntry {
+            binding,
+            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: &buffers[tensor.buffer.0],
+                offset: 4 * tensor.offset,
+                size: std::num::NonZeroU64::new(tensor.bytes()),
+            }),
+        })
+        .collect();
+    let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some(&d.label),
+        layout: &pipeline.get_bind_group_layout(0),
+        entries: &entries,
+    });
+    Prepared { label: d.label.clone(), pipeline, bind_group, groups: d.groups, flops: d.flops() }
+}
+
+/// Encodes entries up to the submit's budget; returns how many.
+fn encode(encoder: &mut wgpu::CommandEncoder, buffers: &[wgpu::Buffer], entries: &[Entry], budget: u64) -> usize {
+    let (mut done, mut flops) = (0, 0);
+    while done < entries.len() && flops < budget {
+        if let Entry::Clear(buffer) = &entries[done] {
+            encoder.clear_buffer(&buffers[*buffer], 0, None);
+            done += 1;
+            continue;
+        }
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        while let Some(Entry::Dispatch(d)) = entries.get(done) {
+            pass.insert_debug_marker(&d.label);
+            pass.set_pipeline(&d.pipeline);
+            pass.set_bind_group(0, &d.bind_group, &[]);
+            pass.dispatch_workgroups(d.groups[0], d.groups[1], d.groups[2]);
+            done += 1;
+            flops = flops.saturating_add(d.flops);
+            if flops >= budget {
+                break;
+            }
+        }
+    }
+    done
+}
+
+impl Runner for GpuRunner {
+    fn write(&mut self, tensor: &Tensor, words: &[u32]) {
+        assert!(words.len() <= tensor.len() as usize, "write: {} words to {}", words.len(), tensor.shape);
+        let buffer = &self.buffers[tensor.buffer.0];
+        self.queue.write_buffer(buffer, 4 * tensor.offset, bytemuck::cast_slice(words));
+    }
+
+    fn run(&mut self, programs: &[ProgramId]) -> Result<()> {
+        for id in programs {
+            let mut entries = self.programs[id.0].as_slice();
+            while !entries.is_empty() {
+                let label = Some(self.plan.get(*id).name);
+                let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
+                let done = encode(&mut encoder, &self.buffers, entries, self.submit_flops);
+                entries = &entries[done..];
+                self.queue.submit([encoder.finish()]);
+            }
+        }
+        self.healthy()
+    }
+
+    fn read(&mut self, tensor: &Tensor) -> Result<Vec<f32>> {
+        let buffer = self.staging(tensor.bytes());
+        let flight = self.fetch(tensor, 0, buffer);
+        self.wait(Some(flight.submission.clone()))?;
+        let values = self.bytes_of(&flight)?;
+        flight.buffer.unmap();
+        Ok(values)
+    }
+
+    fn request(&mut self, tensor: &Tensor, tag: u64) -> Result<()> {
+        if self.flights.len() >= RING
+            && let Some(oldest) = self.flights.front()
+        {
+            self.wait(Some(oldest.submission.clone()))?;
+        }
+        let fits = |b: &wgpu::Buffer| b.size() >= tensor.bytes();
+        let buffer = match self.spare.iter().position(fits) {
+            Some(at) => self.spare.swap_remove(at),
+            None => self.staging(tensor.bytes()),
+        };
+        let flight = self.fetch(tensor, tag, buffer);
+        self.flights.push_back(flight);
+        Ok(())
+    }
+
+    fn arrived(&mut self, wait: bool) -> Result<Vec<(u64, Vec<f32>)>> {
+        if wait && !self.flights.is_empty() {
+            self.wait(None)?;
+        } else {
+            let polled = self.device.poll(wgpu::PollType::Poll);
+            polled.map_err(|e| Error::Device(format!("{}: {e}", self.name)))?;
+        }
+        let mut values = Vec::new();
+        while let Some(flight) = self.flights.pop_front() {
+            match flight.done.try_recv() {
+                Ok(Ok(())) => {
+                    values.push((flight.tag, self.bytes_of(&flight)?));
+                    flight.buffer.unmap();
+                    self.spare.push(flight.buffer);
+                }
+                Err(mpsc::TryRecvError::Empty) => {
+                    self.flights.push_front(flight);
+                    break;
+                }
+                Ok(Err(_)) | Err(mpsc::TryRecvError::Disconnected) => {
+                    self.healthy()?;
+                    return Err(Error::Device(format!("{}: a read-back was dropped", self.name)));
+                }
+            }
+        }
+        self.healthy()?;
+        Ok(values)
+    }
+
+    fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}

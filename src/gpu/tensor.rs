@@ -1,0 +1,101 @@
+//! A tensor: a named range of a buffer with a shape. It holds no memory; a runner does.
+
+use std::fmt;
+
+/// Up to five dimensions, outermost first.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shape {
+    dims: [u32; 5],
+    rank: u8,
+}
+
+impl Shape {
+    /// The shape `[dims..]`.
+    ///
+    /// # Panics
+    /// On more than five dimensions, or more than 2^32 - 1 elements: kernels index with `u32`.
+    pub fn new(dims: &[u32]) -> Self {
+        assert!(dims.len() <= 5, "shape {dims:?}: more than five dimensions");
+        let len: u64 = dims.iter().map(|&d| u64::from(d)).product();
+        assert!(len <= u64::from(u32::MAX), "shape {dims:?}: {len} elements, kernels index with u32");
+        let mut all = [1; 5];
+        all[..dims.len()].copy_from_slice(dims);
+        Self { dims: all, rank: dims.len() as u8 }
+    }
+
+    /// The dimensions, outermost first.
+    pub fn dims(&self) -> &[u32] {
+        &self.dims[..usize::from(self.rank)]
+    }
+
+    /// Elements.
+    pub fn len(&self) -> u32 {
+        self.dims().iter().product()
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dims: Vec<String> = self.dims().iter().map(u32::to_string).collect();
+        write!(f, "[{}]", dims.join(", "))
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Which buffer of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BufferId(pub(crate) usize);
+
+/// A range of a buffer, seen as a shape. Elements are 32 bits wide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tensor {
+    /// the buffer it lies in
+    pub buffer: BufferId,
+    /// its first element there
+    pub offset: u64,
+    /// its shape
+    pub shape: Shape,
+}
+
+impl Tensor {
+    /// Elements.
+    pub fn len(&self) -> u32 {
+        self.shape.len()
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.shape.is_empty()
+    }
+
+    /// Bytes.
+    pub fn bytes(&self) -> u64 {
+        4 * u64::from(self.len())
+    }
+
+    /// The same elements under another shape.
+    ///
+    /// # Panics
+    /// If the number of elements differs.
+    pub fn reshape(&self, dims: &[u32]) -> Self {
+        let shape = Shape::new(dims);
+        assert_eq!(shape.len(), self.len(), "reshape: {} to {shape}", self.shape);
+        Self { shape, ..*self }
+    }
+
+    /// `len` elements from element `begin` on, as a vector.
+    pub fn slice(&self, begin: u32, len: u32) -> Self {
+        assert!(begin + len <= self.len(), "slice: {begin} + {len} of {}", self.shape);
+        Self { offset: self.offset + u64::from(begin), shape: Shape::new(&[len]), ..*self }
+    }
+}

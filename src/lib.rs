@@ -1,0 +1,4 @@
+//! wgvae
+pub mod error;
+pub mod gpu;
+pub mod ops;

@@ -1,0 +1,93 @@
+//! The Adam step over a range of the flat arenas.
+
+use super::step::Step;
+use crate::gpu::Shape;
+use crate::gpu::kernel::{Kernel, Value};
+use crate::gpu::program::{self, Op};
+use crate::{params, wgsl};
+
+/// Decay of the first moment, PyTorch's default.
+pub const BETA1: f64 = 0.9;
+/// Decay of the second moment, PyTorch's default.
+pub const BETA2: f64 = 0.999;
+/// Keeps the denominator from zero, PyTorch's default.
+pub const EPS: f64 = 1e-8;
+
+params! {
+    /// One range of parameters.
+    pub struct Adam {
+        /// vec4s of the range
+        quads: u32,
+        /// 1 - beta1
+        rate1: f32,
+        /// 1 - beta2
+        rate2: f32,
+        /// beta2
+        beta2: f32,
+        /// eps
+        eps: f32,
+    }
+}
+
+impl Adam {
+    /// A range of `len` elements, a multiple of 4.
+    pub fn new(len: u32) -> Self {
+        let (rate1, rate2) = ((1.0 - BETA1) as f32, (1.0 - BETA2) as f32);
+        Self { quads: len / 4, rate1, rate2, beta2: BETA2 as f32, eps: EPS as f32 }
+    }
+}
+
+impl Step {
+    /// With Adam's two corrections for the step that comes after `done` finished ones, computed in `f64`.
+    pub fn with_adam(self, learning_rate: f64, done: u64) -> Self {
+        let t = (done + 1) as f64;
+        Self {
+            step_size: (learning_rate / (1.0 - BETA1.powf(t))) as f32,
+            inv_sqrt_bias2: (1.0 / (1.0 - BETA2.powf(t)).sqrt()) as f32,
+            ..self
+        }
+    }
+}
+
+impl Op for Adam {
+    fn kernel(&self) -> Kernel {
+        Kernel { name: "adam", files: vec![wgsl!("adam"), wgsl!("step")] }
+    }
+
+    fn params(&self) -> Vec<Value> {
+        program::values(self)
+    }
+
+    fn operands(&self) -> Vec<(&'static str, Shape)> {
+        let range = Shape::new(&[4 * self.quads]);
+        vec![
+            ("step", Step::shape()),
+            ("grad", range),
+            ("param", range),
+            ("moment1", range),
+            ("moment2", range),
+        ]
+    }
+
+    fn groups(&self) -> u64 {
+        u64::from(self.quads).div_ceil(64)
+    }
+
+    fn flops(&self) -> u64 {
+        4 * 13 * u64::from(self.quads)
+    }
+
+    fn twin(&self, buffers: &mut [Vec<f32>]) {
+        let [step, grad, param, moment1, moment2] = buffers else {
+            panic!("adam: {} operands", buffers.len())
+        };
+        let step = Step::from_words(step);
+        for (i, g) in grad.iter().map(|&g| f64::from(g)).enumerate() {
+            let m = f64::from(moment1[i]) * BETA1 + (1.0 - BETA1) * g;
+            let v = f64::from(moment2[i]) * BETA2 + (1.0 - BETA2) * g * g;
+            let change = f64::from(step.step_size) * m / (v.sqrt() * f64::from(step.inv_sqrt_bias2) + EPS);
+            (moment1[i], moment2[i]) = (m as f32, v as f32);
+            param[i] = (f64::from(param[i]) - change) as f32;
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Convolution and transposed convolution, kernel 4, stride 2, padding 1, and their weight gradient.
+//!
+//! One pair of tensors serves all three: `low` `[N, H, W, C_low]` and `high` `[N, 2H, 2W, C_high]`, with
+//! weights `[C_low, 4, 4, C_high]`. The input gradient of one convolution is the other with the same weights.
+
+use super::gemm::{Product, Size};
+use crate::gpu::Shape;
+use crate::gpu::kernel::Source;
+use crate::{params, wgsl};
+
+/// Kernel edge.
+const EDGE: usize = 4;
+
+macro_rules! conv_params {
+    ($(#[$meta:meta])* $name:ident) => {
+        params! {
+            $(#[$meta])*
+            pub struct $name {
+                /// N
+                images: u32,
+                /// H
+                low_h: u32,
+                /// W
+                low_w: u32,
+                /// channels of the low side, a multiple of 4
+                low_c: u32,
+                /// channels of the high side, a multiple of 4
+                high_c: u32,
+            }
+        }
+
+        impl From<Geometry> for $name {
+            fn from(g: Geometry) -> Self {
+                let Geometry { images, low_h, low_w, low_c, high_c } = g;
+                Self { images, low_h, low_w, low_c, high_c }
+            }
+        }
+
+        impl $name {
+            fn geometry(&self) -> Geometry {
+                let Self { images, low_h, low_w, low_c, high_c } = *self;
+                Geometry { images, low_h, low_w, low_c, high_c }
+            }
+        }
+    };
+}
+
+/// The sizes that a convolution, its transpose and their weight gradient share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    /// N
+    pub images: u32,
+    /// H
+    pub low_h: u32,
+    /// W
+    pub low_w: u32,
+    /// channels of the low side, a multiple of 4
+    pub low_c: u32,
+    /// channels of the high side, a multiple of 4
+    pub high_c: u32,
+}
+
+impl Geometry {
+    /// `[N, H, W, C_low]`
+    pub fn low(&self) -> Shape {
+        Shape::new(&[self.images, self.low_h, self.low_w, self.low_c])
+    }
+
+    /// `[N, 2H, 2W, C_high]`
+    pub fn high(&self) -> Shape {
+        Shape::new(&[self.images, 2 * self.low_h, 2 * self.low_w, self.high_c])
+    }
+
+    /// `[C_low, 4, 4, C_high]`
+    pub fn weight(&self) -> Shape {
+        Shape::new(&[self.low_c, 4, 4, self.high_c])
+    }
+
+    fn pixels(&self) -> u32 {
+        self.images * self.low_h * self.low_w
+    }
+
+    /// One multiplication and one addition per pixel, tap and pair of channels, padding included.
+    fn flops(&self) -> u64 {
+        2 * u64::from(self.pixels()) * 16 * u64::from(self.low_c) * u64::from(self.high_c)
+    }
+
+    /// Calls `f(low pixel, tap, high pixel)` for every tap of every pixel that lies inside.
+    fn taps(&self, mut f: impl FnMut(usize, usize, usize)) {
+        let [n, h, w] = [self.images, self.low_h, self.low_w].map(|d| d as usize);
+        for (image, i, j) in (0..n).flat_map(|n| (0..h).flat_map(move |i| (0..w).map(move |j| (n, i, j)))) {
+            for (ky, kx) in (0..EDGE).flat_map(|ky| (0..EDGE).map(move |kx| (ky, kx))) {
+                let (row, col) = (2 * i + ky, 2 * j + kx); // one more than in the high side
+                if row >= 1 && row <= 2 * h && col >= 1 && col <= 2 * w {
+                    let high = (image * 2 * h + row - 1) * 2 * w + col - 1;
+                    f((image * h + i) * w + j, ky * EDGE + kx, high);
+                }
+            }
+        }
+    }
+}
+
+conv_params! {
+    /// `out[N, H, W, C_low] = conv(x[N, 2H, 2W, C_high])`.
+    Conv2d
+}
+
+impl Product for Conv2d {
+    fn source() -> Source {
+        wgsl!("conv2d")
+    }
+
+    fn size(&self) -> Size {
+        Size { m: self.geometry().pixels(), n: self.low_c, k: 16 * self.high_c, planes: 1 }
+    }
+
+    fn shapes(&self) -> [(&'static str, Shape); 3] {
+        let g = self.geometry();
+        [("x", g.high()), ("weight", g.weight()), ("out", g.low())]
+    }
+
+    fn flops(&self) -> u64 {
+        self.geometry().flops()
+    }
+
+    fn twin(&self, x: &[f32], weight: &[f32], emit: &mut dyn FnMut(usize, f64)) {
+        let (low_c, high_c) = (self.low_c as usize, self.high_c as usize);
+        let mut out = vec![0.0f64; self.geometry().low().len() as usize];
+        self.geometry().taps(|low, tap, high| {
+            for o in 0..low_c {
+                for c in 0..high_c {
+                    let w = weight[(o * 16 + tap) * high_c + c];
+                    out[low * low_c + o] += f64::from(x[high * high_c + c]) * f64::from(w);
+                }
+            }
+        });
+        out.iter().enumerate().for_each(|(at, sum)| emit(at, *sum));
+    }
+}
+
+conv_params! {
+    /// `out[N, 2H, 2W, C_high] = conv_transpose(x[N, H, W, C_low])`.
+    Conv2dTranspose
+}
+
+impl Product for Conv2dTranspose {
+    fn source() -> Source {
+        wgsl!("conv2d_transpose")
+    }
+
+    fn size(&self) -> Size {
+        Size { m: self.geometry().pixels(), n: self.high_c, k: 4 * self.low_c, planes: 4 }
+    }
+
+    fn shapes(&self) -> [(&'static str, Shape); 3] {
+        let g = self.geometry();
+        [("x", g.low()), ("weight", g.weight()), ("out", g.high())]
+    }
+
+    fn flops(&self) -> u64 {
+        self.geometry().flops()
+    }
+
+    fn twin(&self, x: &[f32], weight: &[f32], emit: &mut dyn FnMut(usize, f64)) {
+        let (low_c, high_c) = (self.low_c as usize, self.high_c as usize);
+        let mut out = vec![0.0f64; self.geometry().high().len() as usize];
+        self.geometry().taps(|low, tap, high| {
+            for o in 0..low_c {
+                for c in 0..high_c {
+                    let w = weight[(o * 16 + tap) * high_c + c];
+                    out[high * high_c + c] += f64::from(x[low * low_c + o]) * f64::from(w);
+                }
+            }
+        });
+        out.iter().enumerate().for_each(|(at, sum)| emit(at, *sum));
+    }
+}
+
+conv_params! {
+    /// `out[C_low, 4, 4, C_high]`, the weight gradient, from `low[N, H, W, C_low]` and `high[N, 2H, 2W, C_high]`.
+    Conv2dWeightGrad
+}
+
+impl Product for Conv2dWeightGrad {
+    fn source() -> Source {
+        wgsl!("conv2d_weight_grad")
+    }
+
+    fn size(&self) -> Size {
+        Size { m: self.low_c, n: 16 * self.high_c, k: self.geometry().pixels(), planes: 1 }
+    }
+
+    fn shapes(&self) -> [(&'static str, Shape); 3] {
+        let g = self.geometry();
+        [("low", g.low()), ("high", g.high()), ("out", g.weight())]
+    }
+
+    fn flops(&self) -> u64 {
+        self.geometry().flops()
+    }
+
+    fn twin(&self, low: &[f32], high: &[f32], emit: &mut dyn FnMut(usize, f64)) {
+        let (low_c, high_c) = (self.low_c as usize, self.high_c as usize);
+        let mut out = vec![0.0f64; self.geometry().weight().len() as usize];
+        self.geometry().taps(|at_low, tap, at_high| {
+            for o in 0..low_c {
+                for c in 0..high_c {
+                    let product = f64::from(low[at_low * low_c + o]) * f64::from(high[at_high * high_c + c]);
+                    out[(o * 16 + tap) * high_c + c] += product;
+                }
+            }
+        });
+        out.iter().enumerate().for_each(|(at, sum)| emit(at, *sum));
+    }
+}

@@ -1,0 +1,73 @@
+//! The linear layer and its two gradients, weights `[O, I]` as PyTorch has them.
+
+use super::gemm::{Product, Size};
+use crate::gpu::Shape;
+use crate::gpu::kernel::Source;
+use crate::{params, wgsl};
+
+macro_rules! linear_op {
+    ($(#[$meta:meta])* $name:ident, $file:literal, ($m:ident, $n:ident, $k:ident), $left:literal [$l0:ident, $l1:ident],
+     $right:literal [$r0:ident, $r1:ident], |$s:ident, $l:ident, $r:ident, $i:ident, $j:ident, $q:ident| ($at_l:expr, $at_r:expr)) => {
+        params! {
+            $(#[$meta])*
+            pub struct $name {
+                /// N, the batch
+                rows: u32,
+                /// I, a multiple of 4
+                inputs: u32,
+                /// O, a multiple of 4
+                outputs: u32,
+            }
+        }
+
+        impl Product for $name {
+            fn source() -> Source {
+                wgsl!($file)
+            }
+
+            fn size(&self) -> Size {
+                Size { m: self.$m, n: self.$n, k: self.$k, planes: 1 }
+            }
+
+            fn shapes(&self) -> [(&'static str, Shape); 3] {
+                [
+                    ($left, Shape::new(&[self.$l0, self.$l1])),
+                    ($right, Shape::new(&[self.$r0, self.$r1])),
+                    ("out", Shape::new(&[self.$m, self.$n])),
+                ]
+            }
+
+            fn flops(&self) -> u64 {
+                2 * u64::from(self.rows) * u64::from(self.inputs) * u64::from(self.outputs)
+            }
+
+            fn twin(&self, $l: &[f32], $r: &[f32], emit: &mut dyn FnMut(usize, f64)) {
+                let $s = [self.$m as usize, self.$n as usize, self.$k as usize];
+                for $i in 0..$s[0] {
+                    for $j in 0..$s[1] {
+                        let product = |$q: usize| f64::from($l[$at_l]) * f64::from($r[$at_r]);
+                        emit($i * $s[1] + $j, (0..$s[2]).map(product).sum());
+                    }
+                }
+            }
+        }
+    };
+}
+
+linear_op! {
+    /// `out[N, O] = x[N, I] weight[O, I]^T`.
+    Linear, "linear", (rows, outputs, inputs), "x" [rows, inputs], "weight" [outputs, inputs],
+    |s, l, r, i, j, q| (i * s[2] + q, j * s[2] + q)
+}
+
+linear_op! {
+    /// `out[N, I] = dy[N, O] weight[O, I]`, the input gradient.
+    LinearInputGrad, "linear_input_grad", (rows, inputs, outputs), "dy" [rows, outputs], "weight" [outputs, inputs],
+    |s, l, r, i, j, q| (i * s[2] + q, q * s[1] + j)
+}
+
+linear_op! {
+    /// `out[O, I] = dy[N, O]^T x[N, I]`, the weight gradient.
+    LinearWeightGrad, "linear_weight_grad", (outputs, inputs, rows), "dy" [rows, outputs], "x" [rows, inputs],
+    |s, l, r, i, j, q| (q * s[0] + i, q * s[1] + j)
+}

@@ -1,0 +1,90 @@
+//! Pictures in and out: 8-bit pixels to floats, logits to pictures.
+
+use super::bce::sigmoid;
+use crate::gpu::Shape;
+use crate::gpu::kernel::{Kernel, Value};
+use crate::gpu::program::{self, Op};
+use crate::{params, wgsl};
+
+params! {
+    /// `x[pixels, 4] = rgba / 255`, the fourth channel zero.
+    pub struct Unpack {
+        /// of all pictures together
+        pixels: u32,
+    }
+}
+
+impl Op for Unpack {
+    fn kernel(&self) -> Kernel {
+        Kernel { name: "unpack", files: vec![wgsl!("unpack")] }
+    }
+
+    fn params(&self) -> Vec<Value> {
+        program::values(self)
+    }
+
+    fn operands(&self) -> Vec<(&'static str, Shape)> {
+        vec![("rgba", Shape::new(&[self.pixels])), ("x", Shape::new(&[self.pixels, 4]))]
+    }
+
+    fn groups(&self) -> u64 {
+        u64::from(self.pixels).div_ceil(64)
+    }
+
+    fn flops(&self) -> u64 {
+        3 * u64::from(self.pixels)
+    }
+
+    fn twin(&self, buffers: &mut [Vec<f32>]) {
+        let [rgba, x] = buffers else { panic!("unpack: {} operands", buffers.len()) };
+        for (word, pixel) in rgba.iter().zip(x.chunks_mut(4)) {
+            let [r, g, b, _] = word.to_bits().to_le_bytes();
+            pixel.copy_from_slice(&[r, g, b, 0].map(|byte| (f64::from(byte) / 255.0) as f32));
+        }
+    }
+}
+
+params! {
+    /// `recon[pixels, 4] = sigmoid(logits)` and the same as `rgba[pixels]`.
+    pub struct Picture {
+        /// of all pictures together
+        pixels: u32,
+    }
+}
+
+impl Op for Picture {
+    fn kernel(&self) -> Kernel {
+        Kernel { name: "picture", files: vec![wgsl!("picture"), wgsl!("sigmoid")] }
+    }
+
+    fn params(&self) -> Vec<Value> {
+        program::values(self)
+    }
+
+    fn operands(&self) -> Vec<(&'static str, Shape)> {
+        let floats = Shape::new(&[self.pixels, 4]);
+        vec![("logits", floats), ("recon", floats), ("rgba", Shape::new(&[self.pixels]))]
+    }
+
+    fn groups(&self) -> u64 {
+        u64::from(self.pixels).div_ceil(64)
+    }
+
+    fn flops(&self) -> u64 {
+        3 * 6 * u64::from(self.pixels)
+    }
+
+    fn twin(&self, buffers: &mut [Vec<f32>]) {
+        let [logits, recon, rgba] = buffers else { panic!("picture: {} operands", buffers.len()) };
+        for ((logits, recon), word) in logits.chunks(4).zip(recon.chunks_mut(4)).zip(rgba) {
+            let mut bytes = [255; 4];
+            for channel in 0..3 {
+                let value = sigmoid(logits[channel].into());
+                recon[channel] = value as f32;
+                bytes[channel] = (255.0 * value + 0.5).floor() as u8;
+            }
+            recon[3] = 0.0;
+            *word = f32::from_bits(u32::from_le_bytes(bytes));
+        }
+    }
+}
