@@ -1,0 +1,122 @@
+//! The settings of a model and of a training, their presets, and what is allowed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The architecture: everything else about the network follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelConfig {
+    /// edge of the square pictures in pixels, a multiple of 16
+    pub size: u32,
+    /// channels after the first convolution; the next three have 2, 4 and 8 times as many
+    pub hidden: u32,
+    /// latent dimensions
+    pub latent: u32,
+}
+
+impl ModelConfig {
+    /// The model of the reference implementation: 256 px, 55.9 M parameters.
+    pub const REFERENCE: Self = Self { size: 256, hidden: 64, latent: 128 };
+    /// For a laptop's GPU: 128 px.
+    pub const LAPTOP: Self = Self { size: 128, hidden: 32, latent: 128 };
+    /// For a few minutes on anything: 64 px and small.
+    pub const DEMO: Self = Self { size: 64, hidden: 16, latent: 32 };
+
+    /// Checks the sizes.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the one that cannot be.
+    pub fn checked(self) -> Result<Self> {
+        let usage = |message: String| Err(Error::Usage(message));
+        match self {
+            Self { size, .. } if size == 0 || size % 16 != 0 || size > 4096 => {
+                let below = (size / 16 * 16).clamp(16, 4096);
+                usage(format!("--size {size}: must be a multiple of 16 between 16 and 4096, for example {below}"))
+            }
+            Self { hidden, .. } if hidden == 0 || hidden > 1024 => {
+                usage(format!("--hidden {hidden}: must be between 1 and 1024"))
+            }
+            Self { latent, .. } if latent == 0 || latent > 65_536 => {
+                usage(format!("--latent {latent}: must be between 1 and 65536"))
+            }
+            good => Ok(good),
+        }
+    }
+
+    /// Channels of the activations from the picture to the bottleneck: 3, h, 2h, 4h, 8h.
+    pub fn widths(&self) -> [u32; 5] {
+        [3, self.hidden, 2 * self.hidden, 4 * self.hidden, 8 * self.hidden]
+    }
+
+    /// Edge of the bottleneck in pixels.
+    pub fn side(&self) -> u32 {
+        self.size / 16
+    }
+
+    /// Parameters, as PyTorch counts them.
+    pub fn parameters(&self) -> u64 {
+        let widths = self.widths().map(u64::from);
+        let (flat, latent) = (widths[4] * u64::from(self.side()).pow(2), u64::from(self.latent));
+        let conv = |(a, b): (u64, u64)| 2 * 16 * a * b + a + b;
+        let convolutions: u64 = widths.into_iter().zip(widths.into_iter().skip(1)).map(conv).sum();
+        convolutions + 2 * (flat * latent + latent) + flat * latent + flat
+    }
+}
+
+/// How pictures are made square.
+pub use crate::data::Resize;
+
+/// Everything that decides what a training computes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// the architecture
+    #[serde(flatten)]
+    pub model: ModelConfig,
+    /// pictures per step
+    pub batch_size: u32,
+    /// passes over the training pictures
+    pub epochs: u32,
+    /// Adam's learning rate
+    pub lr: f64,
+    /// weight of KL in the loss
+    pub beta: f64,
+    /// of the initial weights, the shuffling, the draws and the split
+    pub seed: u64,
+    /// how pictures are made square
+    pub resize: Resize,
+}
+
+impl TrainConfig {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the one that cannot be.
+    pub fn checked(self) -> Result<Self> {
+        self.model.checked()?;
+        let usage = |message: String| Err(Error::Usage(message));
+        if self.batch_size == 0 || self.batch_size > 65_536 {
+            return usage(format!("--batch-size {}: must be between 1 and 65536", self.batch_size));
+        }
+        if self.epochs == 0 {
+            return usage("--epochs 0: must be at least 1".into());
+        }
+        if !(self.lr.is_finite() && self.lr > 0.0) {
+            return usage(format!("--lr {}: must be a positive number, for example 1e-3", self.lr));
+        }
+        if !(self.beta.is_finite() && self.beta >= 0.0) {
+            return usage(format!("--beta {}: must be zero or a positive number, for example 0.2", self.beta));
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ModelConfig;
+
+    #[test]
+    fn the_reference_has_55_9_million_parameters() {
+        assert_eq!(ModelConfig::REFERENCE.parameters(), 55_906_051);
+    }
+}

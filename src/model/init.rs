@@ -1,0 +1,47 @@
+//! A model's parameters under PyTorch's names and in PyTorch's layouts.
+
+use rayon::prelude::*;
+
+use super::params::Layout;
+use crate::config::ModelConfig;
+
+/// A named tensor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Named {
+    /// `encoder.0.weight`
+    pub name: String,
+    /// PyTorch's shape
+    pub shape: Vec<usize>,
+    /// PyTorch's order
+    pub values: Vec<f32>,
+}
+
+/// All parameters of a model, or as many gradients or moments, in the order of PyTorch's `state_dict`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weights {
+    /// the tensors
+    pub tensors: Vec<Named>,
+}
+
+impl Weights {
+    /// PyTorch's default initialisation, drawn from `seed`.
+    pub fn initial(config: &ModelConfig, seed: u64) -> Self {
+        let parameters = Layout::new(config).parameters;
+        let tensors = parameters.par_iter().enumerate().map(|(stream, p)| Named {
+            name: p.name.clone(),
+            shape: p.shape.clone(),
+            values: p.initial(seed, stream as u64),
+        });
+        Self { tensors: tensors.collect() }
+    }
+
+    /// Names and shapes that the model of `config` has, in order.
+    pub fn names(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
+        Layout::new(config).parameters.into_iter().map(|p| (p.name, p.shape)).collect()
+    }
+
+    /// The tensor called `name`.
+    pub fn get(&self, name: &str) -> Option<&Named> {
+        self.tensors.iter().find(|t| t.name == name)
+    }
+}

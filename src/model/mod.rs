@@ -1,0 +1,10 @@
+//! The network and its parameters. Knows nothing of files, folders or terminals.
+
+mod init;
+mod network;
+mod params;
+mod vae;
+
+pub use init::{Named, Weights};
+pub use network::{Network, micro_batch};
+pub use vae::{Build, Latents, Loss, Place, Probe, StepSettings, Vae};

@@ -1,0 +1,544 @@
+//! The model as a caller uses it: pictures in, latents, pictures and losses out, batch by batch.
+
+use super::init::Weights;
+use super::network::{Network, TrainingPrograms, micro_batch};
+use crate::config::ModelConfig;
+use crate::error::{Error, Result};
+use crate::gpu::{Adapter, BufferId, GpuRunner, Plan, ProgramId, Runner, Target, TwinRunner};
+use crate::ops::latent::padded;
+use crate::ops::{Step, Stream};
+
+/// Where the numbers are computed.
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'a> {
+    /// On an adapter.
+    Gpu(&'a Adapter),
+    /// On the CPU twins: slow, exact, for tests.
+    Twins,
+}
+
+impl Place<'_> {
+    /// What a plan needs to know of it.
+    pub fn target(&self) -> Target {
+        match self {
+            Self::Gpu(adapter) => adapter.target(),
+            Self::Twins => Target::twins(),
+        }
+    }
+
+    fn runner(&self, plan: Plan) -> Result<Box<dyn Runner>> {
+        Ok(match self {
+            Self::Gpu(adapter) => Box::new(GpuRunner::new(adapter, plan)?),
+            Self::Twins => Box::new(TwinRunner::new(plan)),
+        })
+    }
+}
+
+/// What a model is built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Build {
+    /// the architecture
+    pub config: ModelConfig,
+    /// pictures per step
+    pub batch: u32,
+    /// pictures computed at once; `None` takes the largest number that fits
+    pub micro: Option<u32>,
+    /// with gradients and Adam
+    pub training: bool,
+}
+
+impl Build {
+    /// The micro-batch for `target`.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if not one picture fits, [`Error::Usage`] if the one asked for is zero.
+    pub fn micro(&self, target: &Target) -> Result<u32> {
+        match self.micro {
+            Some(0) => Err(Error::Usage("--micro-batch 0: must be at least 1, or auto".into())),
+            Some(micro) => Ok(micro.min(self.batch)),
+            None => micro_batch(&self.config, self.batch, target),
+        }
+    }
+
+    /// The plan for `target`, without a device.
+    ///
+    /// # Errors
+    /// As [`Build::micro`].
+    pub fn plan(&self, target: &Target) -> Result<(Network, Plan)> {
+        let micro = self.micro(target)?;
+        Ok(Network::record(&self.config.checked()?, micro, target, self.training))
+    }
+}
+
+/// What the encoder says of N pictures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Latents {
+    /// `[N, Z]`, the means
+    pub mu: Vec<f32>,
+    /// `[N, Z]`, the logarithms of the variances
+    pub logvar: Vec<f32>,
+}
+
+/// Sums over the pictures of a batch, in nats.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Loss {
+    /// binary cross-entropy over all pixels and channels
+    pub bce: f64,
+    /// divergence from the standard normal, not weighted
+    pub kl: f64,
+}
+
+impl Loss {
+    /// `bce + beta * kl`.
+    pub fn total(&self, beta: f64) -> f64 {
+        self.bce + beta * self.kl
+    }
+}
+
+/// The settings of one training step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepSettings {
+    /// of the draws
+    pub seed: u64,
+    /// finished steps of the run: counts the draws and Adam's corrections
+    pub step: u64,
+    /// Adam's learning rate
+    pub lr: f64,
+    /// weight of KL
+    pub beta: f64,
+}
+
+/// A variational autoencoder on an adapter.
+///
+/// Pictures are `[N, size, size, 3]` floats in 0..=1, row by row, or 8-bit RGBA of the same order; N may be any
+/// number. See the crate's documentation for an example.
+pub struct Vae {
+    network: Network,
+    runner: Box<dyn Runner>,
+    batch: u32,
+}
+
+impl Vae {
+    /// Builds the model with PyTorch's default initialisation drawn from `seed`.
+    ///
+    /// # Errors
+    /// If the plan does not fit the adapter, or the device refuses.
+    pub fn new(place: Place<'_>, build: Build, seed: u64) -> Result<Self> {
+        let mut vae = Self::empty(place, build)?;
+        vae.load(&Weights::initial(&build.config, seed))?;
+        Ok(vae)
+    }
+
+    /// Builds the model with all parameters zero, to be loaded.
+    ///
+    /// # Errors
+    /// As [`Vae::new`].
+    pub fn empty(place: Place<'_>, build: Build) -> Result<Self> {
+        let target = place.target();
+        let (network, plan) = build.plan(&target)?;
+        Ok(Self { network, runner: place.runner(plan)?, batch: build.batch })
+    }
+
+    /// The architecture.
+    pub fn config(&self) -> ModelConfig {
+        self.network.config
+    }
+
+    /// Pictures per step.
+    pub fn batch(&self) -> u32 {
+        self.batch
+    }
+
+    /// Pictures computed at once.
+    pub fn micro(&self) -> u32 {
+        self.network.micro
+    }
+
+    /// The recorded plan.
+    pub fn plan(&self) -> &Plan {
+        self.runner.plan()
+    }
+
+    /// The adapter's name.
+    pub fn adapter(&self) -> String {
+        self.runner.name()
+    }
+
+    /// Replaces the parameters.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn load(&mut self, weights: &Weights) -> Result<()> {
+        self.write_arena(self.network.arenas.params, weights);
+        Ok(())
+    }
+
+    /// The parameters as they are now.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn weights(&mut self) -> Result<Weights> {
+        self.read_arena(self.network.arenas.params)
+    }
+
+    /// The gradients of the last batch.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn gradients(&mut self) -> Result<Weights> {
+        self.read_arena(self.training()?.1[0])
+    }
+
+    /// Adam's first and second moments.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn moments(&mut self) -> Result<[Weights; 2]> {
+        let [_, first, second] = self.training()?.1;
+        Ok([self.read_arena(first)?, self.read_arena(second)?])
+    }
+
+    /// Replaces Adam's moments.
+    ///
+    /// # Errors
+    /// If the model was built without training.
+    pub fn load_moments(&mut self, moments: &[Weights; 2]) -> Result<()> {
+        let [_, first, second] = self.training()?.1;
+        self.write_arena(first, &moments[0]);
+        self.write_arena(second, &moments[1]);
+        Ok(())
+    }
+
+    fn training(&self) -> Result<(TrainingPrograms, [BufferId; 3])> {
+        let both = self.network.programs.training.zip(self.network.arenas.training);
+        both.ok_or_else(|| Error::Usage("this model was built for inference: build it with training".into()))
+    }
+
+    fn write_arena(&mut self, arena: BufferId, weights: &Weights) {
+        for slot in self.network.layout.slots() {
+            let tensor = slot.of(arena);
+            let mut values = vec![0.0; tensor.len() as usize];
+            for (parameter, tensor) in self.network.layout.parameters.iter().zip(&weights.tensors) {
+                if parameter.slot == slot {
+                    parameter.scatter(&tensor.values, &mut values);
+                }
+            }
+            self.runner.write_f32(&tensor, &values);
+        }
+    }
+
+    fn read_arena(&mut self, arena: BufferId) -> Result<Weights> {
+        let mut tensors = Vec::new();
+        let mut last = None;
+        for parameter in &self.network.layout.parameters {
+            // mu and logvar share a slot
+            let values = match last.take() {
+                Some((slot, values)) if slot == parameter.slot => values,
+                _ => self.runner.read(&parameter.slot.of(arena))?,
+            };
+            tensors.push(super::init::Named {
+                name: parameter.name.clone(),
+                shape: parameter.shape.clone(),
+                values: parameter.gather(&values),
+            });
+            last = Some((parameter.slot, values));
+        }
+        Ok(Weights { tensors })
+    }
+
+    /// Mean and log-variance of each picture's latents.
+    ///
+    /// # Shapes
+    /// `pictures` `[N, S, S, 3]` in 0..=1; returns `[N, Z]` twice.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    ///
+    /// # Panics
+    /// If `pictures` is not a whole number of pictures.
+    pub fn encode(&mut self, pictures: &[f32]) -> Result<Latents> {
+        let (z, pixels) = (self.network.config.latent as usize, self.pixels());
+        let count = whole(pictures.len(), 3 * pixels, "encode: pictures", "[N, S, S, 3]");
+        let mut latents = Latents { mu: Vec::new(), logvar: Vec::new() };
+        for (first, n) in self.micro_batches(count) {
+            self.write_pictures(&pictures[3 * pixels * first..3 * pixels * (first + n)]);
+            self.runner.run(&[self.network.programs.encode])?;
+            let heads = self.runner.read(&self.network.tensors.heads)?;
+            for row in heads.chunks(2 * padded(z as u32) as usize).take(n) {
+                latents.mu.extend(&row[..z]);
+                latents.logvar.extend(&row[row.len() / 2..][..z]);
+            }
+        }
+        Ok(latents)
+    }
+
+    /// Draws `z = mu + eps * exp(logvar / 2)`; the draws are those of training step `step` under `seed`.
+    ///
+    /// # Shapes
+    /// `latents` `[N, Z]` twice; returns `[N, Z]`.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    ///
+    /// # Panics
+    /// If the two are not equally long, or not whole rows.
+    pub fn reparameterize(&mut self, latents: &Latents, seed: u64, step: u32) -> Result<Vec<f32>> {
+        let z = self.network.config.latent as usize;
+        let count = whole(latents.mu.len(), z, "reparameterize: mu", "[N, Z]");
+        assert_eq!(latents.logvar.len(), latents.mu.len(), "reparameterize: mu and logvar are both [N, Z]");
+        let mut out = Vec::new();
+        let programs = self.network.programs;
+        for (first, n) in self.micro_batches(count) {
+            let rows = first * z..(first + n) * z;
+            let heads: Vec<f32> = latents.mu[rows.clone()]
+                .chunks(z)
+                .zip(latents.logvar[rows].chunks(z))
+                .flat_map(|(mu, logvar)| [pad(mu), pad(logvar)].concat())
+                .collect();
+            self.runner.write_f32(&self.network.tensors.heads, &heads);
+            let step = Step { step, scale: 1.0, stream: Stream::Training as u32, ..self.step(first, n) };
+            self.write_step(step.seeded(seed));
+            self.runner.run(&[programs.draw, programs.reparameterize])?;
+            let rows = self.runner.read(&self.network.tensors.z)?;
+            out.extend(rows.chunks(padded(z as u32) as usize).take(n).flat_map(|row| &row[..z]));
+        }
+        Ok(out)
+    }
+
+    /// Pictures from latents.
+    ///
+    /// # Shapes
+    /// `z` `[N, Z]`; returns `[N, S, S, 3]` in 0..=1.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    ///
+    /// # Panics
+    /// If `z` is not whole rows.
+    pub fn decode(&mut self, z: &[f32]) -> Result<Vec<f32>> {
+        let latent = self.network.config.latent as usize;
+        let count = whole(z.len(), latent, "decode: z", "[N, Z]");
+        let mut out = Vec::new();
+        for (first, n) in self.micro_batches(count) {
+            let rows: Vec<f32> = z[first * latent..(first + n) * latent].chunks(latent).flat_map(pad).collect();
+            self.runner.write_f32(&self.network.tensors.z, &rows);
+            self.runner.run(&[self.network.programs.decode, self.network.programs.picture])?;
+            let recon = self.runner.read(&self.network.tensors.recon)?;
+            out.extend(recon.chunks(4).take(n * self.pixels()).flat_map(|p| &p[..3]));
+        }
+        Ok(out)
+    }
+
+    /// Reconstruction and divergence of a batch, z drawn as in training step `step` under `seed`.
+    ///
+    /// # Shapes
+    /// `pictures` `[N, S, S, 3]` in 0..=1; sums over all N.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    ///
+    /// # Panics
+    /// If `pictures` is not a whole number of pictures.
+    pub fn loss(&mut self, pictures: &[f32], seed: u64, step: u32) -> Result<Loss> {
+        let pixels = 3 * self.pixels();
+        let count = whole(pictures.len(), pixels, "loss: pictures", "[N, S, S, 3]");
+        let programs = self.network.programs;
+        self.runner.run(&[programs.begin])?;
+        for (first, n) in self.micro_batches(count) {
+            self.write_pictures(&pictures[pixels * first..pixels * (first + n)]);
+            let step = Step { step, scale: 1.0, stream: Stream::Training as u32, ..self.step(first, n) };
+            self.write_step(step.seeded(seed));
+            self.runner.run(&programs.forward())?;
+            self.runner.run(&[programs.loss])?;
+        }
+        Ok(loss_of(&self.runner.read(&self.network.tensors.totals)?))
+    }
+
+    /// One step of Adam on `count` pictures of 8-bit RGBA; its loss comes out of [`Vae::losses`] under
+    /// `settings.step`, some steps later.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn train_step(&mut self, rgba: &[u32], count: u32, settings: &StepSettings) -> Result<()> {
+        let (training, _) = self.training()?;
+        let programs = self.network.programs;
+        assert!(count > 0, "train_step: no pictures");
+        self.runner.run(&[programs.begin])?;
+        for (first, n) in self.micro_batches(count as usize) {
+            let step = Step {
+                step: settings.step as u32,
+                beta: settings.beta as f32,
+                scale: 1.0,
+                stream: Stream::Training as u32,
+                ..self.step(first, n)
+            };
+            self.write_rgba(rgba, first, n);
+            self.write_step(step.seeded(settings.seed).with_adam(settings.lr, settings.step));
+            self.runner.run(&[programs.unpack])?;
+            self.runner.run(&programs.forward())?;
+            self.runner.run(&[programs.loss, training.backward])?;
+        }
+        self.runner.run(&[training.update])?;
+        self.runner.request(&self.network.tensors.totals, settings.step)
+    }
+
+    /// Losses of the steps that have come back since the last call, in order; with `wait`, of all steps.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn losses(&mut self, wait: bool) -> Result<Vec<(u64, Loss)>> {
+        let arrived = self.runner.arrived(wait)?;
+        Ok(arrived.into_iter().map(|(step, totals)| (step, loss_of(&totals))).collect())
+    }
+
+    /// The loss of `count` held-out pictures of 8-bit RGBA, z drawn from the validation stream; `first` is the
+    /// index of the first of them, so that every picture has its own draws, the same each time.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn evaluate(&mut self, rgba: &[u32], count: u32, first: u32, seed: u64) -> Result<Loss> {
+        let programs = self.network.programs;
+        self.runner.run(&[programs.begin])?;
+        for (begin, n) in self.micro_batches(count as usize) {
+            let step = Step { scale: 1.0, stream: Stream::Validation as u32, ..self.step(begin + first as usize, n) };
+            self.write_rgba(rgba, begin, n);
+            self.write_step(step.seeded(seed));
+            self.runner.run(&[programs.unpack])?;
+            self.runner.run(&programs.forward())?;
+            self.runner.run(&[programs.loss])?;
+        }
+        Ok(loss_of(&self.runner.read(&self.network.tensors.totals)?))
+    }
+
+    /// `count` pictures from the prior, each `[S, S]` 8-bit RGBA; picture i depends on `seed` and i alone.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn sample(&mut self, count: u32, seed: u64, temperature: f32) -> Result<Vec<Vec<u32>>> {
+        let p = self.network.programs;
+        let mut out = Vec::new();
+        for (first, n) in self.micro_batches(count as usize) {
+            let step = Step { scale: temperature, stream: Stream::Samples as u32, ..self.step(first, n) };
+            self.write_step(step.seeded(seed));
+            self.runner.run(&[p.prior, p.draw, p.reparameterize, p.decode, p.picture])?;
+            self.read_pictures(n, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    /// Reconstructions of `count` pictures of 8-bit RGBA from the means of their latents.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn reconstruct(&mut self, rgba: &[u32], count: u32) -> Result<Vec<Vec<u32>>> {
+        let p = self.network.programs;
+        let mut out = Vec::new();
+        for (first, n) in self.micro_batches(count as usize) {
+            self.write_rgba(rgba, first, n);
+            self.write_step(self.step(first, n)); // scale 0: no noise
+            self.runner.run(&[p.unpack])?;
+            self.runner.run(&p.forward())?;
+            self.runner.run(&[p.picture])?;
+            self.read_pictures(n, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    fn read_pictures(&mut self, count: usize, out: &mut Vec<Vec<u32>>) -> Result<()> {
+        let words = self.runner.read(&self.network.tensors.pictures)?;
+        let pictures = words.chunks(self.pixels()).take(count);
+        out.extend(pictures.map(|picture| picture.iter().map(|word| word.to_bits()).collect()));
+        Ok(())
+    }
+
+    fn pixels(&self) -> usize {
+        (self.network.config.size * self.network.config.size) as usize
+    }
+
+    /// First picture and number of pictures of each micro-batch.
+    fn micro_batches(&self, count: usize) -> Vec<(usize, usize)> {
+        let micro = self.network.micro as usize;
+        (0..count).step_by(micro).map(|first| (first, micro.min(count - first))).collect()
+    }
+
+    fn step(&self, first: usize, count: usize) -> Step {
+        Step { first: first as u32, count: count as u32, ..Step::default() }
+    }
+
+    fn write_step(&mut self, step: Step) {
+        self.runner.write(&self.network.tensors.step, bytemuck::cast_slice(&[step]));
+    }
+
+    fn write_rgba(&mut self, rgba: &[u32], first: usize, count: usize) {
+        let pixels = self.pixels();
+        self.runner.write(&self.network.tensors.rgba, &rgba[first * pixels..(first + count) * pixels]);
+    }
+
+    fn write_pictures(&mut self, pictures: &[f32]) {
+        let padded: Vec<f32> = pictures.chunks(3).flat_map(|p| [p[0], p[1], p[2], 0.0]).collect();
+        self.runner.write_f32(&self.network.tensors.x, &padded);
+    }
+
+    /// For tests: everything that a step of PyTorch's script would show, from given draws.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    #[doc(hidden)]
+    pub fn probe(&mut self, pictures: &[f32], eps: &[f32], settings: &StepSettings) -> Result<Probe> {
+        let latent = self.network.config.latent as usize;
+        let (t, p) = (self.network.tensors, self.network.programs);
+        let (training, _) = self.training()?;
+        let count = eps.len() / latent;
+        assert!(count <= self.network.micro as usize, "probe: {count} pictures, micro-batch {}", self.network.micro);
+        self.write_pictures(pictures);
+        self.runner.write_f32(&t.eps, &eps.chunks(latent).flat_map(pad).collect::<Vec<f32>>());
+        let step = Step { beta: settings.beta as f32, ..self.step(0, count) };
+        self.write_step(step.with_adam(settings.lr, settings.step));
+        let forward: [ProgramId; 6] = [p.begin, p.encode, p.reparameterize, p.decode, p.picture, p.loss];
+        self.runner.run(&forward)?;
+        self.runner.run(&[training.backward])?;
+        let gradients = self.gradients()?;
+        self.runner.run(&[training.update])?;
+        let heads = self.runner.read(&t.heads)?;
+        let z = padded(latent as u32) as usize;
+        let rows = |offset: usize| heads.chunks(2 * z).flat_map(|row| row[offset..][..latent].to_vec()).collect();
+        let rgb = |v: Vec<f32>| v.chunks(4).flat_map(|p| p[..3].to_vec()).collect();
+        Ok(Probe {
+            mu: rows(0),
+            logvar: rows(z),
+            z: self.runner.read(&t.z)?.chunks(z).flat_map(|row| row[..latent].to_vec()).collect(),
+            logits: rgb(self.runner.read(&t.logits)?),
+            recon: rgb(self.runner.read(&t.recon)?),
+            loss: loss_of(&self.runner.read(&t.totals)?),
+            gradients,
+        })
+    }
+}
+
+/// What [`Vae::probe`] returns; pictures as `[N, S, S, 3]`.
+#[doc(hidden)]
+pub struct Probe {
+    pub mu: Vec<f32>,
+    pub logvar: Vec<f32>,
+    pub z: Vec<f32>,
+    pub logits: Vec<f32>,
+    pub recon: Vec<f32>,
+    pub loss: Loss,
+    pub gradients: Weights,
+}
+
+fn loss_of(totals: &[f32]) -> Loss {
+    Loss { bce: totals[0].into(), kl: totals[1].into() }
+}
+
+/// A row padded with zeros to a multiple of 4.
+fn pad(row: &[f32]) -> Vec<f32> {
+    let mut row = row.to_vec();
+    row.resize(row.len().next_multiple_of(4), 0.0);
+    row
+}
+
+fn whole(len: usize, row: usize, what: &str, shape: &str) -> usize {
+    assert!(len.is_multiple_of(row), "{what}: {len} values are no whole number of rows of {row}, {shape}");
+    len / row
+}

@@ -1,0 +1,191 @@
+//! PyTorch's values for one step (every tensor, every gradient) and for all Adam steps of each folder in
+//! `WGVAE_GOLDEN`, on the adapter and on the CPU twins.
+//!
+//! A folder holds `meta.json`, `model.safetensors` and `golden.safetensors` of any size, as a script that runs
+//! the PyTorch model writes them. One small folder is kept in `tests/fixtures/golden`.
+
+mod common;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use wgvae::config::ModelConfig;
+use wgvae::model::{Build, Named, Place, StepSettings, Vae, Weights};
+
+/// Relative L2 error of activations. PyTorch's own float32 and float64 differ by about 1e-6.
+const TENSOR: f64 = 2e-5;
+/// Relative L2 error of each gradient: sums over all pixels of all pictures.
+const GRADIENT: f64 = 1e-4;
+/// Relative error of each step's loss.
+const LOSS: f64 = 1e-5;
+/// Relative L2 error of all parameters together after the first step.
+const PARAMETERS: f64 = 1e-5;
+
+type Tensors = HashMap<String, (Vec<usize>, Vec<f32>)>;
+
+fn read(path: &Path) -> Tensors {
+    let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+    let floats = |data: &[u8]| data.chunks(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    file.iter().map(|(name, view)| (name.to_owned(), (view.shape().to_vec(), floats(view.data())))).collect()
+}
+
+/// `[N, 3, S, S]` to `[N, S, S, 3]`.
+fn nhwc(values: &[f32], size: usize) -> Vec<f32> {
+    let area = size * size;
+    let pixel = |image: &[f32], i: usize| [image[i], image[area + i], image[2 * area + i]];
+    values.chunks(3 * area).flat_map(|image| (0..area).flat_map(move |i| pixel(image, i))).collect()
+}
+
+fn distance(got: &[f32], want: &[f32]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    let sum = |f: &dyn Fn(f64, f64) -> f64| -> f64 {
+        got.iter().zip(want).map(|(&a, &b)| f(a.into(), b.into())).sum()
+    };
+    (sum(&|a, b| (a - b).powi(2)) / sum(&|_, b| b * b).max(1e-300)).sqrt()
+}
+
+/// Collects what is out of bounds, so that one run shows everything.
+#[derive(Default)]
+struct Report {
+    wrong: Vec<String>,
+    worst: HashMap<&'static str, f64>,
+}
+
+impl Report {
+    fn hold(&mut self, class: &'static str, name: &str, error: f64, bound: f64) {
+        let worst = self.worst.entry(class).or_default();
+        *worst = worst.max(error);
+        if error.is_nan() || error > bound {
+            self.wrong.push(format!("{class} {name}: {error:.2e}, allowed {bound:.0e}"));
+        }
+    }
+}
+
+fn check(folder: &Path, place: Place<'_>) -> Report {
+    let meta = std::fs::read_to_string(folder.join("meta.json")).expect("meta.json");
+    let meta: serde_json::Value = serde_json::from_str(&meta).expect("meta.json");
+    let number = |key: &str| meta[key].as_f64().unwrap_or_else(|| panic!("meta.json: {key}"));
+    let [size, hidden, latent, batch, steps] =
+        ["size", "hidden", "latent", "batch", "steps"].map(|key| number(key) as u32);
+    let config = ModelConfig { size, hidden, latent };
+    let golden = read(&folder.join("golden.safetensors"));
+    let initial = read(&folder.join("model.safetensors"));
+    let named = |(name, shape): (String, Vec<usize>)| {
+        let (found, values) = initial.get(&name).unwrap_or_else(|| panic!("model.safetensors: {name}")).clone();
+        assert_eq!(found, shape, "{name}");
+        Named { name, shape, values }
+    };
+    let weights = Weights { tensors: Weights::names(&config).into_iter().map(named).collect() };
+
+    let build = Build { config, batch, micro: Some(batch), training: true };
+    let mut vae = Vae::empty(place, build).expect("build");
+    vae.load(&weights).expect("load");
+    let mut report = Report::default();
+    let x = nhwc(&golden["x"].1, size as usize);
+    for step in 0..steps {
+        let settings =
+            StepSettings { seed: 0, step: step.into(), lr: number("lr"), beta: number("beta") };
+        let probe = vae.probe(&x, &golden[&format!("eps.{step}")].1, &settings).expect("step");
+        let losses = [("loss", probe.loss.total(settings.beta)), ("bce", probe.loss.bce), ("kl", probe.loss.kl)];
+        for (name, got) in losses {
+            let want = f64::from(golden[name].1[step as usize]);
+            // KL near zero is a difference of nearly equal numbers in PyTorch's float32 too: reported by itself
+            let (class, bound) = if name == "kl" { ("kl (not judged)", f64::INFINITY) } else { ("loss", LOSS) };
+            report.hold(class, &format!("{name} of step {step}"), (got - want).abs() / want.abs(), bound);
+        }
+        if step > 0 {
+            continue;
+        }
+        let plain = [("mu", &probe.mu), ("logvar", &probe.logvar), ("z", &probe.z)];
+        for (name, got) in plain {
+            report.hold("tensor", name, distance(got, &golden[name].1), TENSOR);
+        }
+        for (name, got) in [("logits", &probe.logits), ("recon", &probe.recon)] {
+            report.hold("tensor", name, distance(got, &nhwc(&golden[name].1, size as usize)), TENSOR);
+        }
+        for gradient in &probe.gradients.tensors {
+            let want = &golden[&format!("grad.{}", gradient.name)].1;
+            report.hold("gradient", &gradient.name, distance(&gradient.values, want), GRADIENT);
+        }
+        let first = after_first_step(&golden, &weights, &settings, steps);
+        report.hold("parameters after step 1", "all", distance(&flat(&mut vae), &first), PARAMETERS);
+    }
+    // Adam turns the sign of a vanishing gradient into a full step: later parameters are only reported
+    if let Some(last) = recorded(&golden, &weights, steps) {
+        report.hold("parameters at the end (not judged)", "all", distance(&flat(&mut vae), &last), f64::INFINITY);
+    }
+    report
+}
+
+/// All parameters one after the other.
+fn flat(vae: &mut Vae) -> Vec<f32> {
+    vae.weights().expect("weights").tensors.into_iter().flat_map(|t| t.values).collect()
+}
+
+/// The file's parameters after `step` steps; large folders leave them out.
+fn recorded(golden: &Tensors, weights: &Weights, step: u32) -> Option<Vec<f32>> {
+    let one = |t: &Named| golden.get(&format!("param.{}.{step}", t.name)).map(|(_, values)| values.clone());
+    let all: Option<Vec<Vec<f32>>> = weights.tensors.iter().map(one).collect();
+    Some(all?.concat())
+}
+
+/// The file's parameters after the first step. Where they are missing, or are the last step's once more (a
+/// writer that stored references to tensors which the optimizer went on changing), they follow from the file's
+/// gradients: Adam's first step is `lr * g / (|g| + eps)`.
+fn after_first_step(golden: &Tensors, weights: &Weights, settings: &StepSettings, steps: u32) -> Vec<f32> {
+    match recorded(golden, weights, 1) {
+        Some(first) if steps == 1 || recorded(golden, weights, steps).as_ref() != Some(&first) => first,
+        _ => {
+            println!("param.*.1 is missing or equals param.*.{steps}: first step taken from grad.*");
+            let moved = |t: &Named| -> Vec<f32> {
+                let gradient = &golden[&format!("grad.{}", t.name)].1;
+                let step = |(&p, &g): (&f32, &f32)| {
+                    let (p, g) = (f64::from(p), f64::from(g));
+                    (p - settings.lr * g / (g.abs() + 1e-8)) as f32
+                };
+                t.values.iter().zip(gradient).map(step).collect()
+            };
+            weights.tensors.iter().flat_map(moved).collect()
+        }
+    }
+}
+
+fn folders() -> Vec<PathBuf> {
+    let mut roots = vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/golden"))];
+    roots.extend(std::env::var_os("WGVAE_GOLDEN").map(PathBuf::from));
+    let mut all = Vec::new();
+    for root in roots {
+        let entries = std::fs::read_dir(&root).unwrap_or_else(|e| panic!("{}: {e}", root.display()));
+        let folders = entries.map(|e| e.expect("entry").path()).filter(|p| p.join("meta.json").exists());
+        let before = all.len();
+        all.extend(folders);
+        assert!(all.len() > before, "{}: no folder with a meta.json", root.display());
+    }
+    all.sort();
+    all
+}
+
+fn check_all(place: Place<'_>, name: &str) {
+    let mut wrong = Vec::new();
+    for folder in folders() {
+        let report = check(&folder, place);
+        let folder = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut worst: Vec<_> = report.worst.iter().map(|(class, e)| format!("{class} {e:.1e}")).collect();
+        worst.sort();
+        println!("{folder} on {name}: worst {}", worst.join(", "));
+        wrong.extend(report.wrong.into_iter().map(|line| format!("{folder}: {line}")));
+    }
+    assert!(wrong.is_empty(), "{name} disagrees with PyTorch:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_adapter_agrees_with_pytorch() {
+    let Some(adapter) = common::adapter() else { return };
+    check_all(Place::Gpu(&adapter), &adapter.describe());
+}
+
+#[test]
+fn the_twins_agree_with_pytorch() {
+    check_all(Place::Twins, "the CPU twins");
+}

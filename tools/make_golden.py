@@ -1,0 +1,83 @@
+"""Writes PyTorch's values of the reference VAE, which tests/golden.rs compares with.
+
+    python tools/make_golden.py OUT [--size 16 --hidden 3 --latent 5 --batch 2 --steps 5 --beta 0.2 --seed 3]
+
+OUT/model.safetensors    the initial parameters under PyTorch's names
+OUT/golden.safetensors   float32, NCHW: x, eps.{step}; mu, logvar, z, logits, recon and grad.{name} of step 0;
+                         param.{name}.{1 and steps}; loss, bce, kl of every step, summed over the batch
+OUT/meta.json            the arguments
+Needs torch and safetensors. The fixture in tests/fixtures/golden/small was made with the defaults.
+"""
+import argparse
+import json
+import pathlib
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import nn
+
+
+class Vae(nn.Module):
+    def __init__(self, hidden, latent, size):
+        super().__init__()
+        widths = [3, hidden, 2 * hidden, 4 * hidden, 8 * hidden]
+        pairs = list(zip(widths, widths[1:]))
+        self.encoder = nn.Sequential(*[m for a, b in pairs for m in (nn.Conv2d(a, b, 4, 2, 1), nn.ReLU())])
+        self.side, self.flat = size // 16, widths[4] * (size // 16) ** 2
+        self.fc_mu, self.fc_logvar = nn.Linear(self.flat, latent), nn.Linear(self.flat, latent)
+        self.decoder_input = nn.Linear(latent, self.flat)
+        up = [m for a, b in reversed(pairs) for m in (nn.ConvTranspose2d(b, a, 4, 2, 1), nn.ReLU())]
+        self.decoder = nn.Sequential(*up[:-1])
+
+    def forward(self, x, eps):
+        h = self.encoder(x).flatten(1)
+        mu, logvar = self.fc_mu(h), self.fc_logvar(h)
+        z = mu + eps * torch.exp(0.5 * logvar)
+        logits = self.decoder(self.decoder_input(z).view(len(x), -1, self.side, self.side))
+        return mu, logvar, z, logits
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("out", type=pathlib.Path)
+    for name, value in dict(size=16, hidden=3, latent=5, batch=2, steps=5, seed=3).items():
+        p.add_argument(f"--{name}", type=int, default=value)
+    p.add_argument("--beta", type=float, default=0.2)
+    a = p.parse_args()
+    a.out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(a.seed)
+    torch.set_num_threads(1)
+    model = Vae(a.hidden, a.latent, a.size)
+
+    def copy():  # clones: state_dict hands out references that the optimizer goes on writing to
+        return {k: v.detach().clone().contiguous() for k, v in model.state_dict().items()}
+
+    save_file(copy(), a.out / "model.safetensors")
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    x = F.interpolate(torch.rand(a.batch, 3, 8, 8), size=(a.size, a.size), mode="bicubic").clamp(0, 1)
+    out, curve = {"x": x}, {"loss": [], "bce": [], "kl": []}
+    for step in range(a.steps):
+        eps = out[f"eps.{step}"] = torch.randn(a.batch, a.latent)
+        optimizer.zero_grad()
+        mu, logvar, z, logits = model(x, eps)
+        recon = torch.sigmoid(logits)
+        bce = F.binary_cross_entropy(recon, x, reduction="sum")
+        kl = -0.5 * (1 + logvar - mu**2 - logvar.exp()).sum()
+        loss = bce + a.beta * kl
+        loss.backward()
+        if step == 0:
+            out |= dict(mu=mu, logvar=logvar, z=z, logits=logits, recon=recon)
+            out |= {f"grad.{k}": v.grad.clone() for k, v in model.named_parameters()}
+        optimizer.step()
+        for key, value in dict(loss=loss, bce=bce, kl=kl).items():
+            curve[key].append(value.item())
+        if step + 1 in (1, a.steps):
+            out |= {f"param.{k}.{step + 1}": v for k, v in copy().items()}
+    out |= {k: torch.tensor(v) for k, v in curve.items()}
+    save_file({k: v.detach().contiguous() for k, v in out.items()}, a.out / "golden.safetensors")
+    meta = {k: v for k, v in vars(a).items() if k != "out"} | {"lr": 1e-3, "torch": torch.__version__}
+    (a.out / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
+
+
+main()
