@@ -37,7 +37,7 @@ pub enum Error {
     #[error("{0}")]
     Device(String),
     /// The training pictures cannot be used.
-    #[error("{}: {reason}", .path.display())]
+    #[error("{}: {reason}", crate::data::printable(path))]
     Data {
         /// the folder or file
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum Error {
         reason: String,
     },
     /// A model or checkpoint that cannot be read.
-    #[error("{}: {reason}", .path.display())]
+    #[error("{}: {reason}", crate::data::printable(path))]
     Model {
         /// the file or folder
         path: PathBuf,
@@ -53,7 +53,7 @@ pub enum Error {
         reason: String,
     },
     /// The operating system refused.
-    #[error("cannot {action} {}: {source}", .path.display())]
+    #[error("cannot {action} {}: {source}", crate::data::printable(path))]
     Io {
         /// the verb: "read", "write", "create"
         action: &'static str,

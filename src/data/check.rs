@@ -1,5 +1,6 @@
 //! A report on a folder of pictures: what training would see, and what it would leave out.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -77,8 +78,11 @@ pub fn check(root: &Path, seed: u64, progress: Progress<'_>) -> Result<Report> {
     let Dataset { root, layout, train, validation, test, classes, mut skipped, other_files, split_made } =
         scan(root, seed)?;
     let lists = [("training", train), ("validation", validation), ("test", test)];
-    let items: Vec<(usize, &Item)> =
-        lists.iter().enumerate().flat_map(|(split, (_, items))| items.iter().map(move |i| (split, i))).collect();
+    let items: Vec<(usize, &Item)> = lists
+        .iter()
+        .enumerate()
+        .flat_map(|(split, (_, items))| items.iter().map(move |i| (split, i)))
+        .collect();
     let done = AtomicUsize::new(0);
     let decoded: Vec<Result<Seen, Skipped>> = items
         .par_iter()
@@ -95,24 +99,16 @@ pub fn check(root: &Path, seed: u64, progress: Progress<'_>) -> Result<Report> {
             Err(bad) => skipped.push(bad),
         }
     }
-    let mut splits: Vec<SplitCounts> =
-        lists.iter().map(|(name, _)| SplitCounts { name, per_class: vec![0; classes.len()] }).collect();
     let mut formats = BTreeMap::new();
-    let mut first: HashMap<u64, usize> = HashMap::new();
-    let (mut duplicates, mut across_splits) = (0, 0);
+    let mut splits = lists.map(|(name, _)| SplitCounts { name, per_class: vec![0; classes.len()] });
     for one in &seen {
         splits[one.split].per_class[one.label] += 1;
         *formats.entry(one.format).or_insert(0) += 1;
-        let home = *first.entry(one.digest).or_insert(usize::MAX);
-        if home == usize::MAX {
-            first.insert(one.digest, one.split);
-        } else {
-            duplicates += 1;
-            across_splits += usize::from(home != one.split);
-        }
     }
+    let (duplicates, across_splits) = duplicates(&seen);
     let widths = spread(seen.iter().map(|one| one.width).collect());
     let heights = spread(seen.iter().map(|one| one.height).collect());
+    let splits = splits.to_vec();
     Ok(Report {
         root,
         layout,
@@ -127,6 +123,24 @@ pub fn check(root: &Path, seed: u64, progress: Progress<'_>) -> Result<Report> {
         duplicates,
         across_splits,
     })
+}
+
+/// How many pictures repeat an earlier one, and how many of those one of another split.
+fn duplicates(seen: &[Seen]) -> (usize, usize) {
+    let mut first: HashMap<u64, usize> = HashMap::new();
+    let (mut repeated, mut across) = (0, 0);
+    for one in seen {
+        match first.entry(one.digest) {
+            Entry::Vacant(entry) => {
+                entry.insert(one.split);
+            }
+            Entry::Occupied(entry) => {
+                repeated += 1;
+                across += usize::from(*entry.get() != one.split);
+            }
+        }
+    }
+    (repeated, across)
 }
 
 fn look(split: usize, item: &Item) -> Result<Seen, Skipped> {
@@ -153,7 +167,8 @@ impl fmt::Display for Report {
         let drawn = if self.split_made { ", validation drawn by the seed" } else { "" };
         writeln!(f, "{}", printable(&self.root))?;
         writeln!(f, "layout      {}{drawn}", self.layout)?;
-        let formats: Vec<String> = self.formats.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        let formats: Vec<String> =
+            self.formats.iter().map(|(name, count)| format!("{count} {name}")).collect();
         writeln!(f, "formats     {}", if formats.is_empty() { "none".into() } else { formats.join(", ") })?;
         if let (Some(w), Some(h)) = (self.widths, self.heights) {
             let line = |s: [u32; 3]| format!("{} to {} (median {})", s[0], s[2], s[1]);

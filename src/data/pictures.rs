@@ -34,7 +34,8 @@ impl Pictures {
     /// it names the first few with their reasons.
     pub fn prepare(source: Source, size: u32, budget_bytes: u64, progress: Progress<'_>) -> Result<Self> {
         let total = source.len();
-        let fitting = usize::try_from(budget_bytes / (u64::from(size).pow(2) * 3).max(1)).unwrap_or(usize::MAX);
+        let fitting =
+            usize::try_from(budget_bytes / (u64::from(size).pow(2) * 3).max(1)).unwrap_or(usize::MAX);
         let done = AtomicUsize::new(0);
         let decoded: Vec<Result<Option<Box<[u8]>>, Skipped>> = (0..total)
             .into_par_iter()

@@ -143,7 +143,8 @@ fn enter(root: &Path) -> PathBuf {
 /// Names of the folders in `folder` that are not hidden; names that are no text cannot be splits.
 fn folders(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let names = entries.flatten().filter(|e| e.path().is_dir()).filter_map(|e| e.file_name().into_string().ok());
+    let names =
+        entries.flatten().filter(|e| e.path().is_dir()).filter_map(|e| e.file_name().into_string().ok());
     names.filter(|name| !name.starts_with('.')).collect()
 }
 
@@ -193,14 +194,16 @@ fn take(root: &Path, path: PathBuf, has_splits: bool, found: &mut Found) {
         Kind::Unreadable(reason) => found.unreadable.push(Skipped { path, reason }),
         Kind::Picture(_) => {
             let below = path.strip_prefix(root).unwrap_or(&path);
-            let mut folders = below.iter().map(|part| part.to_string_lossy().into_owned()).collect::<Vec<_>>();
+            let mut folders =
+                below.iter().map(|part| part.to_string_lossy().into_owned()).collect::<Vec<_>>();
             folders.pop();
             let split = folders.first().and_then(|name| split_of(name)).filter(|_| has_splits);
             let class = folders.into_iter().nth(usize::from(has_splits)).unwrap_or(NO_CLASS.into());
             match split {
-                None if has_splits => found
-                    .passed
-                    .push(Skipped { path, reason: "lies outside the training, validation and test folders".into() }),
+                None if has_splits => found.passed.push(Skipped {
+                    path,
+                    reason: "lies outside the training, validation and test folders".into(),
+                }),
                 split => found.pictures.push(Picture { path, split: split.unwrap_or(Split::Train), class }),
             }
         }
@@ -211,7 +214,8 @@ fn refuse_unusable(root: &Path, found: &Found) -> Result<()> {
     let (good, bad) = (found.pictures.len(), found.unreadable.len());
     let listed = first_few(&found.unreadable.iter().chain(&found.passed).collect::<Vec<_>>());
     if good == 0 {
-        let others = if found.other == 0 { String::new() } else { format!(" ({} of other kinds)", found.other) };
+        let others =
+            if found.other == 0 { String::new() } else { format!(" ({} of other kinds)", found.other) };
         return Err(Error::data(
             root,
             format!("no pictures here{others}; {READABLE}, in this folder and at any depth below it{listed}"),

@@ -24,7 +24,11 @@ pub fn grid(pictures: &[Vec<u8>], size: u32, columns: u32, gap: u32) -> RgbImage
     let step = size + gap;
     let mut sheet = RgbImage::from_pixel(columns * step + gap, rows * step + gap, Rgb([255; 3]));
     for (index, picture) in pictures.iter().enumerate() {
-        assert_eq!(picture.len(), (size * size * 3) as usize, "grid: pixels of picture {index} at {size} x {size}");
+        assert_eq!(
+            picture.len(),
+            (size * size * 3) as usize,
+            "grid: pixels of picture {index} at {size} x {size}"
+        );
         let (left, top) = (gap + index as u32 % columns * step, gap + index as u32 / columns * step);
         for (y, row) in picture.chunks_exact(size as usize * 3).enumerate() {
             for (x, pixel) in row.chunks_exact(3).enumerate() {

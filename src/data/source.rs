@@ -63,7 +63,9 @@ impl Source {
     /// A name to show for picture `index`: the path from the root with `/`, escaped, see [`super::printable`].
     pub fn name(&self, index: usize) -> String {
         match self {
-            Self::Folder { root, items, .. } => super::text::printable_text(&relative(root, &items[index].path)),
+            Self::Folder { root, items, .. } => {
+                super::text::printable_text(&relative(root, &items[index].path))
+            }
             Self::Synthetic { seed, first, .. } => format!("landscape {seed}/{}", first + index as u64),
         }
     }

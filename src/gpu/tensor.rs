@@ -56,6 +56,13 @@ impl fmt::Debug for Shape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BufferId(pub(crate) usize);
 
+impl BufferId {
+    /// Its place in the plan.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// A range of a buffer, seen as a shape. Elements are 32 bits wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tensor {

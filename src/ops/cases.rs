@@ -308,13 +308,13 @@ pub fn check(adapter: &Adapter, case: Case) -> Result<Vec<Verdict>> {
     let b = Bench { plan: Plan::new(), program, operands, words, outputs };
     let want = run(&mut twin, &b)?;
     let got = run(&mut GpuRunner::new(adapter, twin.into_plan())?, &b)?;
-    let verdict = |(((name, tensor), allowed), (got, want)): (((&String, &Tensor), Tolerance), (Vec<f32>, Vec<f32>))| {
-        let got = comparable(name, tensor.shape, &got, split);
-        let want = comparable(name, tensor.shape, &want, split);
+    let mut verdicts = Vec::new();
+    for (((output, tensor), allowed), (got, want)) in b.outputs.iter().zip(allowed).zip(got.into_iter().zip(want)) {
+        let got = comparable(output, tensor.shape, &got, split);
+        let want = comparable(output, tensor.shape, &want, split);
         let (index, share) = allowed.worst(&got, &want);
         let worst = (index, got[index], want[index]);
-        Verdict { label: label.clone(), kernel, output: name.clone(), share, worst }
-    };
-    let outputs = b.outputs.iter().map(|(name, tensor)| (name, tensor)).zip(allowed);
-    Ok(outputs.zip(got.into_iter().zip(want)).map(verdict).collect())
+        verdicts.push(Verdict { label: label.clone(), kernel, output: output.clone(), share, worst });
+    }
+    Ok(verdicts)
 }

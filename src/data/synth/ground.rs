@@ -6,7 +6,7 @@ use super::scene::View;
 use super::shore::Water;
 use super::trees::Row;
 
-/// Sky and ridges at a place, through pixels widened by the third argument.
+/// Sky and ridges at a place, through a sample of the width of the third argument.
 pub(super) type Behind<'a> = &'a dyn Fn(f32, f32, f32) -> Rgb;
 
 /// The most strips that a ground has.
@@ -53,7 +53,7 @@ impl Ground {
     pub(super) fn new(view: &View, stream: &mut Stream) -> Self {
         let biome = view.factors.biome;
         if biome == Biome::Water {
-            return Self::Water(Water::new(view, stream));
+            return Self::Water(Water::new(stream));
         }
         let count = match biome {
             Biome::Desert => 4,
@@ -85,16 +85,17 @@ impl Ground {
             Self::Water(water) => return water.at(view, column.x, y, behind),
             Self::Land(strips) => strips,
         };
-        let cover = |number: usize| view.below(y, column.strips[number].edge);
-        let first = (0..strips.len()).rev().find(|&number| cover(number) >= 1.0);
-        let mut light = match first {
+        let layers = || strips.iter().zip(column.strips).map(|(strip, o)| (strip, o, view.below(y, o.edge)));
+        // from the front: the first strip that covers the whole pixel ends the search
+        let first =
+            strips.len() - layers().rev().position(|(_, _, cover)| cover >= 1.0).unwrap_or(strips.len());
+        let mut light = match first.checked_sub(1) {
             Some(first) => strips[first].colour(view, column.x, y, column.strips[first]),
-            None => behind(column.x, y, 1.0),
+            None => behind(column.x, y, view.pixel),
         };
-        for number in first.map_or(0, |first| first + 1)..strips.len() {
-            let cover = cover(number);
+        for (strip, outline, cover) in layers().skip(first) {
             if cover > 0.0 {
-                light = mix(light, strips[number].colour(view, column.x, y, column.strips[number]), cover);
+                light = mix(light, strip.colour(view, column.x, y, outline), cover);
             }
         }
         light
@@ -112,7 +113,13 @@ impl Strip {
         };
         let base = view.factors.horizon + depth * fall * near * lerp(near, 1.0, 0.45);
         let pixel = view.pixel;
-        let row = |height: f32, apart: f32, filled: f32| Row { key, spacing: height * apart, height, filled, pixel };
+        let row = |height: f32, apart: f32, filled: f32| Row {
+            key,
+            spacing: height * apart,
+            height,
+            filled,
+            pixel,
+        };
         let trees = match view.factors.biome {
             Biome::Forest => Some(row(lerp(0.035, 0.26, near * near), 0.30, if last { 0.55 } else { 0.92 })),
             Biome::Meadow if !last => Some(row(lerp(0.022, 0.07, near), 1.0, 0.42)),
@@ -123,7 +130,8 @@ impl Strip {
     }
 
     fn soil(&self, x: f32) -> f32 {
-        let n = noise1(self.key, x * self.frequency + 3.7) + 0.35 * noise1(self.key ^ 5, x * self.frequency * 2.3);
+        let n = noise1(self.key, x * self.frequency + 3.7)
+            + 0.35 * noise1(self.key ^ 5, x * self.frequency * 2.3);
         self.base - self.swing * n
     }
 
@@ -164,7 +172,8 @@ impl Strip {
     /// Towards the sun, 0 to 1, for a surface that falls by `slope` to the right.
     fn facing(&self, view: &View, x: f32, slope: f32) -> f32 {
         let side = (view.factors.sun_x - x).clamp(-0.5, 0.5) * 2.0;
-        (0.5 + 0.62 * view.factors.sun_height * (1.0 - side.abs()) * 0.5 - side * slope * 0.9).clamp(0.04, 1.0)
+        (0.5 + 0.62 * view.factors.sun_height * (1.0 - side.abs()) * 0.5 - side * slope * 0.9)
+            .clamp(0.04, 1.0)
     }
 
     fn sand(&self, view: &View, x: f32, y: f32, down: f32, slope: f32) -> Rgb {

@@ -131,7 +131,8 @@ pub(super) fn fbm(key: u32, x: f32, y: f32, octaves: u32, pixel: f32) -> f32 {
         }
         // an odd shift for each octave: no lattice lines through the origin
         let shift = 17.3 * octave as f32;
-        sum += weight * share * noise2(key.wrapping_add(octave), x * frequency + shift, y * frequency - shift);
+        sum +=
+            weight * share * noise2(key.wrapping_add(octave), x * frequency + shift, y * frequency - shift);
         weight *= 0.5;
         frequency *= 2.03;
     }

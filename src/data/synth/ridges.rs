@@ -44,7 +44,9 @@ impl Ridges {
         let count = view.factors.ridges;
         let peak = stream.between(0.15, 0.85);
         let snowy = view.factors.biome == Biome::Snow
-            || (view.factors.biome != Biome::Desert && view.factors.ridge_height > 0.17 && stream.unit() < 0.6);
+            || (view.factors.biome != Biome::Desert
+                && view.factors.ridge_height > 0.17
+                && stream.unit() < 0.6);
         let ridges = (0..count)
             .map(|number| {
                 let near = number as f32 / (count - 1) as f32;
@@ -88,7 +90,8 @@ impl Ridge {
                 let x = point as f32 / (POINTS - 1) as f32 * 1.5 - 0.25;
                 let away = (x - peak) / 0.34;
                 let bump = 1.0 / (1.0 + away * away);
-                foot - height * (0.16 + 0.26 * bump + (0.45 + 0.75 * bump) * profile(key, x * frequency, rough))
+                foot - height
+                    * (0.16 + 0.26 * bump + (0.45 + 0.75 * bump) * profile(key, x * frequency, rough))
             })
             .collect();
         let top = skyline.iter().copied().fold(1.0, f32::min);
@@ -114,7 +117,8 @@ impl Ridge {
         };
         let side = ((view.factors.sun_x - x) * 5.0).clamp(-1.0, 1.0);
         // brighter where the rock falls away towards the sun, which also stands above
-        let slope = (relief(0.0, 0.0) - relief(0.02 * side, -0.010)) * lerp(2.2, 4.2, view.factors.ridge_roughness);
+        let slope =
+            (relief(0.0, 0.0) - relief(0.02 * side, -0.010)) * lerp(2.2, 4.2, view.factors.ridge_roughness);
         let share = (0.42 + slope).clamp(0.05, 1.0) * lerp(0.55, 1.0, view.factors.sun_height);
         let mut surface = self.rock;
         if self.snow > 0.0 {
@@ -125,7 +129,8 @@ impl Ridge {
         let lit = view.lit(surface, share);
         // mist gathers at the foot
         let low = smooth(self.top, self.foot, y);
-        let mist = (self.air + (0.12 + 0.5 * view.factors.haze) * low * low * (1.0 - 0.35 * self.near)).min(0.96);
+        let mist =
+            (self.air + (0.12 + 0.5 * view.factors.haze) * low * low * (1.0 - 0.35 * self.near)).min(0.96);
         mix(lit, view.air, mist)
     }
 }

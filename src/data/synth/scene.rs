@@ -59,14 +59,14 @@ impl Scene {
         let x = column.x;
         let cover = self.view.below(y, column.edge);
         if cover <= 0.0 {
-            return self.behind(x, y, 1.0);
+            return self.behind(x, y, self.view.pixel);
         }
-        let ground = self.ground.at(&self.view, column, y, &|x, y, blur| self.behind(x, y, blur));
-        if cover >= 1.0 { ground } else { mix(self.behind(x, y, 1.0), ground, cover) }
+        let ground = self.ground.at(&self.view, column, y, &|x, y, pixel| self.behind(x, y, pixel));
+        if cover >= 1.0 { ground } else { mix(self.behind(x, y, self.view.pixel), ground, cover) }
     }
 
-    /// Sky and ridges; `blur` widens the pixel, for reflections.
-    fn behind(&self, x: f32, y: f32, blur: f32) -> Rgb {
-        self.ridges.over(&self.view, x, y, &|| self.sky.at(&self.view, x, y, blur))
+    /// Sky and ridges through a sample of width `pixel`: wider in reflections.
+    fn behind(&self, x: f32, y: f32, pixel: f32) -> Rgb {
+        self.ridges.over(&self.view, x, y, &|| self.sky.at(&self.view, x, y, pixel))
     }
 }

@@ -4,21 +4,24 @@ use super::ground::Behind;
 use super::noise::{Rgb, Stream, fbm, lerp, mix, plus, scale, screen, smooth};
 use super::scene::View;
 
+/// Samples across the picture beyond which water gets no finer.
+const FINEST: f32 = 1.0 / 320.0;
+/// Width of a sample in the mirror of a rough lake.
+const MIRROR: f32 = 1.0 / 64.0;
+
 pub(super) struct Water {
     key: u32,
     deep: Rgb,
     /// How rough it is, 0 to 1.
     wind: f32,
-    /// How high the near bank rises, or 0.
-    haze: f32,
 }
 
 impl Water {
-    pub(super) fn new(view: &View, stream: &mut Stream) -> Self {
+    pub(super) fn new(stream: &mut Stream) -> Self {
         let key = stream.bits() as u32;
         let green = stream.unit();
         let deep = mix(screen(16, 50, 84), screen(18, 72, 78), green);
-        Self { key, deep, wind: stream.unit(), haze: view.factors.haze }
+        Self { key, deep, wind: stream.unit() }
     }
 
     pub(super) fn at(&self, view: &View, x: f32, y: f32, behind: Behind<'_>) -> Rgb {
@@ -27,7 +30,8 @@ impl Water {
         let span = 1.0 - horizon;
         // the water's plane: rows close up towards the horizon
         let reach = 0.2 / (depth + 0.02);
-        let pixel = view.pixel * reach;
+        // waves finer than this only change how the mirror is averaged: without them it is the same at every size
+        let pixel = view.pixel.max(FINEST) * reach;
         let (u, v) = ((x - 0.5) * reach * 3.2, reach * 11.0);
         let stretched = pixel * (3.2 + 50.0 * reach);
         let swell = fbm(self.key, u, v, 4, stretched);
@@ -37,13 +41,14 @@ impl Water {
         let lift = depth / span;
         let mirror = horizon - depth * lerp(0.95, 1.12, self.wind) + tilt * (0.012 + 0.11 * lift);
         let aside = x + tilt * (0.006 + 0.03 * lift);
-        let mirrored = behind(aside, mirror.min(horizon - 0.002), 2.0 + 8.0 * self.wind);
+        let mirrored =
+            behind(aside, mirror.min(horizon - 0.002), view.pixel.max((0.25 + self.wind) * MIRROR));
         let grazing = lerp(0.92, 0.46, smooth(0.0, 1.0, lift)) - 0.10 * tilt.abs();
         let body = view.lit(self.deep, 0.45);
         let mut light = mix(body, scale(mirrored, 0.92), grazing.clamp(0.1, 0.95));
         light = plus(light, self.glitter(view, x, lift, tilt));
         // a band of mist where the far shore meets the water
-        mix(light, view.air, (0.15 + 0.4 * self.haze) * smooth(0.05, 0.0, depth))
+        mix(light, view.air, (0.15 + 0.4 * view.factors.haze) * smooth(0.05, 0.0, depth))
     }
 
     fn glitter(&self, view: &View, x: f32, lift: f32, tilt: f32) -> Rgb {

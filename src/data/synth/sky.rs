@@ -29,14 +29,40 @@ fn palettes(second: bool) -> [(f32, Palette); 4] {
         [s(26, 44, 92), s(98, 92, 132), s(252, 164, 92), s(255, 130, 50), s(255, 156, 92), s(86, 66, 96)]
     };
     let low = if second {
-        [s(62, 88, 150), s(158, 138, 176), s(255, 196, 160), s(255, 166, 110), s(255, 200, 178), s(142, 116, 146)]
+        [
+            s(62, 88, 150),
+            s(158, 138, 176),
+            s(255, 196, 160),
+            s(255, 166, 110),
+            s(255, 200, 178),
+            s(142, 116, 146),
+        ]
     } else {
-        [s(56, 100, 160), s(140, 160, 184), s(255, 214, 148), s(255, 186, 96), s(255, 214, 160), s(146, 128, 140)]
+        [
+            s(56, 100, 160),
+            s(140, 160, 184),
+            s(255, 214, 148),
+            s(255, 186, 96),
+            s(255, 214, 160),
+            s(146, 128, 140),
+        ]
     };
-    let afternoon =
-        [s(52, 112, 186), s(112, 166, 214), s(222, 226, 218), s(255, 232, 180), s(255, 246, 228), s(160, 170, 186)];
-    let day =
-        [s(36, 98, 184), s(92, 158, 222), s(196, 222, 240), s(255, 250, 232), s(255, 255, 255), s(168, 182, 202)];
+    let afternoon = [
+        s(52, 112, 186),
+        s(112, 166, 214),
+        s(222, 226, 218),
+        s(255, 232, 180),
+        s(255, 246, 228),
+        s(160, 170, 186),
+    ];
+    let day = [
+        s(36, 98, 184),
+        s(92, 158, 222),
+        s(196, 222, 240),
+        s(255, 250, 232),
+        s(255, 255, 255),
+        s(168, 182, 202),
+    ];
     [(0.0, dusk), (0.3, low), (0.62, afternoon), (1.0, day)]
 }
 
@@ -76,7 +102,7 @@ impl Sky {
         (direct, ambient, mix(self.horizon, self.middle, 0.35))
     }
 
-    pub(super) fn at(&self, view: &View, x: f32, y: f32, blur: f32) -> Rgb {
+    pub(super) fn at(&self, view: &View, x: f32, y: f32, pixel: f32) -> Rgb {
         let horizon = view.factors.horizon;
         let up = ((horizon - y) / horizon).clamp(0.0, 1.0);
         let gradient = if up < 0.38 {
@@ -91,13 +117,13 @@ impl Sky {
         let flat = (dx * dx * 0.35 + dy * dy * (1.0 + 2.0 * low)).sqrt();
         let glow = 0.5 * decay(flat * 7.0) + 0.5 * decay(distance * 20.0) + 0.6 * decay(distance * 55.0);
         let sky = plus(mix(gradient, self.glow, (glow * 0.55).min(0.8)), scale(self.glow, glow * 0.35));
-        let disc = smooth(0.027 + view.pixel * blur, 0.021 - view.pixel * blur, distance);
+        let disc = smooth(0.027 + pixel, 0.021 - pixel, distance);
         let bright = plus(scale(self.glow, 0.8), [0.9, 0.8, 0.6]);
         let sky = mix(sky, bright, disc);
-        self.clouds(view, x, y, sky, glow, blur)
+        self.clouds(view, x, y, sky, glow, pixel)
     }
 
-    fn clouds(&self, view: &View, x: f32, y: f32, sky: Rgb, glow: f32, blur: f32) -> Rgb {
+    fn clouds(&self, view: &View, x: f32, y: f32, sky: Rgb, glow: f32, pixel: f32) -> Rgb {
         let cover = view.factors.cloudiness;
         if cover < 0.06 {
             return sky;
@@ -106,7 +132,7 @@ impl Sky {
         let up = (view.factors.horizon + 0.03 - y).max(0.02);
         let reach = 1.0 / (up + 0.16);
         let (u, v) = ((x - 0.5) * reach * 1.15 * self.stretch + self.drift, reach * 1.9);
-        let pixel = view.pixel * blur * reach * reach * 1.4;
+        let pixel = pixel * reach * reach * 1.4;
         let warp = 0.5 * fbm(self.key ^ 0x51ed, u * 0.7, v * 0.7, 2, pixel);
         let shape = |du: f32, dv: f32, octaves: u32| {
             fbm(self.key, u * 1.3 + warp + du, v * 1.3 + warp + dv, octaves, pixel * 1.3)

@@ -42,7 +42,9 @@ impl Row {
                 return 0.0;
             }
             // leaves make a lumpy edge, and the crown is widest above the ground
-            let lumps = 1.0 + 0.16 * noise1(self.key ^ 0x2f, x * 5.0 / tall) + 0.08 * noise1(self.key, x * 13.0 / tall);
+            let lumps = 1.0
+                + 0.16 * noise1(self.key ^ 0x2f, x * 5.0 / tall)
+                + 0.08 * noise1(self.key, x * 13.0 / tall);
             let round = (1.0 - t * t).sqrt();
             tall * 0.85 * round * lumps * (0.75 + 0.25 * round)
         })

@@ -48,8 +48,17 @@ const HEADER: &str =
     "file,split,biome,sun_x,sun_height,cloudiness,horizon,ridge_height,ridge_roughness,ridges,haze\n";
 
 fn row(file: &str, split: &str, factors: &Factors) -> String {
-    let Factors { biome, sun_x, sun_height, cloudiness, horizon, ridge_height, ridge_roughness, ridges, haze } =
-        factors;
+    let Factors {
+        biome,
+        sun_x,
+        sun_height,
+        cloudiness,
+        horizon,
+        ridge_height,
+        ridge_roughness,
+        ridges,
+        haze,
+    } = factors;
     format!(
         "{file},{split},{biome},{sun_x},{sun_height},{cloudiness},{horizon},{ridge_height},{ridge_roughness},{ridges},{haze}\n"
     )

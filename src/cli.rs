@@ -1,0 +1,278 @@
+//! The command line: what can be typed, and what `--help` says.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
+use wgvae::data::Resize;
+
+/// Train a variational autoencoder on your own photographs, on any GPU.
+#[derive(Debug, Parser)]
+#[command(name = "wgvae", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train on a folder of pictures, or, without one, on built-in procedural landscapes
+    Train(Box<TrainArgs>),
+    /// Draw pictures from a trained model: a grid, or separate files
+    Sample(SampleArgs),
+    /// List the adapters, and which one would be taken
+    Adapters(AdapterArgs),
+    /// Run every kernel against its CPU twin on the adapter in use: a table for a bug report
+    Selftest(SelftestArgs),
+    /// Print every dispatch of a training step, with its cost, and the memory it takes; runs nothing
+    Plan(PlanArgs),
+    /// Measure training steps on random pictures: images per second
+    Bench(BenchArgs),
+    /// Look at training pictures: report on a folder, write the built-in ones, make a contact sheet
+    Data {
+        #[command(subcommand)]
+        command: DataCommand,
+    },
+}
+
+/// Which GPU.
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+pub struct AdapterArgs {
+    /// high-performance, low-power, software, a number from `wgvae adapters`, or part of a name
+    #[arg(long, value_name = "WHICH")]
+    pub adapter: Option<String>,
+    /// Only this back end: vulkan, metal or dx12
+    #[arg(long, value_name = "NAME")]
+    pub backend: Option<String>,
+}
+
+/// A set of sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// 256 px, hidden 64, latent 128, batch 64: the reference implementation's model, 55.9 M parameters
+    Reference,
+    /// 128 px, hidden 32, latent 128, batch 32: for a laptop's GPU
+    Laptop,
+    /// 64 px, hidden 16, latent 32, batch 16: minutes on anything
+    Demo,
+}
+
+/// The sizes of a model.
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+pub struct ModelArgs {
+    /// Sizes to start from; the flags below change single ones [default: reference with DATA, else demo]
+    #[arg(long)]
+    pub preset: Option<Preset>,
+    /// Edge of the square pictures in pixels, a multiple of 16
+    #[arg(long, value_name = "PIXELS")]
+    pub size: Option<u32>,
+    /// Channels after the first convolution; the next ones have 2, 4 and 8 times as many
+    #[arg(long, value_name = "CHANNELS")]
+    pub hidden: Option<u32>,
+    /// Latent dimensions
+    #[arg(long, value_name = "DIMENSIONS")]
+    pub latent: Option<u32>,
+    /// Pictures per step
+    #[arg(long, value_name = "PICTURES")]
+    pub batch_size: Option<u32>,
+    /// Pictures computed at once; their gradients add up to the batch's. A number, or auto: what fits
+    #[arg(long, value_name = "PICTURES")]
+    pub micro_batch: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct TrainArgs {
+    /// Folder of pictures: with Training Data, Validation Data and Testing Data, or train, val and test, or
+    /// class folders, or just pictures
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: TrainSettings,
+    /// Take settings from this TOML file; flags win over it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Go on with the run called --name, or the newest one, from its last checkpoint
+    #[arg(long)]
+    pub resume: bool,
+    /// Print only errors
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Everything that a configuration file may set.
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TrainSettings {
+    /// Set by DATA
+    #[arg(skip)]
+    pub data: Option<PathBuf>,
+    /// Sizes to start from; the flags below change single ones [default: reference with DATA, else demo]
+    #[arg(long)]
+    pub preset: Option<Preset>,
+    /// Edge of the square pictures in pixels, a multiple of 16
+    #[arg(long, value_name = "PIXELS")]
+    pub size: Option<u32>,
+    /// Channels after the first convolution; the next ones have 2, 4 and 8 times as many
+    #[arg(long, value_name = "CHANNELS")]
+    pub hidden: Option<u32>,
+    /// Latent dimensions
+    #[arg(long, value_name = "DIMENSIONS")]
+    pub latent: Option<u32>,
+    /// Pictures per step
+    #[arg(long, value_name = "PICTURES")]
+    pub batch_size: Option<u32>,
+    /// Pictures computed at once; their gradients add up to the batch's. A number, or auto: what fits
+    #[arg(long, value_name = "PICTURES")]
+    pub micro_batch: Option<String>,
+    /// Passes over the training pictures [default: 10]
+    #[arg(long)]
+    pub epochs: Option<u32>,
+    /// Adam's learning rate [default: 1e-3]
+    #[arg(long, allow_negative_numbers = true)]
+    pub lr: Option<f64>,
+    /// Weight of the KL divergence in the loss [default: 0.2]
+    #[arg(long, allow_negative_numbers = true)]
+    pub beta: Option<f64>,
+    /// Of the initial weights, the shuffling and all draws: same seed, same adapter, same bits [default: 0]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How pictures become square: stretch, or cover (crop the middle) [default: stretch]
+    #[arg(long)]
+    pub resize: Option<Resize>,
+    /// Name of the run [default: the data folder's name]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Where runs are kept [default: runs]
+    #[arg(long, value_name = "FOLDER")]
+    pub runs: Option<PathBuf>,
+    /// Where pictures go besides the run's folder [default: samples]
+    #[arg(long, value_name = "FOLDER")]
+    pub samples: Option<PathBuf>,
+    /// Memory for decoded pictures, in MiB; the rest is decoded again every epoch [default: 2048]
+    #[arg(long, value_name = "MIB")]
+    pub cache: Option<u64>,
+    /// Without DATA: how many landscapes to make [default: 2048]
+    #[arg(long, value_name = "PICTURES")]
+    pub landscapes: Option<usize>,
+    /// high-performance, low-power, software, a number from `wgvae adapters`, or part of a name
+    #[arg(long, value_name = "WHICH")]
+    pub adapter: Option<String>,
+    /// Only this back end: vulkan, metal or dx12
+    #[arg(long, value_name = "NAME")]
+    pub backend: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SampleArgs {
+    /// A run folder, a checkpoint folder or a .safetensors file
+    pub model: PathBuf,
+    /// How many pictures
+    #[arg(long, default_value_t = 16)]
+    pub count: u32,
+    /// Picture i depends on the seed and i alone
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Standard deviation of the draws: below 1 plainer, above 1 wilder
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
+    pub temperature: f32,
+    /// The grid's file [default: samples/sample_seed_SEED.png], or with --separate the folder
+    #[arg(long, short)]
+    pub out: Option<PathBuf>,
+    /// Write every picture to a file of its own
+    #[arg(long)]
+    pub separate: bool,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SelftestArgs {
+    /// Print every case, not only each kernel's worst
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Add the sizes that take a software adapter seconds each
+    #[arg(long)]
+    pub large: bool,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+/// Which limits a plan has to keep to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Limits {
+    /// the adapter's own
+    Adapter,
+    /// those that every WebGPU adapter has
+    Default,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The limits to plan for
+    #[arg(long, value_enum, default_value_t = Limits::Adapter)]
+    pub limits: Limits,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Steps to measure, after one that compiles the kernels
+    #[arg(long, default_value_t = 5)]
+    pub steps: u32,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Decode every picture of a folder and report what a training would see
+    Check {
+        /// The folder
+        folder: PathBuf,
+        /// Of the split that is made where there is none
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+    /// Write the built-in landscapes as PNG files, with their factors
+    Synth {
+        /// A new folder
+        out: PathBuf,
+        /// How many
+        #[arg(long, default_value_t = 1000)]
+        count: usize,
+        /// Edge in pixels
+        #[arg(long, default_value_t = 256)]
+        size: u32,
+        /// Of all of them
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+    /// A contact sheet: pictures as the model gets to see them
+    Sheet {
+        /// A folder of pictures [default: the built-in landscapes]
+        folder: Option<PathBuf>,
+        /// The sheet's file
+        #[arg(long, short, default_value = "samples/sheet.png")]
+        out: PathBuf,
+        /// How many
+        #[arg(long, default_value_t = 36)]
+        count: usize,
+        /// Edge in pixels
+        #[arg(long, default_value_t = 128)]
+        size: u32,
+        /// How pictures become square: stretch or cover
+        #[arg(long, default_value_t = Resize::Stretch)]
+        resize: Resize,
+        /// Of the landscapes, and of the choice
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+}

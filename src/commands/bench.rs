@@ -1,0 +1,74 @@
+//! `wgvae bench`.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use wgvae::error::Error;
+use wgvae::model::{Build, Place, StepSettings, Vae};
+use wgvae::ops::normal::philox;
+
+use super::screen::{bytes, count, peak_memory};
+use super::settings;
+use crate::cli::{BenchArgs, Preset};
+
+pub fn run(args: &BenchArgs) -> Result<ExitCode> {
+    let (config, batch, micro) = settings::model(&args.model, Preset::Reference)?;
+    if args.steps == 0 {
+        return Err(Error::Usage("--steps 0: must be at least 1".into()).into());
+    }
+    let adapter = super::choose(&args.adapter)?;
+    let began = Instant::now();
+    let mut vae = Vae::new(Place::Gpu(&adapter), Build { config, batch, micro, training: true }, 0)?;
+    let pixels = batch * config.size * config.size;
+    let rgba: Vec<u32> = (0..pixels).map(|i| philox([i, 0, 0, 0], [0, 0])[0]).collect();
+    let mut step = |number: u64| -> Result<f64> {
+        let began = Instant::now();
+        vae.train_step(&rgba, batch, &StepSettings { seed: 0, step: number, lr: 1e-3, beta: 0.2 })?;
+        vae.losses(true)?;
+        Ok(began.elapsed().as_secs_f64())
+    };
+    step(0)?;
+    let start = began.elapsed().as_secs_f64();
+    let mut seconds = (1..=u64::from(args.steps)).map(&mut step).collect::<Result<Vec<f64>>>()?;
+    seconds.sort_by(f64::total_cmp);
+    let rate = |seconds: f64| f64::from(batch) / seconds;
+    let median = rate(seconds[seconds.len() / 2]);
+    let (least, most) = (rate(seconds[seconds.len() - 1]), rate(seconds[0]));
+    let flops = step_flops(&vae, batch) / f64::from(batch) * median / 1e9;
+    if args.json {
+        let line = serde_json::json!({
+            "images_per_second": median, "slowest": least, "fastest": most, "gflops": flops,
+            "start_seconds": start, "size": config.size, "hidden": config.hidden, "latent": config.latent,
+            "batch": batch, "micro_batch": vae.micro(), "steps": args.steps, "adapter": adapter.describe(),
+            "plan_bytes": vae.plan().bytes(), "peak_bytes": peak_memory(),
+        });
+        println!("{line}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{}", adapter.describe());
+    println!(
+        "{} px, hidden {}, latent {} ({} parameters), batch {batch} in micro-batches of {}",
+        config.size,
+        config.hidden,
+        config.latent,
+        count(config.parameters()),
+        vae.micro()
+    );
+    println!("{median:.2} images/s (median of {} steps; {least:.2} to {most:.2}), {flops:.1} GFLOP/s", args.steps);
+    let host = peak_memory().map_or(String::new(), |peak| format!(", {} of the process at its peak", bytes(peak)));
+    println!("start with the first step {start:.1} s; memory {} on the device{host}", bytes(vae.plan().bytes()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Floating-point operations of a step.
+fn step_flops(vae: &Vae, batch: u32) -> f64 {
+    let repeated = ["unpack", "encode", "draw", "reparameterize", "decode", "loss", "backward"];
+    let rounds = f64::from(batch.div_ceil(vae.micro()));
+    let cost = |program: &wgvae::gpu::Program| match program.name {
+        "update" => program.flops() as f64,
+        name if repeated.contains(&name) => rounds * program.flops() as f64,
+        _ => 0.0,
+    };
+    vae.plan().programs.iter().map(cost).sum()
+}

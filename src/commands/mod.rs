@@ -1,0 +1,41 @@
+//! One file per sub-command, thin: settings in, library calls, words out.
+
+mod adapters;
+mod bench;
+mod data;
+mod plan;
+mod sample;
+mod screen;
+mod selftest;
+mod settings;
+mod train;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use wgvae::gpu::{Adapter, Choice, adapter};
+
+use crate::cli::{AdapterArgs, Command};
+
+/// Runs a command; its exit code where it ended as it should.
+///
+/// # Errors
+/// Whatever the user has to know.
+pub fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Train(args) => train::run(*args),
+        Command::Sample(args) => sample::run(&args),
+        Command::Adapters(args) => adapters::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Data { command } => data::run(command),
+    }
+}
+
+/// The adapter that the flags name.
+fn choose(args: &AdapterArgs) -> Result<Adapter> {
+    let backends = adapter::backends(args.backend.as_deref())?;
+    let choice: Choice = args.adapter.as_deref().unwrap_or("high-performance").parse().unwrap_or_default();
+    Ok(Adapter::choose(&choice, backends)?)
+}

@@ -1,0 +1,67 @@
+//! `wgvae plan`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use wgvae::gpu::{Dispatch, Item, Plan, Target, Usage};
+use wgvae::model::Build;
+
+use super::screen::{bytes, count};
+use super::settings;
+use crate::cli::{Limits, PlanArgs, Preset};
+
+pub fn run(args: &PlanArgs) -> Result<ExitCode> {
+    let (config, batch, micro) = settings::model(&args.model, Preset::Reference)?;
+    let target = match args.limits {
+        Limits::Default => Target::webgpu_default(),
+        Limits::Adapter => super::choose(&args.adapter)?.target(),
+    };
+    let build = Build { config, batch, micro, training: true };
+    let (network, plan) = build.plan(&target)?;
+    println!(
+        "{} px, hidden {}, latent {}: {} parameters; batch {batch} as {} micro-batch(es) of {}",
+        config.size,
+        config.hidden,
+        config.latent,
+        count(config.parameters()),
+        batch.div_ceil(network.micro),
+        network.micro
+    );
+    println!("planned for {} (binding {})\n", target.name, bytes(target.binding_bytes));
+    for program in &plan.programs {
+        println!("{} ({:.3} GFLOP)", program.name, program.flops() as f64 / 1e9);
+        for item in &program.items {
+            match item {
+                Item::Clear(buffer) => println!("  {:40} clear", plan.buffers[buffer.index()].label),
+                Item::Dispatch(dispatch) => line(dispatch),
+            }
+        }
+    }
+    memory(&plan);
+    target.check(&plan)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+
+fn line(d: &Dispatch) {
+    let [x, y, _] = d.groups;
+    let grid = if y == 1 { x.to_string() } else { format!("{x} x {y}") };
+    println!(
+        "  {:40} {:24} {grid:>10} groups {:>10.3} MFLOP {:>10}",
+        d.label,
+        d.kernel,
+        d.flops() as f64 / 1e6,
+        bytes(d.bytes())
+    );
+}
+
+fn memory(plan: &Plan) {
+    let of = |usage: Usage| plan.buffers.iter().filter(|b| b.usage == usage).map(|b| 4 * b.len).sum();
+    println!(
+        "\n{} pipelines; memory: parameters, gradients and moments {}, activations {}, together {}",
+        plan.pipelines(),
+        bytes(of(Usage::State)),
+        bytes(of(Usage::Activation)),
+        bytes(plan.bytes())
+    );
+}

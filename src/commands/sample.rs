@@ -1,0 +1,46 @@
+//! `wgvae sample`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use wgvae::checkpoint;
+use wgvae::data;
+use wgvae::error::Error;
+use wgvae::model::{Build, Place, Vae};
+
+use crate::cli::SampleArgs;
+
+/// Pictures computed at once.
+const BATCH: u32 = 16;
+
+pub fn run(args: &SampleArgs) -> Result<ExitCode> {
+    if args.count == 0 || args.count > 100_000 {
+        return Err(Error::Usage(format!("--count {}: must be between 1 and 100000", args.count)).into());
+    }
+    if !args.temperature.is_finite() || args.temperature < 0.0 {
+        return Err(Error::Usage(format!("--temperature {}: must be zero or positive", args.temperature)).into());
+    }
+    let (config, weights) = checkpoint::open(&args.model)?;
+    let adapter = super::choose(&args.adapter)?;
+    let build = Build { config, batch: args.count.min(BATCH), micro: None, training: false };
+    let mut vae = Vae::empty(Place::Gpu(&adapter), build)?;
+    vae.load(&weights)?;
+    let pictures = vae.sample(args.count, args.seed, args.temperature)?;
+    let pictures: Vec<Vec<u8>> = pictures.iter().map(|picture| data::rgb_of(picture)).collect();
+    let name = format!("sample_seed_{}", args.seed);
+    if args.separate {
+        let folder = args.out.clone().unwrap_or_else(|| PathBuf::from("samples").join(&name));
+        for (index, picture) in pictures.iter().enumerate() {
+            let path = folder.join(format!("{index:05}.png"));
+            data::save_png(&data::grid(std::slice::from_ref(picture), config.size, 1, 0), &path)?;
+        }
+        println!("{} pictures in {}", pictures.len(), folder.display());
+    } else {
+        let path = args.out.clone().unwrap_or_else(|| PathBuf::from("samples").join(format!("{name}.png")));
+        let columns = f64::from(args.count).sqrt().ceil() as u32;
+        data::save_png(&data::grid(&pictures, config.size, columns, data::GAP), &path)?;
+        println!("{}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}

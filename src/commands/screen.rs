@@ -1,0 +1,228 @@
+//! What the user sees while something runs: a bar on a terminal, plain lines elsewhere.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use wgvae::data::{Skipped, printable};
+use wgvae::train::{EpochMetrics, Observer, StepMetrics};
+
+/// Seconds between two plain lines.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+/// Unreadable files that are named one by one.
+const NAMED: usize = 10;
+
+/// "1.5 GiB".
+pub fn bytes(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let unit = (0..units.len()).rev().find(|&u| bytes >= 1 << (10 * u)).unwrap_or(0);
+    let value = bytes as f64 / (1u64 << (10 * unit)) as f64;
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
+}
+
+/// "55,906,051".
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let (bytes, mut text) = (digits.as_bytes(), String::new());
+    for (at, digit) in bytes.iter().enumerate() {
+        if at > 0 && (bytes.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(char::from(*digit));
+    }
+    text
+}
+
+/// "2 h 05 min", "3 min 20 s", "4.2 s".
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..10 => format!("{seconds:.1} s"),
+        10..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
+    }
+}
+
+/// Most memory that the process has held, where the system tells.
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// A bar for one piece of work, shown only on a terminal.
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// A bar with a word before it.
+    pub fn new(what: &'static str, quiet: bool) -> Self {
+        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
+        bar.set_style(style("{prefix} [{bar:30}] {pos}/{len} {eta}"));
+        bar.set_prefix(what);
+        Self(bar)
+    }
+
+    /// So many of so many.
+    pub fn set(&self, done: usize, all: usize) {
+        self.0.set_length(all as u64);
+        self.0.set_position(done as u64);
+    }
+
+    /// Takes the bar off the screen.
+    pub fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+}
+
+/// How a training shows itself.
+pub struct Screen {
+    bar: ProgressBar,
+    quiet: bool,
+    terminal: bool,
+    epochs: u32,
+    software: bool,
+    epoch: (u32, u64),
+    first_steps: Option<(Instant, u64)>,
+    last_line: Instant,
+    skipped: usize,
+    /// the last epoch's pictures
+    pub pictures: Vec<PathBuf>,
+}
+
+impl Screen {
+    /// For a training of `epochs` epochs.
+    pub fn new(quiet: bool, epochs: u32, software: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal() && std::io::stdout().is_terminal();
+        let bar = if quiet || !terminal { ProgressBar::hidden() } else { ProgressBar::new(0) };
+        bar.set_style(style("{prefix} [{bar:24}] {pos}/{len} {msg}"));
+        let now = Instant::now();
+        Self {
+            bar,
+            quiet,
+            terminal,
+            epochs,
+            software,
+            epoch: (0, 0),
+            first_steps: None,
+            last_line: now,
+            skipped: 0,
+            pictures: Vec::new(),
+        }
+    }
+
+    /// A line above the bar.
+    pub fn say(&self, line: &str) {
+        if !self.quiet {
+            self.bar.suspend(|| println!("{line}"));
+        }
+    }
+
+    /// A labelled line of the start-up report.
+    pub fn report(&self, what: &str, text: &str) {
+        self.say(&format!("{what:10} {text}"));
+    }
+
+    /// Takes the bar off the screen.
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// Says once, after some steps, how long all of this is going to take.
+    fn estimate(&mut self, metrics: &StepMetrics) {
+        let Some((began, first)) = self.first_steps else {
+            // the first step compiles the kernels: time from its end
+            self.first_steps = Some((Instant::now(), metrics.step));
+            return;
+        };
+        let (steps, seconds) = (metrics.step - first, began.elapsed().as_secs_f64());
+        if self.epoch.1 == 0 || first == 0 || !(steps == 8 || (seconds > 5.0 && steps >= 1)) {
+            return;
+        }
+        let epoch = seconds / steps as f64 * self.epoch.1 as f64;
+        let all = epoch * f64::from(self.epochs + 1 - self.epoch.0);
+        self.say(&format!("an epoch takes about {}, all of them {}", duration(epoch), duration(all)));
+        if self.software && all > 1800.0 {
+            self.say(
+                "this is a software adapter, which computes on the CPU; `--preset demo` or a smaller --size and \
+                 --hidden would fit it",
+            );
+        }
+        self.first_steps = Some((began, 0)); // said
+    }
+}
+
+impl Observer for Screen {
+    fn epoch_begins(&mut self, epoch: u32, steps: u64, cursor: u64) {
+        self.epoch = (epoch, steps);
+        self.bar.reset();
+        self.bar.set_length(steps);
+        self.bar.set_position(cursor);
+        self.bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
+        if self.first_steps.is_none() {
+            self.bar.set_message("the first step compiles the kernels");
+        }
+    }
+
+    fn step(&mut self, m: &StepMetrics) {
+        self.estimate(m);
+        let left = (self.epoch.1 - m.step_in_epoch) as f64 * self.bar.elapsed().as_secs_f64();
+        let left = duration(left / (m.step_in_epoch as f64).max(1.0));
+        let text = format!(
+            "{:.1} img/s, {left} left, loss {:.1}, BCE {:.1}, KL {:.2}",
+            m.images_per_second, m.loss, m.bce, m.kl
+        );
+        self.bar.set_position(m.step_in_epoch);
+        self.bar.set_message(text.clone());
+        if !self.terminal && self.last_line.elapsed() > PLAIN_EVERY {
+            self.last_line = Instant::now();
+            self.say(&format!("epoch {} step {}/{}: {text}", m.epoch, m.step_in_epoch, self.epoch.1));
+        }
+    }
+
+    fn epoch_ends(&mut self, m: &EpochMetrics, pictures: &[PathBuf]) {
+        let validation = m.validation_loss.map_or(String::new(), |loss| {
+            format!(", validation {loss:.1}{}", if m.best { " (best)" } else { "" })
+        });
+        self.say(&format!(
+            "epoch {}/{}: loss {:.1} (BCE {:.1}, KL {:.2}){validation}; {:.1} img/s, {}",
+            m.epoch,
+            self.epochs,
+            m.train_loss,
+            m.train_bce,
+            m.train_kl,
+            m.images_per_second,
+            duration(m.seconds)
+        ));
+        self.pictures = pictures.to_vec();
+    }
+
+    fn skipped(&mut self, problem: &Skipped) {
+        self.skipped += 1;
+        if self.skipped <= NAMED {
+            self.say(&format!("skipped {problem}"));
+        } else if self.skipped == NAMED + 1 {
+            self.say("more files are skipped; `wgvae data check` lists them all");
+        }
+    }
+}
+
+/// Names the files that were left out, the first few one by one.
+pub fn name_skipped(screen: &Screen, skipped: &[Skipped]) {
+    for problem in skipped.iter().take(NAMED) {
+        screen.say(&format!("skipped {problem}"));
+    }
+    if skipped.len() > NAMED {
+        screen.say(&format!("and {} more; `wgvae data check` lists them all", skipped.len() - NAMED));
+    }
+}
+
+/// `path` as it may be printed.
+pub fn shown(path: &Path) -> String {
+    printable(path)
+}

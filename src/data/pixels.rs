@@ -1,0 +1,11 @@
+//! Pixels as bytes of RGB and as the 8-bit RGBA words that the kernels take.
+
+/// `[S, S, 3]` bytes of RGBA words, red in the lowest byte.
+pub fn rgb_of(picture: &[u32]) -> Vec<u8> {
+    picture.iter().flat_map(|word| word.to_le_bytes().into_iter().take(3)).collect()
+}
+
+/// Opaque RGBA words, red in the lowest byte, of `[S, S, 3]` bytes.
+pub fn rgba_of(picture: &[u8]) -> Vec<u32> {
+    picture.chunks(3).map(|p| u32::from_le_bytes([p[0], p[1], p[2], 255])).collect()
+}

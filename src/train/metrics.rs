@@ -1,0 +1,96 @@
+//! `metrics.jsonl`: one line per logged step and per epoch, nats per image.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// One step.
+#[derive(Debug, Clone, Serialize)]
+pub struct StepMetrics {
+    /// "step"
+    pub kind: &'static str,
+    /// steps of the run, from 1
+    pub step: u64,
+    /// from 1
+    pub epoch: u32,
+    /// steps of the epoch, from 1
+    pub step_in_epoch: u64,
+    /// BCE + beta KL, nats per image
+    pub loss: f64,
+    /// nats per image
+    pub bce: f64,
+    /// nats per image, not weighted
+    pub kl: f64,
+    /// pictures per second since the last logged step
+    pub images_per_second: f64,
+    /// learning rate
+    pub lr: f64,
+    /// weight of KL
+    pub beta: f64,
+}
+
+/// One epoch.
+#[derive(Debug, Clone, Serialize)]
+pub struct EpochMetrics {
+    /// "epoch"
+    pub kind: &'static str,
+    /// finished steps of the run
+    pub step: u64,
+    /// from 1
+    pub epoch: u32,
+    /// mean over the epoch's training pictures, nats per image
+    pub train_loss: f64,
+    /// likewise
+    pub train_bce: f64,
+    /// likewise
+    pub train_kl: f64,
+    /// mean over the validation pictures, nats per image; none without such pictures
+    pub validation_loss: Option<f64>,
+    /// likewise
+    pub validation_bce: Option<f64>,
+    /// likewise
+    pub validation_kl: Option<f64>,
+    /// (BCE + KL) of the validation pictures in bits per 8-bit value, BCE being that of continuous targets
+    pub validation_bits_per_value: Option<f64>,
+    /// pictures per second over the epoch
+    pub images_per_second: f64,
+    /// of the epoch, with its validation
+    pub seconds: f64,
+    /// whether the validation loss is the lowest so far
+    pub best: bool,
+}
+
+/// Appends lines to `metrics.jsonl`.
+#[derive(Debug)]
+pub(super) struct MetricsFile {
+    path: PathBuf,
+    file: fs::File,
+}
+
+impl MetricsFile {
+    /// Opens the file, without the lines of steps after `step`: a resumed run writes those again.
+    pub(super) fn open(path: &Path, step: u64) -> Result<Self> {
+        if let Ok(text) = fs::read_to_string(path) {
+            let kept: String = text.lines().filter(|line| keeps(line, step)).map(|line| format!("{line}\n")).collect();
+            fs::write(path, kept).map_err(Error::io("write", path))?;
+        }
+        let file = fs::OpenOptions::new().create(true).append(true).open(path);
+        Ok(Self { path: path.to_path_buf(), file: file.map_err(Error::io("write", path))? })
+    }
+
+    pub(super) fn write(&mut self, line: &impl Serialize) -> Result<()> {
+        let mut text = serde_json::to_string(line).unwrap_or_default();
+        text.push('\n');
+        self.file.write_all(text.as_bytes()).map_err(Error::io("write", &self.path))
+    }
+}
+
+/// Whether a line is whole and of a step up to `step`.
+fn keeps(line: &str, step: u64) -> bool {
+    let value: Option<serde_json::Value> = serde_json::from_str(line).ok();
+    value.and_then(|v| v["step"].as_u64()).is_some_and(|at| at <= step)
+}

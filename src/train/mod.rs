@@ -1,0 +1,25 @@
+//! Training: the loop over epochs and steps, its metrics, pictures and checkpoints.
+//!
+//! Knows nothing of the terminal: what happens is told to an [`Observer`].
+
+mod metrics;
+mod run;
+mod trainer;
+
+pub use metrics::{EpochMetrics, StepMetrics};
+pub use run::RunFolder;
+pub use trainer::{Data, End, Trainer};
+
+use crate::data::Skipped;
+
+/// Is told what happens during a training.
+pub trait Observer {
+    /// An epoch of `steps` steps begins at step `cursor`.
+    fn epoch_begins(&mut self, epoch: u32, steps: u64, cursor: u64);
+    /// A step's loss has come back.
+    fn step(&mut self, metrics: &StepMetrics);
+    /// An epoch has ended.
+    fn epoch_ends(&mut self, metrics: &EpochMetrics, pictures: &[std::path::PathBuf]);
+    /// A picture could not be read.
+    fn skipped(&mut self, problem: &Skipped);
+}

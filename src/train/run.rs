@@ -1,0 +1,113 @@
+//! The folder of a run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::checkpoint;
+use crate::error::{Error, Result};
+
+/// `runs/NAME`, and where its pictures go besides.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    /// its name
+    pub name: String,
+    /// `runs/NAME`
+    pub path: PathBuf,
+    /// where pictures go besides the run's own folder
+    pub samples: PathBuf,
+}
+
+impl RunFolder {
+    /// A new run's folder.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if a run of that name is there already, [`Error::Io`] if it cannot be written.
+    pub fn create(runs: &Path, name: &str, samples: &Path) -> Result<Self> {
+        let run = Self::open(runs, name, samples)?;
+        if run.path.join("config.toml").exists() {
+            return Err(Error::Usage(format!(
+                "{} is there already: continue it with --resume, or choose another --name",
+                run.path.display()
+            )));
+        }
+        for folder in [run.checkpoints(), run.path.join("samples"), samples.to_path_buf()] {
+            fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        }
+        // a folder that can be made is not always one that can be written
+        for folder in [&run.path, samples] {
+            tempfile::tempfile_in(folder).map_err(Error::io("write into", folder))?;
+        }
+        Ok(run)
+    }
+
+    /// The folder of a run that is there, or will be.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the name is not a folder's name.
+    pub fn open(runs: &Path, name: &str, samples: &Path) -> Result<Self> {
+        let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
+        if !plain {
+            return Err(Error::Usage(format!("--name {name:?}: must be a folder's name, without slashes")));
+        }
+        Ok(Self { name: name.to_owned(), path: runs.join(name), samples: samples.to_path_buf() })
+    }
+
+    /// A name that is not taken: `base`, `base-2`, `base-3`..
+    pub fn free_name(runs: &Path, base: &str) -> String {
+        let taken = |name: &str| runs.join(name).exists();
+        let numbered = (2..).map(|n| format!("{base}-{n}"));
+        std::iter::once(base.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+    }
+
+    /// The run in `runs` that was written to last.
+    pub fn newest(runs: &Path) -> Option<String> {
+        let changed = |entry: &fs::DirEntry| {
+            let last = entry.path().join("checkpoints").join("last");
+            fs::metadata(last).and_then(|m| m.modified()).ok()
+        };
+        let entries = fs::read_dir(runs).ok()?.filter_map(std::result::Result::ok);
+        let newest = entries.filter_map(|e| Some((changed(&e)?, e))).max_by_key(|(time, _)| *time);
+        newest.map(|(_, entry)| entry.file_name().to_string_lossy().into_owned())
+    }
+
+    /// Its checkpoints.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// The newest checkpoint that is whole; the broken ones before it come with their reasons.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if there is none.
+    pub fn newest_checkpoint(&self) -> Result<(PathBuf, checkpoint::Checkpoint, Vec<Error>)> {
+        let folder = self.checkpoints();
+        let step = |path: &PathBuf| checkpoint::State::read(&path.join(checkpoint::STATE)).map(|s| s.step);
+        let mut found: Vec<(u64, PathBuf)> = Vec::new();
+        let mut broken = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(Error::io("read", &folder))?.filter_map(std::result::Result::ok) {
+            let path = entry.path();
+            let hidden = entry.file_name().to_string_lossy().starts_with('.');
+            if path.is_dir() && !hidden {
+                match step(&path) {
+                    Ok(step) => found.push((step, path)),
+                    Err(error) => broken.push(error),
+                }
+            }
+        }
+        found.sort();
+        while let Some((_, path)) = found.pop() {
+            match checkpoint::load(&path) {
+                Ok(checkpoint) => return Ok((path, checkpoint, broken)),
+                Err(error) => broken.push(error),
+            }
+        }
+        let reasons: String = broken.iter().map(|e| format!("\n  {e}")).collect();
+        Err(Error::model(&self.path, format!("no checkpoint to resume from{reasons}")))
+    }
+
+    /// Where the pictures of an epoch go: the run's own folder and the samples folder.
+    pub fn pictures(&self, what: &str, epoch: u32) -> [PathBuf; 2] {
+        let short = format!("{what}_epoch_{epoch:04}.png");
+        [self.path.join("samples").join(&short), self.samples.join(format!("{}_{short}", self.name))]
+    }
+}
