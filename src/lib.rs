@@ -1,4 +1,46 @@
-//! wgvae
+//! A variational autoencoder trainer in which every number is computed by WGSL kernels through wgpu.
+//!
+//! Each module uses only what stands to its right; `data`, `checkpoint`, `config` and `error` are leaves:
+//!
+//! ```text
+//! cli -> commands -> train -> model -> ops -> gpu
+//!                      |        |
+//!            checkpoint, data   config, error
+//! ```
+//!
+//! - [`gpu`]: adapters, kernels reflected from WGSL, plans that are recorded once and replayed, two runners.
+//! - [`ops`]: every kernel with its sizes, its CPU twin and its cost; `shaders/` holds the WGSL.
+//! - [`model`]: the network as a list of dispatches forward and backward, and [`model::Vae`] around it.
+//! - [`data`]: pictures from a folder or from the built-in landscapes, decoded, shuffled, handed out in batches.
+//! - [`train`]: the loop, its metrics, pictures and checkpoints.
+//!
+//! # Example
+//! Encode pictures, draw latents, decode them, and measure the loss, on whatever adapter there is:
+//!
+//! ```
+//! use wgvae::config::ModelConfig;
+//! use wgvae::gpu::{Adapter, Choice, adapter};
+//! use wgvae::model::{Build, Place, Vae};
+//!
+//! # fn main() -> wgvae::error::Result<()> {
+//! let config = ModelConfig { size: 16, hidden: 4, latent: 8 };
+//! let build = Build { config, batch: 2, micro: None, training: false };
+//! let found = Adapter::choose(&Choice::HighPerformance, adapter::backends(None)?);
+//! // without a GPU, the slow and exact CPU twins
+//! let place = found.as_ref().map_or(Place::Twins, Place::Gpu);
+//! let mut vae = Vae::new(place, build, 0)?;
+//!
+//! let pictures = vec![0.5; 3 * 16 * 16 * 3]; // [3, 16, 16, 3], values from 0 to 1
+//! let latents = vae.encode(&pictures)?; // mu and logvar, [3, 8] each
+//! let z = vae.reparameterize(&latents, 42, 0)?; // [3, 8], draws of seed 42, step 0
+//! let again = vae.decode(&z)?; // [3, 16, 16, 3]
+//! assert_eq!(again.len(), pictures.len());
+//! let loss = vae.loss(&pictures, 42, 0)?; // summed over the three pictures, nats
+//! println!("BCE {:.1}, KL {:.3}", loss.bce, loss.kl);
+//! # Ok(())
+//! # }
+//! ```
+
 pub mod checkpoint;
 pub mod config;
 pub mod data;

@@ -14,9 +14,13 @@ fn main() -> ExitCode {
     match commands::run(cli.command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            let known = error.downcast_ref::<wgvae::error::Error>();
-            ExitCode::from(known.map_or(1, wgvae::error::Error::exit_code))
+            // the library's errors word their causes themselves
+            let (text, code) = match error.downcast_ref::<wgvae::error::Error>() {
+                Some(known) => (known.to_string(), known.exit_code()),
+                None => (format!("{error:#}"), 1),
+            };
+            eprintln!("error: {text}");
+            ExitCode::from(code)
         }
     }
 }

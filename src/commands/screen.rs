@@ -88,7 +88,9 @@ pub struct Screen {
     epochs: u32,
     software: bool,
     epoch: (u32, u64),
-    first_steps: Option<(Instant, u64)>,
+    /// when the first step of this process had come back, and which it was
+    pace: Option<(Instant, u64)>,
+    estimated: bool,
     last_line: Instant,
     skipped: usize,
     /// the last epoch's pictures
@@ -109,7 +111,8 @@ impl Screen {
             epochs,
             software,
             epoch: (0, 0),
-            first_steps: None,
+            pace: None,
+            estimated: false,
             last_line: now,
             skipped: 0,
             pictures: Vec::new(),
@@ -133,17 +136,26 @@ impl Screen {
         self.bar.finish_and_clear();
     }
 
+    /// Seconds to the end of the epoch; unknown until a step after the first has been timed.
+    fn left(&self, m: &StepMetrics) -> Option<f64> {
+        let (began, first) = self.pace?;
+        let steps = (m.step - first) as f64;
+        let left = self.epoch.1.saturating_sub(m.step_in_epoch) as f64;
+        (steps > 0.0).then(|| left * began.elapsed().as_secs_f64() / steps)
+    }
+
     /// Says once, after some steps, how long all of this is going to take.
     fn estimate(&mut self, metrics: &StepMetrics) {
-        let Some((began, first)) = self.first_steps else {
+        let Some((began, first)) = self.pace else {
             // the first step compiles the kernels: time from its end
-            self.first_steps = Some((Instant::now(), metrics.step));
+            self.pace = Some((Instant::now(), metrics.step));
             return;
         };
         let (steps, seconds) = (metrics.step - first, began.elapsed().as_secs_f64());
-        if self.epoch.1 == 0 || first == 0 || !(steps == 8 || (seconds > 5.0 && steps >= 1)) {
+        if self.estimated || !(steps == 8 || (seconds > 5.0 && steps >= 1)) {
             return;
         }
+        self.estimated = true;
         let epoch = seconds / steps as f64 * self.epoch.1 as f64;
         let all = epoch * f64::from(self.epochs + 1 - self.epoch.0);
         self.say(&format!("an epoch takes about {}, all of them {}", duration(epoch), duration(all)));
@@ -153,7 +165,6 @@ impl Screen {
                  --hidden would fit it",
             );
         }
-        self.first_steps = Some((began, 0)); // said
     }
 }
 
@@ -164,17 +175,16 @@ impl Observer for Screen {
         self.bar.set_length(steps);
         self.bar.set_position(cursor);
         self.bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
-        if self.first_steps.is_none() {
+        if self.pace.is_none() {
             self.bar.set_message("the first step compiles the kernels");
         }
     }
 
     fn step(&mut self, m: &StepMetrics) {
         self.estimate(m);
-        let left = (self.epoch.1 - m.step_in_epoch) as f64 * self.bar.elapsed().as_secs_f64();
-        let left = duration(left / (m.step_in_epoch as f64).max(1.0));
+        let left = self.left(m).map_or(String::new(), |left| format!("{} left, ", duration(left)));
         let text = format!(
-            "{:.1} img/s, {left} left, loss {:.1}, BCE {:.1}, KL {:.2}",
+            "{:.1} img/s, {left}loss {:.1}, BCE {:.1}, KL {:.2}",
             m.images_per_second, m.loss, m.bce, m.kl
         );
         self.bar.set_position(m.step_in_epoch);

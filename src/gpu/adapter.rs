@@ -2,7 +2,7 @@
 
 use wgpu::{Backends, DeviceType};
 
-use super::program::Plan;
+use super::program::{Plan, Usage};
 use crate::error::{Error, Result};
 
 /// How the user names an adapter.
@@ -54,7 +54,7 @@ impl Target {
     pub fn webgpu_default() -> Self {
         let limits = wgpu::Limits::default();
         Self {
-            name: "WebGPU's default limits".into(),
+            name: "a WebGPU device with default limits".into(),
             binding_bytes: limits.max_storage_buffer_binding_size,
             buffer_bytes: limits.max_buffer_size,
             software: false,
@@ -73,23 +73,28 @@ impl Target {
     /// # Errors
     /// [`Error::Limit`] naming the first that does not.
     pub fn check(&self, plan: &Plan) -> Result<()> {
-        let hint = || "lower --micro-batch, --size, --hidden or --latent, or take another adapter".to_owned();
-        let limit = |what: String, needed, limit, name| {
-            Err(Error::Limit { what, needed, adapter: self.name.clone(), limit, name, hint: hint() })
+        let limit = |what: String, usage: Usage, needed, limit, name| {
+            let lower = match usage {
+                Usage::Activation => "--micro-batch, --size or --hidden",
+                Usage::State | Usage::Uniform => "--latent, --size or --hidden",
+            };
+            let hint = format!("lower {lower}, or take another adapter");
+            Err(Error::Limit { what, needed, adapter: self.name.clone(), limit, name, hint })
         };
         for program in &plan.programs {
             for dispatch in program.dispatches() {
                 for (tensor, (name, _)) in dispatch.bindings.iter().zip(&dispatch.reflection.bindings) {
                     if tensor.bytes() > self.binding_bytes {
                         let what = format!("{} ({name} {})", dispatch.label, tensor.shape);
-                        return limit(what, tensor.bytes(), self.binding_bytes, "maxStorageBufferBindingSize");
+                        let usage = plan.buffers[tensor.buffer.index()].usage;
+                        return limit(what, usage, tensor.bytes(), self.binding_bytes, "maxStorageBufferBindingSize");
                     }
                 }
             }
         }
         for buffer in &plan.buffers {
             if 4 * buffer.len > self.buffer_bytes {
-                return limit(buffer.label.clone(), 4 * buffer.len, self.buffer_bytes, "maxBufferSize");
+                return limit(buffer.label.clone(), buffer.usage, 4 * buffer.len, self.buffer_bytes, "maxBufferSize");
             }
         }
         Ok(())

@@ -19,7 +19,7 @@ use crate::ops::reduce::{SLOTS, Sum, bias_grad};
 use crate::ops::step::Step;
 
 /// Bytes of activations that the automatic micro-batch stays under: WebGPU does not tell how much memory there is.
-const ACTIVATION_BUDGET: u64 = 1 << 30;
+const ACTIVATION_BUDGET: u64 = 5 << 28;
 
 /// Bytes of one Adam dispatch's ranges: WebGPU's default binding limit.
 const ADAM_RANGE: u64 = 128 << 20;

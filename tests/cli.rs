@@ -1,0 +1,205 @@
+//! The program as a user meets it: what it says to bad input, and the way from pictures to samples.
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn wgvae(folder: &Path, args: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_wgvae");
+    Command::new(program).args(args).current_dir(folder).output().expect("wgvae runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `args` fail with `code`, and say all of `parts`, without a backtrace.
+fn refuses(folder: &Path, args: &[&str], code: i32, parts: &[&str]) {
+    let output = wgvae(folder, args);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "wgvae {args:?}: {error}");
+    for part in parts {
+        assert!(error.contains(part), "wgvae {args:?}: {part:?} is missing in: {error}");
+    }
+    assert!(!error.contains("panicked") && !error.contains("backtrace"), "wgvae {args:?}: {error}");
+}
+
+#[test]
+fn wrong_settings_are_named_and_exit_with_2() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    let cases: [(&[&str], &str); 11] = [
+        (&["train", "--size", "100"], "multiple of 16"),
+        (&["train", "--size", "0"], "multiple of 16"),
+        (&["train", "--batch-size", "0"], "--batch-size 0"),
+        (&["train", "--beta", "-1"], "--beta -1"),
+        (&["train", "--lr", "nan"], "--lr NaN"),
+        (&["train", "--lr", "0"], "--lr 0"),
+        (&["train", "--epochs", "0"], "--epochs 0"),
+        (&["train", "--micro-batch", "many"], "--micro-batch many"),
+        (&["train", "--backend", "glide"], "no back end is called"),
+        (&["train", "--name", "../up"], "without slashes"),
+        (&["plan", "--hidden", "0", "--limits", "default"], "--hidden 0"),
+    ];
+    for (args, part) in cases {
+        refuses(at, args, 2, &[part]);
+    }
+    std::fs::write(at.join("c.toml"), "epochss = 3\n").expect("config");
+    refuses(at, &["train", "--config", "c.toml"], 2, &["c.toml", "epochss"]);
+    refuses(at, &["train", "--resume"], 2, &["no run in runs"]);
+    refuses(at, &["tra1n"], 2, &["tra1n"]);
+    let left: Vec<_> = std::fs::read_dir(at).expect("read").map(|e| e.expect("entry").file_name()).collect();
+    assert_eq!(left, ["c.toml"], "a refused command leaves nothing behind");
+}
+
+#[test]
+fn a_back_end_that_is_not_compiled_in_is_said_so() {
+    let folder = tempfile::tempdir().expect("folder");
+    refuses(folder.path(), &["train", "--backend", "gl"], 2, &["gl is not compiled into this binary"]);
+}
+
+#[test]
+fn without_an_adapter_the_program_says_what_to_install() {
+    let folder = tempfile::tempdir().expect("folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_wgvae"))
+        .args(["train", "--backend", "vulkan"])
+        .env("VK_DRIVER_FILES", "/nonexistent.json")
+        .env("VK_ICD_FILENAMES", "/nonexistent.json")
+        .current_dir(folder.path())
+        .output()
+        .expect("wgvae runs");
+    if cfg!(target_os = "linux") {
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("no GPU adapter found") && error.contains("mesa-vulkan-drivers"), "{error}");
+    }
+}
+
+#[test]
+fn wrong_data_and_models_are_named_and_exit_with_1() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    std::fs::create_dir(at.join("empty")).expect("folder");
+    std::fs::create_dir(at.join("bad")).expect("folder");
+    for i in 0..3 {
+        std::fs::write(at.join(format!("bad/{i}.jpg")), b"no picture").expect("file");
+    }
+    std::fs::write(at.join("model.safetensors"), b"no model").expect("file");
+    refuses(at, &["train", "missing"], 1, &["missing"]);
+    refuses(at, &["train", "model.safetensors"], 1, &["model.safetensors"]);
+    refuses(at, &["train", "empty"], 1, &["empty", "no pictures"]);
+    refuses(at, &["train", "bad"], 1, &["bad", "0.jpg"]);
+    refuses(at, &["train", "--adapter", "no such card"], 1, &["no such card", "there are:", "0  "]);
+    refuses(at, &["sample", "missing"], 1, &["missing", "no such file"]);
+    refuses(at, &["sample", "model.safetensors"], 1, &["model.safetensors", "safetensors file"]);
+    refuses(at, &["sample", "empty"], 1, &["empty", "no checkpoints"]);
+    let args = ["train", "--landscapes", "4", "--runs", "model.safetensors/runs"];
+    refuses(at, &args, 1, &["cannot create", "model.safetensors"]);
+}
+
+const TINY: [&str; 17] = [
+    "train", "--landscapes", "20", "--size", "16", "--hidden", "4", "--latent", "4", "--batch-size", "8", "--epochs",
+    "1", "--name", "a", "--seed", "3",
+];
+
+#[test]
+fn from_pictures_to_samples() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    let output = wgvae(at, &TINY);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for part in ["adapter", "parameters", "19 for training, 1 for validation", "epoch 1/1", "wrote samples"] {
+        assert!(shown.contains(part), "{part:?} is missing in: {shown}");
+    }
+    let run = at.join("runs/a");
+    for file in ["config.toml", "metrics.jsonl", "checkpoints/epoch_0001/model.safetensors"] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    for file in ["a_sample_epoch_0001.png", "a_reconstruction_epoch_0001.png"] {
+        assert!(at.join("samples").join(file).is_file(), "{file}");
+    }
+
+    // the same seed, the same pictures; another seed, others; a run, a folder and a file are the same MODEL
+    let sample = |model: &str, seed: &str, out: &str| {
+        let output = wgvae(at, &["sample", model, "--seed", seed, "--out", out]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        std::fs::read(at.join(out)).expect(out)
+    };
+    let one = sample("runs/a", "7", "1.png");
+    assert!(one == sample("runs/a/checkpoints/epoch_0001", "7", "2.png"));
+    assert!(one == sample("runs/a/checkpoints/epoch_0001/model.safetensors", "7", "3.png"));
+    assert!(one != sample("runs/a", "8", "4.png"));
+
+    refuses(at, &TINY, 2, &["is there already", "--resume"]);
+    refuses(at, &["train", "--resume", "--name", "a", "--hidden", "8", "--epochs", "2"], 1, &["--hidden 4", "--hidden 8"]);
+    damaged(at, &run);
+}
+
+/// A truncated model, a model for another shape, and a last checkpoint that is broken.
+fn damaged(at: &Path, run: &Path) {
+    let model = run.join("checkpoints/epoch_0001/model.safetensors");
+    let bytes = std::fs::read(&model).expect("model");
+    std::fs::write(at.join("half.safetensors"), &bytes[..bytes.len() / 2]).expect("half");
+    refuses(at, &["sample", "half.safetensors"], 1, &["half.safetensors", "truncated"]);
+    let mut other = bytes.clone();
+    let name = other.windows(16).position(|w| w == b"encoder.2.weight").expect("name");
+    other[name..name + 16].copy_from_slice(b"encoder.9.weight");
+    std::fs::write(at.join("other.safetensors"), &other).expect("other");
+    refuses(at, &["sample", "other.safetensors"], 1, &["has no tensor encoder.2.weight"]);
+
+    let second = run.join("checkpoints/epoch_0002");
+    std::fs::create_dir(&second).expect("folder");
+    for file in ["model.safetensors", "optimizer.safetensors", "state.json"] {
+        let bytes = std::fs::read(run.join("checkpoints/epoch_0001").join(file)).expect(file);
+        let text = String::from_utf8_lossy(&bytes).replace("\"step\": 3", "\"step\": 9");
+        let bytes = if file == "state.json" { text.into_bytes() } else { bytes };
+        let half = if file == "model.safetensors" { bytes.len() / 2 } else { bytes.len() };
+        std::fs::write(second.join(file), &bytes[..half]).expect(file);
+    }
+    let output = wgvae(at, &["train", "--resume", "--name", "a", "--epochs", "2"]);
+    let (shown, error) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{error}");
+    assert!(error.contains("passed over") && error.contains("epoch_0002"), "{error}");
+    assert!(shown.contains("epoch_0001 (step 3)") && shown.contains("epoch 2/2"), "{shown}");
+}
+
+/// A file-size limit stands for the full disk: the write fails in the middle of a checkpoint.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_the_last_checkpoint() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    let output = wgvae(at, &TINY);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let model = at.join("runs/a/checkpoints/epoch_0001/model.safetensors");
+    let before = std::fs::read(&model).expect("model");
+    let limit = before.len() / 1024 / 2;
+    // the shell ignores SIGXFSZ and so does its child, whose write then fails
+    let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" train --resume --name a --epochs 2");
+    let output = Command::new("bash")
+        .args(["-c", &script, env!("CARGO_BIN_EXE_wgvae")])
+        .env("MESA_SHADER_CACHE_DISABLE", "true") // its own files are limited too
+        .current_dir(at)
+        .output()
+        .expect("bash");
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("cannot write") && error.contains("model.safetensors"), "{error}");
+    assert!(std::fs::read(&model).expect("model") == before, "the last good checkpoint has changed");
+    let names = std::fs::read_dir(at.join("runs/a/checkpoints")).expect("read");
+    let names: Vec<String> = names.map(|e| e.expect("entry").file_name().to_string_lossy().into_owned()).collect();
+    assert!(!names.iter().any(|name| name.contains("epoch_0002")), "half a checkpoint is left: {names:?}");
+    let output = wgvae(at, &["sample", "runs/a"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}

@@ -1,0 +1,242 @@
+//! What can be relied on in training: same bits, micro-batches that add up, short batches, exact resume, limits.
+
+mod common;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use wgvae::checkpoint;
+use wgvae::config::{ModelConfig, TrainConfig};
+use wgvae::data::{self, Pictures, Resize, Skipped, Source};
+use wgvae::error::Error;
+use wgvae::gpu::{Adapter, Target};
+use wgvae::model::{Build, Loss, Place, StepSettings, Vae, Weights};
+use wgvae::train::{Data, End, EpochMetrics, Observer, RunFolder, StepMetrics, Trainer};
+
+const SMALL: ModelConfig = ModelConfig { size: 32, hidden: 8, latent: 12 };
+
+fn landscapes(count: u32, size: u32) -> Vec<u32> {
+    (0..u64::from(count)).flat_map(|i| data::rgba_of(&data::landscape(9, i, size).0)).collect()
+}
+
+/// Losses of `steps` steps on the same `count` pictures, and the parameters afterwards.
+fn train(place: Place<'_>, build: Build, count: u32, steps: u64) -> (Vec<Loss>, Weights) {
+    let mut vae = Vae::new(place, build, 5).expect("build");
+    let rgba = landscapes(count, build.config.size);
+    let mut losses = Vec::new();
+    for step in 0..steps {
+        vae.train_step(&rgba, count, &StepSettings { seed: 5, step, lr: 1e-3, beta: 0.2 }).expect("step");
+        losses.extend(vae.losses(step + 1 == steps).expect("losses").into_iter().map(|(_, loss)| loss));
+    }
+    assert_eq!(losses.len(), steps as usize, "every step's loss comes back once");
+    (losses, vae.weights().expect("weights"))
+}
+
+fn build(batch: u32, micro: Option<u32>) -> Build {
+    Build { config: SMALL, batch, micro, training: true }
+}
+
+fn close(a: &[Loss], b: &[Loss], bound: f64) {
+    for (step, (a, b)) in a.iter().zip(b).enumerate() {
+        let error = (a.total(0.2) - b.total(0.2)).abs() / b.total(0.2);
+        assert!(error <= bound, "step {step}: {a:?} and {b:?} differ by {error:.1e}");
+    }
+}
+
+fn bits(weights: &Weights) -> Vec<u32> {
+    weights.tensors.iter().flat_map(|t| t.values.iter().map(|v| v.to_bits())).collect()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits() {
+    let Some(adapter) = common::adapter() else { return };
+    let (losses, weights) = train(Place::Gpu(&adapter), build(16, None), 16, 4);
+    let (again, others) = train(Place::Gpu(&adapter), build(16, None), 16, 4);
+    assert_eq!(losses, again);
+    assert_eq!(bits(&weights), bits(&others));
+    let initial = Weights::initial(&SMALL, 5);
+    let moved = weights.tensors.iter().zip(&initial.tensors).filter(|(a, b)| a.values != b.values).count();
+    assert_eq!(moved, weights.tensors.len(), "every parameter tensor is trained");
+}
+
+#[test]
+fn micro_batches_add_up() {
+    let Some(adapter) = common::adapter() else { return };
+    let whole = train(Place::Gpu(&adapter), build(16, Some(16)), 16, 5).0;
+    let quarters = train(Place::Gpu(&adapter), build(16, Some(4)), 16, 5).0;
+    let uneven = train(Place::Gpu(&adapter), build(16, Some(7)), 16, 5).0;
+    close(&quarters, &whole, 1e-5);
+    close(&uneven, &whole, 1e-5);
+}
+
+#[test]
+fn a_short_batch_counts_only_its_pictures() {
+    let Some(adapter) = common::adapter() else { return };
+    let short = train(Place::Gpu(&adapter), build(8, None), 3, 3).0;
+    let exact = train(Place::Gpu(&adapter), build(3, None), 3, 3).0;
+    close(&short, &exact, 1e-5);
+}
+
+#[test]
+fn the_adapter_trains_like_the_twins() {
+    let Some(adapter) = common::adapter() else { return };
+    let config = ModelConfig { size: 16, hidden: 4, latent: 6 };
+    let build = Build { config, ..build(4, None) };
+    let gpu = train(Place::Gpu(&adapter), build, 4, 3);
+    let twins = train(Place::Twins, build, 4, 3);
+    close(&gpu.0, &twins.0, 1e-5);
+}
+
+/// The cross-entropy of pictures with themselves, summed: no model gets below it.
+fn floor(rgba: &[u32]) -> f64 {
+    let entropy = |byte: u8| {
+        let x = f64::from(byte) / 255.0;
+        [x, 1.0 - x].into_iter().filter(|p| *p > 0.0).map(|p| -p * p.ln()).sum::<f64>()
+    };
+    rgba.iter().flat_map(|word| word.to_le_bytes().into_iter().take(3)).map(entropy).sum()
+}
+
+#[test]
+fn training_learns() {
+    let Some(adapter) = common::adapter() else { return };
+    let losses = train(Place::Gpu(&adapter), build(16, None), 16, 150).0;
+    let floor = floor(&landscapes(16, SMALL.size));
+    let (first, last) = (losses[0].total(0.2) - floor, losses[149].total(0.2) - floor);
+    println!("loss above the pictures' own entropy ({floor:.0}): {first:.0}, after 150 steps {last:.0}");
+    assert!(last > 0.0, "no model can get below the floor");
+    assert!(last < 0.5 * first, "150 steps took the loss above the floor from {first} to {last} only");
+}
+
+#[test]
+fn encoding_decoding_and_loss_agree_with_the_twins() {
+    let Some(adapter) = common::adapter() else { return };
+    let config = ModelConfig { size: 16, hidden: 4, latent: 6 };
+    let build = Build { config, batch: 4, micro: Some(2), training: false };
+    let mut gpu = Vae::new(Place::Gpu(&adapter), build, 1).expect("gpu");
+    let mut twins = Vae::new(Place::Twins, build, 1).expect("twins");
+    let bytes: Vec<u8> = (0..5).flat_map(|i| data::landscape(9, i, 16).0).collect();
+    let pictures: Vec<f32> = bytes.iter().map(|&b| f32::from(b) / 255.0).collect();
+    let near = |a: &[f32], b: &[f32]| {
+        assert_eq!(a.len(), b.len());
+        a.iter().zip(b).for_each(|(a, b)| assert!((a - b).abs() < 1e-5, "{a} and {b}"));
+    };
+    let [a, b] = [&mut gpu, &mut twins].map(|vae| vae.encode(&pictures).expect("encode"));
+    near(&a.mu, &b.mu);
+    near(&a.logvar, &b.logvar);
+    let [a, b] = [&mut gpu, &mut twins].map(|vae| vae.reparameterize(&b, 3, 4).expect("reparameterize"));
+    near(&a, &b);
+    let [a, b] = [&mut gpu, &mut twins].map(|vae| vae.decode(&b).expect("decode"));
+    near(&a, &b);
+    let [a, b] = [&mut gpu, &mut twins].map(|vae| vae.loss(&pictures, 3, 4).expect("loss"));
+    close(&[a], &[b], 1e-5);
+}
+
+/// Counts steps, and stops the training at one of them.
+struct Watcher {
+    stop: Arc<AtomicBool>,
+    at: u64,
+    epochs: Vec<EpochMetrics>,
+}
+
+impl Observer for Watcher {
+    fn epoch_begins(&mut self, _: u32, _: u64, _: u64) {}
+    fn step(&mut self, m: &StepMetrics) {
+        if m.step == self.at {
+            self.stop.store(true, Ordering::SeqCst);
+        }
+    }
+    fn epoch_ends(&mut self, m: &EpochMetrics, _: &[std::path::PathBuf]) {
+        self.epochs.push(m.clone());
+    }
+    fn skipped(&mut self, problem: &Skipped) {
+        panic!("{problem}");
+    }
+}
+
+fn config(lr: f64) -> TrainConfig {
+    let resize = Resize::Stretch;
+    TrainConfig { model: SMALL, batch_size: 8, epochs: 3, lr, beta: 0.2, seed: 1, resize }
+}
+
+fn pictures(first: u64, count: usize) -> Arc<Pictures> {
+    let source = Source::Synthetic { seed: 2, first, count };
+    Arc::new(Pictures::prepare(source, SMALL.size, 1 << 30, &|_, _| ()).expect("pictures"))
+}
+
+/// Runs or continues the run `name`, stopping after step `at`.
+fn run(adapter: &Adapter, folder: &Path, at: u64, lr: f64) -> Result<(End, Vec<EpochMetrics>), Error> {
+    let run = RunFolder::open(folder, "r", &folder.join("samples"))?;
+    let run = if run.path.exists() { run } else { RunFolder::create(folder, "r", &run.samples)? };
+    let checkpoint = run.newest_checkpoint().ok().map(|(_, checkpoint, _)| checkpoint);
+    let build = Build { config: SMALL, batch: 8, micro: None, training: true };
+    let vae = Vae::new(Place::Gpu(adapter), build, 1)?;
+    let data = Data { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut watcher = Watcher { stop: stop.clone(), at, epochs: Vec::new() };
+    let mut trainer = Trainer::new(vae, data, run, (config(lr), checkpoint), stop)?;
+    let end = trainer.train(&mut watcher)?;
+    Ok((end, watcher.epochs))
+}
+
+fn read(folder: &Path, file: &str) -> Vec<u8> {
+    std::fs::read(folder.join("r/checkpoints/epoch_0003").join(file)).expect(file)
+}
+
+#[test]
+fn a_stopped_run_goes_on_bit_for_bit() {
+    let Some(adapter) = common::adapter() else { return };
+    let [straight, stopped] = [0, 1].map(|_| tempfile::tempdir().expect("folder"));
+    let (end, epochs) = run(&adapter, straight.path(), 0, 1e-3).expect("straight");
+    assert_eq!((end, epochs.len()), (End::Finished, 3));
+    let (end, before) = run(&adapter, stopped.path(), 6, 1e-3).expect("stopped");
+    assert!(matches!(end, End::Stopped(_)), "{end:?}");
+    let (end, after) = run(&adapter, stopped.path(), 0, 1e-3).expect("resumed");
+    assert_eq!((end, before.len() + after.len()), (End::Finished, 3));
+    for file in [checkpoint::MODEL, checkpoint::OPTIMIZER] {
+        assert!(read(straight.path(), file) == read(stopped.path(), file), "{file} differs");
+    }
+    let losses = |folder: &Path| -> Vec<(String, u64, f64)> {
+        let text = std::fs::read_to_string(folder.join("r/metrics.jsonl")).expect("metrics");
+        let value = |line: &str| -> serde_json::Value { serde_json::from_str(line).expect("json") };
+        let loss = |v: &serde_json::Value| v["loss"].as_f64().or(v["validation_loss"].as_f64()).expect("loss");
+        let one = |v: serde_json::Value| (v["kind"].to_string(), v["step"].as_u64().expect("step"), loss(&v));
+        text.lines().map(value).map(one).collect()
+    };
+    // 12 steps and 3 epochs, none twice, none missing
+    assert_eq!(losses(straight.path()).len(), 15);
+    assert_eq!(losses(straight.path()), losses(stopped.path()));
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run() {
+    let Some(adapter) = common::adapter() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    let error = run(&adapter, folder.path(), 0, 1e20).expect_err("the loss overflows");
+    let text = error.to_string();
+    assert!(text.contains("the loss of step") && text.contains("--lr"), "{text}");
+}
+
+#[test]
+fn batch_64_of_the_reference_keeps_to_the_default_limits() {
+    let target = Target::webgpu_default();
+    let build = Build { config: ModelConfig::REFERENCE, batch: 64, micro: None, training: true };
+    let (network, plan) = build.plan(&target).expect("plan");
+    target.check(&plan).expect("limits");
+    assert_eq!(network.micro, 32);
+    let widest = plan.programs.iter().flat_map(|p| p.dispatches().flat_map(|d| d.bindings.iter()));
+    assert_eq!(widest.map(wgvae::gpu::Tensor::bytes).max(), Some(128 << 20), "the heads fill a binding exactly");
+}
+
+#[test]
+fn a_tensor_that_no_binding_holds_is_named() {
+    let target = Target::webgpu_default();
+    let config = ModelConfig { latent: 160, ..ModelConfig::REFERENCE };
+    let (_, plan) = Build { config, batch: 4, micro: None, training: true }.plan(&target).expect("plan");
+    let text = target.check(&plan).expect_err("too large").to_string();
+    for part in ["heads", "[320, 131072]", "167772160", "134217728", "maxStorageBufferBindingSize", "--latent"] {
+        assert!(text.contains(part), "{part} is missing in: {text}");
+    }
+    let larger = Target { binding_bytes: 1 << 30, buffer_bytes: 1 << 31, ..target };
+    larger.check(&plan).expect("an adapter with larger limits takes it");
+}
