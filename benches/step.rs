@@ -60,7 +60,8 @@ fn one<P: Product>(criterion: &mut Criterion, name: &str, product: P) {
     let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
     let mut plan = Plan::new();
     let program = plan.program("bench");
-    let tensors: Vec<_> = op.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
+    let tensors: Vec<_> =
+        op.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
     plan.dispatch(program, name, op, &tensors);
     let mut runner = GpuRunner::new(&adapter, plan).expect("runner");
     for tensor in &tensors[..2] {

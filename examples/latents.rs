@@ -44,7 +44,8 @@ fn main() -> Result<()> {
     let decoded = vae.decode(&z)?; // [6, 32, 32, 3]
     let bytes = |picture: &[f32]| picture.iter().map(|v| (255.0 * v + 0.5) as u8).collect::<Vec<u8>>();
     let between = decoded.chunks(floats.len() / 2).map(bytes);
-    let strip: Vec<Vec<u8>> = std::iter::once(pictures[0].clone()).chain(between).chain([pictures[1].clone()]).collect();
+    let strip: Vec<Vec<u8>> =
+        std::iter::once(pictures[0].clone()).chain(between).chain([pictures[1].clone()]).collect();
     let path = Path::new("samples/walk.png");
     data::save_png(&data::grid(&strip, SIZE, strip.len() as u32, data::GAP), path)?;
     println!("wrote {}", path.display());

@@ -102,8 +102,23 @@ fn wrong_data_and_models_are_named_and_exit_with_1() {
 }
 
 const TINY: [&str; 17] = [
-    "train", "--landscapes", "20", "--size", "16", "--hidden", "4", "--latent", "4", "--batch-size", "8", "--epochs",
-    "1", "--name", "a", "--seed", "3",
+    "train",
+    "--landscapes",
+    "20",
+    "--size",
+    "16",
+    "--hidden",
+    "4",
+    "--latent",
+    "4",
+    "--batch-size",
+    "8",
+    "--epochs",
+    "1",
+    "--name",
+    "a",
+    "--seed",
+    "3",
 ];
 
 #[test]
@@ -139,7 +154,12 @@ fn from_pictures_to_samples() {
     assert!(one != sample("runs/a", "8", "4.png"));
 
     refuses(at, &TINY, 2, &["is there already", "--resume"]);
-    refuses(at, &["train", "--resume", "--name", "a", "--hidden", "8", "--epochs", "2"], 1, &["--hidden 4", "--hidden 8"]);
+    refuses(
+        at,
+        &["train", "--resume", "--name", "a", "--hidden", "8", "--epochs", "2"],
+        1,
+        &["--hidden 4", "--hidden 8"],
+    );
     damaged(at, &run);
 }
 
@@ -198,7 +218,8 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     assert!(error.contains("cannot write") && error.contains("model.safetensors"), "{error}");
     assert!(std::fs::read(&model).expect("model") == before, "the last good checkpoint has changed");
     let names = std::fs::read_dir(at.join("runs/a/checkpoints")).expect("read");
-    let names: Vec<String> = names.map(|e| e.expect("entry").file_name().to_string_lossy().into_owned()).collect();
+    let names: Vec<String> =
+        names.map(|e| e.expect("entry").file_name().to_string_lossy().into_owned()).collect();
     assert!(!names.iter().any(|name| name.contains("epoch_0002")), "half a checkpoint is left: {names:?}");
     let output = wgvae(at, &["sample", "runs/a"]);
     assert!(output.status.success(), "{}", text(&output.stderr));

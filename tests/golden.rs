@@ -72,7 +72,8 @@ fn check(folder: &Path, place: Place<'_>) -> Report {
     let golden = read(&folder.join("golden.safetensors"));
     let initial = read(&folder.join("model.safetensors"));
     let named = |(name, shape): (String, Vec<usize>)| {
-        let (found, values) = initial.get(&name).unwrap_or_else(|| panic!("model.safetensors: {name}")).clone();
+        let (found, values) =
+            initial.get(&name).unwrap_or_else(|| panic!("model.safetensors: {name}")).clone();
         assert_eq!(found, shape, "{name}");
         Named { name, shape, values }
     };
@@ -84,14 +85,15 @@ fn check(folder: &Path, place: Place<'_>) -> Report {
     let mut report = Report::default();
     let x = nhwc(&golden["x"].1, size as usize);
     for step in 0..steps {
-        let settings =
-            StepSettings { seed: 0, step: step.into(), lr: number("lr"), beta: number("beta") };
+        let settings = StepSettings { seed: 0, step: step.into(), lr: number("lr"), beta: number("beta") };
         let probe = vae.probe(&x, &golden[&format!("eps.{step}")].1, &settings).expect("step");
-        let losses = [("loss", probe.loss.total(settings.beta)), ("bce", probe.loss.bce), ("kl", probe.loss.kl)];
+        let losses =
+            [("loss", probe.loss.total(settings.beta)), ("bce", probe.loss.bce), ("kl", probe.loss.kl)];
         for (name, got) in losses {
             let want = f64::from(golden[name].1[step as usize]);
             // KL near zero is a difference of nearly equal numbers in PyTorch's float32 too: reported by itself
-            let (class, bound) = if name == "kl" { ("kl (not judged)", f64::INFINITY) } else { ("loss", LOSS) };
+            let (class, bound) =
+                if name == "kl" { ("kl (not judged)", f64::INFINITY) } else { ("loss", LOSS) };
             report.hold(class, &format!("{name} of step {step}"), (got - want).abs() / want.abs(), bound);
         }
         if step > 0 {
@@ -113,7 +115,12 @@ fn check(folder: &Path, place: Place<'_>) -> Report {
     }
     // Adam turns the sign of a vanishing gradient into a full step: later parameters are only reported
     if let Some(last) = recorded(&golden, &weights, steps) {
-        report.hold("parameters at the end (not judged)", "all", distance(&flat(&mut vae), &last), f64::INFINITY);
+        report.hold(
+            "parameters at the end (not judged)",
+            "all",
+            distance(&flat(&mut vae), &last),
+            f64::INFINITY,
+        );
     }
     report
 }

@@ -199,7 +199,8 @@ fn a_stopped_run_goes_on_bit_for_bit() {
     let losses = |folder: &Path| -> Vec<(String, u64, f64)> {
         let text = std::fs::read_to_string(folder.join("r/metrics.jsonl")).expect("metrics");
         let value = |line: &str| -> serde_json::Value { serde_json::from_str(line).expect("json") };
-        let loss = |v: &serde_json::Value| v["loss"].as_f64().or(v["validation_loss"].as_f64()).expect("loss");
+        let loss =
+            |v: &serde_json::Value| v["loss"].as_f64().or(v["validation_loss"].as_f64()).expect("loss");
         let one = |v: serde_json::Value| (v["kind"].to_string(), v["step"].as_u64().expect("step"), loss(&v));
         text.lines().map(value).map(one).collect()
     };
@@ -225,7 +226,11 @@ fn batch_64_of_the_reference_keeps_to_the_default_limits() {
     target.check(&plan).expect("limits");
     assert_eq!(network.micro, 32);
     let widest = plan.programs.iter().flat_map(|p| p.dispatches().flat_map(|d| d.bindings.iter()));
-    assert_eq!(widest.map(wgvae::gpu::Tensor::bytes).max(), Some(128 << 20), "the heads fill a binding exactly");
+    assert_eq!(
+        widest.map(wgvae::gpu::Tensor::bytes).max(),
+        Some(128 << 20),
+        "the heads fill a binding exactly"
+    );
 }
 
 #[test]
@@ -234,7 +239,9 @@ fn a_tensor_that_no_binding_holds_is_named() {
     let config = ModelConfig { latent: 160, ..ModelConfig::REFERENCE };
     let (_, plan) = Build { config, batch: 4, micro: None, training: true }.plan(&target).expect("plan");
     let text = target.check(&plan).expect_err("too large").to_string();
-    for part in ["heads", "[320, 131072]", "167772160", "134217728", "maxStorageBufferBindingSize", "--latent"] {
+    for part in
+        ["heads", "[320, 131072]", "167772160", "134217728", "maxStorageBufferBindingSize", "--latent"]
+    {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }
     let larger = Target { binding_bytes: 1 << 30, buffer_bytes: 1 << 31, ..target };

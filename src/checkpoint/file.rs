@@ -50,7 +50,8 @@ fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
 fn tensor(path: &Path, file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
     let view = file.tensor(name).map_err(|_| Error::model(path, format!("has no tensor {name}")))?;
     if view.shape() != shape {
-        let reason = format!("{name} is {:?} and should be {shape:?}: the file is for another model", view.shape());
+        let reason =
+            format!("{name} is {:?} and should be {shape:?}: the file is for another model", view.shape());
         return Err(Error::model(path, reason));
     }
     if view.dtype() != Dtype::F32 {
@@ -92,7 +93,9 @@ pub fn read_model(path: &Path) -> Result<(ModelConfig, Weights)> {
 fn infer(path: &Path, file: &SafeTensors<'_>) -> Result<ModelConfig> {
     let shape = |name: &str, rank: usize| match file.tensor(name) {
         Ok(view) if view.shape().len() == rank => Ok(view.shape().to_vec()),
-        Ok(view) => Err(Error::model(path, format!("{name} is {:?}: not a model of this kind", view.shape()))),
+        Ok(view) => {
+            Err(Error::model(path, format!("{name} is {:?}: not a model of this kind", view.shape())))
+        }
         Err(_) => Err(Error::model(path, format!("has no tensor {name}: not a model of this kind"))),
     };
     let hidden = shape("encoder.0.weight", 4)?[0];
@@ -102,7 +105,8 @@ fn infer(path: &Path, file: &SafeTensors<'_>) -> Result<ModelConfig> {
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     let config = ModelConfig { size: number(16 * side), hidden: number(hidden), latent: number(latent) };
     if 8 * hidden * side * side != flat {
-        let reason = format!("fc_mu.weight {head:?} does not fit hidden {hidden}: not a square picture's model");
+        let reason =
+            format!("fc_mu.weight {head:?} does not fit hidden {hidden}: not a square picture's model");
         return Err(Error::model(path, reason));
     }
     config.checked().map_err(|e| Error::model(path, format!("impossible sizes: {e}")))

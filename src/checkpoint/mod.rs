@@ -83,7 +83,8 @@ fn sync_folder(folder: &Path) {
 pub fn point(folder: &Path, pointer: &str, name: &str) -> Result<()> {
     let path = folder.join(pointer);
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io("write into", folder))?;
-    std::io::Write::write_all(&mut file, format!("{name}\n").as_bytes()).map_err(Error::io("write", &path))?;
+    std::io::Write::write_all(&mut file, format!("{name}\n").as_bytes())
+        .map_err(Error::io("write", &path))?;
     file.persist(&path).map_err(|e| Error::io("write", &path)(e.error))?;
     Ok(())
 }
@@ -104,7 +105,8 @@ pub fn load(folder: &Path) -> Result<Checkpoint> {
     let config = state.config.model;
     let weights = read_weights(&folder.join(MODEL), "", &config)?;
     let optimizer = folder.join(OPTIMIZER);
-    let moments = [read_weights(&optimizer, "adam.m.", &config)?, read_weights(&optimizer, "adam.v.", &config)?];
+    let moments =
+        [read_weights(&optimizer, "adam.m.", &config)?, read_weights(&optimizer, "adam.v.", &config)?];
     Ok(Checkpoint { weights, moments, state })
 }
 
@@ -118,7 +120,10 @@ pub fn find(model: &Path) -> Result<PathBuf> {
         return Ok(model.to_path_buf());
     }
     if !model.exists() {
-        return Err(Error::model(model, "no such file or folder; MODEL is a run, a checkpoint folder or a .safetensors file"));
+        return Err(Error::model(
+            model,
+            "no such file or folder; MODEL is a run, a checkpoint folder or a .safetensors file",
+        ));
     }
     let inside = model.join(MODEL);
     if inside.is_file() {

@@ -59,7 +59,8 @@ impl State {
     /// [`Error::Model`] if it is missing, damaged or of a newer format.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let state: Self = serde_json::from_str(&text).map_err(|e| Error::model(path, format!("damaged: {e}")))?;
+        let state: Self =
+            serde_json::from_str(&text).map_err(|e| Error::model(path, format!("damaged: {e}")))?;
         if state.format != VERSION {
             let reason = format!("is of format {}; this version reads format {VERSION}", state.format);
             return Err(Error::model(path, reason));

@@ -55,9 +55,16 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         count(config.parameters()),
         vae.micro()
     );
-    println!("{median:.2} images/s (median of {} steps; {least:.2} to {most:.2}), {flops:.1} GFLOP/s", args.steps);
-    let host = peak_memory().map_or(String::new(), |peak| format!(", {} of the process at its peak", bytes(peak)));
-    println!("start with the first step {start:.1} s; memory {} on the device{host}", bytes(vae.plan().bytes()));
+    println!(
+        "{median:.2} images/s (median of {} steps; {least:.2} to {most:.2}), {flops:.1} GFLOP/s",
+        args.steps
+    );
+    let host =
+        peak_memory().map_or(String::new(), |peak| format!(", {} of the process at its peak", bytes(peak)));
+    println!(
+        "start with the first step {start:.1} s; memory {} on the device{host}",
+        bytes(vae.plan().bytes())
+    );
     Ok(ExitCode::SUCCESS)
 }
 

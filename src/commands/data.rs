@@ -35,7 +35,9 @@ pub fn run(command: DataCommand) -> Result<ExitCode> {
 fn sheet(folder: Option<&Path>, out: &Path, count: usize, how: (u32, Resize), seed: u64) -> Result<()> {
     let (size, resize) = how;
     if count == 0 || size == 0 || count > 10_000 || size > 4096 {
-        return Err(Error::Usage(format!("{count} pictures of {size} px: from 1 to 10000, and to 4096 px")).into());
+        return Err(
+            Error::Usage(format!("{count} pictures of {size} px: from 1 to 10000, and to 4096 px")).into()
+        );
     }
     let source = match folder {
         None => Source::Synthetic { seed, first: 0, count },

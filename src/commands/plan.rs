@@ -42,7 +42,6 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-
 fn line(d: &Dispatch) {
     let [x, y, _] = d.groups;
     let grid = if y == 1 { x.to_string() } else { format!("{x} x {y}") };

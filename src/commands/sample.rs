@@ -19,7 +19,9 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         return Err(Error::Usage(format!("--count {}: must be between 1 and 100000", args.count)).into());
     }
     if !args.temperature.is_finite() || args.temperature < 0.0 {
-        return Err(Error::Usage(format!("--temperature {}: must be zero or positive", args.temperature)).into());
+        return Err(
+            Error::Usage(format!("--temperature {}: must be zero or positive", args.temperature)).into()
+        );
     }
     let (config, weights) = checkpoint::open(&args.model)?;
     let adapter = super::choose(&args.adapter)?;

@@ -38,7 +38,8 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     if let Some((folder, checkpoint)) = &checkpoint {
         fits(&config, checkpoint, folder)?;
         if checkpoint.state.epoch > config.epochs {
-            screen.say(&format!("{} has all its {} epochs; give more with --epochs", run.name, config.epochs));
+            screen
+                .say(&format!("{} has all its {} epochs; give more with --epochs", run.name, config.epochs));
             return Ok(ExitCode::SUCCESS);
         }
     }
@@ -48,7 +49,8 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     drop(plan);
     screen.report("adapter", &adapter.describe());
     let data = pictures(&screen, &asked, &config, args.quiet)?;
-    let run = if checkpoint.is_none() { RunFolder::create(&runs(&asked), &run.name, &run.samples)? } else { run };
+    let run =
+        if checkpoint.is_none() { RunFolder::create(&runs(&asked), &run.name, &run.samples)? } else { run };
     if checkpoint.is_none() {
         write_settings(&run.path, &asked, &config)?;
     }
@@ -131,7 +133,8 @@ fn pictures(screen: &Screen, asked: &TrainSettings, config: &TrainConfig, quiet:
                 return Err(Error::Usage(format!("--landscapes {count}: must be at least 2")).into());
             }
             let held = (count / 20).clamp(1, 512);
-            let source = |first: usize, count| Source::Synthetic { seed: config.seed, first: first as u64, count };
+            let source =
+                |first: usize, count| Source::Synthetic { seed: config.seed, first: first as u64, count };
             let about = "built-in landscapes; give a folder to train on your own pictures".to_owned();
             (source(0, count - held), Some(source(count - held, held)), about, Vec::new())
         }
@@ -154,8 +157,11 @@ fn pictures(screen: &Screen, asked: &TrainSettings, config: &TrainConfig, quiet:
     };
     let validation = validation.map(|source| prepare(source, budget / 8)).transpose()?;
     let train = prepare(train, budget - budget / 8)?;
-    let bad: Vec<_> =
-        [Some(&train), validation.as_ref()].into_iter().flatten().flat_map(|p| p.skipped().to_vec()).collect();
+    let bad: Vec<_> = [Some(&train), validation.as_ref()]
+        .into_iter()
+        .flatten()
+        .flat_map(|p| p.skipped().to_vec())
+        .collect();
     let all: Vec<_> = skipped.into_iter().chain(bad).collect();
     name_skipped(screen, &all);
     let held = validation.as_ref().map_or(0, |pictures| pictures.len());
@@ -226,7 +232,8 @@ fn train(
         &format!("{} px, hidden {}, latent {}: {parameters} parameters", m.size, m.hidden, m.latent),
     );
     let rounds = config.batch_size.div_ceil(vae.micro());
-    let parts = if rounds == 1 { "at once".into() } else { format!("in {rounds} micro-batches of {}", vae.micro()) };
+    let parts =
+        if rounds == 1 { "at once".into() } else { format!("in {rounds} micro-batches of {}", vae.micro()) };
     let memory = bytes(vae.plan().bytes());
     screen.report("batch", &format!("{} pictures {parts}; {memory} on the device", config.batch_size));
     screen.report("run", &format!("{}; losses in nats per image", shown(&run.path)));

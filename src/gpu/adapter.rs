@@ -87,14 +87,26 @@ impl Target {
                     if tensor.bytes() > self.binding_bytes {
                         let what = format!("{} ({name} {})", dispatch.label, tensor.shape);
                         let usage = plan.buffers[tensor.buffer.index()].usage;
-                        return limit(what, usage, tensor.bytes(), self.binding_bytes, "maxStorageBufferBindingSize");
+                        return limit(
+                            what,
+                            usage,
+                            tensor.bytes(),
+                            self.binding_bytes,
+                            "maxStorageBufferBindingSize",
+                        );
                     }
                 }
             }
         }
         for buffer in &plan.buffers {
             if 4 * buffer.len > self.buffer_bytes {
-                return limit(buffer.label.clone(), buffer.usage, 4 * buffer.len, self.buffer_bytes, "maxBufferSize");
+                return limit(
+                    buffer.label.clone(),
+                    buffer.usage,
+                    4 * buffer.len,
+                    self.buffer_bytes,
+                    "maxBufferSize",
+                );
             }
         }
         Ok(())
@@ -114,8 +126,12 @@ pub struct Adapter {
 }
 
 /// The back ends compiled into this binary, by the names of `--backend`.
-const BACKENDS: [(&str, Backends); 4] =
-    [("vulkan", Backends::VULKAN), ("metal", Backends::METAL), ("dx12", Backends::DX12), ("gl", Backends::GL)];
+const BACKENDS: [(&str, Backends); 4] = [
+    ("vulkan", Backends::VULKAN),
+    ("metal", Backends::METAL),
+    ("dx12", Backends::DX12),
+    ("gl", Backends::GL),
+];
 
 /// The back ends that `--backend NAME` allows.
 ///

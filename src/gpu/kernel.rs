@@ -107,7 +107,12 @@ macro_rules! params {
 
 /// Lays a kernel's files end to end behind its header. `grid_x` is the width of the dispatch, which kernels
 /// use to fold a long row of workgroups into two dimensions.
-pub fn compose(kernel: &Kernel, params: &[Value], constants: &[(&'static str, Value)], grid_x: u32) -> String {
+pub fn compose(
+    kernel: &Kernel,
+    params: &[Value],
+    constants: &[(&'static str, Value)],
+    grid_x: u32,
+) -> String {
     let mut text = String::from("// sizes of this dispatch, written by the host\n");
     let list: Vec<String> = params.iter().map(Value::to_string).collect();
     let _ = writeln!(text, "const params = Params({});", list.join(", "));

@@ -193,12 +193,24 @@ impl Plan {
     ///
     /// # Panics
     /// If a tensor's element count is not what the op's sizes say; the message names op, operand and shapes.
-    pub fn dispatch(&mut self, program: ProgramId, label: impl Into<String>, op: impl Op, bindings: &[Tensor]) {
+    pub fn dispatch(
+        &mut self,
+        program: ProgramId,
+        label: impl Into<String>,
+        op: impl Op,
+        bindings: &[Tensor],
+    ) {
         self.dispatch_boxed(program, label.into(), Box::new(op), bindings);
     }
 
     /// [`Plan::dispatch`] of an op whose type is not known.
-    pub fn dispatch_boxed(&mut self, program: ProgramId, label: String, op: Box<dyn Op>, bindings: &[Tensor]) {
+    pub fn dispatch_boxed(
+        &mut self,
+        program: ProgramId,
+        label: String,
+        op: Box<dyn Op>,
+        bindings: &[Tensor],
+    ) {
         let kernel = op.kernel();
         let operands = op.operands();
         assert_eq!(operands.len(), bindings.len(), "{label}: {} takes {operands:?}", kernel.name);
@@ -219,8 +231,7 @@ impl Plan {
             .or_insert_with_key(|text| (text.as_str().into(), Arc::new(kernel::reflect(kernel.name, text))))
             .clone();
         let bindings = bindings.to_vec();
-        let dispatch =
-            Dispatch { label, kernel: kernel.name, source, reflection, bindings, groups, op };
+        let dispatch = Dispatch { label, kernel: kernel.name, source, reflection, bindings, groups, op };
         self.programs[program.0].items.push(Item::Dispatch(dispatch));
     }
 

@@ -122,7 +122,8 @@ impl GpuRunner {
 
     fn fetch(&mut self, tensor: &Tensor, tag: u64, buffer: wgpu::Buffer) -> Flight {
         let bytes = tensor.bytes();
-        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("read") });
+        let mut encoder =
+            self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("read") });
         encoder.copy_buffer_to_buffer(&self.buffers[tensor.buffer.0], 4 * tensor.offset, &buffer, 0, bytes);
         let submission = self.queue.submit([encoder.finish()]);
         let (sender, done) = mpsc::channel();
@@ -288,7 +289,12 @@ fn prepare(device: &wgpu::Device, buffers: &[wgpu::Buffer], pipelines: &Pipeline
 }
 
 /// Encodes entries up to the submit's budget; returns how many.
-fn encode(encoder: &mut wgpu::CommandEncoder, buffers: &[wgpu::Buffer], entries: &[Entry], budget: u64) -> usize {
+fn encode(
+    encoder: &mut wgpu::CommandEncoder,
+    buffers: &[wgpu::Buffer],
+    entries: &[Entry],
+    budget: u64,
+) -> usize {
     let (mut done, mut flops) = (0, 0);
     while done < entries.len() && flops < budget {
         if let Entry::Clear(buffer) = &entries[done] {
@@ -324,7 +330,8 @@ impl Runner for GpuRunner {
             let mut entries = self.programs[id.0].as_slice();
             while !entries.is_empty() {
                 let label = Some(self.plan.get(*id).name);
-                let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
+                let mut encoder =
+                    self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
                 let done = encode(&mut encoder, &self.buffers, entries, self.submit_flops);
                 entries = &entries[done..];
                 self.queue.submit([encoder.finish()]);

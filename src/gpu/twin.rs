@@ -38,7 +38,8 @@ fn run_one(dispatch: &Dispatch, buffers: &mut [Vec<f32>]) {
     let mut operands: Vec<Vec<f32>> =
         bindings.iter().map(|t| buffers[t.buffer.0][range(t)].to_vec()).collect();
     dispatch.op.twin(&mut operands);
-    for ((tensor, operand), (_, access)) in bindings.iter().zip(&operands).zip(&dispatch.reflection.bindings) {
+    for ((tensor, operand), (_, access)) in bindings.iter().zip(&operands).zip(&dispatch.reflection.bindings)
+    {
         if *access == Access::ReadWrite {
             buffers[tensor.buffer.0][range(tensor)].copy_from_slice(operand);
         }
@@ -49,7 +50,8 @@ impl Runner for TwinRunner {
     fn write(&mut self, tensor: &Tensor, words: &[u32]) {
         assert!(words.len() <= tensor.len() as usize, "write: {} words to {}", words.len(), tensor.shape);
         let begin = tensor.offset as usize;
-        self.buffers[tensor.buffer.0][begin..begin + words.len()].copy_from_slice(bytemuck::cast_slice(words));
+        self.buffers[tensor.buffer.0][begin..begin + words.len()]
+            .copy_from_slice(bytemuck::cast_slice(words));
     }
 
     fn run(&mut self, programs: &[ProgramId]) -> Result<()> {

@@ -3,8 +3,10 @@
 mod init;
 mod network;
 mod params;
+mod steps;
 mod vae;
 
 pub use init::{Named, Weights};
 pub use network::{Network, micro_batch};
-pub use vae::{Build, Latents, Loss, Place, Probe, StepSettings, Vae};
+pub use steps::Probe;
+pub use vae::{Build, Latents, Loss, Place, StepSettings, Vae};

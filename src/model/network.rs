@@ -129,7 +129,8 @@ impl Activations {
             let edge = config.size >> i;
             [micro, edge, edge, padded(config.widths()[i])]
         };
-        let mut tensor = |part: &str, layer: usize, i: usize| plan.tensor(format!("{prefix}{part}.{layer}"), &shape(i));
+        let mut tensor =
+            |part: &str, layer: usize, i: usize| plan.tensor(format!("{prefix}{part}.{layer}"), &shape(i));
         let encoder = [1, 2, 3, 4].map(|i| tensor("encoder", 2 * (i - 1), i));
         let bottleneck = tensor("decoder_input", 0, 4);
         let decoder = [3, 2, 1, 0].map(|i| tensor("decoder", 2 * (3 - i), i));
@@ -301,12 +302,19 @@ impl Network {
     }
 
     /// The forward list in reverse: for each layer the gradients of weight and bias, then of its input.
-    fn record_backward(&self, plan: &mut Plan, tuning: &Tuning, acts: &Activations, to: (ProgramId, BufferId)) {
+    fn record_backward(
+        &self,
+        plan: &mut Plan,
+        tuning: &Tuning,
+        acts: &Activations,
+        to: (ProgramId, BufferId),
+    ) {
         let (program, grads) = to;
         let t = &self.tensors;
         let (rows, quads) = (self.micro, padded(self.config.latent) / 4);
         let d = Activations::new(plan, "d", &self.config, self.micro, t.x); // there is no gradient of x
-        let [dz, dheads] = [("dz", t.z), ("dheads", t.heads)].map(|(name, of)| plan.tensor(name, of.shape.dims()));
+        let [dz, dheads] =
+            [("dz", t.z), ("dheads", t.heads)].map(|(name, of)| plan.tensor(name, of.shape.dims()));
         let mut r = Recorder { plan, network: self, tuning, program };
 
         let op = BceBackward { images: self.micro, pixels: self.config.size * self.config.size };
@@ -332,12 +340,12 @@ impl Network {
         self.linear_backward(&mut r, "decoder_input", self.layout.decoder_input, (t.z, dy), grads);
         let op = LinearInputGrad { rows, inputs: 4 * quads, outputs: flat };
         let weight = r.param(self.layout.decoder_input.weight);
-        r.gemm("decoder_input input gradient", op, Epilogue::None, &Operands {
-            left: dy,
-            right: weight,
-            aux: None,
-            out: dz,
-        });
+        r.gemm(
+            "decoder_input input gradient",
+            op,
+            Epilogue::None,
+            &Operands { left: dy, right: weight, aux: None, out: dz },
+        );
         let op = ReparameterizeBackward { rows, latent: self.config.latent, quads };
         r.op("reparameterize backward", op, &[t.heads, t.eps, dz, dheads]);
         r.op("kl backward", KlBackward { rows, quads }, &[t.step, t.heads, dheads]);

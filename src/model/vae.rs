@@ -4,7 +4,7 @@ use super::init::Weights;
 use super::network::{Network, TrainingPrograms, micro_batch};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
-use crate::gpu::{Adapter, BufferId, GpuRunner, Plan, ProgramId, Runner, Target, TwinRunner};
+use crate::gpu::{Adapter, BufferId, GpuRunner, Plan, Runner, Target, TwinRunner};
 use crate::ops::latent::padded;
 use crate::ops::{Step, Stream};
 
@@ -113,8 +113,8 @@ pub struct StepSettings {
 /// Pictures are `[N, size, size, 3]` floats in 0..=1, row by row, or 8-bit RGBA of the same order; N may be any
 /// number. See the crate's documentation for an example.
 pub struct Vae {
-    network: Network,
-    runner: Box<dyn Runner>,
+    pub(super) network: Network,
+    pub(super) runner: Box<dyn Runner>,
     batch: u32,
 }
 
@@ -209,7 +209,7 @@ impl Vae {
         Ok(())
     }
 
-    fn training(&self) -> Result<(TrainingPrograms, [BufferId; 3])> {
+    pub(super) fn training(&self) -> Result<(TrainingPrograms, [BufferId; 3])> {
         let both = self.network.programs.training.zip(self.network.arenas.training);
         both.ok_or_else(|| Error::Usage("this model was built for inference: build it with training".into()))
     }
@@ -320,7 +320,8 @@ impl Vae {
         let count = whole(z.len(), latent, "decode: z", "[N, Z]");
         let mut out = Vec::new();
         for (first, n) in self.micro_batches(count) {
-            let rows: Vec<f32> = z[first * latent..(first + n) * latent].chunks(latent).flat_map(pad).collect();
+            let rows: Vec<f32> =
+                z[first * latent..(first + n) * latent].chunks(latent).flat_map(pad).collect();
             self.runner.write_f32(&self.network.tensors.z, &rows);
             self.runner.run(&[self.network.programs.decode, self.network.programs.picture])?;
             let recon = self.runner.read(&self.network.tensors.recon)?;
@@ -354,185 +355,41 @@ impl Vae {
         Ok(loss_of(&self.runner.read(&self.network.tensors.totals)?))
     }
 
-    /// One step of Adam on `count` pictures of 8-bit RGBA; its loss comes out of [`Vae::losses`] under
-    /// `settings.step`, some steps later.
-    ///
-    /// # Errors
-    /// If the device is lost or out of memory.
-    pub fn train_step(&mut self, rgba: &[u32], count: u32, settings: &StepSettings) -> Result<()> {
-        let (training, _) = self.training()?;
-        let programs = self.network.programs;
-        assert!(count > 0, "train_step: no pictures");
-        self.runner.run(&[programs.begin])?;
-        for (first, n) in self.micro_batches(count as usize) {
-            let step = Step {
-                step: settings.step as u32,
-                beta: settings.beta as f32,
-                scale: 1.0,
-                stream: Stream::Training as u32,
-                ..self.step(first, n)
-            };
-            self.write_rgba(rgba, first, n);
-            self.write_step(step.seeded(settings.seed).with_adam(settings.lr, settings.step));
-            self.runner.run(&[programs.unpack])?;
-            self.runner.run(&programs.forward())?;
-            self.runner.run(&[programs.loss, training.backward])?;
-        }
-        self.runner.run(&[training.update])?;
-        self.runner.request(&self.network.tensors.totals, settings.step)
-    }
-
-    /// Losses of the steps that have come back since the last call, in order; with `wait`, of all steps.
-    ///
-    /// # Errors
-    /// If the device is lost or out of memory.
-    pub fn losses(&mut self, wait: bool) -> Result<Vec<(u64, Loss)>> {
-        let arrived = self.runner.arrived(wait)?;
-        Ok(arrived.into_iter().map(|(step, totals)| (step, loss_of(&totals))).collect())
-    }
-
-    /// The loss of `count` held-out pictures of 8-bit RGBA, z drawn from the validation stream; `first` is the
-    /// index of the first of them, so that every picture has its own draws, the same each time.
-    ///
-    /// # Errors
-    /// If the device is lost or out of memory.
-    pub fn evaluate(&mut self, rgba: &[u32], count: u32, first: u32, seed: u64) -> Result<Loss> {
-        let programs = self.network.programs;
-        self.runner.run(&[programs.begin])?;
-        for (begin, n) in self.micro_batches(count as usize) {
-            let step = Step { scale: 1.0, stream: Stream::Validation as u32, ..self.step(begin + first as usize, n) };
-            self.write_rgba(rgba, begin, n);
-            self.write_step(step.seeded(seed));
-            self.runner.run(&[programs.unpack])?;
-            self.runner.run(&programs.forward())?;
-            self.runner.run(&[programs.loss])?;
-        }
-        Ok(loss_of(&self.runner.read(&self.network.tensors.totals)?))
-    }
-
-    /// `count` pictures from the prior, each `[S, S]` 8-bit RGBA; picture i depends on `seed` and i alone.
-    ///
-    /// # Errors
-    /// If the device is lost or out of memory.
-    pub fn sample(&mut self, count: u32, seed: u64, temperature: f32) -> Result<Vec<Vec<u32>>> {
-        let p = self.network.programs;
-        let mut out = Vec::new();
-        for (first, n) in self.micro_batches(count as usize) {
-            let step = Step { scale: temperature, stream: Stream::Samples as u32, ..self.step(first, n) };
-            self.write_step(step.seeded(seed));
-            self.runner.run(&[p.prior, p.draw, p.reparameterize, p.decode, p.picture])?;
-            self.read_pictures(n, &mut out)?;
-        }
-        Ok(out)
-    }
-
-    /// Reconstructions of `count` pictures of 8-bit RGBA from the means of their latents.
-    ///
-    /// # Errors
-    /// If the device is lost or out of memory.
-    pub fn reconstruct(&mut self, rgba: &[u32], count: u32) -> Result<Vec<Vec<u32>>> {
-        let p = self.network.programs;
-        let mut out = Vec::new();
-        for (first, n) in self.micro_batches(count as usize) {
-            self.write_rgba(rgba, first, n);
-            self.write_step(self.step(first, n)); // scale 0: no noise
-            self.runner.run(&[p.unpack])?;
-            self.runner.run(&p.forward())?;
-            self.runner.run(&[p.picture])?;
-            self.read_pictures(n, &mut out)?;
-        }
-        Ok(out)
-    }
-
-    fn read_pictures(&mut self, count: usize, out: &mut Vec<Vec<u32>>) -> Result<()> {
-        let words = self.runner.read(&self.network.tensors.pictures)?;
-        let pictures = words.chunks(self.pixels()).take(count);
-        out.extend(pictures.map(|picture| picture.iter().map(|word| word.to_bits()).collect()));
-        Ok(())
-    }
-
-    fn pixels(&self) -> usize {
+    pub(super) fn pixels(&self) -> usize {
         (self.network.config.size * self.network.config.size) as usize
     }
 
     /// First picture and number of pictures of each micro-batch.
-    fn micro_batches(&self, count: usize) -> Vec<(usize, usize)> {
+    pub(super) fn micro_batches(&self, count: usize) -> Vec<(usize, usize)> {
         let micro = self.network.micro as usize;
         (0..count).step_by(micro).map(|first| (first, micro.min(count - first))).collect()
     }
 
-    fn step(&self, first: usize, count: usize) -> Step {
+    pub(super) fn step(&self, first: usize, count: usize) -> Step {
         Step { first: first as u32, count: count as u32, ..Step::default() }
     }
 
-    fn write_step(&mut self, step: Step) {
+    pub(super) fn write_step(&mut self, step: Step) {
         self.runner.write(&self.network.tensors.step, bytemuck::cast_slice(&[step]));
     }
 
-    fn write_rgba(&mut self, rgba: &[u32], first: usize, count: usize) {
+    pub(super) fn write_rgba(&mut self, rgba: &[u32], first: usize, count: usize) {
         let pixels = self.pixels();
         self.runner.write(&self.network.tensors.rgba, &rgba[first * pixels..(first + count) * pixels]);
     }
 
-    fn write_pictures(&mut self, pictures: &[f32]) {
+    pub(super) fn write_pictures(&mut self, pictures: &[f32]) {
         let padded: Vec<f32> = pictures.chunks(3).flat_map(|p| [p[0], p[1], p[2], 0.0]).collect();
         self.runner.write_f32(&self.network.tensors.x, &padded);
     }
-
-    /// For tests: everything that a step of PyTorch's script would show, from given draws.
-    ///
-    /// # Errors
-    /// If the device is lost.
-    #[doc(hidden)]
-    pub fn probe(&mut self, pictures: &[f32], eps: &[f32], settings: &StepSettings) -> Result<Probe> {
-        let latent = self.network.config.latent as usize;
-        let (t, p) = (self.network.tensors, self.network.programs);
-        let (training, _) = self.training()?;
-        let count = eps.len() / latent;
-        assert!(count <= self.network.micro as usize, "probe: {count} pictures, micro-batch {}", self.network.micro);
-        self.write_pictures(pictures);
-        self.runner.write_f32(&t.eps, &eps.chunks(latent).flat_map(pad).collect::<Vec<f32>>());
-        let step = Step { beta: settings.beta as f32, ..self.step(0, count) };
-        self.write_step(step.with_adam(settings.lr, settings.step));
-        let forward: [ProgramId; 6] = [p.begin, p.encode, p.reparameterize, p.decode, p.picture, p.loss];
-        self.runner.run(&forward)?;
-        self.runner.run(&[training.backward])?;
-        let gradients = self.gradients()?;
-        self.runner.run(&[training.update])?;
-        let heads = self.runner.read(&t.heads)?;
-        let z = padded(latent as u32) as usize;
-        let rows = |offset: usize| heads.chunks(2 * z).flat_map(|row| row[offset..][..latent].to_vec()).collect();
-        let rgb = |v: Vec<f32>| v.chunks(4).flat_map(|p| p[..3].to_vec()).collect();
-        Ok(Probe {
-            mu: rows(0),
-            logvar: rows(z),
-            z: self.runner.read(&t.z)?.chunks(z).flat_map(|row| row[..latent].to_vec()).collect(),
-            logits: rgb(self.runner.read(&t.logits)?),
-            recon: rgb(self.runner.read(&t.recon)?),
-            loss: loss_of(&self.runner.read(&t.totals)?),
-            gradients,
-        })
-    }
 }
 
-/// What [`Vae::probe`] returns; pictures as `[N, S, S, 3]`.
-#[doc(hidden)]
-pub struct Probe {
-    pub mu: Vec<f32>,
-    pub logvar: Vec<f32>,
-    pub z: Vec<f32>,
-    pub logits: Vec<f32>,
-    pub recon: Vec<f32>,
-    pub loss: Loss,
-    pub gradients: Weights,
-}
-
-fn loss_of(totals: &[f32]) -> Loss {
+pub(super) fn loss_of(totals: &[f32]) -> Loss {
     Loss { bce: totals[0].into(), kl: totals[1].into() }
 }
 
 /// A row padded with zeros to a multiple of 4.
-fn pad(row: &[f32]) -> Vec<f32> {
+pub(super) fn pad(row: &[f32]) -> Vec<f32> {
     let mut row = row.to_vec();
     row.resize(row.len().next_multiple_of(4), 0.0);
     row

@@ -90,7 +90,10 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, produ
             let epilogue = [Epilogue::BiasRelu, Epilogue::Mask, Epilogue::Bias, Epilogue::None][index % 4];
             let name = format!("{label} {variant:?}");
             all.push(case(&name, Gemm { product, variant, splits: 1, epilogue }));
-            all.push(case(format!("{name} split"), Gemm { product, variant, splits: 3, epilogue: Epilogue::None }));
+            all.push(case(
+                format!("{name} split"),
+                Gemm { product, variant, splits: 3, epilogue: Epilogue::None },
+            ));
             let epilogue = Epilogue::Accumulate;
             all.push(update(format!("{name} added"), Gemm { product, variant, splits: 1, epilogue }));
         }
@@ -207,9 +210,12 @@ fn tolerance(op: &dyn Op, output: &str, len: u32) -> Tolerance {
 }
 
 fn example_step(rows: u32) -> Step {
-    let step = Step { stream: Stream::Training as u32, step: 7, first: 5, beta: 0.2, scale: 1.5, ..Step::default() };
+    let step =
+        Step { stream: Stream::Training as u32, step: 7, first: 5, beta: 0.2, scale: 1.5, ..Step::default() };
     // the last picture of three is padding
-    Step { count: if rows > 2 { rows - 1 } else { rows }, ..step }.seeded(0x1234_5678_9abc_def0).with_adam(1e-3, 3)
+    Step { count: if rows > 2 { rows - 1 } else { rows }, ..step }
+        .seeded(0x1234_5678_9abc_def0)
+        .with_adam(1e-3, 3)
 }
 
 /// The words that an operand starts with.
@@ -244,7 +250,8 @@ fn bench(case: Case) -> Bench {
     let mut plan = Plan::new();
     let program = plan.program("case");
     let operands = case.op.operands();
-    let usage = |name| if name == "step" { crate::gpu::Usage::Uniform } else { crate::gpu::Usage::Activation };
+    let usage =
+        |name| if name == "step" { crate::gpu::Usage::Uniform } else { crate::gpu::Usage::Activation };
     let tensors: Vec<Tensor> = operands
         .iter()
         .map(|&(name, shape)| {
@@ -309,7 +316,9 @@ pub fn check(adapter: &Adapter, case: Case) -> Result<Vec<Verdict>> {
     let want = run(&mut twin, &b)?;
     let got = run(&mut GpuRunner::new(adapter, twin.into_plan())?, &b)?;
     let mut verdicts = Vec::new();
-    for (((output, tensor), allowed), (got, want)) in b.outputs.iter().zip(allowed).zip(got.into_iter().zip(want)) {
+    for (((output, tensor), allowed), (got, want)) in
+        b.outputs.iter().zip(allowed).zip(got.into_iter().zip(want))
+    {
         let got = comparable(output, tensor.shape, &got, split);
         let want = comparable(output, tensor.shape, &want, split);
         let (index, share) = allowed.worst(&got, &want);

@@ -115,8 +115,7 @@ impl Op for ReparameterizeBackward {
             let d = if column < self.latent as usize { f64::from(dz[at]) } else { 0.0 };
             let deviation = (0.5 * f64::from(heads[logvar])).exp();
             dheads[mu] = d as f32;
-            dheads[logvar] =
-                if d == 0.0 { 0.0 } else { (0.5 * d * f64::from(eps[at]) * deviation) as f32 };
+            dheads[logvar] = if d == 0.0 { 0.0 } else { (0.5 * d * f64::from(eps[at]) * deviation) as f32 };
         }
     }
 }

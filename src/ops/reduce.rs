@@ -123,7 +123,8 @@ impl Op for BiasGrad {
         for (at, value) in out.iter_mut().enumerate() {
             let begin = at / channels * self.rows_per_part as usize;
             let end = (self.rows as usize).min(begin + self.rows_per_part as usize);
-            *value = (begin..end).map(|row| f64::from(dy[row * channels + at % channels])).sum::<f64>() as f32;
+            *value =
+                (begin..end).map(|row| f64::from(dy[row * channels + at % channels])).sum::<f64>() as f32;
         }
     }
 }

@@ -75,7 +75,8 @@ impl MetricsFile {
     /// Opens the file, without the lines of steps after `step`: a resumed run writes those again.
     pub(super) fn open(path: &Path, step: u64) -> Result<Self> {
         if let Ok(text) = fs::read_to_string(path) {
-            let kept: String = text.lines().filter(|line| keeps(line, step)).map(|line| format!("{line}\n")).collect();
+            let kept: String =
+                text.lines().filter(|line| keeps(line, step)).map(|line| format!("{line}\n")).collect();
             fs::write(path, kept).map_err(Error::io("write", path))?;
         }
         let file = fs::OpenOptions::new().create(true).append(true).open(path);

@@ -84,7 +84,9 @@ impl RunFolder {
         let step = |path: &PathBuf| checkpoint::State::read(&path.join(checkpoint::STATE)).map(|s| s.step);
         let mut found: Vec<(u64, PathBuf)> = Vec::new();
         let mut broken = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(Error::io("read", &folder))?.filter_map(std::result::Result::ok) {
+        for entry in
+            fs::read_dir(&folder).map_err(Error::io("read", &folder))?.filter_map(std::result::Result::ok)
+        {
             let path = entry.path();
             let hidden = entry.file_name().to_string_lossy().starts_with('.');
             if path.is_dir() && !hidden {

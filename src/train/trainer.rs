@@ -18,7 +18,7 @@ use crate::model::{Loss, StepSettings, Vae};
 const PREFETCH: usize = 3;
 /// Pictures in the grid of samples, 4 x 4.
 const SAMPLES: u32 = 16;
-/// Pictures in the grid of reconstructions, in two rows of eight and their reconstructions below.
+/// Pictures of a row in the grid of reconstructions.
 const RECONSTRUCTIONS: usize = 8;
 
 /// The pictures of a training.
@@ -167,7 +167,8 @@ impl Trainer {
             self.state.epoch_loss.kl += loss.kl;
             self.state.epoch_images += u64::from(count);
             self.last_log.1 += u64::from(count);
-            let images_per_second = self.last_log.1 as f64 / self.last_log.0.elapsed().as_secs_f64().max(1e-9);
+            let images_per_second =
+                self.last_log.1 as f64 / self.last_log.0.elapsed().as_secs_f64().max(1e-9);
             let metrics = StepMetrics {
                 kind: "step",
                 step: step + 1,
@@ -254,22 +255,32 @@ impl Trainer {
         let samples = self.vae.sample(SAMPLES, self.state.config.seed, 1.0)?;
         let samples: Vec<Vec<u8>> = samples.iter().map(|picture| data::rgb_of(picture)).collect();
         let mut written = write(&self.run, "sample", epoch, &data::grid(&samples, size, 4, data::GAP))?;
-        let from = self.data.validation.as_ref().unwrap_or(&self.data.train);
-        let readable = (0..from.len()).filter_map(|i| from.get(i).ok().map(|p| p.into_owned()));
-        let originals: Vec<Vec<u8>> = readable.take(RECONSTRUCTIONS).collect();
-        let packed: Vec<u32> = originals.iter().flat_map(|picture| data::rgba_of(picture)).collect();
-        let recon = self.vae.reconstruct(&packed, originals.len() as u32)?;
-        let columns = originals.len() as u32;
-        let both: Vec<Vec<u8>> = originals.into_iter().chain(recon.iter().map(|picture| data::rgb_of(picture))).collect();
-        if columns > 0 {
-            written.extend(write(&self.run, "reconstruction", epoch, &data::grid(&both, size, columns, data::GAP))?);
+        // training pictures above, held-out ones below, each row over its reconstructions
+        let mut rows = Vec::new();
+        let sources = [Some(self.data.train.clone()), self.data.validation.clone()];
+        let most = sources.iter().flatten().map(|pictures| pictures.len()).min().unwrap_or(0);
+        let columns = RECONSTRUCTIONS.min(most);
+        for source in sources.iter().flatten() {
+            let readable = (0..source.len()).filter_map(|i| source.get(i).ok().map(|p| p.into_owned()));
+            let originals: Vec<Vec<u8>> = readable.take(columns).collect();
+            let packed: Vec<u32> = originals.iter().flat_map(|picture| data::rgba_of(picture)).collect();
+            let recon = self.vae.reconstruct(&packed, originals.len() as u32)?;
+            rows.extend(originals);
+            rows.extend(recon.iter().map(|picture| data::rgb_of(picture)));
+        }
+        if !rows.is_empty() {
+            let sheet = data::grid(&rows, size, columns as u32, data::GAP);
+            written.extend(write(&self.run, "reconstruction", epoch, &sheet)?);
         }
         Ok(written)
     }
 
     fn save(&mut self, name: &str) -> Result<PathBuf> {
-        let checkpoint =
-            Checkpoint { weights: self.vae.weights()?, moments: self.vae.moments()?, state: self.state.clone() };
+        let checkpoint = Checkpoint {
+            weights: self.vae.weights()?,
+            moments: self.vae.moments()?,
+            state: self.state.clone(),
+        };
         checkpoint::save(&self.run.checkpoints(), name, &checkpoint)
     }
 }

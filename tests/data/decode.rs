@@ -1,0 +1,194 @@
+//! Resizing against Pillow; decoding of every kind of file, damaged ones included.
+
+use std::fs;
+use std::path::Path;
+
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use wgvae::data::{Resize, decode, load, resize_rgb};
+
+use crate::helpers::{encode, fixture, put, worst};
+
+/// Pillow's own results, made by tools/make_resize_fixture.py; both round to 8 bits between the passes, so
+/// they may differ by a unit or two, and by no more.
+#[test]
+fn stretch_is_what_pillow_computes() {
+    for (name, sizes) in [("lake", [64, 48]), ("coast", [64, 48]), ("city", [24, 96])] {
+        let photo = fixture(&format!("{name}.png"));
+        for size in sizes {
+            let wanted = fixture(&format!("{name}_{size}.png"));
+            let ours = resize_rgb(photo.as_raw(), photo.width(), photo.height(), size, Resize::Stretch);
+            let (difference, at) = worst(&ours, wanted.as_raw());
+            let (x, y, c) = (at / 3 % size as usize, at / 3 / size as usize, at % 3);
+            println!("{name} to {size}: worst {difference} at x {x}, y {y}, channel {c}");
+            assert!(difference <= 2, "{name} to {size}: {difference} at x {x}, y {y}, channel {c}");
+        }
+    }
+}
+
+#[test]
+fn cover_takes_the_middle_square() {
+    // a grey square between red borders that must not shine in
+    for (w, h) in [(40u32, 20u32), (20, 40)] {
+        let (left, top) = ((w - 20) / 2, (h - 20) / 2);
+        let inside = |x: u32, y: u32| (left..left + 20).contains(&x) && (top..top + 20).contains(&y);
+        let photo =
+            RgbImage::from_fn(w, h, |x, y| if inside(x, y) { Rgb([90; 3]) } else { Rgb([255, 0, 0]) });
+        let square = resize_rgb(photo.as_raw(), w, h, 8, Resize::Cover);
+        assert_eq!(square, vec![90; 8 * 8 * 3]);
+        assert_ne!(resize_rgb(photo.as_raw(), w, h, 8, Resize::Stretch), square);
+    }
+}
+
+#[test]
+fn resize_has_names() {
+    for how in [Resize::Stretch, Resize::Cover] {
+        assert_eq!(how.to_string().parse::<Resize>(), Ok(how));
+        assert_eq!(serde_json::to_string(&how).unwrap(), format!("\"{how}\""));
+    }
+    assert!("crop".parse::<Resize>().unwrap_err().contains("stretch or cover"));
+}
+
+const CORNERS: [[u8; 3]; 4] = [[220, 30, 30], [30, 200, 40], [40, 50, 210], [240, 240, 240]];
+
+/// 32 x 16, a colour in each quarter.
+pub(crate) fn quarters() -> RgbImage {
+    RgbImage::from_fn(32, 16, |x, y| Rgb(CORNERS[(x / 16 + y / 8 * 2) as usize]))
+}
+
+/// A JPEG with the EXIF orientation spliced in behind the start-of-image marker.
+fn turned(orientation: u8) -> Vec<u8> {
+    let jpeg = encode(&quarters().into(), ImageFormat::Jpeg);
+    let tiff =
+        [b'M', b'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0];
+    let mut bytes = vec![0xff, 0xd8, 0xff, 0xe1, 0, (tiff.len() + 8) as u8];
+    bytes.extend(b"Exif\0\0");
+    bytes.extend(tiff);
+    bytes.extend(&jpeg[2..]);
+    bytes
+}
+
+#[test]
+fn all_eight_exif_orientations_are_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    // which stored corner ends up top left, top right, bottom left, bottom right
+    let wanted = [
+        [0, 1, 2, 3],
+        [1, 0, 3, 2],
+        [3, 2, 1, 0],
+        [2, 3, 0, 1],
+        [0, 2, 1, 3],
+        [2, 0, 3, 1],
+        [3, 1, 2, 0],
+        [1, 3, 0, 2],
+    ];
+    for (number, corners) in wanted.into_iter().enumerate() {
+        let path = put(folder.path().join(format!("{number}.jpg")), turned(number as u8 + 1));
+        let picture = decode(&path).unwrap();
+        let (w, h) = (picture.width as usize, picture.height as usize);
+        assert_eq!((w, h), if number < 4 { (32, 16) } else { (16, 32) }, "orientation {}", number + 1);
+        for (place, corner) in [(3, 3), (w - 4, 3), (3, h - 4), (w - 4, h - 4)].into_iter().zip(corners) {
+            let at = (place.1 * w + place.0) * 3;
+            let (difference, _) = worst(&picture.rgb[at..at + 3], &CORNERS[corner]);
+            assert!(difference < 25, "orientation {}: {place:?} is not corner {corner}", number + 1);
+        }
+    }
+}
+
+#[test]
+fn grey_alpha_and_sixteen_bits_become_rgb8() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str, picture: DynamicImage, format| {
+        decode(&put(folder.path().join(name), encode(&picture, format))).unwrap().rgb
+    };
+    let png = ImageFormat::Png;
+    let grey = image::GrayImage::from_pixel(2, 2, image::Luma([77]));
+    assert_eq!(read("grey.png", grey.clone().into(), png), vec![77; 12]);
+    let (difference, _) = worst(&read("grey.jpg", grey.into(), ImageFormat::Jpeg), &[77; 12]);
+    assert!(difference <= 2);
+    // half transparent black over white, and a hidden red that must not show
+    let grey_alpha = image::GrayAlphaImage::from_pixel(2, 1, image::LumaA([0, 128]));
+    assert_eq!(read("la.png", grey_alpha.into(), png), vec![127; 6]);
+    let hidden = image::RgbaImage::from_pixel(2, 1, image::Rgba([255, 0, 0, 0]));
+    assert_eq!(read("rgba.png", hidden.clone().into(), png), vec![255; 6]);
+    assert_eq!(read("rgba.webp", hidden.into(), ImageFormat::WebP), vec![255; 6]);
+    let deep = |rgb: [u16; 3]| image::ImageBuffer::<Rgb<u16>, Vec<u16>>::from_pixel(1, 1, Rgb(rgb));
+    assert_eq!(read("16.png", DynamicImage::ImageRgb16(deep([65535, 257 * 100, 0])), png), [255, 100, 0]);
+    let deep = image::ImageBuffer::from_pixel(1, 1, image::Rgba([0u16, 65535, 257 * 10, 32768]));
+    assert_eq!(read("16a.png", DynamicImage::ImageRgba16(deep), png), [127, 255, 132]);
+    let bmp = RgbImage::from_pixel(3, 1, Rgb([1, 2, 3]));
+    assert_eq!(read("x.bmp", bmp.into(), ImageFormat::Bmp), [1, 2, 3, 1, 2, 3, 1, 2, 3]);
+}
+
+/// Flat patches of ink; Pillow wrote and read both pictures.
+#[test]
+fn cmyk_jpeg_is_what_pillow_reads() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cmyk.jpg");
+    let (ours, wanted) = (decode(&path).unwrap(), fixture("cmyk_rgb.png"));
+    assert_eq!((ours.width, ours.height), wanted.dimensions());
+    let (difference, at) = worst(&ours.rgb, wanted.as_raw());
+    assert!(difference <= 3, "byte {at} differs by {difference}");
+}
+
+#[test]
+fn the_content_decides_not_the_extension() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = put(folder.path().join("really_a_jpeg.png"), encode(&quarters().into(), ImageFormat::Jpeg));
+    assert_eq!(decode(&path).unwrap().format, "jpg");
+    assert_eq!(load(&path, 8, Resize::Stretch).unwrap().len(), 8 * 8 * 3);
+}
+
+#[test]
+fn damaged_files_are_errors_with_reasons() {
+    let folder = tempfile::tempdir().unwrap();
+    let reason = |name: &str, bytes: &[u8]| decode(&put(folder.path().join(name), bytes)).unwrap_err();
+    let photo = DynamicImage::from(fixture("lake.png"));
+    let jpeg = encode(&photo, ImageFormat::Jpeg);
+    for kept in [jpeg.len() * 2 / 3, jpeg.len() - 2, 300] {
+        assert!(reason("cut.jpg", &jpeg[..kept]).contains("cut off"), "{kept} of {}", jpeg.len());
+    }
+    let mut zeros = jpeg[..jpeg.len() / 2].to_vec();
+    zeros.resize(jpeg.len(), 0);
+    assert!(reason("half_copied.jpg", &zeros).contains("cut off"));
+    let png = encode(&photo, ImageFormat::Png);
+    assert!(reason("cut.png", &png[..png.len() * 2 / 3]).contains("cannot be decoded"));
+    assert!(reason("empty.jpg", b"").contains("empty"));
+    assert!(reason("text.jpg", b"this is no picture").contains("not a picture"));
+    assert!(reason("old.jpg", b"GIF89a          ").contains("GIF"));
+    assert!(decode(&folder.path().join("gone.jpg")).unwrap_err().contains("cannot be read"));
+    assert!(decode(folder.path()).unwrap_err().contains("not a file"));
+}
+
+/// A header is a claim: 60,000 x 60,000 pixels must be refused before memory is asked for.
+#[test]
+fn absurd_headers_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut jpeg = encode(&quarters().into(), ImageFormat::Jpeg);
+    let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0xea, 0x60, 0xea, 0x60]);
+    let reason = decode(&put(folder.path().join("huge.jpg"), jpeg)).unwrap_err();
+    assert!(reason.contains("too large"), "{reason}");
+    // within the sides, beyond the bytes
+    let mut bmp = encode(&quarters().into(), ImageFormat::Bmp);
+    bmp[18..22].copy_from_slice(&30_000u32.to_le_bytes());
+    bmp[22..26].copy_from_slice(&30_000u32.to_le_bytes());
+    let reason = decode(&put(folder.path().join("huge.bmp"), bmp)).unwrap_err();
+    assert!(reason.contains("too large"), "{reason}");
+}
+
+/// Every prefix and many one-byte changes: an error or a picture, never a panic that escapes.
+#[test]
+fn no_bytes_bring_the_decoder_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp] {
+        let bytes = encode(&quarters().into(), format);
+        for at in 0..bytes.len().min(400) {
+            fs::write(&path, &bytes[..at]).unwrap();
+            let _ = decode(&path);
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x5b;
+            fs::write(&path, &changed).unwrap();
+            let _ = decode(&path);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Pictures: finding, decoding, resizing, caching, batching; the procedural landscapes; the report.
+//!
+//! No GPU and no files from outside, except that `WGVAE_PHOTOS=FOLDER` adds a test over real photographs.
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod batches;
+mod decode;
+mod folders;
+mod helpers;
+mod synth;
