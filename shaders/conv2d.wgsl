@@ -29,7 +29,7 @@ fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
     // one more than the row and column of x, so that the padding is 0 and no index is negative
     let row = 2u * ((m / params.low_w) % params.low_h) + tap / 4u;
     let col = 2u * (m % params.low_w) + tap % 4u;
-    if (m >= M || k >= K || row == 0u || row > 2u * params.low_h || col == 0u || col > 2u * params.low_w) {
+    if ((m >= M) | (k >= K) | (row == 0u) | (row > 2u * params.low_h) | (col == 0u) | (col > 2u * params.low_w)) {
         return vec4<f32>(0.0);
     }
     let pixel = (image * 2u * params.low_h + row - 1u) * 2u * params.low_w + col - 1u;
@@ -37,7 +37,7 @@ fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
 }
 
 fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
-    if (n >= N || k >= K) {
+    if ((n >= N) | (k >= K)) {
         return vec4<f32>(0.0);
     }
     return weight[(n * K + k) / 4u]; // weight[o, ky, kx, c..c+3]

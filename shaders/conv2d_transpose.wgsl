@@ -31,7 +31,7 @@ fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
     // one more than the row and column of x: 0 and H + 1 lie outside
     let row = (m / params.low_w) % params.low_h + plane / 2u + tap / 2u;
     let col = m % params.low_w + plane % 2u + tap % 2u;
-    if (m >= M || k >= K || row == 0u || row > params.low_h || col == 0u || col > params.low_w) {
+    if ((m >= M) | (k >= K) | (row == 0u) | (row > params.low_h) | (col == 0u) | (col > params.low_w)) {
         return vec4<f32>(0.0);
     }
     let pixel = (image * params.low_h + row - 1u) * params.low_w + col - 1u;
@@ -39,7 +39,7 @@ fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
 }
 
 fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
-    if (n >= N || k >= K) {
+    if ((n >= N) | (k >= K)) {
         return vec4<f32>(0.0);
     }
     let tap = k / params.low_c;

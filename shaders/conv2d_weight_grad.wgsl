@@ -24,7 +24,7 @@ const A_ALONG_K: bool = false;
 const B_ALONG_K: bool = false;
 
 fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
-    if (m >= M || k >= K) {
+    if ((m >= M) | (k >= K)) {
         return vec4<f32>(0.0);
     }
     return low[(k * M + m) / 4u]; // low[n, i, j, o..o+3]
@@ -36,7 +36,7 @@ fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
     // one more than the row and column of high, so that the padding is 0 and no index is negative
     let row = 2u * ((k / params.low_w) % params.low_h) + tap / 4u;
     let col = 2u * (k % params.low_w) + tap % 4u;
-    if (n >= N || k >= K || row == 0u || row > 2u * params.low_h || col == 0u || col > 2u * params.low_w) {
+    if ((n >= N) | (k >= K) | (row == 0u) | (row > 2u * params.low_h) | (col == 0u) | (col > 2u * params.low_w)) {
         return vec4<f32>(0.0);
     }
     let pixel = (image * 2u * params.low_h + row - 1u) * 2u * params.low_w + col - 1u;

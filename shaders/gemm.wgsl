@@ -67,7 +67,7 @@ fn block_b(plane: u32, n: u32, k: u32) -> mat4x4<f32> {
 }
 
 fn store_row(tile: Tile, m: u32, n: u32, sum: vec4<f32>) {
-    if (m >= M || n >= N || tile.plane >= PLANES) {
+    if ((m >= M) | (n >= N) | (tile.plane >= PLANES)) {
         return;
     }
     let at = place(tile.plane, m, n);

@@ -19,14 +19,14 @@ const A_ALONG_K: bool = true;
 const B_ALONG_K: bool = false;
 
 fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
-    if (m >= M || k >= K) {
+    if ((m >= M) | (k >= K)) {
         return vec4<f32>(0.0);
     }
     return dy[(m * K + k) / 4u]; // dy[n, o..o+3]
 }
 
 fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
-    if (n >= N || k >= K) {
+    if ((n >= N) | (k >= K)) {
         return vec4<f32>(0.0);
     }
     return weight[(k * N + n) / 4u]; // weight[o, i..i+3]

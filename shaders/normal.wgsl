@@ -10,11 +10,23 @@ struct Params {
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>; // [N, Z]
 
+// cosine and sine of b / 2^32 turns, from its upper 24 bits: a quarter turn from the top, then Taylor within an
+// eighth. WGSL's own may be 2^-11 off, and more beyond half a turn, and then adapters would draw differently.
+fn turn(b: u32) -> vec2<f32> {
+    let at = b >> 8u;
+    let quarter = (at + 0x200000u) >> 22u; // the nearest
+    let x = f32(i32(at) - i32(quarter << 22u)) * (6.283185307 * 0x1p-24);
+    let s = x * x;
+    let cosine = 1.0 + s * (-0.5 + s * (1.0 / 24.0 + s * (-1.0 / 720.0 + s * (1.0 / 40320.0))));
+    let sine = x * (1.0 + s * (-1.0 / 6.0 + s * (1.0 / 120.0 + s * (-1.0 / 5040.0 + s * (1.0 / 362880.0)))));
+    let turned = select(vec2<f32>(cosine, sine), vec2<f32>(-sine, cosine), (quarter & 1u) == 1u);
+    return select(turned, -turned, (quarter & 2u) == 2u);
+}
+
 // two independent normals from two words; the half keeps the logarithm finite
 fn box_muller(a: u32, b: u32) -> vec2<f32> {
-    let u = (f32(a >> 9u) + 0.5) * exp2(-23.0);
-    let angle = 6.283185307 * (f32(b >> 8u) * exp2(-24.0));
-    return sqrt(-2.0 * log(u)) * vec2<f32>(cos(angle), sin(angle));
+    let u = (f32(a >> 9u) + 0.5) * 0x1p-23;
+    return sqrt(-2.0 * log(u)) * turn(b);
 }
 
 @compute @workgroup_size(64)

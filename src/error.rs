@@ -37,7 +37,7 @@ pub enum Error {
     #[error("{0}")]
     Device(String),
     /// The training pictures cannot be used.
-    #[error("{}: {reason}", crate::data::printable(path))]
+    #[error("{}: {reason}", printable(path))]
     Data {
         /// the folder or file
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum Error {
         reason: String,
     },
     /// A model or checkpoint that cannot be read.
-    #[error("{}: {reason}", crate::data::printable(path))]
+    #[error("{}: {reason}", printable(path))]
     Model {
         /// the file or folder
         path: PathBuf,
@@ -53,7 +53,7 @@ pub enum Error {
         reason: String,
     },
     /// The operating system refused.
-    #[error("cannot {action} {}: {source}", crate::data::printable(path))]
+    #[error("cannot {action} {}: {source}", printable(path))]
     Io {
         /// the verb: "read", "write", "create"
         action: &'static str,
@@ -85,4 +85,24 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         if matches!(self, Self::Usage(_)) { 2 } else { 1 }
     }
+}
+
+/// `path` on one line and without power over the terminal: control characters (newlines, escapes) and
+/// characters that change the direction of writing are spelled out, bytes that are no text become `\u{fffd}`.
+pub fn printable(path: &Path) -> String {
+    printable_text(&path.to_string_lossy())
+}
+
+/// The same for a name or any other text.
+pub(crate) fn printable_text(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || turns || c == char::REPLACEMENT_CHARACTER {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }

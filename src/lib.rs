@@ -1,11 +1,9 @@
 //! A variational autoencoder trainer in which every number is computed by WGSL kernels through wgpu.
 //!
-//! Each module uses only what stands to its right; `data`, `checkpoint`, `config` and `error` are leaves:
+//! Each module uses only what stands to its right; `data`, `config` and `error` are leaves that all may use:
 //!
 //! ```text
-//! cli -> commands -> train -> model -> ops -> gpu
-//!                      |        |
-//!            checkpoint, data   config, error
+//! commands -> cli -> train -> checkpoint -> model -> ops -> gpu
 //! ```
 //!
 //! - [`gpu`]: adapters, kernels reflected from WGSL, plans that are recorded once and replayed, two runners.

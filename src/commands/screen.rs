@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use wgvae::data::{Skipped, printable};
 use wgvae::train::{EpochMetrics, Observer, StepMetrics};
 
@@ -103,7 +103,7 @@ impl Screen {
     /// For a training of `epochs` epochs.
     pub fn new(quiet: bool, epochs: u32, software: bool) -> Self {
         let terminal = std::io::stderr().is_terminal() && std::io::stdout().is_terminal();
-        let bar = if quiet || !terminal { ProgressBar::hidden() } else { ProgressBar::new(0) };
+        let bar = ProgressBar::hidden(); // until there is something to show
         bar.set_style(style("{prefix} [{bar:24}] {pos}/{len} {msg}"));
         let now = Instant::now();
         Self {
@@ -173,6 +173,9 @@ impl Screen {
 impl Observer for Screen {
     fn epoch_begins(&mut self, epoch: u32, steps: u64, cursor: u64) {
         self.epoch = (epoch, steps);
+        if self.terminal && !self.quiet {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
         self.bar.reset();
         self.bar.set_length(steps);
         self.bar.set_position(cursor);

@@ -237,6 +237,11 @@ fn train(
     let memory = bytes(vae.plan().bytes());
     screen.report("batch", &format!("{} pictures {parts}; {memory} on the device", config.batch_size));
     screen.report("run", &format!("{}; losses in nats per image", shown(&run.path)));
+    if adapter.is_software() {
+        screen.say(
+            "the first step compiles the kernels; on a software adapter that takes a minute or two, once",
+        );
+    }
     let stop = Arc::new(AtomicBool::new(false));
     catch_signals(&stop)?;
     let name = run.name.clone();

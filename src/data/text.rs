@@ -1,7 +1,10 @@
 //! Names and reasons as they may be shown.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+pub use crate::error::printable;
+pub(super) use crate::error::printable_text;
 
 /// A file or folder that was left out, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,25 +19,6 @@ impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", printable(&self.path), self.reason)
     }
-}
-
-/// `path` on one line and without power over the terminal: control characters (newlines, escapes) and
-/// characters that change the direction of writing are spelled out, bytes that are no text become `\u{fffd}`.
-pub fn printable(path: &Path) -> String {
-    printable_text(&path.to_string_lossy())
-}
-
-pub(super) fn printable_text(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || turns || c == char::REPLACEMENT_CHARACTER {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
 }
 
 /// The first few of `skipped`, one to a line, for the end of an error message.

@@ -1,0 +1,300 @@
+//! What every kernel promises, held without a GPU: its WGSL is valid, agrees with the Rust that launches it,
+//! stays within WebGPU's default limits, and translates to the languages of Vulkan, Metal and Direct3D.
+//!
+//! The kernels are those of the cases table, at every size there and for adapters with and without subgroups,
+//! so that each variant of each core is seen. A kernel missing from the table is an orphan, and fails too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use naga::back::{hlsl, msl, spv};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, ShaderStage, TypeInner};
+use wgvae::config::ModelConfig;
+use wgvae::gpu::kernel::{Access, Value};
+use wgvae::gpu::{Dispatch, Params, Plan, Shape, Target, Tensor, Usage};
+use wgvae::model::Build;
+use wgvae::ops::{self, Step, cases, conv2d, latent, linear, normal, picture, reduce};
+
+/// Every adapter that a kernel is composed differently for.
+fn targets() -> Vec<Target> {
+    let plain = Target::webgpu_default();
+    let lanes = |lanes| Target { lanes: Some(lanes), software: true, ..plain.clone() };
+    vec![lanes(4), lanes(8), plain]
+}
+
+/// The cases of one target as dispatches, large sizes included: they cost nothing here, no twin is run.
+fn record(target: &Target) -> Plan {
+    let mut plan = Plan::new();
+    let program = plan.program("contracts");
+    for case in cases::cases(target, true) {
+        let tensors: Vec<Tensor> = (case.op.operands().into_iter())
+            .map(|(name, shape)| Tensor {
+                buffer: plan.buffer(name, shape.len().into(), Usage::Activation),
+                offset: 0,
+                shape,
+            })
+            .collect();
+        plan.dispatch_boxed(program, case.label, case.op, &tensors);
+    }
+    plan
+}
+
+/// Each composed text once, with the first dispatch that uses it.
+fn kernels(plans: &[Plan]) -> Vec<(&Dispatch, Module)> {
+    let mut all: BTreeMap<Arc<str>, &Dispatch> = BTreeMap::new();
+    for dispatch in plans.iter().flat_map(|plan| &plan.programs).flat_map(|p| p.dispatches()) {
+        all.entry(dispatch.source.clone()).or_insert(dispatch);
+    }
+    let parse = |text: &str| naga::front::wgsl::parse_str(text).expect("parsed when it was recorded");
+    all.into_iter().map(|(text, dispatch)| (dispatch, parse(&text))).collect()
+}
+
+static PLANS: LazyLock<Vec<Plan>> = LazyLock::new(|| targets().iter().map(record).collect());
+
+/// Runs `check` on every kernel and fails with all that it found.
+fn hold(check: impl Fn(&Dispatch, &Module) -> Result<(), String>) {
+    let kernels = kernels(&PLANS);
+    let wrong: BTreeSet<String> = (kernels.iter())
+        .filter_map(|(d, module)| check(d, module).err().map(|e| format!("{} ({}): {e}", d.kernel, d.label)))
+        .collect();
+    println!("{} kernels", kernels.len());
+    assert!(wrong.is_empty(), "{} broken:\n{}", wrong.len(), Vec::from_iter(wrong).join("\n"));
+}
+
+fn require(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(message()) }
+}
+
+/// Whether the code, comments aside, asks for subgroup operations.
+fn uses_subgroups(dispatch: &Dispatch) -> bool {
+    dispatch.source.lines().filter_map(|line| line.split("//").next()).any(|code| code.contains("subgroup"))
+}
+
+fn validate(dispatch: &Dispatch, module: &Module) -> Result<ModuleInfo, String> {
+    let needed = if uses_subgroups(dispatch) { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    let validated = Validator::new(ValidationFlags::all(), needed).validate(module);
+    validated.map_err(|e| e.emit_to_string(&dispatch.source))
+}
+
+#[test]
+fn every_kernel_is_valid_and_asks_for_subgroups_only_where_there_are_some() {
+    hold(|dispatch, module| validate(dispatch, module).map(|_| ()));
+    for (target, plan) in targets().iter().zip(PLANS.iter()) {
+        let subgroups = plan.programs[0].dispatches().any(uses_subgroups);
+        assert_eq!(subgroups, target.lanes.is_some(), "kernels for {:?} lanes", target.lanes);
+    }
+}
+
+#[test]
+fn bindings_are_the_operands_in_order() {
+    hold(|dispatch, module| {
+        let wgsl: Vec<&str> = dispatch.reflection.bindings.iter().map(|(name, _)| name.as_str()).collect();
+        let operands = dispatch.op.operands();
+        let rust: Vec<&str> = operands.iter().map(|(name, _)| *name).collect();
+        require(wgsl == rust, || format!("WGSL binds {wgsl:?}, Rust {rust:?}"))?;
+        for (name, access) in &dispatch.reflection.bindings {
+            let uniform = *access == Access::Uniform;
+            require(uniform == (name == "step"), || format!("{name} is {access:?}"))?;
+        }
+        let mut places: Vec<_> = module.global_variables.iter().filter_map(|(_, v)| v.binding).collect();
+        places.sort_by_key(|place| (place.group, place.binding));
+        let dense = places.iter().zip(0..).all(|(place, index)| (place.group, place.binding) == (0, index));
+        require(dense, || format!("not bindings 0, 1, .. of group 0: {places:?}"))?;
+        let storage = dispatch.reflection.bindings.iter().filter(|(_, a)| *a != Access::Uniform).count();
+        let most = wgpu::Limits::default().max_storage_buffers_per_shader_stage;
+        require(storage <= most as usize, || format!("{storage} storage buffers"))?;
+        operands.iter().try_for_each(|&(name, shape)| whole_elements(module, name, shape))
+    });
+}
+
+/// A vec4 array needs a whole number of vec4s: WGSL would round down, and the last elements would be lost.
+fn whole_elements(module: &Module, name: &str, shape: Shape) -> Result<(), String> {
+    let variable = module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some(name));
+    let stride = match variable.map(|(_, v)| &module.types[v.ty].inner) {
+        Some(TypeInner::Array { stride, .. }) => *stride,
+        _ => 4,
+    };
+    let bytes = 4 * u64::from(shape.len());
+    require(bytes.is_multiple_of(stride.into()), || format!("{name} {shape} is no whole number of elements"))
+}
+
+/// Name, type and offset of each member of a WGSL struct, and the struct's size.
+fn members(module: &Module, name: &str) -> (Vec<(String, &'static str, u32)>, u32) {
+    let found = module.types.iter().find(|(_, t)| t.name.as_deref() == Some(name));
+    let Some((_, naga::Type { inner: TypeInner::Struct { members, span }, .. })) = found else {
+        return (Vec::new(), 0);
+    };
+    let kind = |ty| match module.types[ty].inner {
+        TypeInner::Scalar(naga::Scalar::U32) => "u32",
+        TypeInner::Scalar(naga::Scalar::F32) => "f32",
+        TypeInner::Scalar(naga::Scalar::BOOL) => "bool",
+        _ => "no scalar",
+    };
+    (members.iter().map(|m| (m.name.clone().unwrap_or_default(), kind(m.ty), m.offset)).collect(), *span)
+}
+
+/// The Rust names of the fields of a kernel's sizes. A new kernel takes a line here.
+fn fields(kernel: &str) -> &'static [&'static str] {
+    match kernel {
+        "adam" => ops::adam::Adam::FIELDS,
+        "bce" => ops::bce::Bce::FIELDS,
+        "bce_backward" => ops::bce::BceBackward::FIELDS,
+        "bias_grad" => reduce::BiasGrad::FIELDS,
+        "conv2d" => conv2d::Conv2d::FIELDS,
+        "conv2d_transpose" => conv2d::Conv2dTranspose::FIELDS,
+        "conv2d_weight_grad" => conv2d::Conv2dWeightGrad::FIELDS,
+        "kl" => latent::Kl::FIELDS,
+        "kl_backward" => latent::KlBackward::FIELDS,
+        "linear" => linear::Linear::FIELDS,
+        "linear_input_grad" => linear::LinearInputGrad::FIELDS,
+        "linear_weight_grad" => linear::LinearWeightGrad::FIELDS,
+        "normal" => normal::Normal::FIELDS,
+        "picture" => picture::Picture::FIELDS,
+        "reparameterize" => latent::Reparameterize::FIELDS,
+        "reparameterize_backward" => latent::ReparameterizeBackward::FIELDS,
+        "split_sum" => reduce::SplitSumParams::FIELDS,
+        "sum" => reduce::Sum::FIELDS,
+        "unpack" => picture::Unpack::FIELDS,
+        other => panic!("kernel {other} is not in the table of fields"),
+    }
+}
+
+#[test]
+fn params_have_the_same_fields_in_wgsl_and_in_rust() {
+    hold(|dispatch, module| {
+        let wgsl = members(module, "Params").0;
+        let wgsl: Vec<(&str, &str)> = wgsl.iter().map(|(name, kind, _)| (name.as_str(), *kind)).collect();
+        let types = dispatch.op.params().into_iter().map(Value::wgsl_type);
+        let rust: Vec<(&str, &str)> = fields(dispatch.kernel).iter().copied().zip(types).collect();
+        let whole = rust.len() == dispatch.op.params().len();
+        require(whole && wgsl == rust, || format!("WGSL has {wgsl:?}, Rust {rust:?}"))
+    });
+}
+
+/// Name, type and offset of the fields of Rust's `Step`, as the compiler laid them out.
+macro_rules! step_fields {
+    ($($name:ident)*) => {
+        vec![$((
+            stringify!($name).to_owned(),
+            Value::from(Step::default().$name).wgsl_type(),
+            std::mem::offset_of!(Step, $name) as u32,
+        )),*]
+    };
+}
+
+#[test]
+fn the_step_uniform_has_the_same_layout_in_wgsl_and_in_rust() {
+    let rust = step_fields!(seed_lo seed_hi stream step first count beta scale step_size inv_sqrt_bias2);
+    assert_eq!(Step::FIELDS.to_vec(), rust.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>());
+    let mut uniforms = 0;
+    for (dispatch, module) in &kernels(&PLANS) {
+        let (wgsl, span) = members(module, "Step");
+        if !wgsl.is_empty() {
+            uniforms += 1;
+            assert_eq!(wgsl, rust, "{}", dispatch.kernel);
+            // a uniform's size is rounded up to 16 bytes, and so is Rust's, by its padding
+            assert_eq!(size_of::<Step>() as u32, span.next_multiple_of(16), "{}", dispatch.kernel);
+        }
+    }
+    assert!(uniforms > 0, "no kernel reads the step");
+}
+
+#[test]
+fn default_limits_hold() {
+    let limits = wgpu::Limits::default();
+    hold(|dispatch, module| {
+        let [x, y, z] = dispatch.reflection.workgroup_size;
+        let fits = x * y * z <= limits.max_compute_invocations_per_workgroup
+            && x <= limits.max_compute_workgroup_size_x
+            && y <= limits.max_compute_workgroup_size_y
+            && z <= limits.max_compute_workgroup_size_z;
+        require(fits, || format!("workgroup of {x} x {y} x {z}"))?;
+        let mut layouter = naga::proc::Layouter::default();
+        layouter.update(module.to_ctx()).map_err(|e| e.to_string())?;
+        let variables = module.global_variables.iter().filter(|(_, v)| v.space == AddressSpace::WorkGroup);
+        // each variable counts as rounded up to 16 bytes
+        let memory: u32 = variables.map(|(_, v)| layouter[v.ty].size.next_multiple_of(16)).sum();
+        let most = limits.max_compute_workgroup_storage_size;
+        require(memory <= most, || format!("{memory} bytes of workgroup memory"))
+    });
+    for dispatch in PLANS.iter().flat_map(|plan| plan.programs[0].dispatches()) {
+        let most = limits.max_compute_workgroups_per_dimension;
+        assert!(dispatch.groups.iter().all(|&n| n <= most), "{}: {:?}", dispatch.label, dispatch.groups);
+    }
+}
+
+/// Bindings, their offsets, and WebGPU's rule that a buffer which a dispatch writes is bound once, whatever the
+/// ranges: for the reference at batch 64, and for sizes that fill nothing evenly.
+#[test]
+fn whole_trainings_fit_the_default_limits() {
+    let limits = wgpu::Limits::default();
+    let odd = ModelConfig { size: 48, hidden: 3, latent: 5 };
+    for (config, batch) in [(ModelConfig::REFERENCE, 64), (odd, 3)] {
+        let target = Target::webgpu_default();
+        let build = Build { config, batch, micro: None, training: true };
+        let (network, plan) = build.plan(&target).expect("a micro-batch that fits");
+        target.check(&plan).expect("bindings and buffers that fit");
+        for dispatch in plan.programs.iter().flat_map(|p| p.dispatches()) {
+            assert!(dispatch.groups.iter().all(|&n| n <= limits.max_compute_workgroups_per_dimension));
+            for (tensor, (name, access)) in dispatch.bindings.iter().zip(&dispatch.reflection.bindings) {
+                let aligned = 4 * tensor.offset % u64::from(limits.min_storage_buffer_offset_alignment) == 0;
+                assert!(aligned, "{}: {name} begins at element {}", dispatch.label, tensor.offset);
+                let bound = dispatch.bindings.iter().filter(|other| other.buffer == tensor.buffer).count();
+                assert!(*access != Access::ReadWrite || bound == 1, "{}: {name} bound twice", dispatch.label);
+            }
+        }
+        println!("{config:?}: micro-batch {}, {} MiB", network.micro, plan.bytes() >> 20);
+    }
+}
+
+#[test]
+fn every_kernel_translates_to_spirv_msl_and_hlsl() {
+    hold(|dispatch, module| {
+        let info = validate(dispatch, module)?;
+        let subgroups = uses_subgroups(dispatch);
+        let entry = || (ShaderStage::Compute, "main".to_owned());
+        let lang_version = if subgroups { (1, 3) } else { (1, 0) };
+        let options = spv::Options { lang_version, ..Default::default() };
+        let chosen = spv::PipelineOptions { shader_stage: entry().0, entry_point: entry().1 };
+        let words =
+            spv::write_vec(module, &info, &options, Some(&chosen)).map_err(|e| format!("SPIR-V: {e}"))?;
+        require(words.len() > 100, || "SPIR-V: nothing came out".into())?;
+
+        let options = msl::Options { lang_version: (2, 1), ..Default::default() };
+        let chosen = msl::PipelineOptions { entry_point: Some(entry()), ..Default::default() };
+        let (text, _) =
+            msl::write_string(module, &info, &options, &chosen).map_err(|e| format!("MSL: {e}"))?;
+        require(text.contains("kernel void main_"), || "MSL: no entry point came out".into())?;
+
+        let shader_model = if subgroups { hlsl::ShaderModel::V6_0 } else { hlsl::ShaderModel::V5_1 };
+        let options = hlsl::Options { shader_model, ..Default::default() };
+        let chosen = hlsl::PipelineOptions { entry_point: Some(entry()) };
+        let mut text = String::new();
+        let written = hlsl::Writer::new(&mut text, &options, &chosen).write(module, &info, None);
+        written.map_err(|e| format!("HLSL: {e}"))?;
+        require(text.contains("[numthreads("), || "HLSL: no entry point came out".into())
+    });
+}
+
+#[test]
+fn every_shader_file_is_used_short_and_introduced() {
+    let kernels = kernels(&PLANS);
+    let used: BTreeSet<String> =
+        kernels.iter().flat_map(|(d, _)| d.op.kernel().files).map(|file| file.name.to_owned()).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    let mut there = BTreeSet::new();
+    for entry in std::fs::read_dir(&folder).expect("the folder shaders") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).expect("a text file");
+        assert!(text.starts_with("//"), "{name} does not begin with a comment that says what it is");
+        assert!(text.lines().count() <= 150, "{name} is longer than 150 lines");
+        there.insert(name);
+    }
+    assert_eq!(there, used, "files in shaders/ and files that the kernels of the cases table are made of");
+    for (Dispatch { kernel, .. }, _) in &kernels {
+        assert!(there.contains(&format!("{kernel}.wgsl")), "kernel {kernel} has no file of its name");
+    }
+}

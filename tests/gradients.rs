@@ -1,0 +1,273 @@
+//! The hand-written gradients against what they are gradients of, on the CPU twins and without a GPU: linear
+//! ops by their adjoints, everything else by central differences with sums in `f64`.
+
+use std::collections::BTreeSet;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use wgvae::config::ModelConfig;
+use wgvae::gpu::Op;
+use wgvae::model::{Build, Place, StepSettings, Vae, Weights};
+use wgvae::ops::bce::{Bce, BceBackward};
+use wgvae::ops::cases::Tolerance;
+use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use wgvae::ops::gemm::Product;
+use wgvae::ops::latent::{Kl, KlBackward, Reparameterize, ReparameterizeBackward};
+use wgvae::ops::linear::{Linear, LinearInputGrad, LinearWeightGrad};
+use wgvae::ops::step::Step;
+
+/// `len` numbers between -1 and 1.
+fn random(len: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+    (0..len).map(|_| rng.random::<f32>() * 2.0 - 1.0).collect()
+}
+
+fn dot(a: &[f64], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, &b)| a * f64::from(b)).sum()
+}
+
+/// Random values for the operands and the output of `product`.
+fn operands(product: &impl Product, rng: &mut ChaCha8Rng) -> [Vec<f32>; 3] {
+    product.shapes().map(|(_, shape)| random(shape.len() as usize, rng))
+}
+
+/// What the twin of `product` makes of its two operands.
+fn apply(product: &impl Product, left: &[f32], right: &[f32]) -> Vec<f64> {
+    let mut out = vec![f64::NAN; product.shapes()[2].1.len() as usize];
+    product.twin(left, right, &mut |at, sum| out[at] = sum);
+    out
+}
+
+/// Holds what should be one number. Both sums are in `f64`, so that only the last rounding to `f32` differs.
+fn same(what: &str, sums: &[f64]) {
+    for &sum in sums {
+        let (_, share) = Tolerance::ELEMENTWISE.worst(&[sum as f32], &[sums[0] as f32]);
+        assert!(share <= 1.0 && sums[0].abs() > 1e-3, "{what}: {sums:?} should be equal and not vanish");
+    }
+}
+
+const GEOMETRIES: [[u32; 5]; 4] = [[1, 1, 1, 4, 4], [2, 3, 5, 12, 8], [3, 4, 2, 8, 16], [1, 7, 1, 4, 12]];
+
+fn geometry([images, low_h, low_w, low_c, high_c]: [u32; 5]) -> Geometry {
+    Geometry { images, low_h, low_w, low_c, high_c }
+}
+
+/// `<conv(x, w), dy> = <x, transpose(dy, w)> = <w, weight_grad(dy, x)>`
+#[test]
+fn convolution_has_its_adjoints() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for g in GEOMETRIES.map(geometry) {
+        let [x, w, dy] = operands(&Conv2d::from(g), &mut rng);
+        let forward = dot(&apply(&Conv2d::from(g), &x, &w), &dy);
+        let input = dot(&apply(&Conv2dTranspose::from(g), &dy, &w), &x);
+        let weight = dot(&apply(&Conv2dWeightGrad::from(g), &dy, &x), &w);
+        same(&format!("conv2d {g:?}"), &[forward, input, weight]);
+    }
+}
+
+/// `<transpose(x, w), dy> = <x, conv(dy, w)> = <w, weight_grad(x, dy)>`
+#[test]
+fn transposed_convolution_has_its_adjoints() {
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    for g in GEOMETRIES.map(geometry) {
+        let [x, w, dy] = operands(&Conv2dTranspose::from(g), &mut rng);
+        let forward = dot(&apply(&Conv2dTranspose::from(g), &x, &w), &dy);
+        let input = dot(&apply(&Conv2d::from(g), &dy, &w), &x);
+        let weight = dot(&apply(&Conv2dWeightGrad::from(g), &x, &dy), &w);
+        same(&format!("conv2d_transpose {g:?}"), &[forward, input, weight]);
+    }
+}
+
+/// `<x wt, dy> = <x, dy w> = <w, dyt x>`
+#[test]
+fn the_linear_layer_has_its_adjoints() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    for [rows, inputs, outputs] in [[1, 4, 4], [3, 20, 12], [5, 8, 36]] {
+        let op = Linear { rows, inputs, outputs };
+        let [x, w, dy] = operands(&op, &mut rng);
+        let forward = dot(&apply(&op, &x, &w), &dy);
+        let input = dot(&apply(&LinearInputGrad { rows, inputs, outputs }, &dy, &w), &x);
+        let weight = dot(&apply(&LinearWeightGrad { rows, inputs, outputs }, &dy, &x), &w);
+        same(&format!("linear {rows}x{inputs}x{outputs}"), &[forward, input, weight]);
+    }
+}
+
+/// Central differences of `f` by every element of `at`.
+fn numeric(at: &[f32], f: impl Fn(&[f32]) -> f64) -> Vec<f32> {
+    let one = |i: usize| {
+        let moved = |by: f32| {
+            let mut x = at.to_vec();
+            x[i] += by;
+            (f(&x), f64::from(x[i]))
+        };
+        let ((above, x1), (below, x0)) = (moved(1e-2), moved(-1e-2));
+        ((above - below) / (x1 - x0)) as f32
+    };
+    (0..at.len()).map(one).collect()
+}
+
+fn hold(what: &str, analytic: &[f32], numeric: &[f32]) {
+    let (worst, share) = Tolerance::GRADIENT.worst(analytic, numeric);
+    let [a, n] = [analytic[worst], numeric[worst]];
+    println!("{what}: worst element {worst}, analytic {a}, numeric {n}, {share:.3} of what is allowed");
+    assert!(share <= 1.0, "{what}: element {worst} is {a}, differences say {n}");
+}
+
+/// Runs a twin on `inputs`, with `out` behind them, and returns what `out` became.
+fn run(op: &impl Op, inputs: &[&[f32]], out: Vec<f32>) -> Vec<f32> {
+    let mut buffers: Vec<Vec<f32>> = inputs.iter().map(|input| input.to_vec()).collect();
+    buffers.push(out);
+    let shapes: Vec<usize> = op.operands().iter().map(|(_, shape)| shape.len() as usize).collect();
+    assert_eq!(shapes, buffers.iter().map(Vec::len).collect::<Vec<_>>(), "{}", op.kernel().name);
+    op.twin(&mut buffers);
+    buffers.pop().unwrap_or_default()
+}
+
+/// Three pictures of which two count.
+fn step(beta: f32) -> Vec<f32> {
+    bytemuck::cast_slice(&[Step { count: 2, beta, ..Step::default() }]).to_vec()
+}
+
+#[test]
+fn reparameterize_has_its_gradient() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let (rows, latent, quads) = (3, 5, 2);
+    let z = (rows * 4 * quads) as usize;
+    let [heads, eps, dz] = [2 * z, z, z].map(|len| random(len, &mut rng));
+    let forward = Reparameterize { rows, latent, quads };
+    let loss = |heads: &[f32]| {
+        let z = run(&forward, &[heads, &eps], vec![f32::NAN; z]);
+        z.iter().zip(&dz).map(|(&z, &d)| f64::from(z) * f64::from(d)).sum()
+    };
+    let backward = ReparameterizeBackward { rows, latent, quads };
+    let dheads = run(&backward, &[&heads, &eps, &dz], vec![f32::NAN; 2 * z]);
+    hold("reparameterize", &dheads, &numeric(&heads, loss));
+}
+
+#[test]
+fn kl_has_its_gradient_and_adds_it() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let (rows, quads, beta) = (3, 2, 0.7);
+    let step = step(beta);
+    let len = (rows * 2 * 4 * quads) as usize;
+    let [heads, before] = [len, len].map(|len| random(len, &mut rng));
+    let total = |values: Vec<f32>| values.iter().map(|&v| f64::from(v)).sum::<f64>();
+    let loss = |heads: &[f32]| {
+        let held: f64 = heads.iter().zip(&before).map(|(&h, &b)| f64::from(h) * f64::from(b)).sum();
+        f64::from(beta) * total(run(&Kl { rows, quads }, &[&step, heads], vec![f32::NAN; 3])) + held
+    };
+    let dheads = run(&KlBackward { rows, quads }, &[&step, &heads], before.clone());
+    hold("kl", &dheads, &numeric(&heads, loss));
+}
+
+#[test]
+fn bce_has_its_gradient() {
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    let (images, pixels) = (3, 7);
+    let step = step(1.0);
+    let len = (images * pixels * 4) as usize;
+    let logits: Vec<f32> = random(len, &mut rng).iter().map(|v| 6.0 * v).collect();
+    let x: Vec<f32> = random(len, &mut rng).iter().map(|v| 0.5 + 0.5 * v).collect();
+    let op = Bce::new(images, pixels);
+    let parts: u32 = op.parts().iter().product();
+    let loss = |logits: &[f32]| {
+        let parts = run(&op, &[&step, logits, &x], vec![f32::NAN; parts as usize]);
+        parts.iter().map(|&v| f64::from(v)).sum()
+    };
+    let dlogits = run(&BceBackward { images, pixels }, &[&step, &logits, &x], vec![f32::NAN; len]);
+    hold("bce", &dlogits, &numeric(&logits, loss));
+}
+
+/// A tiny model with odd sizes, fixed pictures and draws.
+struct Network {
+    vae: Vae,
+    pictures: Vec<f32>,
+    eps: Vec<f32>,
+    settings: StepSettings,
+}
+
+impl Network {
+    fn new() -> Self {
+        let config = ModelConfig { size: 16, hidden: 3, latent: 5 };
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let pictures = random(2 * 16 * 16 * 3, &mut rng).iter().map(|v| 0.5 + 0.5 * v).collect();
+        let eps = random(2 * 5, &mut rng);
+        let build = Build { config, batch: 2, micro: Some(2), training: true };
+        let vae = Vae::empty(Place::Twins, build).expect("twins have no limits");
+        Self { vae, pictures, eps, settings: StepSettings { seed: 0, step: 0, lr: 1e-3, beta: 0.7 } }
+    }
+
+    /// The loss, from the network's logits and latents in `f64`, and the gradients.
+    fn step(&mut self, weights: &Weights) -> (f64, Weights) {
+        self.vae.load(weights).expect("load");
+        let p = self.vae.probe(&self.pictures, &self.eps, &self.settings).expect("step");
+        let pixel = |(&l, &x): (&f32, &f32)| {
+            let (l, x) = (f64::from(l), f64::from(x));
+            l.max(0.0) - l * x + (-l.abs()).exp().ln_1p()
+        };
+        let divergence = |(&mu, &logvar): (&f32, &f32)| {
+            let (mu, logvar) = (f64::from(mu), f64::from(logvar));
+            0.5 * (mu * mu + logvar.exp() - 1.0 - logvar)
+        };
+        let bce: f64 = p.logits.iter().zip(&self.pictures).map(pixel).sum();
+        let kl: f64 = p.mu.iter().zip(&p.logvar).map(divergence).sum();
+        (bce + self.settings.beta * kl, p.gradients)
+    }
+
+    /// The central difference by one parameter; none where a ReLU turns within reach, which shows in a
+    /// difference that changes with the distance: nothing else in the network bends that fast.
+    fn difference(&mut self, weights: &Weights, tensor: usize, element: usize) -> Option<f32> {
+        let mut moved = |by: f32| {
+            let mut weights = weights.clone();
+            let value = &mut weights.tensors[tensor].values[element];
+            *value += by;
+            let x = f64::from(*value);
+            (self.step(&weights).0, x)
+        };
+        let mut slope = |h: f32| {
+            let ((above, x1), (below, x0)) = (moved(h), moved(-h));
+            ((above - below) / (x1 - x0)) as f32
+        };
+        let [near, far] = [slope(2e-4), slope(8e-4)];
+        (Tolerance::GRADIENT.worst(&[far], &[near]).1 <= 0.5).then_some(near)
+    }
+}
+
+#[test]
+fn the_whole_network_has_its_gradient() {
+    let mut network = Network::new();
+    let mut weights = Weights::initial(&network.vae.config(), 8);
+    // larger than PyTorch's, so that the gradients of the first layers do not vanish
+    weights.tensors.iter_mut().flat_map(|t| &mut t.values).for_each(|v| *v *= 2.0);
+    let (_, gradients) = network.step(&weights);
+    let (mut wrong, mut worst, mut checked, mut bent) = (Vec::new(), 0.0f64, 0, 0);
+    for (index, tensor) in gradients.tensors.iter().enumerate() {
+        let len = tensor.values.len();
+        let largest = (0..len).max_by(|&a, &b| tensor.values[a].abs().total_cmp(&tensor.values[b].abs()));
+        let elements: BTreeSet<usize> = (0..6).map(|k| k * len / 6).chain(largest).collect();
+        let mut strongest = 0.0f32;
+        for element in elements {
+            let Some(numeric) = network.difference(&weights, index, element) else {
+                bent += 1;
+                continue;
+            };
+            checked += 1;
+            strongest = strongest.max(numeric.abs());
+            let analytic = tensor.values[element];
+            let share = Tolerance::GRADIENT.worst(&[analytic], &[numeric]).1;
+            worst = worst.max(share);
+            if share > 1.0 {
+                wrong.push(format!("{}[{element}]: {analytic}, differences say {numeric}", tensor.name));
+            }
+        }
+        if f64::from(strongest) < 10.0 * Tolerance::GRADIENT.abs {
+            wrong.push(format!("{}: gradients up to {strongest} prove nothing", tensor.name));
+        }
+    }
+    let tensors = gradients.tensors.len();
+    println!(
+        "{checked} parameters of {tensors} tensors, {bent} more at a kink; worst {worst:.3} of what is allowed"
+    );
+    assert!(bent * 4 <= checked, "{bent} parameters at a kink against {checked}: take other weights");
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
