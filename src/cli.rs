@@ -50,7 +50,7 @@ pub struct AdapterArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
-    /// 256 px, hidden 64, latent 128, batch 64: the reference implementation's model, 55.9 M parameters
+    /// 256 px, hidden 64, latent 128, batch 64: the reference implementation's model, 56.0 M parameters
     Reference,
     /// 128 px, hidden 32, latent 128, batch 32: for a laptop's GPU
     Laptop,
@@ -61,7 +61,7 @@ pub enum Preset {
 /// The sizes of a model.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 pub struct ModelArgs {
-    /// Sizes to start from; the flags below change single ones [default: reference with DATA, else demo]
+    /// Sizes to start from; the flags below change single ones [default: reference]
     #[arg(long)]
     pub preset: Option<Preset>,
     /// Edge of the square pictures in pixels, a multiple of 16

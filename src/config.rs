@@ -16,7 +16,7 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
-    /// The model of the reference implementation: 256 px, 55.9 M parameters.
+    /// The model of the reference implementation: 256 px, 56.0 M parameters.
     pub const REFERENCE: Self = Self { size: 256, hidden: 64, latent: 128 };
     /// For a laptop's GPU: 128 px.
     pub const LAPTOP: Self = Self { size: 128, hidden: 32, latent: 128 };
@@ -42,8 +42,26 @@ impl ModelConfig {
             Self { latent, .. } if latent == 0 || latent > 65_536 => {
                 usage(format!("--latent {latent}: must be between 1 and 65536"))
             }
-            good => Ok(good),
+            good => good.addressable(),
         }
+    }
+
+    /// Kernels index with 32 bits: the largest weight and one picture's largest activation must fit.
+    fn addressable(self) -> Result<Self> {
+        let wide = |n: u32| u64::from(n.next_multiple_of(4));
+        let heads = 2 * wide(self.latent) * wide(8 * self.hidden) * u64::from(self.side()).pow(2);
+        let activation = wide(self.hidden) * u64::from(self.size / 2).pow(2);
+        if heads.max(activation) > u64::from(u32::MAX) {
+            return Err(Error::Usage(format!(
+                "--size {}, --hidden {}, --latent {}: {} elements in one tensor, and kernels index with 32 bits; \
+                 lower one of them",
+                self.size,
+                self.hidden,
+                self.latent,
+                heads.max(activation)
+            )));
+        }
+        Ok(self)
     }
 
     /// Channels of the activations from the picture to the bottleneck: 3, h, 2h, 4h, 8h.

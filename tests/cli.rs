@@ -29,7 +29,7 @@ fn refuses(folder: &Path, args: &[&str], code: i32, parts: &[&str]) {
 fn wrong_settings_are_named_and_exit_with_2() {
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 14] = [
         (&["train", "--size", "100"], "multiple of 16"),
         (&["train", "--size", "0"], "multiple of 16"),
         (&["train", "--batch-size", "0"], "--batch-size 0"),
@@ -41,6 +41,15 @@ fn wrong_settings_are_named_and_exit_with_2() {
         (&["train", "--backend", "glide"], "no back end is called"),
         (&["train", "--name", "../up"], "without slashes"),
         (&["plan", "--hidden", "0", "--limits", "default"], "--hidden 0"),
+        (
+            &["plan", "--size", "1024", "--latent", "1024", "--limits", "default"],
+            "kernels index with 32 bits",
+        ),
+        (
+            &["plan", "--batch-size", "4096", "--micro-batch", "4096", "--limits", "default"],
+            "--micro-batch 4096",
+        ),
+        (&["bench", "--batch-size", "70000"], "--batch-size 70000"),
     ];
     for (args, part) in cases {
         refuses(at, args, 2, &[part]);
@@ -161,6 +170,12 @@ fn from_pictures_to_samples() {
         &["--hidden 4", "--hidden 8"],
     );
     damaged(at, &run);
+    // at an epoch's end the data may change, and that is said
+    let args = ["train", "--resume", "--name", "a", "--epochs", "3", "--landscapes", "24"];
+    let output = wgvae(at, &args);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(shown.contains("goes on with the new ones"), "{shown}");
 }
 
 /// A truncated model, a model for another shape, and a last checkpoint that is broken.

@@ -183,13 +183,20 @@ fn read(folder: &Path, file: &str) -> Vec<u8> {
     std::fs::read(folder.join("r/checkpoints/epoch_0003").join(file)).expect(file)
 }
 
+/// In the middle of an epoch, and in the last step of one, where two checkpoints stand at the same step.
 #[test]
 fn a_stopped_run_goes_on_bit_for_bit() {
+    for at in [6, 8] {
+        stop_and_go_on(at);
+    }
+}
+
+fn stop_and_go_on(at: u64) {
     let Some(adapter) = common::adapter() else { return };
     let [straight, stopped] = [0, 1].map(|_| tempfile::tempdir().expect("folder"));
     let (end, epochs) = run(&adapter, straight.path(), 0, 1e-3).expect("straight");
     assert_eq!((end, epochs.len()), (End::Finished, 3));
-    let (end, before) = run(&adapter, stopped.path(), 6, 1e-3).expect("stopped");
+    let (end, before) = run(&adapter, stopped.path(), at, 1e-3).expect("stopped");
     assert!(matches!(end, End::Stopped(_)), "{end:?}");
     let (end, after) = run(&adapter, stopped.path(), 0, 1e-3).expect("resumed");
     assert_eq!((end, before.len() + after.len()), (End::Finished, 3));
@@ -204,6 +211,9 @@ fn a_stopped_run_goes_on_bit_for_bit() {
         let one = |v: serde_json::Value| (v["kind"].to_string(), v["step"].as_u64().expect("step"), loss(&v));
         text.lines().map(value).map(one).collect()
     };
+    let state =
+        checkpoint::State::read(&stopped.path().join("r/checkpoints/epoch_0003/state.json")).expect("state");
+    assert_eq!((state.step, state.epoch, state.cursor), (12, 4, 0));
     // 12 steps and 3 epochs, none twice, none missing
     assert_eq!(losses(straight.path()).len(), 15);
     assert_eq!(losses(straight.path()), losses(stopped.path()));
@@ -216,6 +226,30 @@ fn a_loss_that_is_no_number_stops_the_run() {
     let error = run(&adapter, folder.path(), 0, 1e20).expect_err("the loss overflows");
     let text = error.to_string();
     assert!(text.contains("the loss of step") && text.contains("--lr"), "{text}");
+}
+
+/// Only validation shows what the last update of an epoch did: such weights must not become a checkpoint.
+#[test]
+fn weights_that_validate_to_no_number_are_not_kept() {
+    let Some(adapter) = common::adapter() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    run(&adapter, folder.path(), 0, 1e20).expect_err("the loss overflows");
+    let checkpoints = folder.path().join("r/checkpoints");
+    assert_eq!(std::fs::read_dir(checkpoints).expect("read").count(), 0, "a checkpoint of a diverged run");
+    run(&adapter, folder.path(), 0, 1e-3).expect("a run without a checkpoint can be begun again");
+}
+
+#[test]
+fn sizes_that_overflow_an_index_are_refused() {
+    let refused = |config: ModelConfig, batch, micro| {
+        let build = Build { config, batch, micro, training: true };
+        let error = build.plan(&Target::webgpu_default()).err().expect("refused");
+        assert!(matches!(error, Error::Usage(_) | Error::Limit { .. }), "{error}");
+    };
+    refused(ModelConfig { size: 1024, hidden: 64, latent: 1024 }, 1, None);
+    refused(ModelConfig { size: 4096, hidden: 1024, latent: 8 }, 1, None);
+    refused(ModelConfig::REFERENCE, 4096, Some(4096));
+    refused(ModelConfig::REFERENCE, 0, None);
 }
 
 #[test]

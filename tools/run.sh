@@ -9,6 +9,8 @@
 # missing. WGVAE_NO_SWIFTSHADER=1 leaves SwiftShader out.
 set -eu
 cd "$(dirname "$0")/.."
+# Mesa asks the desktop which GPU it uses, and complains where there is no desktop
+[ -n "${XDG_RUNTIME_DIR:-}" ] || export NODEVICE_SELECT=1
 
 say() { printf 'run.sh: %s\n' "$*"; }
 fail() {

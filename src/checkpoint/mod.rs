@@ -6,6 +6,7 @@ mod file;
 mod state;
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub use file::{read_model, read_weights, write_weights};
@@ -44,6 +45,7 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
         .tempdir_in(folder)
         .map_err(Error::io("write into", folder))?;
     let at = temporary.path();
+    readable(at)?;
     write_weights(&at.join(MODEL), &[("", &checkpoint.weights)])?;
     let [first, second] = &checkpoint.moments;
     write_weights(&at.join(OPTIMIZER), &[("adam.m.", first), ("adam.v.", second)])?;
@@ -57,6 +59,19 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
     Ok(target)
 }
 
+/// Temporary folders are their owner's alone; a checkpoint is an ordinary folder.
+fn readable(folder: &Path) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(folder, mode).map_err(Error::io("write into", folder))?;
+    }
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
+}
+
 /// Renames `from` to `to`, moving aside a folder that is there already.
 fn replace(from: &Path, to: &Path) -> Result<()> {
     let aside = to.with_extension("old");
@@ -64,7 +79,10 @@ fn replace(from: &Path, to: &Path) -> Result<()> {
         let _ = fs::remove_dir_all(&aside); // left by an interrupted replacement, if at all
         fs::rename(to, &aside).map_err(Error::io("replace", to))?;
     }
-    fs::rename(from, to).map_err(Error::io("write", to))?;
+    if let Err(error) = fs::rename(from, to) {
+        let _ = fs::rename(&aside, to); // what was there before comes back
+        return Err(Error::io("write", to)(error));
+    }
     let _ = fs::remove_dir_all(&aside); // usually not there
     Ok(())
 }
@@ -81,12 +99,7 @@ fn sync_folder(folder: &Path) {
 /// # Errors
 /// If the folder cannot be written.
 pub fn point(folder: &Path, pointer: &str, name: &str) -> Result<()> {
-    let path = folder.join(pointer);
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io("write into", folder))?;
-    std::io::Write::write_all(&mut file, format!("{name}\n").as_bytes())
-        .map_err(Error::io("write", &path))?;
-    file.persist(&path).map_err(|e| Error::io("write", &path)(e.error))?;
-    Ok(())
+    crate::data::write_whole(&folder.join(pointer), |file| file.write_all(format!("{name}\n").as_bytes()))
 }
 
 /// The checkpoint that `pointer` of a `checkpoints` folder names.

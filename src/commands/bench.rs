@@ -20,7 +20,9 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let adapter = super::choose(&args.adapter)?;
     let began = Instant::now();
     let mut vae = Vae::new(Place::Gpu(&adapter), Build { config, batch, micro, training: true }, 0)?;
-    let pixels = batch * config.size * config.size;
+    let pixels = u64::from(batch) * u64::from(config.size).pow(2);
+    let pixels =
+        u32::try_from(pixels).map_err(|_| Error::Usage(format!("--batch-size {batch}: too many pixels")))?;
     let rgba: Vec<u32> = (0..pixels).map(|i| philox([i, 0, 0, 0], [0, 0])[0]).collect();
     let mut step = |number: u64| -> Result<f64> {
         let began = Instant::now();

@@ -39,6 +39,11 @@ fn sheet(folder: Option<&Path>, out: &Path, count: usize, how: (u32, Resize), se
             Error::Usage(format!("{count} pictures of {size} px: from 1 to 10000, and to 4096 px")).into()
         );
     }
+    if (count as f64).sqrt().ceil() * f64::from(size) > 32_768.0 {
+        return Err(
+            Error::Usage(format!("{count} pictures of {size} px: a sheet is at most 32768 px wide")).into()
+        );
+    }
     let source = match folder {
         None => Source::Synthetic { seed, first: 0, count },
         Some(folder) => {

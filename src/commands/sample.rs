@@ -11,6 +11,8 @@ use wgvae::model::{Build, Place, Vae};
 
 use crate::cli::SampleArgs;
 
+/// Largest side of a grid in pixels.
+const MAX_SIDE: u32 = 32_768;
 /// Pictures computed at once.
 const BATCH: u32 = 16;
 
@@ -24,6 +26,14 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         );
     }
     let (config, weights) = checkpoint::open(&args.model)?;
+    let columns = f64::from(args.count).sqrt().ceil() as u32;
+    if !args.separate && columns * config.size > MAX_SIDE {
+        let count = args.count;
+        return Err(Error::Usage(format!(
+            "--count {count}: a grid too large for one picture; use --separate"
+        ))
+        .into());
+    }
     let adapter = super::choose(&args.adapter)?;
     let build = Build { config, batch: args.count.min(BATCH), micro: None, training: false };
     let mut vae = Vae::empty(Place::Gpu(&adapter), build)?;
@@ -40,7 +50,6 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         println!("{} pictures in {}", pictures.len(), folder.display());
     } else {
         let path = args.out.clone().unwrap_or_else(|| PathBuf::from("samples").join(format!("{name}.png")));
-        let columns = f64::from(args.count).sqrt().ceil() as u32;
         data::save_png(&data::grid(&pictures, config.size, columns, data::GAP), &path)?;
         println!("{}", path.display());
     }

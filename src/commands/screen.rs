@@ -21,7 +21,7 @@ pub fn bytes(bytes: u64) -> String {
     if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
 }
 
-/// "55,906,051".
+/// "55,975,555".
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let (bytes, mut text) = (digits.as_bytes(), String::new());

@@ -39,8 +39,8 @@ pub fn model(args: &ModelArgs, default: Preset) -> Result<(ModelConfig, u32, Opt
         latent: args.latent.unwrap_or(base.latent),
     };
     let batch = args.batch_size.unwrap_or(batch);
-    if batch == 0 {
-        return Err(Error::Usage("--batch-size 0: must be at least 1".into()).into());
+    if batch == 0 || batch > 65_536 {
+        return Err(Error::Usage(format!("--batch-size {batch}: must be between 1 and 65536")).into());
     }
     Ok((config.checked()?, batch, micro_batch(args.micro_batch.as_deref())?))
 }

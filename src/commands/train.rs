@@ -29,7 +29,7 @@ const STOPPED: u8 = 130;
 pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let mut asked = settings::merge(args.config.as_deref(), args.settings)?;
     asked.data = args.data.or(asked.data);
-    let (run, asked, checkpoint) = if args.resume { resumed(asked)? } else { fresh(asked)? };
+    let (run, asked, checkpoint) = if args.resume { resumed(asked, args.quiet)? } else { fresh(asked)? };
     let config = settings::training(&asked, asked.data.is_some())?;
     let micro = settings::micro_batch(asked.micro_batch.as_deref())?;
     let adapter = AdapterArgs { adapter: asked.adapter.clone(), backend: asked.backend.clone() };
@@ -49,6 +49,9 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     drop(plan);
     screen.report("adapter", &adapter.describe());
     let data = pictures(&screen, &asked, &config, args.quiet)?;
+    if let Some((folder, checkpoint)) = &checkpoint {
+        same_data(&screen, &data, checkpoint, folder)?;
+    }
     let run =
         if checkpoint.is_none() { RunFolder::create(&runs(&asked), &run.name, &run.samples)? } else { run };
     if checkpoint.is_none() {
@@ -77,7 +80,7 @@ fn fresh(asked: TrainSettings) -> Result<Start> {
     let base = if base.is_empty() { "run".into() } else { base };
     let name = asked.name.clone().unwrap_or_else(|| RunFolder::free_name(&runs(&asked), &base));
     let run = RunFolder::open(&runs(&asked), &name, &samples(&asked))?;
-    if run.path.join("config.toml").exists() {
+    if run.begun() {
         let path = shown(&run.path);
         let hint = "continue it with --resume, or choose another --name";
         return Err(Error::Usage(format!("{path} is there already: {hint}")).into());
@@ -86,7 +89,7 @@ fn fresh(asked: TrainSettings) -> Result<Start> {
 }
 
 /// The run to go on with; its own settings stand below the flags.
-fn resumed(asked: TrainSettings) -> Result<Start> {
+fn resumed(asked: TrainSettings, quiet: bool) -> Result<Start> {
     let runs = runs(&asked);
     let name = asked.name.clone().or_else(|| RunFolder::newest(&runs));
     let name = name.ok_or_else(|| Error::Usage(format!("--resume: no run in {}", shown(&runs))))?;
@@ -101,7 +104,9 @@ fn resumed(asked: TrainSettings) -> Result<Start> {
     for error in broken {
         eprintln!("passed over: {error}");
     }
-    println!("resuming {} from {} (step {})", name, shown(&folder), checkpoint.state.step);
+    if !quiet {
+        println!("resuming {} from {} (step {})", name, shown(&folder), checkpoint.state.step);
+    }
     Ok((run, asked, Some((folder, checkpoint))))
 }
 
@@ -124,13 +129,29 @@ fn fits(config: &TrainConfig, checkpoint: &Checkpoint, folder: &Path) -> Result<
     Err(Error::model(folder, reason).into())
 }
 
+/// In the middle of an epoch the order of its pictures must stay; at its end others may come in.
+fn same_data(screen: &Screen, data: &Data, checkpoint: &Checkpoint, folder: &Path) -> Result<()> {
+    if checkpoint.state.data == format!("{:016x}", data.train.fingerprint()) {
+        return Ok(());
+    }
+    if checkpoint.state.cursor > 0 {
+        let reason = "was written within an epoch of other training pictures than are there now; put those back, \
+                      or start a new run";
+        return Err(Error::model(folder, reason).into());
+    }
+    screen.say("the training pictures are not those that the run began with; it goes on with the new ones");
+    Ok(())
+}
+
 /// Finds and decodes the pictures, and says what was found.
 fn pictures(screen: &Screen, asked: &TrainSettings, config: &TrainConfig, quiet: bool) -> Result<Data> {
     let (train, validation, about, skipped) = match &asked.data {
         None => {
             let count = asked.landscapes.unwrap_or(LANDSCAPES);
-            if count < 2 {
-                return Err(Error::Usage(format!("--landscapes {count}: must be at least 2")).into());
+            if !(2..=10_000_000).contains(&count) {
+                return Err(
+                    Error::Usage(format!("--landscapes {count}: must be between 2 and 10000000")).into()
+                );
             }
             let held = (count / 20).clamp(1, 512);
             let source =
@@ -148,7 +169,7 @@ fn pictures(screen: &Screen, asked: &TrainSettings, config: &TrainConfig, quiet:
             (source(train), validation, about, skipped)
         }
     };
-    let budget = asked.cache.unwrap_or(CACHE) << 20;
+    let budget = asked.cache.unwrap_or(CACHE).saturating_mul(1 << 20);
     let prepare = |source: Source, budget: u64| -> Result<Arc<Pictures>> {
         let bar = Bar::new(if asked.data.is_some() { "decoding" } else { "drawing" }, quiet);
         let pictures = Pictures::prepare(source, config.model.size, budget, &|done, all| bar.set(done, all));
@@ -244,7 +265,6 @@ fn train(
     }
     let stop = Arc::new(AtomicBool::new(false));
     catch_signals(&stop)?;
-    let name = run.name.clone();
     let folder = run.path.clone();
     let mut trainer = Trainer::new(vae, data, run, (config, checkpoint), stop)?;
     let end = trainer.train(&mut screen);
@@ -262,7 +282,11 @@ fn train(
         }
         End::Stopped(checkpoint) => {
             screen.say(&format!("stopped; wrote {}", shown(&checkpoint)));
-            screen.say(&format!("go on with: wgvae train --resume --name {name}"));
+            let [name, runs] =
+                [folder.file_name().map(Path::new), folder.parent()].map(|p| shown(p.unwrap_or(&folder)));
+            let runs = if runs == "runs" { String::new() } else { format!(" --runs {runs:?}") };
+            let name = if name.contains(' ') { format!("{name:?}") } else { name };
+            screen.say(&format!("go on with: wgvae train --resume --name {name}{runs}"));
             Ok(ExitCode::from(STOPPED))
         }
     }

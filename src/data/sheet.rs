@@ -60,7 +60,10 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// Writes `path` whole or not at all; its folder must exist.
-pub(super) fn write_whole(
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be written; what was there stays.
+pub fn write_whole(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
 ) -> Result<()> {

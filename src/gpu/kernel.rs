@@ -80,12 +80,13 @@ impl From<f32> for Value {
     }
 }
 
+/// A name and its value.
+pub type Constant = (&'static str, Value);
+
 /// The sizes of one dispatch, in the order of the kernel's `struct Params`. Made by [`params!`](crate::params).
 pub trait Params: Copy + Send + Sync + 'static {
-    /// Field names in order.
-    const FIELDS: &'static [&'static str];
-    /// Their values in order.
-    fn values(&self) -> Vec<Value>;
+    /// Name and value of each field in order.
+    fn values(&self) -> Vec<Constant>;
 }
 
 /// Declares a `struct Params` of `u32` and `f32` fields, whose names and types a test holds against the WGSL.
@@ -97,9 +98,8 @@ macro_rules! params {
         pub struct $name { $($(#[$field_meta])* pub $field: $kind),* }
 
         impl $crate::gpu::kernel::Params for $name {
-            const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
-            fn values(&self) -> Vec<$crate::gpu::kernel::Value> {
-                vec![$($crate::gpu::kernel::Value::from(self.$field)),*]
+            fn values(&self) -> Vec<$crate::gpu::kernel::Constant> {
+                vec![$((stringify!($field), $crate::gpu::kernel::Value::from(self.$field))),*]
             }
         }
     };
@@ -107,14 +107,9 @@ macro_rules! params {
 
 /// Lays a kernel's files end to end behind its header. `grid_x` is the width of the dispatch, which kernels
 /// use to fold a long row of workgroups into two dimensions.
-pub fn compose(
-    kernel: &Kernel,
-    params: &[Value],
-    constants: &[(&'static str, Value)],
-    grid_x: u32,
-) -> String {
+pub fn compose(kernel: &Kernel, params: &[Constant], constants: &[Constant], grid_x: u32) -> String {
     let mut text = String::from("// sizes of this dispatch, written by the host\n");
-    let list: Vec<String> = params.iter().map(Value::to_string).collect();
+    let list: Vec<String> = params.iter().map(|(_, value)| value.to_string()).collect();
     let _ = writeln!(text, "const params = Params({});", list.join(", "));
     let _ = writeln!(text, "const GRID_X: u32 = {grid_x}u;");
     for (name, value) in constants {

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::kernel::{self, Kernel, Params, Reflection, Value};
+use super::kernel::{self, Constant, Kernel, Reflection};
 use super::tensor::{BufferId, Shape, Tensor};
 use crate::error::Result;
 
@@ -18,10 +18,10 @@ pub const MAX_GROUPS: u32 = 65_535;
 pub trait Op: Send + Sync + 'static {
     /// The kernel's files.
     fn kernel(&self) -> Kernel;
-    /// The fields of its `struct Params`, in order.
-    fn params(&self) -> Vec<Value>;
+    /// Name and value of each field of its `struct Params`, in order.
+    fn params(&self) -> Vec<Constant>;
     /// Further `const` lines of the header.
-    fn constants(&self) -> Vec<(&'static str, Value)> {
+    fn constants(&self) -> Vec<Constant> {
         Vec::new()
     }
     /// Name and shape of each binding in order. Uniforms are named `step`.
@@ -33,11 +33,6 @@ pub trait Op: Send + Sync + 'static {
     /// The same on the CPU: plain loops, `f64` sums. `buffers` are the bindings in order; words that are not
     /// floats (pixels, uniforms) are there as their bits.
     fn twin(&self, buffers: &mut [Vec<f32>]);
-}
-
-/// The values of `params` as header constants.
-pub fn values(params: &impl Params) -> Vec<Value> {
-    params.values()
 }
 
 /// One dispatch of a program.
@@ -243,11 +238,6 @@ impl Plan {
     /// Different kernels after composition: pipelines to compile.
     pub fn pipelines(&self) -> usize {
         self.composed.len()
-    }
-
-    /// The label of the buffer that holds `tensor`.
-    pub fn label(&self, tensor: &Tensor) -> &str {
-        &self.buffers[tensor.buffer.0].label
     }
 }
 

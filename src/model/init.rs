@@ -39,9 +39,4 @@ impl Weights {
     pub fn names(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
         Layout::new(config).parameters.into_iter().map(|p| (p.name, p.shape)).collect()
     }
-
-    /// The tensor called `name`.
-    pub fn get(&self, name: &str) -> Option<&Named> {
-        self.tensors.iter().find(|t| t.name == name)
-    }
 }

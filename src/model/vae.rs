@@ -53,11 +53,23 @@ impl Build {
     /// # Errors
     /// [`Error::Limit`] if not one picture fits, [`Error::Usage`] if the one asked for is zero.
     pub fn micro(&self, target: &Target) -> Result<u32> {
-        match self.micro {
-            Some(0) => Err(Error::Usage("--micro-batch 0: must be at least 1, or auto".into())),
-            Some(micro) => Ok(micro.min(self.batch)),
-            None => micro_batch(&self.config, self.batch, target),
+        if self.batch == 0 || self.batch > 65_536 {
+            return Err(Error::Usage(format!("--batch-size {}: must be between 1 and 65536", self.batch)));
         }
+        let micro = match self.micro {
+            Some(0) => return Err(Error::Usage("--micro-batch 0: must be at least 1, or auto".into())),
+            Some(micro) => micro.min(self.batch),
+            None => micro_batch(&self.config, self.batch, target)?,
+        };
+        let size = u64::from(self.config.size);
+        let largest = (4 * size * size).max(size * size / 4 * u64::from(padded(self.config.hidden)));
+        if u64::from(micro) * largest > u64::from(u32::MAX) {
+            let elements = u64::from(micro) * largest;
+            return Err(Error::Usage(format!(
+                "--micro-batch {micro}: {elements} elements in one tensor, and kernels index with 32 bits; lower it"
+            )));
+        }
+        Ok(micro)
     }
 
     /// The plan for `target`, without a device.
@@ -65,8 +77,9 @@ impl Build {
     /// # Errors
     /// As [`Build::micro`].
     pub fn plan(&self, target: &Target) -> Result<(Network, Plan)> {
+        let config = self.config.checked()?;
         let micro = self.micro(target)?;
-        Ok(Network::record(&self.config.checked()?, micro, target, self.training))
+        Ok(Network::record(&config, micro, target, self.training))
     }
 }
 

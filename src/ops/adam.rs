@@ -2,8 +2,8 @@
 
 use super::step::Step;
 use crate::gpu::Shape;
-use crate::gpu::kernel::{Kernel, Value};
-use crate::gpu::program::{self, Op};
+use crate::gpu::kernel::{Constant, Kernel, Params};
+use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 /// Decay of the first moment, PyTorch's default.
@@ -54,8 +54,8 @@ impl Op for Adam {
         Kernel { name: "adam", files: vec![wgsl!("adam"), wgsl!("step")] }
     }
 
-    fn params(&self) -> Vec<Value> {
-        program::values(self)
+    fn params(&self) -> Vec<Constant> {
+        self.values()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {

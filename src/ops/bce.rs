@@ -2,8 +2,8 @@
 
 use super::step::Step;
 use crate::gpu::Shape;
-use crate::gpu::kernel::{Kernel, Value};
-use crate::gpu::program::{self, Op};
+use crate::gpu::kernel::{Constant, Kernel, Params};
+use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 /// Pixels that one workgroup sums.
@@ -46,8 +46,8 @@ impl Op for Bce {
         Kernel { name: "bce", files: vec![wgsl!("bce"), wgsl!("tree_sum"), wgsl!("step")] }
     }
 
-    fn params(&self) -> Vec<Value> {
-        program::values(self)
+    fn params(&self) -> Vec<Constant> {
+        self.values()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -97,8 +97,8 @@ impl Op for BceBackward {
         Kernel { name: "bce_backward", files: vec![wgsl!("bce_backward"), wgsl!("sigmoid"), wgsl!("step")] }
     }
 
-    fn params(&self) -> Vec<Value> {
-        program::values(self)
+    fn params(&self) -> Vec<Constant> {
+        self.values()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {

@@ -4,8 +4,8 @@
 //! [`record`] decides how: which core, how many parts of the sum, and whether a second pass adds them.
 
 use super::reduce::SplitSum;
-use crate::gpu::kernel::{Kernel, Source, Value};
-use crate::gpu::program::{self, Op, Plan, ProgramId};
+use crate::gpu::kernel::{Constant, Kernel, Source, Value};
+use crate::gpu::program::{Op, Plan, ProgramId};
 use crate::gpu::{Params, Shape, Target, Tensor};
 use crate::wgsl;
 
@@ -49,7 +49,7 @@ impl Variant {
         }
     }
 
-    fn constants(self) -> Vec<(&'static str, Value)> {
+    fn constants(self) -> Vec<Constant> {
         match self {
             Self::Tile { threads_m, threads_n, tile_k } => vec![
                 ("THREADS_M", threads_m.into()),
@@ -90,7 +90,7 @@ pub enum Epilogue {
 
 impl Epilogue {
     /// The switches of `epilogue.wgsl`.
-    pub fn constants(self) -> Vec<(&'static str, Value)> {
+    pub fn constants(self) -> Vec<Constant> {
         vec![
             ("BIAS", Value::Bool(matches!(self, Self::Bias | Self::BiasRelu))),
             ("RELU", Value::Bool(self == Self::BiasRelu)),
@@ -176,11 +176,11 @@ impl<P: Product> Op for Gemm<P> {
         Kernel { name: P::source().name.trim_end_matches(".wgsl"), files }
     }
 
-    fn params(&self) -> Vec<Value> {
-        program::values(&self.product)
+    fn params(&self) -> Vec<Constant> {
+        self.product.values()
     }
 
-    fn constants(&self) -> Vec<(&'static str, Value)> {
+    fn constants(&self) -> Vec<Constant> {
         let mut all = self.variant.constants();
         all.extend(self.epilogue.constants());
         all.push(("SPLITS", self.splits.into()));

@@ -4,8 +4,8 @@
 
 use super::step::Step;
 use crate::gpu::Shape;
-use crate::gpu::kernel::{Kernel, Value};
-use crate::gpu::program::{self, Op};
+use crate::gpu::kernel::{Constant, Kernel, Params};
+use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 /// Rounded up to a multiple of 4.
@@ -45,8 +45,8 @@ impl Op for Reparameterize {
         Kernel { name: "reparameterize", files: vec![wgsl!("reparameterize")] }
     }
 
-    fn params(&self) -> Vec<Value> {
-        program::values(self)
+    fn params(&self) -> Vec<Constant> {
+        self.values()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -89,8 +89,8 @@ impl Op for ReparameterizeBackward {
         Kernel { name: "reparameterize_backward", files: vec![wgsl!("reparameterize_backward")] }
     }
 
-    fn params(&self) -> Vec<Value> {
-        program::values(self)
+    fn params(&self) -> Vec<Constant> {
+        self.values()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -135,8 +135,8 @@ impl Op for Kl {
         Kernel { name: "kl", files: vec![wgsl!("kl"), wgsl!("tree_sum"), wgsl!("step")] }
     }
 
-    fn params(&self) -> Vec<Value> {
-        program::values(self)
+    fn params(&self) -> Vec<Constant> {
+        self.values()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -181,8 +181,8 @@ impl Op for KlBackward {
         Kernel { name: "kl_backward", files: vec![wgsl!("kl_backward"), wgsl!("step")] }
     }
 
-    fn params(&self) -> Vec<Value> {
-        program::values(self)
+    fn params(&self) -> Vec<Constant> {
+        self.values()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {

@@ -2,8 +2,8 @@
 
 use super::step::Step;
 use crate::gpu::Shape;
-use crate::gpu::kernel::{Kernel, Value};
-use crate::gpu::program::{self, Op};
+use crate::gpu::kernel::{Constant, Kernel, Params};
+use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 /// Philox4x32-10: ten rounds of two wide multiplications.
@@ -45,8 +45,8 @@ impl Op for Normal {
         Kernel { name: "normal", files: vec![wgsl!("normal"), wgsl!("philox"), wgsl!("step")] }
     }
 
-    fn params(&self) -> Vec<Value> {
-        program::values(self)
+    fn params(&self) -> Vec<Constant> {
+        self.values()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {

@@ -2,8 +2,8 @@
 
 use super::bce::sigmoid;
 use crate::gpu::Shape;
-use crate::gpu::kernel::{Kernel, Value};
-use crate::gpu::program::{self, Op};
+use crate::gpu::kernel::{Constant, Kernel, Params};
+use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 params! {
@@ -19,8 +19,8 @@ impl Op for Unpack {
         Kernel { name: "unpack", files: vec![wgsl!("unpack")] }
     }
 
-    fn params(&self) -> Vec<Value> {
-        program::values(self)
+    fn params(&self) -> Vec<Constant> {
+        self.values()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -57,8 +57,8 @@ impl Op for Picture {
         Kernel { name: "picture", files: vec![wgsl!("picture"), wgsl!("sigmoid")] }
     }
 
-    fn params(&self) -> Vec<Value> {
-        program::values(self)
+    fn params(&self) -> Vec<Constant> {
+        self.values()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {

@@ -1,8 +1,8 @@
 //! Sums in fixed order: the parts of a split product, the columns of a matrix, the partial sums of a loss.
 
 use super::gemm::Epilogue;
-use crate::gpu::kernel::{Kernel, Value};
-use crate::gpu::program::{self, Op};
+use crate::gpu::kernel::{Constant, Kernel, Params};
+use crate::gpu::program::Op;
 use crate::gpu::{Plan, ProgramId, Shape, Tensor};
 use crate::{params, wgsl};
 
@@ -37,11 +37,11 @@ impl Op for SplitSum {
         Kernel { name: "split_sum", files: vec![wgsl!("split_sum"), wgsl!("epilogue")] }
     }
 
-    fn params(&self) -> Vec<Value> {
-        program::values(&self.params)
+    fn params(&self) -> Vec<Constant> {
+        self.params.values()
     }
 
-    fn constants(&self) -> Vec<(&'static str, Value)> {
+    fn constants(&self) -> Vec<Constant> {
         self.epilogue.constants()
     }
 
@@ -100,8 +100,8 @@ impl Op for BiasGrad {
         Kernel { name: "bias_grad", files: vec![wgsl!("bias_grad")] }
     }
 
-    fn params(&self) -> Vec<Value> {
-        program::values(self)
+    fn params(&self) -> Vec<Constant> {
+        self.values()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -157,8 +157,8 @@ impl Op for Sum {
         Kernel { name: "sum", files: vec![wgsl!("sum"), wgsl!("tree_sum")] }
     }
 
-    fn params(&self) -> Vec<Value> {
-        program::values(self)
+    fn params(&self) -> Vec<Constant> {
+        self.values()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {

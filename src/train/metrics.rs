@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::checkpoint::State;
 use crate::error::{Error, Result};
 
 /// One step.
@@ -25,7 +26,7 @@ pub struct StepMetrics {
     pub bce: f64,
     /// nats per image, not weighted
     pub kl: f64,
-    /// pictures per second since the last logged step
+    /// pictures per second since the epoch began
     pub images_per_second: f64,
     /// learning rate
     pub lr: f64,
@@ -72,12 +73,14 @@ pub(super) struct MetricsFile {
 }
 
 impl MetricsFile {
-    /// Opens the file, without the lines of steps after `step`: a resumed run writes those again.
-    pub(super) fn open(path: &Path, step: u64) -> Result<Self> {
+    /// Opens the file, without the lines that a run going on from `state` writes again.
+    pub(super) fn open(path: &Path, state: &State) -> Result<Self> {
         if let Ok(text) = fs::read_to_string(path) {
             let kept: String =
-                text.lines().filter(|line| keeps(line, step)).map(|line| format!("{line}\n")).collect();
-            fs::write(path, kept).map_err(Error::io("write", path))?;
+                text.lines().filter(|line| keeps(line, state)).map(|line| format!("{line}\n")).collect();
+            if kept != text {
+                crate::data::write_whole(path, |file| file.write_all(kept.as_bytes()))?;
+            }
         }
         let file = fs::OpenOptions::new().create(true).append(true).open(path);
         Ok(Self { path: path.to_path_buf(), file: file.map_err(Error::io("write", path))? })
@@ -90,8 +93,12 @@ impl MetricsFile {
     }
 }
 
-/// Whether a line is whole and of a step up to `step`.
-fn keeps(line: &str, step: u64) -> bool {
-    let value: Option<serde_json::Value> = serde_json::from_str(line).ok();
-    value.and_then(|v| v["step"].as_u64()).is_some_and(|at| at <= step)
+/// Whether a line is whole and of a step, or an epoch, that `state` has behind it.
+fn keeps(line: &str, state: &State) -> bool {
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(line) else { return false };
+    let done = |key: &str| value[key].as_u64();
+    match value["kind"].as_str() {
+        Some("epoch") => done("epoch").is_some_and(|epoch| epoch < u64::from(state.epoch)),
+        _ => done("step").is_some_and(|step| step <= state.step),
+    }
 }

@@ -24,7 +24,7 @@ impl RunFolder {
     /// [`Error::Usage`] if a run of that name is there already, [`Error::Io`] if it cannot be written.
     pub fn create(runs: &Path, name: &str, samples: &Path) -> Result<Self> {
         let run = Self::open(runs, name, samples)?;
-        if run.path.join("config.toml").exists() {
+        if run.begun() {
             return Err(Error::Usage(format!(
                 "{} is there already: continue it with --resume, or choose another --name",
                 run.path.display()
@@ -70,6 +70,13 @@ impl RunFolder {
         newest.map(|(_, entry)| entry.file_name().to_string_lossy().into_owned())
     }
 
+    /// Whether it has a checkpoint: a run that ended before its first one may be begun again.
+    pub fn begun(&self) -> bool {
+        let entries =
+            fs::read_dir(self.checkpoints()).into_iter().flatten().filter_map(std::result::Result::ok);
+        entries.into_iter().any(|e| e.path().is_dir() && !e.file_name().to_string_lossy().starts_with('.'))
+    }
+
     /// Its checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")
@@ -81,8 +88,11 @@ impl RunFolder {
     /// [`Error::Model`] if there is none.
     pub fn newest_checkpoint(&self) -> Result<(PathBuf, checkpoint::Checkpoint, Vec<Error>)> {
         let folder = self.checkpoints();
-        let step = |path: &PathBuf| checkpoint::State::read(&path.join(checkpoint::STATE)).map(|s| s.step);
-        let mut found: Vec<(u64, PathBuf)> = Vec::new();
+        // a run stopped in the last step of an epoch and its epoch's end stand at the same step
+        let step = |path: &PathBuf| {
+            checkpoint::State::read(&path.join(checkpoint::STATE)).map(|s| (s.step, s.epoch))
+        };
+        let mut found: Vec<((u64, u32), PathBuf)> = Vec::new();
         let mut broken = Vec::new();
         for entry in
             fs::read_dir(&folder).map_err(Error::io("read", &folder))?.filter_map(std::result::Result::ok)

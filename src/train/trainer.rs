@@ -68,7 +68,8 @@ impl Trainer {
             Some(checkpoint) => {
                 vae.load(&checkpoint.weights)?;
                 vae.load_moments(&checkpoint.moments)?;
-                State { config, ..checkpoint.state }
+                let data = format!("{:016x}", data.train.fingerprint());
+                State { config, data, ..checkpoint.state }
             }
             None => State {
                 format: checkpoint::VERSION,
@@ -84,7 +85,7 @@ impl Trainer {
                 config,
             },
         };
-        let metrics = MetricsFile::open(&run.path.join("metrics.jsonl"), state.step)?;
+        let metrics = MetricsFile::open(&run.path.join("metrics.jsonl"), &state)?;
         let last_log = (Instant::now(), 0);
         Ok(Self { vae, data, run, metrics, state, stop, pending: HashMap::new(), last_log })
     }
@@ -153,16 +154,7 @@ impl Trainer {
             let TrainConfig { lr, beta, .. } = self.state.config;
             let images = f64::from(count);
             let total = loss.total(beta) / images;
-            if !total.is_finite() {
-                return Err(Error::Device(format!(
-                    "the loss of step {} (epoch {}) is {total}: BCE {}, KL {}. Training stops; the last checkpoint \
-                     stays. Lower --lr, or resume from the checkpoint with a lower one.",
-                    step + 1,
-                    self.state.epoch,
-                    loss.bce,
-                    loss.kl
-                )));
-            }
+            self.finite(total, loss, &format!("step {}", step + 1))?;
             self.state.epoch_loss.bce += loss.bce;
             self.state.epoch_loss.kl += loss.kl;
             self.state.epoch_images += u64::from(count);
@@ -187,14 +179,36 @@ impl Trainer {
         Ok(())
     }
 
-    /// Validation, pictures, metrics and the checkpoint of an epoch.
+    /// An error where a loss is no longer a number.
+    fn finite(&self, total: f64, loss: Loss, of: &str) -> Result<()> {
+        if total.is_finite() {
+            return Ok(());
+        }
+        Err(Error::Device(format!(
+            "the loss of {of} (epoch {}) is {total}: BCE {}, KL {}. Training stops; the last checkpoint stays. \
+             Lower --lr, or resume from the checkpoint with a lower one.",
+            self.state.epoch, loss.bce, loss.kl
+        )))
+    }
+
+    /// Validation, metrics, the checkpoint and the pictures of an epoch.
     fn finish_epoch(&mut self, observer: &mut dyn Observer, began: Instant) -> Result<()> {
         let images_per_second = self.last_log.1 as f64 / self.last_log.0.elapsed().as_secs_f64().max(1e-9);
         let epoch = self.state.epoch;
+        if self.state.epoch_images == 0 {
+            return Err(Error::data(
+                &self.run.path,
+                format!("no picture of epoch {epoch} could be read; training stops"),
+            ));
+        }
         let validation = self.validate(observer)?;
         let beta = self.state.config.beta;
         let name = format!("epoch_{epoch:04}");
         let loss = validation.map(|loss| loss.total(beta));
+        if let (Some(of), Some(total)) = (validation, loss) {
+            // the last update of an epoch shows only here
+            self.finite(total, of, "validation")?;
+        }
         let lowest = self.state.best.as_ref().map(|best| best.loss);
         let best = loss.is_some_and(|loss| lowest.is_none_or(|lowest| loss < lowest));
         if let (true, Some(loss)) = (best, loss) {
@@ -218,7 +232,6 @@ impl Trainer {
             best,
         };
         self.metrics.write(&metrics)?;
-        let pictures = self.pictures(epoch)?;
         self.state.epoch += 1;
         self.state.cursor = 0;
         self.state.epoch_loss = Loss::default();
@@ -227,6 +240,8 @@ impl Trainer {
         if best {
             checkpoint::point(&self.run.checkpoints(), "best", &name)?;
         }
+        // after the checkpoint: a full samples folder must not cost the epoch
+        let pictures = self.pictures(epoch)?;
         observer.epoch_ends(&metrics, &pictures);
         Ok(())
     }
