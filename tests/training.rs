@@ -167,7 +167,9 @@ fn pictures(first: u64, count: usize) -> Arc<Pictures> {
 /// Runs or continues the run `name`, stopping after step `at`.
 fn run(adapter: &Adapter, folder: &Path, at: u64, lr: f64) -> Result<(End, Vec<EpochMetrics>), Error> {
     let run = RunFolder::open(folder, "r", &folder.join("samples"))?;
-    let run = if run.path.exists() { run } else { RunFolder::create(folder, "r", &run.samples)? };
+    if !run.path.exists() {
+        run.create()?;
+    }
     let checkpoint = run.newest_checkpoint().ok().map(|(_, checkpoint, _)| checkpoint);
     let build = Build { config: SMALL, batch: 8, micro: None, training: true };
     let vae = Vae::new(Place::Gpu(adapter), build, 1)?;

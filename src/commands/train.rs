@@ -52,9 +52,8 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     if let Some((folder, checkpoint)) = &checkpoint {
         same_data(&screen, &data, checkpoint, folder)?;
     }
-    let run =
-        if checkpoint.is_none() { RunFolder::create(&runs(&asked), &run.name, &run.samples)? } else { run };
     if checkpoint.is_none() {
+        run.create()?;
         write_settings(&run.path, &asked, &config)?;
     }
     train(screen, &adapter, build, data, run, (config, checkpoint.map(|(_, checkpoint)| checkpoint)))
@@ -80,11 +79,7 @@ fn fresh(asked: TrainSettings) -> Result<Start> {
     let base = if base.is_empty() { "run".into() } else { base };
     let name = asked.name.clone().unwrap_or_else(|| RunFolder::free_name(&runs(&asked), &base));
     let run = RunFolder::open(&runs(&asked), &name, &samples(&asked))?;
-    if run.begun() {
-        let path = shown(&run.path);
-        let hint = "continue it with --resume, or choose another --name";
-        return Err(Error::Usage(format!("{path} is there already: {hint}")).into());
-    }
+    run.vacant()?;
     Ok((run, asked, None))
 }
 

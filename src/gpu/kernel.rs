@@ -15,13 +15,13 @@ pub struct Source {
     pub text: &'static str,
 }
 
-/// The [`Source`] of a file in `shaders/`: `wgsl!("conv2d")`.
+/// The [`Source`] of a file in `shaders/`: `wgsl!("conv2d.wgsl")`.
 #[macro_export]
 macro_rules! wgsl {
     ($name:literal) => {
         $crate::gpu::kernel::Source {
-            name: concat!($name, ".wgsl"),
-            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl")),
+            name: $name,
+            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name)),
         }
     };
 }

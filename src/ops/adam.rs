@@ -51,7 +51,7 @@ impl Step {
 
 impl Op for Adam {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "adam", files: vec![wgsl!("adam"), wgsl!("step")] }
+        Kernel { name: "adam", files: vec![wgsl!("adam.wgsl"), wgsl!("step.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {

@@ -43,7 +43,7 @@ impl Bce {
 
 impl Op for Bce {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "bce", files: vec![wgsl!("bce"), wgsl!("tree_sum"), wgsl!("step")] }
+        Kernel { name: "bce", files: vec![wgsl!("bce.wgsl"), wgsl!("tree_sum.wgsl"), wgsl!("step.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -94,7 +94,10 @@ params! {
 
 impl Op for BceBackward {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "bce_backward", files: vec![wgsl!("bce_backward"), wgsl!("sigmoid"), wgsl!("step")] }
+        Kernel {
+            name: "bce_backward",
+            files: vec![wgsl!("bce_backward.wgsl"), wgsl!("sigmoid.wgsl"), wgsl!("step.wgsl")],
+        }
     }
 
     fn params(&self) -> Vec<Constant> {

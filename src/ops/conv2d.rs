@@ -107,7 +107,7 @@ conv_params! {
 
 impl Product for Conv2d {
     fn source() -> Source {
-        wgsl!("conv2d")
+        wgsl!("conv2d.wgsl")
     }
 
     fn size(&self) -> Size {
@@ -145,7 +145,7 @@ conv_params! {
 
 impl Product for Conv2dTranspose {
     fn source() -> Source {
-        wgsl!("conv2d_transpose")
+        wgsl!("conv2d_transpose.wgsl")
     }
 
     fn size(&self) -> Size {
@@ -183,7 +183,7 @@ conv_params! {
 
 impl Product for Conv2dWeightGrad {
     fn source() -> Source {
-        wgsl!("conv2d_weight_grad")
+        wgsl!("conv2d_weight_grad.wgsl")
     }
 
     fn size(&self) -> Size {

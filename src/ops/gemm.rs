@@ -44,8 +44,8 @@ impl Variant {
 
     fn core(self) -> Source {
         match self {
-            Self::Tile { .. } => wgsl!("gemm_tile"),
-            Self::Subgroup { .. } => wgsl!("gemm_subgroup"),
+            Self::Tile { .. } => wgsl!("gemm_tile.wgsl"),
+            Self::Subgroup { .. } => wgsl!("gemm_subgroup.wgsl"),
         }
     }
 
@@ -172,7 +172,7 @@ impl<P: Product> Gemm<P> {
 
 impl<P: Product> Op for Gemm<P> {
     fn kernel(&self) -> Kernel {
-        let files = vec![P::source(), wgsl!("gemm"), wgsl!("epilogue"), self.variant.core()];
+        let files = vec![P::source(), wgsl!("gemm.wgsl"), wgsl!("epilogue.wgsl"), self.variant.core()];
         Kernel { name: P::source().name.trim_end_matches(".wgsl"), files }
     }
 

@@ -42,7 +42,7 @@ params! {
 
 impl Op for Reparameterize {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "reparameterize", files: vec![wgsl!("reparameterize")] }
+        Kernel { name: "reparameterize", files: vec![wgsl!("reparameterize.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -86,7 +86,7 @@ params! {
 
 impl Op for ReparameterizeBackward {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "reparameterize_backward", files: vec![wgsl!("reparameterize_backward")] }
+        Kernel { name: "reparameterize_backward", files: vec![wgsl!("reparameterize_backward.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -132,7 +132,7 @@ params! {
 
 impl Op for Kl {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "kl", files: vec![wgsl!("kl"), wgsl!("tree_sum"), wgsl!("step")] }
+        Kernel { name: "kl", files: vec![wgsl!("kl.wgsl"), wgsl!("tree_sum.wgsl"), wgsl!("step.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -178,7 +178,7 @@ params! {
 
 impl Op for KlBackward {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "kl_backward", files: vec![wgsl!("kl_backward"), wgsl!("step")] }
+        Kernel { name: "kl_backward", files: vec![wgsl!("kl_backward.wgsl"), wgsl!("step.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {

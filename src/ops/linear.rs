@@ -56,18 +56,18 @@ macro_rules! linear_op {
 
 linear_op! {
     /// `out[N, O] = x[N, I] weight[O, I]^T`.
-    Linear, "linear", (rows, outputs, inputs), "x" [rows, inputs], "weight" [outputs, inputs],
+    Linear, "linear.wgsl", (rows, outputs, inputs), "x" [rows, inputs], "weight" [outputs, inputs],
     |s, l, r, i, j, q| (i * s[2] + q, j * s[2] + q)
 }
 
 linear_op! {
     /// `out[N, I] = dy[N, O] weight[O, I]`, the input gradient.
-    LinearInputGrad, "linear_input_grad", (rows, inputs, outputs), "dy" [rows, outputs], "weight" [outputs, inputs],
+    LinearInputGrad, "linear_input_grad.wgsl", (rows, inputs, outputs), "dy" [rows, outputs], "weight" [outputs, inputs],
     |s, l, r, i, j, q| (i * s[2] + q, q * s[1] + j)
 }
 
 linear_op! {
     /// `out[O, I] = dy[N, O]^T x[N, I]`, the weight gradient.
-    LinearWeightGrad, "linear_weight_grad", (outputs, inputs, rows), "dy" [rows, outputs], "x" [rows, inputs],
+    LinearWeightGrad, "linear_weight_grad.wgsl", (outputs, inputs, rows), "dy" [rows, outputs], "x" [rows, inputs],
     |s, l, r, i, j, q| (q * s[0] + i, q * s[1] + j)
 }

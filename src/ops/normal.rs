@@ -42,7 +42,7 @@ params! {
 
 impl Op for Normal {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "normal", files: vec![wgsl!("normal"), wgsl!("philox"), wgsl!("step")] }
+        Kernel { name: "normal", files: vec![wgsl!("normal.wgsl"), wgsl!("philox.wgsl"), wgsl!("step.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {

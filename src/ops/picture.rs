@@ -16,7 +16,7 @@ params! {
 
 impl Op for Unpack {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "unpack", files: vec![wgsl!("unpack")] }
+        Kernel { name: "unpack", files: vec![wgsl!("unpack.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -54,7 +54,7 @@ params! {
 
 impl Op for Picture {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "picture", files: vec![wgsl!("picture"), wgsl!("sigmoid")] }
+        Kernel { name: "picture", files: vec![wgsl!("picture.wgsl"), wgsl!("sigmoid.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {

@@ -34,7 +34,7 @@ impl SplitSum {
 
 impl Op for SplitSum {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "split_sum", files: vec![wgsl!("split_sum"), wgsl!("epilogue")] }
+        Kernel { name: "split_sum", files: vec![wgsl!("split_sum.wgsl"), wgsl!("epilogue.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -97,7 +97,7 @@ impl BiasGrad {
 
 impl Op for BiasGrad {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "bias_grad", files: vec![wgsl!("bias_grad")] }
+        Kernel { name: "bias_grad", files: vec![wgsl!("bias_grad.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -154,7 +154,7 @@ pub const SLOTS: u32 = 4;
 
 impl Op for Sum {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "sum", files: vec![wgsl!("sum"), wgsl!("tree_sum")] }
+        Kernel { name: "sum", files: vec![wgsl!("sum.wgsl"), wgsl!("tree_sum.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {

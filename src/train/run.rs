@@ -18,26 +18,34 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// A new run's folder.
+    /// An error if a run of this name has begun.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with what to do instead.
+    pub fn vacant(&self) -> Result<()> {
+        if !self.begun() {
+            return Ok(());
+        }
+        let path = crate::data::printable(&self.path);
+        Err(Error::Usage(format!(
+            "{path} is there already: continue it with --resume, or choose another --name"
+        )))
+    }
+
+    /// Makes a new run's folders.
     ///
     /// # Errors
     /// [`Error::Usage`] if a run of that name is there already, [`Error::Io`] if it cannot be written.
-    pub fn create(runs: &Path, name: &str, samples: &Path) -> Result<Self> {
-        let run = Self::open(runs, name, samples)?;
-        if run.begun() {
-            return Err(Error::Usage(format!(
-                "{} is there already: continue it with --resume, or choose another --name",
-                run.path.display()
-            )));
-        }
-        for folder in [run.checkpoints(), run.path.join("samples"), samples.to_path_buf()] {
+    pub fn create(&self) -> Result<()> {
+        self.vacant()?;
+        for folder in [self.checkpoints(), self.path.join("samples"), self.samples.clone()] {
             fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         }
         // a folder that can be made is not always one that can be written
-        for folder in [&run.path, samples] {
+        for folder in [&self.path, &self.samples] {
             tempfile::tempfile_in(folder).map_err(Error::io("write into", folder))?;
         }
-        Ok(run)
+        Ok(())
     }
 
     /// The folder of a run that is there, or will be.
@@ -71,7 +79,7 @@ impl RunFolder {
     }
 
     /// Whether it has a checkpoint: a run that ended before its first one may be begun again.
-    pub fn begun(&self) -> bool {
+    fn begun(&self) -> bool {
         let entries =
             fs::read_dir(self.checkpoints()).into_iter().flatten().filter_map(std::result::Result::ok);
         entries.into_iter().any(|e| e.path().is_dir() && !e.file_name().to_string_lossy().starts_with('.'))
