@@ -10,7 +10,8 @@ use wgvae::config::ModelConfig;
 use wgvae::gpu::{Adapter, Choice, GpuRunner, Op, Plan, Runner, adapter};
 use wgvae::model::{Build, Place, StepSettings, Vae};
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
-use wgvae::ops::gemm::{Epilogue, Gemm, Product, Tuning};
+use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
+use wgvae::ops::tuning::{Form, Tuning};
 
 fn open() -> Adapter {
     let named = std::env::var("WGVAE_ADAPTER").ok().and_then(|name| name.parse().ok());
@@ -56,7 +57,9 @@ fn kernels(criterion: &mut Criterion) {
 fn one<P: Product>(criterion: &mut Criterion, name: &str, product: P) {
     let adapter = open();
     let [_, _, (_, out)] = product.shapes();
-    let (variant, _) = Tuning::of(&adapter.target()).choose(product.size(), out.len());
+    let fused = Fused { product, epilogue: Epilogue::None };
+    let form = Tuning::of(&adapter.target()).product(fused, product.size(), out.len());
+    let Form::Product { variant, .. } = form else { panic!("{form:?} is no form of a product") };
     let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
     let mut plan = Plan::new();
     let program = plan.program("bench");

@@ -2,7 +2,7 @@
 //   m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
 //   param -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
 // The two bias corrections come from the host in f64. Padding has g = 0 and stays zero.
-// Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2014. One invocation per vec4.
+// Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2014. One item per vec4.
 
 struct Params {
     quads: u32, // vec4s of the range
@@ -18,9 +18,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> moment1: array<vec4<f32>>; // [quads]
 @group(0) @binding(4) var<storage, read_write> moment2: array<vec4<f32>>; // [quads]
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let at = (workgroup.x + workgroup.y * GRID_X) * 64u + thread;
+fn item(at: u32) {
     if (at >= params.quads) {
         return;
     }

@@ -1,19 +1,21 @@
 // C = A B by workgroup tiles: the plain core of every convolution and linear layer.
 //
-// Each invocation keeps 8 x 8 elements of C in four 4 x 4 blocks. A workgroup walks along K, TILE_K at a
-// time: it copies one tile of A and one of B into workgroup memory, each 4 x 4 block turned so that the
-// inner loop reads four rows of A and four columns of B at one k as one vec4 each, and multiplies them.
-// THREADS_M, THREADS_N and TILE_K come with the variant; the op's file says what A, B and C are.
+// Each invocation keeps BLOCKS_M x BLOCKS_N blocks of 4 x 4 elements of C. A workgroup walks along K, TILE_K
+// at a time: it copies one tile of A and one of B into workgroup memory, each 4 x 4 block turned so that the
+// inner loop reads four rows of A and four columns of B at one k as one vec4 each, and multiplies them. The
+// next tile is fetched into registers before this one is multiplied, so that the memory's answer is awaited
+// behind arithmetic; with two BUFFERS one barrier per tile is enough.
+// THREADS_M, THREADS_N, BLOCKS_M, BLOCKS_N, TILE_K and BUFFERS come with the variant, what A, B and C are
+// with the op's file; gemm_stage.wgsl does the copying.
 
-const TILE_M: u32 = 8u * THREADS_M;
-const TILE_N: u32 = 8u * THREADS_N;
+const TILE_M: u32 = 4u * BLOCKS_M * THREADS_M;
+const TILE_N: u32 = 4u * BLOCKS_N * THREADS_N;
 const QUADS_M: u32 = TILE_M / 4u;
 const QUADS_N: u32 = TILE_N / 4u;
 const QUADS_K: u32 = TILE_K / 4u;
 const THREADS: u32 = THREADS_M * THREADS_N;
-
-var<workgroup> sh_a: array<vec4<f32>, TILE_K * QUADS_M>; // [TILE_K, TILE_M]
-var<workgroup> sh_b: array<vec4<f32>, TILE_K * QUADS_N>; // [TILE_K, TILE_N]
+const BLOCKS_A: u32 = QUADS_M * QUADS_K; // of a tile of A
+const BLOCKS_B: u32 = QUADS_N * QUADS_K;
 
 // row r of the result is a[r] * b: four rows by four columns, one k
 fn outer(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
@@ -35,37 +37,33 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     var c10 = mat4x4<f32>();
     var c11 = mat4x4<f32>();
 
+    var next = fetch(tile, thread, tile.k_begin);
+    var buffer = 0u;
     for (var k = tile.k_begin; k < tile.k_end; k += TILE_K) {
-        workgroupBarrier();
-        for (var i = thread; i < QUADS_M * QUADS_K; i += THREADS) {
-            let quad = i / QUADS_K;
-            let kq = 4u * (i % QUADS_K);
-            let block = block_a(tile.plane, tile.m + 4u * quad, k + kq);
-            sh_a[kq * QUADS_M + quad] = block[0];
-            sh_a[(kq + 1u) * QUADS_M + quad] = block[1];
-            sh_a[(kq + 2u) * QUADS_M + quad] = block[2];
-            sh_a[(kq + 3u) * QUADS_M + quad] = block[3];
+        if (BUFFERS == 1u) {
+            workgroupBarrier(); // nobody reads the last tile any more
         }
-        for (var i = thread; i < QUADS_N * QUADS_K; i += THREADS) {
-            let quad = i % QUADS_N;
-            let kq = 4u * (i / QUADS_N);
-            let block = block_b(tile.plane, tile.n + 4u * quad, k + kq);
-            sh_b[kq * QUADS_N + quad] = block[0];
-            sh_b[(kq + 1u) * QUADS_N + quad] = block[1];
-            sh_b[(kq + 2u) * QUADS_N + quad] = block[2];
-            sh_b[(kq + 3u) * QUADS_N + quad] = block[3];
-        }
+        put(buffer, thread, next);
         workgroupBarrier();
-        for (var i = 0u; i < TILE_K; i += 1u) {
+        if (k + TILE_K < tile.k_end) {
+            next = fetch(tile, thread, k + TILE_K);
+        }
+        for (var i = buffer * TILE_K; i < (buffer + 1u) * TILE_K; i += 1u) {
             let a0 = sh_a[i * QUADS_M + tm];
-            let a1 = sh_a[i * QUADS_M + tm + THREADS_M];
             let b0 = sh_b[i * QUADS_N + tn];
-            let b1 = sh_b[i * QUADS_N + tn + THREADS_N];
             c00 = outer(c00, a0, b0);
-            c01 = outer(c01, a0, b1);
-            c10 = outer(c10, a1, b0);
-            c11 = outer(c11, a1, b1);
+            if (BLOCKS_N > 1u) {
+                let b1 = sh_b[i * QUADS_N + tn + THREADS_N];
+                c01 = outer(c01, a0, b1);
+                if (BLOCKS_M > 1u) {
+                    c11 = outer(c11, sh_a[i * QUADS_M + tm + THREADS_M], b1);
+                }
+            }
+            if (BLOCKS_M > 1u) {
+                c10 = outer(c10, sh_a[i * QUADS_M + tm + THREADS_M], b0);
+            }
         }
+        buffer = (buffer + 1u) % BUFFERS;
     }
 
     let m0 = tile.m + 4u * tm;
@@ -73,7 +71,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let n0 = tile.n + 4u * tn;
     let n1 = n0 + 4u * THREADS_N;
     store_block(tile, m0, n0, c00);
-    store_block(tile, m0, n1, c01);
-    store_block(tile, m1, n0, c10);
-    store_block(tile, m1, n1, c11);
+    if (BLOCKS_N > 1u) {
+        store_block(tile, m0, n1, c01);
+    }
+    if (BLOCKS_M > 1u) {
+        store_block(tile, m1, n0, c10);
+    }
+    if (BLOCKS_M * BLOCKS_N > 2u) {
+        store_block(tile, m1, n1, c11);
+    }
 }

@@ -20,8 +20,8 @@ use wgvae::ops::{Step, cases};
 /// Every adapter that a kernel is composed differently for.
 fn targets() -> Vec<Target> {
     let plain = Target::webgpu_default();
-    let lanes = |lanes| Target { lanes: Some(lanes), software: true, ..plain.clone() };
-    vec![lanes(4), lanes(8), plain]
+    let lanes = |least, most| Target { subgroups: Some([least, most]), ..plain.clone() };
+    vec![lanes(4, 4), lanes(8, 8), lanes(32, 32), lanes(8, 32), plain]
 }
 
 /// The cases of one target as dispatches, large sizes included: they cost nothing here, no twin is run.
@@ -83,7 +83,7 @@ fn every_kernel_is_valid_and_asks_for_subgroups_only_where_there_are_some() {
     hold(|dispatch, module| validate(dispatch, module).map(|_| ()));
     for (target, plan) in targets().iter().zip(PLANS.iter()) {
         let subgroups = plan.programs[0].dispatches().any(uses_subgroups);
-        assert_eq!(subgroups, target.lanes.is_some(), "kernels for {:?} lanes", target.lanes);
+        assert_eq!(subgroups, target.subgroups.is_some(), "kernels for subgroups of {:?}", target.subgroups);
     }
 }
 

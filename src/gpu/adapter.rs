@@ -45,8 +45,10 @@ pub struct Target {
     pub buffer_bytes: u64,
     /// Runs on the CPU.
     pub software: bool,
-    /// The subgroup size, where it is one fixed number and subgroup operations are there.
-    pub lanes: Option<u32>,
+    /// A GPU with memory of its own.
+    pub discrete: bool,
+    /// Least and most lanes of a subgroup, where subgroup operations are there.
+    pub subgroups: Option<[u32; 2]>,
 }
 
 impl Target {
@@ -58,14 +60,16 @@ impl Target {
             binding_bytes: limits.max_storage_buffer_binding_size,
             buffer_bytes: limits.max_buffer_size,
             software: false,
-            lanes: None,
+            discrete: false,
+            subgroups: None,
         }
     }
 
     /// The CPU twins: no limits.
     pub fn twins() -> Self {
         let name = "CPU twins".into();
-        Self { name, binding_bytes: u64::MAX, buffer_bytes: u64::MAX, software: true, lanes: None }
+        let (binding_bytes, buffer_bytes) = (u64::MAX, u64::MAX);
+        Self { name, binding_bytes, buffer_bytes, software: true, discrete: false, subgroups: None }
     }
 
     /// Checks that every buffer and binding of `plan` fits.
@@ -223,14 +227,14 @@ impl Adapter {
 
     /// What a plan needs to know of it.
     pub fn target(&self) -> Target {
-        let fixed = self.info.subgroup_min_size == self.info.subgroup_max_size;
-        let subgroups = self.features.contains(wgpu::Features::SUBGROUP) && fixed;
+        let subgroups = self.features.contains(wgpu::Features::SUBGROUP);
         Target {
             name: self.info.name.clone(),
             binding_bytes: self.limits.max_storage_buffer_binding_size,
             buffer_bytes: self.limits.max_buffer_size,
             software: self.is_software(),
-            lanes: subgroups.then_some(self.info.subgroup_min_size),
+            discrete: self.info.device_type == DeviceType::DiscreteGpu,
+            subgroups: subgroups.then_some([self.info.subgroup_min_size, self.info.subgroup_max_size]),
         }
     }
 }

@@ -155,7 +155,7 @@ fn open(adapter: &Adapter, plan: &Plan) -> Result<(wgpu::Device, wgpu::Queue)> {
         .programs
         .iter()
         .flat_map(super::program::Program::dispatches)
-        .any(|d| d.source.contains("subgroupBroadcast"));
+        .any(|d| d.source.contains("subgroupBroadcast") || d.source.contains("subgroupShuffle"));
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("wgvae"),
         required_features: if subgroups { wgpu::Features::SUBGROUP } else { wgpu::Features::empty() },

@@ -7,16 +7,17 @@ use super::params::{Layer, Layout};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::gpu::{BufferId, Plan, ProgramId, Shape, Target, Tensor, Usage};
-use crate::ops::adam::Adam;
+use crate::ops::adam::{Adam, AnyAdam};
 use crate::ops::bce::{Bce, BceBackward};
 use crate::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
-use crate::ops::gemm::{self, Epilogue, Operands, Tuning};
+use crate::ops::gemm::{self, Epilogue, Operands};
 use crate::ops::latent::{Kl, KlBackward, Reparameterize, ReparameterizeBackward, padded};
 use crate::ops::linear::{Linear, LinearInputGrad, LinearWeightGrad};
 use crate::ops::normal::Normal;
 use crate::ops::picture::{Picture, Unpack};
 use crate::ops::reduce::{SLOTS, Sum, bias_grad};
 use crate::ops::step::Step;
+use crate::ops::tuning::Tuning;
 
 /// Bytes of activations that the automatic micro-batch stays under: WebGPU does not tell how much memory there is.
 const ACTIVATION_BUDGET: u64 = 5 << 28;
@@ -198,7 +199,7 @@ pub fn micro_batch(config: &ModelConfig, batch: u32, target: &Target) -> Result<
 
 impl Network {
     /// Records the plan of `config` for micro-batches of `micro` pictures; `training` adds gradients and Adam.
-    pub fn record(config: &ModelConfig, micro: u32, target: &Target, training: bool) -> (Self, Plan) {
+    pub fn record(config: &ModelConfig, micro: u32, tuning: &Tuning, training: bool) -> (Self, Plan) {
         let mut plan = Plan::new();
         let layout = Layout::new(config);
         let mut arena = |name: &str| plan.buffer(name, layout.len, Usage::State);
@@ -224,11 +225,10 @@ impl Network {
         };
         let arenas = Arenas { params, training: moments };
         let network = Self { config: *config, micro, layout, arenas, tensors, programs };
-        let tuning = Tuning::of(target);
-        network.record_forward(&mut plan, &tuning, &acts);
+        network.record_forward(&mut plan, tuning, &acts);
         if let (Some(programs), Some(arenas)) = (programs.training, moments) {
-            network.record_backward(&mut plan, &tuning, &acts, (programs.backward, arenas[0]));
-            network.record_update(&mut plan, programs.update, arenas);
+            network.record_backward(&mut plan, tuning, &acts, (programs.backward, arenas[0]));
+            network.record_update(&mut plan, tuning, programs.update, arenas);
         }
         (network, plan)
     }
@@ -390,7 +390,8 @@ impl Network {
     }
 
     /// Adam over the arenas, in ranges that WebGPU's default limits can bind.
-    fn record_update(&self, plan: &mut Plan, program: ProgramId, arenas: [BufferId; 3]) {
+    fn record_update(&self, plan: &mut Plan, tuning: &Tuning, program: ProgramId, arenas: [BufferId; 3]) {
+        let sweep = tuning.sweep(AnyAdam).into();
         let [grads, moment1, moment2] = arenas;
         let most = ADAM_RANGE / 4;
         let mut offset = 0;
@@ -398,7 +399,7 @@ impl Network {
             let len = most.min(self.layout.len - offset) as u32;
             let range = |buffer| Tensor { buffer, offset, shape: Shape::new(&[len]) };
             let [grad, param, m, v] = [grads, self.arenas.params, moment1, moment2].map(range);
-            plan.dispatch(program, "adam", Adam::new(len), &[self.tensors.step, grad, param, m, v]);
+            plan.dispatch(program, "adam", Adam::new(len, sweep), &[self.tensors.step, grad, param, m, v]);
             offset += u64::from(len);
         }
     }

@@ -6,13 +6,15 @@ use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::gpu::{Adapter, BufferId, GpuRunner, Plan, Runner, Target, TwinRunner};
 use crate::ops::latent::padded;
-use crate::ops::{Step, Stream};
+use crate::ops::{Step, Stream, Tuning};
 
 /// Where the numbers are computed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum Place<'a> {
-    /// On an adapter.
+    /// On an adapter, every op in its default form.
     Gpu(&'a Adapter),
+    /// On an adapter, in the forms that were chosen for it.
+    Tuned(&'a Adapter, &'a Tuning),
     /// On the CPU twins: slow, exact, for tests.
     Twins,
 }
@@ -21,14 +23,14 @@ impl Place<'_> {
     /// What a plan needs to know of it.
     pub fn target(&self) -> Target {
         match self {
-            Self::Gpu(adapter) => adapter.target(),
+            Self::Gpu(adapter) | Self::Tuned(adapter, _) => adapter.target(),
             Self::Twins => Target::twins(),
         }
     }
 
     fn runner(&self, plan: Plan) -> Result<Box<dyn Runner>> {
         Ok(match self {
-            Self::Gpu(adapter) => Box::new(GpuRunner::new(adapter, plan)?),
+            Self::Gpu(adapter) | Self::Tuned(adapter, _) => Box::new(GpuRunner::new(adapter, plan)?),
             Self::Twins => Box::new(TwinRunner::new(plan)),
         })
     }
@@ -77,9 +79,17 @@ impl Build {
     /// # Errors
     /// As [`Build::micro`].
     pub fn plan(&self, target: &Target) -> Result<(Network, Plan)> {
+        self.plan_with(target, &Tuning::of(target))
+    }
+
+    /// [`Build::plan`] with ops in the forms that `tuning` says.
+    ///
+    /// # Errors
+    /// As [`Build::micro`].
+    pub fn plan_with(&self, target: &Target, tuning: &Tuning) -> Result<(Network, Plan)> {
         let config = self.config.checked()?;
         let micro = self.micro(target)?;
-        Ok(Network::record(&config, micro, target, self.training))
+        Ok(Network::record(&config, micro, tuning, self.training))
     }
 }
 
@@ -148,7 +158,10 @@ impl Vae {
     /// As [`Vae::new`].
     pub fn empty(place: Place<'_>, build: Build) -> Result<Self> {
         let target = place.target();
-        let (network, plan) = build.plan(&target)?;
+        let (network, plan) = match place {
+            Place::Tuned(_, tuning) => build.plan_with(&target, tuning)?,
+            Place::Gpu(_) | Place::Twins => build.plan(&target)?,
+        };
         Ok(Self { network, runner: place.runner(plan)?, batch: build.batch })
     }
 

@@ -1,9 +1,10 @@
 //! The Adam step over a range of the flat arenas.
 
 use super::step::Step;
-use crate::gpu::Shape;
+use super::sweep::Sweep;
+use super::tuning::{Form, SWEEPS, Tunable};
 use crate::gpu::kernel::{Constant, Kernel, Params};
-use crate::gpu::program::Op;
+use crate::gpu::{Op, Plan, ProgramId, Shape, Target, Tensor};
 use crate::{params, wgsl};
 
 /// Decay of the first moment, PyTorch's default.
@@ -15,7 +16,7 @@ pub const EPS: f64 = 1e-8;
 
 params! {
     /// One range of parameters.
-    pub struct Adam {
+    pub struct AdamParams {
         /// vec4s of the range
         quads: u32,
         /// 1 - beta1
@@ -29,11 +30,56 @@ params! {
     }
 }
 
+/// One range of parameters, in one form.
+#[derive(Debug, Clone, Copy)]
+pub struct Adam {
+    params: AdamParams,
+    sweep: Sweep,
+}
+
 impl Adam {
     /// A range of `len` elements, a multiple of 4.
-    pub fn new(len: u32) -> Self {
+    pub fn new(len: u32, sweep: Sweep) -> Self {
         let (rate1, rate2) = ((1.0 - BETA1) as f32, (1.0 - BETA2) as f32);
-        Self { quads: len / 4, rate1, rate2, beta2: BETA2 as f32, eps: EPS as f32 }
+        let params = AdamParams { quads: len / 4, rate1, rate2, beta2: BETA2 as f32, eps: EPS as f32 };
+        Self { params, sweep }
+    }
+}
+
+/// Adam over any range: its form is measured once, over [`AnyAdam::LEN`] elements.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyAdam;
+
+impl AnyAdam {
+    /// Elements of the range that is measured: four arenas of 16 MiB, more than caches hold.
+    pub const LEN: u32 = 4 << 20;
+}
+
+impl Tunable for AnyAdam {
+    fn key(&self) -> String {
+        "adam".into()
+    }
+
+    fn forms(&self, _: &Target) -> Vec<Form> {
+        SWEEPS.iter().map(|&[threads, each]| Form::Sweep { threads, each }).collect()
+    }
+
+    /// The parameters come last: they are compared.
+    fn operands(&self) -> Vec<(&'static str, Shape)> {
+        let mut operands = Adam::new(Self::LEN, Sweep::default()).operands();
+        operands[2..].rotate_left(1);
+        operands
+    }
+
+    fn terms(&self) -> u64 {
+        1
+    }
+
+    fn record(&self, plan: &mut Plan, program: ProgramId, form: Form, operands: &[Tensor]) {
+        let &[step, grad, moment1, moment2, param] = operands else { panic!("adam: {operands:?}") };
+        let Form::Sweep { threads, each } = form else { panic!("{form:?} is no form of a pass over memory") };
+        let op = Adam::new(Self::LEN, Sweep { threads, each });
+        plan.dispatch(program, "adam", op, &[step, grad, param, moment1, moment2]);
     }
 }
 
@@ -51,15 +97,19 @@ impl Step {
 
 impl Op for Adam {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "adam", files: vec![wgsl!("adam.wgsl"), wgsl!("step.wgsl")] }
+        Kernel { name: "adam", files: vec![wgsl!("adam.wgsl"), wgsl!("sweep.wgsl"), wgsl!("step.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {
-        self.values()
+        self.params.values()
+    }
+
+    fn constants(&self) -> Vec<Constant> {
+        self.sweep.constants()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let range = Shape::new(&[4 * self.quads]);
+        let range = Shape::new(&[4 * self.params.quads]);
         vec![
             ("step", Step::shape()),
             ("grad", range),
@@ -70,11 +120,11 @@ impl Op for Adam {
     }
 
     fn groups(&self) -> u64 {
-        u64::from(self.quads).div_ceil(64)
+        self.sweep.groups(self.params.quads)
     }
 
     fn flops(&self) -> u64 {
-        4 * 13 * u64::from(self.quads)
+        4 * 13 * u64::from(self.params.quads)
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {

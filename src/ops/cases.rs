@@ -9,13 +9,16 @@ use rand_chacha::ChaCha8Rng;
 use super::adam::Adam;
 use super::bce::{Bce, BceBackward};
 use super::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
-use super::gemm::{Epilogue, Gemm, Product, Variant};
+use super::gemm::{Epilogue, Gemm, Product};
 use super::latent::{Kl, KlBackward, Reparameterize, ReparameterizeBackward};
 use super::linear::{Linear, LinearInputGrad, LinearWeightGrad};
 use super::normal::Normal;
 use super::picture::{Picture, Unpack};
 use super::reduce::{BiasGrad, SplitSum, Sum};
 use super::step::{Step, Stream};
+use super::sweep::Sweep;
+use super::tuning::SWEEPS;
+use super::variant::Variant;
 use crate::error::Result;
 use crate::gpu::kernel::Access;
 use crate::gpu::{Adapter, GpuRunner, Op, Plan, ProgramId, Runner, Shape, Target, Tensor, TwinRunner};
@@ -81,21 +84,31 @@ fn update(label: impl Into<String>, op: impl Op) -> Case {
     Case { label: label.into(), op: Box::new(op), updates: true }
 }
 
-/// Adds `product` under every variant and epilogue that makes a difference.
+/// Adds every product under the plain and the default variant with every epilogue that makes a difference, and
+/// under every other variant whole, split or added, in turn: what differs there is the core, not the ends.
 fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, products: &[P]) {
+    let variants = Variant::all(target);
+    let thorough = [Variant::PLAIN, variants[variants.len() - 1]];
     for (index, &product) in products.iter().enumerate() {
         let size = product.size();
         let label = format!("{label} {}x{}x{}", size.m, size.n, size.k);
-        for variant in Variant::all(target) {
+        for (turn, &variant) in variants.iter().enumerate() {
             let epilogue = [Epilogue::BiasRelu, Epilogue::Mask, Epilogue::Bias, Epilogue::None][index % 4];
-            let name = format!("{label} {variant:?}");
-            all.push(case(&name, Gemm { product, variant, splits: 1, epilogue }));
-            all.push(case(
-                format!("{name} split"),
-                Gemm { product, variant, splits: 3, epilogue: Epilogue::None },
-            ));
-            let epilogue = Epilogue::Accumulate;
-            all.push(update(format!("{name} added"), Gemm { product, variant, splits: 1, epilogue }));
+            let name = format!("{label} {}", variant.name());
+            let forms = [
+                case(&name, Gemm { product, variant, splits: 1, epilogue }),
+                case(
+                    format!("{name} split"),
+                    Gemm { product, variant, splits: 3, epilogue: Epilogue::None },
+                ),
+                update(
+                    format!("{name} added"),
+                    Gemm { product, variant, splits: 1, epilogue: Epilogue::Accumulate },
+                ),
+            ];
+            let every = thorough.contains(&variant);
+            let chosen = forms.into_iter().enumerate().filter(|(at, _)| every || *at == (index + turn) % 3);
+            all.extend(chosen.map(|(_, case)| case));
         }
     }
 }
@@ -167,8 +180,11 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
         all.push(case(format!("unpack {}", images * pixels), Unpack { pixels: images * pixels }));
         all.push(case(format!("picture {}", images * pixels), Picture { pixels: images * pixels }));
     }
-    for len in [4, 1028] {
-        all.push(update(format!("adam {len}"), Adam::new(len)));
+    for [threads, each] in SWEEPS {
+        for len in [4, 8200] {
+            let op = Adam::new(len, Sweep { threads, each });
+            all.push(update(format!("adam {len}, {threads} threads, {each} each"), op));
+        }
     }
     if large {
         all.push(case("unpack, two rows of groups", Unpack { pixels: 64 * 65_600 }));

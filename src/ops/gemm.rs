@@ -1,76 +1,16 @@
 //! The matrix product behind every layer: sizes, variants of its core, split reductions, epilogues.
 //!
-//! An op says what A, B and C are by implementing [`Product`]; [`Gemm`] makes a dispatch of it, and
-//! [`record`] decides how: which core, how many parts of the sum, and whether a second pass adds them.
+//! An op says what A, B and C are by implementing [`Product`]; [`Gemm`] makes a dispatch of it in one form,
+//! and [`record`] asks the tuning which: which core, how many parts of the sum. The cores are in
+//! [`variant`](super::variant).
 
 use super::reduce::SplitSum;
+use super::tuning::{Form, Tunable, Tuning, key, most_splits};
+use super::variant::Variant;
 use crate::gpu::kernel::{Constant, Kernel, Source, Value};
 use crate::gpu::program::{Op, Plan, ProgramId};
 use crate::gpu::{Params, Shape, Target, Tensor};
 use crate::wgsl;
-
-/// A form of the GEMM core: a file and its constants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Variant {
-    /// `gemm_tile.wgsl`: `threads_m * threads_n` invocations of 8 x 8 outputs each, tiles in workgroup memory.
-    Tile {
-        /// invocations along M
-        threads_m: u32,
-        /// invocations along N
-        threads_n: u32,
-        /// depth of a tile, a multiple of 4
-        tile_k: u32,
-    },
-    /// `gemm_subgroup.wgsl`: one subgroup per tile, rows of A handed round by broadcasts.
-    Subgroup {
-        /// the subgroup size: 4 or 8
-        lanes: u32,
-    },
-}
-
-impl Variant {
-    /// The 64 x 64 tile that every adapter can run.
-    pub const PLAIN: Self = Self::Tile { threads_m: 8, threads_n: 8, tile_k: 16 };
-    /// For products with only a few columns: 512 x 8.
-    pub const NARROW: Self = Self::Tile { threads_m: 64, threads_n: 1, tile_k: 4 };
-
-    /// Rows, columns and depth of a tile.
-    pub fn tile(self) -> [u32; 3] {
-        match self {
-            Self::Tile { threads_m, threads_n, tile_k } => [8 * threads_m, 8 * threads_n, tile_k],
-            Self::Subgroup { lanes } => [8 * lanes, 4 * lanes, 4],
-        }
-    }
-
-    fn core(self) -> Source {
-        match self {
-            Self::Tile { .. } => wgsl!("gemm_tile.wgsl"),
-            Self::Subgroup { .. } => wgsl!("gemm_subgroup.wgsl"),
-        }
-    }
-
-    fn constants(self) -> Vec<Constant> {
-        match self {
-            Self::Tile { threads_m, threads_n, tile_k } => vec![
-                ("THREADS_M", threads_m.into()),
-                ("THREADS_N", threads_n.into()),
-                ("TILE_K", tile_k.into()),
-            ],
-            Self::Subgroup { lanes } => vec![("LANES", lanes.into())],
-        }
-    }
-
-    /// The variants that `target` can run, the plain one first.
-    pub fn all(target: &Target) -> Vec<Self> {
-        let mut all = vec![Self::PLAIN, Self::NARROW];
-        all.extend(subgroup(target));
-        all
-    }
-}
-
-fn subgroup(target: &Target) -> Option<Variant> {
-    target.lanes.filter(|lanes| [4, 8].contains(lanes)).map(|lanes| Variant::Subgroup { lanes })
-}
 
 /// What happens to a finished sum before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -172,7 +112,8 @@ impl<P: Product> Gemm<P> {
 
 impl<P: Product> Op for Gemm<P> {
     fn kernel(&self) -> Kernel {
-        let files = vec![P::source(), wgsl!("gemm.wgsl"), wgsl!("epilogue.wgsl"), self.variant.core()];
+        let mut files = vec![P::source(), wgsl!("gemm.wgsl"), wgsl!("epilogue.wgsl")];
+        files.extend(self.variant.files());
         Kernel { name: P::source().name.trim_end_matches(".wgsl"), files }
     }
 
@@ -217,42 +158,6 @@ impl<P: Product> Op for Gemm<P> {
     }
 }
 
-/// How products are cut up on one adapter.
-#[derive(Debug, Clone)]
-pub struct Tuning {
-    subgroup: Option<Variant>,
-    /// workgroups that keep the adapter busy
-    busy: u64,
-}
-
-/// Least length of a part of a split sum.
-const MIN_SPLIT: u32 = 256;
-/// Most bytes of the parts of one split sum.
-const MAX_PARTS_BYTES: u64 = 64 << 20;
-
-impl Tuning {
-    /// Good choices for `target`: workgroup tiles on a GPU, subgroup tiles on a software adapter.
-    pub fn of(target: &Target) -> Self {
-        let busy = if target.software { 8 } else { 512 };
-        Self { subgroup: if target.software { subgroup(target) } else { None }, busy }
-    }
-
-    /// The core and the parts of the sum for a product whose output has `out` elements.
-    pub fn choose(&self, size: Size, out: u32) -> (Variant, u32) {
-        let variant = match self.subgroup {
-            Some(variant) => variant,
-            None if size.n <= 8 => Variant::NARROW,
-            None => Variant::PLAIN,
-        };
-        let [tile_m, tile_n, _] = variant.tile();
-        let tiles = u64::from(size.m.div_ceil(tile_m)) * u64::from(size.n.div_ceil(tile_n) * size.planes);
-        let wanted = self.busy.div_ceil(tiles);
-        let longest = u64::from(size.k / MIN_SPLIT).max(1);
-        let largest = (MAX_PARTS_BYTES / (4 * u64::from(out))).max(1);
-        (variant, wanted.min(longest).min(largest) as u32)
-    }
-}
-
 /// Operands of a product: left, right, what the epilogue reads (if anything), and the output.
 #[derive(Debug, Clone, Copy)]
 pub struct Operands {
@@ -266,7 +171,60 @@ pub struct Operands {
     pub out: Tensor,
 }
 
-/// Records `product` with `epilogue`: one dispatch, or two where the sum is split over a scratch buffer.
+/// A product and what happens to its sums, in whatever form.
+#[derive(Debug, Clone, Copy)]
+pub struct Fused<P> {
+    /// sizes
+    pub product: P,
+    /// what happens to a sum
+    pub epilogue: Epilogue,
+}
+
+impl<P: Product> Tunable for Fused<P> {
+    fn key(&self) -> String {
+        let kernel = P::source().name.trim_end_matches(".wgsl");
+        format!("{} {:?}", key(kernel, &self.product.values()), self.epilogue)
+    }
+
+    /// Every core, whole and with its sum cut so that there are about 64, 256 and 1024 workgroups.
+    fn forms(&self, target: &Target) -> Vec<Form> {
+        let size = self.product.size();
+        let [_, _, (_, out)] = self.product.shapes();
+        let most = most_splits(size, out.len());
+        let mut forms = Vec::new();
+        for variant in Variant::all(target) {
+            let [tile_m, tile_n, _] = variant.tile();
+            // a tile twice as wide as the product would idle more than half the time
+            if variant != Variant::PLAIN && (tile_n >= 2 * size.n.max(8) || tile_m >= 4 * size.m.max(16)) {
+                continue;
+            }
+            let tiles = size.m.div_ceil(tile_m) * size.n.div_ceil(tile_n) * size.planes;
+            let wanted: &[u32] = if target.software { &[8] } else { &[64, 256, 1024] };
+            let mut splits: Vec<u32> = wanted.iter().map(|w| w.div_ceil(tiles).min(most)).collect();
+            splits.insert(0, 1);
+            splits.dedup();
+            forms.extend(splits.into_iter().map(|splits| Form::Product { variant, splits }));
+        }
+        forms
+    }
+
+    fn operands(&self) -> Vec<(&'static str, Shape)> {
+        let [left, right, (name, out)] = self.product.shapes();
+        vec![left, right, ("aux", self.epilogue.aux(out, self.product.size().n)), (name, out)]
+    }
+
+    fn terms(&self) -> u64 {
+        self.product.size().k.into()
+    }
+
+    fn record(&self, plan: &mut Plan, program: ProgramId, form: Form, operands: &[Tensor]) {
+        let &[left, right, aux, out] = operands else { panic!("gemm: {} operands", operands.len()) };
+        let operands = Operands { left, right, aux: Some(aux), out };
+        record_as(plan, program, &self.key(), (*self, form), &operands);
+    }
+}
+
+/// Records `product` with `epilogue` in the form that `tuning` says.
 pub fn record<P: Product>(
     plan: &mut Plan,
     program: ProgramId,
@@ -275,9 +233,22 @@ pub fn record<P: Product>(
     (product, epilogue): (P, Epilogue),
     operands: &Operands,
 ) {
+    let fused = Fused { product, epilogue };
+    let form = tuning.product(fused, product.size(), operands.out.len());
+    record_as(plan, program, label, (fused, form), operands);
+}
+
+/// One dispatch, or two where the sum is split over a scratch buffer.
+fn record_as<P: Product>(
+    plan: &mut Plan,
+    program: ProgramId,
+    label: &str,
+    (fused, form): (Fused<P>, Form),
+    operands: &Operands,
+) {
     let Operands { left, right, aux, out } = *operands;
-    let size = product.size();
-    let (variant, splits) = tuning.choose(size, out.len());
+    let Fused { product, epilogue } = fused;
+    let Form::Product { variant, splits } = form else { panic!("{label}: {form:?} is no form of a product") };
     // an op that needs no aux gets four elements of its left operand: any binding that is read will do
     let spare = left.slice(0, 4);
     let aux = aux.unwrap_or(spare);
@@ -289,7 +260,7 @@ pub fn record<P: Product>(
         let parts = Tensor { shape: Shape::new(&[splits, out.len()]), ..parts };
         let op = Gemm { product, variant, splits, epilogue: Epilogue::None };
         plan.dispatch(program, label, op, &[left, right, spare, parts]);
-        let sum = SplitSum::new(splits, out.len(), size.n, epilogue);
+        let sum = SplitSum::new(splits, out.len(), product.size().n, epilogue);
         plan.dispatch(program, format!("{label}, parts"), sum, &[parts, aux, out]);
     }
 }

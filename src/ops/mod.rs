@@ -14,5 +14,9 @@ pub mod normal;
 pub mod picture;
 pub mod reduce;
 pub mod step;
+pub mod sweep;
+pub mod tuning;
+pub mod variant;
 
 pub use step::{Step, Stream};
+pub use tuning::Tuning;

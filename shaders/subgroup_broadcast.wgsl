@@ -1,0 +1,44 @@
+// One lane's block, seen by every lane: for subgroups that are exactly one cluster.
+//
+// One function per lane, because WGSL wants the lane of a broadcast as a constant.
+
+fn lane0(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 0u), subgroupBroadcast(a[1], 0u),
+        subgroupBroadcast(a[2], 0u), subgroupBroadcast(a[3], 0u));
+}
+fn lane1(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 1u), subgroupBroadcast(a[1], 1u),
+        subgroupBroadcast(a[2], 1u), subgroupBroadcast(a[3], 1u));
+}
+fn lane2(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 2u), subgroupBroadcast(a[1], 2u),
+        subgroupBroadcast(a[2], 2u), subgroupBroadcast(a[3], 2u));
+}
+fn lane3(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 3u), subgroupBroadcast(a[1], 3u),
+        subgroupBroadcast(a[2], 3u), subgroupBroadcast(a[3], 3u));
+}
+fn lane4(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 4u), subgroupBroadcast(a[1], 4u),
+        subgroupBroadcast(a[2], 4u), subgroupBroadcast(a[3], 4u));
+}
+fn lane5(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 5u), subgroupBroadcast(a[1], 5u),
+        subgroupBroadcast(a[2], 5u), subgroupBroadcast(a[3], 5u));
+}
+fn lane6(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 6u), subgroupBroadcast(a[1], 6u),
+        subgroupBroadcast(a[2], 6u), subgroupBroadcast(a[3], 6u));
+}
+fn lane7(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 7u), subgroupBroadcast(a[1], 7u),
+        subgroupBroadcast(a[2], 7u), subgroupBroadcast(a[3], 7u));
+}

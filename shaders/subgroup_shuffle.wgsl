@@ -1,0 +1,33 @@
+// One lane's block, seen by every lane of its cluster: for subgroups of several clusters.
+
+fn shuffled(a: mat4x4<f32>, s: u32) -> mat4x4<f32> {
+    let lane = first_lane + s;
+    return mat4x4<f32>(
+        subgroupShuffle(a[0], lane), subgroupShuffle(a[1], lane),
+        subgroupShuffle(a[2], lane), subgroupShuffle(a[3], lane));
+}
+
+fn lane0(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 0u);
+}
+fn lane1(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 1u);
+}
+fn lane2(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 2u);
+}
+fn lane3(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 3u);
+}
+fn lane4(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 4u);
+}
+fn lane5(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 5u);
+}
+fn lane6(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 6u);
+}
+fn lane7(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 7u);
+}

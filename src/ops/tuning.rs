@@ -1,0 +1,218 @@
+//! Which form each op takes on one adapter: a table from measurements where there is one, else the defaults
+//! for the kind of adapter.
+//!
+//! An op with forms is [`Tunable`]: it names its candidates and records any of them. Nothing here measures; the
+//! autotuner does, and gives its table back. [`Tuning::used`] tells what a plan took, so that a run can keep it
+//! and be replayed bit for bit.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::gemm::Size;
+use super::variant::Variant;
+use crate::gpu::kernel::{Constant, Value};
+use crate::gpu::{Plan, ProgramId, Shape, Target, Tensor};
+
+/// One way to compute an op.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Form {
+    /// A matrix product.
+    Product {
+        /// the core
+        variant: Variant,
+        /// parts of the sum, added in a second pass
+        splits: u32,
+    },
+    /// A pass over memory.
+    Sweep {
+        /// invocations of a workgroup
+        threads: u32,
+        /// vec4s that each of them takes
+        each: u32,
+    },
+}
+
+impl Form {
+    /// How tables call it.
+    pub fn name(self) -> String {
+        match self {
+            Self::Product { variant, splits: 1 } => variant.name(),
+            Self::Product { variant, splits } => format!("{}, {splits} parts", variant.name()),
+            Self::Sweep { threads, each } => format!("{threads} threads, {each} vec4 each"),
+        }
+    }
+
+    /// Whether `target` can run it.
+    pub fn runs_on(self, target: &Target) -> bool {
+        match self {
+            Self::Product { variant, splits } => variant.runs_on(target) && splits > 0,
+            Self::Sweep { threads, each } => SWEEPS.contains(&[threads, each]),
+        }
+    }
+}
+
+/// Workgroup and vec4s per invocation of the passes over memory, the plain one first.
+pub const SWEEPS: [[u32; 2]; 6] = [[64, 1], [64, 4], [128, 2], [256, 1], [256, 4], [64, 16]];
+
+/// An op that can be computed in several forms.
+pub trait Tunable: Send + Sync {
+    /// Kernel, sizes and epilogue: what a form is chosen for.
+    fn key(&self) -> String;
+    /// Forms worth trying on `target`; the first is the plain one, which the others are checked against.
+    fn forms(&self, target: &Target) -> Vec<Form>;
+    /// Name and shape of each operand; the last one is the output.
+    fn operands(&self) -> Vec<(&'static str, Shape)>;
+    /// Length of the sums, for the tolerance of a comparison.
+    fn terms(&self) -> u64;
+    /// Records it in `form`.
+    fn record(&self, plan: &mut Plan, program: ProgramId, form: Form, operands: &[Tensor]);
+}
+
+/// A kernel and its sizes in one line: `linear rows=16 inputs=128 outputs=256`.
+pub fn key(kernel: &str, sizes: &[Constant]) -> String {
+    let sizes = sizes.iter().map(|(name, value)| match value {
+        Value::U32(value) => format!(" {name}={value}"),
+        other => format!(" {name}={other}"),
+    });
+    format!("{kernel}{}", sizes.collect::<String>())
+}
+
+/// Chosen forms by key.
+pub type Table = BTreeMap<String, Form>;
+
+/// What was asked for while plans were recorded.
+#[derive(Default)]
+struct Asked {
+    forms: Table,
+    ops: BTreeMap<String, Arc<dyn Tunable>>,
+}
+
+/// How ops are computed on one adapter.
+pub struct Tuning {
+    defaults: Defaults,
+    table: Table,
+    forced: Option<Variant>,
+    asked: Mutex<Asked>,
+}
+
+/// What is known of a kind of adapter without measuring.
+#[derive(Debug, Clone)]
+struct Defaults {
+    /// for large products, tried in this order until there are enough workgroups
+    wide: Vec<Variant>,
+    /// for products of at most 8 columns
+    narrow: Variant,
+    /// workgroups that keep the adapter busy
+    busy: u64,
+    sweep: [u32; 2],
+}
+
+/// Least length of a part of a split sum.
+const MIN_SPLIT: u32 = 256;
+/// Most bytes of the parts of one split sum.
+const MAX_PARTS_BYTES: u64 = 64 << 20;
+
+impl Defaults {
+    fn of(target: &Target) -> Self {
+        let large = Variant::Tile { threads: [16, 8], blocks: [2, 2], depth: 8, buffers: 2 };
+        let gpu = Self {
+            wide: vec![Variant::PLAIN],
+            narrow: Variant::NARROW,
+            busy: 512,
+            sweep: [64, 1],
+        };
+        match (target.software, target.discrete) {
+            // loads cost more than arithmetic, and there are as many workers as cores
+            (true, _) => match Variant::shared(target, 2, 1) {
+                Some(shared @ Variant::Subgroup { clusters: 1, .. }) => {
+                    Self { wide: vec![shared], narrow: shared, busy: 8, sweep: [64, 16] }
+                }
+                _ => Self { busy: 8, sweep: [64, 16], ..gpu },
+            },
+            (false, true) => Self { wide: vec![large, Variant::PLAIN], sweep: [256, 1], ..gpu },
+            // few cores that share the host's memory
+            (false, false) => Self { busy: 128, ..gpu },
+        }
+    }
+
+    fn product(&self, size: Size, out: u32) -> Form {
+        let tiles = |variant: Variant| {
+            let [tile_m, tile_n, _] = variant.tile();
+            u64::from(size.m.div_ceil(tile_m)) * u64::from(size.n.div_ceil(tile_n) * size.planes)
+        };
+        let enough = |variant: &&Variant| tiles(**variant) >= self.busy;
+        let wide = self.wide.iter().find(enough).or(self.wide.last()).copied().unwrap_or(Variant::PLAIN);
+        let variant = if size.n <= 8 { self.narrow } else { wide };
+        let wanted = self.busy.div_ceil(tiles(variant));
+        Form::Product { variant, splits: wanted.min(u64::from(most_splits(size, out))) as u32 }
+    }
+}
+
+/// Into how many parts a sum may be cut: none too short to be worth it, all of them within a bound of memory.
+pub fn most_splits(size: Size, out: u32) -> u32 {
+    let longest = u64::from(size.k / MIN_SPLIT).max(1);
+    let largest = (MAX_PARTS_BYTES / (4 * u64::from(out))).max(1);
+    longest.min(largest) as u32
+}
+
+impl Tuning {
+    /// Good choices for `target` without measurements.
+    pub fn of(target: &Target) -> Self {
+        Self::with(target, Table::new())
+    }
+
+    /// The choices of `table`, and the defaults for what it does not name.
+    pub fn with(target: &Target, table: Table) -> Self {
+        Self { defaults: Defaults::of(target), table, forced: None, asked: Mutex::default() }
+    }
+
+    /// Every product by one variant, for tests and experiments.
+    pub fn forced(target: &Target, variant: Variant) -> Self {
+        Self { forced: Some(variant), ..Self::of(target) }
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The form of a product whose output has `out` elements.
+    pub fn product(&self, op: impl Tunable + 'static, size: Size, out: u32) -> Form {
+        let default = self.defaults.product(size, out);
+        let default = match (self.forced, default) {
+            (Some(variant), Form::Product { splits, .. }) => Form::Product { variant, splits },
+            _ => default,
+        };
+        self.form(op, default)
+    }
+
+    /// Workgroup size and vec4s per invocation of a pass over memory.
+    pub fn sweep(&self, op: impl Tunable + 'static) -> [u32; 2] {
+        let [threads, each] = self.defaults.sweep;
+        match self.form(op, Form::Sweep { threads, each }) {
+            Form::Sweep { threads, each } => [threads, each],
+            Form::Product { .. } => self.defaults.sweep,
+        }
+    }
+
+    fn form(&self, op: impl Tunable + 'static, default: Form) -> Form {
+        let key = op.key();
+        let form = self.table.get(&key).copied().unwrap_or(default);
+        let mut asked = self.asked();
+        asked.forms.insert(key.clone(), form);
+        asked.ops.entry(key).or_insert_with(|| Arc::new(op));
+        form
+    }
+
+    /// What the plans recorded so far took.
+    pub fn used(&self) -> Table {
+        self.asked().forms.clone()
+    }
+
+    /// The ops with forms that were recorded so far, each once.
+    pub fn ops(&self) -> Vec<Arc<dyn Tunable>> {
+        self.asked().ops.values().cloned().collect()
+    }
+}

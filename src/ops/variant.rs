@@ -1,0 +1,165 @@
+//! The forms of the GEMM core, as data: three files, and the sizes that each can be compiled with.
+//!
+//! Which form is fastest depends on the adapter and on the product; all of them give the same result up to
+//! rounding. [`Variant::PLAIN`] runs everywhere and is what the others are checked against.
+
+use serde::{Deserialize, Serialize};
+
+use crate::gpu::Target;
+use crate::gpu::kernel::{Constant, Source};
+use crate::wgsl;
+
+/// A form of the GEMM core: a file and its constants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Variant {
+    /// `gemm_tile.wgsl`: tiles in workgroup memory, the next one fetched while this one is multiplied.
+    Tile {
+        /// invocations along M and N
+        threads: [u32; 2],
+        /// 4 x 4 blocks of C per invocation along M and N, 1 or 2 each
+        blocks: [u32; 2],
+        /// depth of a tile, a multiple of 4
+        depth: u32,
+        /// tiles in workgroup memory at a time: 1, or 2 to wait at one barrier instead of two
+        buffers: u32,
+    },
+    /// `gemm_direct.wgsl`: every invocation fetches what it needs from storage.
+    Direct {
+        /// invocations along M and N
+        threads: [u32; 2],
+        /// 4 x 4 blocks of C per invocation along N, 1 or 2; along M there are 2
+        columns: u32,
+    },
+    /// `gemm_subgroup.wgsl`: lanes hand each other rows of A.
+    Subgroup {
+        /// lanes that share a tile, 4 or 8
+        lanes: u32,
+        /// clusters of `lanes` in a workgroup; 1 means that a subgroup is exactly one cluster
+        clusters: u32,
+        /// blocks of A that each lane holds at a time: 1, 2 or 4
+        turns: u32,
+        /// 4 x 4 blocks of C per lane and row along N: 1, or 2 with 2 turns
+        columns: u32,
+    },
+}
+
+/// Tiles for workgroups of 64 to 256, all within WebGPU's default 16 KiB of workgroup memory.
+const TILES: [Variant; 11] = [
+    Variant::PLAIN,
+    tile([8, 8], [2, 2], 16, 2),   // 64 x 64
+    tile([8, 8], [2, 2], 8, 2),    // 64 x 64, half the memory: more workgroups at a time
+    tile([16, 8], [2, 2], 8, 2),   // 128 x 64
+    tile([8, 16], [2, 2], 8, 2),   // 64 x 128
+    tile([16, 16], [2, 2], 8, 2),  // 128 x 128
+    tile([16, 16], [2, 2], 16, 1), // 128 x 128
+    tile([16, 8], [2, 1], 16, 1),  // 128 x 32
+    tile([8, 8], [1, 1], 16, 2),   // 32 x 32, for small products
+    Variant::NARROW,
+    tile([64, 1], [2, 1], 4, 1), // 512 x 4, for pictures
+];
+
+const DIRECT: [Variant; 3] = [
+    Variant::Direct { threads: [8, 8], columns: 2 },  // 64 x 64
+    Variant::Direct { threads: [16, 4], columns: 1 }, // 128 x 16
+    Variant::Direct { threads: [64, 1], columns: 1 }, // 512 x 4
+];
+
+/// Turns and columns of the subgroup core.
+const SHARED: [[u32; 2]; 4] = [[2, 1], [1, 1], [4, 1], [2, 2]];
+
+const fn tile(threads: [u32; 2], blocks: [u32; 2], depth: u32, buffers: u32) -> Variant {
+    Variant::Tile { threads, blocks, depth, buffers }
+}
+
+impl Variant {
+    /// The 64 x 64 tile that every adapter can run.
+    pub const PLAIN: Self = tile([8, 8], [2, 2], 16, 1);
+    /// For products with only a few columns: 512 x 8.
+    pub const NARROW: Self = tile([64, 1], [2, 2], 4, 1);
+
+    /// Rows, columns and depth of a workgroup's tile.
+    pub fn tile(self) -> [u32; 3] {
+        match self {
+            Self::Tile { threads: [m, n], blocks, depth, .. } => {
+                [4 * blocks[0] * m, 4 * blocks[1] * n, depth]
+            }
+            Self::Direct { threads: [m, n], columns } => [8 * m, 4 * columns * n, 4],
+            Self::Subgroup { lanes, clusters, turns, columns } => {
+                [4 * lanes * turns * clusters, 4 * lanes * columns, 4]
+            }
+        }
+    }
+
+    /// The core's files.
+    pub fn files(self) -> Vec<Source> {
+        match self {
+            Self::Tile { .. } => vec![wgsl!("gemm_tile.wgsl"), wgsl!("gemm_stage.wgsl")],
+            Self::Direct { .. } => vec![wgsl!("gemm_direct.wgsl")],
+            Self::Subgroup { clusters: 1, .. } => {
+                vec![wgsl!("gemm_subgroup.wgsl"), wgsl!("subgroup_broadcast.wgsl")]
+            }
+            Self::Subgroup { .. } => vec![wgsl!("gemm_subgroup.wgsl"), wgsl!("subgroup_shuffle.wgsl")],
+        }
+    }
+
+    /// The constants that the core's files ask for.
+    pub fn constants(self) -> Vec<Constant> {
+        match self {
+            Self::Tile { threads: [m, n], blocks, depth, buffers } => vec![
+                ("THREADS_M", m.into()),
+                ("THREADS_N", n.into()),
+                ("BLOCKS_M", blocks[0].into()),
+                ("BLOCKS_N", blocks[1].into()),
+                ("TILE_K", depth.into()),
+                ("BUFFERS", buffers.into()),
+            ],
+            Self::Direct { threads: [m, n], columns } => {
+                vec![("THREADS_M", m.into()), ("THREADS_N", n.into()), ("BLOCKS_N", columns.into())]
+            }
+            Self::Subgroup { lanes, clusters, turns, columns } => vec![
+                ("LANES", lanes.into()),
+                ("CLUSTERS", clusters.into()),
+                ("TURNS", turns.into()),
+                ("COLUMNS", columns.into()),
+            ],
+        }
+    }
+
+    /// The variants that `target` can run, the plain one first.
+    pub fn all(target: &Target) -> Vec<Self> {
+        let shared = SHARED.iter().filter_map(|&[turns, columns]| Self::shared(target, turns, columns));
+        TILES.into_iter().chain(DIRECT).chain(shared).collect()
+    }
+
+    /// Whether `target` can run it: a variant read from a file may be another adapter's.
+    pub fn runs_on(self, target: &Target) -> bool {
+        Self::all(target).contains(&self)
+    }
+
+    /// The subgroup core for the target's subgroup size, if it has subgroups of at least 4 lanes.
+    ///
+    /// Where the size is exactly 4 or 8, a subgroup is a cluster. Larger or varying subgroups are cut into
+    /// clusters; a workgroup is then a whole number of subgroups, whatever size the driver takes.
+    pub fn shared(target: &Target, turns: u32, columns: u32) -> Option<Self> {
+        let [least, most] = target.subgroups?;
+        let lanes = if least >= 8 { 8 } else { 4 };
+        let clusters = if least == most && least == lanes { 1 } else { most.max(64) / lanes };
+        (least >= 4 && most <= 128).then_some(Self::Subgroup { lanes, clusters, turns, columns })
+    }
+
+    /// How `wgvae tune` and `plan` call it: core, tile and what else tells it from others.
+    pub fn name(self) -> String {
+        let [m, n, k] = self.tile();
+        match self {
+            Self::Tile { threads, buffers, .. } => {
+                let pair = if buffers > 1 { ", two buffers" } else { "" };
+                format!("tile {m}x{n}x{k} of {} threads{pair}", threads[0] * threads[1])
+            }
+            Self::Direct { threads, .. } => format!("direct {m}x{n} of {} threads", threads[0] * threads[1]),
+            Self::Subgroup { lanes, clusters, .. } => {
+                format!("subgroup {m}x{n} of {} lanes", lanes * clusters)
+            }
+        }
+    }
+}
