@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use wgvae::config::ModelConfig;
 use wgvae::gpu::{Adapter, Choice, GpuRunner, Op, Plan, Runner, adapter};
-use wgvae::model::{Build, Place, StepSettings, Vae};
+use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
 use wgvae::ops::tuning::{Form, Tuning};
@@ -26,7 +26,7 @@ fn steps(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("train");
     for (size, hidden, batch) in [(64, 16, 16), (64, 64, 16)] {
         let config = ModelConfig { size, hidden, latent: 128 };
-        let build = Build { config, batch, micro: None, training: true };
+        let build = Build { config, batch, micro: None, training: true, kept: 0 };
         let mut vae = Vae::new(Place::Gpu(&adapter), build, 0).expect("model");
         let rgba = vec![0xff80_4020; (batch * size * size) as usize];
         let mut step = 0;
@@ -36,7 +36,7 @@ fn steps(criterion: &mut Criterion) {
                 let began = Instant::now();
                 for _ in 0..iterations {
                     let settings = StepSettings { seed: 0, step, lr: 1e-3, beta: 0.2 };
-                    vae.train_step(&rgba, batch, &settings).expect("step");
+                    vae.train_step(Input::Rgba(&rgba), batch, &settings).expect("step");
                     step += 1;
                 }
                 black_box(vae.losses(true).expect("losses"));

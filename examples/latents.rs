@@ -9,7 +9,7 @@ use wgvae::config::ModelConfig;
 use wgvae::data;
 use wgvae::error::Result;
 use wgvae::gpu::{Adapter, Choice, adapter};
-use wgvae::model::{Build, Latents, Place, StepSettings, Vae};
+use wgvae::model::{Build, Input, Latents, Place, StepSettings, Vae};
 
 const SIZE: u32 = 32;
 const BATCH: u32 = 16;
@@ -19,13 +19,13 @@ fn main() -> Result<()> {
     let adapter = Adapter::choose(&Choice::HighPerformance, adapter::backends(None)?)?;
     println!("on {}", adapter.describe());
     let config = ModelConfig { size: SIZE, hidden: 16, latent: 16 };
-    let build = Build { config, batch: BATCH, micro: None, training: true };
+    let build = Build { config, batch: BATCH, micro: None, training: true, kept: 0 };
     let mut vae = Vae::new(Place::Gpu(&adapter), build, 0)?;
 
     for step in 0..STEPS {
         let numbers = step * u64::from(BATCH)..(step + 1) * u64::from(BATCH);
         let rgba: Vec<u32> = numbers.flat_map(|i| data::rgba_of(&data::landscape(0, i, SIZE).0)).collect();
-        vae.train_step(&rgba, BATCH, &StepSettings { seed: 0, step, lr: 1e-3, beta: 0.2 })?;
+        vae.train_step(Input::Rgba(&rgba), BATCH, &StepSettings { seed: 0, step, lr: 1e-3, beta: 0.2 })?;
         for (step, loss) in vae.losses(step + 1 == STEPS)? {
             if (step + 1) % 50 == 0 {
                 let n = f64::from(BATCH);

@@ -1,7 +1,9 @@
 // Binary cross-entropy from logits, summed over the three channels, in nats, in the stable form
 //   max(l, 0) - l x + log(1 + exp(-|l|))
-// as one partial sum per picture and chunk of pixels; zero from picture step.count on.
-// One workgroup per (picture, chunk); the sum is a tree, in fixed order.
+// and, with GRADIENT, its gradient by the logits, sigmoid(l) - x, in the same pass over the pixels.
+// parts holds one vec4 per picture and chunk of pixels: the gradients' sums per channel (that is the gradient of
+// the last layer's bias) and the cross-entropy. Pictures from step.count on count nothing, and the fourth
+// channel is padding. One workgroup per (picture, chunk); the sum is a tree, in fixed order.
 
 struct Params {
     images: u32, // N
@@ -13,7 +15,8 @@ struct Params {
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read> logits: array<vec4<f32>>; // [N, pixels, 4]
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>; // [N, pixels, 4]
-@group(0) @binding(3) var<storage, read_write> out: array<f32>; // [N, chunks]
+@group(0) @binding(3) var<storage, read_write> dlogits: array<vec4<f32>>; // [N, pixels, 4]; one without GRADIENT
+@group(0) @binding(4) var<storage, read_write> parts: array<vec4<f32>>; // [N, chunks]
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -21,15 +24,23 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let image = at / params.chunks;
     let begin = (at % params.chunks) * params.chunk;
     let end = min(params.pixels, begin + params.chunk);
-    var sum = vec4<f32>(0.0);
-    if (image < params.images && image < step.count) {
+    let counts = select(0.0, 1.0, image < step.count);
+    var nats = vec4<f32>(0.0);
+    var gradients = vec4<f32>(0.0);
+    if (image < params.images) {
         for (var pixel = begin + thread; pixel < end; pixel += 64u) {
             let l = logits[image * params.pixels + pixel];
-            sum += max(l, vec4<f32>(0.0)) - l * x[image * params.pixels + pixel] + log(1.0 + exp(-abs(l)));
+            let target_x = x[image * params.pixels + pixel];
+            nats += max(l, vec4<f32>(0.0)) - l * target_x + log(1.0 + exp(-abs(l)));
+            if (GRADIENT) {
+                let d = (sigmoid(l) - target_x) * vec4<f32>(counts, counts, counts, 0.0);
+                dlogits[image * params.pixels + pixel] = d;
+                gradients += d;
+            }
         }
     }
-    let total = tree_sum(thread, sum.x + sum.y + sum.z);
+    let total = tree_sum(thread, vec4<f32>(gradients.xyz, counts * (nats.x + nats.y + nats.z)));
     if (thread == 0u && image < params.images) {
-        out[at] = total;
+        parts[at] = total;
     }
 }

@@ -14,27 +14,37 @@ const TILE_K: u32 = 4u;
 // lane of the subgroup where this invocation's cluster begins
 var<private> first_lane: u32 = 0u;
 
-// block s: column r is row 4s + r of a turn, this lane's four columns
-alias Rows = array<mat4x4<f32>, LANES>;
+// block s: column r is row 4s + r of a turn, this lane's four columns. Fields and not an array: an index that is
+// not constant, even after the loop, would put the sums into memory.
+struct Rows {
+    r0: mat4x4<f32>, r1: mat4x4<f32>, r2: mat4x4<f32>, r3: mat4x4<f32>,
+    r4: mat4x4<f32>, r5: mat4x4<f32>, r6: mat4x4<f32>, r7: mat4x4<f32>,
+}
 
 // a: rows of A along k, so that (columns of B at k..k+3) * (row of A) is a matrix product
 fn multiply(c: ptr<function, Rows>, a: mat4x4<f32>, b: mat4x4<f32>) {
-    (*c)[0] += b * lane0(a);
-    (*c)[1] += b * lane1(a);
-    (*c)[2] += b * lane2(a);
-    (*c)[3] += b * lane3(a);
+    (*c).r0 += b * lane0(a);
+    (*c).r1 += b * lane1(a);
+    (*c).r2 += b * lane2(a);
+    (*c).r3 += b * lane3(a);
     if (LANES > 4u) {
-        (*c)[LANES - 4u] += b * lane4(a);
-        (*c)[LANES - 3u] += b * lane5(a);
-        (*c)[LANES - 2u] += b * lane6(a);
-        (*c)[LANES - 1u] += b * lane7(a);
+        (*c).r4 += b * lane4(a);
+        (*c).r5 += b * lane5(a);
+        (*c).r6 += b * lane6(a);
+        (*c).r7 += b * lane7(a);
     }
 }
 
-// a loop, so that the epilogue is compiled once and not for every row
 fn store_rows(tile: Tile, m: u32, n: u32, c: ptr<function, Rows>) {
-    for (var s = 0u; s < LANES; s += 1u) {
-        store_block(tile, m + 4u * s, n, (*c)[s]);
+    store_block(tile, m, n, (*c).r0);
+    store_block(tile, m + 4u, n, (*c).r1);
+    store_block(tile, m + 8u, n, (*c).r2);
+    store_block(tile, m + 12u, n, (*c).r3);
+    if (LANES > 4u) {
+        store_block(tile, m + 16u, n, (*c).r4);
+        store_block(tile, m + 20u, n, (*c).r5);
+        store_block(tile, m + 24u, n, (*c).r6);
+        store_block(tile, m + 28u, n, (*c).r7);
     }
 }
 

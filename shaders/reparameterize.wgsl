@@ -1,6 +1,7 @@
-// z[n, j] = mu[n, j] + eps[n, j] * exp(logvar[n, j] / 2); padding columns stay zero.
+// z[n, j] = mu[n, j] + eps[n, j] * exp(logvar[n, j] / 2), and while mu and logvar are at hand,
+// kl[n] = the divergence of picture n from the prior, in nats (kl.wgsl); zero from picture step.count on.
 // Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, section 2.4.
-// One invocation per vec4 of z.
+// One workgroup per picture; padding columns stay zero; the sum is a tree, in fixed order.
 
 struct Params {
     rows: u32, // N
@@ -8,21 +9,28 @@ struct Params {
     quads: u32, // vec4s of a row of z: Z rounded up
 }
 
-@group(0) @binding(0) var<storage, read> heads: array<vec4<f32>>; // [N, 2, Z]: mu, then logvar
-@group(0) @binding(1) var<storage, read> eps: array<vec4<f32>>; // [N, Z]
-@group(0) @binding(2) var<storage, read_write> z: array<vec4<f32>>; // [N, Z]
+@group(0) @binding(0) var<uniform> step: Step;
+@group(0) @binding(1) var<storage, read> heads: array<vec4<f32>>; // [N, 2, Z]: mu, then logvar
+@group(0) @binding(2) var<storage, read> eps: array<vec4<f32>>; // [N, Z]
+@group(0) @binding(3) var<storage, read_write> z: array<vec4<f32>>; // [N, Z]
+@group(0) @binding(4) var<storage, read_write> kl: array<f32>; // [N]
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let at = (workgroup.x + workgroup.y * GRID_X) * 64u + thread;
-    if (at >= params.rows * params.quads) {
-        return;
+    let row = workgroup.x + workgroup.y * GRID_X;
+    var sum = vec4<f32>(0.0);
+    if (row < params.rows) {
+        for (var quad = thread; quad < params.quads; quad += 64u) {
+            let mu = heads[2u * row * params.quads + quad];
+            let logvar = heads[(2u * row + 1u) * params.quads + quad];
+            let column = 4u * quad + vec4<u32>(0u, 1u, 2u, 3u);
+            let value = mu + eps[row * params.quads + quad] * exp(0.5 * logvar);
+            z[row * params.quads + quad] = select(vec4<f32>(0.0), value, column < vec4<u32>(params.latent));
+            sum += kl_of(mu, logvar);
+        }
     }
-    let row = at / params.quads;
-    let quad = at % params.quads;
-    let mu = heads[2u * row * params.quads + quad];
-    let logvar = heads[(2u * row + 1u) * params.quads + quad];
-    let column = 4u * quad + vec4<u32>(0u, 1u, 2u, 3u);
-    let value = mu + eps[at] * exp(0.5 * logvar);
-    z[at] = select(vec4<f32>(0.0), value, column < vec4<u32>(params.latent));
+    let total = tree_sum(thread, sum);
+    if (thread == 0u && row < params.rows) {
+        kl[row] = select(0.0, total.x + total.y + total.z + total.w, row < step.count);
+    }
 }

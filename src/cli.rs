@@ -26,8 +26,12 @@ pub enum Command {
     Selftest(SelftestArgs),
     /// Print every dispatch of a training step, with its cost, and the memory it takes; runs nothing
     Plan(PlanArgs),
+    /// Measure which form of each kernel is fastest on the adapter, and keep the choice for trainings
+    Tune(TuneArgs),
     /// Measure training steps on random pictures: images per second
     Bench(BenchArgs),
+    /// Time every dispatch of training steps on random pictures, against what the adapter can do at best
+    Profile(ProfileArgs),
     /// Look at training pictures: report on a folder, write the built-in ones, make a contact sheet
     Data {
         #[command(subcommand)]
@@ -58,6 +62,18 @@ pub enum Preset {
     Demo,
 }
 
+/// Whether the training pictures stay on the GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Resident {
+    /// on a GPU, where they fit a gigabyte and one binding; never on a software adapter, which shares our memory
+    Auto,
+    /// or the run ends with what does not fit
+    Yes,
+    /// upload each batch
+    No,
+}
+
 /// The sizes of a model.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 pub struct ModelArgs {
@@ -81,6 +97,34 @@ pub struct ModelArgs {
     pub micro_batch: Option<String>,
 }
 
+/// Which forms of the kernels.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TuningArgs {
+    /// Take the built-in forms of the kernels: measure none, and use no kept measurements
+    #[arg(long, conflicts_with = "tuning")]
+    pub no_tune: bool,
+    /// Take the forms of the kernels from this file, such as a run's tuning.json: same bits again
+    #[arg(long, value_name = "FILE")]
+    pub tuning: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct TuneArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Measure again what is kept from before
+    #[arg(long)]
+    pub again: bool,
+    /// Print every candidate and its time, not only the one that was chosen
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Write the choices to this file too, for --tuning
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
 #[derive(Debug, Clone, Args)]
 pub struct TrainArgs {
     /// Folder of pictures: with Training Data, Validation Data and Testing Data, or train, val and test, or
@@ -94,6 +138,8 @@ pub struct TrainArgs {
     /// Go on with the run called --name, or the newest one, from its last checkpoint
     #[arg(long)]
     pub resume: bool,
+    #[command(flatten)]
+    pub tuning: TuningArgs,
     /// Print only errors
     #[arg(long, short)]
     pub quiet: bool,
@@ -151,6 +197,9 @@ pub struct TrainSettings {
     /// Memory for decoded pictures, in MiB; the rest is decoded again every epoch [default: 2048]
     #[arg(long, value_name = "MIB")]
     pub cache: Option<u64>,
+    /// Keep the training pictures on the GPU instead of uploading each batch: auto (where they fit), yes or no
+    #[arg(long, value_name = "WHEN")]
+    pub resident: Option<Resident>,
     /// Without DATA: how many landscapes to make [default: 2048]
     #[arg(long, value_name = "PICTURES")]
     pub landscapes: Option<usize>,
@@ -214,6 +263,8 @@ pub struct PlanArgs {
     #[arg(long, value_enum, default_value_t = Limits::Adapter)]
     pub limits: Limits,
     #[command(flatten)]
+    pub tuning: TuningArgs,
+    #[command(flatten)]
     pub adapter: AdapterArgs,
 }
 
@@ -227,6 +278,30 @@ pub struct BenchArgs {
     /// Print one line of JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub tuning: TuningArgs,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ProfileArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Steps to time, after as many that are not timed
+    #[arg(long, default_value_t = 3)]
+    pub steps: u32,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// Write every dispatch, and what the host did meanwhile, to this file for chrome://tracing or Perfetto
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Time by waiting for every dispatch, as where the adapter has no timestamps
+    #[arg(long)]
+    pub host_clock: bool,
+    #[command(flatten)]
+    pub tuning: TuningArgs,
     #[command(flatten)]
     pub adapter: AdapterArgs,
 }

@@ -3,11 +3,12 @@
 //! Each module uses only what stands to its right; `data`, `config` and `error` are leaves that all may use:
 //!
 //! ```text
-//! commands -> cli -> train -> checkpoint -> model -> ops -> gpu
+//! commands -> cli -> train -> checkpoint -> model -> tune -> ops -> gpu
 //! ```
 //!
 //! - [`gpu`]: adapters, kernels reflected from WGSL, plans that are recorded once and replayed, two runners.
 //! - [`ops`]: every kernel with its sizes, its CPU twin and its cost; `shaders/` holds the WGSL.
+//! - [`tune`]: which form of each op is fastest on an adapter, measured, checked and kept.
 //! - [`model`]: the network as a list of dispatches forward and backward, and [`model::Vae`] around it.
 //! - [`data`]: pictures from a folder or from the built-in landscapes, decoded, shuffled, handed out in batches.
 //! - [`train`]: the loop, its metrics, pictures and checkpoints.
@@ -22,7 +23,7 @@
 //!
 //! # fn main() -> wgvae::error::Result<()> {
 //! let config = ModelConfig { size: 16, hidden: 4, latent: 8 };
-//! let build = Build { config, batch: 2, micro: None, training: false };
+//! let build = Build { config, batch: 2, micro: None, training: false, kept: 0 };
 //! let found = Adapter::choose(&Choice::HighPerformance, adapter::backends(None)?);
 //! // without a GPU, the slow and exact CPU twins
 //! let place = found.as_ref().map_or(Place::Twins, Place::Gpu);
@@ -47,3 +48,4 @@ pub mod gpu;
 pub mod model;
 pub mod ops;
 pub mod train;
+pub mod tune;

@@ -29,7 +29,7 @@ fn refuses(folder: &Path, args: &[&str], code: i32, parts: &[&str]) {
 fn wrong_settings_are_named_and_exit_with_2() {
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 15] = [
         (&["train", "--size", "100"], "multiple of 16"),
         (&["train", "--size", "0"], "multiple of 16"),
         (&["train", "--batch-size", "0"], "--batch-size 0"),
@@ -50,6 +50,7 @@ fn wrong_settings_are_named_and_exit_with_2() {
             "--micro-batch 4096",
         ),
         (&["bench", "--batch-size", "70000"], "--batch-size 70000"),
+        (&["profile", "--steps", "0"], "--steps 0"),
     ];
     for (args, part) in cases {
         refuses(at, args, 2, &[part]);
@@ -238,4 +239,73 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     assert!(!names.iter().any(|name| name.contains("epoch_0002")), "half a checkpoint is left: {names:?}");
     let output = wgvae(at, &["sample", "runs/a"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+/// `wgvae profile` of a small model with further `args`; what it prints.
+fn profile(at: &Path, args: &[&str]) -> String {
+    let sizes = ["profile", "--preset", "demo", "--batch-size", "2", "--micro-batch", "1", "--steps", "1"];
+    let output = wgvae(at, &[&sizes, args].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn a_profile_adds_up_and_its_trace_parses() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    let shown = profile(at, &["--json", "--trace", "t.json"]);
+    let report: serde_json::Value = serde_json::from_str(&shown).expect("one JSON document");
+    let number = |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("{value} in {report}"));
+    let totals = &report["totals"];
+    for list in ["labels", "kernels"] {
+        let rows = report[list].as_array().expect(list);
+        let sum = |field: &str| rows.iter().map(|row| number(&row[field])).sum::<f64>();
+        assert!((sum("ms") - number(&totals["device_ms"])).abs() < 1e-6, "{list}: {shown}");
+        assert!((sum("share") - 1.0).abs() < 1e-6, "{list}: {shown}");
+        let counted = number(&totals["dispatches"]) + number(&totals["clears"]);
+        assert_eq!(sum("calls"), counted - number(&totals["untimed_clears"]), "{list}");
+        for row in rows {
+            let share = number(&row["gflops"]) / number(&report["ceilings"]["fma_gflops"]);
+            assert!((number(&row["of_fma_ceiling"]) - share).abs() < 1e-9, "{row}");
+            let share = number(&row["gbps"]) / number(&report["ceilings"]["copy_gbps"]);
+            assert!((number(&row["of_copy_ceiling"]) - share).abs() < 1e-9, "{row}");
+        }
+    }
+    for field in ["step_ms", "timed_step_ms", "submits", "pipelines"] {
+        assert!(number(&totals[field]) > 0.0, "{field}: {shown}");
+    }
+    assert_eq!((number(&report["batch"]), number(&report["micro_batch"])), (2.0, 1.0));
+
+    let trace = std::fs::read_to_string(at.join("t.json")).expect("t.json");
+    let trace: serde_json::Value = serde_json::from_str(&trace).expect("a trace of JSON");
+    let events = trace["traceEvents"].as_array().expect("events");
+    let dispatches = events.iter().filter(|e| e["ph"] == "X" && e["args"]["flops"].is_u64()).count();
+    let counted = number(&totals["dispatches"]) + number(&totals["clears"]);
+    assert_eq!(dispatches as f64, counted - number(&totals["untimed_clears"]));
+
+    refuses(
+        at,
+        &["profile", "--preset", "demo", "--batch-size", "1", "--steps", "1", "--trace", "no/t.json"],
+        1,
+        &["cannot write no/t.json"],
+    );
+}
+
+#[test]
+fn a_profile_by_the_hosts_clock_says_so_and_fits_the_terminal() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let shown = profile(folder.path(), &["--host-clock"]);
+    for part in ["by the host's clock", "encoder.0 forward", "conv2d_weight_grad", "% FMA", "2 clears"] {
+        assert!(shown.contains(part), "{part:?} is missing in: {shown}");
+    }
+    // the adapter's line is as long as its name
+    for line in shown.lines().skip(1) {
+        assert!(line.chars().count() <= 110, "{} columns: {line}", line.chars().count());
+    }
 }

@@ -206,7 +206,7 @@ fn whole_trainings_fit_the_default_limits() {
     let odd = ModelConfig { size: 48, hidden: 3, latent: 5 };
     for (config, batch) in [(ModelConfig::REFERENCE, 64), (odd, 3)] {
         let target = Target::webgpu_default();
-        let build = Build { config, batch, micro: None, training: true };
+        let build = Build { config, batch, micro: None, training: true, kept: 0 };
         let (network, plan) = build.plan(&target).expect("a micro-batch that fits");
         target.check(&plan).expect("bindings and buffers that fit");
         for dispatch in plan.programs.iter().flat_map(|p| p.dispatches()) {
@@ -267,6 +267,8 @@ fn every_shader_file_is_used_short_and_introduced() {
         there.insert(name);
     }
     assert_eq!(there, used, "files in shaders/ and files that the kernels of the cases table are made of");
+    let listed: BTreeSet<String> = wgvae::ops::SHADERS.iter().map(|file| file.name.to_owned()).collect();
+    assert_eq!(there, listed, "files in shaders/ and ops::SHADERS");
     for (Dispatch { kernel, .. }, _) in &kernels {
         assert!(there.contains(&format!("{kernel}.wgsl")), "kernel {kernel} has no file of its name");
     }

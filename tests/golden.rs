@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use wgvae::config::ModelConfig;
 use wgvae::model::{Build, Named, Place, StepSettings, Vae, Weights};
+use wgvae::ops::Tuning;
+use wgvae::ops::variant::Variant;
 
 /// Relative L2 error of activations. PyTorch's own float32 and float64 differ by about 1e-6.
 const TENSOR: f64 = 2e-5;
@@ -79,7 +81,7 @@ fn check(folder: &Path, place: Place<'_>) -> Report {
     };
     let weights = Weights { tensors: Weights::names(&config).into_iter().map(named).collect() };
 
-    let build = Build { config, batch, micro: Some(batch), training: true };
+    let build = Build { config, batch, micro: Some(batch), training: true, kept: 0 };
     let mut vae = Vae::empty(place, build).expect("build");
     vae.load(&weights).expect("load");
     let mut report = Report::default();
@@ -190,6 +192,24 @@ fn check_all(place: Place<'_>, name: &str) {
 fn the_adapter_agrees_with_pytorch() {
     let Some(adapter) = common::adapter() else { return };
     check_all(Place::Gpu(&adapter), &adapter.describe());
+}
+
+/// Our own small fixture by every core that the adapter can run, each forced on every layer.
+#[test]
+fn every_variant_agrees_with_pytorch() {
+    let Some(adapter) = common::adapter() else { return };
+    let target = adapter.target();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/small");
+    let mut wrong = Vec::new();
+    for variant in Variant::all(&target) {
+        let tuning = Tuning::forced(&target, variant);
+        let report = check(&folder, Place::Tuned(&adapter, &tuning));
+        let mut worst: Vec<_> = report.worst.iter().map(|(class, e)| format!("{class} {e:.1e}")).collect();
+        worst.sort();
+        println!("{}: worst {}", variant.name(), worst.join(", "));
+        wrong.extend(report.wrong.into_iter().map(|line| format!("{}: {line}", variant.name())));
+    }
+    assert!(wrong.is_empty(), "variants that disagree with PyTorch:\n{}", wrong.join("\n"));
 }
 
 #[test]

@@ -12,6 +12,7 @@ const ORDER: &[&[&str]] = &[
     &["train", "generate", "evaluate"],
     &["checkpoint", "report"],
     &["model"],
+    &["tune"],
     &["ops"],
     &["gpu"],
     &["config"],

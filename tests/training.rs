@@ -11,7 +11,7 @@ use wgvae::config::{ModelConfig, TrainConfig};
 use wgvae::data::{self, Pictures, Resize, Skipped, Source};
 use wgvae::error::Error;
 use wgvae::gpu::{Adapter, Target};
-use wgvae::model::{Build, Loss, Place, StepSettings, Vae, Weights};
+use wgvae::model::{Build, Input, Loss, Place, StepSettings, Vae, Weights};
 use wgvae::train::{Data, End, EpochMetrics, Observer, RunFolder, StepMetrics, Trainer};
 
 const SMALL: ModelConfig = ModelConfig { size: 32, hidden: 8, latent: 12 };
@@ -26,7 +26,8 @@ fn train(place: Place<'_>, build: Build, count: u32, steps: u64) -> (Vec<Loss>, 
     let rgba = landscapes(count, build.config.size);
     let mut losses = Vec::new();
     for step in 0..steps {
-        vae.train_step(&rgba, count, &StepSettings { seed: 5, step, lr: 1e-3, beta: 0.2 }).expect("step");
+        vae.train_step(Input::Rgba(&rgba), count, &StepSettings { seed: 5, step, lr: 1e-3, beta: 0.2 })
+            .expect("step");
         losses.extend(vae.losses(step + 1 == steps).expect("losses").into_iter().map(|(_, loss)| loss));
     }
     assert_eq!(losses.len(), steps as usize, "every step's loss comes back once");
@@ -34,7 +35,7 @@ fn train(place: Place<'_>, build: Build, count: u32, steps: u64) -> (Vec<Loss>, 
 }
 
 fn build(batch: u32, micro: Option<u32>) -> Build {
-    Build { config: SMALL, batch, micro, training: true }
+    Build { config: SMALL, batch, micro, training: true, kept: 0 }
 }
 
 fn close(a: &[Loss], b: &[Loss], bound: f64) {
@@ -58,6 +59,34 @@ fn the_same_seed_gives_the_same_bits() {
     let initial = Weights::initial(&SMALL, 5);
     let moved = weights.tensors.iter().zip(&initial.tensors).filter(|(a, b)| a.values != b.values).count();
     assert_eq!(moved, weights.tensors.len(), "every parameter tensor is trained");
+}
+
+/// What a kept picture gives is what the same picture gives that is uploaded, to the last bit.
+#[test]
+fn kept_pictures_give_the_same_bits_as_uploaded_ones() {
+    let Some(adapter) = common::adapter() else { return };
+    let rgba = landscapes(9, SMALL.size);
+    let pixels = (SMALL.size * SMALL.size) as usize;
+    let order = [7u32, 0, 8, 3, 5];
+    let chosen: Vec<u32> =
+        order.iter().flat_map(|&i| rgba[i as usize * pixels..][..pixels].to_vec()).collect();
+    let settings = StepSettings { seed: 5, step: 0, lr: 1e-3, beta: 0.2 };
+    let run = |kept: u32, input: Input<'_>| {
+        let build = Build { kept, ..build(5, Some(2)) };
+        let mut vae = Vae::new(Place::Gpu(&adapter), build, 5).expect("build");
+        if kept > 0 {
+            vae.keep(0, &rgba[..4 * pixels]).expect("kept");
+            vae.keep(4, &rgba[4 * pixels..]).expect("kept");
+        }
+        vae.train_step(input, 5, &settings).expect("step");
+        let losses = vae.losses(true).expect("losses");
+        let held_out = vae.evaluate(input, 5, 0, 1).expect("evaluate");
+        (losses, held_out, bits(&vae.weights().expect("weights")))
+    };
+    let uploaded = run(0, Input::Rgba(&chosen));
+    assert_eq!(run(9, Input::Kept(&order)), uploaded);
+    // with some kept, others can still be uploaded
+    assert_eq!(run(9, Input::Rgba(&chosen)), uploaded);
 }
 
 #[test]
@@ -112,7 +141,7 @@ fn training_learns() {
 fn encoding_decoding_and_loss_agree_with_the_twins() {
     let Some(adapter) = common::adapter() else { return };
     let config = ModelConfig { size: 16, hidden: 4, latent: 6 };
-    let build = Build { config, batch: 4, micro: Some(2), training: false };
+    let build = Build { config, batch: 4, micro: Some(2), training: false, kept: 0 };
     let mut gpu = Vae::new(Place::Gpu(&adapter), build, 1).expect("gpu");
     let mut twins = Vae::new(Place::Twins, build, 1).expect("twins");
     let bytes: Vec<u8> = (0..5).flat_map(|i| data::landscape(9, i, 16).0).collect();
@@ -171,7 +200,7 @@ fn run(adapter: &Adapter, folder: &Path, at: u64, lr: f64) -> Result<(End, Vec<E
         run.create()?;
     }
     let checkpoint = run.newest_checkpoint().ok().map(|(_, checkpoint, _)| checkpoint);
-    let build = Build { config: SMALL, batch: 8, micro: None, training: true };
+    let build = Build { config: SMALL, batch: 8, micro: None, training: true, kept: 0 };
     let vae = Vae::new(Place::Gpu(adapter), build, 1)?;
     let data = Data { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
     let stop = Arc::new(AtomicBool::new(false));
@@ -244,7 +273,7 @@ fn weights_that_validate_to_no_number_are_not_kept() {
 #[test]
 fn sizes_that_overflow_an_index_are_refused() {
     let refused = |config: ModelConfig, batch, micro| {
-        let build = Build { config, batch, micro, training: true };
+        let build = Build { config, batch, micro, training: true, kept: 0 };
         let error = build.plan(&Target::webgpu_default()).err().expect("refused");
         assert!(matches!(error, Error::Usage(_) | Error::Limit { .. }), "{error}");
     };
@@ -257,7 +286,7 @@ fn sizes_that_overflow_an_index_are_refused() {
 #[test]
 fn batch_64_of_the_reference_keeps_to_the_default_limits() {
     let target = Target::webgpu_default();
-    let build = Build { config: ModelConfig::REFERENCE, batch: 64, micro: None, training: true };
+    let build = Build { config: ModelConfig::REFERENCE, batch: 64, micro: None, training: true, kept: 0 };
     let (network, plan) = build.plan(&target).expect("plan");
     target.check(&plan).expect("limits");
     assert_eq!(network.micro, 32);
@@ -273,7 +302,8 @@ fn batch_64_of_the_reference_keeps_to_the_default_limits() {
 fn a_tensor_that_no_binding_holds_is_named() {
     let target = Target::webgpu_default();
     let config = ModelConfig { latent: 160, ..ModelConfig::REFERENCE };
-    let (_, plan) = Build { config, batch: 4, micro: None, training: true }.plan(&target).expect("plan");
+    let (_, plan) =
+        Build { config, batch: 4, micro: None, training: true, kept: 0 }.plan(&target).expect("plan");
     let text = target.check(&plan).expect_err("too large").to_string();
     for part in
         ["heads", "[320, 131072]", "167772160", "134217728", "maxStorageBufferBindingSize", "--latent"]

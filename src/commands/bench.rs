@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use anyhow::Result;
 use wgvae::error::Error;
-use wgvae::model::{Build, Place, StepSettings, Vae};
+use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::normal::philox;
 
-use super::screen::{bytes, count, peak_memory};
+use super::screen::{bytes, model, peak_memory};
 use super::settings;
 use crate::cli::{BenchArgs, Preset};
 
@@ -18,15 +18,18 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         return Err(Error::Usage("--steps 0: must be at least 1".into()).into());
     }
     let adapter = super::choose(&args.adapter)?;
+    let build = Build { config, batch, micro, training: true, kept: 0 };
+    let tuning = super::tune::choose(&adapter, &build, &args.tuning, args.json)?;
     let began = Instant::now();
-    let mut vae = Vae::new(Place::Gpu(&adapter), Build { config, batch, micro, training: true }, 0)?;
-    let pixels = u64::from(batch) * u64::from(config.size).pow(2);
-    let pixels =
-        u32::try_from(pixels).map_err(|_| Error::Usage(format!("--batch-size {batch}: too many pixels")))?;
-    let rgba: Vec<u32> = (0..pixels).map(|i| philox([i, 0, 0, 0], [0, 0])[0]).collect();
+    let mut vae = Vae::new(Place::Tuned(&adapter, &tuning), build, 0)?;
+    let rgba = pictures(batch, config.size)?;
     let mut step = |number: u64| -> Result<f64> {
         let began = Instant::now();
-        vae.train_step(&rgba, batch, &StepSettings { seed: 0, step: number, lr: 1e-3, beta: 0.2 })?;
+        vae.train_step(
+            Input::Rgba(&rgba),
+            batch,
+            &StepSettings { seed: 0, step: number, lr: 1e-3, beta: 0.2 },
+        )?;
         vae.losses(true)?;
         Ok(began.elapsed().as_secs_f64())
     };
@@ -49,14 +52,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     println!("{}", adapter.describe());
-    println!(
-        "{} px, hidden {}, latent {} ({} parameters), batch {batch} in micro-batches of {}",
-        config.size,
-        config.hidden,
-        config.latent,
-        count(config.parameters()),
-        vae.micro()
-    );
+    println!("{}", model(&config, batch, vae.micro()));
     println!(
         "{median:.2} images/s (median of {} steps; {least:.2} to {most:.2}), {flops:.1} GFLOP/s",
         args.steps
@@ -70,9 +66,17 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// `batch` pictures of noise, 8-bit RGBA.
+pub fn pictures(batch: u32, size: u32) -> Result<Vec<u32>> {
+    let pixels = u64::from(batch) * u64::from(size).pow(2);
+    let pixels =
+        u32::try_from(pixels).map_err(|_| Error::Usage(format!("--batch-size {batch}: too many pixels")))?;
+    Ok((0..pixels).map(|i| philox([i, 0, 0, 0], [0, 0])[0]).collect())
+}
+
 /// Floating-point operations of a step.
 fn step_flops(vae: &Vae, batch: u32) -> f64 {
-    let repeated = ["unpack", "encode", "draw", "reparameterize", "decode", "loss", "backward"];
+    let repeated = ["unpack", "encode", "draw", "reparameterize", "decode", "backward"];
     let rounds = f64::from(batch.div_ceil(vae.micro()));
     let cost = |program: &wgvae::gpu::Program| match program.name {
         "update" => program.flops() as f64,

@@ -4,11 +4,13 @@ mod adapters;
 mod bench;
 mod data;
 mod plan;
+mod profile;
 mod sample;
 mod screen;
 mod selftest;
 mod settings;
 mod train;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -28,7 +30,9 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Adapters(args) => adapters::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Profile(args) => profile::run(&args),
         Command::Data { command } => data::run(command),
     }
 }

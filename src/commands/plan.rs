@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use wgvae::gpu::{Dispatch, Item, Plan, Target, Usage};
 use wgvae::model::Build;
+use wgvae::ops::Tuning;
 
 use super::screen::{bytes, count};
 use super::settings;
@@ -12,12 +13,15 @@ use crate::cli::{Limits, PlanArgs, Preset};
 
 pub fn run(args: &PlanArgs) -> Result<ExitCode> {
     let (config, batch, micro) = settings::model(&args.model, Preset::Reference)?;
-    let target = match args.limits {
-        Limits::Default => Target::webgpu_default(),
-        Limits::Adapter => super::choose(&args.adapter)?.target(),
+    let build = Build { config, batch, micro, training: true, kept: 0 };
+    let (target, tuning) = match args.limits {
+        Limits::Default => (Target::webgpu_default(), Tuning::of(&Target::webgpu_default())),
+        Limits::Adapter => {
+            let adapter = super::choose(&args.adapter)?;
+            (adapter.target(), super::tune::kept(&adapter, &args.tuning)?)
+        }
     };
-    let build = Build { config, batch, micro, training: true };
-    let (network, plan) = build.plan(&target)?;
+    let (network, plan) = build.plan_with(&target, &tuning)?;
     println!(
         "{} px, hidden {}, latent {}: {} parameters; batch {batch} as {} micro-batch(es) of {}",
         config.size,

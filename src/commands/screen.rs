@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use wgvae::config::ModelConfig;
 use wgvae::data::{Skipped, printable};
 use wgvae::train::{EpochMetrics, Observer, StepMetrics};
 
@@ -32,6 +33,17 @@ pub fn count(number: u64) -> String {
         text.push(char::from(*digit));
     }
     text
+}
+
+/// The line that says which model runs in which batches.
+pub fn model(config: &ModelConfig, batch: u32, micro: u32) -> String {
+    format!(
+        "{} px, hidden {}, latent {} ({} parameters), batch {batch} in micro-batches of {micro}",
+        config.size,
+        config.hidden,
+        config.latent,
+        count(config.parameters())
+    )
 }
 
 /// "2 h 05 min", "3 min 20 s", "4.2 s".

@@ -93,6 +93,7 @@ pub fn over(above: TrainSettings, below: TrainSettings) -> TrainSettings {
         runs: above.runs.or(below.runs),
         samples: above.samples.or(below.samples),
         cache: above.cache.or(below.cache),
+        resident: above.resident.or(below.resident),
         landscapes: above.landscapes.or(below.landscapes),
         adapter: above.adapter.or(below.adapter),
         backend: above.backend.or(below.backend),

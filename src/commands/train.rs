@@ -12,16 +12,22 @@ use wgvae::data::{self, Dataset, Pictures, Source};
 use wgvae::error::Error;
 use wgvae::gpu::Adapter;
 use wgvae::model::{Build, Place, Vae};
+use wgvae::ops::Tuning;
 use wgvae::train::{Data, End, RunFolder, Trainer};
+use wgvae::tune;
+use wgvae::tune::file::TuningFile;
 
 use super::screen::{Bar, Screen, bytes, count, name_skipped, shown};
 use super::settings;
-use crate::cli::{AdapterArgs, TrainArgs, TrainSettings};
+use crate::cli::{AdapterArgs, Resident, TrainArgs, TrainSettings, TuningArgs};
 
 /// Landscapes of the built-in data, unless said otherwise.
 const LANDSCAPES: usize = 2048;
 /// Memory for decoded pictures in MiB, unless said otherwise.
 const CACHE: u64 = 2048;
+
+/// Most bytes of pictures that stay on a GPU unasked.
+const RESIDENT: u64 = 1 << 30;
 
 /// Exit code of a training that was stopped by a signal.
 const STOPPED: u8 = 130;
@@ -43,11 +49,12 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     }
-    let build = Build { config: config.model, batch: config.batch_size, micro, training: true };
+    let build = Build { config: config.model, batch: config.batch_size, micro, training: true, kept: 0 };
     let (_, plan) = build.plan(&adapter.target())?;
     adapter.target().check(&plan)?;
     drop(plan);
     screen.report("adapter", &adapter.describe());
+    let tuning = forms(&adapter, &build, &args.tuning, &run, args.quiet)?;
     let data = pictures(&screen, &asked, &config, args.quiet)?;
     if let Some((folder, checkpoint)) = &checkpoint {
         same_data(&screen, &data, checkpoint, folder)?;
@@ -56,7 +63,14 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         run.create()?;
         write_settings(&run.path, &asked, &config)?;
     }
-    train(screen, &adapter, build, data, run, (config, checkpoint.map(|(_, checkpoint)| checkpoint)))
+    train(
+        screen,
+        (&adapter, &tuning),
+        build,
+        data,
+        run,
+        (config, checkpoint.map(|(_, checkpoint)| checkpoint)),
+    )
 }
 
 fn runs(asked: &TrainSettings) -> PathBuf {
@@ -103,6 +117,27 @@ fn resumed(asked: TrainSettings, quiet: bool) -> Result<Start> {
         println!("resuming {} from {} (step {})", name, shown(&folder), checkpoint.state.step);
     }
     Ok((run, asked, Some((folder, checkpoint))))
+}
+
+/// The forms of the kernels: a resumed run keeps those that it began with, unless told otherwise.
+fn forms(
+    adapter: &Adapter,
+    build: &Build,
+    flags: &TuningArgs,
+    run: &RunFolder,
+    quiet: bool,
+) -> Result<Tuning> {
+    let own = run.path.join(tune::file::NAME);
+    if flags.tuning.is_none() && !flags.no_tune && own.exists() {
+        match super::tune::replay(adapter, &own) {
+            Ok(tuning) => return Ok(tuning),
+            Err(error) => eprintln!(
+                "{error}
+the run goes on in forms chosen for this adapter"
+            ),
+        }
+    }
+    super::tune::choose(adapter, build, flags, quiet)
 }
 
 /// A checkpoint can only be gone on with under the settings that decide what a step is.
@@ -200,6 +235,19 @@ fn pictures(screen: &Screen, asked: &TrainSettings, config: &TrainConfig, quiet:
     Ok(Data { train, validation })
 }
 
+/// How many training pictures are to stay on the device: all or none.
+fn resident(asked: &TrainSettings, config: &TrainConfig, adapter: &Adapter, pictures: usize) -> u32 {
+    let target = adapter.target();
+    let all = u32::try_from(pictures).unwrap_or(u32::MAX);
+    let room = u64::from(all) + u64::from(config.batch_size);
+    let fits = 4 * u64::from(config.model.size).pow(2) * room <= target.binding_bytes.min(RESIDENT);
+    match asked.resident.unwrap_or(Resident::Auto) {
+        Resident::Yes => all,
+        Resident::Auto if fits && !target.software => all,
+        Resident::Auto | Resident::No => 0,
+    }
+}
+
 /// Every setting, resolved, so that the run can be repeated.
 fn write_settings(run: &Path, asked: &TrainSettings, config: &TrainConfig) -> Result<()> {
     let resolved = TrainSettings {
@@ -230,17 +278,19 @@ fn write_settings(run: &Path, asked: &TrainSettings, config: &TrainConfig) -> Re
 
 fn train(
     mut screen: Screen,
-    adapter: &Adapter,
+    (adapter, tuning): (&Adapter, &Tuning),
     build: Build,
     data: Data,
     run: RunFolder,
     (config, checkpoint): (TrainConfig, Option<Checkpoint>),
 ) -> Result<ExitCode> {
-    let place = Place::Gpu(adapter);
+    let place = Place::Tuned(adapter, tuning);
     let vae = match checkpoint {
         Some(_) => Vae::empty(place, build)?,
         None => Vae::new(place, build, config.seed)?,
     };
+    // the run's own table, so that --resume and --tuning compute the same bits again
+    TuningFile::new(adapter, tuning.used()).write(&run.path.join(tune::file::NAME))?;
     let m = config.model;
     let parameters = count(m.parameters());
     screen.report(
@@ -251,7 +301,8 @@ fn train(
     let parts =
         if rounds == 1 { "at once".into() } else { format!("in {rounds} micro-batches of {}", vae.micro()) };
     let memory = bytes(vae.plan().bytes());
-    screen.report("batch", &format!("{} pictures {parts}; {memory} on the device", config.batch_size));
+    let stay = if vae.kept() > 0 { ", the training pictures among them" } else { "" };
+    screen.report("batch", &format!("{} pictures {parts}; {memory} on the device{stay}", config.batch_size));
     screen.report("run", &format!("{}; losses in nats per image", shown(&run.path)));
     if adapter.is_software() {
         screen.say(

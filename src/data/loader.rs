@@ -93,6 +93,19 @@ impl Drop for Loader {
     }
 }
 
+/// The same batches as [`Loader::start`] gives, without pixels: for a training whose pictures are elsewhere.
+///
+/// # Panics
+/// When `batch` is 0: a programming mistake.
+pub fn indices_only(order: Vec<u32>, batch: usize, first_step: usize) -> impl Iterator<Item = Batch> {
+    assert!(batch > 0, "indices_only: a batch of 0 pictures");
+    let steps = order.len().div_ceil(batch);
+    (first_step..steps).map(move |step| {
+        let indices = order[step * batch..order.len().min((step + 1) * batch)].to_vec();
+        Batch { step, count: indices.len(), rgba: Vec::new(), indices, problems: Vec::new() }
+    })
+}
+
 fn assemble(pictures: &Pictures, step: usize, wanted: &[u32], batch: usize) -> Batch {
     let row_bytes = (pictures.size() as usize).pow(2) * 4;
     let mut rgba = vec![0; batch * row_bytes];

@@ -1,14 +1,20 @@
 //! Adapters, kernels, plans and the two runners. Knows nothing of networks.
 
 pub mod adapter;
+mod encode;
 pub mod kernel;
+pub mod profile;
 pub mod program;
+mod readback;
 mod runner;
 pub mod tensor;
+mod timed;
+pub mod trace;
 mod twin;
 
 pub use adapter::{Adapter, Choice, Target};
 pub use kernel::{Kernel, Params, Source, Value};
+pub use profile::{Clock, Timing, Timings};
 pub use program::{Dispatch, Item, Op, Plan, Program, ProgramId, Runner, Usage};
 pub use runner::GpuRunner;
 pub use tensor::{BufferId, Shape, Tensor};

@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::kernel::{self, Constant, Kernel, Reflection};
+use super::profile::Timings;
 use super::tensor::{BufferId, Shape, Tensor};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Workgroups per dimension that WebGPU promises.
 pub const MAX_GROUPS: u32 = 65_535;
@@ -30,6 +31,10 @@ pub trait Op: Send + Sync + 'static {
     fn groups(&self) -> u64;
     /// Floating-point operations.
     fn flops(&self) -> u64;
+    /// Bytes that must move at least, where that is not every operand once.
+    fn bytes(&self) -> Option<u64> {
+        None
+    }
     /// The same on the CPU: plain loops, `f64` sums. `buffers` are the bindings in order; words that are not
     /// floats (pixels, uniforms) are there as their bits.
     fn twin(&self, buffers: &mut [Vec<f32>]);
@@ -59,9 +64,10 @@ impl Dispatch {
         self.op.flops()
     }
 
-    /// Bytes that must move at least: every operand once.
+    /// Least bytes: what has to move at least, every operand counted once. A kernel that fetches an operand again
+    /// and finds it in no cache moves more.
     pub fn bytes(&self) -> u64 {
-        self.bindings.iter().map(Tensor::bytes).sum()
+        self.op.bytes().unwrap_or_else(|| self.bindings.iter().map(Tensor::bytes).sum())
     }
 }
 
@@ -278,6 +284,29 @@ pub trait Runner {
     fn plan(&self) -> &Plan;
     /// The adapter's name, for reports.
     fn name(&self) -> String;
+
+    /// How often it has handed work to the device since it was made.
+    fn submits(&self) -> u64 {
+        0
+    }
+
+    /// Switches the recording of times on, from nothing, or off. What is recorded is the time of every dispatch;
+    /// runs take longer meanwhile and compute the same bits.
+    ///
+    /// # Errors
+    /// If the device is lost or refuses, or the runner has no times to record.
+    fn profile(&mut self, on: bool) -> Result<()> {
+        let refusal = || Error::Usage(format!("{} does not time its dispatches", self.name()));
+        if on { Err(refusal()) } else { Ok(()) }
+    }
+
+    /// Waits for everything and hands out what has been recorded since the last call; nothing if recording is off.
+    ///
+    /// # Errors
+    /// If the device is lost or refuses.
+    fn timings(&mut self) -> Result<Timings> {
+        Ok(Timings::default())
+    }
 
     /// [`Runner::write`] of floats.
     fn write_f32(&mut self, tensor: &Tensor, values: &[f32]) {

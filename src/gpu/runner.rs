@@ -3,14 +3,18 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
 use super::adapter::Adapter;
+use super::encode::{Entry, Prepared, encode};
 use super::kernel::{Access, Reflection};
+use super::profile::Timings;
 use super::program::{Dispatch, Item, Plan, ProgramId, Runner, Usage};
+use super::readback::{Flight, staging};
 use super::tensor::Tensor;
+use super::timed::{self, Profiler};
 use crate::error::{Error, Result};
 
 /// Small read-backs in flight: more would let the host run that many steps ahead of the GPU.
@@ -19,41 +23,20 @@ const RING: usize = 4;
 /// Most floating-point operations of one submit on a GPU: drivers end long ones.
 const SUBMIT_FLOPS: u64 = 100_000_000_000;
 
-/// A dispatch ready to be replayed.
-struct Prepared {
-    label: String,
-    pipeline: wgpu::ComputePipeline,
-    bind_group: wgpu::BindGroup,
-    groups: [u32; 3],
-    flops: u64,
-}
-
-enum Entry {
-    Dispatch(Prepared),
-    Clear(usize),
-}
-
-/// A small read-back on its way.
-struct Flight {
-    tag: u64,
-    buffer: wgpu::Buffer,
-    done: mpsc::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
-    submission: wgpu::SubmissionIndex,
-    bytes: u64,
-}
-
 /// A plan on a device.
 pub struct GpuRunner {
-    plan: Plan,
-    name: String,
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-    buffers: Vec<wgpu::Buffer>,
-    programs: Vec<Vec<Entry>>,
+    pub(super) plan: Plan,
+    pub(super) name: String,
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) buffers: Vec<wgpu::Buffer>,
+    pub(super) programs: Vec<Vec<Entry>>,
     flights: VecDeque<Flight>,
     spare: Vec<wgpu::Buffer>,
-    submit_flops: u64,
+    pub(super) submit_flops: u64,
     failure: Arc<Mutex<Option<String>>>,
+    submits: u64,
+    pub(super) profiler: Option<Profiler>,
 }
 
 impl GpuRunner {
@@ -62,8 +45,20 @@ impl GpuRunner {
     /// # Errors
     /// [`Error::Limit`] where the plan does not fit, [`Error::Device`] where the device refuses.
     pub fn new(adapter: &Adapter, plan: Plan) -> Result<Self> {
+        Self::with(adapter, plan, wgpu::Features::empty())
+    }
+
+    /// The same with timestamps, where the adapter has them, for [`GpuRunner::time`] and [`Runner::profile`].
+    ///
+    /// # Errors
+    /// As [`GpuRunner::new`].
+    pub fn timed(adapter: &Adapter, plan: Plan) -> Result<Self> {
+        Self::with(adapter, plan, timed::features(adapter))
+    }
+
+    fn with(adapter: &Adapter, plan: Plan, features: wgpu::Features) -> Result<Self> {
         adapter.target().check(&plan)?;
-        let (device, queue) = open(adapter, &plan)?;
+        let (device, queue) = open(adapter, &plan, features)?;
         let failure = Arc::new(Mutex::new(None));
         watch(&device, &failure);
         let mut runner = Self {
@@ -76,6 +71,8 @@ impl GpuRunner {
             spare: Vec::new(),
             submit_flops: if adapter.is_software() { u64::MAX } else { SUBMIT_FLOPS },
             failure,
+            submits: 0,
+            profiler: None,
             plan,
         };
         let pipelines = compile(&runner.device, &runner.plan);
@@ -103,48 +100,41 @@ impl GpuRunner {
         })
     }
 
-    fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
+    pub(super) fn wait(&mut self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        let began = Instant::now();
         // a step of the reference model takes minutes on a software adapter
         let timeout = Some(Duration::from_secs(24 * 3600));
         self.device
             .poll(wgpu::PollType::Wait { submission_index: submission, timeout })
             .map_err(|e| Error::Device(format!("{}: {e}", self.name)))?;
+        self.note("wait", began);
         self.healthy()
     }
 
-    fn bytes_of(&self, flight: &Flight) -> Result<Vec<f32>> {
-        let view = flight
-            .buffer
-            .get_mapped_range(..flight.bytes)
-            .map_err(|e| Error::Device(format!("{}: read-back: {e:?}", self.name)))?;
-        Ok(bytemuck::pod_collect_to_vec(&view))
+    pub(super) fn submit(&mut self, commands: wgpu::CommandBuffer) -> wgpu::SubmissionIndex {
+        self.submits += 1;
+        self.queue.submit([commands])
+    }
+
+    /// Where it is being profiled: the host has done `what` from `began` until now.
+    fn note(&mut self, what: &'static str, began: Instant) {
+        if let Some(profiler) = &mut self.profiler {
+            profiler.host(what, began);
+        }
     }
 
     fn fetch(&mut self, tensor: &Tensor, tag: u64, buffer: wgpu::Buffer) -> Flight {
-        let bytes = tensor.bytes();
-        let mut encoder =
-            self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("read") });
-        encoder.copy_buffer_to_buffer(&self.buffers[tensor.buffer.0], 4 * tensor.offset, &buffer, 0, bytes);
-        let submission = self.queue.submit([encoder.finish()]);
-        let (sender, done) = mpsc::channel();
-        buffer.map_async(wgpu::MapMode::Read, ..bytes, move |result| {
-            let _ = sender.send(result); // nobody listens once the runner is dropped
-        });
-        Flight { tag, buffer, done, submission, bytes }
-    }
-
-    fn staging(&self, bytes: u64) -> wgpu::Buffer {
-        self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("read-back"),
-            size: bytes,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        })
+        let began = Instant::now();
+        self.submits += 1;
+        let from = (&self.buffers[tensor.buffer.0], 4 * tensor.offset, tensor.bytes());
+        let flight = Flight::start((&self.device, &self.queue), from, tag, buffer);
+        self.note("submit", began);
+        flight
     }
 }
 
 /// A device with WebGPU's default limits, raised where the plan needs it.
-fn open(adapter: &Adapter, plan: &Plan) -> Result<(wgpu::Device, wgpu::Queue)> {
+fn open(adapter: &Adapter, plan: &Plan, features: wgpu::Features) -> Result<(wgpu::Device, wgpu::Queue)> {
     let mut limits = wgpu::Limits::default().or_worse_values_from(&adapter.limits);
     let largest = plan.buffers.iter().map(|b| 4 * b.len).max().unwrap_or(0);
     let bindings = plan.programs.iter().flat_map(super::program::Program::dispatches);
@@ -158,7 +148,7 @@ fn open(adapter: &Adapter, plan: &Plan) -> Result<(wgpu::Device, wgpu::Queue)> {
         .any(|d| d.source.contains("subgroupBroadcast") || d.source.contains("subgroupShuffle"));
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("wgvae"),
-        required_features: if subgroups { wgpu::Features::SUBGROUP } else { wgpu::Features::empty() },
+        required_features: if subgroups { features | wgpu::Features::SUBGROUP } else { features },
         required_limits: limits,
         memory_hints: wgpu::MemoryHints::Performance,
         ..Default::default()
@@ -288,63 +278,39 @@ fn prepare(device: &wgpu::Device, buffers: &[wgpu::Buffer], pipelines: &Pipeline
     Prepared { label: d.label.clone(), pipeline, bind_group, groups: d.groups, flops: d.flops() }
 }
 
-/// Encodes entries up to the submit's budget; returns how many.
-fn encode(
-    encoder: &mut wgpu::CommandEncoder,
-    buffers: &[wgpu::Buffer],
-    entries: &[Entry],
-    budget: u64,
-) -> usize {
-    let (mut done, mut flops) = (0, 0);
-    while done < entries.len() && flops < budget {
-        if let Entry::Clear(buffer) = &entries[done] {
-            encoder.clear_buffer(&buffers[*buffer], 0, None);
-            done += 1;
-            continue;
-        }
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        while let Some(Entry::Dispatch(d)) = entries.get(done) {
-            pass.insert_debug_marker(&d.label);
-            pass.set_pipeline(&d.pipeline);
-            pass.set_bind_group(0, &d.bind_group, &[]);
-            pass.dispatch_workgroups(d.groups[0], d.groups[1], d.groups[2]);
-            done += 1;
-            flops = flops.saturating_add(d.flops);
-            if flops >= budget {
-                break;
-            }
-        }
-    }
-    done
-}
-
 impl Runner for GpuRunner {
     fn write(&mut self, tensor: &Tensor, words: &[u32]) {
         assert!(words.len() <= tensor.len() as usize, "write: {} words to {}", words.len(), tensor.shape);
+        let began = Instant::now();
         let buffer = &self.buffers[tensor.buffer.0];
         self.queue.write_buffer(buffer, 4 * tensor.offset, bytemuck::cast_slice(words));
+        self.note("write", began);
     }
 
     fn run(&mut self, programs: &[ProgramId]) -> Result<()> {
+        if let Some(mut profiler) = self.profiler.take() {
+            let done = programs.iter().try_for_each(|id| self.run_profiled(&mut profiler, *id));
+            self.profiler = Some(profiler);
+            return done.and_then(|()| self.healthy());
+        }
         for id in programs {
-            let mut entries = self.programs[id.0].as_slice();
-            while !entries.is_empty() {
+            let mut at = 0;
+            while at < self.programs[id.0].len() {
                 let label = Some(self.plan.get(*id).name);
                 let mut encoder =
                     self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
-                let done = encode(&mut encoder, &self.buffers, entries, self.submit_flops);
-                entries = &entries[done..];
-                self.queue.submit([encoder.finish()]);
+                at += encode(&mut encoder, &self.buffers, &self.programs[id.0][at..], self.submit_flops);
+                self.submit(encoder.finish());
             }
         }
         self.healthy()
     }
 
     fn read(&mut self, tensor: &Tensor) -> Result<Vec<f32>> {
-        let buffer = self.staging(tensor.bytes());
+        let buffer = staging(&self.device, tensor.bytes());
         let flight = self.fetch(tensor, 0, buffer);
         self.wait(Some(flight.submission.clone()))?;
-        let values = self.bytes_of(&flight)?;
+        let values = flight.values(&self.name)?;
         flight.buffer.unmap();
         Ok(values)
     }
@@ -353,12 +319,13 @@ impl Runner for GpuRunner {
         if self.flights.len() >= RING
             && let Some(oldest) = self.flights.front()
         {
-            self.wait(Some(oldest.submission.clone()))?;
+            let submission = oldest.submission.clone();
+            self.wait(Some(submission))?;
         }
         let fits = |b: &wgpu::Buffer| b.size() >= tensor.bytes();
         let buffer = match self.spare.iter().position(fits) {
             Some(at) => self.spare.swap_remove(at),
-            None => self.staging(tensor.bytes()),
+            None => staging(&self.device, tensor.bytes()),
         };
         let flight = self.fetch(tensor, tag, buffer);
         self.flights.push_back(flight);
@@ -376,7 +343,7 @@ impl Runner for GpuRunner {
         while let Some(flight) = self.flights.pop_front() {
             match flight.done.try_recv() {
                 Ok(Ok(())) => {
-                    values.push((flight.tag, self.bytes_of(&flight)?));
+                    values.push((flight.tag, flight.values(&self.name)?));
                     flight.buffer.unmap();
                     self.spare.push(flight.buffer);
                 }
@@ -400,5 +367,17 @@ impl Runner for GpuRunner {
 
     fn name(&self) -> String {
         self.name.clone()
+    }
+
+    fn submits(&self) -> u64 {
+        self.submits
+    }
+
+    fn profile(&mut self, on: bool) -> Result<()> {
+        self.set_profile(on)
+    }
+
+    fn timings(&mut self) -> Result<Timings> {
+        self.take_timings()
     }
 }

@@ -1,8 +1,10 @@
 //! Runs programs on the CPU twins: the reference for every kernel, and a way to find the one that is wrong.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use super::kernel::Access;
+use super::profile::{Clock, Recorder, Timing, Timings};
 use super::program::{Dispatch, Item, Plan, ProgramId, Runner};
 use super::tensor::Tensor;
 use crate::error::Result;
@@ -12,13 +14,14 @@ pub struct TwinRunner {
     plan: Plan,
     buffers: Vec<Vec<f32>>,
     ring: VecDeque<(u64, Vec<f32>)>,
+    recorder: Option<Recorder>,
 }
 
 impl TwinRunner {
     /// Allocates the plan's buffers, zeroed.
     pub fn new(plan: Plan) -> Self {
         let buffers = plan.buffers.iter().map(|b| vec![0.0; b.len as usize]).collect();
-        Self { plan, buffers, ring: VecDeque::new() }
+        Self { plan, buffers, ring: VecDeque::new(), recorder: None }
     }
 
     /// The plan, for another runner.
@@ -56,10 +59,15 @@ impl Runner for TwinRunner {
 
     fn run(&mut self, programs: &[ProgramId]) -> Result<()> {
         for id in programs {
-            for item in &self.plan.get(*id).items {
+            let program = self.plan.get(*id);
+            for item in &program.items {
+                let began = Instant::now();
                 match item {
                     Item::Dispatch(dispatch) => run_one(dispatch, &mut self.buffers),
                     Item::Clear(buffer) => self.buffers[buffer.0].fill(0.0),
+                }
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.push_since(Timing::of(&self.plan, program, item), began);
                 }
             }
         }
@@ -86,5 +94,14 @@ impl Runner for TwinRunner {
 
     fn name(&self) -> String {
         "CPU twins".into()
+    }
+
+    fn profile(&mut self, on: bool) -> Result<()> {
+        self.recorder = on.then(|| Recorder::new(Clock::Host));
+        Ok(())
+    }
+
+    fn timings(&mut self) -> Result<Timings> {
+        Ok(self.recorder.as_mut().map_or_else(Timings::default, Recorder::take))
     }
 }

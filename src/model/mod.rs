@@ -9,4 +9,4 @@ mod vae;
 pub use init::{Named, Weights};
 pub use network::{Network, micro_batch};
 pub use steps::Probe;
-pub use vae::{Build, Latents, Loss, Place, StepSettings, Vae};
+pub use vae::{Build, Input, Latents, Loss, Place, StepSettings, Vae};

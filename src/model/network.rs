@@ -8,14 +8,14 @@ use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::gpu::{BufferId, Plan, ProgramId, Shape, Target, Tensor, Usage};
 use crate::ops::adam::{Adam, AnyAdam};
-use crate::ops::bce::{Bce, BceBackward};
+use crate::ops::bce::{Bce, SLOTS, Totals};
 use crate::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use crate::ops::gemm::{self, Epilogue, Operands};
-use crate::ops::latent::{Kl, KlBackward, Reparameterize, ReparameterizeBackward, padded};
+use crate::ops::latent::{Reparameterize, ReparameterizeBackward, padded};
 use crate::ops::linear::{Linear, LinearInputGrad, LinearWeightGrad};
 use crate::ops::normal::Normal;
 use crate::ops::picture::{Picture, Unpack};
-use crate::ops::reduce::{SLOTS, Sum, bias_grad};
+use crate::ops::reduce::bias_grad;
 use crate::ops::step::Step;
 use crate::ops::tuning::Tuning;
 
@@ -42,9 +42,9 @@ pub struct Programs {
     pub decode: ProgramId,
     /// `logits` to `recon` and `pictures`
     pub picture: ProgramId,
-    /// adds the micro-batch's BCE and KL to `totals`
+    /// adds the micro-batch's BCE and KL to `totals`; `backward` does that too
     pub loss: ProgramId,
-    /// clears `totals`, and the gradients where there are any
+    /// clears `totals`, and the gradients where micro-batches add to them
     pub begin: ProgramId,
     /// only in a plan for training
     pub training: Option<TrainingPrograms>,
@@ -53,7 +53,7 @@ pub struct Programs {
 /// The programs that need gradients.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainingPrograms {
-    /// adds the micro-batch's gradients
+    /// loss and gradients of the micro-batch
     pub backward: ProgramId,
     /// one Adam step
     pub update: ProgramId,
@@ -80,7 +80,9 @@ pub struct Arenas {
 pub struct Tensors {
     /// the step's uniform
     pub step: Tensor,
-    /// `[N, S, S]` 8-bit RGBA
+    /// `[N]`: which pictures of `rgba` the micro-batch consists of
+    pub which: Tensor,
+    /// `[kept + N, S, S]` 8-bit RGBA: those kept on the device, and room for a micro-batch behind them
     pub rgba: Tensor,
     /// `[N, S, S, 4]`
     pub x: Tensor,
@@ -96,8 +98,21 @@ pub struct Tensors {
     pub recon: Tensor,
     /// `[N, S, S]` 8-bit RGBA
     pub pictures: Tensor,
+    /// `[N]`: divergence of each picture, in nats
+    pub kl: Tensor,
     /// `[4]`: BCE and KL of the batch, in nats
     pub totals: Tensor,
+}
+
+/// How many pictures a plan is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Extent {
+    /// pictures of a step
+    pub batch: u32,
+    /// pictures computed at once
+    pub micro: u32,
+    /// pictures kept on the device from step to step
+    pub kept: u32,
 }
 
 /// A model's plan for micro-batches of a given size.
@@ -106,6 +121,8 @@ pub struct Network {
     pub config: ModelConfig,
     /// pictures in a micro-batch
     pub micro: u32,
+    /// whether a step has several micro-batches, whose gradients add up
+    pub accumulate: bool,
     /// where parameters lie
     pub layout: Layout,
     /// the arenas
@@ -162,7 +179,9 @@ impl Recorder<'_> {
     }
 
     fn bias_grad(&mut self, label: &str, dy: Tensor, layer: Layer, grads: BufferId) {
-        bias_grad(self.plan, self.program, &format!("{label} bias gradient"), dy, layer.bias.of(grads));
+        let label = format!("{label} bias gradient");
+        let to = (dy, layer.bias.of(grads));
+        bias_grad(self.plan, self.program, &label, to, self.network.gradient());
     }
 }
 
@@ -198,14 +217,15 @@ pub fn micro_batch(config: &ModelConfig, batch: u32, target: &Target) -> Result<
 }
 
 impl Network {
-    /// Records the plan of `config` for micro-batches of `micro` pictures; `training` adds gradients and Adam.
-    pub fn record(config: &ModelConfig, micro: u32, tuning: &Tuning, training: bool) -> (Self, Plan) {
+    /// Records the plan of `config`; `training` adds gradients and Adam.
+    pub fn record(config: &ModelConfig, extent: Extent, tuning: &Tuning, training: bool) -> (Self, Plan) {
+        let micro = extent.micro;
         let mut plan = Plan::new();
         let layout = Layout::new(config);
         let mut arena = |name: &str| plan.buffer(name, layout.len, Usage::State);
         let params = arena("parameters");
         let moments = training.then(|| ["gradients", "first moments", "second moments"].map(&mut arena));
-        let tensors = allocate(&mut plan, config, micro);
+        let tensors = allocate(&mut plan, config, micro, extent.kept);
         let acts = Activations::new(&mut plan, "", config, micro, tensors.x);
         let tensors = Tensors { logits: acts.decoder[4], ..tensors };
         let programs = Programs {
@@ -224,7 +244,8 @@ impl Network {
             }),
         };
         let arenas = Arenas { params, training: moments };
-        let network = Self { config: *config, micro, layout, arenas, tensors, programs };
+        let accumulate = extent.batch > micro;
+        let network = Self { config: *config, micro, accumulate, layout, arenas, tensors, programs };
         network.record_forward(&mut plan, tuning, &acts);
         if let (Some(programs), Some(arenas)) = (programs.training, moments) {
             network.record_backward(&mut plan, tuning, &acts, (programs.backward, arenas[0]));
@@ -233,12 +254,19 @@ impl Network {
         (network, plan)
     }
 
+    /// What happens to a gradient: it is stored, or added to that of the micro-batches before.
+    fn gradient(&self) -> Epilogue {
+        if self.accumulate { Epilogue::Accumulate } else { Epilogue::None }
+    }
+
     fn record_forward(&self, plan: &mut Plan, tuning: &Tuning, acts: &Activations) {
         let t = &self.tensors;
         let (rows, quads) = (self.micro, padded(self.config.latent) / 4);
         let pixels = self.micro * self.config.size * self.config.size;
         let at = self.programs;
-        plan.dispatch(at.unpack, "unpack", Unpack { pixels }, &[t.rgba, t.x]);
+        let [slots, ..] = t.rgba.shape.dims() else { unreachable!("rgba has three dimensions") };
+        let op = Unpack { images: self.micro, pixels: pixels / self.micro, slots: *slots };
+        plan.dispatch(at.unpack, "unpack", op, &[t.which, t.rgba, t.x]);
 
         let mut r = Recorder { plan, network: self, tuning, program: at.encode };
         for i in 0..4 {
@@ -261,7 +289,7 @@ impl Network {
         plan.clear(at.prior, t.heads.buffer);
         plan.dispatch(at.draw, "normals", Normal { rows, quads }, &[t.step, t.eps]);
         let op = Reparameterize { rows, latent: self.config.latent, quads };
-        plan.dispatch(at.reparameterize, "reparameterize", op, &[t.heads, t.eps, t.z]);
+        plan.dispatch(at.reparameterize, "reparameterize", op, &[t.step, t.heads, t.eps, t.z, t.kl]);
 
         let mut r = Recorder { plan, network: self, tuning, program: at.decode };
         let layer = self.layout.decoder_input;
@@ -285,20 +313,31 @@ impl Network {
         self.record_loss(plan);
     }
 
+    /// The loss alone, for pictures that are not trained on.
     fn record_loss(&self, plan: &mut Plan) {
-        let (t, at) = (&self.tensors, self.programs.loss);
-        let (rows, quads) = (self.micro, padded(self.config.latent) / 4);
-        plan.clear(self.programs.begin, t.totals.buffer);
-        if let Some([gradients, ..]) = self.arenas.training {
+        plan.clear(self.programs.begin, self.tensors.totals.buffer);
+        if let Some([gradients, ..]) = self.arenas.training.filter(|_| self.accumulate) {
             plan.clear(self.programs.begin, gradients);
         }
-        let op = Bce::new(self.micro, self.config.size * self.config.size);
-        let parts = plan.tensor("bce parts", &op.parts());
-        let kl = plan.tensor("kl rows", &[rows]);
-        plan.dispatch(at, "bce", op, &[t.step, t.logits, t.x, parts]);
-        plan.dispatch(at, "kl", Kl { rows, quads }, &[t.step, t.heads, kl]);
-        plan.dispatch(at, "bce total", Sum { len: parts.len(), slot: 0 }, &[parts, t.totals]);
-        plan.dispatch(at, "kl total", Sum { len: rows, slot: 1 }, &[kl, t.totals]);
+        let nowhere = plan.tensor("no gradient", &[4]);
+        self.record_bce(plan, self.programs.loss, None, (nowhere, nowhere));
+    }
+
+    /// Adds cross-entropy and divergence to `totals`; with `dlogits`, its gradient and its sums too.
+    fn record_bce(
+        &self,
+        plan: &mut Plan,
+        program: ProgramId,
+        dlogits: Option<Tensor>,
+        (nowhere, dbias): (Tensor, Tensor),
+    ) {
+        let t = &self.tensors;
+        let op = Bce::new(self.micro, self.config.size * self.config.size, dlogits.is_some());
+        let len = op.parts().iter().product();
+        let parts = Tensor { shape: Shape::new(&op.parts()), ..plan.scratch(len) };
+        plan.dispatch(program, "bce", op, &[t.step, t.logits, t.x, dlogits.unwrap_or(nowhere), parts]);
+        let op = Totals::new(len / 4, self.micro, self.accumulate && dlogits.is_some());
+        plan.dispatch(program, "totals", op, &[parts, t.kl, t.totals, dbias]);
     }
 
     /// The forward list in reverse: for each layer the gradients of weight and bias, then of its input.
@@ -317,8 +356,8 @@ impl Network {
             [("dz", t.z), ("dheads", t.heads)].map(|(name, of)| plan.tensor(name, of.shape.dims()));
         let mut r = Recorder { plan, network: self, tuning, program };
 
-        let op = BceBackward { images: self.micro, pixels: self.config.size * self.config.size };
-        r.op("bce backward", op, &[t.step, t.logits, t.x, d.decoder[4]]);
+        let dbias = self.layout.decoder[3].bias.of(grads);
+        self.record_bce(r.plan, program, Some(d.decoder[4]), (dbias, dbias));
         for i in (0..4).rev() {
             let (x, dx, dy) = (acts.decoder[i], d.decoder[i], d.decoder[i + 1]);
             let layer = self.layout.decoder[i];
@@ -326,8 +365,11 @@ impl Network {
             let out = layer.weight.of(grads);
             let operands = Operands { left: x, right: dy, aux: None, out };
             let op = Conv2dWeightGrad::from(sizes);
-            r.gemm(&format!("{name} weight gradient"), op, Epilogue::Accumulate, &operands);
-            r.bias_grad(&name, dy, layer, grads);
+            r.gemm(&format!("{name} weight gradient"), op, self.gradient(), &operands);
+            // that of the last layer came with the loss
+            if i < 3 {
+                r.bias_grad(&name, dy, layer, grads);
+            }
             // x is the output of a ReLU, except the first, which comes from decoder_input
             let (epilogue, aux) = if i > 0 { (Epilogue::Mask, Some(x)) } else { (Epilogue::None, None) };
             let operands = Operands { left: dy, right: r.param(layer.weight), aux, out: dx };
@@ -347,8 +389,7 @@ impl Network {
             &Operands { left: dy, right: weight, aux: None, out: dz },
         );
         let op = ReparameterizeBackward { rows, latent: self.config.latent, quads };
-        r.op("reparameterize backward", op, &[t.heads, t.eps, dz, dheads]);
-        r.op("kl backward", KlBackward { rows, quads }, &[t.step, t.heads, dheads]);
+        r.op("reparameterize backward", op, &[t.step, t.heads, t.eps, dz, dheads]);
         let features = acts.encoder[4].reshape(&[rows, flat]);
         self.linear_backward(&mut r, "heads", self.layout.heads, (features, dh), grads);
         let op = LinearInputGrad { rows, inputs: flat, outputs: 8 * quads };
@@ -364,7 +405,7 @@ impl Network {
             let out = layer.weight.of(grads);
             let operands = Operands { left: dy, right: x, aux: None, out };
             let op = Conv2dWeightGrad::from(sizes);
-            r.gemm(&format!("{name} weight gradient"), op, Epilogue::Accumulate, &operands);
+            r.gemm(&format!("{name} weight gradient"), op, self.gradient(), &operands);
             r.bias_grad(&name, dy, layer, grads);
             if i > 0 {
                 let operands = Operands { left: dy, right: r.param(layer.weight), aux: Some(x), out: dx };
@@ -385,7 +426,7 @@ impl Network {
         let [rows, inputs] = [0, 1].map(|i| x.shape.dims()[i]);
         let op = LinearWeightGrad { rows, inputs, outputs: dy.shape.dims()[1] };
         let operands = Operands { left: dy, right: x, aux: None, out: layer.weight.of(grads) };
-        r.gemm(&format!("{name} weight gradient"), op, Epilogue::Accumulate, &operands);
+        r.gemm(&format!("{name} weight gradient"), op, self.gradient(), &operands);
         r.bias_grad(name, dy, layer, grads);
     }
 
@@ -406,13 +447,14 @@ impl Network {
 }
 
 /// The tensors at the border; `logits` is filled in with the activations.
-fn allocate(plan: &mut Plan, config: &ModelConfig, micro: u32) -> Tensors {
+fn allocate(plan: &mut Plan, config: &ModelConfig, micro: u32, kept: u32) -> Tensors {
     let (size, z) = (config.size, padded(config.latent));
     let step = plan.buffer("step", Step::shape().len().into(), Usage::Uniform);
     let x = plan.tensor("x", &[micro, size, size, 4]);
     Tensors {
         step: Tensor { buffer: step, offset: 0, shape: Step::shape() },
-        rgba: plan.tensor("rgba", &[micro, size, size]),
+        which: plan.tensor("which", &[micro]),
+        rgba: plan.tensor("rgba", &[kept + micro, size, size]),
         x,
         heads: plan.tensor("heads", &[micro, 2, z]),
         eps: plan.tensor("eps", &[micro, z]),
@@ -420,6 +462,7 @@ fn allocate(plan: &mut Plan, config: &ModelConfig, micro: u32) -> Tensors {
         logits: x,
         recon: plan.tensor("recon", &[micro, size, size, 4]),
         pictures: plan.tensor("pictures", &[micro, size, size]),
+        kl: plan.tensor("kl", &[micro]),
         totals: plan.tensor("totals", &[SLOTS]),
     }
 }

@@ -1,22 +1,26 @@
 //! Training steps, validation, samples and reconstructions of 8-bit pictures; the probe of the golden tests.
 
 use super::init::Weights;
-use super::vae::{Loss, StepSettings, Vae, loss_of, pad};
+use super::vae::{Input, Loss, StepSettings, Vae, loss_of, pad};
 use crate::error::Result;
-use crate::gpu::ProgramId;
+use crate::gpu::{ProgramId, Timings};
 use crate::ops::latent::padded;
 use crate::ops::{Step, Stream};
 
 impl Vae {
-    /// One step of Adam on `count` pictures of 8-bit RGBA; its loss comes out of [`Vae::losses`] under
-    /// `settings.step`, some steps later.
+    /// One step of Adam on `count` pictures; its loss comes out of [`Vae::losses`] under `settings.step`, some
+    /// steps later.
     ///
     /// # Errors
     /// If the device is lost or out of memory.
-    pub fn train_step(&mut self, rgba: &[u32], count: u32, settings: &StepSettings) -> Result<()> {
+    pub fn train_step(&mut self, pictures: Input<'_>, count: u32, settings: &StepSettings) -> Result<()> {
         let (training, _) = self.training()?;
         let programs = self.network.programs;
-        assert!(count > 0, "train_step: no pictures");
+        assert!(
+            (1..=self.batch()).contains(&count),
+            "train_step: {count} pictures, built for {}",
+            self.batch()
+        );
         self.runner.run(&[programs.begin])?;
         for (first, n) in self.micro_batches(count as usize) {
             let step = Step {
@@ -26,11 +30,11 @@ impl Vae {
                 stream: Stream::Training as u32,
                 ..self.step(first, n)
             };
-            self.write_rgba(rgba, first, n);
+            self.write_rgba(pictures, first, n);
             self.write_step(step.seeded(settings.seed).with_adam(settings.lr, settings.step));
             self.runner.run(&[programs.unpack])?;
             self.runner.run(&programs.forward())?;
-            self.runner.run(&[programs.loss, training.backward])?;
+            self.runner.run(&[training.backward])?;
         }
         self.runner.run(&[training.update])?;
         self.runner.request(&self.network.tensors.totals, settings.step)
@@ -45,12 +49,33 @@ impl Vae {
         Ok(arrived.into_iter().map(|(step, totals)| (step, loss_of(&totals))).collect())
     }
 
-    /// The loss of `count` held-out pictures of 8-bit RGBA, z drawn from the validation stream; `first` is the
+    /// Switches the recording of every dispatch's time on or off; the steps compute the same bits either way.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn profile(&mut self, on: bool) -> Result<()> {
+        self.runner.profile(on)
+    }
+
+    /// Waits for all steps and hands out the times recorded since the last call.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn timings(&mut self) -> Result<Timings> {
+        self.runner.timings()
+    }
+
+    /// How often work was handed to the device so far.
+    pub fn submits(&self) -> u64 {
+        self.runner.submits()
+    }
+
+    /// The loss of `count` held-out pictures, z drawn from the validation stream; `first` is the
     /// index of the first of them, so that every picture has its own draws, the same each time.
     ///
     /// # Errors
     /// If the device is lost or out of memory.
-    pub fn evaluate(&mut self, rgba: &[u32], count: u32, first: u32, seed: u64) -> Result<Loss> {
+    pub fn evaluate(&mut self, pictures: Input<'_>, count: u32, first: u32, seed: u64) -> Result<Loss> {
         let programs = self.network.programs;
         self.runner.run(&[programs.begin])?;
         for (begin, n) in self.micro_batches(count as usize) {
@@ -59,7 +84,7 @@ impl Vae {
                 stream: Stream::Validation as u32,
                 ..self.step(begin + first as usize, n)
             };
-            self.write_rgba(rgba, begin, n);
+            self.write_rgba(pictures, begin, n);
             self.write_step(step.seeded(seed));
             self.runner.run(&[programs.unpack])?;
             self.runner.run(&programs.forward())?;
@@ -92,7 +117,7 @@ impl Vae {
         let p = self.network.programs;
         let mut out = Vec::new();
         for (first, n) in self.micro_batches(count as usize) {
-            self.write_rgba(rgba, first, n);
+            self.write_rgba(Input::Rgba(rgba), first, n);
             self.write_step(self.step(first, n)); // scale 0: no noise
             self.runner.run(&[p.unpack])?;
             self.runner.run(&p.forward())?;
@@ -128,7 +153,7 @@ impl Vae {
         self.runner.write_f32(&t.eps, &eps.chunks(latent).flat_map(pad).collect::<Vec<f32>>());
         let step = Step { beta: settings.beta as f32, ..self.step(0, count) };
         self.write_step(step.with_adam(settings.lr, settings.step));
-        let forward: [ProgramId; 6] = [p.begin, p.encode, p.reparameterize, p.decode, p.picture, p.loss];
+        let forward: [ProgramId; 5] = [p.begin, p.encode, p.reparameterize, p.decode, p.picture];
         self.runner.run(&forward)?;
         self.runner.run(&[training.backward])?;
         let gradients = self.gradients()?;

@@ -1,7 +1,7 @@
 //! The model as a caller uses it: pictures in, latents, pictures and losses out, batch by batch.
 
 use super::init::Weights;
-use super::network::{Network, TrainingPrograms, micro_batch};
+use super::network::{Extent, Network, TrainingPrograms, micro_batch};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::gpu::{Adapter, BufferId, GpuRunner, Plan, Runner, Target, TwinRunner};
@@ -15,6 +15,8 @@ pub enum Place<'a> {
     Gpu(&'a Adapter),
     /// On an adapter, in the forms that were chosen for it.
     Tuned(&'a Adapter, &'a Tuning),
+    /// There too, with timestamps where it has them, for [`Vae::profile`].
+    Timed(&'a Adapter, &'a Tuning),
     /// On the CPU twins: slow, exact, for tests.
     Twins,
 }
@@ -23,7 +25,7 @@ impl Place<'_> {
     /// What a plan needs to know of it.
     pub fn target(&self) -> Target {
         match self {
-            Self::Gpu(adapter) | Self::Tuned(adapter, _) => adapter.target(),
+            Self::Gpu(adapter) | Self::Tuned(adapter, _) | Self::Timed(adapter, _) => adapter.target(),
             Self::Twins => Target::twins(),
         }
     }
@@ -31,6 +33,7 @@ impl Place<'_> {
     fn runner(&self, plan: Plan) -> Result<Box<dyn Runner>> {
         Ok(match self {
             Self::Gpu(adapter) | Self::Tuned(adapter, _) => Box::new(GpuRunner::new(adapter, plan)?),
+            Self::Timed(adapter, _) => Box::new(GpuRunner::timed(adapter, plan)?),
             Self::Twins => Box::new(TwinRunner::new(plan)),
         })
     }
@@ -47,6 +50,8 @@ pub struct Build {
     pub micro: Option<u32>,
     /// with gradients and Adam
     pub training: bool,
+    /// pictures kept on the device from step to step, see [`Vae::keep`]
+    pub kept: u32,
 }
 
 impl Build {
@@ -89,7 +94,12 @@ impl Build {
     pub fn plan_with(&self, target: &Target, tuning: &Tuning) -> Result<(Network, Plan)> {
         let config = self.config.checked()?;
         let micro = self.micro(target)?;
-        Ok(Network::record(&config, micro, tuning, self.training))
+        Ok(Network::record(
+            &config,
+            Extent { batch: self.batch, micro, kept: self.kept },
+            tuning,
+            self.training,
+        ))
     }
 }
 
@@ -139,6 +149,16 @@ pub struct Vae {
     pub(super) network: Network,
     pub(super) runner: Box<dyn Runner>,
     batch: u32,
+    kept: u32,
+}
+
+/// The pictures of a batch.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// 8-bit RGBA, `[N, S, S]`
+    Rgba(&'a [u32]),
+    /// the slots of N pictures that are on the device, see [`Vae::keep`]
+    Kept(&'a [u32]),
 }
 
 impl Vae {
@@ -159,10 +179,10 @@ impl Vae {
     pub fn empty(place: Place<'_>, build: Build) -> Result<Self> {
         let target = place.target();
         let (network, plan) = match place {
-            Place::Tuned(_, tuning) => build.plan_with(&target, tuning)?,
+            Place::Tuned(_, tuning) | Place::Timed(_, tuning) => build.plan_with(&target, tuning)?,
             Place::Gpu(_) | Place::Twins => build.plan(&target)?,
         };
-        Ok(Self { network, runner: place.runner(plan)?, batch: build.batch })
+        Ok(Self { network, runner: place.runner(plan)?, batch: build.batch, kept: build.kept })
     }
 
     /// The architecture.
@@ -178,6 +198,29 @@ impl Vae {
     /// Pictures computed at once.
     pub fn micro(&self) -> u32 {
         self.network.micro
+    }
+
+    /// Pictures that there is room for on the device from step to step.
+    pub fn kept(&self) -> u32 {
+        self.kept
+    }
+
+    /// Puts pictures of 8-bit RGBA, `[N, S, S]`, into the slots from `first` on, where they stay: steps then name
+    /// slots ([`Input::Kept`]) and upload nothing. Waits until they are there: what is written and not yet sent is
+    /// held by the host.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    ///
+    /// # Panics
+    /// If the model was built to keep fewer.
+    pub fn keep(&mut self, first: u32, rgba: &[u32]) -> Result<()> {
+        let pixels = self.pixels();
+        let count = whole(rgba.len(), pixels, "keep: rgba", "[N, S, S]") as u32;
+        assert!(first + count <= self.kept, "keep: {count} pictures from slot {first} on, of {}", self.kept);
+        let slots = self.network.tensors.rgba.slice(first * pixels as u32, count * pixels as u32);
+        self.runner.write(&slots, rgba);
+        self.runner.read(&self.network.tensors.totals).map(|_| ())
     }
 
     /// The recorded plan.
@@ -399,9 +442,19 @@ impl Vae {
         self.runner.write(&self.network.tensors.step, bytemuck::cast_slice(&[step]));
     }
 
-    pub(super) fn write_rgba(&mut self, rgba: &[u32], first: usize, count: usize) {
-        let pixels = self.pixels();
-        self.runner.write(&self.network.tensors.rgba, &rgba[first * pixels..(first + count) * pixels]);
+    /// Makes pictures `first..first + count` of a batch the micro-batch.
+    pub(super) fn write_rgba(&mut self, pictures: Input<'_>, first: usize, count: usize) {
+        let (rgba, which) = (self.network.tensors.rgba, self.network.tensors.which);
+        let slots = match pictures {
+            Input::Kept(slots) => slots[first..first + count].to_vec(),
+            Input::Rgba(rgba_of) => {
+                let pixels = self.pixels();
+                let room = rgba.slice(self.kept * pixels as u32, (count * pixels) as u32);
+                self.runner.write(&room, &rgba_of[first * pixels..(first + count) * pixels]);
+                (self.kept..self.kept + count as u32).collect()
+            }
+        };
+        self.runner.write(&which, &slots);
     }
 
     pub(super) fn write_pictures(&mut self, pictures: &[f32]) {

@@ -7,18 +7,20 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::adam::Adam;
-use super::bce::{Bce, BceBackward};
+use super::bce::{Bce, Totals};
+use super::ceiling::{CeilingCopy, CeilingFma};
 use super::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use super::gemm::{Epilogue, Gemm, Product};
-use super::latent::{Kl, KlBackward, Reparameterize, ReparameterizeBackward};
+use super::latent::{Reparameterize, ReparameterizeBackward};
 use super::linear::{Linear, LinearInputGrad, LinearWeightGrad};
 use super::normal::Normal;
 use super::picture::{Picture, Unpack};
-use super::reduce::{BiasGrad, SplitSum, Sum};
+use super::reduce::{BiasGrad, SplitSum};
 use super::step::{Step, Stream};
 use super::sweep::Sweep;
 use super::tuning::SWEEPS;
 use super::variant::Variant;
+use super::worst::Worst;
 use crate::error::Result;
 use crate::gpu::kernel::Access;
 use crate::gpu::{Adapter, GpuRunner, Op, Plan, ProgramId, Runner, Shape, Target, Tensor, TwinRunner};
@@ -97,10 +99,7 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, produ
             let name = format!("{label} {}", variant.name());
             let forms = [
                 case(&name, Gemm { product, variant, splits: 1, epilogue }),
-                case(
-                    format!("{name} split"),
-                    Gemm { product, variant, splits: 3, epilogue: Epilogue::None },
-                ),
+                case(format!("{name} split"), Gemm { product, variant, splits: 3, epilogue: Epilogue::None }),
                 update(
                     format!("{name} added"),
                     Gemm { product, variant, splits: 1, epilogue: Epilogue::Accumulate },
@@ -155,8 +154,13 @@ fn reductions(all: &mut Vec<Case>, large: bool) {
     for (rows, channels) in [(1, 4), (37, 12), (1000, 4), (300, 516), (20_000, 8)] {
         all.push(case(format!("bias_grad {rows}x{channels}"), BiasGrad::new(rows, channels)));
     }
-    for len in [1, 63, 65, 1000] {
-        all.push(update(format!("sum {len}"), Sum { len, slot: 1 }));
+    for (parts, rows) in [(1, 1), (63, 65), (1000, 3)] {
+        for accumulate in [false, true] {
+            all.push(update(format!("totals {parts}, {rows}"), Totals::new(parts, rows, accumulate)));
+        }
+    }
+    for len in [4, 260, 70_000] {
+        all.push(case(format!("worst {len}"), Worst::new(len, 1e-3, 1e-2)));
     }
     if large {
         // more than 65,535 workgroups
@@ -171,13 +175,13 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
         all.push(case(format!("reparameterize {rows}x{latent}"), Reparameterize { rows, latent, quads }));
         let op = ReparameterizeBackward { rows, latent, quads };
         all.push(case(format!("reparameterize_backward {rows}x{latent}"), op));
-        all.push(case(format!("kl {rows}x{latent}"), Kl { rows, quads }));
-        all.push(update(format!("kl_backward {rows}x{latent}"), KlBackward { rows, quads }));
     }
     for (images, pixels) in [(1, 1), (3, 300), (3, 2304)] {
-        all.push(case(format!("bce {images}x{pixels}"), Bce::new(images, pixels)));
-        all.push(case(format!("bce_backward {images}x{pixels}"), BceBackward { images, pixels }));
-        all.push(case(format!("unpack {}", images * pixels), Unpack { pixels: images * pixels }));
+        all.push(update(format!("bce {images}x{pixels}"), Bce::new(images, pixels, false)));
+        all.push(case(format!("bce with gradient {images}x{pixels}"), Bce::new(images, pixels, true)));
+        for slots in [1, 7] {
+            all.push(case(format!("unpack {images}x{pixels} of {slots}"), Unpack { images, pixels, slots }));
+        }
         all.push(case(format!("picture {}", images * pixels), Picture { pixels: images * pixels }));
     }
     for [threads, each] in SWEEPS {
@@ -186,8 +190,12 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
             all.push(update(format!("adam {len}, {threads} threads, {each} each"), op));
         }
     }
+    for quads in [1, 65, 1000] {
+        all.push(case(format!("ceiling_fma {quads}"), CeilingFma { quads, rounds: quads % 7 }));
+        all.push(case(format!("ceiling_copy {quads}"), CeilingCopy { quads }));
+    }
     if large {
-        all.push(case("unpack, two rows of groups", Unpack { pixels: 64 * 65_600 }));
+        all.push(case("unpack, two rows of groups", Unpack { images: 64, pixels: 65_600, slots: 2 }));
     }
 }
 
@@ -220,7 +228,9 @@ fn tolerance(op: &dyn Op, output: &str, len: u32) -> Tolerance {
         (_, "rgba") => Tolerance { abs: 1.0, rel: 0.0 }, // bytes: the sigmoid may round to either side
         ("conv2d" | "conv2d_transpose" | "conv2d_weight_grad", _) => Tolerance::reduction(terms),
         ("linear" | "linear_input_grad" | "linear_weight_grad", _) => Tolerance::reduction(terms),
-        ("split_sum" | "bias_grad" | "sum" | "bce" | "kl", _) => Tolerance::reduction(terms),
+        ("split_sum" | "bias_grad" | "totals", _) | ("bce", "parts") => Tolerance::reduction(terms),
+        (_, "kl") => Tolerance::reduction(terms),
+        ("ceiling_copy", _) => Tolerance::EXACT,
         ("unpack", _) => Tolerance { abs: 1e-7, rel: 0.0 }, // a division may be a multiplication by 1/255
         _ => Tolerance::ELEMENTWISE,
     }
@@ -243,6 +253,7 @@ fn fill(name: &str, shape: Shape, poison: bool, rows: u32, rng: &mut ChaCha8Rng)
     let word = |rng: &mut ChaCha8Rng| match name {
         _ if poison => f32::NAN.to_bits(),
         "rgba" => rng.random(),
+        "which" => rng.random_range(0..9), // some are out of range
         "moment2" => normal(rng).abs().to_bits(),
         _ => normal(rng).to_bits(),
     };

@@ -6,6 +6,7 @@
 pub mod adam;
 pub mod bce;
 pub mod cases;
+pub mod ceiling;
 pub mod conv2d;
 pub mod gemm;
 pub mod latent;
@@ -17,6 +18,47 @@ pub mod step;
 pub mod sweep;
 pub mod tuning;
 pub mod variant;
+pub mod worst;
 
 pub use step::{Step, Stream};
 pub use tuning::Tuning;
+
+use crate::gpu::Source;
+use crate::wgsl;
+
+/// Every file in `shaders/`: together they decide what a kernel computes and how fast.
+pub const SHADERS: &[Source] = &[
+    wgsl!("adam.wgsl"),
+    wgsl!("bce.wgsl"),
+    wgsl!("bias_grad.wgsl"),
+    wgsl!("ceiling_copy.wgsl"),
+    wgsl!("ceiling_fma.wgsl"),
+    wgsl!("conv2d.wgsl"),
+    wgsl!("conv2d_transpose.wgsl"),
+    wgsl!("conv2d_weight_grad.wgsl"),
+    wgsl!("epilogue.wgsl"),
+    wgsl!("gemm.wgsl"),
+    wgsl!("gemm_direct.wgsl"),
+    wgsl!("gemm_stage.wgsl"),
+    wgsl!("gemm_subgroup.wgsl"),
+    wgsl!("gemm_tile.wgsl"),
+    wgsl!("kl.wgsl"),
+    wgsl!("linear.wgsl"),
+    wgsl!("linear_input_grad.wgsl"),
+    wgsl!("linear_weight_grad.wgsl"),
+    wgsl!("normal.wgsl"),
+    wgsl!("philox.wgsl"),
+    wgsl!("picture.wgsl"),
+    wgsl!("reparameterize.wgsl"),
+    wgsl!("reparameterize_backward.wgsl"),
+    wgsl!("sigmoid.wgsl"),
+    wgsl!("split_sum.wgsl"),
+    wgsl!("step.wgsl"),
+    wgsl!("subgroup_broadcast.wgsl"),
+    wgsl!("subgroup_shuffle.wgsl"),
+    wgsl!("sweep.wgsl"),
+    wgsl!("totals.wgsl"),
+    wgsl!("tree_sum.wgsl"),
+    wgsl!("unpack.wgsl"),
+    wgsl!("worst.wgsl"),
+];

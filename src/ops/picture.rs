@@ -7,10 +7,14 @@ use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 params! {
-    /// `x[pixels, 4] = rgba / 255`, the fourth channel zero.
+    /// `x[N, pixels, 4] = rgba[which[N], pixels] / 255`, the fourth channel zero.
     pub struct Unpack {
-        /// of all pictures together
+        /// N
+        images: u32,
+        /// pixels of a picture
         pixels: u32,
+        /// pictures in `rgba`
+        slots: u32,
     }
 }
 
@@ -24,21 +28,32 @@ impl Op for Unpack {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        vec![("rgba", Shape::new(&[self.pixels])), ("x", Shape::new(&[self.pixels, 4]))]
+        vec![
+            ("which", Shape::new(&[self.images])),
+            ("rgba", Shape::new(&[self.slots, self.pixels])),
+            ("x", Shape::new(&[self.images, self.pixels, 4])),
+        ]
     }
 
     fn groups(&self) -> u64 {
-        u64::from(self.pixels).div_ceil(64)
+        u64::from(self.images * self.pixels).div_ceil(64)
     }
 
     fn flops(&self) -> u64 {
-        3 * u64::from(self.pixels)
+        3 * u64::from(self.images * self.pixels)
+    }
+
+    /// Only what is read of the pictures counts, not all that are kept.
+    fn bytes(&self) -> Option<u64> {
+        Some(20 * u64::from(self.images * self.pixels))
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [rgba, x] = buffers else { panic!("unpack: {} operands", buffers.len()) };
-        for (word, pixel) in rgba.iter().zip(x.chunks_mut(4)) {
-            let [r, g, b, _] = word.to_bits().to_le_bytes();
+        let [which, rgba, x] = buffers else { panic!("unpack: {} operands", buffers.len()) };
+        let pixels = self.pixels as usize;
+        for (at, pixel) in x.chunks_mut(4).enumerate() {
+            let slot = which[at / pixels].to_bits().min(self.slots - 1) as usize;
+            let [r, g, b, _] = rgba[slot * pixels + at % pixels].to_bits().to_le_bytes();
             pixel.copy_from_slice(&[r, g, b, 0].map(|byte| (f64::from(byte) / 255.0) as f32));
         }
     }

@@ -1,4 +1,4 @@
-//! Sums in fixed order: the parts of a split product, the columns of a matrix, the partial sums of a loss.
+//! Sums in fixed order: the parts of a split product, the columns of a matrix.
 
 use super::gemm::Epilogue;
 use crate::gpu::kernel::{Constant, Kernel, Params};
@@ -129,54 +129,18 @@ impl Op for BiasGrad {
     }
 }
 
-/// Records `out[C] += column sums of dy[.., C]`.
-pub fn bias_grad(plan: &mut Plan, program: ProgramId, label: &str, dy: Tensor, out: Tensor) {
+/// Records `out[C]` = column sums of `dy[.., C]`, or `+=`.
+pub fn bias_grad(
+    plan: &mut Plan,
+    program: ProgramId,
+    label: &str,
+    (dy, out): (Tensor, Tensor),
+    epilogue: Epilogue,
+) {
     let channels = out.len();
     let op = BiasGrad::new(dy.len() / channels, channels);
     let parts = plan.scratch(op.parts * channels);
     plan.dispatch(program, label, op, &[dy, parts]);
-    let sum = SplitSum::new(op.parts, channels, channels, Epilogue::Accumulate);
+    let sum = SplitSum::new(op.parts, channels, channels, epilogue);
     plan.dispatch(program, format!("{label}, parts"), sum, &[parts, dy.slice(0, 4), out]);
-}
-
-params! {
-    /// `out[slot] += sum of x[len]`, a small sum by one workgroup.
-    pub struct Sum {
-        /// elements
-        len: u32,
-        /// which element of `out`
-        slot: u32,
-    }
-}
-
-/// Elements of the tensor of loss totals.
-pub const SLOTS: u32 = 4;
-
-impl Op for Sum {
-    fn kernel(&self) -> Kernel {
-        Kernel { name: "sum", files: vec![wgsl!("sum.wgsl"), wgsl!("tree_sum.wgsl")] }
-    }
-
-    fn params(&self) -> Vec<Constant> {
-        self.values()
-    }
-
-    fn operands(&self) -> Vec<(&'static str, Shape)> {
-        vec![("x", Shape::new(&[self.len])), ("out", Shape::new(&[SLOTS]))]
-    }
-
-    fn groups(&self) -> u64 {
-        1
-    }
-
-    fn flops(&self) -> u64 {
-        self.len.into()
-    }
-
-    fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [x, out] = buffers else { panic!("sum: {} operands", buffers.len()) };
-        let total: f64 = x.iter().map(|&v| f64::from(v)).sum();
-        let slot = &mut out[self.slot as usize];
-        *slot = (f64::from(*slot) + total) as f32;
-    }
 }

@@ -118,12 +118,7 @@ const MAX_PARTS_BYTES: u64 = 64 << 20;
 impl Defaults {
     fn of(target: &Target) -> Self {
         let large = Variant::Tile { threads: [16, 8], blocks: [2, 2], depth: 8, buffers: 2 };
-        let gpu = Self {
-            wide: vec![Variant::PLAIN],
-            narrow: Variant::NARROW,
-            busy: 512,
-            sweep: [64, 1],
-        };
+        let gpu = Self { wide: vec![Variant::PLAIN], narrow: Variant::NARROW, busy: 512, sweep: [64, 1] };
         match (target.software, target.discrete) {
             // loads cost more than arithmetic, and there are as many workers as cores
             (true, _) => match Variant::shared(target, 2, 1) {
@@ -211,8 +206,9 @@ impl Tuning {
         self.asked().forms.clone()
     }
 
-    /// The ops with forms that were recorded so far, each once.
-    pub fn ops(&self) -> Vec<Arc<dyn Tunable>> {
-        self.asked().ops.values().cloned().collect()
+    /// The ops with forms that were recorded so far, each once, and the form that it took.
+    pub fn ops(&self) -> Vec<(Arc<dyn Tunable>, Form)> {
+        let asked = self.asked();
+        asked.ops.iter().map(|(key, op)| (op.clone(), asked.forms[key])).collect()
     }
 }

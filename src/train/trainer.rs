@@ -12,10 +12,12 @@ use crate::checkpoint::{self, Best, Checkpoint, State};
 use crate::config::TrainConfig;
 use crate::data::{self, Batch, Loader, Pictures};
 use crate::error::{Error, Result};
-use crate::model::{Loss, StepSettings, Vae};
+use crate::model::{Input, Loss, StepSettings, Vae};
 
 /// Batches prepared ahead of the GPU.
 const PREFETCH: usize = 3;
+/// Pictures that are put on the device at a time: what the host holds twice.
+const CHUNK: usize = 64;
 /// Pictures in the grid of samples, 4 x 4.
 const SAMPLES: u32 = 16;
 /// Pictures of a row in the grid of reconstructions.
@@ -47,6 +49,8 @@ pub struct Trainer {
     metrics: MetricsFile,
     state: State,
     stop: Arc<AtomicBool>,
+    /// whether the training pictures are on the device
+    kept: bool,
     /// epoch, step in epoch and pictures of the steps whose loss is not back yet
     pending: HashMap<u64, (u64, u32)>,
     last_log: (Instant, u64),
@@ -87,7 +91,8 @@ impl Trainer {
         };
         let metrics = MetricsFile::open(&run.path.join("metrics.jsonl"), &state)?;
         let last_log = (Instant::now(), 0);
-        Ok(Self { vae, data, run, metrics, state, stop, pending: HashMap::new(), last_log })
+        let kept = keep(&mut vae, &data.train);
+        Ok(Self { vae, data, run, metrics, state, stop, kept, pending: HashMap::new(), last_log })
     }
 
     /// Where the training stands.
@@ -120,7 +125,12 @@ impl Trainer {
         observer.epoch_begins(self.state.epoch, steps, self.state.cursor);
         self.last_log = (Instant::now(), 0);
         let first = self.state.cursor as usize;
-        for batch in Loader::start(pictures, order, config.batch_size as usize, first, PREFETCH) {
+        let batches: Box<dyn Iterator<Item = Batch>> = if self.kept {
+            Box::new(data::indices_only(order, config.batch_size as usize, first))
+        } else {
+            Box::new(Loader::start(pictures, order, config.batch_size as usize, first, PREFETCH))
+        };
+        for batch in batches {
             batch.problems.iter().for_each(|problem| observer.skipped(problem));
             self.step(&batch, &config)?;
             self.log(observer, false)?;
@@ -140,9 +150,15 @@ impl Trainer {
         }
         let settings =
             StepSettings { seed: config.seed, step: self.state.step, lr: config.lr, beta: config.beta };
-        let rgba: Vec<u32> = bytemuck::pod_collect_to_vec(&batch.rgba);
+        let rgba: Vec<u32>;
+        let input = if self.kept {
+            Input::Kept(&batch.indices)
+        } else {
+            rgba = bytemuck::pod_collect_to_vec(&batch.rgba);
+            Input::Rgba(&rgba)
+        };
         self.pending.insert(self.state.step, (self.state.cursor, batch.count as u32));
-        self.vae.train_step(&rgba, batch.count as u32, &settings)?;
+        self.vae.train_step(input, batch.count as u32, &settings)?;
         self.state.step += 1;
         Ok(())
     }
@@ -255,7 +271,12 @@ impl Trainer {
         for batch in Loader::start(pictures, order, batch_size as usize, 0, PREFETCH) {
             batch.problems.iter().for_each(|problem| observer.skipped(problem));
             let rgba: Vec<u32> = bytemuck::pod_collect_to_vec(&batch.rgba);
-            let loss = self.vae.evaluate(&rgba, batch.count as u32, batch.step as u32 * batch_size, seed)?;
+            let loss = self.vae.evaluate(
+                Input::Rgba(&rgba),
+                batch.count as u32,
+                batch.step as u32 * batch_size,
+                seed,
+            )?;
             sum.bce += loss.bce;
             sum.kl += loss.kl;
             count += batch.count;
@@ -298,6 +319,22 @@ impl Trainer {
         };
         checkpoint::save(&self.run.checkpoints(), name, &checkpoint)
     }
+}
+
+/// Puts the training pictures on the device where the model was built with room for all of them; steps then
+/// upload nothing. False if there is no room, or a file has become unreadable: then they come batch by batch.
+fn keep(vae: &mut Vae, pictures: &Pictures) -> bool {
+    if (vae.kept() as usize) < pictures.len() {
+        return false;
+    }
+    let all: Vec<usize> = (0..pictures.len()).collect();
+    all.chunks(CHUNK).all(|indices| {
+        let rgb: Result<Vec<_>> = indices.iter().map(|index| pictures.get(*index)).collect();
+        rgb.is_ok_and(|rgb| {
+            let rgba: Vec<u32> = rgb.iter().flat_map(|picture| data::rgba_of(picture)).collect();
+            vae.keep(indices[0] as u32, &rgba).is_ok()
+        })
+    })
 }
 
 /// Writes a picture to both of its places; returns the one that the user looks at.

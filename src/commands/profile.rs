@@ -1,0 +1,255 @@
+//! `wgvae profile`.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use wgvae::config::ModelConfig;
+use wgvae::data::write_whole;
+use wgvae::error::Error;
+use wgvae::gpu::profile::{CLEAR, Row, rows};
+use wgvae::gpu::{Adapter, Clock, Timings, trace};
+use wgvae::model::{Build, Input, Place, StepSettings, Vae};
+use wgvae::ops::Tuning;
+use wgvae::ops::ceiling::Ceilings;
+
+use super::screen::model;
+use super::{bench, settings};
+use crate::cli::{Preset, ProfileArgs};
+
+/// What was run.
+struct Subject {
+    adapter: String,
+    config: ModelConfig,
+    batch: u32,
+    micro: u32,
+    steps: u32,
+    ceilings: Ceilings,
+    pipelines: usize,
+}
+
+/// What came of it; milliseconds are of one step.
+struct Outcome {
+    timings: Timings,
+    /// median of the steps that were not timed
+    plain_ms: f64,
+    /// mean of those that were
+    timed_ms: f64,
+    /// of one step that was not timed
+    submits: u64,
+}
+
+pub fn run(args: &ProfileArgs) -> Result<ExitCode> {
+    let (config, batch, micro) = settings::model(&args.model, Preset::Reference)?;
+    if args.steps == 0 {
+        return Err(Error::Usage("--steps 0: must be at least 1".into()).into());
+    }
+    let rgba = bench::pictures(batch, config.size)?;
+    let adapter = super::choose(&args.adapter)?;
+    let clock = if args.host_clock { Clock::Host } else { Clock::Device };
+    let ceilings = Ceilings::measure(&adapter, clock)?;
+    let build = Build { config, batch, micro, training: true, kept: 0 };
+    let tuning = super::tune::choose(&adapter, &build, &args.tuning, args.json)?;
+    let mut vae = Vae::new(place(&adapter, clock, &tuning), build, 0)?;
+    let outcome = measure(&mut vae, &rgba, batch, args.steps)?;
+    let (micro, pipelines) = (vae.micro(), vae.plan().pipelines());
+    let subject =
+        Subject { adapter: adapter.describe(), config, batch, micro, steps: args.steps, ceilings, pipelines };
+    if args.json {
+        println!("{}", document(&subject, &outcome));
+    } else {
+        print(&subject, &outcome);
+    }
+    if let Some(path) = &args.trace {
+        write_trace(path, &subject, &outcome.timings)?;
+        if !args.json {
+            println!("\nwrote {}", super::screen::shown(path));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn place<'a>(adapter: &'a Adapter, clock: Clock, tuning: &'a Tuning) -> Place<'a> {
+    match clock {
+        Clock::Device => Place::Timed(adapter, tuning),
+        Clock::Host => Place::Tuned(adapter, tuning),
+    }
+}
+
+/// One step to compile the kernels, `steps` as they are, `steps` that are timed.
+fn measure(vae: &mut Vae, rgba: &[u32], batch: u32, steps: u32) -> Result<Outcome> {
+    let mut number = 0;
+    let mut step = |vae: &mut Vae| -> Result<f64> {
+        let began = Instant::now();
+        vae.train_step(
+            Input::Rgba(rgba),
+            batch,
+            &StepSettings { seed: 0, step: number, lr: 1e-3, beta: 0.2 },
+        )?;
+        vae.losses(true)?;
+        number += 1;
+        Ok(began.elapsed().as_secs_f64() * 1e3)
+    };
+    step(vae)?;
+    let before = vae.submits();
+    let mut plain = (0..steps).map(|_| step(vae)).collect::<Result<Vec<f64>>>()?;
+    let submits = (vae.submits() - before) / u64::from(steps);
+    plain.sort_by(f64::total_cmp);
+    vae.profile(true)?;
+    let timed = (0..steps).map(|_| step(vae)).collect::<Result<Vec<f64>>>()?;
+    let timings = vae.timings()?;
+    vae.profile(false)?;
+    let timed_ms = timed.iter().sum::<f64>() / f64::from(steps);
+    Ok(Outcome { timings, plain_ms: plain[plain.len() / 2], timed_ms, submits })
+}
+
+fn write_trace(path: &Path, subject: &Subject, timings: &Timings) -> Result<()> {
+    let title = format!("wgvae on {}", subject.adapter);
+    let document = trace::document(timings, &title).to_string();
+    Ok(write_whole(path, |file| file.write_all(document.as_bytes()))?)
+}
+
+/// Rates and shares of a row, as every form of the report shows them; shares are of 1.
+struct Figures {
+    ms: f64,
+    share: f64,
+    gflops: f64,
+    gbps: f64,
+    of_fma: f64,
+    of_copy: f64,
+}
+
+fn figures(subject: &Subject, row: &Row, busy_ns: u64) -> Figures {
+    let (gflops, gbps) = (row.gflops(), row.gbps());
+    Figures {
+        ms: row.ns as f64 / 1e6 / f64::from(subject.steps),
+        share: row.ns as f64 / busy_ns.max(1) as f64,
+        gflops,
+        gbps,
+        of_fma: gflops / subject.ceilings.gflops,
+        of_copy: gbps / subject.ceilings.gbps,
+    }
+}
+
+/// Dispatches and clears of one step, the clears that cannot be timed among them.
+fn counts(subject: &Subject, timings: &Timings) -> (u64, u64) {
+    let clears = timings.device.iter().filter(|t| t.kernel == CLEAR).count() as u64;
+    let dispatches = timings.device.len() as u64 - clears;
+    let steps = u64::from(subject.steps);
+    (dispatches / steps, (clears + timings.untimed_clears) / steps)
+}
+
+fn document(subject: &Subject, outcome: &Outcome) -> Value {
+    let timings = &outcome.timings;
+    let busy = timings.busy_ns();
+    let list = |labels: bool| -> Vec<Value> {
+        let row = |row: &Row| {
+            let f = figures(subject, row, busy);
+            json!({
+                "label": labels.then_some(&row.label), "kernel": row.kernel,
+                "calls": row.calls / u64::from(subject.steps), "ms": f.ms, "share": f.share,
+                "gflops": f.gflops, "gbps": f.gbps, "of_fma_ceiling": f.of_fma, "of_copy_ceiling": f.of_copy,
+            })
+        };
+        rows(&timings.device, labels).iter().map(row).collect()
+    };
+    let busy_ms = busy as f64 / 1e6 / f64::from(subject.steps);
+    let (dispatches, clears) = counts(subject, timings);
+    json!({
+        "adapter": subject.adapter,
+        "clock": if timings.clock == Clock::Device { "device" } else { "host" },
+        "size": subject.config.size, "hidden": subject.config.hidden, "latent": subject.config.latent,
+        "batch": subject.batch, "micro_batch": subject.micro, "steps": subject.steps,
+        "ceilings": { "fma_gflops": subject.ceilings.gflops, "copy_gbps": subject.ceilings.gbps },
+        "labels": list(true), "kernels": list(false),
+        "totals": {
+            "step_ms": outcome.plain_ms, "timed_step_ms": outcome.timed_ms, "device_ms": busy_ms,
+            "gaps_ms": outcome.timed_ms - busy_ms, "dispatches": dispatches, "clears": clears,
+            "untimed_clears": timings.untimed_clears / u64::from(subject.steps), "submits": outcome.submits,
+            "pipelines": subject.pipelines,
+        },
+    })
+}
+
+fn print(subject: &Subject, outcome: &Outcome) {
+    let timings = &outcome.timings;
+    println!("{}", subject.adapter);
+    println!("{}", model(&subject.config, subject.batch, subject.micro));
+    println!("{} steps, by {}", subject.steps, timings.clock);
+    println!(
+        "at best {:.1} GFLOP/s of multiply-adds and {:.2} GB/s of copies, read and written (both measured)",
+        subject.ceilings.gflops, subject.ceilings.gbps
+    );
+    table(subject, outcome, true);
+    table(subject, outcome, false);
+    totals(subject, outcome);
+}
+
+fn table(subject: &Subject, outcome: &Outcome, labels: bool) {
+    let (first, second) = if labels { ("dispatch", "kernel") } else { ("kernel", "a step") };
+    println!(
+        "\n{first:36} {second:24}{:>9}{:>8}{:>9}{:>8}{:>7}{:>7}",
+        "ms/step", "share", "GFLOP/s", "GB/s", "% FMA", "% copy"
+    );
+    for row in rows(&outcome.timings.device, labels) {
+        let f = figures(subject, &row, outcome.timings.busy_ns());
+        let calls = row.calls / u64::from(subject.steps);
+        let (first, second) = if labels {
+            (row.label.as_str(), row.kernel.to_owned())
+        } else {
+            (row.kernel, calls.to_string())
+        };
+        println!(
+            "{:36} {second:24}{:>9.3}{:>7.1}%{:>9}{:>8}{:>7}{:>7}",
+            shortened(first, 36),
+            f.ms,
+            100.0 * f.share,
+            dash(f.gflops, 1),
+            dash(f.gbps, 2),
+            dash(100.0 * f.of_fma, 1),
+            dash(100.0 * f.of_copy, 1)
+        );
+    }
+}
+
+fn totals(subject: &Subject, outcome: &Outcome) {
+    let timings = &outcome.timings;
+    let busy_ms = timings.busy_ns() as f64 / 1e6 / f64::from(subject.steps);
+    let (dispatches, clears) = counts(subject, timings);
+    let untimed = match timings.untimed_clears {
+        0 => "",
+        _ => " (not timed: no timestamps outside passes)",
+    };
+    println!("\n{:30}{:>12.3} ms (median, nothing timed)", "a step, by the host's clock", outcome.plain_ms);
+    println!("{:30}{:>12.3} ms (mean)", "the same while timed", outcome.timed_ms);
+    let share = 100.0 * busy_ms / outcome.plain_ms;
+    println!("{:30}{busy_ms:>12.3} ms, {share:.1} % of a step", "all dispatches and clears");
+    println!(
+        "{:30}{:>12.3} ms (writes, encoding, submits, waits: the timed step without them)",
+        "between dispatches",
+        outcome.timed_ms - busy_ms
+    );
+    println!(
+        "{dispatches} dispatches, {clears} clears{untimed} and {} submits a step; {} pipelines",
+        outcome.submits, subject.pipelines
+    );
+    println!(
+        "GB/s are of least bytes, every operand counted once: caches can lift them above the copies' rate."
+    );
+}
+
+/// `text` in at most `width` characters.
+fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width - 1).chain(['…']).collect()
+}
+
+/// The number, or a dash where there is none.
+fn dash(value: f64, digits: usize) -> String {
+    if value == 0.0 { "-".into() } else { format!("{value:.digits$}") }
+}

@@ -1,0 +1,124 @@
+//! `wgvae tune`, and which forms of the kernels the other commands take.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use wgvae::config::cache_folder;
+use wgvae::error::Error;
+use wgvae::gpu::Adapter;
+use wgvae::model::Build;
+use wgvae::ops::Tuning;
+use wgvae::ops::tuning::Table;
+use wgvae::tune::file::TuningFile;
+use wgvae::tune::{self, Finding, Verdict};
+
+use super::screen::{Bar, shown};
+use super::settings;
+use crate::cli::{Preset, TuneArgs, TuningArgs};
+
+pub fn run(args: &TuneArgs) -> Result<ExitCode> {
+    let (config, batch, micro) = settings::model(&args.model, Preset::Reference)?;
+    let adapter = super::choose(&args.adapter)?;
+    let build = Build { config, batch, micro, training: true, kept: 0 };
+    println!("{}", adapter.describe());
+    let known = if args.again { Table::new() } else { from_cache(&adapter) };
+    let began = Instant::now();
+    let (table, findings) = complete(&adapter, &build, known, false)?;
+    for finding in &findings {
+        print(finding, args.verbose);
+    }
+    let saved: Vec<f64> = findings.iter().filter_map(Finding::gain).collect();
+    println!(
+        "{} kernels measured in {:.1} s, {} kept from before; {} faster than the default",
+        findings.len(),
+        began.elapsed().as_secs_f64(),
+        table.len() - findings.len(),
+        saved.iter().filter(|gain| **gain < 1.0).count()
+    );
+    if let Some(out) = &args.out {
+        TuningFile::new(&adapter, table).write(out)?;
+        println!("wrote {}", shown(out));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One finding: what was chosen, and with `verbose` every candidate; what is wrong always.
+fn print(finding: &Finding, verbose: bool) {
+    let gain = finding.gain().map_or_else(String::new, |gain| format!(", {:.2} of the default's time", gain));
+    println!("{}\n    {}{gain}", finding.key, finding.chosen.name());
+    let shown = finding.candidates.iter().filter(|(_, verdict)| verbose || verdict.time().is_none());
+    for (form, verdict) in shown {
+        println!("        {:46} {}", form.name(), describe(verdict));
+    }
+}
+
+fn describe(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Right(time) => format!("{:9.3} ms", 1e3 * time.as_secs_f64()),
+        Verdict::Wrong(share) => format!("WRONG, never used: {share:.1e} times the tolerance off"),
+        Verdict::Refused(reason) => format!("REFUSED, never used: {reason}"),
+    }
+}
+
+/// The forms that `flags` ask for without measuring anything.
+pub fn kept(adapter: &Adapter, flags: &TuningArgs) -> Result<Tuning> {
+    match (&flags.tuning, flags.no_tune) {
+        (Some(path), _) => replay(adapter, path),
+        (None, true) => Ok(Tuning::of(&adapter.target())),
+        (None, false) => Ok(Tuning::with(&adapter.target(), from_cache(adapter))),
+    }
+}
+
+fn from_cache(adapter: &Adapter) -> Table {
+    cache_folder().map(|folder| TuningFile::cached(&folder, adapter)).unwrap_or_default()
+}
+
+/// The forms that `flags` ask for: those of a file, the defaults, or the kept ones. On a GPU, what is missing is
+/// measured first; on a software adapter only `wgvae tune` does that, because there it takes minutes.
+pub fn choose(adapter: &Adapter, build: &Build, flags: &TuningArgs, quiet: bool) -> Result<Tuning> {
+    if flags.tuning.is_some() || flags.no_tune || adapter.is_software() {
+        return kept(adapter, flags);
+    }
+    let (table, findings) = complete(adapter, build, from_cache(adapter), quiet)?;
+    for (finding, (form, verdict)) in findings.iter().flat_map(|f| f.bad().map(move |bad| (f, bad))) {
+        eprintln!("{}: {}: {}", finding.key, form.name(), describe(verdict));
+    }
+    Ok(Tuning::with(&adapter.target(), table))
+}
+
+/// The forms of a file.
+pub fn replay(adapter: &Adapter, path: &Path) -> Result<Tuning> {
+    let file = TuningFile::read(path)?;
+    file.check(&adapter.target(), path)?;
+    if !file.is_for(adapter) {
+        eprintln!(
+            "{} was made with another adapter, driver or version: results may differ in their last bits",
+            shown(path)
+        );
+    }
+    Ok(Tuning::with(&adapter.target(), file.forms))
+}
+
+/// `known` with what `build` needs besides, measured, and kept for the next time.
+fn complete(adapter: &Adapter, build: &Build, known: Table, quiet: bool) -> Result<(Table, Vec<Finding>)> {
+    let defaults = Tuning::of(&adapter.target());
+    build.plan_with(&adapter.target(), &defaults)?;
+    let missing: Vec<_> =
+        defaults.ops().into_iter().filter(|(op, _)| !known.contains_key(&op.key())).collect();
+    if missing.is_empty() {
+        return Ok((known, Vec::new()));
+    }
+    let bar = Bar::new("tuning kernels", quiet);
+    let findings = tune::tune(adapter, &missing, &mut |_, done, all| bar.set(done, all))?;
+    bar.clear();
+    let measured = tune::table(&findings);
+    if let Some(folder) = cache_folder() {
+        let kept = TuningFile::keep(&folder, adapter, measured.clone());
+        if let Err(error @ Error::Io { .. }) = kept {
+            eprintln!("the choices are not kept for the next time: {error}");
+        }
+    }
+    Ok((known.into_iter().chain(measured).collect(), findings))
+}

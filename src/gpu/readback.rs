@@ -1,0 +1,53 @@
+//! Bytes on their way from the device to the host.
+
+use std::sync::mpsc;
+
+use crate::error::{Error, Result};
+
+/// A read-back on its way.
+pub(super) struct Flight {
+    pub(super) tag: u64,
+    pub(super) buffer: wgpu::Buffer,
+    pub(super) done: mpsc::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
+    pub(super) submission: wgpu::SubmissionIndex,
+    bytes: u64,
+}
+
+impl Flight {
+    /// Submits a copy of `bytes` of `source` from byte `offset` on to `buffer`, and asks for it.
+    pub(super) fn start(
+        (device, queue): (&wgpu::Device, &wgpu::Queue),
+        (source, offset, bytes): (&wgpu::Buffer, u64, u64),
+        tag: u64,
+        buffer: wgpu::Buffer,
+    ) -> Self {
+        let descriptor = wgpu::CommandEncoderDescriptor { label: Some("read") };
+        let mut encoder = device.create_command_encoder(&descriptor);
+        encoder.copy_buffer_to_buffer(source, offset, &buffer, 0, bytes);
+        let submission = queue.submit([encoder.finish()]);
+        let (sender, done) = mpsc::channel();
+        buffer.map_async(wgpu::MapMode::Read, ..bytes, move |result| {
+            let _ = sender.send(result); // nobody listens once the runner is dropped
+        });
+        Self { tag, buffer, done, submission, bytes }
+    }
+
+    /// The values, once the submission has been waited for; `name` is the adapter's, for errors.
+    pub(super) fn values<T: bytemuck::Pod>(&self, name: &str) -> Result<Vec<T>> {
+        let view = self
+            .buffer
+            .get_mapped_range(..self.bytes)
+            .map_err(|e| Error::Device(format!("{name}: read-back: {e:?}")))?;
+        Ok(bytemuck::pod_collect_to_vec(&view))
+    }
+}
+
+/// A buffer that the host can read.
+pub(super) fn staging(device: &wgpu::Device, bytes: u64) -> wgpu::Buffer {
+    device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("read-back"),
+        size: bytes,
+        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    })
+}

@@ -1,0 +1,156 @@
+//! What an adapter can do at best, measured by kernels that do nothing else: multiply-adds and copies. A profile
+//! holds the other kernels against them.
+
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::gpu::kernel::{Constant, Kernel, Params};
+use crate::gpu::program::Op;
+use crate::gpu::{Adapter, Clock, GpuRunner, Plan, Runner, Shape};
+use crate::{params, wgsl};
+
+/// Vec4 chains of each invocation, and multiply-adds of each per round.
+const CHAINS: u64 = 3;
+const UNROLLED: u64 = 16;
+
+/// Shortest measurement that counts: repeats are doubled until it is reached.
+const LONG_ENOUGH: Duration = Duration::from_millis(40);
+/// Measurements of which the best one counts.
+const RUNS: usize = 4;
+/// Most repeats in one submit.
+const REPEATS: u32 = 4096;
+
+params! {
+    /// `out[quads, 4]`: the sum of three chains of `16 rounds` steps `y = 3/4 y + 1/4` from `x[quads, 4]`, `x + 1`
+    /// and `x + 2` on.
+    pub struct CeilingFma {
+        /// invocations, a vec4 each
+        quads: u32,
+        /// of 16 multiply-adds per chain
+        rounds: u32,
+    }
+}
+
+impl Op for CeilingFma {
+    fn kernel(&self) -> Kernel {
+        Kernel { name: "ceiling_fma", files: vec![wgsl!("ceiling_fma.wgsl")] }
+    }
+
+    fn params(&self) -> Vec<Constant> {
+        self.values()
+    }
+
+    fn operands(&self) -> Vec<(&'static str, Shape)> {
+        let floats = Shape::new(&[self.quads, 4]);
+        vec![("x", floats), ("out", floats)]
+    }
+
+    fn groups(&self) -> u64 {
+        u64::from(self.quads).div_ceil(64)
+    }
+
+    fn flops(&self) -> u64 {
+        // a multiply-add counts as two; two additions before and two after the chains
+        4 * u64::from(self.quads) * (2 * CHAINS * UNROLLED * u64::from(self.rounds) + 4)
+    }
+
+    fn twin(&self, buffers: &mut [Vec<f32>]) {
+        let [x, out] = buffers else { panic!("ceiling_fma: {} operands", buffers.len()) };
+        let steps = UNROLLED * u64::from(self.rounds);
+        let chain = |start: f64| (0..steps).fold(start, |y, _| 0.75 * y + 0.25);
+        for (x, out) in x.iter().zip(out) {
+            *out = (0..CHAINS).map(|i| chain(f64::from(*x) + i as f64)).sum::<f64>() as f32;
+        }
+    }
+}
+
+params! {
+    /// `out[quads, 4] = x[quads, 4]`.
+    pub struct CeilingCopy {
+        /// vec4s, an invocation each
+        quads: u32,
+    }
+}
+
+impl Op for CeilingCopy {
+    fn kernel(&self) -> Kernel {
+        Kernel { name: "ceiling_copy", files: vec![wgsl!("ceiling_copy.wgsl")] }
+    }
+
+    fn params(&self) -> Vec<Constant> {
+        self.values()
+    }
+
+    fn operands(&self) -> Vec<(&'static str, Shape)> {
+        let floats = Shape::new(&[self.quads, 4]);
+        vec![("x", floats), ("out", floats)]
+    }
+
+    fn groups(&self) -> u64 {
+        u64::from(self.quads).div_ceil(64)
+    }
+
+    fn flops(&self) -> u64 {
+        0
+    }
+
+    fn twin(&self, buffers: &mut [Vec<f32>]) {
+        let [x, out] = buffers else { panic!("ceiling_copy: {} operands", buffers.len()) };
+        out.copy_from_slice(x);
+    }
+}
+
+/// The best that an adapter did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ceilings {
+    /// 10^9 floating-point operations per second; a multiply-add counts as two
+    pub gflops: f64,
+    /// 10^9 bytes per second, those read and those written
+    pub gbps: f64,
+}
+
+impl Ceilings {
+    /// Measures `adapter`, which takes less than a second after the two kernels are compiled; by the host's
+    /// clock if `clock` says so or there are no timestamps.
+    ///
+    /// # Errors
+    /// If the device refuses.
+    pub fn measure(adapter: &Adapter, clock: Clock) -> Result<Self> {
+        // on a GPU enough work to outlast a launch, buffers too large for its caches; on a CPU some milliseconds
+        let (invocations, bytes) =
+            if adapter.is_software() { (1 << 13, 32 << 20) } else { (1 << 19, 64 << 20) };
+        let fma = CeilingFma { quads: invocations, rounds: 64 };
+        let bytes = adapter.target().binding_bytes.min(bytes);
+        let copy = CeilingCopy { quads: (bytes / 16) as u32 };
+        let flops = fma.flops() as f64;
+        let moved = (2 * 16 * u64::from(copy.quads)) as f64;
+        Ok(Self {
+            gflops: flops / best(adapter, clock, fma)? / 1e9,
+            gbps: moved / best(adapter, clock, copy)? / 1e9,
+        })
+    }
+}
+
+/// Seconds of one dispatch of `op`, in the best of several measurements.
+fn best(adapter: &Adapter, clock: Clock, op: impl Op) -> Result<f64> {
+    let mut plan = Plan::new();
+    let program = plan.program("ceiling");
+    let operands = op.operands();
+    let tensors: Vec<_> = operands.iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
+    plan.dispatch(program, "ceiling", op, &tensors);
+    let mut runner = match clock {
+        Clock::Device => GpuRunner::timed(adapter, plan)?,
+        Clock::Host => GpuRunner::new(adapter, plan)?,
+    };
+    runner.run(&[program])?; // the buffers are cleared before their first use
+    let mut repeats = 1;
+    let mut took = runner.time(program, repeats)?;
+    while took < LONG_ENOUGH && repeats < REPEATS {
+        repeats *= 2;
+        took = runner.time(program, repeats)?;
+    }
+    for _ in 1..RUNS {
+        took = took.min(runner.time(program, repeats)?);
+    }
+    Ok(took.as_secs_f64().max(1e-9) / f64::from(repeats))
+}

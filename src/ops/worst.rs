@@ -1,0 +1,71 @@
+//! How far two tensors lie apart, found on the device: what the autotuner checks its candidates with.
+
+use crate::gpu::Shape;
+use crate::gpu::kernel::{Constant, Kernel, Params};
+use crate::gpu::program::Op;
+use crate::{params, wgsl};
+
+/// What an element that is no finite number counts as.
+pub const LARGEST: f32 = 3.0e38;
+
+params! {
+    /// `out[parts]` = the largest `|got - want| / (abs + rel |want|)` of each part.
+    pub struct Worst {
+        /// vec4s of `got` and `want`
+        quads: u32,
+        /// parts, each the business of one workgroup
+        parts: u32,
+        /// absolute part of the tolerance
+        abs: f32,
+        /// relative part
+        rel: f32,
+    }
+}
+
+impl Worst {
+    /// For tensors of `len` elements, a multiple of 4.
+    pub fn new(len: u32, abs: f32, rel: f32) -> Self {
+        let quads = len / 4;
+        Self { quads, parts: quads.div_ceil(64).clamp(1, 1024), abs, rel }
+    }
+
+    /// Elements of `out`.
+    pub fn parts(&self) -> u32 {
+        self.parts
+    }
+}
+
+impl Op for Worst {
+    fn kernel(&self) -> Kernel {
+        Kernel { name: "worst", files: vec![wgsl!("worst.wgsl")] }
+    }
+
+    fn params(&self) -> Vec<Constant> {
+        self.values()
+    }
+
+    fn operands(&self) -> Vec<(&'static str, Shape)> {
+        let values = Shape::new(&[4 * self.quads]);
+        vec![("got", values), ("want", values), ("out", Shape::new(&[self.parts]))]
+    }
+
+    fn groups(&self) -> u64 {
+        self.parts.into()
+    }
+
+    fn flops(&self) -> u64 {
+        5 * 4 * u64::from(self.quads)
+    }
+
+    fn twin(&self, buffers: &mut [Vec<f32>]) {
+        let [got, want, out] = buffers else { panic!("worst: {} operands", buffers.len()) };
+        out.fill(0.0);
+        for (at, (&a, &b)) in got.iter().zip(want.iter()).enumerate() {
+            let error = (f64::from(a) - f64::from(b)).abs();
+            let share = error / (f64::from(self.abs) + f64::from(self.rel) * f64::from(b).abs());
+            let share = if a.is_finite() && b.is_finite() { share as f32 } else { LARGEST };
+            let part = &mut out[at / 4 / 64 % self.parts as usize];
+            *part = part.max(share);
+        }
+    }
+}

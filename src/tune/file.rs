@@ -1,0 +1,124 @@
+//! Tables of chosen forms as files: in the user's cache folder, one per adapter, driver and set of shaders; in a
+//! run's folder, so that it can be replayed bit for bit; anywhere else with `--tuning FILE`.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::gpu::{Adapter, Target};
+use crate::ops::SHADERS;
+use crate::ops::tuning::Table;
+
+/// What a run calls its file.
+pub const NAME: &str = "tuning.json";
+
+/// A table, and what it was measured on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TuningFile {
+    /// the adapter's name and back end
+    pub adapter: String,
+    /// the driver and its version
+    pub driver: String,
+    /// digest of all shaders
+    pub shaders: String,
+    /// chosen forms by kernel and sizes
+    pub forms: Table,
+}
+
+/// A digest of every file in `shaders/`.
+pub fn shaders() -> String {
+    // stable for one build of the standard library; a new one costs a new measurement, nothing else
+    let mut digest = DefaultHasher::new();
+    for file in SHADERS {
+        (file.name, file.text).hash(&mut digest);
+    }
+    format!("{:016x}", digest.finish())
+}
+
+impl TuningFile {
+    /// The file for `forms` on `adapter`.
+    pub fn new(adapter: &Adapter, forms: Table) -> Self {
+        let info = &adapter.info;
+        Self {
+            adapter: format!("{} ({:?})", info.name, info.backend),
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            shaders: shaders(),
+            forms,
+        }
+    }
+
+    /// Whether it was measured on this adapter, with this driver and these shaders.
+    pub fn is_for(&self, adapter: &Adapter) -> bool {
+        Self { forms: self.forms.clone(), ..Self::new(adapter, Table::new()) } == *self
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, [`Error::Usage`] if it is no table of forms.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        serde_json::from_str(&text).map_err(|e| {
+            let shown = crate::data::printable(path);
+            Error::Usage(format!("{shown}: not a table of forms as `wgvae tune` and runs write it: {e}"))
+        })
+    }
+
+    /// Writes it whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).map_err(|e| Error::model(path, e.to_string()))?;
+        crate::data::write_whole(path, |file| writeln!(file, "{text}"))
+    }
+
+    /// Checks that `target` can run every form.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the first that it cannot.
+    pub fn check(&self, target: &Target, path: &Path) -> Result<()> {
+        let bad = self.forms.iter().find(|(_, form)| !form.runs_on(target));
+        bad.map_or(Ok(()), |(key, form)| {
+            let (shown, form) = (crate::data::printable(path), form.name());
+            let reason = format!("was made for {}", crate::error::printable_text(&self.adapter));
+            Err(Error::Usage(format!(
+                "{shown}: {} cannot run {form} for {key}; the file {reason}",
+                target.name
+            )))
+        })
+    }
+
+    /// Where the table for `adapter` is kept in the cache folder `folder`.
+    pub fn cached_at(folder: &Path, adapter: &Adapter) -> PathBuf {
+        let file = Self::new(adapter, Table::new());
+        let mut digest = DefaultHasher::new();
+        (&file.adapter, &file.driver, &file.shaders).hash(&mut digest);
+        folder.join("tuning").join(format!("{:016x}.json", digest.finish()))
+    }
+
+    /// The forms that are kept for `adapter`; none if there are none, or the file is damaged or another's.
+    pub fn cached(folder: &Path, adapter: &Adapter) -> Table {
+        let file = Self::read(&Self::cached_at(folder, adapter)).ok();
+        let whole = file.filter(|file| file.is_for(adapter) && file.check(&adapter.target(), folder).is_ok());
+        whole.map(|file| file.forms).unwrap_or_default()
+    }
+
+    /// Adds `forms` to those that are kept for `adapter`; returns where.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder cannot be written.
+    pub fn keep(folder: &Path, adapter: &Adapter, forms: Table) -> Result<PathBuf> {
+        let path = Self::cached_at(folder, adapter);
+        let mut all = Self::cached(folder, adapter);
+        all.extend(forms);
+        let parent = folder.join("tuning");
+        std::fs::create_dir_all(&parent).map_err(Error::io("create", &parent))?;
+        Self::new(adapter, all).write(&path)?;
+        Ok(path)
+    }
+}

@@ -1,0 +1,214 @@
+//! One trial: the candidates of a few ops on one device, compared with the plain form, then timed in turns.
+
+use std::time::Duration;
+
+use super::Verdict;
+use crate::error::Result;
+use crate::gpu::{Adapter, GpuRunner, Plan, ProgramId, Runner, Tensor, Usage};
+use crate::ops::cases::Tolerance;
+use crate::ops::normal::Normal;
+use crate::ops::tuning::{Form, Tunable};
+use crate::ops::worst::Worst;
+use crate::ops::{Step, Stream};
+
+/// Rounds of the final: each candidate once per round.
+const ROUNDS: usize = 5;
+/// A candidate this many times slower than the best in the first round is out.
+const OUT: f64 = 1.5;
+/// A measurement shorter than this is repeated within one submit.
+const LONG_ENOUGH: Duration = Duration::from_millis(2);
+/// Most repetitions in one submit.
+const MOST_REPEATS: u32 = 64;
+
+/// The programs of one op.
+struct Entry {
+    /// draw one input each
+    inputs: Vec<ProgramId>,
+    /// draw `out` and `want`
+    outputs: [ProgramId; 2],
+    /// the plain form into `want`
+    plain: ProgramId,
+    /// the candidates into `out`
+    candidates: Vec<ProgramId>,
+    /// compares `out` with `want`
+    compare: ProgramId,
+    /// the result of the comparison
+    shares: Tensor,
+}
+
+/// Buffers that all ops share, as large as the largest needs them.
+struct Pool {
+    lens: Vec<u32>,
+}
+
+impl Pool {
+    fn tensors(ops: &[(&dyn Tunable, Vec<Form>)], plan: &mut Plan) -> Vec<Vec<Tensor>> {
+        let mut pool = Self { lens: Vec::new() };
+        for (op, _) in ops {
+            let operands = op.operands();
+            let (out, inputs) = operands.split_last().unwrap_or_else(|| unreachable!("an op has an output"));
+            // 0: the output, 1: what it should be, 2..: the other operands but the uniform
+            pool.grow(0, out.1.len());
+            pool.grow(1, out.1.len());
+            let inputs = inputs.iter().filter(|(name, _)| *name != "step");
+            inputs.zip(2..).for_each(|((_, shape), at)| pool.grow(at, shape.len()));
+        }
+        let mut buffer = |at: usize, len: u32| plan.buffer(format!("operand {at}"), len.into(), Usage::State);
+        let buffers: Vec<_> = pool.lens.iter().enumerate().map(|(at, &len)| buffer(at, len)).collect();
+        let step = Tensor {
+            buffer: plan.buffer("step", Step::shape().len().into(), Usage::Uniform),
+            offset: 0,
+            shape: Step::shape(),
+        };
+        let of_op = |op: &&dyn Tunable| {
+            let operands = op.operands();
+            let last = operands.len() - 1;
+            let mut next = 2;
+            let tensor = |at: usize, shape| Tensor { buffer: buffers[at], offset: 0, shape };
+            let mut tensors: Vec<Tensor> = (operands.iter().enumerate())
+                .map(|(at, (name, shape))| match *name {
+                    "step" => step,
+                    _ if at == last => tensor(0, *shape),
+                    _ => {
+                        next += 1;
+                        tensor(next - 1, *shape)
+                    }
+                })
+                .collect();
+            tensors.extend([tensor(1, operands[last].1), step]);
+            tensors
+        };
+        ops.iter().map(|(op, _)| of_op(op)).collect()
+    }
+
+    fn grow(&mut self, at: usize, len: u32) {
+        self.lens.resize(self.lens.len().max(at + 1), 0);
+        self.lens[at] = self.lens[at].max(len);
+    }
+}
+
+/// A program that fills `tensor` with normals; a second moment, which is never negative, with zeros.
+fn fill(plan: &mut Plan, name: &str, tensor: Tensor, step: Tensor) -> ProgramId {
+    let program = plan.program("fill");
+    if name == "moment2" {
+        plan.clear(program, tensor.buffer);
+    } else {
+        let op = Normal { rows: 1, quads: tensor.len() / 4 };
+        plan.dispatch(program, name, op, &[step, tensor]);
+    }
+    program
+}
+
+fn record(plan: &mut Plan, (op, forms): &(&dyn Tunable, Vec<Form>), tensors: &[Tensor]) -> Entry {
+    let (operands, rest) = tensors.split_at(tensors.len() - 2);
+    let (want, step) = (rest[0], rest[1]);
+    let out = operands[operands.len() - 1];
+    let names = op.operands();
+    let inputs = names.iter().zip(operands).take(names.len() - 1).filter(|((name, _), _)| *name != "step");
+    let inputs = inputs.map(|((name, _), tensor)| fill(plan, name, *tensor, step)).collect();
+    let outputs = [out, want].map(|tensor| fill(plan, "out", tensor, step));
+    let mut wanted = operands.to_vec();
+    wanted[operands.len() - 1] = want;
+    let plain = plan.program("plain");
+    op.record(plan, plain, forms[0], &wanted);
+    let candidates = forms
+        .iter()
+        .map(|form| {
+            let program = plan.program("candidate");
+            op.record(plan, program, *form, operands);
+            program
+        })
+        .collect();
+    let tolerance = Tolerance::reduction(op.terms());
+    let worst = Worst::new(out.len(), tolerance.abs as f32, tolerance.rel as f32);
+    let compare = plan.program("compare");
+    let shares = plan.tensor("shares", &[worst.parts()]);
+    plan.dispatch(compare, "compare", worst, &[out, want, shares]);
+    Entry { inputs, outputs, plain, candidates, compare, shares }
+}
+
+/// Fills the inputs, then what is written to: always with the same draws, whatever an op did to them meanwhile.
+/// The output is filled so that an op that adds to it and one that leaves an element out are both seen.
+fn draw(runner: &mut GpuRunner, inputs: &[ProgramId], output: ProgramId, step: Tensor) -> Result<()> {
+    let begin = Step { scale: 1.0, stream: Stream::Training as u32, ..Step::default() };
+    for (at, program) in inputs.iter().chain([&output]).enumerate() {
+        let draws = Step { step: at as u32, ..begin }.seeded(0x7e57);
+        runner.write(&step, bytemuck::cast_slice(&[draws]));
+        runner.run(&[*program])?;
+    }
+    let example = Step { count: u32::MAX, beta: 0.2, ..begin }.with_adam(1e-3, 3);
+    runner.write(&step, bytemuck::cast_slice(&[example]));
+    Ok(())
+}
+
+/// The worst share of tolerance of each candidate against the plain form.
+fn shares(runner: &mut GpuRunner, entry: &Entry, step: Tensor) -> Result<Vec<f32>> {
+    let [out, want] = entry.outputs;
+    draw(runner, &entry.inputs, want, step)?;
+    runner.run(&[entry.plain])?;
+    let mut shares = Vec::new();
+    for candidate in &entry.candidates {
+        draw(runner, &entry.inputs, out, step)?;
+        runner.run(&[*candidate, entry.compare])?;
+        shares.push(runner.read(&entry.shares)?.into_iter().fold(0.0, f32::max));
+    }
+    Ok(shares)
+}
+
+/// One measurement of a candidate: seconds of one run.
+fn once(runner: &mut GpuRunner, program: ProgramId, repeats: u32) -> Result<Duration> {
+    Ok(runner.time(program, repeats)? / repeats)
+}
+
+/// Times the candidates that are right: one round for all, further rounds for those that are not far behind.
+fn race(runner: &mut GpuRunner, programs: &[Option<ProgramId>]) -> Result<Vec<Option<Duration>>> {
+    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); programs.len()];
+    let mut repeats = 1;
+    if let Some(first) = programs.iter().flatten().next() {
+        let estimate = once(runner, *first, 1)?.max(Duration::from_nanos(1));
+        repeats = (LONG_ENOUGH.as_secs_f64() / estimate.as_secs_f64()).ceil().clamp(1.0, MOST_REPEATS.into())
+            as u32;
+    }
+    for round in 0..ROUNDS {
+        let best = times.iter().filter_map(|t| t.iter().min()).min().copied();
+        for (program, times) in programs.iter().zip(&mut times) {
+            let behind =
+                best.zip(times.first()).is_some_and(|(b, t)| t.as_secs_f64() > OUT * b.as_secs_f64());
+            if let Some(program) = program
+                && (round == 0 || !behind)
+            {
+                times.push(once(runner, *program, repeats)?);
+            }
+        }
+    }
+    Ok(times.into_iter().map(median).collect())
+}
+
+fn median(mut times: Vec<Duration>) -> Option<Duration> {
+    times.sort();
+    times.get(times.len() / 2).copied()
+}
+
+/// Verdicts on every form of every op, in order.
+///
+/// # Errors
+/// If the device refuses any of them, or does not have the memory.
+pub(super) fn run(adapter: &Adapter, ops: &[(&dyn Tunable, Vec<Form>)]) -> Result<Vec<Vec<Verdict>>> {
+    let mut plan = Plan::new();
+    let tensors = Pool::tensors(ops, &mut plan);
+    let entries: Vec<Entry> =
+        ops.iter().zip(&tensors).map(|(op, tensors)| record(&mut plan, op, tensors)).collect();
+    let mut runner = GpuRunner::timed(adapter, plan)?;
+    let mut all = Vec::new();
+    for (entry, tensors) in entries.iter().zip(&tensors) {
+        let step = tensors[tensors.len() - 1];
+        let shares = shares(&mut runner, entry, step)?;
+        let right: Vec<Option<ProgramId>> =
+            entry.candidates.iter().zip(&shares).map(|(c, share)| (*share <= 1.0).then_some(*c)).collect();
+        let times = race(&mut runner, &right)?;
+        let verdict =
+            |(time, share): (Option<Duration>, f32)| time.map_or(Verdict::Wrong(share), Verdict::Right);
+        all.push(times.into_iter().zip(shares).map(verdict).collect());
+    }
+    Ok(all)
+}

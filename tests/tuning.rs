@@ -1,0 +1,220 @@
+//! The autotuner cannot lie: what computes something else, or nothing, is reported and never chosen; and a table
+//! that is replayed gives the same bits.
+
+mod common;
+
+use std::sync::Arc;
+
+use wgvae::config::ModelConfig;
+use wgvae::gpu::kernel::{Constant, Kernel, Source};
+use wgvae::gpu::{Op, Plan, ProgramId, Shape, Target, Tensor};
+use wgvae::model::{Build, Input, Place, StepSettings, Vae};
+use wgvae::ops::adam::AnyAdam;
+use wgvae::ops::gemm::{Epilogue, Fused, Gemm};
+use wgvae::ops::linear::Linear;
+use wgvae::ops::tuning::{Form, Table, Tunable, Tuning};
+use wgvae::ops::variant::Variant;
+use wgvae::tune::file::TuningFile;
+use wgvae::tune::{self, Finding, Verdict};
+
+const PRODUCT: Linear = Linear { rows: 40, inputs: 96, outputs: 72 };
+/// Forms that no adapter has: they name what is planted.
+const PLANTED: Form = Form::Sweep { threads: 7, each: 7 };
+const HONEST: Form = Form::Product { variant: Variant::PLAIN, splits: 1 };
+
+/// What is wrong with the planted candidate.
+#[derive(Clone, Copy)]
+enum Fault {
+    /// one element of every tile is stored twice as large
+    Value,
+    /// the last row of the output is never stored
+    Missing,
+    /// the driver must refuse it: more workgroup memory than any limit allows
+    Refused,
+    /// nothing
+    None,
+}
+
+impl Fault {
+    fn files(self, mut files: Vec<Source>) -> Vec<Source> {
+        let edit = |file: &mut Source, from: &str, to: &str| {
+            assert!(file.text.contains(from), "{}: {from}", file.name);
+            file.text = Box::leak(file.text.replace(from, to).into_boxed_str());
+        };
+        for file in &mut files {
+            match (self, file.name) {
+                (Self::Value, "epilogue.wgsl") => {
+                    edit(file, "var value = sum;", "var value = sum; if (at == 3u) { value.y *= 2.0; }");
+                }
+                (Self::Missing, "gemm.wgsl") => edit(file, "(m >= M)", "(m >= M - 1u)"),
+                (Self::Refused, "gemm_stage.wgsl") => edit(file, "BUFFERS * TILE_K", "4096u * TILE_K"),
+                _ => {}
+            }
+        }
+        files
+    }
+}
+
+/// A product one of whose candidates is broken.
+struct Planted(Fault);
+
+/// The broken candidate's op.
+struct Broken(Gemm<Linear>, Fault);
+
+impl Op for Broken {
+    fn kernel(&self) -> Kernel {
+        let kernel = self.0.kernel();
+        Kernel { files: self.1.files(kernel.files), ..kernel }
+    }
+    fn params(&self) -> Vec<Constant> {
+        self.0.params()
+    }
+    fn constants(&self) -> Vec<Constant> {
+        self.0.constants()
+    }
+    fn operands(&self) -> Vec<(&'static str, Shape)> {
+        self.0.operands()
+    }
+    fn groups(&self) -> u64 {
+        self.0.groups()
+    }
+    fn flops(&self) -> u64 {
+        self.0.flops()
+    }
+    fn twin(&self, buffers: &mut [Vec<f32>]) {
+        self.0.twin(buffers);
+    }
+}
+
+impl Tunable for Planted {
+    fn key(&self) -> String {
+        "planted".into()
+    }
+    fn forms(&self, _: &Target) -> Vec<Form> {
+        vec![HONEST, PLANTED]
+    }
+    fn operands(&self) -> Vec<(&'static str, Shape)> {
+        Fused { product: PRODUCT, epilogue: Epilogue::Bias }.operands()
+    }
+    fn terms(&self) -> u64 {
+        PRODUCT.inputs.into()
+    }
+    fn record(&self, plan: &mut Plan, program: ProgramId, form: Form, operands: &[Tensor]) {
+        let op = Gemm { product: PRODUCT, variant: Variant::PLAIN, splits: 1, epilogue: Epilogue::Bias };
+        match form {
+            PLANTED => plan.dispatch(program, "planted", Broken(op, self.0), operands),
+            _ => plan.dispatch(program, "honest", op, operands),
+        }
+    }
+}
+
+/// Tunes the planted product, with the planted form as the default, beside an honest pass over memory.
+fn planted(fault: Fault) -> Option<(Finding, Finding)> {
+    let adapter = common::adapter()?;
+    let ops: Vec<(Arc<dyn Tunable>, Form)> =
+        vec![(Arc::new(Planted(fault)), PLANTED), (Arc::new(AnyAdam), Form::Sweep { threads: 64, each: 1 })];
+    let mut seen = 0;
+    let findings = tune::tune(&adapter, &ops, &mut |_, done, all| {
+        seen += 1;
+        assert_eq!((done, all), (seen, 2));
+    });
+    let [planted, other] = <[Finding; 2]>::try_from(findings.expect("findings")).expect("two findings");
+    Some((planted, other))
+}
+
+/// Only a fault that is there may be found, or the tests below would prove nothing.
+#[test]
+fn a_planted_candidate_without_a_fault_is_right() {
+    let Some((planted, other)) = planted(Fault::None) else { return };
+    assert_eq!(planted.bad().count(), 0, "{:?}", planted.candidates);
+    assert_eq!(other.bad().count(), 0, "{:?}", other.candidates);
+}
+
+#[test]
+fn a_wrong_candidate_is_reported_and_never_chosen() {
+    for fault in [Fault::Value, Fault::Missing] {
+        let Some((planted, other)) = planted(fault) else { return };
+        let [(honest, right), (form, wrong)] = planted.candidates.as_slice() else {
+            panic!("two candidates")
+        };
+        assert_eq!((*honest, *form), (HONEST, PLANTED));
+        assert!(right.time().is_some(), "{right:?}");
+        assert!(matches!(wrong, Verdict::Wrong(share) if *share > 1.0), "{wrong:?}");
+        assert_eq!(planted.chosen, HONEST, "though the planted one is the default");
+        assert_eq!(tune::table(&[planted])["planted"], HONEST);
+        assert_eq!(other.bad().count(), 0);
+    }
+}
+
+#[test]
+fn a_candidate_that_the_driver_refuses_costs_only_itself() {
+    let Some((planted, other)) = planted(Fault::Refused) else { return };
+    let [(_, right), (_, refused)] = planted.candidates.as_slice() else { panic!("two candidates") };
+    assert!(right.time().is_some(), "{right:?}");
+    assert!(matches!(refused, Verdict::Refused(reason) if !reason.is_empty()), "{refused:?}");
+    assert_eq!(planted.chosen, HONEST);
+    assert_eq!(other.bad().count(), 0, "what was compiled beside it is measured all the same");
+}
+
+const SMALL: ModelConfig = ModelConfig { size: 32, hidden: 8, latent: 12 };
+
+fn train(place: Place<'_>) -> (f64, Vec<u32>) {
+    let build = Build { config: SMALL, batch: 6, micro: None, training: true, kept: 0 };
+    let mut vae = Vae::new(place, build, 5).expect("build");
+    let rgba: Vec<u32> = (0..6 * 32 * 32).map(|i: u32| i.wrapping_mul(0x9E37_79B9)).collect();
+    let mut loss = 0.0;
+    for step in 0..3 {
+        vae.train_step(Input::Rgba(&rgba), 6, &StepSettings { seed: 5, step, lr: 1e-3, beta: 0.2 })
+            .expect("step");
+        loss = vae.losses(true).expect("losses")[0].1.total(0.2);
+    }
+    let weights = vae.weights().expect("weights").tensors;
+    (loss, weights.iter().flat_map(|t| t.values.iter().map(|v| v.to_bits())).collect())
+}
+
+#[test]
+fn a_table_gives_the_same_bits_again_and_another_only_other_rounding() {
+    let Some(adapter) = common::adapter() else { return };
+    let target = adapter.target();
+    let first = Tuning::forced(&target, Variant::Direct { threads: [16, 4], columns: 1 });
+    let (loss, weights) = train(Place::Tuned(&adapter, &first));
+    // through a file, as a run keeps it
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tuning.json");
+    TuningFile::new(&adapter, first.used()).write(&path).expect("written");
+    let file = TuningFile::read(&path).expect("read");
+    file.check(&target, &path).expect("its own adapter runs it");
+    assert!(file.is_for(&adapter) && file.forms == first.used());
+    let again = Tuning::with(&target, file.forms);
+    assert_eq!(train(Place::Tuned(&adapter, &again)), (loss, weights.clone()));
+    assert_eq!(again.used(), first.used());
+    let (other_loss, other) = train(Place::Tuned(&adapter, &Tuning::forced(&target, Variant::PLAIN)));
+    assert_ne!(other, weights, "another core adds in another order");
+    assert!((other_loss - loss).abs() <= 1e-5 * loss, "{other_loss} and {loss}");
+}
+
+#[test]
+fn a_kept_table_is_found_again_and_a_damaged_or_foreign_one_is_not() {
+    let Some(adapter) = common::adapter() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(TuningFile::cached(folder.path(), &adapter), Table::new());
+    let one = Table::from([("one".to_owned(), HONEST)]);
+    let path = TuningFile::keep(folder.path(), &adapter, one.clone()).expect("kept");
+    assert_eq!(TuningFile::cached(folder.path(), &adapter), one);
+    let two = Table::from([("two".to_owned(), Form::Sweep { threads: 256, each: 4 })]);
+    TuningFile::keep(folder.path(), &adapter, two).expect("kept");
+    assert_eq!(TuningFile::cached(folder.path(), &adapter).len(), 2, "the second adds to the first");
+
+    let whole = std::fs::read_to_string(&path).expect("the file");
+    for broken in [&whole[..whole.len() / 2], "", "{}", &whole.replace("\"shaders\": \"", "\"shaders\": \"0")]
+    {
+        std::fs::write(&path, broken).expect("written");
+        assert_eq!(TuningFile::cached(folder.path(), &adapter), Table::new(), "{broken}");
+    }
+    // forms that this adapter does not have
+    std::fs::write(&path, whole.replace("256", "255")).expect("written");
+    assert_eq!(TuningFile::cached(folder.path(), &adapter), Table::new());
+    let error = TuningFile::read(&path).and_then(|file| file.check(&adapter.target(), &path));
+    let error = error.expect_err("refused").to_string();
+    assert!(error.contains("two") && error.contains("255 threads"), "{error}");
+}
