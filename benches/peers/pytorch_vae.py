@@ -11,6 +11,7 @@ train and val, with pictures at any depth. Needs torch; --train also needs Pillo
 import argparse
 import json
 import pathlib
+import resource
 import time
 
 import torch
@@ -75,7 +76,8 @@ def bench(a, device):
     begin = time.perf_counter()
     run(a.steps)
     seconds = time.perf_counter() - begin
-    figures = dict(images_per_s=a.batch * a.steps / seconds, seconds=seconds, steps=a.steps)
+    figures = dict(images_per_s=a.batch * a.steps / seconds, seconds=seconds, steps=a.steps, bf16=a.bf16)
+    figures["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
     print(json.dumps(figures | dict(torch=torch.__version__, device=name)))
 

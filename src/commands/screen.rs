@@ -82,6 +82,11 @@ impl Bar {
         self.0.set_position(done as u64);
     }
 
+    /// A line above the bar.
+    pub fn say(&self, line: &str) {
+        self.0.suspend(|| println!("{line}"));
+    }
+
     /// Takes the bar off the screen.
     pub fn clear(&self) {
         self.0.finish_and_clear();

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use wgvae::ops::cases;
 
+use super::screen::Bar;
 use crate::cli::SelftestArgs;
 
 /// What is known of one kernel so far.
@@ -24,10 +25,20 @@ pub fn run(args: &SelftestArgs) -> Result<ExitCode> {
     let mut rows: BTreeMap<&'static str, Row> = BTreeMap::new();
     let cases = cases::cases(&adapter.target(), args.large);
     println!("{} cases; the first run on a machine compiles every kernel\n", cases.len());
-    for case in cases {
+    let (bar, all) = (Bar::new("checking", false), cases.len());
+    for (done, case) in cases.into_iter().enumerate() {
+        bar.set(done, all);
         let began = Instant::now();
-        let label = case.label.clone();
-        let verdicts = cases::check(&adapter, case).map_err(|e| anyhow::anyhow!("{label}: {e}"))?;
+        let (label, kernel) = (case.label.clone(), case.op.kernel().name);
+        let verdicts = match cases::check(&adapter, case) {
+            Ok(verdicts) => verdicts,
+            Err(error) => {
+                // the table goes on: a report should have all of it
+                bar.say(&format!("REFUSED {label}: {error}"));
+                rows.entry(kernel).or_default().wrong += 1;
+                continue;
+            }
+        };
         let seconds = began.elapsed().as_secs_f64();
         for verdict in verdicts {
             let row = rows.entry(verdict.kernel).or_default();
@@ -39,10 +50,14 @@ pub fn run(args: &SelftestArgs) -> Result<ExitCode> {
                 let (index, got, want) = verdict.worst;
                 let word = if verdict.ok() { "ok" } else { "WRONG" };
                 let at = format!("element {index}: GPU {got}, twin {want}");
-                println!("{word:6} {:60} {:8.3} of the tolerance, {at}", verdict.label, verdict.share);
+                bar.say(&format!(
+                    "{word:6} {:60} {:8.3} of the tolerance, {at}",
+                    verdict.label, verdict.share
+                ));
             }
         }
     }
+    bar.clear();
     println!("{:28} {:>6} {:>6} {:>22} {:>9}", "kernel", "cases", "wrong", "worst / tolerance", "seconds");
     for (kernel, row) in &rows {
         println!("{kernel:28} {:>6} {:>6} {:>22.3} {:>9.2}", row.cases, row.wrong, row.worst, row.seconds);

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Prints one line of JSON, as `pytorch_vae.py --bench` does. The pictures are noise and lie on the device. The
-//! first `--warmup` steps (1) are not counted: in them burn compiles its kernels and times candidates for each of
-//! them (`setup_seconds`), which takes minutes on a software adapter; `CUBECL_AUTOTUNE_LEVEL=minimal` tries fewer.
+//! first `--warmup` steps (3) are not counted: in them burn compiles kernels and times candidates for each of them
+//! (`setup_seconds`), which takes minutes on a software adapter. One is too few: the second step still tunes.
 //! `CUBECL_WGPU_DEFAULT_DEVICE=Cpu` or `DiscreteGpu(0)` names the adapter.
 
 use std::error::Error;
@@ -84,7 +84,7 @@ fn step(model: Vae, optimizer: &mut ModuleOptimizer, pictures: &Tensor<4>) -> (V
 
 /// The values of `--name NUMBER` in this order, with their defaults.
 const OPTIONS: [(&str, usize); 6] =
-    [("--size", 64), ("--hidden", 64), ("--latent", 128), ("--batch", 16), ("--steps", 4), ("--warmup", 1)];
+    [("--size", 64), ("--hidden", 64), ("--latent", 128), ("--batch", 16), ("--steps", 4), ("--warmup", 3)];
 
 fn options() -> Result<[usize; OPTIONS.len()], Box<dyn Error>> {
     let mut values = OPTIONS.map(|(_, default)| default);
