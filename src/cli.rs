@@ -28,7 +28,7 @@ pub enum Command {
     Plan(PlanArgs),
     /// Measure which form of each kernel is fastest on the adapter, and keep the choice for trainings
     Tune(TuneArgs),
-    /// Measure training steps on random pictures: images per second
+    /// Measure training steps on random pictures, or with --data the loading of pictures: images per second
     Bench(BenchArgs),
     /// Time every dispatch of training steps on random pictures, against what the adapter can do at best
     Profile(ProfileArgs),
@@ -194,12 +194,16 @@ pub struct TrainSettings {
     /// Where pictures go besides the run's folder [default: samples]
     #[arg(long, value_name = "FOLDER")]
     pub samples: Option<PathBuf>,
-    /// Memory for decoded pictures, in MiB; the rest is decoded again every epoch [default: 2048]
+    /// Memory for decoded pictures, in MiB; the rest is read from disk every epoch [default: 2048]
     #[arg(long, value_name = "MIB")]
     pub cache: Option<u64>,
     /// Keep the training pictures on the GPU instead of uploading each batch: auto (where they fit), yes or no
     #[arg(long, value_name = "WHEN")]
     pub resident: Option<Resident>,
+    /// Decode every picture, and keep none on disk for the next run. Without this they are kept, up to 8 GiB,
+    /// in the user's cache folder, or in the one that the variable WGVAE_CACHE_DIR names
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub no_cache: Option<bool>,
     /// Without DATA: how many landscapes to make [default: 2048]
     #[arg(long, value_name = "PICTURES")]
     pub landscapes: Option<usize>,
@@ -272,9 +276,18 @@ pub struct PlanArgs {
 pub struct BenchArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Steps to measure, after one that compiles the kernels
+    /// Steps to measure, after one that compiles the kernels; with --data, batches to load
     #[arg(long, default_value_t = 5)]
     pub steps: u32,
+    /// Measure the loading of this folder's pictures at --size in batches of --batch-size, without any adapter
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// With --data: memory for decoded pictures, in MiB; the rest is read from disk every epoch
+    #[arg(long, value_name = "MIB", default_value_t = 2048, requires = "data")]
+    pub cache: u64,
+    /// With --data: decode every picture, and keep none on disk; see `wgvae train`
+    #[arg(long, requires = "data")]
+    pub no_cache: bool,
     /// Print one line of JSON
     #[arg(long)]
     pub json: bool,

@@ -5,9 +5,14 @@ mod common;
 use std::path::Path;
 use std::process::{Command, Output};
 
+/// Decoded pictures are cached here, and never in the user's own folder.
+const CACHE: &str = "cache";
+
 fn wgvae(folder: &Path, args: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_wgvae");
-    Command::new(program).args(args).current_dir(folder).output().expect("wgvae runs")
+    let mut command = Command::new(program);
+    command.args(args).env("WGVAE_CACHE_DIR", folder.join(CACHE)).current_dir(folder);
+    command.output().expect("wgvae runs")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -76,6 +81,7 @@ fn without_an_adapter_the_program_says_what_to_install() {
         .args(["train", "--backend", "vulkan"])
         .env("VK_DRIVER_FILES", "/nonexistent.json")
         .env("VK_ICD_FILENAMES", "/nonexistent.json")
+        .env("WGVAE_CACHE_DIR", folder.path().join(CACHE))
         .current_dir(folder.path())
         .output()
         .expect("wgvae runs");
@@ -226,6 +232,7 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     let output = Command::new("bash")
         .args(["-c", &script, env!("CARGO_BIN_EXE_wgvae")])
         .env("MESA_SHADER_CACHE_DISABLE", "true") // its own files are limited too
+        .env("WGVAE_CACHE_DIR", at.join(CACHE))
         .current_dir(at)
         .output()
         .expect("bash");
@@ -308,4 +315,70 @@ fn a_profile_by_the_hosts_clock_says_so_and_fits_the_terminal() {
     for line in shown.lines().skip(1) {
         assert!(line.chars().count() <= 110, "{} columns: {line}", line.chars().count());
     }
+}
+
+/// What `bench --data set --json` prints.
+fn bench_data(at: &Path, more: &[&str]) -> serde_json::Value {
+    let args = ["bench", "--data", "set", "--size", "16", "--batch-size", "8", "--steps", "6", "--json"];
+    // a driver that does not exist: no adapter may be opened
+    let output = Command::new(env!("CARGO_BIN_EXE_wgvae"))
+        .args(args.iter().chain(more))
+        .envs([("VK_DRIVER_FILES", "/nonexistent.json"), ("VK_ICD_FILENAMES", "/nonexistent.json")])
+        .env("WGVAE_CACHE_DIR", at.join(CACHE))
+        .current_dir(at)
+        .output()
+        .expect("wgvae runs");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).lines().count(), 1, "{}", text(&output.stdout));
+    serde_json::from_slice(&output.stdout).expect("a line of JSON")
+}
+
+#[test]
+fn bench_data_measures_the_loader_alone() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    assert!(wgvae(at, &["data", "synth", "set", "--count", "20", "--size", "24"]).status.success());
+    std::fs::write(at.join("set/Training Data/none.jpg"), b"no picture").expect("file");
+    let counts = |line: &serde_json::Value| {
+        ["pictures", "skipped", "from_cache", "decoded", "images"].map(|key| line[key].as_u64().expect(key))
+    };
+    let none = bench_data(at, &["--no-cache"]);
+    assert_eq!(counts(&none), [20, 1, 0, 20, 48]);
+    assert!(!at.join(CACHE).exists(), "--no-cache has written");
+    let cold = bench_data(at, &[]);
+    assert_eq!(counts(&cold), [20, 1, 0, 20, 48]);
+    assert!(cold["decoded_per_second"].as_f64().is_some_and(|rate| rate > 0.0), "{cold}");
+    let warm = bench_data(at, &["--cache", "0"]);
+    assert_eq!((counts(&warm), &warm["in_memory"]), ([20, 1, 20, 0, 48], &0.into()));
+    assert!(warm["decoded_per_second"].is_null() && warm["mib_per_second"].as_f64() > Some(0.0), "{warm}");
+    let shown = text(&wgvae(at, &["bench", "--data", "set", "--size", "16"]).stdout);
+    assert!(
+        shown.contains("20 pictures at 16 px, 1 skipped") && shown.contains("20 from the cache"),
+        "{shown}"
+    );
+    refuses(at, &["bench", "--no-cache"], 2, &["--data"]);
+    refuses(at, &["bench", "--data", "missing"], 1, &["missing"]);
+}
+
+/// A file-size limit stands for the full disk: a cache that cannot be written is a note.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_costs_only_the_cache() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    assert!(wgvae(at, &["data", "synth", "set", "--count", "20", "--size", "24"]).status.success());
+    let script =
+        "trap '' XFSZ; ulimit -f 8; exec \"$0\" bench --data set --size 32 --cache 0 --batch-size 8 --json";
+    let output = Command::new("bash")
+        .args(["-c", script, env!("CARGO_BIN_EXE_wgvae")])
+        .env("WGVAE_CACHE_DIR", at.join(CACHE))
+        .current_dir(at)
+        .output()
+        .expect("bash");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let line: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a line of JSON");
+    assert!(line["note"].as_str().is_some_and(|note| note.contains("cannot write")), "{line}");
+    assert_eq!(line["images"], 40, "the pictures are there all the same");
+    let left = std::fs::read_dir(at.join(CACHE).join("pictures")).expect("cache").count();
+    assert_eq!(left, 0, "half a file is left");
 }

@@ -17,6 +17,9 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     if args.steps == 0 {
         return Err(Error::Usage("--steps 0: must be at least 1".into()).into());
     }
+    if let Some(folder) = &args.data {
+        return super::bench_data::run(args, folder, config.size, batch);
+    }
     let adapter = super::choose(&args.adapter)?;
     let build = Build { config, batch, micro, training: true, kept: 0 };
     let tuning = super::tune::choose(&adapter, &build, &args.tuning, args.json)?;

@@ -2,6 +2,7 @@
 
 mod adapters;
 mod bench;
+mod bench_data;
 mod data;
 mod plan;
 mod profile;

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
-use wgvae::config::{ModelConfig, TrainConfig};
+use wgvae::config::{ModelConfig, TrainConfig, cache_folder};
+use wgvae::data::Cache;
 use wgvae::error::Error;
 
 use crate::cli::{ModelArgs, Preset, TrainSettings};
@@ -43,6 +44,12 @@ pub fn model(args: &ModelArgs, default: Preset) -> Result<(ModelConfig, u32, Opt
         return Err(Error::Usage(format!("--batch-size {batch}: must be between 1 and 65536")).into());
     }
     Ok((config.checked()?, batch, micro_batch(args.micro_batch.as_deref())?))
+}
+
+/// Where decoded pictures are kept, unless `--no-cache`.
+pub fn cache(no_cache: bool) -> Option<Cache> {
+    let folder = cache_folder().filter(|_| !no_cache)?;
+    Some(Cache::new(folder.join("pictures")))
 }
 
 /// The training that the settings mean; `data` decides the default preset.
@@ -94,6 +101,7 @@ pub fn over(above: TrainSettings, below: TrainSettings) -> TrainSettings {
         samples: above.samples.or(below.samples),
         cache: above.cache.or(below.cache),
         resident: above.resident.or(below.resident),
+        no_cache: above.no_cache.or(below.no_cache),
         landscapes: above.landscapes.or(below.landscapes),
         adapter: above.adapter.or(below.adapter),
         backend: above.backend.or(below.backend),

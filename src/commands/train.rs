@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Result;
 use wgvae::checkpoint::Checkpoint;
 use wgvae::config::TrainConfig;
-use wgvae::data::{self, Dataset, Pictures, Source};
+use wgvae::data::{self, Cache, Dataset, Pictures, Prepared, Source};
 use wgvae::error::Error;
 use wgvae::gpu::Adapter;
 use wgvae::model::{Build, Place, Vae};
@@ -24,7 +24,7 @@ use crate::cli::{AdapterArgs, Resident, TrainArgs, TrainSettings, TuningArgs};
 /// Landscapes of the built-in data, unless said otherwise.
 const LANDSCAPES: usize = 2048;
 /// Memory for decoded pictures in MiB, unless said otherwise.
-const CACHE: u64 = 2048;
+const MEMORY: u64 = 2048;
 
 /// Most bytes of pictures that stay on a GPU unasked.
 const RESIDENT: u64 = 1 << 30;
@@ -63,6 +63,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         run.create()?;
         write_settings(&run.path, &asked, &config)?;
     }
+    let build = Build { kept: resident(&asked, &config, &adapter, data.train.len()), ..build };
     train(
         screen,
         (&adapter, &tuning),
@@ -199,10 +200,12 @@ fn pictures(screen: &Screen, asked: &TrainSettings, config: &TrainConfig, quiet:
             (source(train), validation, about, skipped)
         }
     };
-    let budget = asked.cache.unwrap_or(CACHE).saturating_mul(1 << 20);
+    let budget = asked.cache.unwrap_or(MEMORY).saturating_mul(1 << 20);
+    let cache = settings::cache(asked.no_cache.unwrap_or(false));
     let prepare = |source: Source, budget: u64| -> Result<Arc<Pictures>> {
         let bar = Bar::new(if asked.data.is_some() { "decoding" } else { "drawing" }, quiet);
-        let pictures = Pictures::prepare(source, config.model.size, budget, &|done, all| bar.set(done, all));
+        let shown = |done, all| bar.set(done, all);
+        let pictures = Pictures::prepare_cached(source, config.model.size, budget, cache.as_ref(), &shown);
         bar.clear();
         Ok(Arc::new(pictures?))
     };
@@ -223,14 +226,20 @@ fn pictures(screen: &Screen, asked: &TrainSettings, config: &TrainConfig, quiet:
     if held == 0 {
         screen.say("there are no pictures to validate on: no validation loss, and no best checkpoint");
     }
-    if train.cached() < train.len() {
+    if let Some(cache) = &cache {
+        let all = [Some(&train), validation.as_ref()];
+        let prepared: Vec<_> = all.into_iter().flatten().map(|pictures| pictures.prepared()).collect();
+        report_cache(screen, cache, &prepared, if asked.data.is_some() { "decoded" } else { "drawn" });
+    }
+    if train.in_memory() < train.len() {
         let text = format!(
-            "{} of {} decoded pictures fit --cache {} MiB; the rest is decoded again every epoch",
-            train.cached(),
+            "{} of {} pictures fit --cache {} MiB of memory; of the rest, {} are decoded again every epoch",
+            train.in_memory(),
             train.len(),
-            budget >> 20
+            budget >> 20,
+            train.decoded_each_time()
         );
-        screen.report("cache", &text);
+        screen.report("memory", &text);
     }
     Ok(Data { train, validation })
 }
@@ -245,6 +254,17 @@ fn resident(asked: &TrainSettings, config: &TrainConfig, adapter: &Adapter, pict
         Resident::Yes => all,
         Resident::Auto if fits && !target.software => all,
         Resident::Auto | Resident::No => 0,
+    }
+}
+
+/// How many pictures were there already, and how many had to be made.
+fn report_cache(screen: &Screen, cache: &Cache, prepared: &[&Prepared], made: &str) {
+    let from_cache: usize = prepared.iter().map(|one| one.from_cache).sum();
+    let decoded: usize = prepared.iter().map(|one| one.decoded).sum();
+    let text = format!("{from_cache} pictures from {}, {decoded} {made}", shown(cache.folder()));
+    screen.report("cache", &text);
+    for note in prepared.iter().filter_map(|one| one.note.as_ref()) {
+        screen.say(note);
     }
 }
 
@@ -265,7 +285,7 @@ fn write_settings(run: &Path, asked: &TrainSettings, config: &TrainConfig) -> Re
         runs: None,
         data: asked.data.as_ref().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())),
         samples: Some(samples(asked)),
-        cache: Some(asked.cache.unwrap_or(CACHE)),
+        cache: Some(asked.cache.unwrap_or(MEMORY)),
         landscapes: asked.data.is_none().then(|| asked.landscapes.unwrap_or(LANDSCAPES)),
         ..asked.clone()
     };

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::jpeg;
 use super::sniff::{READABLE, foreign_content, readable};
 
+/// Raised whenever a file may give other pixels than before: what is cached is then decoded again.
+pub(super) const VERSION: u32 = 1;
 /// Pixels a side beyond which a header is not believed.
 const MAX_SIDE: u32 = 32_768;
 /// Bytes that a file, or the pixels of one picture, may take.
@@ -63,12 +65,34 @@ pub struct Decoded {
     pub format: &'static str,
 }
 
+/// Why a picture could not be had: a phrase without the path.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The file could not be read, which may pass: a permission, a network, a disk.
+    Access(String),
+    /// Its content is no picture, and stays so as long as the file does.
+    Content(String),
+}
+
+impl Failure {
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Access(reason) | Self::Content(reason) => reason,
+        }
+    }
+}
+
 /// Reads the picture at `path` as RGB8 `[size, size, 3]`.
 ///
 /// # Errors
 /// As [`decode`].
 pub fn load(path: &Path, size: u32, resize: Resize) -> Result<Vec<u8>, String> {
-    let Decoded { width, height, rgb, .. } = decode(path)?;
+    load_file(path, size, resize).map_err(Failure::reason)
+}
+
+/// As [`load`], with the kind of failure.
+pub(super) fn load_file(path: &Path, size: u32, resize: Resize) -> Result<Vec<u8>, Failure> {
+    let Decoded { width, height, rgb, .. } = decode_file(path)?;
     Ok(resize_rgb(&rgb, width, height, size, resize))
 }
 
@@ -83,17 +107,23 @@ pub fn load(path: &Path, size: u32, resize: Resize) -> Result<Vec<u8>, String> {
 /// without its end marker is refused rather than filled with grey), or claims more than 32,768 pixels a side
 /// or 1 GiB. A panic inside a decoder is an error too: one bad file must not end a run.
 pub fn decode(path: &Path) -> Result<Decoded, String> {
-    let unreadable = |source: std::io::Error| format!("cannot be read: {source}");
+    decode_file(path).map_err(Failure::reason)
+}
+
+fn decode_file(path: &Path) -> Result<Decoded, Failure> {
+    let unreadable = |source: std::io::Error| Failure::Access(format!("cannot be read: {source}"));
     let meta = std::fs::metadata(path).map_err(unreadable)?;
     if !meta.is_file() {
-        return Err("is not a file".into());
+        return Err(Failure::Access("is not a file".into()));
     }
     if meta.len() > MAX_BYTES {
-        return Err(format!("has {} MiB; at most {} are read", meta.len() >> 20, MAX_BYTES >> 20));
+        let reason = format!("has {} MiB; at most {} are read", meta.len() >> 20, MAX_BYTES >> 20);
+        return Err(Failure::Content(reason));
     }
     let data = std::fs::read(path).map_err(unreadable)?;
     catch_unwind(AssertUnwindSafe(|| decode_bytes(&data)))
         .unwrap_or_else(|_| Err("is damaged in a way that the decoder does not survive".into()))
+        .map_err(Failure::Content)
 }
 
 fn decode_bytes(data: &[u8]) -> Result<Decoded, String> {

@@ -5,18 +5,20 @@
 //!
 //! ```text
 //! scan(folder) -> Dataset -> Source -> Pictures::prepare -> Loader -> Batch
-//!                  synth::landscape -^
+//!                  synth::landscape -^      Cache -^
 //! ```
 //!
 //! A picture is RGB8, `[size, size, 3]`, row by row from the top; a [`Batch`] is RGBA8, because the kernels
 //! read four channels at a time.
 
+mod cache;
 mod check;
 mod decode;
 mod jpeg;
 mod loader;
 mod pictures;
 mod pixels;
+mod prepare;
 mod scan;
 mod sheet;
 mod shuffle;
@@ -25,11 +27,13 @@ mod source;
 pub mod synth;
 mod text;
 
+pub use cache::Cache;
 pub use check::{Report, SplitCounts, check};
 pub use decode::{Decoded, Resize, decode, load, resize_rgb};
 pub use loader::{Batch, Loader, indices_only};
 pub use pictures::Pictures;
 pub use pixels::{rgb_of, rgba_of};
+pub use prepare::Prepared;
 pub use scan::{Dataset, Item, Layout, scan};
 pub use sheet::{GAP, grid, save_png, write_whole};
 pub use shuffle::order;

@@ -1,12 +1,13 @@
-//! The pictures of one split, decoded once where memory allows.
+//! The pictures of one split, decoded once where memory or the cache allows.
 
 use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use rayon::prelude::*;
 
 use super::Progress;
+use super::cache::Cache;
+use super::decode::Failure;
+use super::prepare::{Place, Preparation, Prepared};
 use super::source::{Fnv, Source};
 use super::text::{Skipped, counted, first_few};
 use crate::error::{Error, Result};
@@ -16,9 +17,10 @@ use crate::error::{Error, Result};
 pub struct Pictures {
     source: Source,
     size: u32,
-    /// For each picture its number in the source and, within the budget, its pixels.
-    kept: Vec<(u32, Option<Box<[u8]>>)>,
+    /// For each picture its number in the source, and where its pixels are.
+    kept: Vec<(u32, Place)>,
     skipped: Vec<Skipped>,
+    prepared: Prepared,
 }
 
 impl Pictures {
@@ -33,32 +35,36 @@ impl Pictures {
     /// [`Error::Data`] when the source is empty, when no picture can be read, and when more than half cannot;
     /// it names the first few with their reasons.
     pub fn prepare(source: Source, size: u32, budget_bytes: u64, progress: Progress<'_>) -> Result<Self> {
-        let total = source.len();
-        let fitting =
-            usize::try_from(budget_bytes / (u64::from(size).pow(2) * 3).max(1)).unwrap_or(usize::MAX);
-        let done = AtomicUsize::new(0);
-        let decoded: Vec<Result<Option<Box<[u8]>>, Skipped>> = (0..total)
-            .into_par_iter()
-            .map(|index| {
-                let pixels = source.pixels(index, size);
-                progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-                match pixels {
-                    Ok(pixels) => Ok((index < fitting).then(|| pixels.into_boxed_slice())),
-                    Err(reason) => Err(Skipped { path: source.path(index), reason }),
-                }
-            })
-            .collect();
-        let (mut kept, mut skipped) = (Vec::with_capacity(total), Vec::new());
-        for (index, picture) in decoded.into_iter().enumerate() {
+        Self::prepare_cached(source, size, budget_bytes, None, progress)
+    }
+
+    /// As [`Pictures::prepare`], with the same pictures and pixels; but what `cache` holds is not decoded, what
+    /// it does not hold is added to it, and pictures outside the budget are read from it. What came of that is
+    /// told by [`Pictures::prepared`].
+    ///
+    /// # Errors
+    /// As [`Pictures::prepare`]: a cache that is damaged, or cannot be written, is none.
+    pub fn prepare_cached(
+        source: Source,
+        size: u32,
+        budget_bytes: u64,
+        cache: Option<&Cache>,
+        progress: Progress<'_>,
+    ) -> Result<Self> {
+        let row_bytes = (u64::from(size).pow(2) * 3).max(1);
+        let fitting = usize::try_from(budget_bytes / row_bytes).unwrap_or(usize::MAX);
+        let (pictures, prepared) = Preparation::new(&source, size, fitting, cache, progress).run();
+        let (mut kept, mut skipped) = (Vec::with_capacity(pictures.len()), Vec::new());
+        for (index, picture) in pictures.into_iter().enumerate() {
             match picture {
-                Ok(pixels) => kept.push((index as u32, pixels)),
-                Err(bad) => skipped.push(bad),
+                Ok(place) => kept.push((index as u32, place)),
+                Err(reason) => skipped.push(Skipped { path: source.path(index), reason }),
             }
         }
         if kept.is_empty() || skipped.len() > kept.len() {
             return Err(too_few(&source, &skipped));
         }
-        Ok(Self { source, size, kept, skipped })
+        Ok(Self { source, size, kept, skipped, prepared })
     }
 
     /// The number of pictures that could be read.
@@ -82,14 +88,25 @@ impl Pictures {
     }
 
     /// How many pictures are held in memory.
-    pub fn cached(&self) -> usize {
-        self.kept.iter().filter(|(_, pixels)| pixels.is_some()).count()
+    pub fn in_memory(&self) -> usize {
+        self.kept.iter().filter(|(_, place)| matches!(place, Place::Memory(_))).count()
+    }
+
+    /// How many pictures are neither held in memory nor cached: each [`Pictures::get`] decodes them.
+    pub fn decoded_each_time(&self) -> usize {
+        self.kept.iter().filter(|(_, place)| matches!(place, Place::Source)).count()
+    }
+
+    /// What the preparation had to do.
+    pub fn prepared(&self) -> &Prepared {
+        &self.prepared
     }
 
     /// Picture `index` (below [`Pictures::len`]) as RGB8 `[size, size, 3]`.
     ///
     /// # Errors
-    /// [`Error::Data`] when a picture outside the budget has become unreadable since it was first decoded.
+    /// [`Error::Data`] when a picture that is neither in memory nor in the cache has become unreadable since it
+    /// was first decoded.
     pub fn get(&self, index: usize) -> Result<Cow<'_, [u8]>> {
         self.pixels(index).map_err(|Skipped { path, reason }| Error::data(path, reason))
     }
@@ -115,15 +132,19 @@ impl Pictures {
 
     /// As [`Pictures::get`], with path and reason apart.
     pub(super) fn pixels(&self, index: usize) -> Result<Cow<'_, [u8]>, Skipped> {
-        let (number, pixels) = &self.kept[index];
+        let (number, place) = &self.kept[index];
         let number = *number as usize;
-        match pixels {
-            Some(pixels) => Ok(Cow::Borrowed(pixels)),
-            None => match self.source.pixels(number, self.size) {
-                Ok(pixels) => Ok(Cow::Owned(pixels)),
-                Err(reason) => Err(Skipped { path: self.source.path(number), reason }),
+        match place {
+            Place::Memory(pixels) => return Ok(Cow::Borrowed(pixels)),
+            Place::Cache(row) => match row.read() {
+                Ok(pixels) => return Ok(Cow::Owned(pixels)),
+                Err(error) if error.kind() == ErrorKind::InvalidData => row.discard(),
+                Err(_) => {}
             },
+            Place::Source => {}
         }
+        let failed = |failure: Failure| Skipped { path: self.source.path(number), reason: failure.reason() };
+        self.source.pixels(number, self.size).map(Cow::Owned).map_err(failed)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Where pictures come from: files, or the procedural landscapes.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use super::decode::{Resize, load};
+use super::cache::{Identity, Stamp};
+use super::decode::{self, Failure, Resize, load_file};
 use super::scan::Item;
 use super::synth;
 use crate::error::{Error, Result};
@@ -49,7 +51,7 @@ impl Source {
     /// # Errors
     /// [`Error::Data`] with the file's path, see [`super::decode()`].
     pub fn load(&self, index: usize, size: u32) -> Result<Vec<u8>> {
-        self.pixels(index, size).map_err(|reason| Error::data(self.path(index), reason))
+        self.pixels(index, size).map_err(|failure| Error::data(self.path(index), failure.reason()))
     }
 
     /// Where picture `index` lies: the file, or a made-up name for a procedural one.
@@ -103,12 +105,57 @@ impl Source {
     }
 
     /// As [`Source::load`], with the bare reason.
-    pub(super) fn pixels(&self, index: usize, size: u32) -> Result<Vec<u8>, String> {
+    pub(super) fn pixels(&self, index: usize, size: u32) -> Result<Vec<u8>, Failure> {
         match self {
-            Self::Folder { items, resize, .. } => load(&items[index].path, size, *resize),
+            Self::Folder { items, resize, .. } => load_file(&items[index].path, size, *resize),
             Self::Synthetic { seed, first, .. } => Ok(synth::landscape(*seed, first + index as u64, size).0),
         }
     }
+
+    /// Which pictures lie together in the cache: all splits of a folder, so that another split of the same
+    /// pictures finds them. `None` where the folder's path is no text.
+    pub(super) fn identity(&self, size: u32) -> Option<Identity> {
+        let (origin, how, version) = match self {
+            Self::Folder { root, resize, .. } => {
+                let root = root.canonicalize().ok()?;
+                (root.to_str()?.to_owned(), resize.to_string(), decode::VERSION)
+            }
+            Self::Synthetic { seed, .. } => (format!("seed {seed}"), "landscape".into(), synth::VERSION),
+        };
+        Some(Identity { origin, how, version, size })
+    }
+
+    /// What picture `index` is cached under; `None` where its name is no text or the file cannot be seen.
+    pub(super) fn stamp(&self, index: usize) -> Option<Stamp> {
+        match self {
+            Self::Folder { root, items, .. } => {
+                let path = &items[index].path;
+                stamp_of(path, path.strip_prefix(root).ok()?.to_str()?)
+            }
+            Self::Synthetic { first, .. } => {
+                Some(Stamp { name: (first + index as u64).to_string(), bytes: 0, mtime: 0 })
+            }
+        }
+    }
+
+    /// Whether `stamp`, perhaps of another split, is still that of its picture.
+    pub(super) fn is_current(&self, stamp: &Stamp) -> bool {
+        match self {
+            Self::Folder { root, .. } => {
+                stamp_of(&root.join(&stamp.name), &stamp.name).as_ref() == Some(stamp)
+            }
+            Self::Synthetic { .. } => true,
+        }
+    }
+}
+
+fn stamp_of(path: &Path, name: &str) -> Option<Stamp> {
+    let meta = std::fs::metadata(path).ok()?;
+    let mtime = match meta.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_nanos()).ok()?,
+        Err(before) => -i64::try_from(before.duration().as_nanos()).ok()?,
+    };
+    Some(Stamp { name: name.to_owned(), bytes: meta.len(), mtime })
 }
 
 /// `path` from `root`, parts joined by `/` on every platform.

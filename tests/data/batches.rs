@@ -39,7 +39,7 @@ fn the_budget_changes_nothing_but_memory() {
     let [none, some, all] = [0, 5 * 4 * 4 * 3, u64::MAX]
         .map(|budget| Pictures::prepare(source.clone(), 4, budget, &count).unwrap());
     assert_eq!(calls.into_inner(), 39);
-    assert_eq!([none.cached(), some.cached(), all.cached()], [0, 5, 12]);
+    assert_eq!([none.in_memory(), some.in_memory(), all.in_memory()], [0, 5, 12]);
     assert_eq!(none.skipped(), all.skipped());
     assert!(all.skipped().len() == 1 && all.skipped()[0].path.ends_with("bad.png"));
     assert_eq!([none.len(), some.len(), all.len()], [12; 3]);

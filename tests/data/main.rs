@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod batches;
+mod cache;
 mod decode;
 mod folders;
 mod helpers;

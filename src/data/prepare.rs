@@ -1,0 +1,212 @@
+//! What has to be done before the first batch: find out which pictures can be read, and have their pixels at
+//! hand, from the cache where it has them and by decoding where it has not.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use super::Progress;
+use super::cache::{Cache, Found, PixelFile, Row, Stamp, Store, Writer};
+use super::decode::Failure;
+use super::source::Source;
+use super::text::printable;
+
+/// What a preparation had to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// Pictures whose pixels the cache had.
+    pub from_cache: usize,
+    /// Pictures that were decoded (landscapes: drawn), or could not be.
+    pub decoded: usize,
+    /// Why the cache was not written, where it should have been: a sentence for the user.
+    pub note: Option<String>,
+}
+
+/// Where the pixels of a picture that can be read are.
+#[derive(Debug)]
+pub(super) enum Place {
+    Memory(Box<[u8]>),
+    Cache(Row),
+    /// To be decoded each time.
+    Source,
+}
+
+/// What the cache says of a picture.
+enum Look {
+    Readable(Place),
+    Unreadable(String),
+    /// To be decoded; with what it is to be cached under, if it is.
+    Missing(Option<Stamp>),
+}
+
+/// A picture that was decoded.
+struct Decoded {
+    /// if memory has room for them
+    pixels: Option<Box<[u8]>>,
+    /// number and checksum, if the cache has room for it
+    row: Option<(u64, u32)>,
+}
+
+pub(super) struct Preparation<'a> {
+    source: &'a Source,
+    size: u32,
+    /// Pictures from the first on that memory has room for.
+    fitting: usize,
+    cache: Option<&'a Cache>,
+    store: Option<Store>,
+    progress: Progress<'a>,
+    done: AtomicUsize,
+    prepared: Prepared,
+}
+
+impl<'a> Preparation<'a> {
+    pub(super) fn new(
+        source: &'a Source,
+        size: u32,
+        fitting: usize,
+        cache: Option<&'a Cache>,
+        progress: Progress<'a>,
+    ) -> Self {
+        let mut prepared = Prepared::default();
+        let store = cache.and_then(|cache| {
+            let identity = source.identity(size);
+            if identity.is_none() {
+                prepared.note = Some("the folder's path is no text: its pictures are not cached".into());
+            }
+            Some(cache.open(identity?))
+        });
+        Self { source, size, fitting, cache, store, progress, done: AtomicUsize::new(0), prepared }
+    }
+
+    /// For each picture of the source where its pixels are, or why it cannot be read.
+    pub(super) fn run(mut self) -> (Vec<Result<Place, String>>, Prepared) {
+        let looks: Vec<Look> = (0..self.source.len()).into_par_iter().map(|index| self.look(index)).collect();
+        if let Some(store) = &self.store {
+            store.touch();
+        }
+        let mut missing = Vec::new();
+        let mut pictures: Vec<Option<Result<Place, String>>> = Vec::with_capacity(looks.len());
+        for (index, look) in looks.into_iter().enumerate() {
+            pictures.push(match look {
+                Look::Readable(place) => {
+                    self.prepared.from_cache += usize::from(!matches!(place, Place::Source));
+                    Some(Ok(place))
+                }
+                Look::Unreadable(reason) => Some(Err(reason)),
+                Look::Missing(stamp) => {
+                    missing.push((index, stamp));
+                    None
+                }
+            });
+        }
+        self.prepared.decoded = missing.len();
+        for (index, place) in self.fill(missing) {
+            pictures[index] = Some(place);
+        }
+        (pictures.into_iter().flatten().collect(), self.prepared)
+    }
+
+    fn tick(&self) {
+        (self.progress)(self.done.fetch_add(1, Ordering::Relaxed) + 1, self.source.len());
+    }
+
+    fn look(&self, index: usize) -> Look {
+        let found = self.store.as_ref().and_then(|store| {
+            // before decoding: a file that changes meanwhile is decoded again by the next run
+            let stamp = self.source.stamp(index)?;
+            Some((store.find(&stamp), stamp))
+        });
+        let fits = index < self.fitting;
+        let look = match found {
+            None => Look::Missing(None),
+            Some((None, stamp)) => Look::Missing(Some(stamp)),
+            Some((Some(Found::Unreadable(reason)), _)) => Look::Unreadable(reason),
+            Some((Some(Found::Readable), _)) if fits => Look::Missing(None),
+            Some((Some(Found::Readable), _)) => Look::Readable(Place::Source),
+            Some((Some(Found::Row(row)), stamp)) if fits => match row.read() {
+                Ok(pixels) => Look::Readable(Place::Memory(pixels.into_boxed_slice())),
+                Err(_) => Look::Missing(Some(stamp)),
+            },
+            Some((Some(Found::Row(row)), _)) => Look::Readable(Place::Cache(row)),
+        };
+        if !matches!(look, Look::Missing(_)) {
+            self.tick();
+        }
+        look
+    }
+
+    /// Decodes what is missing on all cores, and caches it.
+    fn fill(&mut self, missing: Vec<(usize, Option<Stamp>)>) -> Vec<(usize, Result<Place, String>)> {
+        let stamps: Vec<&Stamp> = missing.iter().filter_map(|(_, stamp)| stamp.as_ref()).collect();
+        let writer = self.writer(&stamps).map(Mutex::new);
+        let decoded: Vec<(usize, Result<Decoded, String>)> = missing
+            .into_par_iter()
+            .map(|(index, stamp)| {
+                let decoded = self.decode(index, stamp, writer.as_ref());
+                self.tick();
+                (index, decoded)
+            })
+            .collect();
+        let file = writer
+            .and_then(|writer| self.finish(writer.into_inner().unwrap_or_else(PoisonError::into_inner)));
+        let place = |decoded| match (decoded, &file) {
+            (Decoded { pixels: Some(pixels), .. }, _) => Place::Memory(pixels),
+            (Decoded { row: Some((number, crc)), .. }, Some(file)) => {
+                Place::Cache(Row::new(file.clone(), number, crc))
+            }
+            _ => Place::Source,
+        };
+        decoded.into_iter().map(|(index, picture)| (index, picture.map(place))).collect()
+    }
+
+    fn decode(
+        &self,
+        index: usize,
+        stamp: Option<Stamp>,
+        writer: Option<&Mutex<Writer>>,
+    ) -> Result<Decoded, String> {
+        let decoded = self.source.pixels(index, self.size);
+        let mut row = None;
+        if let (Some(writer), Some(stamp)) = (writer, stamp) {
+            let crc = decoded.as_ref().map_or(0, |pixels| crc32fast::hash(pixels));
+            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            match &decoded {
+                Ok(pixels) => row = writer.add(stamp, pixels, crc).map(|number| (number, crc)),
+                Err(Failure::Content(reason)) => writer.add_unreadable(stamp, reason.clone()),
+                // may pass without a change of the file: to be tried again
+                Err(Failure::Access(_)) => {}
+            }
+        }
+        let pixels = decoded.map_err(Failure::reason)?;
+        Ok(Decoded { pixels: (index < self.fitting).then(|| pixels.into_boxed_slice()), row })
+    }
+
+    /// A new file for `stamps`; without one, a note says why.
+    fn writer(&mut self, stamps: &[&Stamp]) -> Option<Writer> {
+        if stamps.is_empty() {
+            return None;
+        }
+        let source = self.source;
+        let made = self.store.as_ref()?.writer(stamps, &|stamp| source.is_current(stamp));
+        self.noted(made)
+    }
+
+    fn finish(&mut self, writer: Writer) -> Option<Arc<PixelFile>> {
+        let source = self.source;
+        let made = self.store.take()?.finish(writer, &|stamp| source.is_current(stamp));
+        self.noted(made)?.map(Arc::new)
+    }
+
+    /// What was made, or a note of why it was not.
+    fn noted<T>(&mut self, made: io::Result<T>) -> Option<T> {
+        let folder = self.cache.map(|cache| printable(cache.folder())).unwrap_or_default();
+        made.map_err(|error| {
+            let note =
+                format!("cannot write to {folder}: {error}; decoded pictures are not kept for the next run");
+            self.prepared.note = Some(note);
+        })
+        .ok()
+    }
+}

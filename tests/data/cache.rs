@@ -1,0 +1,422 @@
+//! The cache of decoded pictures. That nothing was decoded is shown by files whose content has changed behind
+//! their backs: same path, same size, same time.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use image::{ImageFormat, Rgb, RgbImage};
+use wgvae::data::{Cache, Pictures, Source};
+
+use crate::helpers::{QUIET, encode, folder_source, plain, put};
+
+const SIZE: u32 = 4;
+const ROW: u64 = 4 * 4 * 3;
+const ALL: u64 = u64::MAX;
+
+/// A picture of one red; all have the same number of bytes.
+fn red(value: u8) -> Vec<u8> {
+    encode(&RgbImage::from_pixel(5, 3, Rgb([value, 20, 30])).into(), ImageFormat::Bmp)
+}
+
+struct Setting {
+    folder: tempfile::TempDir,
+}
+
+impl Setting {
+    /// `count` pictures, picture `i` with red `i`, and an empty cache.
+    fn new(count: u8) -> Self {
+        let setting = Self { folder: tempfile::tempdir().unwrap() };
+        (0..count).for_each(|i| drop(put(setting.picture(i), red(i))));
+        setting
+    }
+
+    fn pictures(&self) -> PathBuf {
+        self.folder.path().join("pictures")
+    }
+
+    fn picture(&self, i: u8) -> PathBuf {
+        self.pictures().join(format!("{i:03}.bmp"))
+    }
+
+    fn cache(&self) -> Cache {
+        Cache::new(self.folder.path().join("cache"))
+    }
+
+    fn prepare(&self, budget: u64) -> Pictures {
+        prepare(&self.pictures(), &self.cache(), budget)
+    }
+
+    /// Other content under the same stamp: only who decodes sees it.
+    fn change_unseen(&self, i: u8, content: &[u8]) {
+        let path = self.picture(i);
+        let meta = fs::metadata(&path).unwrap();
+        assert_eq!(meta.len(), content.len() as u64);
+        fs::write(&path, content).unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(meta.modified().unwrap()).unwrap();
+    }
+
+    /// The only file of pixels.
+    fn file(&self) -> PathBuf {
+        let files = files(&self.cache());
+        assert_eq!(files.len(), 1, "{files:?}");
+        files[0].clone()
+    }
+}
+
+fn prepare(folder: &Path, cache: &Cache, budget: u64) -> Pictures {
+    Pictures::prepare_cached(folder_source(folder), SIZE, budget, Some(cache), QUIET).unwrap()
+}
+
+/// Everything in the cache's folder, temporary files too.
+fn files(cache: &Cache) -> Vec<PathBuf> {
+    let entries = fs::read_dir(cache.folder()).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// The red of each picture, every pixel of which must have it.
+fn reds(pictures: &Pictures) -> Vec<u8> {
+    let red = |i: usize| {
+        let pixels = pictures.get(i).unwrap();
+        assert_eq!(pixels.len() as u64, ROW);
+        assert!(pixels.chunks(3).all(|pixel| pixel == [pixels[0], 20, 30]), "picture {i}: {pixels:?}");
+        pixels[0]
+    };
+    (0..pictures.len()).map(red).collect()
+}
+
+/// Pictures that the cache had, and pictures that were decoded.
+fn work(pictures: &Pictures) -> (usize, usize) {
+    let prepared = pictures.prepared();
+    assert_eq!(prepared.note, None);
+    (prepared.from_cache, prepared.decoded)
+}
+
+#[test]
+fn a_second_preparation_decodes_nothing() {
+    let setting = Setting::new(9);
+    for budget in [0, 5 * ROW, ALL] {
+        fs::remove_dir_all(setting.cache().folder()).ok();
+        let first = setting.prepare(budget);
+        assert_eq!((work(&first), reds(&first)), ((0, 9), (0..9).collect()));
+        assert_eq!((first.in_memory() as u64, first.decoded_each_time()), (9.min(budget / ROW), 0));
+        (0..9).for_each(|i| setting.change_unseen(i, &red(100)));
+        assert_eq!(reds(&first), (0..9).collect::<Vec<u8>>(), "what is not in memory is read from the cache");
+        for again in [0, 2 * ROW, ALL] {
+            let second = setting.prepare(again);
+            assert_eq!((work(&second), reds(&second)), ((9, 0), (0..9).collect()));
+            assert_eq!((second.in_memory() as u64, second.decoded_each_time()), (9.min(again / ROW), 0));
+            assert_eq!(second.fingerprint(), first.fingerprint());
+        }
+        (0..9).for_each(|i| setting.change_unseen(i, &red(i)));
+    }
+    let without = Pictures::prepare(folder_source(&setting.pictures()), SIZE, ALL, QUIET).unwrap();
+    assert_eq!(without.fingerprint(), setting.prepare(ALL).fingerprint());
+}
+
+#[test]
+fn progress_hears_of_every_picture_once() {
+    let setting = Setting::new(6);
+    for missing in [6, 2, 0] {
+        (0..missing)
+            .for_each(|i| drop(put(setting.picture(i), [red(i), vec![0; missing as usize]].concat())));
+        let calls = std::sync::Mutex::new(Vec::new());
+        let hear = |done, all| calls.lock().unwrap().push((done, all));
+        let source = folder_source(&setting.pictures());
+        let pictures = Pictures::prepare_cached(source, SIZE, 0, Some(&setting.cache()), &hear).unwrap();
+        assert_eq!(work(&pictures), (6 - missing as usize, missing as usize));
+        let mut calls = calls.into_inner().unwrap();
+        calls.sort_unstable();
+        assert_eq!(calls, (1..=6).map(|done| (done, 6)).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_has_changed_is_decoded_again_and_only_that() {
+    let setting = Setting::new(8);
+    setting.prepare(0);
+    (0..8).for_each(|i| setting.change_unseen(i, &red(100 + i)));
+    // a later time, another size, another name, a new file, a missing one
+    let later = SystemTime::now() + Duration::from_nanos(1);
+    File::options().write(true).open(setting.picture(1)).unwrap().set_modified(later).unwrap();
+    let time = fs::metadata(setting.picture(2)).unwrap().modified().unwrap();
+    put(setting.picture(2), [red(102), vec![0]].concat());
+    File::options().write(true).open(setting.picture(2)).unwrap().set_modified(time).unwrap();
+    fs::rename(setting.picture(3), setting.picture(83)).unwrap();
+    put(setting.picture(90), red(190));
+    fs::remove_file(setting.picture(5)).unwrap();
+    let expected = [0, 101, 102, 4, 6, 7, 103, 190];
+    for budget in [0, ALL] {
+        let pictures = setting.prepare(budget);
+        let decoded = if budget == 0 { 4 } else { 0 };
+        assert_eq!((work(&pictures), reds(&pictures)), ((8 - decoded, decoded), expected.to_vec()));
+    }
+    // the same pictures at another size or made square in another way are others
+    let other = |size, resize| {
+        let Source::Folder { root, items, .. } = folder_source(&setting.pictures()) else { panic!() };
+        let source = Source::Folder { root, items, resize };
+        work(&Pictures::prepare_cached(source, size, 0, Some(&setting.cache()), QUIET).unwrap())
+    };
+    assert_eq!(other(8, wgvae::data::Resize::Stretch), (0, 8));
+    assert_eq!(other(SIZE, wgvae::data::Resize::Cover), (0, 8));
+    assert_eq!(other(SIZE, wgvae::data::Resize::Stretch), (8, 0));
+}
+
+/// A file that was changed by somebody who knows its checksums.
+fn resealed(whole: &[u8], change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+    let mut bytes = whole.to_vec();
+    change(&mut bytes);
+    let index = bytes.len() - u64::from_le_bytes(bytes[24..32].try_into().unwrap()) as usize;
+    let crc = crc32fast::hash(&bytes[index..]);
+    bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+    let crc = crc32fast::hash(&bytes[..32]);
+    bytes[32..36].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn a_damaged_file_is_replaced_and_never_believed() {
+    let setting = Setting::new(5);
+    setting.prepare(0);
+    let whole = fs::read(setting.file()).unwrap();
+    let rows = 36..36 + 5 * ROW as usize;
+    let flipped = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 4;
+        bytes
+    };
+    let mut cases: Vec<(Vec<u8>, bool)> =
+        (0..whole.len()).map(|at| (flipped(at), rows.contains(&at))).collect();
+    cases.extend([0, 1, 35, 36, 80, whole.len() - 1].map(|length| (whole[..length].to_vec(), false)));
+    cases.push((vec![7; whole.len()], false));
+    cases.push((plain(1), false));
+    // whole files of another version, or whose index points beyond them
+    let version = |bytes: &mut Vec<u8>| bytes[8] += 1;
+    let beyond = |bytes: &mut Vec<u8>| {
+        let at = bytes.windows(11).position(|w| w == b"\"number\":4,").unwrap();
+        bytes[at + 9] = b'5';
+    };
+    cases.extend([resealed(&whole, version), resealed(&whole, beyond)].map(|bytes| (bytes, false)));
+    for (bytes, row) in cases {
+        let file = setting.file();
+        fs::write(&file, bytes).unwrap();
+        let pictures = setting.prepare(ALL);
+        let expected = if row { (4, 1) } else { (0, 5) };
+        assert_eq!((work(&pictures), reds(&pictures)), (expected, (0..5).collect()));
+        let again = setting.prepare(ALL);
+        assert_eq!((work(&again), reds(&again)), ((5, 0), (0..5).collect()), "it was not replaced");
+        files(&setting.cache()).iter().for_each(|file| fs::remove_file(file).unwrap());
+        fs::write(file, &whole).unwrap();
+    }
+}
+
+#[test]
+fn rows_that_go_bad_during_a_run_are_decoded() {
+    for cut in [true, false] {
+        let setting = Setting::new(5);
+        let pictures = setting.prepare(0);
+        let file = File::options().write(true).open(setting.file()).unwrap();
+        if cut {
+            file.set_len(100).unwrap();
+        } else {
+            drop(file);
+            let mut bytes = fs::read(setting.file()).unwrap();
+            bytes[36..36 + 5 * ROW as usize].fill(9);
+            fs::write(setting.file(), bytes).unwrap();
+        }
+        assert_eq!(reds(&pictures), (0..5).collect::<Vec<u8>>());
+        let next = setting.prepare(0);
+        assert_eq!((work(&next), reds(&next)), ((0, 5), (0..5).collect()), "the next run writes it anew");
+    }
+}
+
+#[test]
+fn unreadable_pictures_are_remembered_with_their_reasons() {
+    let setting = Setting::new(6);
+    let bad = red(4)[..40].to_vec();
+    put(setting.picture(4), &bad);
+    let first = setting.prepare(0);
+    assert_eq!((work(&first), first.skipped().len()), ((0, 6), 1));
+    // all of it could be read now, if anybody looked
+    let content = [&plain(9)[..], &vec![0; 40]].concat();
+    setting.change_unseen(4, &content[..40]);
+    let second = setting.prepare(0);
+    assert_eq!((work(&second), second.skipped()), ((5, 0), first.skipped()));
+    assert!(second.skipped()[0].path.ends_with("004.bmp"), "{:?}", second.skipped());
+    assert_eq!(second.fingerprint(), first.fingerprint());
+    // taken along into a larger file
+    (10..20).for_each(|i| drop(put(setting.picture(i), red(i))));
+    assert_eq!(work(&setting.prepare(0)), (5, 10));
+    assert_eq!((work(&setting.prepare(0)), files(&setting.cache()).len()), ((15, 0), 1));
+    put(setting.picture(4), red(4));
+    assert_eq!(reds(&setting.prepare(0))[..6], [0, 1, 2, 3, 4, 5]);
+}
+
+/// Permissions and networks come back without a change of the file.
+#[test]
+fn files_that_could_not_be_read_are_tried_again() {
+    let setting = Setting::new(4);
+    let source = folder_source(&setting.pictures());
+    // what cannot be read, whoever runs the test: a folder in the place of a file
+    fs::remove_file(setting.picture(2)).unwrap();
+    fs::create_dir(setting.picture(2)).unwrap();
+    let prepare = || {
+        let source = source.clone();
+        Pictures::prepare_cached(source, SIZE, 0, Some(&setting.cache()), QUIET).unwrap()
+    };
+    assert_eq!((work(&prepare()), prepare().skipped().len()), ((0, 4), 1));
+    assert_eq!(work(&prepare()), (3, 1), "only the folder is tried again");
+    assert_eq!(files(&setting.cache()).len(), 1, "and nothing is written about it");
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_a_note() {
+    let setting = Setting::new(4);
+    let blocked = put(setting.folder.path().join("blocked"), "a file where the folder should be");
+    for budget in [0, ALL] {
+        let pictures = prepare(&setting.pictures(), &Cache::new(&blocked), budget);
+        let note = pictures.prepared().note.clone().unwrap();
+        assert!(note.contains("blocked") && note.contains("cannot write"), "{note}");
+        assert_eq!((pictures.prepared().decoded, reds(&pictures)), (4, (0..4).collect()));
+        assert_eq!(pictures.decoded_each_time(), if budget == 0 { 4 } else { 0 });
+    }
+}
+
+#[test]
+fn splits_share_a_cache_and_growing_folders_few_files() {
+    let setting = Setting::new(20);
+    let Source::Folder { root, items, resize } = folder_source(&setting.pictures()) else { panic!() };
+    let split = |range: std::ops::Range<usize>| {
+        let source = Source::Folder { root: root.clone(), items: items[range].to_vec(), resize };
+        Pictures::prepare_cached(source, SIZE, 0, Some(&setting.cache()), QUIET).unwrap()
+    };
+    let held = split(0..2);
+    assert_eq!(work(&held), (0, 2));
+    assert_eq!(work(&split(2..20)), (0, 18));
+    assert_eq!(files(&setting.cache()).len(), 1, "the smaller file went into the larger one");
+    assert_eq!(reds(&held), [0, 1], "who had it open reads on");
+    // another split of the same pictures
+    assert_eq!((work(&split(0..11)), work(&split(11..20))), ((11, 0), (9, 0)));
+    let largest = setting.file();
+    for i in 20..60 {
+        put(setting.picture(i), red(i));
+        let pictures = setting.prepare(0);
+        assert_eq!((work(&pictures), reds(&pictures)), ((i as usize, 1), (0..=i).collect()));
+        assert!(files(&setting.cache()).len() <= 6, "{} pictures: {:?}", i + 1, files(&setting.cache()));
+        assert!(i >= 38 || largest.exists(), "20 pictures were copied for {} new ones", i - 19);
+    }
+    // half of them gone, the others changed: what is dead makes room
+    (0..30).for_each(|i| drop(put(setting.picture(i), [red(i), vec![0]].concat())));
+    (30..60).for_each(|i| fs::remove_file(setting.picture(i)).unwrap());
+    assert_eq!(work(&setting.prepare(0)), (0, 30));
+    assert_eq!(work(&setting.prepare(0)), (30, 0));
+    let bytes = fs::metadata(setting.file()).unwrap().len();
+    assert!(bytes < 30 * (ROW + 160) + 500, "{bytes} bytes hold more than 30 pictures");
+}
+
+#[test]
+fn two_preparations_at_once_hurt_nobody() {
+    for _ in 0..5 {
+        let setting = Setting::new(30);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| reds(&setting.prepare(0)))).collect();
+            threads.into_iter().for_each(|t| assert_eq!(t.join().unwrap(), (0..30).collect::<Vec<u8>>()));
+        });
+        assert_eq!(work(&setting.prepare(0)), (30, 0));
+        assert!(files(&setting.cache()).iter().all(|file| file.extension().unwrap() == "pixels"));
+    }
+}
+
+#[test]
+fn landscapes_are_cached_too() {
+    let cache = Cache::new(tempfile::tempdir().unwrap().path().join("new"));
+    let prepare = |seed, first, count| {
+        let source = Source::Synthetic { seed, first, count };
+        Pictures::prepare_cached(source, 8, 0, Some(&cache), QUIET).unwrap()
+    };
+    assert_eq!(work(&prepare(5, 10, 6)), (0, 6));
+    let again = prepare(5, 12, 6);
+    assert_eq!(work(&again), (4, 2));
+    assert_eq!(work(&prepare(6, 10, 6)), (0, 6));
+    for i in 0..6 {
+        assert_eq!(again.get(i).unwrap()[..], wgvae::data::landscape(5, 12 + i as u64, 8).0);
+    }
+    fs::remove_dir_all(cache.folder().parent().unwrap()).unwrap();
+}
+
+#[test]
+fn the_limit_deletes_what_was_not_used_for_longest() {
+    let sets = [Setting::new(10), Setting::new(10), Setting::new(10)];
+    let shared = sets[0].cache();
+    let one = {
+        prepare(&sets[0].pictures(), &shared, 0);
+        fs::metadata(sets[0].file()).unwrap().len()
+    };
+    let cache = shared.with_limit(5 * one / 2);
+    let run = |at: usize| work(&prepare(&sets[at].pictures(), &cache, 0));
+    let hour = |ago: u64| {
+        // ages everything: uses lie an hour apart
+        for file in files(&cache) {
+            let time = fs::metadata(&file).unwrap().modified().unwrap() - Duration::from_secs(ago * 3600);
+            File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
+        }
+    };
+    // a temporary file that a killed process has left, and one that is being written
+    let (old, young) = (cache.folder().join(".old.part"), cache.folder().join(".young.part"));
+    put(old.clone(), "half");
+    hour(30);
+    put(young.clone(), "half");
+    assert_eq!(run(1), (0, 10));
+    assert!(!old.exists() && young.exists());
+    hour(1);
+    assert_eq!((run(0), files(&cache).len()), ((10, 0), 3), "using touches");
+    hour(1);
+    assert_eq!((run(2), files(&cache).len()), ((0, 10), 3), "the second set made room for the third");
+    assert_eq!((run(0), run(2)), ((10, 0), (10, 0)));
+    let total: u64 = files(&cache).iter().map(|file| fs::metadata(file).unwrap().len()).sum();
+    assert!(total <= 5 * one / 2, "{total} bytes of {}", 5 * one / 2);
+    assert_eq!(run(1), (0, 10));
+    // the pictures at hand are kept, old as they are: others make room for what is new among them
+    hour(1);
+    assert_eq!(run(2), (10, 0));
+    put(sets[1].picture(10), red(10));
+    let tight = cache.clone().with_limit(2 * one + 100);
+    let run = |at: usize| work(&prepare(&sets[at].pictures(), &tight, 0));
+    assert_eq!((run(1), run(1), run(2)), ((10, 1), (11, 0), (0, 10)));
+}
+
+#[test]
+fn of_a_set_beyond_the_limit_as_many_as_fit_are_kept() {
+    let setting = Setting::new(40);
+    let cache = setting.cache().with_limit(3000);
+    let run = |budget| prepare(&setting.pictures(), &cache, budget);
+    let first = run(0);
+    assert_eq!((work(&first), reds(&first)), ((0, 40), (0..40).collect()));
+    let kept = 40 - first.decoded_each_time();
+    assert!((10..20).contains(&kept), "{kept} of 40 pictures kept");
+    let second = run(0);
+    assert_eq!((work(&second), reds(&second)), ((kept, 0), (0..40).collect()));
+    assert_eq!(second.decoded_each_time(), 40 - kept);
+    let third = run(ALL);
+    assert_eq!((work(&third), reds(&third)), ((kept, 40 - kept), (0..40).collect()));
+    assert_eq!(files(&cache).len(), 1, "there is nothing to write");
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_the_files_and_odd_names_are_decoded() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::PermissionsExt;
+    let setting = Setting::new(3);
+    put(setting.pictures().join(OsStr::from_bytes(b"caf\xe9.bmp")), red(99));
+    assert_eq!(work(&setting.prepare(0)), (0, 4));
+    let mode = fs::metadata(setting.file()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{mode:o}");
+    let again = setting.prepare(0);
+    assert_eq!((work(&again), reds(&again)), ((3, 1), vec![0, 1, 2, 99]));
+    assert_eq!(again.decoded_each_time(), 1);
+    setting.file();
+}
