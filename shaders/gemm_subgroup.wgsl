@@ -67,8 +67,6 @@ fn main(
     var c01: Rows;
     var c10: Rows;
     var c11: Rows;
-    var c20: Rows;
-    var c30: Rows;
 
     for (var k = tile.k_begin; k < tile.k_end; k += TILE_K) {
         let a0 = transpose(block_a(tile.plane, m + 4u * lane, k));
@@ -83,10 +81,6 @@ fn main(
                 multiply(&c11, a1, b1);
             }
         }
-        if (TURNS > 2u) {
-            multiply(&c20, transpose(block_a(tile.plane, m + 2u * TURN + 4u * lane, k)), b0);
-            multiply(&c30, transpose(block_a(tile.plane, m + 3u * TURN + 4u * lane, k)), b0);
-        }
     }
 
     store_rows(tile, m, n0, &c00);
@@ -96,9 +90,5 @@ fn main(
     if (COLUMNS > 1u) {
         store_rows(tile, m, n1, &c01);
         store_rows(tile, m + TURN, n1, &c11);
-    }
-    if (TURNS > 2u) {
-        store_rows(tile, m + 2u * TURN, n0, &c20);
-        store_rows(tile, m + 3u * TURN, n0, &c30);
     }
 }

@@ -308,7 +308,13 @@ fn a_profile_by_the_hosts_clock_says_so_and_fits_the_terminal() {
     }
     let folder = tempfile::tempdir().expect("folder");
     let shown = profile(folder.path(), &["--host-clock"]);
-    for part in ["by the host's clock", "encoder.0 forward", "conv2d_weight_grad", "% FMA", "2 clears"] {
+    for part in [
+        "one submit and one wait per dispatch",
+        "encoder.0 forward",
+        "conv2d_weight_grad",
+        "% FMA",
+        "2 clears",
+    ] {
         assert!(shown.contains(part), "{part:?} is missing in: {shown}");
     }
     // the adapter's line is as long as its name
@@ -381,4 +387,44 @@ fn a_full_disk_costs_only_the_cache() {
     assert_eq!(line["images"], 40, "the pictures are there all the same");
     let left = std::fs::read_dir(at.join(CACHE).join("pictures")).expect("cache").count();
     assert_eq!(left, 0, "half a file is left");
+}
+
+/// A run keeps the forms of its kernels, and a run that is given them computes the same bits.
+#[test]
+fn a_run_can_be_replayed_by_its_tuning_file() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    let train = |name: &str, more: &[&str]| {
+        let sizes = ["train", "--landscapes", "20", "--size", "16", "--hidden", "4", "--latent", "4"];
+        let rest = ["--batch-size", "5", "--epochs", "1", "--quiet", "--name", name];
+        let output = wgvae(at, &[&sizes[..], &rest, more].concat());
+        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+        let model = format!("runs/{name}/checkpoints/epoch_0001/model.safetensors");
+        let tuning = at.join(format!("runs/{name}/tuning.json"));
+        (std::fs::read(at.join(model)).expect("a model"), std::fs::read_to_string(tuning).expect("its forms"))
+    };
+    let (model, forms) = train("first", &["--no-tune"]);
+    // other forms than the defaults: the plain ones
+    let mut file: serde_json::Value = serde_json::from_str(&forms).expect("JSON");
+    let plain = serde_json::json!({ "threads": [8, 8], "blocks": [2, 2], "depth": 16, "buffers": 1 });
+    for (_, form) in file["forms"].as_object_mut().expect("forms") {
+        if let Some(product) = form.get_mut("product") {
+            *product = serde_json::json!({ "variant": { "tile": plain }, "splits": 1 });
+        }
+    }
+    std::fs::write(at.join("plain.json"), file.to_string()).expect("written");
+    let (other, kept) = train("plain", &["--tuning", "plain.json"]);
+    assert_ne!(other, model, "another core adds in another order");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&kept).expect("JSON"), file, "the run keeps them");
+    assert_eq!(train("again", &["--tuning", "runs/plain/tuning.json"]).0, other);
+
+    std::fs::write(at.join("bad.json"), "{}").expect("written");
+    refuses(at, &["train", "--tuning", "bad.json"], 2, &["bad.json", "not a table of forms"]);
+    refuses(at, &["train", "--tuning", "none.json"], 1, &["cannot read none.json"]);
+    refuses(at, &["train", "--tuning", "plain.json", "--no-tune"], 2, &["cannot be used with"]);
+    std::fs::write(at.join("odd.json"), forms.replace("\"splits\": 1", "\"splits\": 0")).expect("written");
+    refuses(at, &["train", "--tuning", "odd.json"], 2, &["odd.json", "cannot run"]);
 }

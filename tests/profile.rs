@@ -70,6 +70,9 @@ fn plausible(timings: &Timings, wall: Duration) {
     let slack = wall / 20 + 1_000_000;
     assert!(timings.busy_ns() > 0 && timings.busy_ns() <= wall + slack, "{} of {wall} ns", timings.busy_ns());
     assert!(last <= wall + slack, "the last dispatch begins at {last} of {wall} ns");
+    // nothing begins before the host has submitted it
+    let submitted = timings.host.iter().find(|span| span.what == "submit").map_or(0, |span| span.begin_ns);
+    assert!(timings.device[0].begin_ns >= submitted, "{:?} and submitted at {submitted}", timings.device[0]);
     for span in &timings.host {
         assert!(span.begin_ns <= span.end_ns && span.end_ns <= wall, "{span:?} of {wall} ns");
     }

@@ -29,7 +29,7 @@ enum Fault {
     Value,
     /// the last row of the output is never stored
     Missing,
-    /// the driver must refuse it: more workgroup memory than any limit allows
+    /// it must be refused: more invocations than the limits allow
     Refused,
     /// nothing
     None,
@@ -47,7 +47,9 @@ impl Fault {
                     edit(file, "var value = sum;", "var value = sum; if (at == 3u) { value.y *= 2.0; }");
                 }
                 (Self::Missing, "gemm.wgsl") => edit(file, "(m >= M)", "(m >= M - 1u)"),
-                (Self::Refused, "gemm_stage.wgsl") => edit(file, "BUFFERS * TILE_K", "4096u * TILE_K"),
+                (Self::Refused, "gemm_tile.wgsl") => {
+                    edit(file, "@workgroup_size(THREADS)", "@workgroup_size(THREADS, 64u)");
+                }
                 _ => {}
             }
         }
@@ -138,6 +140,7 @@ fn a_wrong_candidate_is_reported_and_never_chosen() {
             panic!("two candidates")
         };
         assert_eq!((*honest, *form), (HONEST, PLANTED));
+        println!("{}: {} {right:?}; {} {wrong:?}", planted.key, honest.name(), form.name());
         assert!(right.time().is_some(), "{right:?}");
         assert!(matches!(wrong, Verdict::Wrong(share) if *share > 1.0), "{wrong:?}");
         assert_eq!(planted.chosen, HONEST, "though the planted one is the default");
@@ -150,6 +153,7 @@ fn a_wrong_candidate_is_reported_and_never_chosen() {
 fn a_candidate_that_the_driver_refuses_costs_only_itself() {
     let Some((planted, other)) = planted(Fault::Refused) else { return };
     let [(_, right), (_, refused)] = planted.candidates.as_slice() else { panic!("two candidates") };
+    println!("{}: {refused:?}", planted.key);
     assert!(right.time().is_some(), "{right:?}");
     assert!(matches!(refused, Verdict::Refused(reason) if !reason.is_empty()), "{refused:?}");
     assert_eq!(planted.chosen, HONEST);

@@ -2,7 +2,7 @@
 # Trains or tests on a machine that has a Rust toolchain and maybe nothing else.
 #
 #   tools/run.sh train [DATA] [options of wgvae train]   no DATA: the built-in landscapes, the demo preset
-#   tools/run.sh test [options of cargo test]            no options: everything, then the kernels on SwiftShader
+#   tools/run.sh test [options of cargo test]            no options: everything, then kernels and golden on SwiftShader
 #   tools/run.sh setup                                   only the first step of both
 #
 # Both first see to a linker and a Vulkan driver, which on Debian and Ubuntu come from apt where they are
@@ -139,7 +139,7 @@ swiftshader_folder() {
     return 0
 }
 
-# The kernels once more on a second software adapter, whose subgroups are 4 wide where Mesa's are 8.
+# Kernels and golden values once more on a second software adapter, whose subgroups are 4 wide where Mesa's are 8.
 test_on_swiftshader() {
     local folder scratch icd status=0
     folder=$(swiftshader_folder)
@@ -158,9 +158,9 @@ test_on_swiftshader() {
     icd=$scratch/swiftshader.json # the loader passes over any other suffix
     printf '{"file_format_version": "1.0.0", "ICD": {"library_path": "%s", "api_version": "1.0.5"}}\n' \
         "$folder/libvk_swiftshader.so" >"$icd"
-    say "the kernels once more, on SwiftShader"
+    say "kernels and golden values once more, on SwiftShader"
     WGVAE_ADAPTER=SwiftShader VK_DRIVER_FILES=$icd VK_ICD_FILENAMES=$icd \
-        cargo test --test kernels -- --nocapture || status=$?
+        cargo test --test kernels --test golden -- --nocapture || status=$?
     rm -rf "$scratch"
     return "$status"
 }

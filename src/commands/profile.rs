@@ -47,6 +47,9 @@ pub fn run(args: &ProfileArgs) -> Result<ExitCode> {
     if args.steps == 0 {
         return Err(Error::Usage("--steps 0: must be at least 1".into()).into());
     }
+    if let Some(path) = &args.trace {
+        reachable(path)?;
+    }
     let rgba = bench::pictures(batch, config.size)?;
     let adapter = super::choose(&args.adapter)?;
     let clock = if args.host_clock { Clock::Host } else { Clock::Device };
@@ -104,6 +107,13 @@ fn measure(vae: &mut Vae, rgba: &[u32], batch: u32, steps: u32) -> Result<Outcom
     vae.profile(false)?;
     let timed_ms = timed.iter().sum::<f64>() / f64::from(steps);
     Ok(Outcome { timings, plain_ms: plain[plain.len() / 2], timed_ms, submits })
+}
+
+/// Says before the measuring, which may take minutes, that there is no such folder.
+fn reachable(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::metadata(folder).map_err(Error::io("write", path))?;
+    Ok(())
 }
 
 fn write_trace(path: &Path, subject: &Subject, timings: &Timings) -> Result<()> {

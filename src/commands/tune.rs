@@ -46,7 +46,7 @@ pub fn run(args: &TuneArgs) -> Result<ExitCode> {
 
 /// One finding: what was chosen, and with `verbose` every candidate; what is wrong always.
 fn print(finding: &Finding, verbose: bool) {
-    let gain = finding.gain().map_or_else(String::new, |gain| format!(", {:.2} of the default's time", gain));
+    let gain = finding.gain().map_or_else(String::new, |gain| format!(", {gain:.2} of the default's time"));
     println!("{}\n    {}{gain}", finding.key, finding.chosen.name());
     let shown = finding.candidates.iter().filter(|(_, verdict)| verbose || verdict.time().is_none());
     for (form, verdict) in shown {
@@ -81,7 +81,12 @@ pub fn choose(adapter: &Adapter, build: &Build, flags: &TuningArgs, quiet: bool)
     if flags.tuning.is_some() || flags.no_tune || adapter.is_software() {
         return kept(adapter, flags);
     }
+    let began = Instant::now();
     let (table, findings) = complete(adapter, build, from_cache(adapter), quiet)?;
+    if !quiet && !findings.is_empty() {
+        let seconds = began.elapsed().as_secs_f64();
+        println!("tuned {} kernels in {seconds:.1} s, once for this model and adapter", findings.len());
+    }
     for (finding, (form, verdict)) in findings.iter().flat_map(|f| f.bad().map(move |bad| (f, bad))) {
         eprintln!("{}: {}: {}", finding.key, form.name(), describe(verdict));
     }

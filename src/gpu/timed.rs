@@ -189,9 +189,9 @@ impl GpuRunner {
             flops = flops.saturating_add(timing.flops);
             let timed = stamp(&mut encoder, stamps, &self.buffers, &entries[done]);
             if timed {
-                stamps.open.push(timing)
+                stamps.open.push(timing);
             } else {
-                recorder.untimed()
+                recorder.untimed();
             }
             done += 1;
         }
@@ -231,7 +231,8 @@ impl GpuRunner {
     /// Runs `program` `repeats` times in one submit and returns how long all of it took: between two timestamps
     /// of the device where the runner has them ([`GpuRunner::timed`]), else by the host's clock from the submit
     /// to the end of the wait for it. Clears before the first or after the last dispatch are not part of a
-    /// device's time. Drivers end submits of seconds: keep `repeats` small. Profiling does not see it.
+    /// device's time. Drivers end submits of seconds: keep `repeats` small. The first run of a program sets up its
+    /// buffers and takes longer: [`Runner::run`](super::Runner::run) it once before. Profiling does not see it.
     ///
     /// # Errors
     /// If the device is lost or refuses.

@@ -194,6 +194,9 @@ impl<P: Product> Tunable for Fused<P> {
         let mut forms = Vec::new();
         for variant in Variant::all(target) {
             let [tile_m, tile_n, _] = variant.tile();
+            if target.software && matches!(variant, Variant::Tile { .. }) && variant != Variant::PLAIN {
+                continue; // workgroup memory is no faster there, and a measurement takes seconds
+            }
             // a tile twice as wide as the product would idle more than half the time
             if variant != Variant::PLAIN && (tile_n >= 2 * size.n.max(8) || tile_m >= 4 * size.m.max(16)) {
                 continue;

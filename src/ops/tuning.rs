@@ -120,12 +120,16 @@ impl Defaults {
         let large = Variant::Tile { threads: [16, 8], blocks: [2, 2], depth: 8, buffers: 2 };
         let gpu = Self { wide: vec![Variant::PLAIN], narrow: Variant::NARROW, busy: 512, sweep: [64, 1] };
         match (target.software, target.discrete) {
-            // loads cost more than arithmetic, and there are as many workers as cores
-            (true, _) => match Variant::shared(target, 2, 1) {
-                Some(shared @ Variant::Subgroup { clusters: 1, .. }) => {
-                    Self { wide: vec![shared], narrow: shared, busy: 8, sweep: [64, 16] }
-                }
-                _ => Self { busy: 8, sweep: [64, 16], ..gpu },
+            // loads cost more than arithmetic, and there are as many workers as cores; the smallest subgroup tile,
+            // because larger ones are little faster and compile three times as long
+            (true, _) => match Variant::shared(target, 1, 1) {
+                Some(shared @ Variant::Subgroup { clusters: 1, .. }) => Self {
+                    wide: vec![shared],
+                    narrow: Variant::Direct { threads: [64, 1], columns: 1 },
+                    busy: 8,
+                    sweep: [256, 1],
+                },
+                _ => Self { busy: 8, sweep: [256, 1], ..gpu },
             },
             (false, true) => Self { wide: vec![large, Variant::PLAIN], sweep: [256, 1], ..gpu },
             // few cores that share the host's memory

@@ -37,7 +37,7 @@ pub enum Variant {
         lanes: u32,
         /// clusters of `lanes` in a workgroup; 1 means that a subgroup is exactly one cluster
         clusters: u32,
-        /// blocks of A that each lane holds at a time: 1, 2 or 4
+        /// blocks of A that each lane holds at a time: 1 or 2
         turns: u32,
         /// 4 x 4 blocks of C per lane and row along N: 1, or 2 with 2 turns
         columns: u32,
@@ -45,16 +45,15 @@ pub enum Variant {
 }
 
 /// Tiles for workgroups of 64 to 256, all within WebGPU's default 16 KiB of workgroup memory.
-const TILES: [Variant; 11] = [
+const TILES: [Variant; 10] = [
     Variant::PLAIN,
-    tile([8, 8], [2, 2], 16, 2),   // 64 x 64
-    tile([8, 8], [2, 2], 8, 2),    // 64 x 64, half the memory: more workgroups at a time
-    tile([16, 8], [2, 2], 8, 2),   // 128 x 64
-    tile([8, 16], [2, 2], 8, 2),   // 64 x 128
-    tile([16, 16], [2, 2], 8, 2),  // 128 x 128
-    tile([16, 16], [2, 2], 16, 1), // 128 x 128
-    tile([16, 8], [2, 1], 16, 1),  // 128 x 32
-    tile([8, 8], [1, 1], 16, 2),   // 32 x 32, for small products
+    tile([8, 8], [2, 2], 16, 2),  // 64 x 64
+    tile([8, 8], [2, 2], 8, 2),   // 64 x 64, half the memory: more workgroups at a time
+    tile([16, 8], [2, 2], 8, 2),  // 128 x 64
+    tile([8, 16], [2, 2], 8, 2),  // 64 x 128
+    tile([16, 16], [2, 2], 8, 2), // 128 x 128
+    tile([16, 8], [2, 1], 16, 1), // 128 x 32
+    tile([8, 8], [1, 1], 16, 2),  // 32 x 32, for small products
     Variant::NARROW,
     tile([64, 1], [2, 1], 4, 1), // 512 x 4, for pictures
 ];
@@ -66,7 +65,7 @@ const DIRECT: [Variant; 3] = [
 ];
 
 /// Turns and columns of the subgroup core.
-const SHARED: [[u32; 2]; 4] = [[2, 1], [1, 1], [4, 1], [2, 2]];
+const SHARED: [[u32; 2]; 3] = [[2, 1], [1, 1], [2, 2]];
 
 const fn tile(threads: [u32; 2], blocks: [u32; 2], depth: u32, buffers: u32) -> Variant {
     Variant::Tile { threads, blocks, depth, buffers }

@@ -5,6 +5,7 @@
 
 mod batches;
 mod cache;
+mod cache_folder;
 mod decode;
 mod folders;
 mod helpers;
