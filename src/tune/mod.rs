@@ -3,7 +3,7 @@
 //! Every candidate is first compared with the plain form on random inputs; one that disagrees, or that the
 //! driver refuses, is reported and never used. The others are timed in turns, so that a machine that slows down
 //! slows all of them, and the default gives way only to a form that is clearly faster. Tables are kept in the
-//! user's cache folder ([`file`]). Knows nothing of networks: a list of [`Tunable`]s comes in, a [`Table`] goes
+//! user's cache folder ([`mod@file`]). Knows nothing of networks: a list of [`Tunable`]s comes in, a [`Table`] goes
 //! out.
 
 pub mod file;
