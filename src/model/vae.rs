@@ -1,107 +1,13 @@
 //! The model as a caller uses it: pictures in, latents, pictures and losses out, batch by batch.
 
+use super::build::{Build, Place};
 use super::init::Weights;
-use super::network::{Extent, Network, TrainingPrograms, micro_batch};
+use super::network::{Network, TrainingPrograms};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
-use crate::gpu::{Adapter, BufferId, GpuRunner, Plan, Runner, Target, TwinRunner};
+use crate::gpu::{BufferId, Plan, Runner};
 use crate::ops::latent::padded;
-use crate::ops::{Step, Stream, Tuning};
-
-/// Where the numbers are computed.
-#[derive(Clone, Copy)]
-pub enum Place<'a> {
-    /// On an adapter, every op in its default form.
-    Gpu(&'a Adapter),
-    /// On an adapter, in the forms that were chosen for it.
-    Tuned(&'a Adapter, &'a Tuning),
-    /// There too, with timestamps where it has them, for [`Vae::profile`].
-    Timed(&'a Adapter, &'a Tuning),
-    /// On the CPU twins: slow, exact, for tests.
-    Twins,
-}
-
-impl Place<'_> {
-    /// What a plan needs to know of it.
-    pub fn target(&self) -> Target {
-        match self {
-            Self::Gpu(adapter) | Self::Tuned(adapter, _) | Self::Timed(adapter, _) => adapter.target(),
-            Self::Twins => Target::twins(),
-        }
-    }
-
-    fn runner(&self, plan: Plan) -> Result<Box<dyn Runner>> {
-        Ok(match self {
-            Self::Gpu(adapter) | Self::Tuned(adapter, _) => Box::new(GpuRunner::new(adapter, plan)?),
-            Self::Timed(adapter, _) => Box::new(GpuRunner::timed(adapter, plan)?),
-            Self::Twins => Box::new(TwinRunner::new(plan)),
-        })
-    }
-}
-
-/// What a model is built for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Build {
-    /// the architecture
-    pub config: ModelConfig,
-    /// pictures per step
-    pub batch: u32,
-    /// pictures computed at once; `None` takes the largest number that fits
-    pub micro: Option<u32>,
-    /// with gradients and Adam
-    pub training: bool,
-    /// pictures kept on the device from step to step, see [`Vae::keep`]
-    pub kept: u32,
-}
-
-impl Build {
-    /// The micro-batch for `target`.
-    ///
-    /// # Errors
-    /// [`Error::Limit`] if not one picture fits, [`Error::Usage`] if the one asked for is zero.
-    pub fn micro(&self, target: &Target) -> Result<u32> {
-        if self.batch == 0 || self.batch > 65_536 {
-            return Err(Error::Usage(format!("--batch-size {}: must be between 1 and 65536", self.batch)));
-        }
-        let micro = match self.micro {
-            Some(0) => return Err(Error::Usage("--micro-batch 0: must be at least 1, or auto".into())),
-            Some(micro) => micro.min(self.batch),
-            None => micro_batch(&self.config, self.batch, target)?,
-        };
-        let size = u64::from(self.config.size);
-        let largest = (4 * size * size).max(size * size / 4 * u64::from(padded(self.config.hidden)));
-        if u64::from(micro) * largest > u64::from(u32::MAX) {
-            let elements = u64::from(micro) * largest;
-            return Err(Error::Usage(format!(
-                "--micro-batch {micro}: {elements} elements in one tensor, and kernels index with 32 bits; lower it"
-            )));
-        }
-        Ok(micro)
-    }
-
-    /// The plan for `target`, without a device.
-    ///
-    /// # Errors
-    /// As [`Build::micro`].
-    pub fn plan(&self, target: &Target) -> Result<(Network, Plan)> {
-        self.plan_with(target, &Tuning::of(target))
-    }
-
-    /// [`Build::plan`] with ops in the forms that `tuning` says.
-    ///
-    /// # Errors
-    /// As [`Build::micro`].
-    pub fn plan_with(&self, target: &Target, tuning: &Tuning) -> Result<(Network, Plan)> {
-        let config = self.config.checked()?;
-        let micro = self.micro(target)?;
-        Ok(Network::record(
-            &config,
-            Extent { batch: self.batch, micro, kept: self.kept },
-            tuning,
-            self.training,
-        ))
-    }
-}
+use crate::ops::{Step, Stream};
 
 /// What the encoder says of N pictures.
 #[derive(Debug, Clone, PartialEq)]
