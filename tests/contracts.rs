@@ -67,13 +67,8 @@ fn require(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> 
     if holds { Ok(()) } else { Err(message()) }
 }
 
-/// Whether the code, comments aside, asks for subgroup operations.
-fn uses_subgroups(dispatch: &Dispatch) -> bool {
-    dispatch.source.lines().filter_map(|line| line.split("//").next()).any(|code| code.contains("subgroup"))
-}
-
 fn validate(dispatch: &Dispatch, module: &Module) -> Result<ModuleInfo, String> {
-    let needed = if uses_subgroups(dispatch) { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    let needed = if dispatch.reflection.subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
     let validated = Validator::new(ValidationFlags::all(), needed).validate(module);
     validated.map_err(|e| e.emit_to_string(&dispatch.source))
 }
@@ -82,7 +77,7 @@ fn validate(dispatch: &Dispatch, module: &Module) -> Result<ModuleInfo, String> 
 fn every_kernel_is_valid_and_asks_for_subgroups_only_where_there_are_some() {
     hold(|dispatch, module| validate(dispatch, module).map(|_| ()));
     for (target, plan) in targets().iter().zip(PLANS.iter()) {
-        let subgroups = plan.programs[0].dispatches().any(uses_subgroups);
+        let subgroups = plan.programs[0].dispatches().any(|d| d.reflection.subgroups);
         assert_eq!(subgroups, target.subgroups.is_some(), "kernels for subgroups of {:?}", target.subgroups);
     }
 }
@@ -226,7 +221,7 @@ fn whole_trainings_fit_the_default_limits() {
 fn every_kernel_translates_to_spirv_msl_and_hlsl() {
     hold(|dispatch, module| {
         let info = validate(dispatch, module)?;
-        let subgroups = uses_subgroups(dispatch);
+        let subgroups = dispatch.reflection.subgroups;
         let entry = || (ShaderStage::Compute, "main".to_owned());
         let lang_version = if subgroups { (1, 3) } else { (1, 0) };
         let options = spv::Options { lang_version, ..Default::default() };

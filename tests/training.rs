@@ -61,6 +61,15 @@ fn the_same_seed_gives_the_same_bits() {
     assert_eq!(moved, weights.tensors.len(), "every parameter tensor is trained");
 }
 
+#[test]
+fn more_kept_pictures_than_an_index_counts_are_refused() {
+    let config = ModelConfig { size: 256, hidden: 8, latent: 12 };
+    let build = |kept| Build { config, batch: 1, micro: None, training: true, kept };
+    assert!(build(65_000).micro(&Target::twins()).is_ok());
+    let error = build(65_536).micro(&Target::twins()).expect_err("refused").to_string();
+    assert!(error.contains("65536 pictures") && error.contains("--resident no"), "{error}");
+}
+
 /// What a kept picture gives is what the same picture gives that is uploaded, to the last bit.
 #[test]
 fn kept_pictures_give_the_same_bits_as_uploaded_ones() {

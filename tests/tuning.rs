@@ -95,6 +95,9 @@ impl Tunable for Planted {
     fn forms(&self, _: &Target) -> Vec<Form> {
         vec![HONEST, PLANTED]
     }
+    fn allows(&self, form: Form) -> bool {
+        [HONEST, PLANTED].contains(&form)
+    }
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         Fused { product: PRODUCT, epilogue: Epilogue::Bias }.operands()
     }
@@ -195,6 +198,24 @@ fn a_table_gives_the_same_bits_again_and_another_only_other_rounding() {
     let (other_loss, other) = train(Place::Tuned(&adapter, &Tuning::forced(&target, Variant::PLAIN)));
     assert_ne!(other, weights, "another core adds in another order");
     assert!((other_loss - loss).abs() <= 1e-5 * loss, "{other_loss} and {loss}");
+}
+
+/// A table may be edited by hand: what an op cannot take is named, and nothing panics.
+#[test]
+fn a_form_that_an_op_cannot_take_is_named() {
+    let build = Build { config: SMALL, batch: 6, micro: None, training: true, kept: 0 };
+    let target = Target::webgpu_default();
+    let used = Tuning::of(&target);
+    build.plan_with(&target, &used).expect("the defaults fit");
+    let product = used.used().into_keys().find(|key| key.starts_with("conv2d ")).expect("a product");
+    let sweep = Form::Sweep { threads: 64, each: 1 };
+    let splits = |splits| Form::Product { variant: Variant::PLAIN, splits };
+    let odd = [("adam", HONEST), (&product, sweep), (&product, splits(1 << 20)), (&product, splits(0))];
+    for (key, form) in odd {
+        let tuning = Tuning::with(&target, Table::from([(key.to_owned(), form)]));
+        let error = build.plan_with(&target, &tuning).err().expect("refused").to_string();
+        assert!(error.contains(key) && error.contains(&form.name()), "{error}");
+    }
 }
 
 #[test]

@@ -6,14 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
-use wgvae::data::{self, Cache, Dataset, Loader, Pictures, Resize, Source};
+use wgvae::data::{self, Cache, Dataset, Loader, PREFETCH, Pictures, Resize, Source};
 
 use super::screen::{Bar, bytes, shown};
 use super::settings;
 use crate::cli::BenchArgs;
-
-/// Batches prepared ahead, as in training.
-const PREFETCH: usize = 3;
 
 /// What was loaded, and how long it took.
 struct Loaded {

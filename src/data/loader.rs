@@ -9,6 +9,9 @@ use rayon::prelude::*;
 use super::pictures::Pictures;
 use super::text::Skipped;
 
+/// Batches that are enough to have ready: the GPU never waits for one, and a few are held in memory.
+pub const PREFETCH: usize = 3;
+
 /// The pictures of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {

@@ -30,7 +30,7 @@ mod text;
 pub use cache::Cache;
 pub use check::{Report, SplitCounts, check};
 pub use decode::{Decoded, Resize, decode, load, resize_rgb};
-pub use loader::{Batch, Loader, indices_only};
+pub use loader::{Batch, Loader, PREFETCH, indices_only};
 pub use pictures::Pictures;
 pub use pixels::{rgb_of, rgba_of};
 pub use prepare::Prepared;

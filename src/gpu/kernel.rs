@@ -139,6 +139,8 @@ pub struct Reflection {
     pub bindings: Vec<(String, Access)>,
     /// Invocations per workgroup in x, y, z.
     pub workgroup_size: [u32; 3],
+    /// Whether its code asks for subgroups.
+    pub subgroups: bool,
 }
 
 /// Parses composed WGSL and reads its bindings and workgroup size.
@@ -170,5 +172,6 @@ pub fn reflect(name: &str, source: &str) -> Reflection {
     Reflection {
         bindings: bindings.into_iter().map(|(_, name, access)| (name, access)).collect(),
         workgroup_size: entry.workgroup_size,
+        subgroups: source.lines().filter_map(|line| line.split("//").next()).any(|c| c.contains("subgroup")),
     }
 }

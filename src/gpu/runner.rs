@@ -141,11 +141,8 @@ fn open(adapter: &Adapter, plan: &Plan, features: wgpu::Features) -> Result<(wgp
     let widest = bindings.flat_map(|d| d.bindings.iter().map(Tensor::bytes)).max().unwrap_or(0);
     limits.max_buffer_size = limits.max_buffer_size.max(largest).min(adapter.limits.max_buffer_size);
     limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.max(widest);
-    let subgroups = plan
-        .programs
-        .iter()
-        .flat_map(super::program::Program::dispatches)
-        .any(|d| d.source.contains("subgroupBroadcast") || d.source.contains("subgroupShuffle"));
+    let subgroups =
+        plan.programs.iter().flat_map(super::program::Program::dispatches).any(|d| d.reflection.subgroups);
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("wgvae"),
         required_features: if subgroups { features | wgpu::Features::SUBGROUP } else { features },

@@ -75,6 +75,14 @@ impl Build {
                 "--micro-batch {micro}: {elements} elements in one tensor, and kernels index with 32 bits; lower it"
             )));
         }
+        let stored = (u64::from(self.kept) + u64::from(micro)) * size * size;
+        if stored > u64::from(u32::MAX) {
+            return Err(Error::Usage(format!(
+                "{} pictures of {size} px are too many to stay on the device: kernels index with 32 bits; \
+                 give --resident no",
+                self.kept
+            )));
+        }
         Ok(micro)
     }
 
@@ -93,11 +101,13 @@ impl Build {
     pub fn plan_with(&self, target: &Target, tuning: &Tuning) -> Result<(Network, Plan)> {
         let config = self.config.checked()?;
         let micro = self.micro(target)?;
-        Ok(Network::record(
+        let recorded = Network::record(
             &config,
             Extent { batch: self.batch, micro, kept: self.kept },
             tuning,
             self.training,
-        ))
+        );
+        tuning.checked()?;
+        Ok(recorded)
     }
 }

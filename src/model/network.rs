@@ -319,24 +319,19 @@ impl Network {
         if let Some([gradients, ..]) = self.arenas.training.filter(|_| self.accumulate) {
             plan.clear(self.programs.begin, gradients);
         }
-        let nowhere = plan.tensor("no gradient", &[4]);
-        self.record_bce(plan, self.programs.loss, None, (nowhere, nowhere));
+        self.record_bce(plan, self.programs.loss, None);
     }
 
-    /// Adds cross-entropy and divergence to `totals`; with `dlogits`, its gradient and its sums too.
-    fn record_bce(
-        &self,
-        plan: &mut Plan,
-        program: ProgramId,
-        dlogits: Option<Tensor>,
-        (nowhere, dbias): (Tensor, Tensor),
-    ) {
+    /// Adds cross-entropy and divergence to `totals`; with `gradient`, those by the logits and by the last bias too.
+    fn record_bce(&self, plan: &mut Plan, program: ProgramId, gradient: Option<[Tensor; 2]>) {
         let t = &self.tensors;
-        let op = Bce::new(self.micro, self.config.size * self.config.size, dlogits.is_some());
+        let op = Bce::new(self.micro, self.config.size * self.config.size, gradient.is_some());
+        // without a gradient, four elements that the kernels leave alone or set to zero
+        let [dlogits, dbias] = gradient.unwrap_or_else(|| [plan.tensor("no gradient", &[4]); 2]);
         let len = op.parts().iter().product();
         let parts = Tensor { shape: Shape::new(&op.parts()), ..plan.scratch(len) };
-        plan.dispatch(program, "bce", op, &[t.step, t.logits, t.x, dlogits.unwrap_or(nowhere), parts]);
-        let op = Totals::new(len / 4, self.micro, self.accumulate && dlogits.is_some());
+        plan.dispatch(program, "bce", op, &[t.step, t.logits, t.x, dlogits, parts]);
+        let op = Totals::new(len / 4, self.micro, self.accumulate && gradient.is_some());
         plan.dispatch(program, "totals", op, &[parts, t.kl, t.totals, dbias]);
     }
 
@@ -357,7 +352,7 @@ impl Network {
         let mut r = Recorder { plan, network: self, tuning, program };
 
         let dbias = self.layout.decoder[3].bias.of(grads);
-        self.record_bce(r.plan, program, Some(d.decoder[4]), (dbias, dbias));
+        self.record_bce(r.plan, program, Some([d.decoder[4], dbias]));
         for i in (0..4).rev() {
             let (x, dx, dy) = (acts.decoder[i], d.decoder[i], d.decoder[i + 1]);
             let layer = self.layout.decoder[i];

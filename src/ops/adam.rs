@@ -64,6 +64,10 @@ impl Tunable for AnyAdam {
         SWEEPS.iter().map(|&[threads, each]| Form::Sweep { threads, each }).collect()
     }
 
+    fn allows(&self, form: Form) -> bool {
+        matches!(form, Form::Sweep { .. })
+    }
+
     /// The parameters come last: they are compared.
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let mut operands = Adam::new(Self::LEN, Sweep::default()).operands();

@@ -211,6 +211,12 @@ impl<P: Product> Tunable for Fused<P> {
         forms
     }
 
+    fn allows(&self, form: Form) -> bool {
+        let [_, _, (_, out)] = self.product.shapes();
+        let most = most_splits(self.product.size(), out.len());
+        matches!(form, Form::Product { splits, .. } if (1..=most).contains(&splits))
+    }
+
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let [left, right, (name, out)] = self.product.shapes();
         vec![left, right, ("aux", self.epilogue.aux(out, self.product.size().n)), (name, out)]

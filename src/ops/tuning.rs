@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gemm::Size;
 use super::variant::Variant;
+use crate::error::{Error, Result};
 use crate::gpu::kernel::{Constant, Value};
 use crate::gpu::{Plan, ProgramId, Shape, Target, Tensor};
 
@@ -63,6 +64,8 @@ pub trait Tunable: Send + Sync {
     fn key(&self) -> String;
     /// Forms worth trying on `target`; the first is the plain one, which the others are checked against.
     fn forms(&self, target: &Target) -> Vec<Form>;
+    /// Whether it can be computed in `form`: a table may come from a file.
+    fn allows(&self, form: Form) -> bool;
     /// Name and shape of each operand; the last one is the output.
     fn operands(&self) -> Vec<(&'static str, Shape)>;
     /// Length of the sums, for the tolerance of a comparison.
@@ -87,6 +90,8 @@ pub type Table = BTreeMap<String, Form>;
 #[derive(Default)]
 struct Asked {
     forms: Table,
+    /// forms of the table that the op cannot take
+    misfits: Table,
     ops: BTreeMap<String, Arc<dyn Tunable>>,
 }
 
@@ -192,17 +197,38 @@ impl Tuning {
         let [threads, each] = self.defaults.sweep;
         match self.form(op, Form::Sweep { threads, each }) {
             Form::Sweep { threads, each } => [threads, each],
-            Form::Product { .. } => self.defaults.sweep,
+            form @ Form::Product { .. } => unreachable!("{form:?} is not allowed for a pass over memory"),
         }
     }
 
     fn form(&self, op: impl Tunable + 'static, default: Form) -> Form {
         let key = op.key();
-        let form = self.table.get(&key).copied().unwrap_or(default);
         let mut asked = self.asked();
+        let form = match self.table.get(&key) {
+            Some(form) if op.allows(*form) => *form,
+            Some(form) => {
+                asked.misfits.insert(key.clone(), *form);
+                default
+            }
+            None => default,
+        };
         asked.forms.insert(key.clone(), form);
         asked.ops.entry(key).or_insert_with(|| Arc::new(op));
         form
+    }
+
+    /// An error if the table has a form that its op cannot take.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the first.
+    pub fn checked(&self) -> Result<()> {
+        let asked = self.asked();
+        asked.misfits.first_key_value().map_or(Ok(()), |(key, form)| {
+            Err(Error::Usage(format!(
+                "the table of forms says {} for {key}, which is none of its forms",
+                form.name()
+            )))
+        })
     }
 
     /// What the plans recorded so far took.

@@ -10,12 +10,10 @@ use super::metrics::{EpochMetrics, MetricsFile, StepMetrics};
 use super::{Observer, RunFolder};
 use crate::checkpoint::{self, Best, Checkpoint, State};
 use crate::config::TrainConfig;
-use crate::data::{self, Batch, Loader, Pictures};
+use crate::data::{self, Batch, Loader, PREFETCH, Pictures};
 use crate::error::{Error, Result};
 use crate::model::{Input, Loss, StepSettings, Vae};
 
-/// Batches prepared ahead of the GPU.
-const PREFETCH: usize = 3;
 /// Pictures that are put on the device at a time: what the host holds twice.
 const CHUNK: usize = 64;
 /// Pictures in the grid of samples, 4 x 4.

@@ -53,7 +53,12 @@ impl TuningFile {
 
     /// Whether it was measured on this adapter, with this driver and these shaders.
     pub fn is_for(&self, adapter: &Adapter) -> bool {
-        Self { forms: self.forms.clone(), ..Self::new(adapter, Table::new()) } == *self
+        self.measured_on() == Self::new(adapter, Table::new()).measured_on()
+    }
+
+    /// What its forms depend on.
+    fn measured_on(&self) -> [&str; 3] {
+        [&self.adapter, &self.driver, &self.shaders]
     }
 
     /// Reads a file.
@@ -95,9 +100,8 @@ impl TuningFile {
 
     /// Where the table for `adapter` is kept in the cache folder `folder`.
     pub fn cached_at(folder: &Path, adapter: &Adapter) -> PathBuf {
-        let file = Self::new(adapter, Table::new());
         let mut digest = DefaultHasher::new();
-        (&file.adapter, &file.driver, &file.shaders).hash(&mut digest);
+        Self::new(adapter, Table::new()).measured_on().hash(&mut digest);
         folder.join("tuning").join(format!("{:016x}.json", digest.finish()))
     }
 
