@@ -26,7 +26,7 @@ fn steps(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("train");
     for (size, hidden, batch) in [(64, 16, 16), (64, 64, 16)] {
         let config = ModelConfig { size, hidden, latent: 128 };
-        let build = Build { config, batch, micro: None, training: true, kept: 0 };
+        let build = Build::training(config, batch);
         let mut vae = Vae::new(Place::Gpu(&adapter), build, 0).expect("model");
         let rgba = vec![0xff80_4020; (batch * size * size) as usize];
         let mut step = 0;
@@ -57,7 +57,7 @@ fn kernels(criterion: &mut Criterion) {
 fn one<P: Product>(criterion: &mut Criterion, name: &str, product: P) {
     let adapter = open();
     let [_, _, (_, out)] = product.shapes();
-    let fused = Fused { product, epilogue: Epilogue::None };
+    let fused = Fused::plain(product, Epilogue::None);
     let form = Tuning::of(&adapter.target()).product(fused, product.size(), out.len());
     let Form::Product { variant, .. } = form else { panic!("{form:?} is no form of a product") };
     let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };

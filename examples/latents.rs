@@ -19,7 +19,7 @@ fn main() -> Result<()> {
     let adapter = Adapter::choose(&Choice::HighPerformance, adapter::backends(None)?)?;
     println!("on {}", adapter.describe());
     let config = ModelConfig { size: SIZE, hidden: 16, latent: 16 };
-    let build = Build { config, batch: BATCH, micro: None, training: true, kept: 0 };
+    let build = Build::training(config, BATCH);
     let mut vae = Vae::new(Place::Gpu(&adapter), build, 0)?;
 
     for step in 0..STEPS {

@@ -2,6 +2,7 @@
 //   m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
 //   param -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
 // The two bias corrections come from the host in f64. Padding has g = 0 and stays zero.
+// The factor on the gradients (loss_scale.wgsl) is taken off here; a step that is not finite is left out.
 // Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2014. One item per vec4.
 
 struct Params {
@@ -14,15 +15,16 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read> grad: array<vec4<f32>>; // [quads]
-@group(0) @binding(2) var<storage, read_write> param: array<vec4<f32>>; // [quads]
-@group(0) @binding(3) var<storage, read_write> moment1: array<vec4<f32>>; // [quads]
-@group(0) @binding(4) var<storage, read_write> moment2: array<vec4<f32>>; // [quads]
+@group(0) @binding(2) var<storage, read> scaling: array<u32>; // [4], see loss_scale.wgsl
+@group(0) @binding(3) var<storage, read_write> param: array<vec4<f32>>; // [quads]
+@group(0) @binding(4) var<storage, read_write> moment1: array<vec4<f32>>; // [quads]
+@group(0) @binding(5) var<storage, read_write> moment2: array<vec4<f32>>; // [quads]
 
 fn item(at: u32) {
-    if (at >= params.quads) {
+    if ((at >= params.quads) | (scaling[FOUND] != 0u)) {
         return;
     }
-    let g = grad[at];
+    let g = power_of_two(-bitcast<i32>(scaling[EXPONENT])) * grad[at];
     let m = moment1[at] + params.rate1 * (g - moment1[at]);
     let v = params.beta2 * moment2[at] + params.rate2 * g * g;
     moment1[at] = m;

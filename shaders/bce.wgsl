@@ -1,6 +1,7 @@
 // Binary cross-entropy from logits, summed over the three channels, in nats, in the stable form
 //   max(l, 0) - l x + log(1 + exp(-|l|))
-// and, with GRADIENT, its gradient by the logits, sigmoid(l) - x, in the same pass over the pixels.
+// and, with GRADIENT, its gradient by the logits, sigmoid(l) - x, times the step's factor on gradients
+// (loss_scale.wgsl), in the same pass over the pixels.
 // parts holds one vec4 per picture and chunk of pixels: the gradients' sums per channel (that is the gradient of
 // the last layer's bias) and the cross-entropy. Pictures from step.count on count nothing, and the fourth
 // channel is padding. One workgroup per (picture, chunk); the sum is a tree, in fixed order.
@@ -15,8 +16,9 @@ struct Params {
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read> logits: array<vec4<f32>>; // [N, pixels, 4]
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>; // [N, pixels, 4]
-@group(0) @binding(3) var<storage, read_write> dlogits: array<vec4<f32>>; // [N, pixels, 4]; one without GRADIENT
-@group(0) @binding(4) var<storage, read_write> parts: array<vec4<f32>>; // [N, chunks]
+@group(0) @binding(3) var<storage, read> scaling: array<u32>; // [4], see loss_scale.wgsl
+@group(0) @binding(4) var<storage, read_write> dlogits: array<vec4<f32>>; // [N, pixels, 4]; one without GRADIENT
+@group(0) @binding(5) var<storage, read_write> parts: array<vec4<f32>>; // [N, chunks]
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -25,6 +27,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let begin = (at % params.chunks) * params.chunk;
     let end = min(params.pixels, begin + params.chunk);
     let counts = select(0.0, 1.0, image < step.count);
+    let factor = counts * power_of_two(bitcast<i32>(scaling[EXPONENT]));
     var nats = vec4<f32>(0.0);
     var gradients = vec4<f32>(0.0);
     if (image < params.images) {
@@ -33,7 +36,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             let target_x = x[image * params.pixels + pixel];
             nats += max(l, vec4<f32>(0.0)) - l * target_x + log(1.0 + exp(-abs(l)));
             if (GRADIENT) {
-                let d = (sigmoid(l) - target_x) * vec4<f32>(counts, counts, counts, 0.0);
+                let d = (sigmoid(l) - target_x) * vec4<f32>(factor, factor, factor, 0.0);
                 dlogits[image * params.pixels + pixel] = d;
                 gradients += d;
             }

@@ -9,7 +9,7 @@ struct Params {
     rows_per_part: u32,
 }
 
-@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>; // [rows, C]
+@group(0) @binding(0) var<storage, read> dy: array<vec4<In>>; // [rows, C]
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>; // [parts, C]
 
 const WIDTH: u32 = min(64u, params.quads);
@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     var sum = vec4<f32>(0.0);
     if (column < params.quads && lane < LANES && part < params.parts) {
         for (var row = begin + lane; row < end; row += LANES) {
-            sum += dy[row * params.quads + column];
+            sum += vec4<f32>(dy[row * params.quads + column]);
         }
     }
     sh_sum[thread] = sum;

@@ -11,10 +11,10 @@ struct Params {
     high_c: u32, // C_high, a multiple of 4
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>; // [N, 2H, 2W, C_high]
-@group(0) @binding(1) var<storage, read> weight: array<vec4<f32>>; // [C_low, 4, 4, C_high]
-@group(0) @binding(2) var<storage, read> aux: array<vec4<f32>>; // bias [C_low] or mask, shaped as out
-@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>; // [N, H, W, C_low]
+@group(0) @binding(0) var<storage, read> x: array<vec4<Left>>; // [N, 2H, 2W, C_high]
+@group(0) @binding(1) var<storage, read> weight: array<vec4<Right>>; // [C_low, 4, 4, C_high]
+@group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // bias [C_low] or mask, shaped as out
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<Out>>; // [N, H, W, C_low]
 
 const M: u32 = params.images * params.low_h * params.low_w;
 const N: u32 = params.low_c;
@@ -33,14 +33,14 @@ fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
         return vec4<f32>(0.0);
     }
     let pixel = (image * 2u * params.low_h + row - 1u) * 2u * params.low_w + col - 1u;
-    return x[(pixel * params.high_c + k % params.high_c) / 4u]; // x[n, row - 1, col - 1, c..c+3]
+    return vec4<f32>(x[(pixel * params.high_c + k % params.high_c) / 4u]); // x[n, row - 1, col - 1, c..c+3]
 }
 
 fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
     if ((n >= N) | (k >= K)) {
         return vec4<f32>(0.0);
     }
-    return weight[(n * K + k) / 4u]; // weight[o, ky, kx, c..c+3]
+    return vec4<f32>(weight[(n * K + k) / 4u]); // weight[o, ky, kx, c..c+3]
 }
 
 fn place(plane: u32, m: u32, n: u32) -> u32 {

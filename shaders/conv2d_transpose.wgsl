@@ -13,10 +13,10 @@ struct Params {
     high_c: u32, // C_high, a multiple of 4
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>; // [N, H, W, C_low]
-@group(0) @binding(1) var<storage, read> weight: array<vec4<f32>>; // [C_low, 4, 4, C_high]
-@group(0) @binding(2) var<storage, read> aux: array<vec4<f32>>; // bias [C_high] or mask, shaped as out
-@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>; // [N, 2H, 2W, C_high]
+@group(0) @binding(0) var<storage, read> x: array<vec4<Left>>; // [N, H, W, C_low]
+@group(0) @binding(1) var<storage, read> weight: array<vec4<Right>>; // [C_low, 4, 4, C_high]
+@group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // bias [C_high] or mask, shaped as out
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<Out>>; // [N, 2H, 2W, C_high]
 
 const M: u32 = params.images * params.low_h * params.low_w;
 const N: u32 = params.high_c;
@@ -35,7 +35,7 @@ fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
         return vec4<f32>(0.0);
     }
     let pixel = (image * params.low_h + row - 1u) * params.low_w + col - 1u;
-    return x[(pixel * params.low_c + k % params.low_c) / 4u]; // x[n, row - 1, col - 1, o..o+3]
+    return vec4<f32>(x[(pixel * params.low_c + k % params.low_c) / 4u]); // x[n, row - 1, col - 1, o..o+3]
 }
 
 fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
@@ -46,7 +46,7 @@ fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
     let ky = 3u - plane / 2u - 2u * (tap / 2u);
     let kx = 3u - plane % 2u - 2u * (tap % 2u);
     let o = k % params.low_c;
-    return weight[((o * 16u + ky * 4u + kx) * N + n) / 4u]; // weight[o, ky, kx, c..c+3]
+    return vec4<f32>(weight[((o * 16u + ky * 4u + kx) * N + n) / 4u]); // weight[o, ky, kx, c..c+3]
 }
 
 fn place(plane: u32, m: u32, n: u32) -> u32 {

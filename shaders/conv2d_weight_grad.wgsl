@@ -11,10 +11,10 @@ struct Params {
     high_c: u32, // C_high, a multiple of 4
 }
 
-@group(0) @binding(0) var<storage, read> low: array<vec4<f32>>; // [N, H, W, C_low]
-@group(0) @binding(1) var<storage, read> high: array<vec4<f32>>; // [N, 2H, 2W, C_high]
-@group(0) @binding(2) var<storage, read> aux: array<vec4<f32>>; // unused
-@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>; // [C_low, 4, 4, C_high]
+@group(0) @binding(0) var<storage, read> low: array<vec4<Left>>; // [N, H, W, C_low]
+@group(0) @binding(1) var<storage, read> high: array<vec4<Right>>; // [N, 2H, 2W, C_high]
+@group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // unused
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<Out>>; // [C_low, 4, 4, C_high]
 
 const M: u32 = params.low_c;
 const N: u32 = 16u * params.high_c;
@@ -27,7 +27,7 @@ fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
     if ((m >= M) | (k >= K)) {
         return vec4<f32>(0.0);
     }
-    return low[(k * M + m) / 4u]; // low[n, i, j, o..o+3]
+    return vec4<f32>(low[(k * M + m) / 4u]); // low[n, i, j, o..o+3]
 }
 
 fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
@@ -40,7 +40,7 @@ fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
         return vec4<f32>(0.0);
     }
     let pixel = (image * 2u * params.low_h + row - 1u) * 2u * params.low_w + col - 1u;
-    return high[(pixel * params.high_c + n % params.high_c) / 4u]; // high[n, row - 1, col - 1, c..c+3]
+    return vec4<f32>(high[(pixel * params.high_c + n % params.high_c) / 4u]); // high[n, row - 1, col - 1, c..c+3]
 }
 
 fn place(plane: u32, m: u32, n: u32) -> u32 {

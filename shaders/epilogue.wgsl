@@ -3,17 +3,17 @@
 fn finish(at: u32, channel: u32, sum: vec4<f32>) {
     var value = sum;
     if (BIAS) {
-        value += aux[channel]; // [N]
+        value += vec4<f32>(aux[channel]); // [N]
     }
     if (RELU) {
         value = max(value, vec4<f32>(0.0));
     }
     if (MASK) {
         // the derivative of ReLU, read off its output; aux is shaped as out
-        value = select(vec4<f32>(0.0), value, aux[at] > vec4<f32>(0.0));
+        value = select(vec4<f32>(0.0), value, vec4<f32>(aux[at]) > vec4<f32>(0.0));
     }
     if (ACCUMULATE) {
-        value += out[at];
+        value += vec4<f32>(out[at]);
     }
-    out[at] = value;
+    out[at] = vec4<Out>(value);
 }

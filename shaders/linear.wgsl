@@ -6,10 +6,10 @@ struct Params {
     outputs: u32, // O, a multiple of 4
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>; // [N, I]
-@group(0) @binding(1) var<storage, read> weight: array<vec4<f32>>; // [O, I]
-@group(0) @binding(2) var<storage, read> aux: array<vec4<f32>>; // bias [O]
-@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>; // [N, O]
+@group(0) @binding(0) var<storage, read> x: array<vec4<Left>>; // [N, I]
+@group(0) @binding(1) var<storage, read> weight: array<vec4<Right>>; // [O, I]
+@group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // bias [O]
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<Out>>; // [N, O]
 
 const M: u32 = params.rows;
 const N: u32 = params.outputs;
@@ -22,14 +22,14 @@ fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
     if ((m >= M) | (k >= K)) {
         return vec4<f32>(0.0);
     }
-    return x[(m * K + k) / 4u]; // x[n, i..i+3]
+    return vec4<f32>(x[(m * K + k) / 4u]); // x[n, i..i+3]
 }
 
 fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
     if ((n >= N) | (k >= K)) {
         return vec4<f32>(0.0);
     }
-    return weight[(n * K + k) / 4u]; // weight[o, i..i+3]
+    return vec4<f32>(weight[(n * K + k) / 4u]); // weight[o, i..i+3]
 }
 
 fn place(plane: u32, m: u32, n: u32) -> u32 {

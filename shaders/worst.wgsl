@@ -1,6 +1,6 @@
 // The worst disagreement of two tensors: out[p] = the largest |got - want| / (abs + rel |want|) of part p,
-// above 1 where an element is out of tolerance. What is no finite number counts as LARGEST, on either side:
-// seen by its bits, because WGSL lets a compiler assume that there is none.
+// above 1 where an element is out of tolerance. What is no finite number (infinite.wgsl) counts as LARGEST, on
+// either side.
 // One workgroup per part, a tree in fixed order.
 
 struct Params {
@@ -10,25 +10,21 @@ struct Params {
     rel: f32,
 }
 
-@group(0) @binding(0) var<storage, read> got: array<vec4<f32>>; // [quads]
-@group(0) @binding(1) var<storage, read> want: array<vec4<f32>>; // [quads]
+@group(0) @binding(0) var<storage, read> got: array<vec4<Got>>; // [quads]
+@group(0) @binding(1) var<storage, read> want: array<vec4<Want>>; // [quads]
 @group(0) @binding(2) var<storage, read_write> out: array<f32>; // [parts]
 
 const LARGEST: f32 = 3.0e38;
 
 var<workgroup> sh_worst: array<f32, 64>;
 
-fn infinite(v: vec4<f32>) -> vec4<bool> {
-    return (bitcast<vec4<u32>>(v) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u);
-}
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let part = workgroup.x + workgroup.y * GRID_X;
     var worst = vec4<f32>(0.0);
     for (var at = part * 64u + thread; at < params.quads; at += params.parts * 64u) {
-        let a = got[at];
-        let b = want[at];
+        let a = vec4<f32>(got[at]);
+        let b = vec4<f32>(want[at]);
         let share = abs(a - b) / (params.abs + params.rel * abs(b));
         worst = max(worst, select(share, vec4<f32>(LARGEST), infinite(a) | infinite(b)));
     }

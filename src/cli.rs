@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use wgvae::data::Resize;
+use wgvae::gpu::Element;
 
 /// Train a variational autoencoder on your own photographs, on any GPU.
 #[derive(Debug, Parser)]
@@ -74,6 +75,35 @@ pub enum Resident {
     No,
 }
 
+/// In how many bits activations and their gradients are kept; sums, parameters and the loss are always f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits
+    #[default]
+    F32,
+    /// 16 bits, where the adapter has them: half the memory of a micro-batch, gradients scaled so that none vanish
+    F16,
+}
+
+impl From<Precision> for Element {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::F16 => Self::F16,
+        }
+    }
+}
+
+impl From<Element> for Precision {
+    fn from(element: Element) -> Self {
+        match element {
+            Element::F32 => Self::F32,
+            Element::F16 => Self::F16,
+        }
+    }
+}
+
 /// The sizes of a model.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 pub struct ModelArgs {
@@ -95,6 +125,9 @@ pub struct ModelArgs {
     /// Pictures computed at once; their gradients add up to the batch's. A number, or auto: what fits
     #[arg(long, value_name = "PICTURES")]
     pub micro_batch: Option<String>,
+    /// In how many bits activations and their gradients are kept: f32, or f16 where the adapter has it [default: f32]
+    #[arg(long, hide_possible_values = true)]
+    pub precision: Option<Precision>,
 }
 
 /// Which forms of the kernels.
@@ -185,6 +218,9 @@ pub struct TrainSettings {
     /// How pictures become square: stretch, or cover (crop the middle) [default: stretch]
     #[arg(long)]
     pub resize: Option<Resize>,
+    /// In how many bits activations and their gradients are kept: f32, or f16 where the adapter has it [default: f32]
+    #[arg(long, hide_possible_values = true)]
+    pub precision: Option<Precision>,
     /// Name of the run [default: the data folder's name]
     #[arg(long)]
     pub name: Option<String>,

@@ -89,6 +89,8 @@ impl ModelConfig {
 
 /// How pictures are made square.
 pub use crate::data::Resize;
+/// What activations are made of.
+pub use crate::element::Element;
 
 /// Everything that decides what a training computes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,6 +110,9 @@ pub struct TrainConfig {
     pub seed: u64,
     /// how pictures are made square
     pub resize: Resize,
+    /// what activations and their gradients are made of; runs from before there was a choice are in f32
+    #[serde(default)]
+    pub precision: Element,
 }
 
 impl TrainConfig {

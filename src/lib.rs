@@ -1,6 +1,6 @@
 //! A variational autoencoder trainer in which every number is computed by WGSL kernels through wgpu.
 //!
-//! Each module uses only what stands to its right; `data`, `config` and `error` are leaves that all may use:
+//! Each module uses only what stands to its right; `data`, `config`, `element` and `error` are leaves that all may use:
 //!
 //! ```text
 //! commands -> cli -> train -> checkpoint -> model -> tune -> ops -> gpu
@@ -23,7 +23,7 @@
 //!
 //! # fn main() -> wgvae::error::Result<()> {
 //! let config = ModelConfig { size: 16, hidden: 4, latent: 8 };
-//! let build = Build { config, batch: 2, micro: None, training: false, kept: 0 };
+//! let build = Build::inference(config, 2);
 //! let found = Adapter::choose(&Choice::HighPerformance, adapter::backends(None)?);
 //! // without a GPU, the slow and exact CPU twins
 //! let place = found.as_ref().map_or(Place::Twins, Place::Gpu);
@@ -43,6 +43,7 @@
 pub mod checkpoint;
 pub mod config;
 pub mod data;
+pub mod element;
 pub mod error;
 pub mod gpu;
 pub mod model;

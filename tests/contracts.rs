@@ -12,8 +12,8 @@ use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ShaderStage, TypeInner};
 use wgvae::config::ModelConfig;
-use wgvae::gpu::kernel::{Access, Value};
-use wgvae::gpu::{Dispatch, Plan, Shape, Target, Tensor, Usage};
+use wgvae::gpu::kernel::{Access, Reflection, Value};
+use wgvae::gpu::{Dispatch, Element, Plan, Shape, Target, Tensor, Usage};
 use wgvae::model::Build;
 use wgvae::ops::{Step, cases};
 
@@ -21,7 +21,8 @@ use wgvae::ops::{Step, cases};
 fn targets() -> Vec<Target> {
     let plain = Target::webgpu_default();
     let lanes = |least, most| Target { subgroups: Some([least, most]), ..plain.clone() };
-    vec![lanes(4, 4), lanes(8, 8), lanes(32, 32), lanes(8, 32), plain]
+    let half = |target| Target { f16: true, ..target };
+    vec![lanes(4, 4), half(lanes(8, 8)), half(lanes(32, 32)), lanes(8, 32), half(plain.clone()), plain]
 }
 
 /// The cases of one target as dispatches, large sizes included: they cost nothing here, no twin is run.
@@ -29,11 +30,12 @@ fn record(target: &Target) -> Plan {
     let mut plan = Plan::new();
     let program = plan.program("contracts");
     for case in cases::cases(target, true) {
-        let tensors: Vec<Tensor> = (case.op.operands().into_iter())
-            .map(|(name, shape)| Tensor {
+        let tensors: Vec<Tensor> = (case.op.operands().into_iter().enumerate())
+            .map(|(at, (name, shape))| Tensor {
                 buffer: plan.buffer(name, shape.len().into(), Usage::Activation),
                 offset: 0,
                 shape,
+                element: case.element(at),
             })
             .collect();
         plan.dispatch_boxed(program, case.label, case.op, &tensors);
@@ -68,17 +70,21 @@ fn require(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> 
 }
 
 fn validate(dispatch: &Dispatch, module: &Module) -> Result<ModuleInfo, String> {
-    let needed = if dispatch.reflection.subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    let needed = |is, capability| if is { capability } else { Capabilities::empty() };
+    let Reflection { subgroups, f16, .. } = *dispatch.reflection;
+    let needed = needed(subgroups, Capabilities::SUBGROUP) | needed(f16, Capabilities::SHADER_FLOAT16);
     let validated = Validator::new(ValidationFlags::all(), needed).validate(module);
     validated.map_err(|e| e.emit_to_string(&dispatch.source))
 }
 
 #[test]
-fn every_kernel_is_valid_and_asks_for_subgroups_only_where_there_are_some() {
+fn every_kernel_is_valid_and_asks_only_for_what_the_adapter_has() {
     hold(|dispatch, module| validate(dispatch, module).map(|_| ()));
     for (target, plan) in targets().iter().zip(PLANS.iter()) {
         let subgroups = plan.programs[0].dispatches().any(|d| d.reflection.subgroups);
         assert_eq!(subgroups, target.subgroups.is_some(), "kernels for subgroups of {:?}", target.subgroups);
+        let f16 = plan.programs[0].dispatches().any(|d| d.reflection.f16);
+        assert_eq!(f16, target.f16, "kernels with 16-bit floats");
     }
 }
 
@@ -100,18 +106,19 @@ fn bindings_are_the_operands_in_order() {
         let storage = dispatch.reflection.bindings.iter().filter(|(_, a)| *a != Access::Uniform).count();
         let most = wgpu::Limits::default().max_storage_buffers_per_shader_stage;
         require(storage <= most as usize, || format!("{storage} storage buffers"))?;
-        operands.iter().try_for_each(|&(name, shape)| whole_elements(module, name, shape))
+        let mut operands = operands.iter().zip(&dispatch.bindings);
+        operands.try_for_each(|(&(name, shape), tensor)| whole_elements(module, name, shape, tensor.element))
     });
 }
 
 /// A vec4 array needs a whole number of vec4s: WGSL would round down, and the last elements would be lost.
-fn whole_elements(module: &Module, name: &str, shape: Shape) -> Result<(), String> {
+fn whole_elements(module: &Module, name: &str, shape: Shape, element: Element) -> Result<(), String> {
     let variable = module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some(name));
     let stride = match variable.map(|(_, v)| &module.types[v.ty].inner) {
         Some(TypeInner::Array { stride, .. }) => *stride,
         _ => 4,
     };
-    let bytes = 4 * u64::from(shape.len());
+    let bytes = element.bytes() * u64::from(shape.len());
     require(bytes.is_multiple_of(stride.into()), || format!("{name} {shape} is no whole number of elements"))
 }
 
@@ -199,21 +206,23 @@ fn default_limits_hold() {
 fn whole_trainings_fit_the_default_limits() {
     let limits = wgpu::Limits::default();
     let odd = ModelConfig { size: 48, hidden: 3, latent: 5 };
-    for (config, batch) in [(ModelConfig::REFERENCE, 64), (odd, 3)] {
-        let target = Target::webgpu_default();
-        let build = Build { config, batch, micro: None, training: true, kept: 0 };
+    let [f32, f16] = [Element::F32, Element::F16];
+    for (config, batch, precision) in [(ModelConfig::REFERENCE, 64, f32), (odd, 3, f32), (odd, 3, f16)] {
+        let target = Target { f16: true, ..Target::webgpu_default() };
+        let build = Build { precision, ..Build::training(config, batch) };
         let (network, plan) = build.plan(&target).expect("a micro-batch that fits");
         target.check(&plan).expect("bindings and buffers that fit");
         for dispatch in plan.programs.iter().flat_map(|p| p.dispatches()) {
             assert!(dispatch.groups.iter().all(|&n| n <= limits.max_compute_workgroups_per_dimension));
             for (tensor, (name, access)) in dispatch.bindings.iter().zip(&dispatch.reflection.bindings) {
-                let aligned = 4 * tensor.offset % u64::from(limits.min_storage_buffer_offset_alignment) == 0;
+                let aligned =
+                    tensor.byte_offset() % u64::from(limits.min_storage_buffer_offset_alignment) == 0;
                 assert!(aligned, "{}: {name} begins at element {}", dispatch.label, tensor.offset);
                 let bound = dispatch.bindings.iter().filter(|other| other.buffer == tensor.buffer).count();
                 assert!(*access != Access::ReadWrite || bound == 1, "{}: {name} bound twice", dispatch.label);
             }
         }
-        println!("{config:?}: micro-batch {}, {} MiB", network.micro, plan.bytes() >> 20);
+        println!("{config:?}: micro-batch {}, {} MiB", network.extent.micro, plan.bytes() >> 20);
     }
 }
 

@@ -9,7 +9,7 @@ use wgvae::config::ModelConfig;
 use wgvae::gpu::Op;
 use wgvae::model::{Build, Place, StepSettings, Vae, Weights};
 use wgvae::ops::bce::Bce;
-use wgvae::ops::cases::Tolerance;
+use wgvae::ops::check::Tolerance;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use wgvae::ops::gemm::Product;
 use wgvae::ops::latent::{Reparameterize, ReparameterizeBackward};
@@ -135,7 +135,7 @@ fn step(beta: f32) -> Vec<f32> {
 fn draws_and_divergence_have_their_gradient() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let (rows, latent, quads, beta) = (3, 5, 2, 0.7);
-    let step = step(beta);
+    let (step, scaling) = (step(beta), [0.0; 4]); // no factor
     let z = (rows * 4 * quads) as usize;
     let [mut heads, eps, mut dz] = [2 * z, z, z].map(|len| random(len, &mut rng));
     // padding is zero, as in a network
@@ -148,7 +148,8 @@ fn draws_and_divergence_have_their_gradient() {
         let through_z: f64 = drawn.iter().zip(&dz).map(|(&z, &d)| f64::from(z) * f64::from(d)).sum();
         through_z + f64::from(beta) * kl.iter().map(|&v| f64::from(v)).sum::<f64>()
     };
-    let [dheads] = run(&ReparameterizeBackward { rows, latent, quads }, &[&step, &heads, &eps, &dz]);
+    let [dheads] =
+        run(&ReparameterizeBackward { rows, latent, quads }, &[&step, &heads, &eps, &dz, &scaling]);
     let mut numeric = numeric(&heads, loss);
     // moved padding would count in the divergence; in a network nothing moves it
     numeric.iter_mut().enumerate().filter(|(at, _)| padding(*at)).for_each(|(_, v)| *v = 0.0);
@@ -159,15 +160,15 @@ fn draws_and_divergence_have_their_gradient() {
 fn bce_has_its_gradient_and_sums_it() {
     let mut rng = ChaCha8Rng::seed_from_u64(6);
     let (images, pixels) = (3, 7);
-    let step = step(1.0);
+    let (step, scaling) = (step(1.0), [0.0; 4]); // no factor
     let len = (images * pixels * 4) as usize;
     let logits: Vec<f32> = random(len, &mut rng).iter().map(|v| 6.0 * v).collect();
     let x: Vec<f32> = random(len, &mut rng).iter().map(|v| 0.5 + 0.5 * v).collect();
     let loss = |logits: &[f32]| {
-        let [_, parts] = run(&Bce::new(images, pixels, false), &[&step, logits, &x]);
+        let [_, parts] = run(&Bce::new(images, pixels, false), &[&step, logits, &x, &scaling]);
         parts.chunks(4).map(|part| f64::from(part[3])).sum()
     };
-    let [dlogits, parts] = run(&Bce::new(images, pixels, true), &[&step, &logits, &x]);
+    let [dlogits, parts] = run(&Bce::new(images, pixels, true), &[&step, &logits, &x, &scaling]);
     hold("bce", &dlogits, &numeric(&logits, loss));
     // one number added to all of a channel's logits moves the loss by the sum of their gradients
     for channel in 0..3 {
@@ -194,7 +195,7 @@ impl Network {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let pictures = random(2 * 16 * 16 * 3, &mut rng).iter().map(|v| 0.5 + 0.5 * v).collect();
         let eps = random(2 * 5, &mut rng);
-        let build = Build { config, batch: 2, micro: Some(2), training: true, kept: 0 };
+        let build = Build::training(config, 2);
         let vae = Vae::empty(Place::Twins, build).expect("twins have no limits");
         Self { vae, pictures, eps, settings: StepSettings { seed: 0, step: 0, lr: 1e-3, beta: 0.7 } }
     }

@@ -3,7 +3,8 @@
 mod common;
 
 use rayon::prelude::*;
-use wgvae::ops::cases::{self, Verdict};
+use wgvae::ops::cases;
+use wgvae::ops::check::{self, Verdict};
 use wgvae::ops::variant::Variant;
 
 #[test]
@@ -12,7 +13,7 @@ fn every_kernel_agrees_with_its_twin() {
     // most of the time goes into compiling, which drivers do on one core
     let verdicts = cases::cases(&adapter.target(), true).into_par_iter().flat_map_iter(|case| {
         let label = case.label.clone();
-        cases::check(&adapter, case).unwrap_or_else(|e| panic!("{label}: {e}"))
+        check::check(&adapter, case).unwrap_or_else(|e| panic!("{label}: {e}"))
     });
     let verdicts: Vec<Verdict> = verdicts.collect();
     let variants = Variant::all(&adapter.target()).len();

@@ -17,7 +17,7 @@ const ORDER: &[&[&str]] = &[
     &["gpu"],
     &["config"],
     &["data"],
-    &["error"],
+    &["error", "element"],
 ];
 
 /// Macros that stand at the crate's root, and the module that they belong to.

@@ -17,7 +17,7 @@ use wgvae::ops::reduce::SplitSum;
 const TINY: ModelConfig = ModelConfig { size: 16, hidden: 4, latent: 4 };
 
 fn build(batch: u32, micro: u32) -> Build {
-    Build { config: TINY, batch, micro: Some(micro), training: true, kept: 0 }
+    Build { micro: Some(micro), ..Build::training(TINY, batch) }
 }
 
 /// `steps` steps on pictures of one colour, all waited for.

@@ -10,8 +10,9 @@ use wgvae::checkpoint;
 use wgvae::config::{ModelConfig, TrainConfig};
 use wgvae::data::{self, Pictures, Resize, Skipped, Source};
 use wgvae::error::Error;
-use wgvae::gpu::{Adapter, Target};
+use wgvae::gpu::{Adapter, Element, Target};
 use wgvae::model::{Build, Input, Loss, Place, StepSettings, Vae, Weights};
+use wgvae::ops::scaling::Scaling;
 use wgvae::train::{Data, End, EpochMetrics, Observer, RunFolder, StepMetrics, Trainer};
 
 const SMALL: ModelConfig = ModelConfig { size: 32, hidden: 8, latent: 12 };
@@ -35,7 +36,7 @@ fn train(place: Place<'_>, build: Build, count: u32, steps: u64) -> (Vec<Loss>, 
 }
 
 fn build(batch: u32, micro: Option<u32>) -> Build {
-    Build { config: SMALL, batch, micro, training: true, kept: 0 }
+    Build { micro, ..Build::training(SMALL, batch) }
 }
 
 fn close(a: &[Loss], b: &[Loss], bound: f64) {
@@ -64,7 +65,7 @@ fn the_same_seed_gives_the_same_bits() {
 #[test]
 fn more_kept_pictures_than_an_index_counts_are_refused() {
     let config = ModelConfig { size: 256, hidden: 8, latent: 12 };
-    let build = |kept| Build { config, batch: 1, micro: None, training: true, kept };
+    let build = |kept| Build { kept, ..Build::training(config, 1) };
     assert!(build(65_000).micro(&Target::twins()).is_ok());
     let error = build(65_536).micro(&Target::twins()).expect_err("refused").to_string();
     assert!(error.contains("65536 pictures") && error.contains("--resident no"), "{error}");
@@ -150,7 +151,7 @@ fn training_learns() {
 fn encoding_decoding_and_loss_agree_with_the_twins() {
     let Some(adapter) = common::adapter() else { return };
     let config = ModelConfig { size: 16, hidden: 4, latent: 6 };
-    let build = Build { config, batch: 4, micro: Some(2), training: false, kept: 0 };
+    let build = Build { micro: Some(2), ..Build::inference(config, 4) };
     let mut gpu = Vae::new(Place::Gpu(&adapter), build, 1).expect("gpu");
     let mut twins = Vae::new(Place::Twins, build, 1).expect("twins");
     let bytes: Vec<u8> = (0..5).flat_map(|i| data::landscape(9, i, 16).0).collect();
@@ -193,8 +194,8 @@ impl Observer for Watcher {
 }
 
 fn config(lr: f64) -> TrainConfig {
-    let resize = Resize::Stretch;
-    TrainConfig { model: SMALL, batch_size: 8, epochs: 3, lr, beta: 0.2, seed: 1, resize }
+    let (resize, precision) = (Resize::Stretch, Element::F32);
+    TrainConfig { model: SMALL, batch_size: 8, epochs: 3, lr, beta: 0.2, seed: 1, resize, precision }
 }
 
 fn pictures(first: u64, count: usize) -> Arc<Pictures> {
@@ -204,17 +205,26 @@ fn pictures(first: u64, count: usize) -> Arc<Pictures> {
 
 /// Runs or continues the run `name`, stopping after step `at`.
 fn run(adapter: &Adapter, folder: &Path, at: u64, lr: f64) -> Result<(End, Vec<EpochMetrics>), Error> {
+    run_with(adapter, folder, at, &config(lr))
+}
+
+fn run_with(
+    adapter: &Adapter,
+    folder: &Path,
+    at: u64,
+    config: &TrainConfig,
+) -> Result<(End, Vec<EpochMetrics>), Error> {
     let run = RunFolder::open(folder, "r", &folder.join("samples"))?;
     if !run.path.exists() {
         run.create()?;
     }
     let checkpoint = run.newest_checkpoint().ok().map(|(_, checkpoint, _)| checkpoint);
-    let build = Build { config: SMALL, batch: 8, micro: None, training: true, kept: 0 };
+    let build = Build { precision: config.precision, ..Build::training(SMALL, 8) };
     let vae = Vae::new(Place::Gpu(adapter), build, 1)?;
     let data = Data { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
     let stop = Arc::new(AtomicBool::new(false));
     let mut watcher = Watcher { stop: stop.clone(), at, epochs: Vec::new() };
-    let mut trainer = Trainer::new(vae, data, run, (config(lr), checkpoint), stop)?;
+    let mut trainer = Trainer::new(vae, data, run, (config.clone(), checkpoint), stop)?;
     let end = trainer.train(&mut watcher)?;
     Ok((end, watcher.epochs))
 }
@@ -226,19 +236,22 @@ fn read(folder: &Path, file: &str) -> Vec<u8> {
 /// In the middle of an epoch, and in the last step of one, where two checkpoints stand at the same step.
 #[test]
 fn a_stopped_run_goes_on_bit_for_bit() {
+    let Some(adapter) = common::adapter() else { return };
     for at in [6, 8] {
-        stop_and_go_on(at);
+        stop_and_go_on(&adapter, at, &config(1e-3));
+    }
+    if common::has_f16(&adapter) {
+        stop_and_go_on(&adapter, 6, &TrainConfig { precision: Element::F16, ..config(1e-3) });
     }
 }
 
-fn stop_and_go_on(at: u64) {
-    let Some(adapter) = common::adapter() else { return };
+fn stop_and_go_on(adapter: &Adapter, at: u64, config: &TrainConfig) {
     let [straight, stopped] = [0, 1].map(|_| tempfile::tempdir().expect("folder"));
-    let (end, epochs) = run(&adapter, straight.path(), 0, 1e-3).expect("straight");
+    let (end, epochs) = run_with(adapter, straight.path(), 0, config).expect("straight");
     assert_eq!((end, epochs.len()), (End::Finished, 3));
-    let (end, before) = run(&adapter, stopped.path(), at, 1e-3).expect("stopped");
+    let (end, before) = run_with(adapter, stopped.path(), at, config).expect("stopped");
     assert!(matches!(end, End::Stopped(_)), "{end:?}");
-    let (end, after) = run(&adapter, stopped.path(), 0, 1e-3).expect("resumed");
+    let (end, after) = run_with(adapter, stopped.path(), 0, config).expect("resumed");
     assert_eq!((end, before.len() + after.len()), (End::Finished, 3));
     for file in [checkpoint::MODEL, checkpoint::OPTIMIZER] {
         assert!(read(straight.path(), file) == read(stopped.path(), file), "{file} differs");
@@ -254,6 +267,8 @@ fn stop_and_go_on(at: u64) {
     let state =
         checkpoint::State::read(&stopped.path().join("r/checkpoints/epoch_0003/state.json")).expect("state");
     assert_eq!((state.step, state.epoch, state.cursor), (12, 4, 0));
+    let kept = state.scaling.map(|scaling| scaling.good);
+    assert_eq!(kept, (config.precision == Element::F16).then_some(12), "steps since the factor last changed");
     // 12 steps and 3 epochs, none twice, none missing
     assert_eq!(losses(straight.path()).len(), 15);
     assert_eq!(losses(straight.path()), losses(stopped.path()));
@@ -279,10 +294,66 @@ fn weights_that_validate_to_no_number_are_not_kept() {
     run(&adapter, folder.path(), 0, 1e-3).expect("a run without a checkpoint can be begun again");
 }
 
+/// The twins round what they store as the adapter does, so the two stay together far beyond what f16 could tell
+/// apart from f32.
+#[test]
+fn training_in_f16_is_like_the_twins_and_repeats_its_bits() {
+    let Some(adapter) = common::adapter() else { return };
+    if !common::has_f16(&adapter) {
+        return;
+    }
+    let half = Build { precision: Element::F16, ..build(4, Some(2)) };
+    let (losses, weights) = train(Place::Gpu(&adapter), half, 4, 10);
+    let (again, others) = train(Place::Gpu(&adapter), half, 4, 10);
+    assert_eq!(losses, again);
+    assert_eq!(bits(&weights), bits(&others));
+    close(&losses, &train(Place::Twins, half, 4, 10).0, 1e-4);
+    close(&losses, &train(Place::Gpu(&adapter), build(4, Some(2)), 4, 10).0, 1e-3);
+    assert_ne!(losses, train(Place::Gpu(&adapter), build(4, Some(2)), 4, 10).0, "f16 rounds nothing");
+}
+
+/// A factor that is too large makes gradients infinite: those steps change nothing but the factor, until it fits.
+#[test]
+fn steps_that_overflow_f16_are_left_out_and_halve_the_factor() {
+    let gpu = common::adapter().filter(common::has_f16);
+    let places = [Some(Place::Twins), gpu.as_ref().map(Place::Gpu)];
+    for place in places.into_iter().flatten() {
+        let half = Build { precision: Element::F16, ..build(4, None) };
+        let mut vae = Vae::new(place, half, 5).expect("build");
+        let start = Scaling { exponent: 20, ..Scaling::START };
+        vae.load_scaling(start);
+        let rgba = landscapes(4, SMALL.size);
+        let before = bits(&vae.weights().expect("weights"));
+        let mut step = 0;
+        let mut skipped = 0;
+        loop {
+            let settings = StepSettings { seed: 5, step, lr: 1e-3, beta: 0.2 };
+            vae.train_step(Input::Rgba(&rgba), 4, &settings).expect("step");
+            let scaling = vae.scaling().expect("scaling");
+            let moved = bits(&vae.weights().expect("weights")) != before;
+            assert_eq!(moved, scaling.good > 0, "step {step}: {scaling:?}");
+            skipped += u32::from(!moved);
+            assert_eq!((scaling.skipped, scaling.exponent), (skipped, 20 - skipped as i32));
+            step += 1;
+            if moved || step > 20 {
+                break;
+            }
+        }
+        assert!((1..12).contains(&skipped), "{skipped} steps left out at {}", vae.adapter());
+    }
+}
+
+#[test]
+fn f16_without_16_bit_floats_is_refused() {
+    let half = Build { precision: Element::F16, ..build(4, None) };
+    let error = half.plan(&Target::webgpu_default()).err().expect("refused").to_string();
+    assert!(error.contains("--precision f16") && error.contains("SHADER_F16"), "{error}");
+}
+
 #[test]
 fn sizes_that_overflow_an_index_are_refused() {
     let refused = |config: ModelConfig, batch, micro| {
-        let build = Build { config, batch, micro, training: true, kept: 0 };
+        let build = Build { micro, ..Build::training(config, batch) };
         let error = build.plan(&Target::webgpu_default()).err().expect("refused");
         assert!(matches!(error, Error::Usage(_) | Error::Limit { .. }), "{error}");
     };
@@ -295,10 +366,10 @@ fn sizes_that_overflow_an_index_are_refused() {
 #[test]
 fn batch_64_of_the_reference_keeps_to_the_default_limits() {
     let target = Target::webgpu_default();
-    let build = Build { config: ModelConfig::REFERENCE, batch: 64, micro: None, training: true, kept: 0 };
+    let build = Build::training(ModelConfig::REFERENCE, 64);
     let (network, plan) = build.plan(&target).expect("plan");
     target.check(&plan).expect("limits");
-    assert_eq!(network.micro, 32);
+    assert_eq!(network.extent.micro, 32);
     let widest = plan.programs.iter().flat_map(|p| p.dispatches().flat_map(|d| d.bindings.iter()));
     assert_eq!(
         widest.map(wgvae::gpu::Tensor::bytes).max(),
@@ -311,8 +382,7 @@ fn batch_64_of_the_reference_keeps_to_the_default_limits() {
 fn a_tensor_that_no_binding_holds_is_named() {
     let target = Target::webgpu_default();
     let config = ModelConfig { latent: 160, ..ModelConfig::REFERENCE };
-    let (_, plan) =
-        Build { config, batch: 4, micro: None, training: true, kept: 0 }.plan(&target).expect("plan");
+    let (_, plan) = Build::training(config, 4).plan(&target).expect("plan");
     let text = target.check(&plan).expect_err("too large").to_string();
     for part in
         ["heads", "[320, 131072]", "167772160", "134217728", "maxStorageBufferBindingSize", "--latent"]

@@ -77,6 +77,9 @@ impl Op for Broken {
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         self.0.operands()
     }
+    fn aliases(&self) -> &'static [Option<&'static str>] {
+        self.0.aliases()
+    }
     fn groups(&self) -> u64 {
         self.0.groups()
     }
@@ -99,7 +102,7 @@ impl Tunable for Planted {
         [HONEST, PLANTED].contains(&form)
     }
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        Fused { product: PRODUCT, epilogue: Epilogue::Bias }.operands()
+        Fused::plain(PRODUCT, Epilogue::Bias).operands()
     }
     fn terms(&self) -> u64 {
         PRODUCT.inputs.into()
@@ -166,7 +169,7 @@ fn a_candidate_that_the_driver_refuses_costs_only_itself() {
 const SMALL: ModelConfig = ModelConfig { size: 32, hidden: 8, latent: 12 };
 
 fn train(place: Place<'_>) -> (f64, Vec<u32>) {
-    let build = Build { config: SMALL, batch: 6, micro: None, training: true, kept: 0 };
+    let build = Build::training(SMALL, 6);
     let mut vae = Vae::new(place, build, 5).expect("build");
     let rgba: Vec<u32> = (0..6 * 32 * 32).map(|i: u32| i.wrapping_mul(0x9E37_79B9)).collect();
     let mut loss = 0.0;
@@ -203,7 +206,7 @@ fn a_table_gives_the_same_bits_again_and_another_only_other_rounding() {
 /// A table may be edited by hand: what an op cannot take is named, and nothing panics.
 #[test]
 fn a_form_that_an_op_cannot_take_is_named() {
-    let build = Build { config: SMALL, batch: 6, micro: None, training: true, kept: 0 };
+    let build = Build::training(SMALL, 6);
     let target = Target::webgpu_default();
     let used = Tuning::of(&target);
     build.plan_with(&target, &used).expect("the defaults fit");

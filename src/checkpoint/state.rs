@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::TrainConfig;
 use crate::error::{Error, Result};
 use crate::model::Loss;
+use crate::ops::scaling::Scaling;
 
 /// Of the state's format.
 pub const VERSION: u32 = 1;
@@ -43,6 +44,9 @@ pub struct State {
     pub epoch_images: u64,
     /// the best checkpoint so far
     pub best: Option<Best>,
+    /// the factor on gradients, where the training is in f16
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
     /// the settings
     pub config: TrainConfig,
 }

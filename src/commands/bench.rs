@@ -13,7 +13,8 @@ use super::settings;
 use crate::cli::{BenchArgs, Preset};
 
 pub fn run(args: &BenchArgs) -> Result<ExitCode> {
-    let (config, batch, micro) = settings::model(&args.model, Preset::Reference)?;
+    let build = settings::build(&args.model, Preset::Reference)?;
+    let Build { config, batch, .. } = build;
     if args.steps == 0 {
         return Err(Error::Usage("--steps 0: must be at least 1".into()).into());
     }
@@ -21,7 +22,6 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         return super::bench_data::run(args, folder, config.size, batch);
     }
     let adapter = super::choose(&args.adapter)?;
-    let build = Build { config, batch, micro, training: true, kept: 0 };
     let tuning = super::tune::choose(&adapter, &build, &args.tuning, args.json)?;
     let began = Instant::now();
     let mut vae = Vae::new(Place::Tuned(&adapter, &tuning), build, 0)?;
@@ -48,7 +48,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         let line = serde_json::json!({
             "images_per_second": median, "slowest": least, "fastest": most, "gflops": flops,
             "start_seconds": start, "size": config.size, "hidden": config.hidden, "latent": config.latent,
-            "batch": batch, "micro_batch": vae.micro(), "steps": args.steps, "adapter": adapter.describe(),
+            "batch": batch, "micro_batch": vae.micro(), "precision": build.precision.name(), "steps": args.steps, "adapter": adapter.describe(),
             "plan_bytes": vae.plan().bytes(), "peak_bytes": peak_memory(),
         });
         println!("{line}");

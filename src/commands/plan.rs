@@ -12,8 +12,8 @@ use super::settings;
 use crate::cli::{Limits, PlanArgs, Preset};
 
 pub fn run(args: &PlanArgs) -> Result<ExitCode> {
-    let (config, batch, micro) = settings::model(&args.model, Preset::Reference)?;
-    let build = Build { config, batch, micro, training: true, kept: 0 };
+    let build = settings::build(&args.model, Preset::Reference)?;
+    let Build { config, batch, .. } = build;
     let (target, tuning) = match args.limits {
         Limits::Default => (Target::webgpu_default(), Tuning::of(&Target::webgpu_default())),
         Limits::Adapter => {
@@ -28,8 +28,8 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
         config.hidden,
         config.latent,
         count(config.parameters()),
-        batch.div_ceil(network.micro),
-        network.micro
+        batch.div_ceil(network.extent.micro),
+        network.extent.micro
     );
     println!("planned for {} (binding {})\n", target.name, bytes(target.binding_bytes));
     for program in &plan.programs {

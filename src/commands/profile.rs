@@ -43,7 +43,8 @@ struct Outcome {
 }
 
 pub fn run(args: &ProfileArgs) -> Result<ExitCode> {
-    let (config, batch, micro) = settings::model(&args.model, Preset::Reference)?;
+    let build = settings::build(&args.model, Preset::Reference)?;
+    let Build { config, batch, .. } = build;
     if args.steps == 0 {
         return Err(Error::Usage("--steps 0: must be at least 1".into()).into());
     }
@@ -54,7 +55,6 @@ pub fn run(args: &ProfileArgs) -> Result<ExitCode> {
     let adapter = super::choose(&args.adapter)?;
     let clock = if args.host_clock { Clock::Host } else { Clock::Device };
     let ceilings = Ceilings::measure(&adapter, clock)?;
-    let build = Build { config, batch, micro, training: true, kept: 0 };
     let tuning = super::tune::choose(&adapter, &build, &args.tuning, args.json)?;
     let mut vae = Vae::new(place(&adapter, clock, &tuning), build, 0)?;
     let outcome = measure(&mut vae, &rgba, batch, args.steps)?;

@@ -35,7 +35,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         .into());
     }
     let adapter = super::choose(&args.adapter)?;
-    let build = Build { config, batch: args.count.min(BATCH), micro: None, training: false, kept: 0 };
+    let build = Build::inference(config, args.count.min(BATCH));
     let mut vae = Vae::empty(Place::Gpu(&adapter), build)?;
     vae.load(&weights)?;
     let pictures = vae.sample(args.count, args.seed, args.temperature)?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
-use wgvae::ops::cases;
+use wgvae::ops::{cases, check};
 
 use super::screen::Bar;
 use crate::cli::SelftestArgs;
@@ -30,7 +30,7 @@ pub fn run(args: &SelftestArgs) -> Result<ExitCode> {
         bar.set(done, all);
         let began = Instant::now();
         let (label, kernel) = (case.label.clone(), case.op.kernel().name);
-        let verdicts = match cases::check(&adapter, case) {
+        let verdicts = match check::check(&adapter, case) {
             Ok(verdicts) => verdicts,
             Err(error) => {
                 // the table goes on: a report should have all of it

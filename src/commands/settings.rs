@@ -6,6 +6,7 @@ use anyhow::Result;
 use wgvae::config::{ModelConfig, TrainConfig, cache_folder};
 use wgvae::data::Cache;
 use wgvae::error::Error;
+use wgvae::model::Build;
 
 use crate::cli::{ModelArgs, Preset, TrainSettings};
 
@@ -31,8 +32,8 @@ pub fn micro_batch(text: Option<&str>) -> Result<Option<u32>> {
     }
 }
 
-/// The model and the batch size that the flags of `plan` and `bench` mean.
-pub fn model(args: &ModelArgs, default: Preset) -> Result<(ModelConfig, u32, Option<u32>)> {
+/// The training that the flags of `plan`, `tune`, `bench` and `profile` mean.
+pub fn build(args: &ModelArgs, default: Preset) -> Result<Build> {
     let (base, batch) = preset(args.preset.unwrap_or(default));
     let config = ModelConfig {
         size: args.size.unwrap_or(base.size),
@@ -43,7 +44,9 @@ pub fn model(args: &ModelArgs, default: Preset) -> Result<(ModelConfig, u32, Opt
     if batch == 0 || batch > 65_536 {
         return Err(Error::Usage(format!("--batch-size {batch}: must be between 1 and 65536")).into());
     }
-    Ok((config.checked()?, batch, micro_batch(args.micro_batch.as_deref())?))
+    let micro = micro_batch(args.micro_batch.as_deref())?;
+    let precision = args.precision.unwrap_or_default().into();
+    Ok(Build { micro, precision, ..Build::training(config.checked()?, batch) })
 }
 
 /// Where decoded pictures are kept, unless `--no-cache`.
@@ -68,6 +71,7 @@ pub fn training(settings: &TrainSettings, data: bool) -> Result<TrainConfig> {
         beta: settings.beta.unwrap_or(0.2),
         seed: settings.seed.unwrap_or(0),
         resize: settings.resize.unwrap_or_default(),
+        precision: settings.precision.unwrap_or_default().into(),
     };
     Ok(config.checked()?)
 }
@@ -96,6 +100,7 @@ pub fn over(above: TrainSettings, below: TrainSettings) -> TrainSettings {
         beta: above.beta.or(below.beta),
         seed: above.seed.or(below.seed),
         resize: above.resize.or(below.resize),
+        precision: above.precision.or(below.precision),
         name: above.name.or(below.name),
         runs: above.runs.or(below.runs),
         samples: above.samples.or(below.samples),

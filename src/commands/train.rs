@@ -10,7 +10,7 @@ use wgvae::checkpoint::Checkpoint;
 use wgvae::config::TrainConfig;
 use wgvae::data::{self, Cache, Dataset, Pictures, Prepared, Source};
 use wgvae::error::Error;
-use wgvae::gpu::Adapter;
+use wgvae::gpu::{Adapter, Element};
 use wgvae::model::{Build, Place, Vae};
 use wgvae::ops::Tuning;
 use wgvae::train::{Data, End, RunFolder, Trainer};
@@ -49,7 +49,8 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     }
-    let build = Build { config: config.model, batch: config.batch_size, micro, training: true, kept: 0 };
+    let build =
+        Build { micro, precision: config.precision, ..Build::training(config.model, config.batch_size) };
     let (_, plan) = build.plan(&adapter.target())?;
     adapter.target().check(&plan)?;
     drop(plan);
@@ -145,15 +146,18 @@ the run goes on in forms chosen for this adapter"
 fn fits(config: &TrainConfig, checkpoint: &Checkpoint, folder: &Path) -> Result<()> {
     let was = &checkpoint.state.config;
     let same = was.model == config.model && was.batch_size == config.batch_size && was.seed == config.seed;
-    if same && was.resize == config.resize {
+    if same && was.resize == config.resize && was.precision == config.precision {
         return Ok(());
     }
     let text = |c: &TrainConfig| {
         let m = c.model;
         let (size, hidden, latent, batch) = (m.size, m.hidden, m.latent, c.batch_size);
         format!(
-            "--size {size} --hidden {hidden} --latent {latent} --batch-size {batch} --seed {} --resize {}",
-            c.seed, c.resize
+            "--size {size} --hidden {hidden} --latent {latent} --batch-size {batch} --seed {} --resize {} \
+             --precision {}",
+            c.seed,
+            c.resize,
+            c.precision.name()
         )
     };
     let reason = format!("was made with {}\nand cannot go on with {}", text(was), text(config));
@@ -281,6 +285,7 @@ fn write_settings(run: &Path, asked: &TrainSettings, config: &TrainConfig) -> Re
         beta: Some(config.beta),
         seed: Some(config.seed),
         resize: Some(config.resize),
+        precision: Some(config.precision.into()),
         name: None, // the folder's
         runs: None,
         data: asked.data.as_ref().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())),
@@ -321,8 +326,12 @@ fn train(
     let parts =
         if rounds == 1 { "at once".into() } else { format!("in {rounds} micro-batches of {}", vae.micro()) };
     let memory = bytes(vae.plan().bytes());
+    let half = if vae.precision() == Element::F16 { ", activations and their gradients in f16" } else { "" };
     let stay = if vae.kept() > 0 { ", the training pictures among them" } else { "" };
-    screen.report("batch", &format!("{} pictures {parts}; {memory} on the device{stay}", config.batch_size));
+    screen.report(
+        "batch",
+        &format!("{} pictures {parts}; {memory} on the device{stay}{half}", config.batch_size),
+    );
     screen.report("run", &format!("{}; losses in nats per image", shown(&run.path)));
     if adapter.is_software() {
         screen.say(

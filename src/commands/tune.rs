@@ -19,9 +19,8 @@ use super::settings;
 use crate::cli::{Preset, TuneArgs, TuningArgs};
 
 pub fn run(args: &TuneArgs) -> Result<ExitCode> {
-    let (config, batch, micro) = settings::model(&args.model, Preset::Reference)?;
+    let build = settings::build(&args.model, Preset::Reference)?;
     let adapter = super::choose(&args.adapter)?;
-    let build = Build { config, batch, micro, training: true, kept: 0 };
     println!("{}", adapter.describe());
     let known = if args.again { Table::new() } else { from_cache(&adapter) };
     let began = Instant::now();

@@ -49,6 +49,8 @@ pub struct Target {
     pub discrete: bool,
     /// Least and most lanes of a subgroup, where subgroup operations are there.
     pub subgroups: Option<[u32; 2]>,
+    /// Kernels may read and write 16-bit floats.
+    pub f16: bool,
 }
 
 impl Target {
@@ -62,14 +64,22 @@ impl Target {
             software: false,
             discrete: false,
             subgroups: None,
+            f16: false,
         }
     }
 
     /// The CPU twins: no limits.
     pub fn twins() -> Self {
         let name = "CPU twins".into();
-        let (binding_bytes, buffer_bytes) = (u64::MAX, u64::MAX);
-        Self { name, binding_bytes, buffer_bytes, software: true, discrete: false, subgroups: None }
+        Self {
+            name,
+            binding_bytes: u64::MAX,
+            buffer_bytes: u64::MAX,
+            software: true,
+            discrete: false,
+            subgroups: None,
+            f16: true,
+        }
     }
 
     /// Checks that every buffer and binding of `plan` fits.
@@ -235,6 +245,7 @@ impl Adapter {
             software: self.is_software(),
             discrete: self.info.device_type == DeviceType::DiscreteGpu,
             subgroups: subgroups.then_some([self.info.subgroup_min_size, self.info.subgroup_max_size]),
+            f16: self.features.contains(wgpu::Features::SHADER_F16),
         }
     }
 }

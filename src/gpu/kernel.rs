@@ -6,6 +6,11 @@
 
 use std::fmt::Write as _;
 
+use super::tensor::Element;
+
+/// WGSL wants it before anything else.
+const ENABLE_F16: &str = "enable f16;\n";
+
 /// One file of `shaders/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source {
@@ -105,15 +110,29 @@ macro_rules! params {
     };
 }
 
-/// Lays a kernel's files end to end behind its header. `grid_x` is the width of the dispatch, which kernels
+/// A name for the type of an operand's elements, and the type.
+pub type Alias = (&'static str, Element);
+
+/// Lays a kernel's files end to end behind its header: sizes, constants, and what its operands are made of. `grid_x` is the width of the dispatch, which kernels
 /// use to fold a long row of workgroups into two dimensions.
-pub fn compose(kernel: &Kernel, params: &[Constant], constants: &[Constant], grid_x: u32) -> String {
-    let mut text = String::from("// sizes of this dispatch, written by the host\n");
+pub fn compose(
+    kernel: &Kernel,
+    params: &[Constant],
+    constants: &[Constant],
+    aliases: &[Alias],
+    grid_x: u32,
+) -> String {
+    let half = aliases.iter().any(|(_, element)| *element == Element::F16);
+    let mut text = String::from(if half { ENABLE_F16 } else { "" });
+    text.push_str("// sizes of this dispatch, written by the host\n");
     let list: Vec<String> = params.iter().map(|(_, value)| value.to_string()).collect();
     let _ = writeln!(text, "const params = Params({});", list.join(", "));
     let _ = writeln!(text, "const GRID_X: u32 = {grid_x}u;");
     for (name, value) in constants {
         let _ = writeln!(text, "const {name}: {} = {value};", value.wgsl_type());
+    }
+    for (name, element) in aliases {
+        let _ = writeln!(text, "alias {name} = {};", element.name());
     }
     for file in &kernel.files {
         let _ = write!(text, "\n{}", file.text);
@@ -141,6 +160,8 @@ pub struct Reflection {
     pub workgroup_size: [u32; 3],
     /// Whether its code asks for subgroups.
     pub subgroups: bool,
+    /// Whether its code asks for 16-bit floats.
+    pub f16: bool,
 }
 
 /// Parses composed WGSL and reads its bindings and workgroup size.
@@ -173,5 +194,6 @@ pub fn reflect(name: &str, source: &str) -> Reflection {
         bindings: bindings.into_iter().map(|(_, name, access)| (name, access)).collect(),
         workgroup_size: entry.workgroup_size,
         subgroups: source.lines().filter_map(|line| line.split("//").next()).any(|c| c.contains("subgroup")),
+        f16: source.starts_with(ENABLE_F16),
     }
 }

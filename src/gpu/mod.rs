@@ -17,5 +17,5 @@ pub use kernel::{Kernel, Params, Source, Value};
 pub use profile::{Clock, Timing, Timings};
 pub use program::{Dispatch, Item, Op, Plan, Program, ProgramId, Runner, Usage};
 pub use runner::GpuRunner;
-pub use tensor::{BufferId, Shape, Tensor};
+pub use tensor::{BufferId, Element, Shape, Tensor};
 pub use twin::TwinRunner;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::kernel::{self, Constant, Kernel, Reflection};
 use super::profile::Timings;
-use super::tensor::{BufferId, Shape, Tensor};
+use super::tensor::{BufferId, Element, Shape, Tensor};
 use crate::error::{Error, Result};
 
 /// Workgroups per dimension that WebGPU promises.
@@ -27,6 +27,11 @@ pub trait Op: Send + Sync + 'static {
     }
     /// Name and shape of each binding in order. Uniforms are named `step`.
     fn operands(&self) -> Vec<(&'static str, Shape)>;
+    /// For each operand that may be f32 or f16, in the order of the operands, what its file calls the type of the
+    /// elements; the others, and all that are not listed, are 32 bits wide.
+    fn aliases(&self) -> &'static [Option<&'static str>] {
+        &[]
+    }
     /// Workgroups, in one row.
     fn groups(&self) -> u64;
     /// Floating-point operations.
@@ -123,7 +128,7 @@ pub enum Usage {
 pub struct BufferSpec {
     /// Shown by debuggers and in errors.
     pub label: String,
-    /// Elements of 32 bits.
+    /// Words of 32 bits.
     pub len: u64,
     /// What it is for.
     pub usage: Usage,
@@ -146,7 +151,7 @@ impl Plan {
         Self::default()
     }
 
-    /// A new buffer of `len` elements.
+    /// A new buffer of `len` words of 32 bits.
     pub fn buffer(&mut self, label: impl Into<String>, len: u64, usage: Usage) -> BufferId {
         self.buffers.push(BufferSpec { label: label.into(), len, usage });
         BufferId(self.buffers.len() - 1)
@@ -154,9 +159,14 @@ impl Plan {
 
     /// A new buffer that is one tensor.
     pub fn tensor(&mut self, label: impl Into<String>, dims: &[u32]) -> Tensor {
+        self.tensor_of(label, dims, Element::F32)
+    }
+
+    /// The same of other elements.
+    pub fn tensor_of(&mut self, label: impl Into<String>, dims: &[u32], element: Element) -> Tensor {
         let shape = Shape::new(dims);
-        let buffer = self.buffer(label, u64::from(shape.len()), Usage::Activation);
-        Tensor { buffer, offset: 0, shape }
+        let buffer = self.buffer(label, element.words(shape.len().into()), Usage::Activation);
+        Tensor { buffer, offset: 0, shape, element }
     }
 
     /// `len` elements for the parts of one sum: every caller gets the same memory, so the next call's dispatches
@@ -171,7 +181,7 @@ impl Plan {
         }
         let spec = &mut self.buffers[buffer.0];
         spec.len = spec.len.max(len.into());
-        Tensor { buffer, offset: 0, shape: Shape::new(&[len]) }
+        Tensor { buffer, offset: 0, shape: Shape::new(&[len]), element: Element::F32 }
     }
 
     /// Starts a program; further dispatches go to it by its id.
@@ -225,7 +235,14 @@ impl Plan {
             );
         }
         let groups = fold(op.groups());
-        let text = kernel::compose(&kernel, &op.params(), &op.constants(), groups[0]);
+        let mut aliases = Vec::new();
+        for (at, (tensor, (name, _))) in bindings.iter().zip(&operands).enumerate() {
+            match op.aliases().get(at).copied().flatten() {
+                Some(alias) => aliases.push((alias, tensor.element)),
+                None => assert_eq!(tensor.element, Element::F32, "{label}: {}'s {name}", kernel.name),
+            }
+        }
+        let text = kernel::compose(&kernel, &op.params(), &op.constants(), &aliases, groups[0]);
         let (source, reflection) = self
             .composed
             .entry(text)
@@ -258,7 +275,7 @@ pub fn fold(groups: u64) -> [u32; 3] {
 
 /// Memory for a plan's buffers, and something that runs its programs on them.
 pub trait Runner {
-    /// Copies `words` (32-bit) to the start of `tensor`.
+    /// Copies `words` (32-bit, two elements of an f16 tensor each) to the start of `tensor`.
     fn write(&mut self, tensor: &Tensor, words: &[u32]);
     /// Runs the programs in order.
     ///
@@ -308,8 +325,11 @@ pub trait Runner {
         Ok(Timings::default())
     }
 
-    /// [`Runner::write`] of floats.
+    /// [`Runner::write`] of floats, as the tensor's elements.
     fn write_f32(&mut self, tensor: &Tensor, values: &[f32]) {
-        self.write(tensor, bytemuck::cast_slice(values));
+        match tensor.element {
+            Element::F32 => self.write(tensor, bytemuck::cast_slice(values)),
+            Element::F16 => self.write(tensor, &tensor.element.pack(values)),
+        }
     }
 }

@@ -126,7 +126,7 @@ impl GpuRunner {
     fn fetch(&mut self, tensor: &Tensor, tag: u64, buffer: wgpu::Buffer) -> Flight {
         let began = Instant::now();
         self.submits += 1;
-        let from = (&self.buffers[tensor.buffer.0], 4 * tensor.offset, tensor.bytes());
+        let from = (&self.buffers[tensor.buffer.0], tensor.byte_offset(), tensor.bytes());
         let flight = Flight::start((&self.device, &self.queue), from, tag, buffer);
         self.note("submit", began);
         flight
@@ -137,15 +137,19 @@ impl GpuRunner {
 fn open(adapter: &Adapter, plan: &Plan, features: wgpu::Features) -> Result<(wgpu::Device, wgpu::Queue)> {
     let mut limits = wgpu::Limits::default().or_worse_values_from(&adapter.limits);
     let largest = plan.buffers.iter().map(|b| 4 * b.len).max().unwrap_or(0);
-    let bindings = plan.programs.iter().flat_map(super::program::Program::dispatches);
-    let widest = bindings.flat_map(|d| d.bindings.iter().map(Tensor::bytes)).max().unwrap_or(0);
+    let dispatches = || plan.programs.iter().flat_map(super::program::Program::dispatches);
+    let widest = dispatches().flat_map(|d| d.bindings.iter().map(Tensor::bytes)).max().unwrap_or(0);
     limits.max_buffer_size = limits.max_buffer_size.max(largest).min(adapter.limits.max_buffer_size);
     limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.max(widest);
-    let subgroups =
-        plan.programs.iter().flat_map(super::program::Program::dispatches).any(|d| d.reflection.subgroups);
+    let needs = |feature, needed: fn(&Reflection) -> bool| {
+        let needed = dispatches().any(|d| needed(&d.reflection));
+        if needed { feature } else { wgpu::Features::empty() }
+    };
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("wgvae"),
-        required_features: if subgroups { features | wgpu::Features::SUBGROUP } else { features },
+        required_features: features
+            | needs(wgpu::Features::SUBGROUP, |r| r.subgroups)
+            | needs(wgpu::Features::SHADER_F16, |r| r.f16),
         required_limits: limits,
         memory_hints: wgpu::MemoryHints::Performance,
         ..Default::default()
@@ -262,7 +266,7 @@ fn prepare(device: &wgpu::Device, buffers: &[wgpu::Buffer], pipelines: &Pipeline
             binding,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                 buffer: &buffers[tensor.buffer.0],
-                offset: 4 * tensor.offset,
+                offset: tensor.byte_offset(),
                 size: std::num::NonZeroU64::new(tensor.bytes()),
             }),
         })
@@ -277,10 +281,11 @@ fn prepare(device: &wgpu::Device, buffers: &[wgpu::Buffer], pipelines: &Pipeline
 
 impl Runner for GpuRunner {
     fn write(&mut self, tensor: &Tensor, words: &[u32]) {
-        assert!(words.len() <= tensor.len() as usize, "write: {} words to {}", words.len(), tensor.shape);
+        let fits = 4 * words.len() as u64 <= tensor.bytes();
+        assert!(fits, "write: {} words to {}", words.len(), tensor.shape);
         let began = Instant::now();
         let buffer = &self.buffers[tensor.buffer.0];
-        self.queue.write_buffer(buffer, 4 * tensor.offset, bytemuck::cast_slice(words));
+        self.queue.write_buffer(buffer, tensor.byte_offset(), bytemuck::cast_slice(words));
         self.note("write", began);
     }
 
@@ -307,9 +312,9 @@ impl Runner for GpuRunner {
         let buffer = staging(&self.device, tensor.bytes());
         let flight = self.fetch(tensor, 0, buffer);
         self.wait(Some(flight.submission.clone()))?;
-        let values = flight.values(&self.name)?;
+        let words: Vec<u32> = flight.values(&self.name)?;
         flight.buffer.unmap();
-        Ok(values)
+        Ok(tensor.element.unpack(&words))
     }
 
     fn request(&mut self, tensor: &Tensor, tag: u64) -> Result<()> {

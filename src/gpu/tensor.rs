@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub use crate::element::Element;
+
 /// Up to five dimensions, outermost first.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shape {
@@ -63,7 +65,7 @@ impl BufferId {
     }
 }
 
-/// A range of a buffer, seen as a shape. Elements are 32 bits wide.
+/// A range of a buffer, seen as a shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tensor {
     /// the buffer it lies in
@@ -72,6 +74,8 @@ pub struct Tensor {
     pub offset: u64,
     /// its shape
     pub shape: Shape,
+    /// what it is made of
+    pub element: Element,
 }
 
 impl Tensor {
@@ -87,7 +91,12 @@ impl Tensor {
 
     /// Bytes.
     pub fn bytes(&self) -> u64 {
-        4 * u64::from(self.len())
+        self.element.bytes() * u64::from(self.len())
+    }
+
+    /// Bytes before it in its buffer.
+    pub fn byte_offset(&self) -> u64 {
+        self.element.bytes() * self.offset
     }
 
     /// The same elements under another shape.

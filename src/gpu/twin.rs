@@ -12,7 +12,7 @@ use crate::error::Result;
 /// A plan with its buffers in ordinary memory. Slow by design.
 pub struct TwinRunner {
     plan: Plan,
-    buffers: Vec<Vec<f32>>,
+    buffers: Vec<Vec<u32>>,
     ring: VecDeque<(u64, Vec<f32>)>,
     recorder: Option<Recorder>,
 }
@@ -20,7 +20,7 @@ pub struct TwinRunner {
 impl TwinRunner {
     /// Allocates the plan's buffers, zeroed.
     pub fn new(plan: Plan) -> Self {
-        let buffers = plan.buffers.iter().map(|b| vec![0.0; b.len as usize]).collect();
+        let buffers = plan.buffers.iter().map(|b| vec![0; b.len as usize]).collect();
         Self { plan, buffers, ring: VecDeque::new(), recorder: None }
     }
 
@@ -30,31 +30,35 @@ impl TwinRunner {
     }
 }
 
+/// The words of a tensor: f16 ones always begin and end at whole words, since all lengths are multiples of 4.
 fn range(tensor: &Tensor) -> std::ops::Range<usize> {
-    let begin = tensor.offset as usize;
-    begin..begin + tensor.len() as usize
+    let begin = tensor.element.words(tensor.offset);
+    begin as usize..(begin + tensor.element.words(tensor.len().into())) as usize
 }
 
-/// Copies the operands out, runs the twin, copies the results back: bindings may share a buffer.
-fn run_one(dispatch: &Dispatch, buffers: &mut [Vec<f32>]) {
+fn load(tensor: &Tensor, buffers: &[Vec<u32>]) -> Vec<f32> {
+    tensor.element.unpack(&buffers[tensor.buffer.0][range(tensor)])
+}
+
+/// Copies the operands out, runs the twin, copies the results back, rounded to what the tensors are made of:
+/// bindings may share a buffer.
+fn run_one(dispatch: &Dispatch, buffers: &mut [Vec<u32>]) {
     let bindings = &dispatch.bindings;
-    let mut operands: Vec<Vec<f32>> =
-        bindings.iter().map(|t| buffers[t.buffer.0][range(t)].to_vec()).collect();
+    let mut operands: Vec<Vec<f32>> = bindings.iter().map(|t| load(t, buffers)).collect();
     dispatch.op.twin(&mut operands);
     for ((tensor, operand), (_, access)) in bindings.iter().zip(&operands).zip(&dispatch.reflection.bindings)
     {
         if *access == Access::ReadWrite {
-            buffers[tensor.buffer.0][range(tensor)].copy_from_slice(operand);
+            buffers[tensor.buffer.0][range(tensor)].copy_from_slice(&tensor.element.pack(operand));
         }
     }
 }
 
 impl Runner for TwinRunner {
     fn write(&mut self, tensor: &Tensor, words: &[u32]) {
-        assert!(words.len() <= tensor.len() as usize, "write: {} words to {}", words.len(), tensor.shape);
-        let begin = tensor.offset as usize;
-        self.buffers[tensor.buffer.0][begin..begin + words.len()]
-            .copy_from_slice(bytemuck::cast_slice(words));
+        let range = range(tensor);
+        assert!(words.len() <= range.len(), "write: {} words to {}", words.len(), tensor.shape);
+        self.buffers[tensor.buffer.0][range.start..range.start + words.len()].copy_from_slice(words);
     }
 
     fn run(&mut self, programs: &[ProgramId]) -> Result<()> {
@@ -64,7 +68,7 @@ impl Runner for TwinRunner {
                 let began = Instant::now();
                 match item {
                     Item::Dispatch(dispatch) => run_one(dispatch, &mut self.buffers),
-                    Item::Clear(buffer) => self.buffers[buffer.0].fill(0.0),
+                    Item::Clear(buffer) => self.buffers[buffer.0].fill(0),
                 }
                 if let Some(recorder) = &mut self.recorder {
                     recorder.push_since(Timing::of(&self.plan, program, item), began);
@@ -75,7 +79,7 @@ impl Runner for TwinRunner {
     }
 
     fn read(&mut self, tensor: &Tensor) -> Result<Vec<f32>> {
-        Ok(self.buffers[tensor.buffer.0][range(tensor)].to_vec())
+        Ok(load(tensor, &self.buffers))
     }
 
     fn request(&mut self, tensor: &Tensor, tag: u64) -> Result<()> {

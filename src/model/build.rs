@@ -3,7 +3,7 @@
 use super::network::{Extent, Network, micro_batch};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
-use crate::gpu::{Adapter, GpuRunner, Plan, Runner, Target, TwinRunner};
+use crate::gpu::{Adapter, Element, GpuRunner, Plan, Runner, Target, TwinRunner};
 use crate::ops::Tuning;
 use crate::ops::latent::padded;
 
@@ -51,21 +51,40 @@ pub struct Build {
     pub training: bool,
     /// pictures kept on the device from step to step, see [`Vae::keep`](super::Vae::keep)
     pub kept: u32,
+    /// what the activations between the layers and their gradients are made of; everything else is f32
+    pub precision: Element,
 }
 
 impl Build {
+    /// For training in f32, with the micro-batch that fits.
+    pub fn training(config: ModelConfig, batch: u32) -> Self {
+        Self { config, batch, micro: None, training: true, kept: 0, precision: Element::F32 }
+    }
+
+    /// Without gradients.
+    pub fn inference(config: ModelConfig, batch: u32) -> Self {
+        Self { training: false, ..Self::training(config, batch) }
+    }
+
     /// The micro-batch for `target`.
     ///
     /// # Errors
-    /// [`Error::Limit`] if not one picture fits, [`Error::Usage`] if the one asked for is zero.
+    /// [`Error::Limit`] if not one picture fits, [`Error::Usage`] if the one asked for is zero, or the adapter
+    /// has no 16-bit floats and they were asked for.
     pub fn micro(&self, target: &Target) -> Result<u32> {
         if self.batch == 0 || self.batch > 65_536 {
             return Err(Error::Usage(format!("--batch-size {}: must be between 1 and 65536", self.batch)));
         }
+        if self.precision == Element::F16 && !target.f16 {
+            return Err(Error::Usage(format!(
+                "--precision f16: {} has no 16-bit floats (SHADER_F16); leave it at f32, or take another adapter",
+                target.name
+            )));
+        }
         let micro = match self.micro {
             Some(0) => return Err(Error::Usage("--micro-batch 0: must be at least 1, or auto".into())),
             Some(micro) => micro.min(self.batch),
-            None => micro_batch(&self.config, self.batch, target)?,
+            None => micro_batch(self, target)?,
         };
         let size = u64::from(self.config.size);
         let largest = (4 * size * size).max(size * size / 4 * u64::from(padded(self.config.hidden)));
@@ -103,7 +122,7 @@ impl Build {
         let micro = self.micro(target)?;
         let recorded = Network::record(
             &config,
-            Extent { batch: self.batch, micro, kept: self.kept },
+            Extent { batch: self.batch, micro, kept: self.kept, precision: self.precision },
             tuning,
             self.training,
         );

@@ -1,5 +1,6 @@
 //! The network and its parameters. Knows nothing of files, folders or terminals.
 
+mod backward;
 mod build;
 mod init;
 mod network;

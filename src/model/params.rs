@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::config::ModelConfig;
-use crate::gpu::{BufferId, Shape, Tensor};
+use crate::gpu::{BufferId, Element, Shape, Tensor};
 use crate::ops::latent::padded;
 
 /// Elements to which each tensor's offset is aligned: 256 bytes, WebGPU's alignment of storage offsets.
@@ -25,7 +25,7 @@ pub struct Slot {
 impl Slot {
     /// The slot in a given arena.
     pub fn of(&self, arena: BufferId) -> Tensor {
-        Tensor { buffer: arena, offset: self.offset, shape: self.shape }
+        Tensor { buffer: arena, offset: self.offset, shape: self.shape, element: Element::F32 }
     }
 }
 
@@ -214,10 +214,19 @@ impl Layout {
         self.parameters.push(Parameter { name, shape, slot, map, fan_in: fan_in.into() });
     }
 
+    /// The layers in order with their names.
+    pub fn layers(&self) -> Vec<(String, Layer)> {
+        let stack = |part: &str, layers: &[Layer; 4]| {
+            let name = |at: usize| format!("{part}.{}", 2 * at);
+            layers.iter().enumerate().map(|(at, layer)| (name(at), *layer)).collect::<Vec<_>>()
+        };
+        let middle = vec![("heads".into(), self.heads), ("decoder_input".into(), self.decoder_input)];
+        [stack("encoder", &self.encoder), middle, stack("decoder", &self.decoder)].concat()
+    }
+
     /// The slots in order, each once.
     pub fn slots(&self) -> Vec<Slot> {
-        let layers = self.encoder.iter().chain([&self.heads, &self.decoder_input]).chain(&self.decoder);
-        layers.flat_map(|layer| [layer.weight, layer.bias]).collect()
+        self.layers().iter().flat_map(|(_, layer)| [layer.weight, layer.bias]).collect()
     }
 }
 

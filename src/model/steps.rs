@@ -145,9 +145,9 @@ impl Vae {
         let (training, _) = self.training()?;
         let count = eps.len() / latent;
         assert!(
-            count <= self.network.micro as usize,
+            count <= self.network.extent.micro as usize,
             "probe: {count} pictures, micro-batch {}",
-            self.network.micro
+            self.network.extent.micro
         );
         self.write_pictures(pictures);
         self.runner.write_f32(&t.eps, &eps.chunks(latent).flat_map(pad).collect::<Vec<f32>>());

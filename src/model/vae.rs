@@ -5,8 +5,9 @@ use super::init::Weights;
 use super::network::{Network, TrainingPrograms};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
-use crate::gpu::{BufferId, Plan, Runner};
+use crate::gpu::{BufferId, Element, Plan, Runner};
 use crate::ops::latent::padded;
+use crate::ops::scaling::Scaling;
 use crate::ops::{Step, Stream};
 
 /// What the encoder says of N pictures.
@@ -54,8 +55,6 @@ pub struct StepSettings {
 pub struct Vae {
     pub(super) network: Network,
     pub(super) runner: Box<dyn Runner>,
-    batch: u32,
-    kept: u32,
 }
 
 /// The pictures of a batch.
@@ -88,7 +87,11 @@ impl Vae {
             Place::Tuned(_, tuning) | Place::Timed(_, tuning) => build.plan_with(&target, tuning)?,
             Place::Gpu(_) | Place::Twins => build.plan(&target)?,
         };
-        Ok(Self { network, runner: place.runner(plan)?, batch: build.batch, kept: build.kept })
+        let mut vae = Self { network, runner: place.runner(plan)? };
+        if build.precision == Element::F16 {
+            vae.load_scaling(Scaling::START);
+        }
+        Ok(vae)
     }
 
     /// The architecture.
@@ -98,17 +101,35 @@ impl Vae {
 
     /// Pictures per step.
     pub fn batch(&self) -> u32 {
-        self.batch
+        self.network.extent.batch
     }
 
     /// Pictures computed at once.
     pub fn micro(&self) -> u32 {
-        self.network.micro
+        self.network.extent.micro
     }
 
     /// Pictures that there is room for on the device from step to step.
     pub fn kept(&self) -> u32 {
-        self.kept
+        self.network.extent.kept
+    }
+
+    /// What the activations between the layers are made of.
+    pub fn precision(&self) -> Element {
+        self.network.extent.precision
+    }
+
+    /// The factor on gradients after the steps so far, and how many of them were not finite and left out.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn scaling(&mut self) -> Result<Scaling> {
+        Ok(Scaling::from_words(&self.runner.read(&self.network.tensors.scaling)?))
+    }
+
+    /// Replaces the factor on gradients.
+    pub fn load_scaling(&mut self, scaling: Scaling) {
+        self.runner.write(&self.network.tensors.scaling, bytemuck::cast_slice(&[scaling]));
     }
 
     /// Puts pictures of 8-bit RGBA, `[N, S, S]`, into the slots from `first` on, where they stay: steps then name
@@ -123,7 +144,11 @@ impl Vae {
     pub fn keep(&mut self, first: u32, rgba: &[u32]) -> Result<()> {
         let pixels = self.pixels();
         let count = whole(rgba.len(), pixels, "keep: rgba", "[N, S, S]") as u32;
-        assert!(first + count <= self.kept, "keep: {count} pictures from slot {first} on, of {}", self.kept);
+        assert!(
+            first + count <= self.kept(),
+            "keep: {count} pictures from slot {first} on, of {}",
+            self.kept()
+        );
         let slots = self.network.tensors.rgba.slice(first * pixels as u32, count * pixels as u32);
         self.runner.write(&slots, rgba);
         self.runner.read(&self.network.tensors.totals).map(|_| ())
@@ -156,12 +181,16 @@ impl Vae {
         self.read_arena(self.network.arenas.params)
     }
 
-    /// The gradients of the last batch.
+    /// The gradients of the last batch, without the factor of f16.
     ///
     /// # Errors
     /// If the device is lost.
     pub fn gradients(&mut self) -> Result<Weights> {
-        self.read_arena(self.training()?.1[0])
+        let mut gradients = self.read_arena(self.training()?.1[0])?;
+        let factor = self.scaling()?.factor() as f32;
+        let values = gradients.tensors.iter_mut().flat_map(|tensor| &mut tensor.values);
+        values.for_each(|value| *value /= factor); // a power of two: exact
+        Ok(gradients)
     }
 
     /// Adam's first and second moments.
@@ -336,7 +365,7 @@ impl Vae {
 
     /// First picture and number of pictures of each micro-batch.
     pub(super) fn micro_batches(&self, count: usize) -> Vec<(usize, usize)> {
-        let micro = self.network.micro as usize;
+        let micro = self.network.extent.micro as usize;
         (0..count).step_by(micro).map(|first| (first, micro.min(count - first))).collect()
     }
 
@@ -355,9 +384,9 @@ impl Vae {
             Input::Kept(slots) => slots[first..first + count].to_vec(),
             Input::Rgba(rgba_of) => {
                 let pixels = self.pixels();
-                let room = rgba.slice(self.kept * pixels as u32, (count * pixels) as u32);
+                let room = rgba.slice(self.kept() * pixels as u32, (count * pixels) as u32);
                 self.runner.write(&room, &rgba_of[first * pixels..(first + count) * pixels]);
-                (self.kept..self.kept + count as u32).collect()
+                (self.kept()..self.kept() + count as u32).collect()
             }
         };
         self.runner.write(&which, &slots);

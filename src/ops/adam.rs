@@ -1,5 +1,6 @@
 //! The Adam step over a range of the flat arenas.
 
+use super::scaling::Scaling;
 use super::step::Step;
 use super::sweep::Sweep;
 use super::tuning::{Form, SWEEPS, Tunable};
@@ -71,7 +72,7 @@ impl Tunable for AnyAdam {
     /// The parameters come last: they are compared.
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let mut operands = Adam::new(Self::LEN, Sweep::default()).operands();
-        operands[2..].rotate_left(1);
+        operands[3..].rotate_left(1);
         operands
     }
 
@@ -80,10 +81,10 @@ impl Tunable for AnyAdam {
     }
 
     fn record(&self, plan: &mut Plan, program: ProgramId, form: Form, operands: &[Tensor]) {
-        let &[step, grad, moment1, moment2, param] = operands else { panic!("adam: {operands:?}") };
+        let &[step, grad, scaling, moment1, moment2, param] = operands else { panic!("adam: {operands:?}") };
         let Form::Sweep { threads, each } = form else { panic!("{form:?} is no form of a pass over memory") };
         let op = Adam::new(Self::LEN, Sweep { threads, each });
-        plan.dispatch(program, "adam", op, &[step, grad, param, moment1, moment2]);
+        plan.dispatch(program, "adam", op, &[step, grad, scaling, param, moment1, moment2]);
     }
 }
 
@@ -101,7 +102,8 @@ impl Step {
 
 impl Op for Adam {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "adam", files: vec![wgsl!("adam.wgsl"), wgsl!("sweep.wgsl"), wgsl!("step.wgsl")] }
+        let own = [wgsl!("adam.wgsl"), wgsl!("sweep.wgsl"), wgsl!("step.wgsl"), wgsl!("loss_scale.wgsl")];
+        Kernel { name: "adam", files: own.to_vec() }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -117,6 +119,7 @@ impl Op for Adam {
         vec![
             ("step", Step::shape()),
             ("grad", range),
+            ("scaling", Scaling::shape()),
             ("param", range),
             ("moment1", range),
             ("moment2", range),
@@ -132,11 +135,14 @@ impl Op for Adam {
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [step, grad, param, moment1, moment2] = buffers else {
+        let [step, grad, scaling, param, moment1, moment2] = buffers else {
             panic!("adam: {} operands", buffers.len())
         };
-        let step = Step::from_words(step);
-        for (i, g) in grad.iter().map(|&g| f64::from(g)).enumerate() {
+        let (step, scaling) = (Step::from_words(step), Scaling::from_words(scaling));
+        if scaling.found != 0 {
+            return;
+        }
+        for (i, g) in grad.iter().map(|&g| f64::from(g) / scaling.factor()).enumerate() {
             let m = f64::from(moment1[i]) * BETA1 + (1.0 - BETA1) * g;
             let v = f64::from(moment2[i]) * BETA2 + (1.0 - BETA2) * g * g;
             let change = f64::from(step.step_size) * m / (v.sqrt() * f64::from(step.inv_sqrt_bias2) + EPS);

@@ -1,5 +1,6 @@
 //! Binary cross-entropy from logits with its gradient, in one pass over the pixels, and the sums of a loss.
 
+use super::scaling::Scaling;
 use super::step::Step;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};
@@ -29,8 +30,8 @@ params! {
     }
 }
 
-/// Partial sums of the cross-entropy, `[N, chunks]`, in nats; in training also `dlogits = sigmoid(logits) - x` and
-/// its partial sums per channel.
+/// Partial sums of the cross-entropy, `[N, chunks]`, in nats; in training also `dlogits = sigmoid(logits) - x`, times
+/// the step's factor, and its partial sums per channel.
 #[derive(Debug, Clone, Copy)]
 pub struct Bce {
     params: BceParams,
@@ -52,8 +53,8 @@ impl Bce {
 
 impl Op for Bce {
     fn kernel(&self) -> Kernel {
-        let files =
-            vec![wgsl!("bce.wgsl"), wgsl!("sigmoid.wgsl"), wgsl!("tree_sum.wgsl"), wgsl!("step.wgsl")];
+        let files = [wgsl!("bce.wgsl"), wgsl!("sigmoid.wgsl"), wgsl!("tree_sum.wgsl"), wgsl!("step.wgsl")];
+        let files = files.into_iter().chain([wgsl!("loss_scale.wgsl")]).collect();
         Kernel { name: "bce", files }
     }
 
@@ -73,6 +74,7 @@ impl Op for Bce {
             ("step", Step::shape()),
             ("logits", pictures),
             ("x", pictures),
+            ("scaling", Scaling::shape()),
             ("dlogits", dlogits),
             ("parts", parts),
         ]
@@ -88,7 +90,10 @@ impl Op for Bce {
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [step, logits, x, dlogits, parts] = buffers else { panic!("bce: {} operands", buffers.len()) };
+        let [step, logits, x, scaling, dlogits, parts] = buffers else {
+            panic!("bce: {} operands", buffers.len())
+        };
+        let factor = Scaling::from_words(scaling).factor();
         let count = Step::from_words(step).count as usize;
         let [pixels, chunks, chunk] =
             [self.params.pixels, self.params.chunks, self.params.chunk].map(|v| v as usize);
@@ -98,7 +103,7 @@ impl Op for Bce {
             for i in 4 * (image * pixels + begin)..4 * (image * pixels + pixels.min(begin + chunk)) {
                 let (l, x) = (f64::from(logits[i]), f64::from(x[i]));
                 let counts = i % 4 < 3 && image < count;
-                let d = if counts { (sigmoid(l) - x) as f32 } else { 0.0 };
+                let d = if counts { (factor * (sigmoid(l) - x)) as f32 } else { 0.0 };
                 if self.gradient {
                     dlogits[i] = d;
                     sums[i % 4] += f64::from(d);

@@ -1,10 +1,5 @@
-//! Every op at the sizes where kernels break, and the one way to compare it with its twin.
-//!
-//! `wgvae selftest` and `tests/kernels.rs` both walk this table. Outputs start as NaN, unless the op adds to
-//! what they hold, so that an element nobody writes is seen.
-
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+//! Every op at the sizes where kernels break. `wgvae selftest` and `tests/kernels.rs` both walk this table, and
+//! compare each case by [`check`](super::check::check).
 
 use super::adam::Adam;
 use super::bce::{Bce, Totals};
@@ -16,57 +11,12 @@ use super::linear::{Linear, LinearInputGrad, LinearWeightGrad};
 use super::normal::Normal;
 use super::picture::{Picture, Unpack};
 use super::reduce::{BiasGrad, SplitSum};
-use super::step::{Step, Stream};
+use super::scaling::{CheckGradient, Rescale, Scaling};
 use super::sweep::Sweep;
 use super::tuning::SWEEPS;
 use super::variant::Variant;
 use super::worst::Worst;
-use crate::error::Result;
-use crate::gpu::kernel::Access;
-use crate::gpu::{Adapter, GpuRunner, Op, Plan, ProgramId, Runner, Shape, Target, Tensor, TwinRunner};
-
-/// How far two results may lie apart: `|a - b| <= abs + rel * |b|` for every element; NaN is never equal.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Tolerance {
-    /// absolute part
-    pub abs: f64,
-    /// relative part
-    pub rel: f64,
-}
-
-impl Tolerance {
-    /// Integers, and floats that are only moved.
-    pub const EXACT: Self = Self { abs: 0.0, rel: 0.0 };
-    /// A handful of f32 operations, and exp, log, sqrt, sin and cos, which WGSL allows a few ulps (log and cos
-    /// near their zeros an absolute error of 2^-21).
-    pub const ELEMENTWISE: Self = Self { abs: 4e-6, rel: 1e-5 };
-    /// A sum of `terms` products of standard normals in f32 against one in f64: rounding errors add up like a
-    /// random walk, so they grow with the square root of the terms.
-    pub fn reduction(terms: u64) -> Self {
-        Self { abs: 1e-5 * (terms as f64).sqrt(), rel: 1e-5 }
-    }
-    /// Analytic against central differences, in f64 by twins that store f32.
-    pub const GRADIENT: Self = Self { abs: 2e-3, rel: 1e-2 };
-
-    /// The index of the worst element and its error as a share of what is allowed: above 1 is wrong.
-    ///
-    /// # Panics
-    /// If the lengths differ.
-    pub fn worst(self, got: &[f32], want: &[f32]) -> (usize, f64) {
-        assert_eq!(got.len(), want.len(), "lengths differ");
-        let share = |(&a, &b): (&f32, &f32)| {
-            let error = (f64::from(a) - f64::from(b)).abs();
-            let allowed = self.abs + self.rel * f64::from(b).abs();
-            match (a.is_nan() || b.is_nan(), error == 0.0) {
-                (true, _) => f64::INFINITY,
-                (false, true) => 0.0,
-                (false, false) => error / allowed,
-            }
-        };
-        let shares = got.iter().zip(want).map(share).enumerate();
-        shares.fold((0, 0.0), |worst, (i, s)| if s > worst.1 { (i, s) } else { worst })
-    }
-}
+use crate::gpu::{Element, Op, Target};
 
 /// One op at one size.
 pub struct Case {
@@ -76,14 +26,36 @@ pub struct Case {
     pub op: Box<dyn Op>,
     /// whether it adds to what its output holds
     pub updates: bool,
+    /// what each operand is made of; what is not listed is f32
+    pub elements: Vec<Element>,
+    /// what an operand called `scaling` holds
+    pub scaling: Scaling,
+    /// what the last element of the first operand is, where it is no normal
+    pub flaw: Option<f32>,
+}
+
+impl Case {
+    fn of(self, elements: &[Element]) -> Self {
+        Self { elements: elements.to_vec(), ..self }
+    }
+
+    fn with(self, scaling: Scaling) -> Self {
+        Self { scaling, ..self }
+    }
+
+    /// What operand `at` is made of.
+    pub fn element(&self, at: usize) -> Element {
+        self.elements.get(at).copied().unwrap_or_default()
+    }
 }
 
 fn case(label: impl Into<String>, op: impl Op) -> Case {
-    Case { label: label.into(), op: Box::new(op), updates: false }
+    let scaling = Scaling { exponent: 3, found: 0, good: 4, skipped: 2 };
+    Case { label: label.into(), op: Box::new(op), updates: false, elements: Vec::new(), scaling, flaw: None }
 }
 
 fn update(label: impl Into<String>, op: impl Op) -> Case {
-    Case { label: label.into(), op: Box::new(op), updates: true }
+    Case { updates: true, ..case(label, op) }
 }
 
 /// Adds every product under the plain and the default variant with every epilogue that makes a difference, and
@@ -109,10 +81,27 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, produ
             if !every && ![1, 2, 4].contains(&index) {
                 continue; // an odd size, one of several tiles, and a real layer
             }
+            if target.f16 && [1, 2].contains(&index) {
+                all.push(half(&name, product, variant, index + turn));
+            }
             let chosen = forms.into_iter().enumerate().filter(|(at, _)| every || *at == (index + turn) % 3);
             all.extend(chosen.map(|(_, case)| case));
         }
     }
+}
+
+/// A product as one of the three directions of a layer in f16: forward, by the input, by the weight.
+fn half<P: Product>(name: &str, product: P, variant: Variant, direction: usize) -> Case {
+    let [f16, f32] = [Element::F16, Element::F32];
+    let (epilogue, elements) = match direction % 3 {
+        0 => (Epilogue::BiasRelu, [f16, f32, f32, f16]),
+        1 => (Epilogue::Mask, [f16, f32, f16, f16]),
+        _ => (Epilogue::Accumulate, [f16, f16, f16, f32]),
+    };
+    let op = Gemm { product, variant, splits: 1, epilogue };
+    let name = format!("{name} f16 {epilogue:?}");
+    let case = if epilogue == Epilogue::Accumulate { update(name, op) } else { case(name, op) };
+    case.of(&elements)
 }
 
 /// A size of 1, batches, odd sizes, channels that do not fill a tile, a real layer.
@@ -145,7 +134,52 @@ pub fn cases(target: &Target, large: bool) -> Vec<Case> {
     products(&mut all, target, "linear_weight_grad", &linears.iter().map(linear).collect::<Vec<_>>());
     reductions(&mut all, large);
     elementwise(&mut all, large);
+    scaled(&mut all);
+    checked(&mut all);
+    if target.f16 {
+        halves(&mut all);
+    }
     all
+}
+
+/// The factor on gradients: adapted, and in the kernels that put it on and take it off.
+fn scaled(all: &mut Vec<Case>) {
+    let at = |exponent, found| Scaling { exponent, found, good: 4, skipped: 2 };
+    for scaling in [at(3, 0), at(3, 1), at(24, 0), at(-16, 1)] {
+        for interval in [5, 6] {
+            all.push(update(format!("rescale {scaling:?}, {interval}"), Rescale { interval }).with(scaling));
+        }
+    }
+    for scaling in [at(-2, 0), at(5, 0), at(4, 1)] {
+        let op = Adam::new(260, Sweep::default());
+        all.push(update(format!("adam {scaling:?}"), op).with(scaling));
+        all.push(case(format!("bce {scaling:?}"), Bce::new(3, 300, true)).with(scaling));
+        let op = ReparameterizeBackward { rows: 3, latent: 10, quads: 3 };
+        all.push(case(format!("reparameterize_backward {scaling:?}"), op).with(scaling));
+    }
+}
+
+/// Gradients that are finite, and one flaw each.
+fn checked(all: &mut Vec<Case>) {
+    for flaw in [None, Some(f32::NAN), Some(f32::NEG_INFINITY), Some(f32::MAX)] {
+        for quads in [1, 70] {
+            let case = update(format!("check_gradient {quads} {flaw:?}"), CheckGradient::new(4 * quads));
+            all.push(Case { flaw, ..case });
+        }
+    }
+}
+
+/// Whatever else reads or writes f16.
+fn halves(all: &mut Vec<Case>) {
+    let [f16, f32] = [Element::F16, Element::F32];
+    for (rows, channels) in [(37, 12), (1000, 4), (300, 516)] {
+        all.push(case(format!("bias_grad {rows}x{channels} f16"), BiasGrad::new(rows, channels)).of(&[f16]));
+    }
+    let sum = |epilogue| SplitSum::new(5, 3 * 12, 12, epilogue);
+    all.push(case("split_sum f16", sum(Epilogue::BiasRelu)).of(&[f32, f32, f16]));
+    all.push(case("split_sum f16 mask", sum(Epilogue::Mask)).of(&[f32, f16, f16]));
+    all.push(case("normal f16", Normal { rows: 5, quads: 7 }).of(&[f32, f16]));
+    all.push(case("worst f16", Worst::new(260, 1e-3, 1e-2)).of(&[f16, f16]));
 }
 
 fn reductions(all: &mut Vec<Case>, large: bool) {
@@ -200,161 +234,4 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
     if large {
         all.push(case("unpack, two rows of groups", Unpack { images: 64, pixels: 65_600, slots: 2 }));
     }
-}
-
-/// The verdict on one output of one case.
-#[derive(Debug, Clone)]
-pub struct Verdict {
-    /// the case
-    pub label: String,
-    /// the kernel's name
-    pub kernel: &'static str,
-    /// the output
-    pub output: String,
-    /// worst error as a share of the tolerance: above 1 is wrong
-    pub share: f64,
-    /// index, GPU value and twin's value of the worst element
-    pub worst: (usize, f32, f32),
-}
-
-impl Verdict {
-    /// Whether the kernel and its twin agree.
-    pub fn ok(&self) -> bool {
-        self.share <= 1.0
-    }
-}
-
-/// What the op's name and operand allow.
-fn tolerance(op: &dyn Op, output: &str, len: u32) -> Tolerance {
-    let terms = (op.flops() / u64::from(len)).max(1);
-    match (op.kernel().name, output) {
-        (_, "rgba") => Tolerance { abs: 1.0, rel: 0.0 }, // bytes: the sigmoid may round to either side
-        ("conv2d" | "conv2d_transpose" | "conv2d_weight_grad", _) => Tolerance::reduction(terms),
-        ("linear" | "linear_input_grad" | "linear_weight_grad", _) => Tolerance::reduction(terms),
-        ("split_sum" | "bias_grad" | "totals", _) | ("bce", "parts") => Tolerance::reduction(terms),
-        (_, "kl") => Tolerance::reduction(terms),
-        ("ceiling_copy", _) => Tolerance::EXACT,
-        ("unpack", _) => Tolerance { abs: 1e-7, rel: 0.0 }, // a division may be a multiplication by 1/255
-        _ => Tolerance::ELEMENTWISE,
-    }
-}
-
-fn example_step(rows: u32) -> Step {
-    let step =
-        Step { stream: Stream::Training as u32, step: 7, first: 5, beta: 0.2, scale: 1.5, ..Step::default() };
-    // the last picture of three is padding
-    Step { count: if rows > 2 { rows - 1 } else { rows }, ..step }
-        .seeded(0x1234_5678_9abc_def0)
-        .with_adam(1e-3, 3)
-}
-
-/// The words that an operand starts with.
-fn fill(name: &str, shape: Shape, poison: bool, rows: u32, rng: &mut ChaCha8Rng) -> Vec<u32> {
-    if name == "step" {
-        return bytemuck::cast_slice(&[example_step(rows)]).to_vec();
-    }
-    let word = |rng: &mut ChaCha8Rng| match name {
-        _ if poison => f32::NAN.to_bits(),
-        "rgba" => rng.random(),
-        "which" => rng.random_range(0..9), // some are out of range
-        "moment2" => normal(rng).abs().to_bits(),
-        _ => normal(rng).to_bits(),
-    };
-    (0..shape.len()).map(|_| word(rng)).collect()
-}
-
-fn normal(rng: &mut ChaCha8Rng) -> f32 {
-    let (u, v): (f64, f64) = (rng.random(), rng.random());
-    ((-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
-}
-
-/// A plan of one dispatch, and what to write into its operands.
-struct Bench {
-    plan: Plan,
-    program: ProgramId,
-    operands: Vec<Tensor>,
-    words: Vec<Vec<u32>>,
-    outputs: Vec<(String, Tensor)>,
-}
-
-fn bench(case: Case) -> Bench {
-    let mut plan = Plan::new();
-    let program = plan.program("case");
-    let operands = case.op.operands();
-    let usage =
-        |name| if name == "step" { crate::gpu::Usage::Uniform } else { crate::gpu::Usage::Activation };
-    let tensors: Vec<Tensor> = operands
-        .iter()
-        .map(|&(name, shape)| {
-            let buffer = plan.buffer(name, shape.len().into(), usage(name));
-            Tensor { buffer, offset: 0, shape }
-        })
-        .collect();
-    let rows = operands.get(1).map_or(1, |(_, shape)| shape.dims()[0]);
-    plan.dispatch_boxed(program, case.label, case.op, &tensors);
-    let Some(dispatch) = plan.get(program).dispatches().next() else { unreachable!("just recorded") };
-    let accesses: Vec<Access> = dispatch.reflection.bindings.iter().map(|(_, access)| *access).collect();
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let mut words = Vec::new();
-    let mut outputs = Vec::new();
-    for ((&(name, shape), tensor), access) in operands.iter().zip(&tensors).zip(accesses) {
-        let writes = access == Access::ReadWrite;
-        words.push(fill(name, shape, writes && !case.updates, rows, &mut rng));
-        if writes {
-            outputs.push((name.to_owned(), *tensor));
-        }
-    }
-    Bench { plan, program, operands: tensors, words, outputs }
-}
-
-fn run(runner: &mut dyn Runner, b: &Bench) -> Result<Vec<Vec<f32>>> {
-    for (tensor, words) in b.operands.iter().zip(&b.words) {
-        runner.write(tensor, words);
-    }
-    runner.run(&[b.program])?;
-    b.outputs.iter().map(|(_, tensor)| runner.read(tensor)).collect()
-}
-
-/// The floats to compare: `rgba` as its bytes, everything else as it is; the parts of a split sum added up,
-/// because where a part ends is the kernel's business.
-fn comparable(name: &str, shape: Shape, values: &[f32], split: bool) -> Vec<f32> {
-    if name == "rgba" {
-        return values.iter().flat_map(|v| v.to_bits().to_le_bytes()).map(f32::from).collect();
-    }
-    if !split {
-        return values.to_vec();
-    }
-    let parts = shape.dims()[0] as usize;
-    let len = values.len() / parts;
-    (0..len).map(|i| (0..parts).map(|p| f64::from(values[p * len + i])).sum::<f64>() as f32).collect()
-}
-
-/// Runs `case` on `adapter` and on its twin.
-///
-/// # Errors
-/// If the device refuses the kernel.
-pub fn check(adapter: &Adapter, case: Case) -> Result<Vec<Verdict>> {
-    let label = case.label.clone();
-    let split = case.op.constants().contains(&("SPLITS", 3.into()));
-    let b = bench(case);
-    let Some(dispatch) = b.plan.get(b.program).dispatches().next() else { unreachable!("just recorded") };
-    let kernel = dispatch.kernel;
-    let allowed: Vec<Tolerance> =
-        b.outputs.iter().map(|(name, t)| tolerance(dispatch.op.as_ref(), name, t.len())).collect();
-    let Bench { plan, program, operands, words, outputs } = b;
-    let mut twin = TwinRunner::new(plan);
-    let b = Bench { plan: Plan::new(), program, operands, words, outputs };
-    let want = run(&mut twin, &b)?;
-    let got = run(&mut GpuRunner::new(adapter, twin.into_plan())?, &b)?;
-    let mut verdicts = Vec::new();
-    for (((output, tensor), allowed), (got, want)) in
-        b.outputs.iter().zip(allowed).zip(got.into_iter().zip(want))
-    {
-        let got = comparable(output, tensor.shape, &got, split);
-        let want = comparable(output, tensor.shape, &want, split);
-        let (index, share) = allowed.worst(&got, &want);
-        let worst = (index, got[index], want[index]);
-        verdicts.push(Verdict { label: label.clone(), kernel, output: output.clone(), share, worst });
-    }
-    Ok(verdicts)
 }

@@ -9,7 +9,7 @@ use super::tuning::{Form, Tunable, Tuning, key, most_splits};
 use super::variant::Variant;
 use crate::gpu::kernel::{Constant, Kernel, Source, Value};
 use crate::gpu::program::{Op, Plan, ProgramId};
-use crate::gpu::{Params, Shape, Target, Tensor};
+use crate::gpu::{Element, Params, Shape, Target, Tensor};
 use crate::wgsl;
 
 /// What happens to a finished sum before it is stored.
@@ -136,6 +136,10 @@ impl<P: Product> Op for Gemm<P> {
         vec![left, right, aux, (name, out)]
     }
 
+    fn aliases(&self) -> &'static [Option<&'static str>] {
+        &[Some("Left"), Some("Right"), Some("Aux"), Some("Out")]
+    }
+
     fn groups(&self) -> u64 {
         let Size { m, n, planes, .. } = self.product.size();
         let [tile_m, tile_n, _] = self.variant.tile();
@@ -178,12 +182,30 @@ pub struct Fused<P> {
     pub product: P,
     /// what happens to a sum
     pub epilogue: Epilogue,
+    /// what left, right, aux and out are made of
+    pub elements: [Element; 4],
+}
+
+impl<P: Product> Fused<P> {
+    /// All in f32.
+    pub fn plain(product: P, epilogue: Epilogue) -> Self {
+        Self { product, epilogue, elements: [Element::F32; 4] }
+    }
+
+    /// For the operands of one dispatch.
+    fn new(product: P, epilogue: Epilogue, operands: &Operands) -> Self {
+        let Operands { left, right, aux, out } = *operands;
+        let elements = [left, right, aux.unwrap_or(left), out].map(|tensor| tensor.element);
+        Self { product, epilogue, elements }
+    }
 }
 
 impl<P: Product> Tunable for Fused<P> {
     fn key(&self) -> String {
         let kernel = P::source().name.trim_end_matches(".wgsl");
-        format!("{} {:?}", key(kernel, &self.product.values()), self.epilogue)
+        let all = self.elements.map(Element::name).join("-");
+        let elements = if self.elements == [Element::F32; 4] { String::new() } else { format!(" {all}") };
+        format!("{} {:?}{elements}", key(kernel, &self.product.values()), self.epilogue)
     }
 
     /// Every core, whole and with its sum cut so that there are about 64, 256 and 1024 workgroups.
@@ -222,6 +244,10 @@ impl<P: Product> Tunable for Fused<P> {
         vec![left, right, ("aux", self.epilogue.aux(out, self.product.size().n)), (name, out)]
     }
 
+    fn elements(&self) -> Vec<Element> {
+        self.elements.to_vec()
+    }
+
     fn terms(&self) -> u64 {
         self.product.size().k.into()
     }
@@ -242,7 +268,7 @@ pub fn record<P: Product>(
     (product, epilogue): (P, Epilogue),
     operands: &Operands,
 ) {
-    let fused = Fused { product, epilogue };
+    let fused = Fused::new(product, epilogue, operands);
     let form = tuning.product(fused, product.size(), operands.out.len());
     record_as(plan, program, label, (fused, form), operands);
 }
@@ -256,7 +282,7 @@ fn record_as<P: Product>(
     operands: &Operands,
 ) {
     let Operands { left, right, aux, out } = *operands;
-    let Fused { product, epilogue } = fused;
+    let Fused { product, epilogue, .. } = fused;
     let Form::Product { variant, splits } = form else { panic!("{label}: {form:?} is no form of a product") };
     // an op that needs no aux gets four elements of its left operand: any binding that is read will do
     let spare = left.slice(0, 4);

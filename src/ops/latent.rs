@@ -2,6 +2,7 @@
 //!
 //! `heads` is `[N, 2, Z]`: mu, then logvar, each row padded with zeros to a multiple of 4.
 
+use super::scaling::Scaling;
 use super::step::Step;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
@@ -86,7 +87,7 @@ impl Op for Reparameterize {
 }
 
 params! {
-    /// `dmu = dz + beta mu`, `dlogvar = dz * eps * exp(logvar / 2) / 2 + beta (exp(logvar) - 1) / 2`.
+    /// `dmu = dz + beta mu`, `dlogvar = dz * eps * exp(logvar / 2) / 2 + beta (exp(logvar) - 1) / 2`, beta times the step's factor.
     pub struct ReparameterizeBackward {
         /// N
         rows: u32,
@@ -99,7 +100,8 @@ params! {
 
 impl Op for ReparameterizeBackward {
     fn kernel(&self) -> Kernel {
-        let files = vec![wgsl!("reparameterize_backward.wgsl"), wgsl!("kl.wgsl"), wgsl!("step.wgsl")];
+        let own = [wgsl!("reparameterize_backward.wgsl"), wgsl!("kl.wgsl")];
+        let files = own.into_iter().chain([wgsl!("step.wgsl"), wgsl!("loss_scale.wgsl")]).collect();
         Kernel { name: "reparameterize_backward", files }
     }
 
@@ -109,7 +111,8 @@ impl Op for ReparameterizeBackward {
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let (row, both) = (vector(self.rows, self.quads), pair(self.rows, self.quads));
-        vec![("step", Step::shape()), ("heads", both), ("eps", row), ("dz", row), ("dheads", both)]
+        let scaling = ("scaling", Scaling::shape());
+        vec![("step", Step::shape()), ("heads", both), ("eps", row), ("dz", row), scaling, ("dheads", both)]
     }
 
     fn groups(&self) -> u64 {
@@ -121,14 +124,15 @@ impl Op for ReparameterizeBackward {
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [step, heads, eps, dz, dheads] = buffers else {
+        let [step, heads, eps, dz, scaling, dheads] = buffers else {
             panic!("reparameterize_backward: {} operands", buffers.len())
         };
         let step = Step::from_words(step);
+        let factor = Scaling::from_words(scaling).factor();
         for at in 0..dz.len() {
             let (mu, logvar, column) = halves(at, self.quads);
             let counts = at / (4 * self.quads as usize) < step.count as usize;
-            let beta = if counts { f64::from(step.beta) } else { 0.0 };
+            let beta = if counts { factor * f64::from(step.beta) } else { 0.0 };
             let (d, variance) = (f64::from(dz[at]), f64::from(heads[logvar]).exp());
             let dlogvar = 0.5 * d * f64::from(eps[at]) * variance.sqrt() + beta * 0.5 * (variance - 1.0);
             let inside = column < self.latent as usize;

@@ -7,6 +7,7 @@ pub mod adam;
 pub mod bce;
 pub mod cases;
 pub mod ceiling;
+pub mod check;
 pub mod conv2d;
 pub mod gemm;
 pub mod latent;
@@ -14,6 +15,7 @@ pub mod linear;
 pub mod normal;
 pub mod picture;
 pub mod reduce;
+pub mod scaling;
 pub mod step;
 pub mod sweep;
 pub mod tuning;
@@ -33,6 +35,7 @@ pub const SHADERS: &[Source] = &[
     wgsl!("bias_grad.wgsl"),
     wgsl!("ceiling_copy.wgsl"),
     wgsl!("ceiling_fma.wgsl"),
+    wgsl!("check_gradient.wgsl"),
     wgsl!("conv2d.wgsl"),
     wgsl!("conv2d_transpose.wgsl"),
     wgsl!("conv2d_weight_grad.wgsl"),
@@ -42,15 +45,18 @@ pub const SHADERS: &[Source] = &[
     wgsl!("gemm_stage.wgsl"),
     wgsl!("gemm_subgroup.wgsl"),
     wgsl!("gemm_tile.wgsl"),
+    wgsl!("infinite.wgsl"),
     wgsl!("kl.wgsl"),
     wgsl!("linear.wgsl"),
     wgsl!("linear_input_grad.wgsl"),
     wgsl!("linear_weight_grad.wgsl"),
+    wgsl!("loss_scale.wgsl"),
     wgsl!("normal.wgsl"),
     wgsl!("philox.wgsl"),
     wgsl!("picture.wgsl"),
     wgsl!("reparameterize.wgsl"),
     wgsl!("reparameterize_backward.wgsl"),
+    wgsl!("rescale.wgsl"),
     wgsl!("sigmoid.wgsl"),
     wgsl!("split_sum.wgsl"),
     wgsl!("step.wgsl"),

@@ -53,6 +53,10 @@ impl Op for Normal {
         vec![("step", Step::shape()), ("out", Shape::new(&[self.rows, 4 * self.quads]))]
     }
 
+    fn aliases(&self) -> &'static [Option<&'static str>] {
+        &[None, Some("Out")]
+    }
+
     fn groups(&self) -> u64 {
         u64::from(self.rows * self.quads).div_ceil(64)
     }

@@ -55,6 +55,10 @@ impl Op for SplitSum {
         ]
     }
 
+    fn aliases(&self) -> &'static [Option<&'static str>] {
+        &[None, Some("Aux"), Some("Out")]
+    }
+
     fn groups(&self) -> u64 {
         u64::from(self.params.quads).div_ceil(64)
     }
@@ -107,6 +111,10 @@ impl Op for BiasGrad {
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let channels = 4 * self.quads;
         vec![("dy", Shape::new(&[self.rows, channels])), ("out", Shape::new(&[self.parts, channels]))]
+    }
+
+    fn aliases(&self) -> &'static [Option<&'static str>] {
+        &[Some("In")]
     }
 
     fn groups(&self) -> u64 {

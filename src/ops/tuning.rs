@@ -14,7 +14,7 @@ use super::gemm::Size;
 use super::variant::Variant;
 use crate::error::{Error, Result};
 use crate::gpu::kernel::{Constant, Value};
-use crate::gpu::{Plan, ProgramId, Shape, Target, Tensor};
+use crate::gpu::{Element, Plan, ProgramId, Shape, Target, Tensor};
 
 /// One way to compute an op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -68,6 +68,10 @@ pub trait Tunable: Send + Sync {
     fn allows(&self, form: Form) -> bool;
     /// Name and shape of each operand; the last one is the output.
     fn operands(&self) -> Vec<(&'static str, Shape)>;
+    /// What each operand is made of; what is not listed is f32.
+    fn elements(&self) -> Vec<Element> {
+        Vec::new()
+    }
     /// Length of the sums, for the tolerance of a comparison.
     fn terms(&self) -> u64;
     /// Records it in `form`.

@@ -37,7 +37,7 @@ impl Worst {
 
 impl Op for Worst {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "worst", files: vec![wgsl!("worst.wgsl")] }
+        Kernel { name: "worst", files: vec![wgsl!("worst.wgsl"), wgsl!("infinite.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -47,6 +47,10 @@ impl Op for Worst {
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let values = Shape::new(&[4 * self.quads]);
         vec![("got", values), ("want", values), ("out", Shape::new(&[self.parts]))]
+    }
+
+    fn aliases(&self) -> &'static [Option<&'static str>] {
+        &[Some("Got"), Some("Want")]
     }
 
     fn groups(&self) -> u64 {

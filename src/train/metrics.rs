@@ -49,6 +49,12 @@ pub struct EpochMetrics {
     pub train_bce: f64,
     /// likewise
     pub train_kl: f64,
+    /// in f16, the factor on gradients after the epoch
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<f64>,
+    /// in f16, steps of the run that were left out because a gradient was not finite
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped_steps: Option<u32>,
     /// mean over the validation pictures, nats per image; none without such pictures
     pub validation_loss: Option<f64>,
     /// likewise

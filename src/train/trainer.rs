@@ -12,6 +12,7 @@ use crate::checkpoint::{self, Best, Checkpoint, State};
 use crate::config::TrainConfig;
 use crate::data::{self, Batch, Loader, PREFETCH, Pictures};
 use crate::error::{Error, Result};
+use crate::gpu::Element;
 use crate::model::{Input, Loss, StepSettings, Vae};
 
 /// Pictures that are put on the device at a time: what the host holds twice.
@@ -70,6 +71,9 @@ impl Trainer {
             Some(checkpoint) => {
                 vae.load(&checkpoint.weights)?;
                 vae.load_moments(&checkpoint.moments)?;
+                if let Some(scaling) = checkpoint.state.scaling {
+                    vae.load_scaling(scaling);
+                }
                 let data = format!("{:016x}", data.train.fingerprint());
                 State { config, data, ..checkpoint.state }
             }
@@ -84,6 +88,7 @@ impl Trainer {
                 epoch_loss: Loss::default(),
                 epoch_images: 0,
                 best: None,
+                scaling: None,
                 config,
             },
         };
@@ -215,6 +220,7 @@ impl Trainer {
                 format!("no picture of epoch {epoch} could be read; training stops"),
             ));
         }
+        self.read_scaling()?;
         let validation = self.validate(observer)?;
         let beta = self.state.config.beta;
         let name = format!("epoch_{epoch:04}");
@@ -237,6 +243,8 @@ impl Trainer {
             train_loss: self.state.epoch_loss.total(beta) / images,
             train_bce: self.state.epoch_loss.bce / images,
             train_kl: self.state.epoch_loss.kl / images,
+            loss_scale: self.state.scaling.map(|scaling| scaling.factor()),
+            skipped_steps: self.state.scaling.map(|scaling| scaling.skipped),
             validation_loss: loss,
             validation_bce: validation.map(|loss| loss.bce),
             validation_kl: validation.map(|loss| loss.kl),
@@ -309,7 +317,16 @@ impl Trainer {
         Ok(written)
     }
 
+    /// The factor on gradients as it is now, where the training is in f16.
+    fn read_scaling(&mut self) -> Result<()> {
+        if self.vae.precision() == Element::F16 {
+            self.state.scaling = Some(self.vae.scaling()?);
+        }
+        Ok(())
+    }
+
     fn save(&mut self, name: &str) -> Result<PathBuf> {
+        self.read_scaling()?;
         let checkpoint = Checkpoint {
             weights: self.vae.weights()?,
             moments: self.vae.moments()?,

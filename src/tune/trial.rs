@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Verdict;
 use crate::error::Result;
-use crate::gpu::{Adapter, GpuRunner, Plan, ProgramId, Runner, Tensor, Usage};
-use crate::ops::cases::Tolerance;
+use crate::gpu::{Adapter, Element, GpuRunner, Plan, ProgramId, Runner, Shape, Tensor, Usage};
+use crate::ops::check::Tolerance;
 use crate::ops::normal::Normal;
 use crate::ops::tuning::{Form, Tunable};
 use crate::ops::worst::Worst;
@@ -38,59 +38,80 @@ struct Entry {
 
 /// Buffers that all ops share, as large as the largest needs them.
 struct Pool {
-    lens: Vec<u32>,
+    /// 32-bit words
+    lens: Vec<u64>,
 }
 
 impl Pool {
     fn tensors(ops: &[(&dyn Tunable, Vec<Form>)], plan: &mut Plan) -> Vec<Vec<Tensor>> {
         let mut pool = Self { lens: Vec::new() };
         for (op, _) in ops {
-            let operands = op.operands();
+            let operands = operands(*op);
             let (out, inputs) = operands.split_last().unwrap_or_else(|| unreachable!("an op has an output"));
             // 0: the output, 1: what it should be, 2..: the other operands but the uniform
-            pool.grow(0, out.1.len());
-            pool.grow(1, out.1.len());
-            let inputs = inputs.iter().filter(|(name, _)| *name != "step");
-            inputs.zip(2..).for_each(|((_, shape), at)| pool.grow(at, shape.len()));
+            pool.grow(0, out);
+            pool.grow(1, out);
+            let inputs = inputs.iter().filter(|operand| operand.name != "step");
+            inputs.zip(2..).for_each(|(operand, at)| pool.grow(at, operand));
         }
-        let mut buffer = |at: usize, len: u32| plan.buffer(format!("operand {at}"), len.into(), Usage::State);
+        let mut buffer = |at: usize, len: u64| plan.buffer(format!("operand {at}"), len, Usage::State);
         let buffers: Vec<_> = pool.lens.iter().enumerate().map(|(at, &len)| buffer(at, len)).collect();
         let step = Tensor {
             buffer: plan.buffer("step", Step::shape().len().into(), Usage::Uniform),
             offset: 0,
             shape: Step::shape(),
+            element: Element::F32,
         };
         let of_op = |op: &&dyn Tunable| {
-            let operands = op.operands();
+            let operands = operands(*op);
             let last = operands.len() - 1;
             let mut next = 2;
-            let tensor = |at: usize, shape| Tensor { buffer: buffers[at], offset: 0, shape };
+            let tensor = |at: usize, operand: &Operand| Tensor {
+                buffer: buffers[at],
+                offset: 0,
+                shape: operand.shape,
+                element: operand.element,
+            };
             let mut tensors: Vec<Tensor> = (operands.iter().enumerate())
-                .map(|(at, (name, shape))| match *name {
+                .map(|(at, operand)| match operand.name {
                     "step" => step,
-                    _ if at == last => tensor(0, *shape),
+                    _ if at == last => tensor(0, operand),
                     _ => {
                         next += 1;
-                        tensor(next - 1, *shape)
+                        tensor(next - 1, operand)
                     }
                 })
                 .collect();
-            tensors.extend([tensor(1, operands[last].1), step]);
+            tensors.extend([tensor(1, &operands[last]), step]);
             tensors
         };
         ops.iter().map(|(op, _)| of_op(op)).collect()
     }
 
-    fn grow(&mut self, at: usize, len: u32) {
+    fn grow(&mut self, at: usize, operand: &Operand) {
         self.lens.resize(self.lens.len().max(at + 1), 0);
-        self.lens[at] = self.lens[at].max(len);
+        self.lens[at] = self.lens[at].max(operand.element.words(operand.shape.len().into()));
     }
 }
 
-/// A program that fills `tensor` with normals; a second moment, which is never negative, with zeros.
+/// One of an op's operands.
+struct Operand {
+    name: &'static str,
+    shape: Shape,
+    element: Element,
+}
+
+fn operands(op: &dyn Tunable) -> Vec<Operand> {
+    let elements = op.elements().into_iter().chain(std::iter::repeat(Element::F32));
+    let named = op.operands().into_iter().zip(elements);
+    named.map(|((name, shape), element)| Operand { name, shape, element }).collect()
+}
+
+/// A program that fills `tensor` with normals; a second moment, which is never negative, and words that are no
+/// floats with zeros.
 fn fill(plan: &mut Plan, name: &str, tensor: Tensor, step: Tensor) -> ProgramId {
     let program = plan.program("fill");
-    if name == "moment2" {
+    if ["moment2", "scaling"].contains(&name) {
         plan.clear(program, tensor.buffer);
     } else {
         let op = Normal { rows: 1, quads: tensor.len() / 4 };
@@ -119,7 +140,7 @@ fn record(plan: &mut Plan, (op, forms): &(&dyn Tunable, Vec<Form>), tensors: &[T
             program
         })
         .collect();
-    let tolerance = Tolerance::reduction(op.terms());
+    let tolerance = Tolerance::reduction(op.terms()).stored_as(out.element);
     let worst = Worst::new(out.len(), tolerance.abs as f32, tolerance.rel as f32);
     let compare = plan.program("compare");
     let shares = plan.tensor("shares", &[worst.parts()]);

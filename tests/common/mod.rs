@@ -18,3 +18,13 @@ pub(crate) fn adapter() -> Option<Adapter> {
         Err(error) => panic!("{error}\nSet WGVAE_ALLOW_NO_GPU=1 to skip the GPU tests."),
     }
 }
+
+/// Whether `adapter` has 16-bit floats; says so where a test is skipped for want of them.
+#[allow(dead_code, reason = "not every test file trains in f16")]
+pub(crate) fn has_f16(adapter: &Adapter) -> bool {
+    let there = adapter.target().f16;
+    if !there {
+        eprintln!("SKIPPED, no 16-bit floats: {}", adapter.describe());
+    }
+    there
+}

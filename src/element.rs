@@ -1,0 +1,60 @@
+//! The type of a tensor's elements. Knows nothing of tensors.
+
+use half::f16;
+use serde::{Deserialize, Serialize};
+
+/// The type of a tensor's elements in memory; kernels compute in f32 either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Element {
+    /// 32 bits: floats, and words that are none (pixels, counters)
+    #[default]
+    F32,
+    /// 16 bits, for adapters with `SHADER_F16`
+    F16,
+}
+
+impl Element {
+    /// Bytes of one.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+
+    /// The WGSL type, which is also what users type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+
+    /// 32-bit words of `len` elements, the last one filled up.
+    pub fn words(self, len: u64) -> u64 {
+        (self.bytes() * len).div_ceil(4)
+    }
+
+    /// `values` as they stand in memory, rounded to nearest.
+    pub fn pack(self, values: &[f32]) -> Vec<u32> {
+        match self {
+            Self::F32 => values.iter().map(|v| v.to_bits()).collect(),
+            Self::F16 => {
+                let bits = |v: &f32| u32::from(f16::from_f32(*v).to_bits());
+                values.chunks(2).map(|two| two.iter().rev().fold(0, |word, v| word << 16 | bits(v))).collect()
+            }
+        }
+    }
+
+    /// The values that `words` hold in memory.
+    pub fn unpack(self, words: &[u32]) -> Vec<f32> {
+        match self {
+            Self::F32 => words.iter().map(|w| f32::from_bits(*w)).collect(),
+            Self::F16 => {
+                let value = |bits: u32| f16::from_bits(bits as u16).to_f32();
+                words.iter().flat_map(|w| [value(w & 0xffff), value(w >> 16)]).collect()
+            }
+        }
+    }
+}

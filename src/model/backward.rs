@@ -1,0 +1,141 @@
+//! What a step does after the forward list: gradients in reverse order, then Adam.
+
+use super::network::{Activations, Network, Recorder, geometry};
+use super::params::Layer;
+use crate::gpu::{BufferId, Element, Plan, ProgramId, Shape, Tensor};
+use crate::ops::adam::{Adam, AnyAdam};
+use crate::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad};
+use crate::ops::gemm::{Epilogue, Operands};
+use crate::ops::latent::{ReparameterizeBackward, padded};
+use crate::ops::linear::{LinearInputGrad, LinearWeightGrad};
+use crate::ops::scaling::{CheckGradient, INTERVAL, Rescale};
+use crate::ops::tuning::Tuning;
+
+/// Bytes of one Adam dispatch's ranges: WebGPU's default binding limit.
+const ADAM_RANGE: u64 = 128 << 20;
+
+impl Network {
+    /// The forward list in reverse: for each layer the gradients of weight and bias, then of its input.
+    pub(super) fn record_backward(
+        &self,
+        plan: &mut Plan,
+        tuning: &Tuning,
+        acts: &Activations,
+        to: (ProgramId, BufferId),
+    ) {
+        let (program, grads) = to;
+        let t = &self.tensors;
+        let (rows, quads) = (self.extent.micro, padded(self.config.latent) / 4);
+        let d = Activations::new(plan, "d", &self.config, self.extent, t.x); // there is no gradient of x
+        let [dz, dheads] =
+            [("dz", t.z), ("dheads", t.heads)].map(|(name, of)| plan.tensor(name, of.shape.dims()));
+        let mut r = Recorder { plan, network: self, tuning, program };
+
+        let dbias = self.layout.decoder[3].bias.of(grads);
+        self.record_bce(r.plan, program, Some([d.decoder[4], dbias]));
+        for i in (0..4).rev() {
+            let (x, dx, dy) = (acts.decoder[i], d.decoder[i], d.decoder[i + 1]);
+            let layer = self.layout.decoder[i];
+            let (name, sizes) = (format!("decoder.{}", 2 * i), geometry(&x, &dy));
+            let out = layer.weight.of(grads);
+            let operands = Operands { left: x, right: dy, aux: None, out };
+            let op = Conv2dWeightGrad::from(sizes);
+            r.gemm(&format!("{name} weight gradient"), op, self.gradient(), &operands);
+            // that of the last layer came with the loss
+            if i < 3 {
+                r.bias_grad(&name, dy, layer, grads);
+            }
+            // x is the output of a ReLU, except the first, which comes from decoder_input
+            let (epilogue, aux) = if i > 0 { (Epilogue::Mask, Some(x)) } else { (Epilogue::None, None) };
+            let operands = Operands { left: dy, right: r.param(layer.weight), aux, out: dx };
+            r.gemm(&format!("{name} input gradient"), Conv2d::from(sizes), epilogue, &operands);
+        }
+
+        let flat = d.decoder[0].len() / rows;
+        let dy = d.decoder[0].reshape(&[rows, flat]);
+        let dh = dheads.reshape(&[rows, 8 * quads]);
+        self.linear_backward(&mut r, "decoder_input", self.layout.decoder_input, (t.z, dy), grads);
+        let op = LinearInputGrad { rows, inputs: 4 * quads, outputs: flat };
+        let weight = r.param(self.layout.decoder_input.weight);
+        r.gemm(
+            "decoder_input input gradient",
+            op,
+            Epilogue::None,
+            &Operands { left: dy, right: weight, aux: None, out: dz },
+        );
+        let op = ReparameterizeBackward { rows, latent: self.config.latent, quads };
+        r.op("reparameterize backward", op, &[t.step, t.heads, t.eps, dz, t.scaling, dheads]);
+        let features = acts.encoder[4].reshape(&[rows, flat]);
+        self.linear_backward(&mut r, "heads", self.layout.heads, (features, dh), grads);
+        let op = LinearInputGrad { rows, inputs: flat, outputs: 8 * quads };
+        let weight = r.param(self.layout.heads.weight);
+        let out = d.encoder[4].reshape(&[rows, flat]);
+        let operands = Operands { left: dh, right: weight, aux: Some(features), out };
+        r.gemm("heads input gradient", op, Epilogue::Mask, &operands);
+
+        for i in (0..4).rev() {
+            let (x, dx, dy) = (acts.encoder[i], d.encoder[i], d.encoder[i + 1]);
+            let layer = self.layout.encoder[i];
+            let (name, sizes) = (format!("encoder.{}", 2 * i), geometry(&dy, &x));
+            let out = layer.weight.of(grads);
+            let operands = Operands { left: dy, right: x, aux: None, out };
+            let op = Conv2dWeightGrad::from(sizes);
+            r.gemm(&format!("{name} weight gradient"), op, self.gradient(), &operands);
+            r.bias_grad(&name, dy, layer, grads);
+            if i > 0 {
+                let operands = Operands { left: dy, right: r.param(layer.weight), aux: Some(x), out: dx };
+                let op = Conv2dTranspose::from(sizes);
+                r.gemm(&format!("{name} input gradient"), op, Epilogue::Mask, &operands);
+            }
+        }
+    }
+
+    fn linear_backward(
+        &self,
+        r: &mut Recorder<'_>,
+        name: &str,
+        layer: Layer,
+        (x, dy): (Tensor, Tensor),
+        grads: BufferId,
+    ) {
+        let [rows, inputs] = [0, 1].map(|i| x.shape.dims()[i]);
+        let op = LinearWeightGrad { rows, inputs, outputs: dy.shape.dims()[1] };
+        let operands = Operands { left: dy, right: x, aux: None, out: layer.weight.of(grads) };
+        r.gemm(&format!("{name} weight gradient"), op, self.gradient(), &operands);
+        r.bias_grad(name, dy, layer, grads);
+    }
+
+    /// Adam over the arenas, if the gradients are finite, in ranges that WebGPU's default limits can bind.
+    pub(super) fn record_update(
+        &self,
+        plan: &mut Plan,
+        tuning: &Tuning,
+        program: ProgramId,
+        arenas: [BufferId; 3],
+    ) {
+        let sweep = tuning.sweep(AnyAdam).into();
+        let [grads, moment1, moment2] = arenas;
+        let scaling = self.tensors.scaling;
+        if self.extent.precision == Element::F16 {
+            // every gradient that is kept in 16 bits is summed for the bias of its layer
+            for (name, layer) in self.layout.layers() {
+                let bias = layer.bias.of(grads);
+                let op = CheckGradient::new(bias.len());
+                plan.dispatch(program, format!("{name} check"), op, &[bias, scaling]);
+            }
+        }
+        let most = ADAM_RANGE / 4;
+        let mut offset = 0;
+        while offset < self.layout.len {
+            let len = most.min(self.layout.len - offset) as u32;
+            let range = |buffer| Tensor { buffer, offset, shape: Shape::new(&[len]), element: Element::F32 };
+            let [grad, param, m, v] = [grads, self.arenas.params, moment1, moment2].map(range);
+            let bindings = [self.tensors.step, grad, scaling, param, m, v];
+            plan.dispatch(program, "adam", Adam::new(len, sweep), &bindings);
+            offset += u64::from(len);
+        }
+        if self.extent.precision == Element::F16 {
+            plan.dispatch(program, "rescale", Rescale { interval: INTERVAL }, &[scaling]);
+        }
+    }
+}
