@@ -21,6 +21,10 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Draw pictures from a trained model: a grid, or separate files
     Sample(SampleArgs),
+    /// Turn a PyTorch .pth file (or any model) into a .safetensors file
+    Convert(ConvertArgs),
+    /// Check a run: the files of its checkpoints, and its last steps computed again, bit by bit
+    Verify(VerifyArgs),
     /// List the adapters, and which one would be taken
     Adapters(AdapterArgs),
     /// Run every kernel against its CPU twin on the adapter in use: a table for a bug report
@@ -168,9 +172,10 @@ pub struct TrainArgs {
     /// Take settings from this TOML file; flags win over it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Go on with the run called --name, or the newest one, from its last checkpoint
-    #[arg(long)]
-    pub resume: bool,
+    /// Go on with the run called --name, or the newest one, from its newest whole checkpoint. With
+    /// --resume=FILE.pth begin a run that goes on from PyTorch's dictionary of a model and its Adam optimizer
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub resume: Option<Option<PathBuf>>,
     #[command(flatten)]
     pub tuning: TuningArgs,
     /// Print only errors
@@ -221,6 +226,15 @@ pub struct TrainSettings {
     /// In how many bits activations and their gradients are kept: f32, or f16 where the adapter has it [default: f32]
     #[arg(long, hide_possible_values = true)]
     pub precision: Option<Precision>,
+    /// Write a checkpoint every so many steps, besides the one at the end of each epoch
+    #[arg(long, value_name = "STEPS")]
+    pub checkpoint_every: Option<u64>,
+    /// Keep only the newest so many checkpoints, and the best one [default: one per epoch, and two within one]
+    #[arg(long, value_name = "CHECKPOINTS")]
+    pub keep: Option<u32>,
+    /// Start from the parameters of this model: a run, a checkpoint folder, a .safetensors or a .pth file
+    #[arg(long, value_name = "MODEL")]
+    pub init: Option<PathBuf>,
     /// Name of the run [default: the data folder's name]
     #[arg(long)]
     pub name: Option<String>,
@@ -253,7 +267,7 @@ pub struct TrainSettings {
 
 #[derive(Debug, Clone, Args)]
 pub struct SampleArgs {
-    /// A run folder, a checkpoint folder or a .safetensors file
+    /// A run folder, a checkpoint folder, a .safetensors or a .pth file
     pub model: PathBuf,
     /// How many pictures
     #[arg(long, default_value_t = 16)]
@@ -270,6 +284,30 @@ pub struct SampleArgs {
     /// Write every picture to a file of its own
     #[arg(long)]
     pub separate: bool,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ConvertArgs {
+    /// A .pth file (a state_dict, or a dictionary with one and its optimizer), a .safetensors file, or a run
+    #[arg(value_name = "IN")]
+    pub from: PathBuf,
+    /// The .safetensors file, under PyTorch's names: load_state_dict takes it as it is
+    #[arg(value_name = "OUT")]
+    pub to: PathBuf,
+    /// Write over OUT if it is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// The run's folder
+    pub run: PathBuf,
+    /// Compute at least so many steps again [default: those since the checkpoint before the last]
+    #[arg(long)]
+    pub steps: Option<u64>,
     #[command(flatten)]
     pub adapter: AdapterArgs,
 }

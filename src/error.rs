@@ -36,6 +36,9 @@ pub enum Error {
     /// The device was lost, ran out of memory, or refused a kernel.
     #[error("{0}")]
     Device(String),
+    /// The loss is no longer a number.
+    #[error("{0}")]
+    Diverged(String),
     /// The training pictures cannot be used.
     #[error("{}: {reason}", printable(path))]
     Data {
@@ -94,7 +97,7 @@ pub fn printable(path: &Path) -> String {
 }
 
 /// The same for a name or any other text.
-pub(crate) fn printable_text(text: &str) -> String {
+pub fn printable_text(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

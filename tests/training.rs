@@ -13,7 +13,7 @@ use wgvae::error::Error;
 use wgvae::gpu::{Adapter, Element, Target};
 use wgvae::model::{Build, Input, Loss, Place, StepSettings, Vae, Weights};
 use wgvae::ops::scaling::Scaling;
-use wgvae::train::{Data, End, EpochMetrics, Observer, RunFolder, StepMetrics, Trainer};
+use wgvae::train::{Begin, Data, End, EpochMetrics, Observer, RunFolder, StepMetrics, Trainer};
 
 const SMALL: ModelConfig = ModelConfig { size: 32, hidden: 8, latent: 12 };
 
@@ -224,7 +224,7 @@ fn run_with(
     let data = Data { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
     let stop = Arc::new(AtomicBool::new(false));
     let mut watcher = Watcher { stop: stop.clone(), at, epochs: Vec::new() };
-    let mut trainer = Trainer::new(vae, data, run, (config.clone(), checkpoint), stop)?;
+    let mut trainer = Trainer::new(vae, data, run, Begin { checkpoint, ..config.clone().into() }, stop)?;
     let end = trainer.train(&mut watcher)?;
     Ok((end, watcher.epochs))
 }

@@ -1,12 +1,16 @@
 """Writes PyTorch's values of the reference VAE, which tests/golden.rs compares with.
 
     python tools/make_golden.py OUT [--size 16 --hidden 3 --latent 5 --batch 2 --steps 5 --beta 0.2 --seed 3]
+                                    [--then 0]
 
 OUT/model.safetensors    the initial parameters under PyTorch's names
 OUT/golden.safetensors   float32, NCHW: x, eps.{step}; mu, logvar, z, logits, recon and grad.{name} of step 0;
                          param.{name}.{1 and steps}; loss, bce, kl of every step, summed over the batch
 OUT/meta.json            the arguments
-Needs torch and safetensors. The fixture in tests/fixtures/golden/small was made with the defaults.
+OUT/training.pth         with --then N: a usual training dictionary after --steps, and N more steps follow, whose eps,
+                         losses and last parameters are in golden.safetensors too
+Needs torch and safetensors. tests/fixtures/golden/small was made with the defaults, tests/fixtures/continued
+with --hidden 2 --latent 3 --steps 3 --then 3.
 """
 import argparse
 import json
@@ -44,6 +48,7 @@ def main():
     for name, value in dict(size=16, hidden=3, latent=5, batch=2, steps=5, seed=3).items():
         p.add_argument(f"--{name}", type=int, default=value)
     p.add_argument("--beta", type=float, default=0.2)
+    p.add_argument("--then", type=int, default=0)
     a = p.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(a.seed)
@@ -57,7 +62,10 @@ def main():
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     x = F.interpolate(torch.rand(a.batch, 3, 8, 8), size=(a.size, a.size), mode="bicubic").clamp(0, 1)
     out, curve = {"x": x}, {"loss": [], "bce": [], "kl": []}
-    for step in range(a.steps):
+    for step in range(a.steps + a.then):
+        if a.then and step == a.steps:
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 1}
+            torch.save(state, a.out / "training.pth")
         eps = out[f"eps.{step}"] = torch.randn(a.batch, a.latent)
         optimizer.zero_grad()
         mu, logvar, z, logits = model(x, eps)
@@ -72,7 +80,7 @@ def main():
         optimizer.step()
         for key, value in dict(loss=loss, bce=bce, kl=kl).items():
             curve[key].append(value.item())
-        if step + 1 in (1, a.steps):
+        if step + 1 in (1, a.steps, a.steps + a.then):
             out |= {f"param.{k}.{step + 1}": v for k, v in copy().items()}
     out |= {k: torch.tensor(v) for k, v in curve.items()}
     save_file({k: v.detach().contiguous() for k, v in out.items()}, a.out / "golden.safetensors")

@@ -1,14 +1,20 @@
-//! Safetensors files of named f32 tensors.
+//! Model files: tensors by name in safetensors or in PyTorch's `.pth`, and the model that their shapes say.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use super::pth;
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::model::{Named, Weights};
+
+/// Largest file that is read into memory: more than 32-bit indices could make a model of.
+const MAX_FILE: u64 = 64 << 30;
 
 /// Writes `bytes` to a new file and waits until they are on the disk.
 pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -16,11 +22,8 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io("write", path))
 }
 
-/// Writes several sets of tensors into one file, each name behind its set's prefix, and syncs it.
-///
-/// # Errors
-/// If the file cannot be written.
-pub fn write_weights(path: &Path, sets: &[(&str, &Weights)]) -> Result<()> {
+/// The bytes of a safetensors file of several sets of tensors, each name behind its set's prefix.
+pub(super) fn encode(path: &Path, sets: &[(&str, &Weights)]) -> Result<Vec<u8>> {
     let mut views = Vec::new();
     for (prefix, weights) in sets {
         for tensor in &weights.tensors {
@@ -32,79 +35,170 @@ pub fn write_weights(path: &Path, sets: &[(&str, &Weights)]) -> Result<()> {
         }
     }
     let about = [("format".to_owned(), "pt".to_owned())].into();
-    let bytes = safetensors::serialize(views, Some(about)).map_err(|e| Error::model(path, e.to_string()))?;
-    write_synced(path, &bytes)
+    safetensors::serialize(views, Some(about)).map_err(|e| Error::model(path, e.to_string()))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+/// The bytes of a file that is no larger than a model could be.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    let size = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
+    if size > MAX_FILE {
+        return Err(Error::model(path, format!("is of {size} bytes, larger than any model of this kind")));
+    }
     std::fs::read(path).map_err(Error::io("read", path))
 }
 
-fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
-    SafeTensors::deserialize(bytes).map_err(|e| {
+/// A file's tensors by name: shape and values.
+type Found = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// The tensors of a safetensors file.
+fn safetensors(path: &Path, bytes: &[u8]) -> Result<Found> {
+    let file = SafeTensors::deserialize(bytes).map_err(|e| {
         let reason = format!("not a whole safetensors file ({e}); it may be truncated or of another kind");
         Error::model(path, reason)
+    })?;
+    let one = |(name, view): (String, TensorView<'_>)| {
+        let values = floats(&view).ok_or_else(|| {
+            let reason = format!("{name} is {:?}; F32, F16, BF16 and F64 are read", view.dtype());
+            Error::model(path, reason)
+        })?;
+        Ok((name, (view.shape().to_vec(), values)))
+    };
+    file.tensors().into_iter().map(one).collect()
+}
+
+/// A tensor's values as f32; nothing if they are no floats.
+fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
+    let data = view.data();
+    Some(match view.dtype() {
+        Dtype::F32 => bytemuck::pod_collect_to_vec(data),
+        Dtype::F16 => data.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
+        Dtype::BF16 => data.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
+        Dtype::F64 => data.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
+        _ => return None,
     })
 }
 
-fn tensor(path: &Path, file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-    let view = file.tensor(name).map_err(|_| Error::model(path, format!("has no tensor {name}")))?;
-    if view.shape() != shape {
-        let reason =
-            format!("{name} is {:?} and should be {shape:?}: the file is for another model", view.shape());
-        return Err(Error::model(path, reason));
-    }
-    if view.dtype() != Dtype::F32 {
-        return Err(Error::model(path, format!("{name} is {:?}; only F32 is read", view.dtype())));
-    }
-    Ok(bytemuck::pod_collect_to_vec(view.data()))
-}
-
-/// Reads the tensors of a model of `config`, each name behind `prefix`.
-///
-/// # Errors
-/// [`Error::Model`] naming the first tensor that is missing or has another shape.
-pub fn read_weights(path: &Path, prefix: &str, config: &ModelConfig) -> Result<Weights> {
-    let bytes = read(path)?;
-    let file = parse(path, &bytes)?;
-    weights(path, &file, prefix, config)
-}
-
-fn weights(path: &Path, file: &SafeTensors<'_>, prefix: &str, config: &ModelConfig) -> Result<Weights> {
+/// The tensors of `config` out of `found`, each name behind `prefix`.
+fn take(path: &Path, found: &mut Found, prefix: &str, config: &ModelConfig) -> Result<Weights> {
     let one = |(name, shape): (String, Vec<usize>)| {
-        let values = tensor(path, file, &format!("{prefix}{name}"), &shape)?;
+        let Some((is, values)) = found.remove(&format!("{prefix}{name}")) else {
+            return Err(Error::model(path, format!("has no tensor {prefix}{name}")));
+        };
+        if is != shape {
+            let reason = format!("{name} is {is:?} and should be {shape:?}: the file is for another model");
+            return Err(Error::model(path, reason));
+        }
         Ok(Named { name, shape, values })
     };
     Ok(Weights { tensors: Weights::names(config).into_iter().map(one).collect::<Result<_>>()? })
 }
 
-/// Reads a model whose sizes follow from the shapes of its tensors.
+/// A tensor that is left over belongs to a layer that we do not have: the model would compute something else.
+fn nothing_else(path: &Path, found: &Found) -> Result<()> {
+    found.first_key_value().map_or(Ok(()), |(name, (shape, _))| {
+        let name = crate::error::printable_text(name);
+        Err(Error::model(
+            path,
+            format!("has a tensor {name} {shape:?} that this kind of model does not have"),
+        ))
+    })
+}
+
+/// Adam's two moments out of the bytes of our own safetensors file.
 ///
 /// # Errors
-/// [`Error::Model`] if it is not a model of this architecture.
-pub fn read_model(path: &Path) -> Result<(ModelConfig, Weights)> {
+/// [`Error::Model`] naming the first tensor that is missing or has another shape.
+pub(super) fn decode_moments(path: &Path, bytes: &[u8], config: &ModelConfig) -> Result<[Weights; 2]> {
+    let mut found = safetensors(path, bytes)?;
+    Ok([take(path, &mut found, "adam.m.", config)?, take(path, &mut found, "adam.v.", config)?])
+}
+
+/// The tensors of a model of `config` out of the bytes of our own safetensors file.
+///
+/// # Errors
+/// [`Error::Model`] naming the first tensor that is missing or has another shape.
+pub(super) fn decode_weights(path: &Path, bytes: &[u8], config: &ModelConfig) -> Result<Weights> {
+    let mut found = safetensors(path, bytes)?;
+    let weights = take(path, &mut found, "", config)?;
+    nothing_else(path, &found)?;
+    Ok(weights)
+}
+
+/// What a model file holds.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// the sizes, from the tensors' shapes
+    pub config: ModelConfig,
+    /// the parameters
+    pub weights: Weights,
+    /// Adam's state, where a `.pth` holds a training's dictionary
+    pub adam: Option<Adam>,
+}
+
+/// The state of PyTorch's Adam.
+#[derive(Debug, Clone)]
+pub struct Adam {
+    /// finished steps
+    pub step: u64,
+    /// first and second moments
+    pub moments: [Weights; 2],
+    /// what it was set to
+    pub settings: pth::Settings,
+}
+
+/// Reads a model file of either kind; the sizes follow from the shapes of its tensors.
+///
+/// # Errors
+/// [`Error::Model`] if it is not whole, or not a model of this architecture.
+pub fn read_model(path: &Path) -> Result<Model> {
     let bytes = read(path)?;
-    let file = parse(path, &bytes)?;
-    let config = infer(path, &file)?;
-    Ok((config, weights(path, &file, "", &config)?))
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    if bytes.starts_with(b"PK") || ["pth", "pt", "ckpt"].contains(&extension.as_str()) {
+        return torch(path, &bytes);
+    }
+    let mut found = safetensors(path, &bytes)?;
+    drop(bytes);
+    let (config, weights) = model(path, &mut found)?;
+    Ok(Model { config, weights, adam: None })
+}
+
+fn model(path: &Path, found: &mut Found) -> Result<(ModelConfig, Weights)> {
+    let config = infer(path, found)?;
+    let weights = take(path, found, "", &config)?;
+    nothing_else(path, found)?;
+    Ok((config, weights))
+}
+
+fn torch(path: &Path, bytes: &[u8]) -> Result<Model> {
+    let reason = |reason: String| Error::model(path, reason);
+    let training = pth::training(pth::read(bytes).map_err(reason)?).map_err(reason)?;
+    let found = |tensors: Vec<(String, pth::Tensor)>| -> Found {
+        tensors.into_iter().map(|(name, t)| (name, (t.shape, t.values))).collect()
+    };
+    let (config, weights) = model(path, &mut found(training.model))?;
+    let adam = training.adam.map(|pth::Adam { step, first, second, settings }| {
+        let moment = |tensors| take(path, &mut found(tensors), "", &config);
+        Ok(Adam { step, moments: [moment(first)?, moment(second)?], settings })
+    });
+    Ok(Model { config, weights, adam: adam.transpose()? })
 }
 
 /// Hidden width from the first convolution, latent and size from `fc_mu`.
-fn infer(path: &Path, file: &SafeTensors<'_>) -> Result<ModelConfig> {
-    let shape = |name: &str, rank: usize| match file.tensor(name) {
-        Ok(view) if view.shape().len() == rank => Ok(view.shape().to_vec()),
-        Ok(view) => {
-            Err(Error::model(path, format!("{name} is {:?}: not a model of this kind", view.shape())))
-        }
-        Err(_) => Err(Error::model(path, format!("has no tensor {name}: not a model of this kind"))),
+fn infer(path: &Path, found: &Found) -> Result<ModelConfig> {
+    let shape = |name: &str, rank: usize| match found.get(name) {
+        Some((shape, _)) if shape.len() == rank => Ok(shape.clone()),
+        Some((shape, _)) => Err(Error::model(path, format!("{name} is {shape:?}: not a model of this kind"))),
+        None => Err(Error::model(path, format!("has no tensor {name}: not a model of this kind"))),
     };
     let hidden = shape("encoder.0.weight", 4)?[0];
     let head = shape("fc_mu.weight", 2)?;
     let (latent, flat) = (head[0], head[1]);
-    let side = (flat / (8 * hidden).max(1)).isqrt();
+    let widest = hidden.saturating_mul(8).max(1);
+    let side = (flat / widest).isqrt();
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-    let config = ModelConfig { size: number(16 * side), hidden: number(hidden), latent: number(latent) };
-    if 8 * hidden * side * side != flat {
+    let size = number(side.saturating_mul(16));
+    let config = ModelConfig { size, hidden: number(hidden), latent: number(latent) };
+    if widest.saturating_mul(side).saturating_mul(side) != flat {
         let reason =
             format!("fc_mu.weight {head:?} does not fit hidden {hidden}: not a square picture's model");
         return Err(Error::model(path, reason));

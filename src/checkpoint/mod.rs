@@ -1,18 +1,20 @@
 //! Checkpoints: a folder with the model under PyTorch's names, Adam's moments and the state of the run.
 //!
-//! A checkpoint is written whole or not at all: into a temporary folder beside it, synced, then renamed.
+//! A checkpoint is written whole or not at all: into a temporary folder beside it, synced, then renamed. Its
+//! state.json holds a checksum of every file, itself included, so that damage is named and never loaded.
+//! A model is also read from a file alone, safetensors or PyTorch's [`pth`].
 
 mod file;
+pub mod pth;
 mod state;
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-pub use file::{read_model, read_weights, write_weights};
-pub use state::{Best, State, VERSION};
+pub use file::{Adam, Model, read_model};
+pub use state::{Best, Digest, State, VERSION};
 
-use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::model::Weights;
 
@@ -46,10 +48,19 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
         .map_err(Error::io("write into", folder))?;
     let at = temporary.path();
     readable(at)?;
-    write_weights(&at.join(MODEL), &[("", &checkpoint.weights)])?;
     let [first, second] = &checkpoint.moments;
-    write_weights(&at.join(OPTIMIZER), &[("adam.m.", first), ("adam.v.", second)])?;
-    file::write_synced(&at.join(STATE), checkpoint.state.to_json().as_bytes())?;
+    let model = file::encode(&folder.join(name).join(MODEL), &[("", &checkpoint.weights)])?;
+    let mut state =
+        State { files: [(MODEL.to_owned(), Digest::of(&model))].into(), ..checkpoint.state.clone() };
+    file::write_synced(&at.join(MODEL), &model)?;
+    drop(model);
+    let optimizer =
+        file::encode(&folder.join(name).join(OPTIMIZER), &[("adam.m.", first), ("adam.v.", second)])?;
+    state.files.insert(OPTIMIZER.to_owned(), Digest::of(&optimizer));
+    file::write_synced(&at.join(OPTIMIZER), &optimizer)?;
+    drop(optimizer);
+    file::write_synced(&at.join(STATE), state.to_json().as_bytes())?;
+    sync_folder(at);
     let target = folder.join(name);
     replace(at, &target)?;
     // it has another name now, so there is nothing left to remove
@@ -57,6 +68,15 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
     sync_folder(folder);
     point(folder, "last", name)?;
     Ok(target)
+}
+
+/// Writes a model's safetensors file, whole or not at all.
+///
+/// # Errors
+/// If it cannot be written; what was there before stays.
+pub fn write_model(path: &Path, weights: &Weights) -> Result<()> {
+    let bytes = file::encode(path, &[("", weights)])?;
+    crate::data::write_whole(path, |file| file.write_all(&bytes))
 }
 
 /// Temporary folders are their owner's alone; a checkpoint is an ordinary folder.
@@ -116,11 +136,77 @@ pub fn follow(folder: &Path, pointer: &str) -> Option<PathBuf> {
 pub fn load(folder: &Path) -> Result<Checkpoint> {
     let state = State::read(&folder.join(STATE))?;
     let config = state.config.model;
-    let weights = read_weights(&folder.join(MODEL), "", &config)?;
-    let optimizer = folder.join(OPTIMIZER);
-    let moments =
-        [read_weights(&optimizer, "adam.m.", &config)?, read_weights(&optimizer, "adam.v.", &config)?];
+    let whole = |name: &str| -> Result<(PathBuf, Vec<u8>)> {
+        let path = folder.join(name);
+        let bytes = file::read(&path)?;
+        state.files.get(name).copied().unwrap_or_default().check(&path, &bytes)?;
+        Ok((path, bytes))
+    };
+    let (path, bytes) = whole(MODEL)?;
+    let weights = file::decode_weights(&path, &bytes, &config)?;
+    let (path, bytes) = whole(OPTIMIZER)?;
+    let moments = file::decode_moments(&path, &bytes, &config)?;
     Ok(Checkpoint { weights, moments, state })
+}
+
+/// The checkpoints of a `checkpoints` folder, oldest first, and what is wrong with those that are broken; of
+/// their files only state.json is read.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn list(folder: &Path) -> Result<(Vec<(PathBuf, State)>, Vec<Error>)> {
+    let (mut found, mut broken) = (Vec::new(), Vec::new());
+    let entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
+    for entry in entries.filter_map(std::result::Result::ok) {
+        let path = entry.path();
+        if path.is_dir() && !entry.file_name().to_string_lossy().starts_with('.') {
+            match State::read(&path.join(STATE)) {
+                Ok(state) => found.push((path, state)),
+                Err(error) => broken.push(error),
+            }
+        }
+    }
+    // a run stopped in the last step of an epoch and its epoch's end stand at the same step
+    found.sort_by(|(a, s), (b, t)| (s.step, s.epoch, a).cmp(&(t.step, t.epoch, b)));
+    Ok((found, broken))
+}
+
+/// Removes what a killed process left half-written in a `checkpoints` folder. Only for the process that has the
+/// run to itself.
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.filter_map(std::result::Result::ok) {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(".epoch_") || name.starts_with(".step_") {
+            let _ = fs::remove_dir_all(entry.path()); // another time, then
+        }
+    }
+}
+
+/// Removes checkpoints that are not wanted any more: all but the `keep` newest ones, or, where nobody said how
+/// many, all but the two newest of those within an epoch. The best one and the newest one always stay.
+///
+/// # Errors
+/// If the folder cannot be read or written.
+pub fn prune(folder: &Path, keep: Option<u32>) -> Result<()> {
+    let (mut all, _) = list(folder)?;
+    let best = follow(folder, "best").and_then(|path| path.file_name().map(ToOwned::to_owned));
+    all.reverse();
+    let mut within = 0;
+    for (at, (path, state)) in all.iter().enumerate() {
+        let goes = match keep {
+            Some(keep) => at >= keep.max(1) as usize,
+            None => {
+                within += usize::from(state.cursor > 0);
+                at > 0 && state.cursor > 0 && within > 2
+            }
+        };
+        if goes && path.file_name().map(ToOwned::to_owned) != best {
+            fs::remove_dir_all(path).map_err(Error::io("remove", path))?;
+        }
+    }
+    Ok(())
 }
 
 /// The model file that the user means by MODEL: the file itself, a checkpoint folder, or a run folder (its best
@@ -135,7 +221,7 @@ pub fn find(model: &Path) -> Result<PathBuf> {
     if !model.exists() {
         return Err(Error::model(
             model,
-            "no such file or folder; MODEL is a run, a checkpoint folder or a .safetensors file",
+            "no such file or folder; MODEL is a run, a checkpoint folder, a .safetensors or a .pth file",
         ));
     }
     let inside = model.join(MODEL);
@@ -153,6 +239,6 @@ pub fn find(model: &Path) -> Result<PathBuf> {
 ///
 /// # Errors
 /// [`Error::Model`] naming the file and what is wrong with it.
-pub fn open(model: &Path) -> Result<(ModelConfig, Weights)> {
+pub fn open(model: &Path) -> Result<Model> {
     read_model(&find(model)?)
 }

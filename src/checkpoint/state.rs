@@ -1,5 +1,6 @@
 //! Where a run stands: everything that the next step depends on, and what it was made with.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use crate::model::Loss;
 use crate::ops::scaling::Scaling;
 
 /// Of the state's format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The checkpoint with the lowest validation loss so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,40 @@ pub struct Best {
     pub loss: f64,
 }
 
+/// Length and CRC-32 of a file: against damage, not against malice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Digest {
+    /// its length
+    pub bytes: u64,
+    /// as zip and PNG compute it
+    pub crc32: u32,
+}
+
+impl Digest {
+    /// Of a file's content.
+    pub fn of(content: &[u8]) -> Self {
+        Self { bytes: content.len() as u64, crc32: crc32fast::hash(content) }
+    }
+
+    /// An error if `content` is not what it was.
+    ///
+    /// # Errors
+    /// [`Error::Model`] that says whether it was cut or altered.
+    pub fn check(self, path: &Path, content: &[u8]) -> Result<()> {
+        let is = Self::of(content);
+        if is == self {
+            return Ok(());
+        }
+        let how = if is.bytes == self.bytes {
+            "its bytes were altered since it was written (checksum)".to_owned()
+        } else {
+            format!("it has {} bytes and was written with {}", is.bytes, self.bytes)
+        };
+        Err(Error::model(path, format!("damaged: {how}")))
+    }
+}
+
 /// `state.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
@@ -28,8 +63,14 @@ pub struct State {
     pub format: u32,
     /// of the program that wrote it
     pub version: String,
-    /// the adapter it was trained on
+    /// the commit it was built from; empty if it was not built from one
+    pub commit: String,
+    /// digest of the shaders it computed with
+    pub shaders: String,
+    /// the adapter it was trained on, with its driver
     pub adapter: String,
+    /// pictures computed at once
+    pub micro_batch: u32,
     /// digest of the training pictures' names and sizes
     pub data: String,
     /// finished steps of the run
@@ -49,12 +90,46 @@ pub struct State {
     pub scaling: Option<Scaling>,
     /// the settings
     pub config: TrainConfig,
+    /// of the other files of the checkpoint
+    pub files: BTreeMap<String, Digest>,
+    /// of this text with a 0 in this place
+    pub checksum: u32,
 }
 
 impl State {
-    /// As text; floats keep every bit.
+    /// Before the first step; what it is made with comes from the training.
+    pub fn new(config: TrainConfig) -> Self {
+        Self {
+            format: VERSION,
+            version: String::new(),
+            commit: String::new(),
+            shaders: String::new(),
+            adapter: String::new(),
+            micro_batch: 0,
+            data: String::new(),
+            step: 0,
+            epoch: 1,
+            cursor: 0,
+            epoch_loss: Loss::default(),
+            epoch_images: 0,
+            best: None,
+            scaling: None,
+            config,
+            files: BTreeMap::new(),
+            checksum: 0,
+        }
+    }
+
+    /// As text with its checksum; floats keep every bit.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+        let text = |state: &Self| serde_json::to_string_pretty(state).unwrap_or_default() + "\n";
+        text(&Self { checksum: self.digest(), ..self.clone() })
+    }
+
+    /// The checksum that it should have.
+    fn digest(&self) -> u32 {
+        let blank = Self { checksum: 0, ..self.clone() };
+        crc32fast::hash(&serde_json::to_vec(&blank).unwrap_or_default())
     }
 
     /// Reads `state.json`.
@@ -63,11 +138,15 @@ impl State {
     /// [`Error::Model`] if it is missing, damaged or of a newer format.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let state: Self =
-            serde_json::from_str(&text).map_err(|e| Error::model(path, format!("damaged: {e}")))?;
-        if state.format != VERSION {
-            let reason = format!("is of format {}; this version reads format {VERSION}", state.format);
+        let damaged = |e: serde_json::Error| Error::model(path, format!("damaged: {e}"));
+        let any: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
+        if any["format"].as_u64().is_some_and(|format| format != u64::from(VERSION)) {
+            let reason = format!("is of format {}; this version reads format {VERSION}", any["format"]);
             return Err(Error::model(path, reason));
+        }
+        let state: Self = serde_json::from_value(any).map_err(damaged)?;
+        if state.checksum != state.digest() {
+            return Err(Error::model(path, "damaged: its text was altered since it was written (checksum)"));
         }
         Ok(state)
     }

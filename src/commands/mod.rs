@@ -3,6 +3,7 @@
 mod adapters;
 mod bench;
 mod bench_data;
+mod convert;
 mod data;
 mod plan;
 mod profile;
@@ -11,7 +12,10 @@ mod screen;
 mod selftest;
 mod settings;
 mod train;
+mod train_data;
+mod train_start;
 mod tune;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -34,6 +38,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Tune(args) => tune::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Profile(args) => profile::run(&args),
+        Command::Convert(args) => convert::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Data { command } => data::run(command),
     }
 }

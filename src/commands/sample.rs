@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::checkpoint;
+use wgvae::checkpoint::{self, Model};
 use wgvae::data;
 use wgvae::error::Error;
 use wgvae::model::{Build, Place, Vae};
@@ -25,7 +25,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
             Error::Usage(format!("--temperature {}: must be zero or positive", args.temperature)).into()
         );
     }
-    let (config, weights) = checkpoint::open(&args.model)?;
+    let Model { config, weights, .. } = checkpoint::open(&args.model)?;
     let columns = f64::from(args.count).sqrt().ceil() as u32;
     if !args.separate && columns * config.size > MAX_SIDE {
         let count = args.count;

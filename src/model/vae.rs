@@ -213,6 +213,50 @@ impl Vae {
         Ok(())
     }
 
+    /// Replaces everything that training changes.
+    ///
+    /// # Errors
+    /// If the model was built without training.
+    pub fn restore(
+        &mut self,
+        weights: &Weights,
+        moments: &[Weights; 2],
+        scaling: Option<Scaling>,
+    ) -> Result<()> {
+        self.load(weights)?;
+        self.load_moments(moments)?;
+        if let Some(scaling) = scaling {
+            self.load_scaling(scaling);
+        }
+        Ok(())
+    }
+
+    /// The name of the first tensor that holds something that is no finite number: of the parameters, of their
+    /// gradients, then of what the encoder says of the last batch.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn first_non_finite(&mut self) -> Result<Option<String>> {
+        let bad = |values: &[f32]| !values.iter().all(|value| value.is_finite());
+        let first = |weights: Weights| weights.tensors.into_iter().find(|t| bad(&t.values)).map(|t| t.name);
+        if let Some(name) = first(self.weights()?) {
+            return Ok(Some(name));
+        }
+        if self.training().is_ok()
+            && let Some(name) = first(self.gradients()?)
+        {
+            return Ok(Some(format!("the gradient of {name}")));
+        }
+        let tensors = self.network.tensors;
+        for (name, tensor) in [("mu or logvar", tensors.heads), ("z", tensors.z), ("logits", tensors.logits)]
+        {
+            if bad(&self.runner.read(&tensor)?) {
+                return Ok(Some(name.into()));
+            }
+        }
+        Ok(None)
+    }
+
     pub(super) fn training(&self) -> Result<(TrainingPrograms, [BufferId; 3])> {
         let both = self.network.programs.training.zip(self.network.arenas.training);
         both.ok_or_else(|| Error::Usage("this model was built for inference: build it with training".into()))

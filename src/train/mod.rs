@@ -2,13 +2,19 @@
 //!
 //! Knows nothing of the terminal: what happens is told to an [`Observer`].
 
+mod feed;
 mod metrics;
+mod pictures;
+mod retry;
 mod run;
 mod trainer;
+mod verify;
 
 pub use metrics::{EpochMetrics, StepMetrics};
-pub use run::RunFolder;
-pub use trainer::{Data, End, Trainer};
+pub use retry::{Attempt, twice};
+pub use run::{Lock, RunFolder};
+pub use trainer::{Begin, Data, End, Trainer};
+pub use verify::{Verdict, verify};
 
 use crate::data::Skipped;
 

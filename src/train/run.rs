@@ -17,7 +17,34 @@ pub struct RunFolder {
     pub samples: PathBuf,
 }
 
+/// Holds a run against other processes until it is dropped, or the process ends in whatever way.
+#[derive(Debug)]
+pub struct Lock {
+    _file: fs::File,
+}
+
 impl RunFolder {
+    /// Takes the run for this process, and clears away what a killed one left half-written.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if another process has it, [`Error::Io`] if its folder cannot be written.
+    pub fn lock(&self) -> Result<Lock> {
+        let path = self.path.join("lock");
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(Error::io("write", &path))?;
+        match file.try_lock() {
+            Ok(()) => {
+                checkpoint::sweep(&self.checkpoints());
+                Ok(Lock { _file: file })
+            }
+            Err(fs::TryLockError::WouldBlock) => Err(Error::Usage(format!(
+                "another process is training {}: wait for it, or choose another --name",
+                crate::data::printable(&self.path)
+            ))),
+            Err(fs::TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
+        }
+    }
+
     /// An error if a run of this name has begun.
     ///
     /// # Errors
@@ -95,27 +122,8 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Model`] if there is none.
     pub fn newest_checkpoint(&self) -> Result<(PathBuf, checkpoint::Checkpoint, Vec<Error>)> {
-        let folder = self.checkpoints();
-        // a run stopped in the last step of an epoch and its epoch's end stand at the same step
-        let step = |path: &PathBuf| {
-            checkpoint::State::read(&path.join(checkpoint::STATE)).map(|s| (s.step, s.epoch))
-        };
-        let mut found: Vec<((u64, u32), PathBuf)> = Vec::new();
-        let mut broken = Vec::new();
-        for entry in
-            fs::read_dir(&folder).map_err(Error::io("read", &folder))?.filter_map(std::result::Result::ok)
-        {
-            let path = entry.path();
-            let hidden = entry.file_name().to_string_lossy().starts_with('.');
-            if path.is_dir() && !hidden {
-                match step(&path) {
-                    Ok(step) => found.push((step, path)),
-                    Err(error) => broken.push(error),
-                }
-            }
-        }
-        found.sort();
-        while let Some((_, path)) = found.pop() {
+        let (mut found, mut broken) = checkpoint::list(&self.checkpoints())?;
+        while let Some((path, _)) = found.pop() {
             match checkpoint::load(&path) {
                 Ok(checkpoint) => return Ok((path, checkpoint, broken)),
                 Err(error) => broken.push(error),

@@ -6,21 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::feed::Feed;
 use super::metrics::{EpochMetrics, MetricsFile, StepMetrics};
-use super::{Observer, RunFolder};
+use super::{Observer, RunFolder, pictures};
 use crate::checkpoint::{self, Best, Checkpoint, State};
 use crate::config::TrainConfig;
-use crate::data::{self, Batch, Loader, PREFETCH, Pictures};
+use crate::data::{Loader, PREFETCH, Pictures};
 use crate::error::{Error, Result};
 use crate::gpu::Element;
-use crate::model::{Input, Loss, StepSettings, Vae};
-
-/// Pictures that are put on the device at a time: what the host holds twice.
-const CHUNK: usize = 64;
-/// Pictures in the grid of samples, 4 x 4.
-const SAMPLES: u32 = 16;
-/// Pictures of a row in the grid of reconstructions.
-const RECONSTRUCTIONS: usize = 8;
+use crate::model::{Input, Loss, Vae};
+use crate::tune;
 
 /// The pictures of a training.
 #[derive(Clone)]
@@ -40,23 +35,43 @@ pub enum End {
     Stopped(PathBuf),
 }
 
+/// How a training begins, and what it leaves.
+#[derive(Debug, Clone)]
+pub struct Begin {
+    /// the settings
+    pub config: TrainConfig,
+    /// where to go on; `None` starts with the model as it is
+    pub checkpoint: Option<Checkpoint>,
+    /// steps between checkpoints within an epoch; there is one at the end of every epoch anyway
+    pub every: Option<u64>,
+    /// how many checkpoints stay, see [`checkpoint::prune`]
+    pub keep: Option<u32>,
+}
+
+impl From<TrainConfig> for Begin {
+    fn from(config: TrainConfig) -> Self {
+        Self { config, checkpoint: None, every: None, keep: None }
+    }
+}
+
 /// A training in progress.
 pub struct Trainer {
     vae: Vae,
     data: Data,
+    feed: Feed,
     run: RunFolder,
     metrics: MetricsFile,
     state: State,
+    every: Option<u64>,
+    keep: Option<u32>,
     stop: Arc<AtomicBool>,
-    /// whether the training pictures are on the device
-    kept: bool,
     /// epoch, step in epoch and pictures of the steps whose loss is not back yet
     pending: HashMap<u64, (u64, u32)>,
     last_log: (Instant, u64),
 }
 
 impl Trainer {
-    /// A training from the start (`checkpoint` is `None`) or from where a checkpoint stands.
+    /// A training from the start or from where a checkpoint stands.
     ///
     /// # Errors
     /// If the run's folder cannot be written, or the checkpoint's tensors do not fit the model.
@@ -64,38 +79,48 @@ impl Trainer {
         mut vae: Vae,
         data: Data,
         run: RunFolder,
-        (config, checkpoint): (TrainConfig, Option<Checkpoint>),
+        begin: Begin,
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
+        let Begin { config, checkpoint, every, keep } = begin;
         let state = match checkpoint {
             Some(checkpoint) => {
-                vae.load(&checkpoint.weights)?;
-                vae.load_moments(&checkpoint.moments)?;
-                if let Some(scaling) = checkpoint.state.scaling {
-                    vae.load_scaling(scaling);
-                }
-                let data = format!("{:016x}", data.train.fingerprint());
-                State { config, data, ..checkpoint.state }
+                vae.restore(&checkpoint.weights, &checkpoint.moments, checkpoint.state.scaling)?;
+                State { config, ..checkpoint.state }
             }
-            None => State {
-                format: checkpoint::VERSION,
-                version: env!("CARGO_PKG_VERSION").into(),
-                adapter: vae.adapter(),
-                data: format!("{:016x}", data.train.fingerprint()),
-                step: 0,
-                epoch: 1,
-                cursor: 0,
-                epoch_loss: Loss::default(),
-                epoch_images: 0,
-                best: None,
-                scaling: None,
-                config,
-            },
+            None => State::new(config),
         };
+        let state = State {
+            version: env!("CARGO_PKG_VERSION").into(),
+            commit: env!("WGVAE_COMMIT").into(),
+            shaders: tune::file::shaders(),
+            adapter: vae.adapter(),
+            micro_batch: vae.micro(),
+            data: format!("{:016x}", data.train.fingerprint()),
+            ..state
+        };
+        if let Some(best) = &state.best
+            && run.checkpoints().join(&best.name).is_dir()
+        {
+            // a process that was killed after writing the checkpoint may not have come to this
+            checkpoint::point(&run.checkpoints(), "best", &best.name)?;
+        }
         let metrics = MetricsFile::open(&run.path.join("metrics.jsonl"), &state)?;
+        let feed = Feed::new(&mut vae, data.train.clone());
         let last_log = (Instant::now(), 0);
-        let kept = keep(&mut vae, &data.train);
-        Ok(Self { vae, data, run, metrics, state, stop, kept, pending: HashMap::new(), last_log })
+        Ok(Self {
+            vae,
+            data,
+            feed,
+            run,
+            metrics,
+            state,
+            every,
+            keep,
+            stop,
+            pending: HashMap::new(),
+            last_log,
+        })
     }
 
     /// Where the training stands.
@@ -108,62 +133,51 @@ impl Trainer {
     /// # Errors
     /// If the device fails, a file cannot be written, or the loss is no longer a number; checkpoints stay.
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<End> {
+        self.catch_up()?;
         while self.state.epoch <= self.state.config.epochs {
             let began = Instant::now();
             if !self.epoch(observer)? {
-                let name = format!("step_{:08}", self.state.step);
-                return Ok(End::Stopped(self.save(&name)?));
+                return Ok(End::Stopped(self.save_step()?));
             }
             self.finish_epoch(observer, began)?;
         }
         Ok(End::Finished)
     }
 
+    /// Draws the last epoch's pictures if the process was killed between its checkpoint and them.
+    fn catch_up(&mut self) -> Result<()> {
+        let State { epoch, cursor, .. } = self.state;
+        let there = |epoch| self.run.pictures("sample", epoch).iter().all(|path| path.is_file());
+        if cursor == 0 && epoch > 1 && !there(epoch - 1) {
+            pictures::draw(&mut self.vae, &self.data, &self.run, &self.state, epoch - 1)?;
+        }
+        Ok(())
+    }
+
     /// The steps of one epoch; false if it was stopped in between.
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<bool> {
-        let config = self.state.config.clone();
-        let pictures = self.data.train.clone();
-        let order = data::order(config.seed, self.state.epoch, pictures.len());
-        let steps = order.len().div_ceil(config.batch_size as usize) as u64;
+        let steps = self.feed.steps(&self.state);
         observer.epoch_begins(self.state.epoch, steps, self.state.cursor);
         self.last_log = (Instant::now(), 0);
-        let first = self.state.cursor as usize;
-        let batches: Box<dyn Iterator<Item = Batch>> = if self.kept {
-            Box::new(data::indices_only(order, config.batch_size as usize, first))
-        } else {
-            Box::new(Loader::start(pictures, order, config.batch_size as usize, first, PREFETCH))
-        };
-        for batch in batches {
+        for batch in self.feed.batches(&self.state) {
             batch.problems.iter().for_each(|problem| observer.skipped(problem));
-            self.step(&batch, &config)?;
+            let step = self.state.step;
+            if self.feed.step(&mut self.vae, &batch, &mut self.state)? {
+                self.pending.insert(step, (self.state.cursor, batch.count as u32));
+            }
             self.log(observer, false)?;
             if self.stop.load(Ordering::SeqCst) {
                 self.log(observer, true)?;
                 return Ok(false);
             }
+            let due = self.every.is_some_and(|every| self.state.step.is_multiple_of(every));
+            if due && self.state.step > step && self.state.cursor < steps {
+                self.log(observer, true)?; // its metrics are part of where a run stands
+                self.save_step()?;
+            }
         }
         self.log(observer, true)?;
         Ok(true)
-    }
-
-    fn step(&mut self, batch: &Batch, config: &TrainConfig) -> Result<()> {
-        self.state.cursor += 1;
-        if batch.count == 0 {
-            return Ok(()); // every file of the batch has become unreadable
-        }
-        let settings =
-            StepSettings { seed: config.seed, step: self.state.step, lr: config.lr, beta: config.beta };
-        let rgba: Vec<u32>;
-        let input = if self.kept {
-            Input::Kept(&batch.indices)
-        } else {
-            rgba = bytemuck::pod_collect_to_vec(&batch.rgba);
-            Input::Rgba(&rgba)
-        };
-        self.pending.insert(self.state.step, (self.state.cursor, batch.count as u32));
-        self.vae.train_step(input, batch.count as u32, &settings)?;
-        self.state.step += 1;
-        Ok(())
     }
 
     /// Takes in the losses that have come back; with `wait`, all of them.
@@ -199,14 +213,22 @@ impl Trainer {
     }
 
     /// An error where a loss is no longer a number.
-    fn finite(&self, total: f64, loss: Loss, of: &str) -> Result<()> {
+    fn finite(&mut self, total: f64, loss: Loss, of: &str) -> Result<()> {
         if total.is_finite() {
             return Ok(());
         }
-        Err(Error::Device(format!(
-            "the loss of {of} (epoch {}) is {total}: BCE {}, KL {}. Training stops; the last checkpoint stays. \
-             Lower --lr, or resume from the checkpoint with a lower one.",
-            self.state.epoch, loss.bce, loss.kl
+        let tensor = self.vae.first_non_finite()?.map_or_else(String::new, |name| {
+            format!(" The first tensor that holds something that is no finite number: {name}.")
+        });
+        let half = match self.vae.precision() {
+            Element::F16 => ", or train with --precision f32",
+            Element::F32 => "",
+        };
+        let Loss { bce, kl } = loss;
+        Err(Error::Diverged(format!(
+            "the loss of {of} (epoch {}) is {total}: BCE {bce}, KL {kl}.{tensor}\nTraining stops; the last \
+             checkpoint stays. Lower --lr (it is {}){half}; --resume goes on from the checkpoint.",
+            self.state.epoch, self.state.config.lr
         )))
     }
 
@@ -262,8 +284,9 @@ impl Trainer {
         if best {
             checkpoint::point(&self.run.checkpoints(), "best", &name)?;
         }
+        checkpoint::prune(&self.run.checkpoints(), self.keep)?;
         // after the checkpoint: a full samples folder must not cost the epoch
-        let pictures = self.pictures(epoch)?;
+        let pictures = pictures::draw(&mut self.vae, &self.data, &self.run, &self.state, epoch)?;
         observer.epoch_ends(&metrics, &pictures);
         Ok(())
     }
@@ -291,38 +314,19 @@ impl Trainer {
         Ok((count > 0).then(|| Loss { bce: sum.bce / images, kl: sum.kl / images }))
     }
 
-    /// A grid of samples and one of reconstructions, each in both places.
-    fn pictures(&mut self, epoch: u32) -> Result<Vec<PathBuf>> {
-        let size = self.state.config.model.size;
-        let samples = self.vae.sample(SAMPLES, self.state.config.seed, 1.0)?;
-        let samples: Vec<Vec<u8>> = samples.iter().map(|picture| data::rgb_of(picture)).collect();
-        let mut written = write(&self.run, "sample", epoch, &data::grid(&samples, size, 4, data::GAP))?;
-        // training pictures above, held-out ones below, each row over its reconstructions
-        let mut rows = Vec::new();
-        let sources = [Some(self.data.train.clone()), self.data.validation.clone()];
-        let most = sources.iter().flatten().map(|pictures| pictures.len()).min().unwrap_or(0);
-        let columns = RECONSTRUCTIONS.min(most);
-        for source in sources.iter().flatten() {
-            let readable = (0..source.len()).filter_map(|i| source.get(i).ok().map(|p| p.into_owned()));
-            let originals: Vec<Vec<u8>> = readable.take(columns).collect();
-            let packed: Vec<u32> = originals.iter().flat_map(|picture| data::rgba_of(picture)).collect();
-            let recon = self.vae.reconstruct(&packed, originals.len() as u32)?;
-            rows.extend(originals);
-            rows.extend(recon.iter().map(|picture| data::rgb_of(picture)));
-        }
-        if !rows.is_empty() {
-            let sheet = data::grid(&rows, size, columns as u32, data::GAP);
-            written.extend(write(&self.run, "reconstruction", epoch, &sheet)?);
-        }
-        Ok(written)
-    }
-
     /// The factor on gradients as it is now, where the training is in f16.
     fn read_scaling(&mut self) -> Result<()> {
         if self.vae.precision() == Element::F16 {
             self.state.scaling = Some(self.vae.scaling()?);
         }
         Ok(())
+    }
+
+    /// A checkpoint within an epoch.
+    fn save_step(&mut self) -> Result<PathBuf> {
+        let path = self.save(&format!("step_{:08}", self.state.step))?;
+        checkpoint::prune(&self.run.checkpoints(), self.keep)?;
+        Ok(path)
     }
 
     fn save(&mut self, name: &str) -> Result<PathBuf> {
@@ -334,28 +338,4 @@ impl Trainer {
         };
         checkpoint::save(&self.run.checkpoints(), name, &checkpoint)
     }
-}
-
-/// Puts the training pictures on the device where the model was built with room for all of them; steps then
-/// upload nothing. False if there is no room, or a file has become unreadable: then they come batch by batch.
-fn keep(vae: &mut Vae, pictures: &Pictures) -> bool {
-    if (vae.kept() as usize) < pictures.len() {
-        return false;
-    }
-    let all: Vec<usize> = (0..pictures.len()).collect();
-    all.chunks(CHUNK).all(|indices| {
-        let rgb: Result<Vec<_>> = indices.iter().map(|index| pictures.get(*index)).collect();
-        rgb.is_ok_and(|rgb| {
-            let rgba: Vec<u32> = rgb.iter().flat_map(|picture| data::rgba_of(picture)).collect();
-            vae.keep(indices[0] as u32, &rgba).is_ok()
-        })
-    })
-}
-
-/// Writes a picture to both of its places; returns the one that the user looks at.
-fn write(run: &RunFolder, what: &str, epoch: u32, picture: &image::RgbImage) -> Result<Vec<PathBuf>> {
-    let [own, shown] = run.pictures(what, epoch);
-    data::save_png(picture, &own)?;
-    data::save_png(picture, &shown)?;
-    Ok(vec![shown])
 }

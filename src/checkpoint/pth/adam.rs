@@ -1,0 +1,175 @@
+//! Adam's moments in the state_dict of an optimizer, which numbers the parameters instead of naming
+//! them: by its groups, one after the other, and those follow the model unless somebody reordered them.
+
+use std::collections::BTreeMap;
+
+use super::training::{Map, Named, keys, take, unwrapped};
+use super::{Key, Result, Tensor, Value, shown};
+
+/// Beyond this, an f64 no longer holds every whole number.
+const MAX_STEP: f64 = 9_007_199_254_740_992.0;
+/// All that Adam and AdamW keep for a parameter.
+const KEPT: [&str; 4] = ["step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"];
+
+/// The state of torch.optim.Adam or AdamW.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Adam {
+    /// how many steps it made
+    pub step: u64,
+    /// the mean of gradients, named and ordered as the model
+    pub first: Vec<(String, Tensor)>,
+    /// the mean of squared gradients
+    pub second: Vec<(String, Tensor)>,
+    /// of the first group of parameters
+    pub settings: Settings,
+}
+
+/// Settings of the optimizer, as far as the file has them; the caller compares them with its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Settings {
+    /// the learning rate
+    pub lr: Option<f64>,
+    /// how fast the moments forget
+    pub betas: Option<[f64; 2]>,
+    /// what keeps the division finite
+    pub eps: Option<f64>,
+    /// how strongly parameters are drawn to 0
+    pub weight_decay: Option<f64>,
+    /// whether the largest second moment counts, which is not read
+    pub amsgrad: bool,
+}
+
+/// Adam's state for `model`, nothing before its first step.
+pub(super) fn adam(mut optimizer: Map<'_>, model: &Named) -> Result<Option<Adam>> {
+    let found = keys(&optimizer);
+    let (Some(Value::Map(state)), Some(Value::List(groups))) =
+        (take(&mut optimizer, "state"), take(&mut optimizer, "param_groups"))
+    else {
+        return Err(format!("its optimizer has no state and param_groups: it holds {found}"));
+    };
+    let mut groups: Vec<_> = groups.into_iter().filter_map(as_map).collect();
+    let found = groups.first().map(keys).unwrap_or_default();
+    let settings = groups.first_mut().map(settings).unwrap_or_default();
+    if settings.betas.is_none() {
+        return Err(format!("its optimizer is not Adam or AdamW: its settings are {found}"));
+    }
+    let order = order(&mut groups, model)?;
+    if state.is_empty() {
+        return Ok(None);
+    }
+    let mut state: BTreeMap<_, _> = state.into_iter().filter_map(numbered).collect();
+    let (mut step, mut first, mut second) = (None, Vec::new(), Vec::new());
+    for (index, (name, tensor)) in order.iter().zip(model) {
+        let moments =
+            state.remove(index).ok_or_else(|| format!("its optimizer has no state for {}", shown(name)))?;
+        let (made, [one, two]) = of_parameter(moments, name, tensor)?;
+        first.push((name.clone(), one));
+        second.push((name.clone(), two));
+        let (before, earlier) = *step.get_or_insert((made, name));
+        if before != made {
+            let (earlier, name) = (shown(earlier), shown(name));
+            return Err(format!("the optimizer made {before} steps for {earlier}, but {made} for {name}"));
+        }
+    }
+    if !state.is_empty() {
+        return Err(format!("its optimizer has {} states more than its groups name", state.len()));
+    }
+    let step = step.map_or(0, |(step, _)| step);
+    Ok(Some(Adam { step, first, second, settings }))
+}
+
+/// The steps and moments of the parameter `name`.
+fn of_parameter(mut kept: Map<'_>, name: &str, tensor: &Tensor) -> Result<(u64, [Tensor; 2])> {
+    let name = shown(name);
+    let other = format!("its optimizer is not Adam or AdamW: for {name} it keeps {}", keys(&kept));
+    if !kept.iter().all(|(key, _)| KEPT.iter().any(|known| *key == Key::Text(known))) {
+        return Err(other);
+    }
+    let mut moment = |key: &str| match take(&mut kept, key) {
+        Some(Value::Tensor(moment)) if moment.shape == tensor.shape => Ok(moment),
+        Some(Value::Tensor(Tensor { shape, .. })) => {
+            Err(format!("{name} is {:?}, but the optimizer's {key} of it is {shape:?}", tensor.shape))
+        }
+        _ => Err(other.clone()),
+    };
+    let moments = [moment("exp_avg")?, moment("exp_avg_sq")?];
+    let step = take(&mut kept, "step").and_then(|step| number(&step));
+    match step {
+        Some(step) if (0.0..=MAX_STEP).contains(&step) && step.fract() == 0.0 => Ok((step as u64, moments)),
+        Some(step) => Err(format!("the optimizer's number of steps for {name} is {step}")),
+        None => Err(other),
+    }
+}
+
+/// The optimizer's numbers for the model's parameters, in the model's order.
+fn order(groups: &mut [Map<'_>], model: &Named) -> Result<Vec<i128>> {
+    let (mut order, mut names) = (Vec::new(), Vec::new());
+    for group in groups {
+        let Some(Value::List(params)) = take(group, "params") else {
+            return Err("its optimizer has a group without params".to_owned());
+        };
+        order.extend(
+            params.iter().filter_map(|index| if let Value::Int(index) = index { Some(*index) } else { None }),
+        );
+        if let Some(Value::List(params)) = take(group, "param_names") {
+            names.extend(
+                params
+                    .iter()
+                    .filter_map(|name| if let Value::Text(name) = name { Some(*name) } else { None }),
+            );
+        }
+    }
+    if order.len() != model.len() {
+        return Err(format!(
+            "its optimizer has {} parameters, but the model has {}",
+            order.len(),
+            model.len()
+        ));
+    }
+    // only there if the optimizer was given names
+    unwrapped(&mut names);
+    match names.iter().zip(model).find(|(found, (name, _))| *found != name) {
+        Some((found, (name, _))) => {
+            let (found, name) = (shown(found), shown(name));
+            Err(format!("its optimizer has {found} where the model has {name}: their orders differ"))
+        }
+        None => Ok(order),
+    }
+}
+
+fn settings(group: &mut Map<'_>) -> Settings {
+    let mut setting = |key: &str| take(group, key).as_ref().and_then(number);
+    let (lr, eps, weight_decay) = (setting("lr"), setting("eps"), setting("weight_decay"));
+    let betas = match take(group, "betas") {
+        Some(Value::List(betas)) => match betas.as_slice() {
+            [one, two] => number(one).zip(number(two)).map(<[f64; 2]>::from),
+            _ => None,
+        },
+        _ => None,
+    };
+    Settings { lr, betas, eps, weight_decay, amsgrad: take(group, "amsgrad") == Some(Value::Bool(true)) }
+}
+
+/// A number, which may be written as a tensor of one.
+fn number(value: &Value<'_>) -> Option<f64> {
+    match value {
+        Value::Int(number) => Some(*number as f64),
+        Value::Float(number) => Some(*number),
+        Value::Tensor(tensor) => match tensor.values.as_slice() {
+            [number] => Some(f64::from(*number)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn as_map(value: Value<'_>) -> Option<Map<'_>> {
+    if let Value::Map(map) = value { Some(map) } else { None }
+}
+
+fn numbered<'a>((key, value): (Key<'a>, Value<'a>)) -> Option<(i128, Map<'a>)> {
+    match (key, value) {
+        (Key::Int(index), Value::Map(map)) => Some((index, map)),
+        _ => None,
+    }
+}

@@ -1,0 +1,209 @@
+//! What a file holds, as a tree of values; and how the machine's items become one.
+//!
+//! Items may be shared and may even contain themselves. A tree repeats what is shared, so this is
+//! where the bounds on depth, on the number of values and on the numbers in tensors are kept.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::globals::Global;
+use super::machine::{Item, Lazy, MAX_NAME, Made, Objects};
+use super::storage::View;
+use super::{Result, shown};
+
+/// Deepest nesting: an optimizer's moments lie four deep. Small enough to recurse over.
+const MAX_DEPTH: usize = 64;
+/// Most values, shared ones counted each time that they occur: room for a loss for each of a million steps.
+const MAX_VALUES: usize = 1 << 20;
+/// Most dimensions of a tensor; the weights of a three-dimensional convolution have five.
+const MAX_RANK: usize = 16;
+/// How many times the file's bytes tensors may show in all: once, and once more where parameters
+/// are tied. Expanded tensors (a stride of 0) show more numbers than their storage has.
+const MAX_SHOWN: usize = 2;
+/// Shown beyond that by any file, however small.
+const SHOWN_FREE: usize = 1 << 16;
+
+/// A tensor, its numbers converted to f32 (f64 and large integers are rounded).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    /// the size of each dimension
+    pub shape: Vec<usize>,
+    /// in row-major order
+    pub values: Vec<f32>,
+}
+
+/// A dictionary's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Key<'a> {
+    /// a name
+    Text(&'a str),
+    /// a number, such as an optimizer's for a parameter
+    Int(i128),
+}
+
+/// What a file holds. Texts are slices of the file's bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// a tensor or parameter
+    Tensor(Tensor),
+    /// a dictionary, plain or ordered, in its order; no key occurs twice
+    Map(Vec<(Key<'a>, Value<'a>)>),
+    /// a list or tuple
+    List(Vec<Value<'a>>),
+    /// a whole number; seeds have up to 65 bits
+    Int(i128),
+    /// a floating-point number
+    Float(f64),
+    /// True or False
+    Bool(bool),
+    /// a text
+    Text(&'a str),
+    /// bytes
+    Bytes(Cow<'a, [u8]>),
+    /// None
+    None,
+}
+
+impl Value<'_> {
+    /// What it is, for a message.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Tensor(_) => "a tensor",
+            Self::Map(_) => "a dictionary",
+            Self::List(_) => "a list",
+            Self::Int(_) => "an int",
+            Self::Float(_) => "a float",
+            Self::Bool(_) => "a bool",
+            Self::Text(_) => "a text",
+            Self::Bytes(_) => "bytes",
+            Self::None => "None",
+        }
+    }
+}
+
+/// The tree of what a pickle made, from a file of `length` bytes.
+pub(super) fn convert<'a>(made: &Made<'a>, length: usize) -> Result<Value<'a>> {
+    let shown = length.saturating_mul(MAX_SHOWN).saturating_add(SHOWN_FREE);
+    let mut tree = Tree { objects: &made.objects, values: MAX_VALUES, shown };
+    tree.value(made.root, MAX_DEPTH)
+}
+
+/// The arena, and what may still be made of it.
+struct Tree<'a, 'b> {
+    objects: &'b Objects<'a>,
+    values: usize,
+    /// bytes that tensors and encoded byte strings may still show
+    shown: usize,
+}
+
+impl<'a> Tree<'a, '_> {
+    fn value(&mut self, item: Item<'a>, depth: usize) -> Result<Value<'a>> {
+        let most = || format!("holds more than {MAX_VALUES} values");
+        self.values = self.values.checked_sub(1).ok_or_else(most)?;
+        let inner = depth.checked_sub(1).ok_or_else(|| format!("is nested deeper than {MAX_DEPTH}"));
+        let gone = || "its pickle is damaged".to_owned();
+        Ok(match item {
+            Item::None => Value::None,
+            Item::Bool(value) => Value::Bool(value),
+            Item::Int(value) => Value::Int(value),
+            Item::Float(value) => Value::Float(value),
+            Item::Text(text) => Value::Text(text),
+            Item::Bytes(bytes) => Value::Bytes(Cow::Borrowed(bytes)),
+            Item::Encoded(text) => Value::Bytes(self.encoded(text)?),
+            Item::Tuple(index) | Item::List(index) => {
+                let items = self.objects.sequences.get(index).ok_or_else(gone)?;
+                let inner = inner?;
+                Value::List(items.iter().map(|&item| self.value(item, inner)).collect::<Result<_>>()?)
+            }
+            Item::Dict(index) | Item::Ordered(index) => {
+                Value::Map(self.map(self.objects.dictionaries.get(index).ok_or_else(gone)?, inner?)?)
+            }
+            Item::Tensor(index) => {
+                Value::Tensor(self.tensor(self.objects.tensors.get(index).ok_or_else(gone)?)?)
+            }
+            // a checkpoint may note the type that it was trained with
+            Item::Global(Global::Dtype(kind)) => Value::Text(kind.name()),
+            Item::Global(_) | Item::Storage(_) => {
+                return Err(format!("holds {} outside a tensor", item.kind()));
+            }
+        })
+    }
+
+    fn map(&mut self, pairs: &[(Item<'a>, Item<'a>)], depth: usize) -> Result<Vec<(Key<'a>, Value<'a>)>> {
+        let mut keys = HashSet::new();
+        let mut map = Vec::with_capacity(pairs.len());
+        for &(key, item) in pairs {
+            let key = match key {
+                Item::Text(name) if name.len() <= MAX_NAME => Key::Text(name),
+                Item::Int(number) => Key::Int(number),
+                Item::Text(name) => return Err(format!("holds a name of {} bytes", name.len())),
+                other => return Err(format!("has a dictionary with {} as a key", other.kind())),
+            };
+            if !keys.insert(key) {
+                return Err(format!("holds {} twice", name(key)));
+            }
+            let value = self.value(item, depth);
+            map.push((key, value.map_err(|reason| placed(key, item, reason))?));
+        }
+        Ok(map)
+    }
+
+    /// Bytes that protocol 2 wrote as a text of the characters with these numbers.
+    fn encoded(&mut self, text: &'a str) -> Result<Cow<'a, [u8]>> {
+        if text.is_ascii() {
+            return Ok(Cow::Borrowed(text.as_bytes()));
+        }
+        self.show(text.len())?;
+        let bytes = text.chars().map(|c| u8::try_from(c).map_err(|_| "holds bytes that are none".to_owned()));
+        Ok(Cow::Owned(bytes.collect::<Result<_>>()?))
+    }
+
+    fn show(&mut self, bytes: usize) -> Result<()> {
+        let most = || "shows far more numbers than the file holds".to_owned();
+        self.shown = self.shown.checked_sub(bytes).ok_or_else(most)?;
+        Ok(())
+    }
+
+    fn tensor(&mut self, lazy: &Lazy<'a>) -> Result<Tensor> {
+        let start = index(lazy.start)?;
+        let (shape, strides) = (self.sizes(lazy.shape)?, self.sizes(lazy.strides)?);
+        if shape.len() != strides.len() {
+            return Err(format!("its shape {shape:?} and its strides {strides:?} differ in length"));
+        }
+        let view = View { bytes: lazy.bytes, kind: lazy.kind, start, shape, strides };
+        self.show(view.count()?.saturating_mul(lazy.kind.size()))?;
+        Ok(Tensor { values: view.values(), shape: view.shape })
+    }
+
+    fn sizes(&self, item: Item<'a>) -> Result<Vec<usize>> {
+        let Item::Tuple(at) = item else { return Err(format!("its shape is {}", item.kind())) };
+        let items = self.objects.sequences.get(at).map(Vec::as_slice).unwrap_or_default();
+        if items.len() > MAX_RANK {
+            return Err(format!("it has {} dimensions, more than {MAX_RANK}", items.len()));
+        }
+        items.iter().map(|&item| index(item)).collect()
+    }
+}
+
+/// A size or position within memory.
+fn index(item: Item<'_>) -> Result<usize> {
+    let number = match item {
+        Item::Int(number) => usize::try_from(number).ok(),
+        _ => None,
+    };
+    number.ok_or_else(|| "it has an impossible size".to_owned())
+}
+
+/// A key for a message.
+pub(super) fn name(key: Key<'_>) -> String {
+    match key {
+        Key::Text(text) => shown(text),
+        Key::Int(number) => number.to_string(),
+    }
+}
+
+/// The reason behind the name of the tensor that it is about; other reasons pass unchanged, or a
+/// deep nesting would make a long message.
+fn placed(key: Key<'_>, item: Item<'_>, reason: String) -> String {
+    if matches!(item, Item::Tensor(_)) { format!("{}: {reason}", name(key)) } else { reason }
+}

@@ -1,0 +1,77 @@
+//! Batches to the model, step by step: what a training does and a verification does again.
+
+use std::sync::Arc;
+
+use crate::checkpoint::State;
+use crate::data::{self, Batch, Loader, PREFETCH, Pictures};
+use crate::error::Result;
+use crate::model::{Input, StepSettings, Vae};
+
+/// Pictures that are put on the device at a time: what the host holds twice.
+const CHUNK: usize = 64;
+
+/// The pictures of a training on their way to the model.
+pub(super) struct Feed {
+    pictures: Arc<Pictures>,
+    /// whether they are on the device
+    kept: bool,
+}
+
+impl Feed {
+    /// Puts the pictures on the device where the model was built with room for all of them; steps then upload
+    /// nothing. If there is no room, or a file has become unreadable, they come batch by batch.
+    pub(super) fn new(vae: &mut Vae, pictures: Arc<Pictures>) -> Self {
+        let kept = keep(vae, &pictures);
+        Self { pictures, kept }
+    }
+
+    /// The steps of a whole epoch.
+    pub(super) fn steps(&self, state: &State) -> u64 {
+        self.pictures.len().div_ceil(state.config.batch_size as usize) as u64
+    }
+
+    /// The batches that are left of the epoch in which `state` stands.
+    pub(super) fn batches(&self, state: &State) -> Box<dyn Iterator<Item = Batch>> {
+        let order = data::order(state.config.seed, state.epoch, self.pictures.len());
+        let (batch, first) = (state.config.batch_size as usize, state.cursor as usize);
+        if self.kept {
+            Box::new(data::indices_only(order, batch, first))
+        } else {
+            Box::new(Loader::start(self.pictures.clone(), order, batch, first, PREFETCH))
+        }
+    }
+
+    /// One step on `batch`; false if none of its files could be read, and nothing was done.
+    pub(super) fn step(&self, vae: &mut Vae, batch: &Batch, state: &mut State) -> Result<bool> {
+        state.cursor += 1;
+        if batch.count == 0 {
+            return Ok(false);
+        }
+        let config = &state.config;
+        let settings = StepSettings { seed: config.seed, step: state.step, lr: config.lr, beta: config.beta };
+        let rgba: Vec<u32>;
+        let input = if self.kept {
+            Input::Kept(&batch.indices)
+        } else {
+            rgba = bytemuck::pod_collect_to_vec(&batch.rgba);
+            Input::Rgba(&rgba)
+        };
+        vae.train_step(input, batch.count as u32, &settings)?;
+        state.step += 1;
+        Ok(true)
+    }
+}
+
+fn keep(vae: &mut Vae, pictures: &Pictures) -> bool {
+    if (vae.kept() as usize) < pictures.len() {
+        return false;
+    }
+    let all: Vec<usize> = (0..pictures.len()).collect();
+    all.chunks(CHUNK).all(|indices| {
+        let rgb: Result<Vec<_>> = indices.iter().map(|index| pictures.get(*index)).collect();
+        rgb.is_ok_and(|rgb| {
+            let rgba: Vec<u32> = rgb.iter().flat_map(|picture| data::rgba_of(picture)).collect();
+            vae.keep(indices[0] as u32, &rgba).is_ok()
+        })
+    })
+}

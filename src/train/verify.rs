@@ -1,0 +1,78 @@
+//! The receipt of a run: its last steps computed again from the checkpoint before, and compared bit by bit.
+
+use super::feed::Feed;
+use super::trainer::Data;
+use crate::checkpoint::{Checkpoint, State};
+use crate::error::{Error, Result};
+use crate::model::{Vae, Weights};
+
+/// What came out of a verification.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// steps that were computed again
+    pub steps: u64,
+    /// numbers that were compared: parameters and both moments
+    pub compared: u64,
+    /// the tensors that differ, and how many of their numbers do
+    pub different: Vec<(String, u64)>,
+}
+
+/// Trains `vae` from `from` (or as it is) to where `to` stands, and compares. `progress` hears of every step.
+///
+/// # Errors
+/// If the device fails, the checkpoints are not of one run, or a picture cannot be read any more.
+pub fn verify(
+    vae: &mut Vae,
+    data: &Data,
+    from: Option<&Checkpoint>,
+    to: &Checkpoint,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Verdict> {
+    let mut state = match from {
+        Some(from) => {
+            vae.restore(&from.weights, &from.moments, from.state.scaling)?;
+            from.state.clone()
+        }
+        None => State::new(to.state.config.clone()),
+    };
+    state.config = to.state.config.clone();
+    let (first, last) = (state.step, to.state.step);
+    let feed = Feed::new(vae, data.train.clone());
+    while state.step < last {
+        for batch in feed.batches(&state) {
+            if let Some(problem) = batch.problems.first() {
+                return Err(Error::data(&problem.path, format!("{}: the run read it", problem.reason)));
+            }
+            feed.step(vae, &batch, &mut state)?;
+            progress(state.step - first, last - first);
+            // the losses are not wanted here, but their ring has to be emptied
+            vae.losses(false)?;
+            if state.step == last {
+                break;
+            }
+        }
+        state.epoch += 1;
+        state.cursor = 0;
+    }
+    let moments = vae.moments()?;
+    let mut verdict = Verdict { steps: last - first, compared: 0, different: Vec::new() };
+    verdict.compare("", &vae.weights()?, &to.weights);
+    for (prefix, is, was) in
+        [("adam.m.", &moments[0], &to.moments[0]), ("adam.v.", &moments[1], &to.moments[1])]
+    {
+        verdict.compare(prefix, is, was);
+    }
+    Ok(verdict)
+}
+
+impl Verdict {
+    fn compare(&mut self, prefix: &str, is: &Weights, was: &Weights) {
+        for (a, b) in is.tensors.iter().zip(&was.tensors) {
+            self.compared += a.values.len() as u64;
+            let differs = a.values.iter().zip(&b.values).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+            if differs > 0 {
+                self.different.push((format!("{prefix}{}", a.name), differs as u64));
+            }
+        }
+    }
+}
