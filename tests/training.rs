@@ -13,7 +13,7 @@ use wgvae::error::Error;
 use wgvae::gpu::{Adapter, Element, Target};
 use wgvae::model::{Build, Input, Loss, Place, StepSettings, Vae, Weights};
 use wgvae::ops::scaling::Scaling;
-use wgvae::train::{Begin, Data, End, EpochMetrics, Observer, RunFolder, StepMetrics, Trainer};
+use wgvae::train::{self, Begin, Data, End, EpochMetrics, Observer, RunFolder, StepMetrics, Trainer};
 
 const SMALL: ModelConfig = ModelConfig { size: 32, hidden: 8, latent: 12 };
 
@@ -22,7 +22,7 @@ fn landscapes(count: u32, size: u32) -> Vec<u32> {
 }
 
 /// Losses of `steps` steps on the same `count` pictures, and the parameters afterwards.
-fn train(place: Place<'_>, build: Build, count: u32, steps: u64) -> (Vec<Loss>, Weights) {
+fn trained(place: Place<'_>, build: Build, count: u32, steps: u64) -> (Vec<Loss>, Weights) {
     let mut vae = Vae::new(place, build, 5).expect("build");
     let rgba = landscapes(count, build.config.size);
     let mut losses = Vec::new();
@@ -53,8 +53,8 @@ fn bits(weights: &Weights) -> Vec<u32> {
 #[test]
 fn the_same_seed_gives_the_same_bits() {
     let Some(adapter) = common::adapter() else { return };
-    let (losses, weights) = train(Place::Gpu(&adapter), build(16, None), 16, 4);
-    let (again, others) = train(Place::Gpu(&adapter), build(16, None), 16, 4);
+    let (losses, weights) = trained(Place::Gpu(&adapter), build(16, None), 16, 4);
+    let (again, others) = trained(Place::Gpu(&adapter), build(16, None), 16, 4);
     assert_eq!(losses, again);
     assert_eq!(bits(&weights), bits(&others));
     let initial = Weights::initial(&SMALL, 5);
@@ -102,9 +102,9 @@ fn kept_pictures_give_the_same_bits_as_uploaded_ones() {
 #[test]
 fn micro_batches_add_up() {
     let Some(adapter) = common::adapter() else { return };
-    let whole = train(Place::Gpu(&adapter), build(16, Some(16)), 16, 5).0;
-    let quarters = train(Place::Gpu(&adapter), build(16, Some(4)), 16, 5).0;
-    let uneven = train(Place::Gpu(&adapter), build(16, Some(7)), 16, 5).0;
+    let whole = trained(Place::Gpu(&adapter), build(16, Some(16)), 16, 5).0;
+    let quarters = trained(Place::Gpu(&adapter), build(16, Some(4)), 16, 5).0;
+    let uneven = trained(Place::Gpu(&adapter), build(16, Some(7)), 16, 5).0;
     close(&quarters, &whole, 1e-5);
     close(&uneven, &whole, 1e-5);
 }
@@ -112,8 +112,8 @@ fn micro_batches_add_up() {
 #[test]
 fn a_short_batch_counts_only_its_pictures() {
     let Some(adapter) = common::adapter() else { return };
-    let short = train(Place::Gpu(&adapter), build(8, None), 3, 3).0;
-    let exact = train(Place::Gpu(&adapter), build(3, None), 3, 3).0;
+    let short = trained(Place::Gpu(&adapter), build(8, None), 3, 3).0;
+    let exact = trained(Place::Gpu(&adapter), build(3, None), 3, 3).0;
     close(&short, &exact, 1e-5);
 }
 
@@ -122,8 +122,8 @@ fn the_adapter_trains_like_the_twins() {
     let Some(adapter) = common::adapter() else { return };
     let config = ModelConfig { size: 16, hidden: 4, latent: 6 };
     let build = Build { config, ..build(4, None) };
-    let gpu = train(Place::Gpu(&adapter), build, 4, 3);
-    let twins = train(Place::Twins, build, 4, 3);
+    let gpu = trained(Place::Gpu(&adapter), build, 4, 3);
+    let twins = trained(Place::Twins, build, 4, 3);
     close(&gpu.0, &twins.0, 1e-5);
 }
 
@@ -139,7 +139,7 @@ fn floor(rgba: &[u32]) -> f64 {
 #[test]
 fn training_learns() {
     let Some(adapter) = common::adapter() else { return };
-    let losses = train(Place::Gpu(&adapter), build(16, None), 16, 150).0;
+    let losses = trained(Place::Gpu(&adapter), build(16, None), 16, 150).0;
     let floor = floor(&landscapes(16, SMALL.size));
     let (first, last) = (losses[0].total(0.2) - floor, losses[149].total(0.2) - floor);
     println!("loss above the pictures' own entropy ({floor:.0}): {first:.0}, after 150 steps {last:.0}");
@@ -280,7 +280,10 @@ fn a_loss_that_is_no_number_stops_the_run() {
     let folder = tempfile::tempdir().expect("folder");
     let error = run(&adapter, folder.path(), 0, 1e20).expect_err("the loss overflows");
     let text = error.to_string();
-    assert!(text.contains("the loss of step") && text.contains("--lr"), "{text}");
+    assert!(matches!(error, Error::Diverged(_)), "{error:?}");
+    for part in ["the loss of step", "--lr", "no finite number: encoder.0.weight"] {
+        assert!(text.contains(part), "{part:?} is missing in {text}");
+    }
 }
 
 /// Only validation shows what the last update of an epoch did: such weights must not become a checkpoint.
@@ -303,13 +306,13 @@ fn training_in_f16_is_like_the_twins_and_repeats_its_bits() {
         return;
     }
     let half = Build { precision: Element::F16, ..build(4, Some(2)) };
-    let (losses, weights) = train(Place::Gpu(&adapter), half, 4, 10);
-    let (again, others) = train(Place::Gpu(&adapter), half, 4, 10);
+    let (losses, weights) = trained(Place::Gpu(&adapter), half, 4, 10);
+    let (again, others) = trained(Place::Gpu(&adapter), half, 4, 10);
     assert_eq!(losses, again);
     assert_eq!(bits(&weights), bits(&others));
-    close(&losses, &train(Place::Twins, half, 4, 10).0, 1e-4);
-    close(&losses, &train(Place::Gpu(&adapter), build(4, Some(2)), 4, 10).0, 1e-3);
-    assert_ne!(losses, train(Place::Gpu(&adapter), build(4, Some(2)), 4, 10).0, "f16 rounds nothing");
+    close(&losses, &trained(Place::Twins, half, 4, 10).0, 1e-4);
+    close(&losses, &trained(Place::Gpu(&adapter), build(4, Some(2)), 4, 10).0, 1e-3);
+    assert_ne!(losses, trained(Place::Gpu(&adapter), build(4, Some(2)), 4, 10).0, "f16 rounds nothing");
 }
 
 /// A factor that is too large makes gradients infinite: those steps change nothing but the factor, until it fits.
@@ -391,4 +394,103 @@ fn a_tensor_that_no_binding_holds_is_named() {
     }
     let larger = Target { binding_bytes: 1 << 30, buffer_bytes: 1 << 31, ..target };
     larger.check(&plan).expect("an adapter with larger limits takes it");
+}
+
+/// A device that is lost ends the attempt with an error of its own kind; the next one, in smaller micro-batches,
+/// goes on from the checkpoint.
+#[test]
+fn a_lost_device_is_tried_once_more_in_half_the_micro_batch() {
+    let Some(adapter) = common::adapter() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    run(&adapter, folder.path(), 6, 1e-3).expect("stopped after step 6");
+    let begin = config(1e-3);
+    let mut attempts = Vec::new();
+    let end = train::twice(8, |attempt| {
+        let folder = RunFolder::open(folder.path(), "r", &folder.path().join("samples"))?;
+        let (_, checkpoint, _) = folder.newest_checkpoint()?;
+        let build = build(8, Some(attempt.micro));
+        let mut vae = Vae::empty(Place::Gpu(&adapter), build)?;
+        let data = Data { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut watcher = Watcher { stop: stop.clone(), at: 0, epochs: Vec::new() };
+        if attempt.failure.is_none() {
+            vae.lose_device();
+        }
+        attempts.push(attempt);
+        let begin = Begin { checkpoint: Some(checkpoint), ..begin.clone().into() };
+        let mut trainer = Trainer::new(vae, data, folder, begin, stop)?;
+        trainer.train(&mut watcher).map(|end| (end, trainer.state().step))
+    });
+    assert_eq!(end.expect("the second attempt"), (End::Finished, 12));
+    println!("{attempts:?}");
+    assert_eq!(
+        attempts.iter().map(|a| (a.micro, a.failure.is_some())).collect::<Vec<_>>(),
+        [(8, false), (4, true)]
+    );
+    let mut calls = 0;
+    let error = train::twice(3, |_| -> Result<(), Error> {
+        calls += 1;
+        Err(Error::Device("gone".into()))
+    });
+    assert!(matches!(error, Err(Error::Device(_))) && calls == 2, "one retry, not more: {calls}");
+    let error = train::twice(3, |_| -> Result<(), Error> { Err(Error::Usage("no".into())) });
+    assert!(matches!(error, Err(Error::Usage(_))));
+}
+
+/// After the first epoch one photograph is gone and one is garbage: both are named, the others trained on.
+struct Vandal {
+    folder: std::path::PathBuf,
+    skipped: Vec<String>,
+    steps: u64,
+}
+
+impl Observer for Vandal {
+    fn epoch_begins(&mut self, _: u32, _: u64, _: u64) {}
+    fn step(&mut self, _: &StepMetrics) {
+        self.steps += 1;
+    }
+    fn epoch_ends(&mut self, metrics: &EpochMetrics, _: &[std::path::PathBuf]) {
+        if metrics.epoch == 1 {
+            std::fs::remove_file(self.folder.join("3.png")).expect("removed");
+            std::fs::write(self.folder.join("5.png"), b"no picture any more").expect("written");
+        }
+    }
+    fn skipped(&mut self, problem: &Skipped) {
+        self.skipped.push(problem.to_string());
+    }
+}
+
+#[test]
+fn photographs_that_vanish_between_epochs_are_named_and_left_out() {
+    let Some(adapter) = common::adapter() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    let photos = folder.path().join("photos");
+    std::fs::create_dir(&photos).expect("folder");
+    for i in 0..20u64 {
+        let picture = data::landscape(4, i, SMALL.size).0;
+        let grid = data::grid(&[picture], SMALL.size, 1, 0);
+        data::save_png(&grid, &photos.join(format!("{i}.png"))).expect("written");
+    }
+    let found = data::scan(&photos, 0).expect("scanned");
+    let source = Source::Folder { root: found.root.clone(), items: found.train, resize: Resize::Stretch };
+    let count = source.len();
+    // no memory for any picture: each epoch decodes the files again
+    let pictures = Arc::new(Pictures::prepare(source, SMALL.size, 0, &|_, _| ()).expect("pictures"));
+    let run = RunFolder::open(folder.path(), "r", &folder.path().join("samples")).expect("run");
+    run.create().expect("created");
+    let vae = Vae::new(Place::Gpu(&adapter), Build::training(SMALL, 8), 1).expect("build");
+    let data = Data { train: pictures, validation: None };
+    let mut vandal = Vandal { folder: photos, skipped: Vec::new(), steps: 0 };
+    let begin = Begin::from(config(1e-3));
+    let mut trainer = Trainer::new(vae, data, run, begin, Arc::new(AtomicBool::new(false))).expect("trainer");
+    assert_eq!(trainer.train(&mut vandal).expect("trained"), End::Finished);
+    assert_eq!(vandal.steps, 3 * count.div_ceil(8) as u64);
+    let named = |name: &str| vandal.skipped.iter().filter(|text| text.contains(name)).count();
+    println!("{:?}", vandal.skipped);
+    // only those of the training split, in each of the two epochs after
+    let expected = |name: &str| {
+        if found.validation.iter().chain(&found.test).any(|i| i.path.ends_with(name)) { 0 } else { 2 }
+    };
+    assert_eq!([named("3.png"), named("5.png")], [expected("3.png"), expected("5.png")]);
+    assert!(named("3.png") + named("5.png") > 0, "neither is trained on: another seed is wanted");
 }

@@ -149,26 +149,34 @@ pub fn load(folder: &Path) -> Result<Checkpoint> {
     Ok(Checkpoint { weights, moments, state })
 }
 
-/// The checkpoints of a `checkpoints` folder, oldest first, and what is wrong with those that are broken; of
-/// their files only state.json is read.
+/// The checkpoints of a folder.
+#[derive(Debug)]
+pub struct Listing {
+    /// folder and state of each, oldest first
+    pub whole: Vec<(PathBuf, State)>,
+    /// what is wrong with the others
+    pub broken: Vec<Error>,
+}
+
+/// The checkpoints of a `checkpoints` folder; of their files only state.json is read.
 ///
 /// # Errors
 /// If the folder cannot be read.
-pub fn list(folder: &Path) -> Result<(Vec<(PathBuf, State)>, Vec<Error>)> {
-    let (mut found, mut broken) = (Vec::new(), Vec::new());
+pub fn list(folder: &Path) -> Result<Listing> {
+    let mut listing = Listing { whole: Vec::new(), broken: Vec::new() };
     let entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
     for entry in entries.filter_map(std::result::Result::ok) {
         let path = entry.path();
         if path.is_dir() && !entry.file_name().to_string_lossy().starts_with('.') {
             match State::read(&path.join(STATE)) {
-                Ok(state) => found.push((path, state)),
-                Err(error) => broken.push(error),
+                Ok(state) => listing.whole.push((path, state)),
+                Err(error) => listing.broken.push(error),
             }
         }
     }
     // a run stopped in the last step of an epoch and its epoch's end stand at the same step
-    found.sort_by(|(a, s), (b, t)| (s.step, s.epoch, a).cmp(&(t.step, t.epoch, b)));
-    Ok((found, broken))
+    listing.whole.sort_by(|(a, s), (b, t)| (s.step, s.epoch, a).cmp(&(t.step, t.epoch, b)));
+    Ok(listing)
 }
 
 /// Removes what a killed process left half-written in a `checkpoints` folder. Only for the process that has the
@@ -190,7 +198,7 @@ pub fn sweep(folder: &Path) {
 /// # Errors
 /// If the folder cannot be read or written.
 pub fn prune(folder: &Path, keep: Option<u32>) -> Result<()> {
-    let (mut all, _) = list(folder)?;
+    let mut all = list(folder)?.whole;
     let best = follow(folder, "best").and_then(|path| path.file_name().map(ToOwned::to_owned));
     all.reverse();
     let mut within = 0;

@@ -74,7 +74,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     }
     let build = Build { kept: resident(&asked, &config, &adapter, data.train.len()), ..build };
     let training = Training { tuning, build, data, run, config, origin, asked };
-    train(screen, adapter, training)
+    train(screen, adapter, &training)
 }
 
 /// The micro-batch that the run had on this adapter: another one would round differently.
@@ -145,8 +145,8 @@ struct Training {
     asked: TrainSettings,
 }
 
-fn train(mut screen: Screen, adapter: Adapter, training: Training) -> Result<ExitCode> {
-    let Training { tuning, build, run, config, .. } = &training;
+fn train(mut screen: Screen, adapter: Adapter, training: &Training) -> Result<ExitCode> {
+    let Training { tuning, build, run, config, .. } = training;
     let m = config.model;
     let parameters = count(m.parameters());
     screen.report(
@@ -171,12 +171,12 @@ fn train(mut screen: Screen, adapter: Adapter, training: Training) -> Result<Exi
             }
         };
         let tuning = if attempt.failure.is_none() { tuning } else { &Tuning::of(&adapter.target()) };
-        one(&mut screen, (&adapter, tuning), &training, &attempt, &stop)
+        one(&mut screen, (&adapter, tuning), training, &attempt, &stop)
     });
     screen.clear();
     let (end, state) = match end {
         Ok(end) => end,
-        Err(error @ Error::Device(_)) => return Err(with_advice(error, run).into()),
+        Err(error @ Error::Device(_)) => return Err(with_advice(&error, run).into()),
         Err(error) => return Err(error.into()),
     };
     let folder = &run.path;
@@ -248,7 +248,7 @@ fn one(
 }
 
 /// A failure of the device with what to go on from.
-fn with_advice(error: Error, run: &RunFolder) -> Error {
+fn with_advice(error: &Error, run: &RunFolder) -> Error {
     let advice = match run.newest_checkpoint() {
         Ok((folder, ..)) => {
             format!("The last checkpoint is {}; go on with: {}", shown(&folder), resume_command(&run.path))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::checkpoint::{self, Checkpoint, State};
+use wgvae::checkpoint::{self, Checkpoint, Listing, State};
 use wgvae::error::Error;
 use wgvae::model::{Build, Place, Vae};
 use wgvae::ops::Tuning;
@@ -47,7 +47,7 @@ pub fn run(args: &VerifyArgs) -> Result<ExitCode> {
 
 /// The run's checkpoints, oldest first, if every file of all of them is what it was; else says which is not.
 fn whole(run: &Path) -> Result<Option<Vec<(PathBuf, State)>>> {
-    let (checkpoints, broken) = checkpoint::list(&run.join("checkpoints"))?;
+    let Listing { whole: checkpoints, broken } = checkpoint::list(&run.join("checkpoints"))?;
     let mut errors: Vec<String> = broken.iter().map(ToString::to_string).collect();
     for (path, _) in &checkpoints {
         errors.extend(checkpoint::load(path).err().map(|error| error.to_string()));

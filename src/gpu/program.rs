@@ -302,6 +302,10 @@ pub trait Runner {
     /// The adapter's name, for reports.
     fn name(&self) -> String;
 
+    /// For tests: loses the device, as a driver or a cable may.
+    #[doc(hidden)]
+    fn lose_device(&mut self) {}
+
     /// How often it has handed work to the device since it was made.
     fn submits(&self) -> u64 {
         0

@@ -371,6 +371,10 @@ impl Runner for GpuRunner {
         self.name.clone()
     }
 
+    fn lose_device(&mut self) {
+        self.device.destroy();
+    }
+
     fn submits(&self) -> u64 {
         self.submits
     }

@@ -257,6 +257,12 @@ impl Vae {
         Ok(None)
     }
 
+    /// For tests: loses the device, as a driver or a cable may.
+    #[doc(hidden)]
+    pub fn lose_device(&mut self) {
+        self.runner.lose_device();
+    }
+
     pub(super) fn training(&self) -> Result<(TrainingPrograms, [BufferId; 3])> {
         let both = self.network.programs.training.zip(self.network.arenas.training);
         both.ok_or_else(|| Error::Usage("this model was built for inference: build it with training".into()))

@@ -122,7 +122,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Model`] if there is none.
     pub fn newest_checkpoint(&self) -> Result<(PathBuf, checkpoint::Checkpoint, Vec<Error>)> {
-        let (mut found, mut broken) = checkpoint::list(&self.checkpoints())?;
+        let checkpoint::Listing { whole: mut found, mut broken } = checkpoint::list(&self.checkpoints())?;
         while let Some((path, _)) = found.pop() {
             match checkpoint::load(&path) {
                 Ok(checkpoint) => return Ok((path, checkpoint, broken)),
