@@ -88,4 +88,5 @@ def main():
     (a.out / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

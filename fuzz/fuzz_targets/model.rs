@@ -1,0 +1,10 @@
+//! Model files of either kind, with the sizes that their tensors claim. Corpus: tests/fixtures/pth, model.safetensors.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), bytes).expect("written");
+    let _ = wgvae::checkpoint::read_model(file.path());
+});

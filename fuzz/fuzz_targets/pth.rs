@@ -1,0 +1,11 @@
+//! The reader of PyTorch's files, which is ours alone. Corpus: tests/fixtures/pth.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use wgvae::checkpoint::pth;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(value) = pth::read(bytes) {
+        let _ = pth::training(value);
+    }
+});
