@@ -25,6 +25,16 @@ pub enum Command {
     Convert(ConvertArgs),
     /// Check a run: the files of its checkpoints, and its last steps computed again, bit by bit
     Verify(VerifyArgs),
+    /// Pictures over their reconstructions, or with --separate the reconstructions as files
+    Reconstruct(ReconstructArgs),
+    /// The way from one picture to another in latent space: a strip, and with --gif a film
+    Interpolate(InterpolateArgs),
+    /// One row per latent dimension, the most used first: what each of them does to a picture
+    Traverse(TraverseArgs),
+    /// Pictures to latents, with their names and classes: .safetensors, .npy or .csv
+    Encode(EncodeArgs),
+    /// Latents to pictures
+    Decode(DecodeArgs),
     /// List the adapters, and which one would be taken
     Adapters(AdapterArgs),
     /// Run every kernel against its CPU twin on the adapter in use: a table for a bug report
@@ -284,6 +294,106 @@ pub struct SampleArgs {
     /// Write every picture to a file of its own
     #[arg(long)]
     pub separate: bool,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+/// A trained model, how pictures become square for it, and where to compute.
+#[derive(Debug, Clone, Args)]
+pub struct TrainedArgs {
+    /// A run folder, a checkpoint folder, a .safetensors or a .pth file
+    pub model: PathBuf,
+    /// How pictures become square: stretch, or cover (crop the middle) [default: as the run was trained, or stretch]
+    #[arg(long)]
+    pub resize: Option<Resize>,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ReconstructArgs {
+    #[command(flatten)]
+    pub trained: TrainedArgs,
+    /// Pictures, or folders of them
+    #[arg(required = true)]
+    pub images: Vec<PathBuf>,
+    /// The sheet's file [default: samples/reconstruct.png], or with --separate the folder
+    #[arg(long, short)]
+    pub out: Option<PathBuf>,
+    /// Write every reconstruction to a file of its own; for folders of any length
+    #[arg(long)]
+    pub separate: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct InterpolateArgs {
+    #[command(flatten)]
+    pub trained: TrainedArgs,
+    /// The picture to begin with
+    pub from: PathBuf,
+    /// The picture to end with
+    pub to: PathBuf,
+    /// Pictures of the way, both ends included
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub steps: u32,
+    /// Go along the straight line, and not along the arc
+    #[arg(long)]
+    pub linear: bool,
+    /// The strip's file
+    #[arg(long, short, default_value = "samples/interpolate.png")]
+    pub out: PathBuf,
+    /// Write a film there and back too, beside the strip
+    #[arg(long)]
+    pub gif: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct TraverseArgs {
+    #[command(flatten)]
+    pub trained: TrainedArgs,
+    /// The picture to start from [default: the middle of the prior]
+    pub image: Option<PathBuf>,
+    /// Pictures to measure each dimension's divergence on [default: IMAGE, or those of the fitted prior]
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<PathBuf>,
+    /// How many dimensions, those with the highest divergence
+    #[arg(long, default_value_t = 8)]
+    pub dims: u32,
+    /// Pictures of a row
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub steps: u32,
+    /// From minus to plus so many standard deviations of the prior
+    #[arg(long, default_value_t = 3.0)]
+    pub range: f32,
+    /// The sheet's file
+    #[arg(long, short, default_value = "samples/traverse.png")]
+    pub out: PathBuf,
+    /// Write a film there and back too, beside the sheet
+    #[arg(long)]
+    pub gif: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct EncodeArgs {
+    #[command(flatten)]
+    pub trained: TrainedArgs,
+    /// Pictures, or folders of them
+    #[arg(required = true, value_name = "DATA")]
+    pub images: Vec<PathBuf>,
+    /// The file: .safetensors (mu, logvar, names and classes), .csv (the same) or .npy (mu)
+    #[arg(long, short, default_value = "latents.safetensors")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DecodeArgs {
+    /// A run folder, a checkpoint folder, a .safetensors or a .pth file
+    pub model: PathBuf,
+    /// A .safetensors (z or mu), .npy or .csv file of [N, Z]
+    pub latents: PathBuf,
+    /// The folder for the pictures
+    #[arg(long, short, default_value = "decoded")]
+    pub out: PathBuf,
     #[command(flatten)]
     pub adapter: AdapterArgs,
 }

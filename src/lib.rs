@@ -11,6 +11,7 @@
 //! - [`tune`]: which form of each op is fastest on an adapter, measured, checked and kept.
 //! - [`model`]: the network as a list of dispatches forward and backward, and [`model::Vae`] around it.
 //! - [`data`]: pictures from a folder or from the built-in landscapes, decoded, shuffled, handed out in batches.
+//! - [`generate`]: pictures to latents and back, ways between pictures.
 //! - [`train`]: the loop, its metrics, pictures and checkpoints.
 //!
 //! # Example
@@ -45,6 +46,7 @@ pub mod config;
 pub mod data;
 pub mod element;
 pub mod error;
+pub mod generate;
 pub mod gpu;
 pub mod model;
 pub mod ops;

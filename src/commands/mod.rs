@@ -5,8 +5,12 @@ mod bench;
 mod bench_data;
 mod convert;
 mod data;
+mod decode;
+mod encode;
+mod interpolate;
 mod plan;
 mod profile;
+mod reconstruct;
 mod sample;
 mod screen;
 mod selftest;
@@ -14,6 +18,8 @@ mod settings;
 mod train;
 mod train_data;
 mod train_start;
+mod trained;
+mod traverse;
 mod tune;
 mod verify;
 
@@ -38,6 +44,11 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Tune(args) => tune::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Profile(args) => profile::run(&args),
+        Command::Reconstruct(args) => reconstruct::run(&args),
+        Command::Interpolate(args) => interpolate::run(&args),
+        Command::Traverse(args) => traverse::run(&args),
+        Command::Encode(args) => encode::run(&args),
+        Command::Decode(args) => decode::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Data { command } => data::run(command),

@@ -35,7 +35,7 @@ pub use pictures::Pictures;
 pub use pixels::{rgb_of, rgba_of};
 pub use prepare::Prepared;
 pub use scan::{Dataset, Item, Layout, scan};
-pub use sheet::{GAP, grid, save_png, write_whole};
+pub use sheet::{GAP, grid, save_gif, save_png, write_whole};
 pub use shuffle::order;
 pub use source::Source;
 pub use synth::{Biome, Factors, landscape, write_synth};

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-use image::{ImageFormat, Rgb, RgbImage};
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::{Delay, DynamicImage, Frame, ImageFormat, Rgb, RgbImage};
 
 use crate::error::{Error, Result};
 
@@ -52,6 +53,29 @@ pub fn save_png(image: &RgbImage, path: &Path) -> Result<()> {
             image::ImageError::IoError(source) => source,
             other => std::io::Error::other(other),
         })
+    })
+}
+
+/// Writes `frames` as a GIF that plays for ever, each frame for `milliseconds`; whole or not at all.
+///
+/// # Errors
+/// [`Error::Io`] naming `path`, when the folder cannot be made or written to, or the disk is full.
+pub fn save_gif(frames: &[RgbImage], milliseconds: u32, path: &Path) -> Result<()> {
+    let folder = folder_of(path);
+    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    let failed = |error| match error {
+        image::ImageError::IoError(source) => source,
+        other => std::io::Error::other(other),
+    };
+    write_whole(path, |buffer| {
+        let mut encoder = GifEncoder::new(buffer);
+        encoder.set_repeat(Repeat::Infinite).map_err(failed)?;
+        for frame in frames {
+            let rgba = DynamicImage::ImageRgb8(frame.clone()).into_rgba8();
+            let delay = Delay::from_numer_denom_ms(milliseconds, 1);
+            encoder.encode_frame(Frame::from_parts(rgba, 0, 0, delay)).map_err(failed)?;
+        }
+        Ok(())
     })
 }
 

@@ -1,7 +1,7 @@
 //! Training steps, validation, samples and reconstructions of 8-bit pictures; the probe of the golden tests.
 
 use super::init::Weights;
-use super::vae::{Input, Loss, StepSettings, Vae, loss_of, pad};
+use super::vae::{Input, Latents, Loss, StepSettings, Vae, loss_of, pad};
 use crate::error::Result;
 use crate::gpu::{ProgramId, Timings};
 use crate::ops::latent::padded;
@@ -104,6 +104,42 @@ impl Vae {
             let step = Step { scale: temperature, stream: Stream::Samples as u32, ..self.step(first, n) };
             self.write_step(step.seeded(seed));
             self.runner.run(&[p.prior, p.draw, p.reparameterize, p.decode, p.picture])?;
+            self.read_pictures(n, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    /// Mean and log-variance of each picture's latents, from 8-bit RGBA; `[N, Z]` each.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn encode_rgba(&mut self, rgba: &[u32], count: u32) -> Result<Latents> {
+        let p = self.network.programs;
+        let mut latents = Latents { mu: Vec::new(), logvar: Vec::new() };
+        for (first, n) in self.micro_batches(count as usize) {
+            self.write_rgba(Input::Rgba(rgba), first, n);
+            self.runner.run(&[p.unpack, p.encode])?;
+            self.read_heads(n, &mut latents)?;
+        }
+        Ok(latents)
+    }
+
+    /// Pictures of 8-bit RGBA, each `[S, S]`, from points `[N, Z]` of latent space.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    ///
+    /// # Panics
+    /// If `z` is not whole rows.
+    pub fn decode_rgba(&mut self, z: &[f32]) -> Result<Vec<Vec<u32>>> {
+        let (p, latent) = (self.network.programs, self.network.config.latent as usize);
+        assert!(z.len().is_multiple_of(latent), "decode_rgba: {} values, rows of {latent}", z.len());
+        let mut out = Vec::new();
+        for (first, n) in self.micro_batches(z.len() / latent) {
+            let rows = z[first * latent..(first + n) * latent].chunks(latent);
+            let rows: Vec<f32> = rows.flat_map(pad).collect();
+            self.runner.write_f32(&self.network.tensors.z, &rows);
+            self.runner.run(&[p.decode, p.picture])?;
             self.read_pictures(n, &mut out)?;
         }
         Ok(out)

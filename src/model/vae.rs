@@ -311,19 +311,26 @@ impl Vae {
     /// # Panics
     /// If `pictures` is not a whole number of pictures.
     pub fn encode(&mut self, pictures: &[f32]) -> Result<Latents> {
-        let (z, pixels) = (self.network.config.latent as usize, self.pixels());
+        let pixels = self.pixels();
         let count = whole(pictures.len(), 3 * pixels, "encode: pictures", "[N, S, S, 3]");
         let mut latents = Latents { mu: Vec::new(), logvar: Vec::new() };
         for (first, n) in self.micro_batches(count) {
             self.write_pictures(&pictures[3 * pixels * first..3 * pixels * (first + n)]);
             self.runner.run(&[self.network.programs.encode])?;
-            let heads = self.runner.read(&self.network.tensors.heads)?;
-            for row in heads.chunks(2 * padded(z as u32) as usize).take(n) {
-                latents.mu.extend(&row[..z]);
-                latents.logvar.extend(&row[row.len() / 2..][..z]);
-            }
+            self.read_heads(n, &mut latents)?;
         }
         Ok(latents)
+    }
+
+    /// Adds what the encoder says of the first `count` pictures of the micro-batch.
+    pub(super) fn read_heads(&mut self, count: usize, latents: &mut Latents) -> Result<()> {
+        let z = self.network.config.latent as usize;
+        let heads = self.runner.read(&self.network.tensors.heads)?;
+        for row in heads.chunks(2 * padded(z as u32) as usize).take(count) {
+            latents.mu.extend(&row[..z]);
+            latents.logvar.extend(&row[row.len() / 2..][..z]);
+        }
+        Ok(())
     }
 
     /// Draws `z = mu + eps * exp(logvar / 2)`; the draws are those of training step `step` under `seed`.

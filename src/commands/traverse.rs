@@ -1,0 +1,71 @@
+//! `wgvae traverse`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use wgvae::error::Error;
+use wgvae::generate::{self, Encoded};
+use wgvae::model::Vae;
+
+use super::screen::Bar;
+use super::trained;
+use crate::cli::TraverseArgs;
+
+pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
+    if !(args.range.is_finite() && args.range > 0.0) || args.dims == 0 {
+        return Err(Error::Usage("--range and --dims: must be positive".into()).into());
+    }
+    let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
+    let resize = trained::resize(&args.trained)?;
+    let (size, latent) = (vae.config().size, vae.config().latent);
+    let (dims, steps) = (args.dims.min(latent), args.steps);
+    trained::sheet_fits(steps, dims, size, "take fewer --dims or --steps")?;
+    let centre = match &args.image {
+        Some(path) => trained::one(&mut vae, path, resize)?.1,
+        None => vec![0.0; latent as usize],
+    };
+    let kl = divergences(args, &mut vae)?;
+    let order: Vec<usize> = generate::by_kl(&kl).into_iter().take(dims as usize).collect();
+    let value = |step: u32| args.range * (2.0 * step as f32 / (steps - 1) as f32 - 1.0);
+    let mut z = Vec::new();
+    for &dim in &order {
+        for step in 0..steps {
+            let mut point = centre.clone();
+            point[dim] = value(step);
+            z.extend(point);
+        }
+    }
+    let pictures = trained::decode(&mut vae, &z)?;
+    println!("dimension  KL in nats   (rows from the top, values from {} to {})", -args.range, args.range);
+    for &dim in &order {
+        println!("{dim:9}  {:10.3}", kl[dim]);
+    }
+    trained::save(&pictures, size, steps, &args.out)?;
+    if args.gif {
+        let columns = (order.len() as f64).sqrt().ceil() as u32;
+        let at =
+            |step: usize| pictures.iter().skip(step).step_by(steps as usize).cloned().collect::<Vec<_>>();
+        let frames: Vec<_> = (0..steps as usize).map(at).collect();
+        trained::save_film(&frames, size, columns, &args.out)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Each dimension's mean divergence over the pictures that the flags name.
+fn divergences(args: &TraverseArgs, vae: &mut Vae) -> Result<Vec<f64>> {
+    let paths: Vec<_> =
+        args.data.iter().chain(args.image.as_ref().filter(|_| args.data.is_none())).cloned().collect();
+    if paths.is_empty() {
+        let message = "which dimensions the model uses shows on pictures: give an IMAGE, or --data FOLDER";
+        return Err(Error::Usage(message.into()).into());
+    }
+    let inputs = trained::gather(&paths)?;
+    let resize = trained::resize(&args.trained)?;
+    let bar = Bar::new("encoding", false);
+    let encoded: Result<(Encoded, _), Error> =
+        generate::encode(vae, &inputs, resize, &mut |done| bar.set(done, inputs.len()));
+    bar.clear();
+    let (encoded, skipped) = encoded?;
+    trained::name(&skipped);
+    Ok(encoded.kl())
+}

@@ -1,0 +1,235 @@
+//! Latents as files: `.safetensors` with names and classes, `.npy` for NumPy, `.csv` for spreadsheets.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::Encoded;
+use crate::data::write_whole;
+use crate::error::{Error, Result};
+
+/// How an `.npy` file begins.
+const NPY: &[u8] = b"\x93NUMPY";
+
+fn kind(path: &Path) -> Result<&'static str> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    ["safetensors", "npy", "csv"].into_iter().find(|known| *known == extension).ok_or_else(|| {
+        let path = crate::data::printable(path);
+        Error::Usage(format!("{path}: latents are .safetensors, .npy or .csv files"))
+    })
+}
+
+/// Writes latents in the format that the extension says. `.npy` holds the means alone, `[N, Z]`.
+///
+/// # Errors
+/// If there is no such format, or the file cannot be written.
+pub fn write_latents(path: &Path, encoded: &Encoded) -> Result<()> {
+    let bytes = match kind(path)? {
+        "npy" => npy(&encoded.mu, encoded.dims),
+        "csv" => csv(encoded).into_bytes(),
+        _ => tensors(path, encoded)?,
+    };
+    write_whole(path, |file| file.write_all(&bytes))
+}
+
+fn tensors(path: &Path, encoded: &Encoded) -> Result<Vec<u8>> {
+    let shape = vec![encoded.len(), encoded.dims];
+    let wrong = |e: safetensors::SafeTensorError| Error::model(path, e.to_string());
+    // a list needs quotes and escapes, and JSON has them
+    let list = |texts: &[String]| serde_json::to_string(texts).unwrap_or_default();
+    let about: HashMap<String, String> =
+        [("names".into(), list(&encoded.names)), ("classes".into(), list(&encoded.classes))].into();
+    let mu = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(&encoded.mu)).map_err(wrong)?;
+    let logvar = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(&encoded.logvar));
+    safetensors::serialize([("mu", mu), ("logvar", logvar.map_err(wrong)?)], Some(about)).map_err(wrong)
+}
+
+/// Version 1.0 of NumPy's format.
+fn npy(values: &[f32], dims: usize) -> Vec<u8> {
+    let rows = values.len() / dims.max(1);
+    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dims}), }}");
+    // the data begins at a multiple of 64 bytes
+    let before = NPY.len() + 4;
+    let padding = 63 - (before + header.len()) % 64;
+    header.push_str(&" ".repeat(padding));
+    header.push('\n');
+    let length = (header.len() as u16).to_le_bytes();
+    [NPY, &[1, 0], &length, header.as_bytes(), bytemuck::cast_slice(values)].concat()
+}
+
+fn csv(encoded: &Encoded) -> String {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let mut text = String::from("name,class");
+    for what in ["mu", "logvar"] {
+        for i in 0..encoded.dims {
+            let _ = write!(text, ",{what}{i}");
+        }
+    }
+    text.push('\n');
+    for (at, (name, class)) in encoded.names.iter().zip(&encoded.classes).enumerate() {
+        let _ = write!(text, "{},{}", quoted(name), quoted(class));
+        let row = at * encoded.dims..(at + 1) * encoded.dims;
+        for value in encoded.mu[row.clone()].iter().chain(&encoded.logvar[row]) {
+            let _ = write!(text, ",{value}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Reads points of latent space, `[N, dims]`, from any of the formats: the tensor `z`, else `mu`; the columns `z0..`,
+/// else `mu0..`; the array.
+///
+/// # Errors
+/// [`Error::Model`] if the file is damaged, or holds something else.
+pub fn read_latents(path: &Path, dims: usize) -> Result<Vec<f32>> {
+    let kind = kind(path)?;
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let values = match kind {
+        "npy" => from_npy(&bytes, dims),
+        "csv" => from_csv(&String::from_utf8_lossy(&bytes), dims),
+        _ => from_tensors(&bytes, dims),
+    };
+    let values = values.map_err(|reason| Error::model(path, reason))?;
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(Error::model(path, format!("row {}: {} is no finite number", at / dims, values[at]))),
+        None => Ok(values),
+    }
+}
+
+fn shaped(shape: &[usize], dims: usize) -> std::result::Result<(), String> {
+    if matches!(shape, [rows, columns] if *rows > 0 && *columns == dims) {
+        return Ok(());
+    }
+    Err(format!("is {shape:?} and should be [N, {dims}]: latents of another model"))
+}
+
+fn from_tensors(bytes: &[u8], dims: usize) -> std::result::Result<Vec<f32>, String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|e| format!("not a whole safetensors file ({e})"))?;
+    let view = file.tensor("z").or_else(|_| file.tensor("mu")).map_err(|_| "has no tensor z or mu")?;
+    shaped(view.shape(), dims)?;
+    if view.dtype() != Dtype::F32 {
+        return Err(format!("is of {:?}; F32 is read", view.dtype()));
+    }
+    Ok(bytemuck::pod_collect_to_vec(view.data()))
+}
+
+fn from_npy(bytes: &[u8], dims: usize) -> std::result::Result<Vec<f32>, String> {
+    let damaged = || "not a whole .npy file".to_owned();
+    let rest = bytes.strip_prefix(NPY).ok_or_else(damaged)?;
+    let (length, rest) = match rest {
+        [1, _, a, b, rest @ ..] => (usize::from(u16::from_le_bytes([*a, *b])), rest),
+        [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),
+        _ => return Err(damaged()),
+    };
+    let (header, data) = rest.split_at_checked(length).ok_or_else(damaged)?;
+    let header: String = String::from_utf8_lossy(header).chars().filter(|c| !c.is_whitespace()).collect();
+    if !header.contains("'fortran_order':False") {
+        return Err("is stored by columns; save it with np.ascontiguousarray".into());
+    }
+    let between = |from: &str, to: &str| Some(header.split_once(from)?.1.split_once(to)?.0.to_owned());
+    let shape = between("'shape':(", ")").ok_or_else(damaged)?;
+    let shape: Vec<usize> =
+        shape.split(',').filter(|n| !n.is_empty()).filter_map(|n| n.parse().ok()).collect();
+    shaped(&shape, dims)?;
+    let values: Vec<f32> = match between("'descr':'", "'").as_deref() {
+        Some("<f4") => data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        Some("<f8") => data.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
+        other => return Err(format!("is of {}; '<f4' and '<f8' are read", other.unwrap_or("no type"))),
+    };
+    if values.len() != shape[0].saturating_mul(dims) {
+        return Err(format!("is {shape:?} and holds {} numbers", values.len()));
+    }
+    Ok(values)
+}
+
+/// The fields of a line: those in quotes may hold commas, and quotes twice.
+fn fields(line: &str) -> Vec<String> {
+    let (mut all, mut field, mut quoted) = (Vec::new(), String::new(), false);
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                field.push('"');
+                chars.next();
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => all.push(std::mem::take(&mut field)),
+            c => field.push(c),
+        }
+    }
+    all.push(field);
+    all
+}
+
+/// Names with a line break in them are not understood; those that [`write_latents`] writes have none that a
+/// picture's name has not.
+fn from_csv(text: &str, dims: usize) -> std::result::Result<Vec<f32>, String> {
+    let mut lines = text.lines();
+    let head = fields(lines.next().unwrap_or_default());
+    let columns = |what: &str| -> Option<Vec<usize>> {
+        (0..dims).map(|i| head.iter().position(|name| *name == format!("{what}{i}"))).collect()
+    };
+    let columns = columns("z").or_else(|| columns("mu"));
+    let columns = columns.ok_or_else(|| format!("has no columns z0 to z{0}, or mu0 to mu{0}", dims - 1))?;
+    let mut values = Vec::new();
+    for (number, line) in lines.enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let row = fields(line);
+        for &column in &columns {
+            let field = row.get(column).map_or("", String::as_str);
+            let value = field.trim().parse::<f32>();
+            values.push(value.map_err(|_| format!("line {}: {field:?} is no number", number + 2))?);
+        }
+    }
+    if values.is_empty() { Err("holds no rows".into()) } else { Ok(values) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Encoded {
+        Encoded {
+            dims: 3,
+            names: vec!["a, \"b\".png".into(), "c.png".into()],
+            classes: vec!["x".into(), String::new()],
+            mu: vec![1.0, -2.5, 3.0e-8, 0.1, 0.2, 0.3],
+            logvar: vec![-1.0; 6],
+        }
+    }
+
+    #[test]
+    fn every_format_gives_back_the_bits() {
+        let folder = tempfile::tempdir().expect("folder");
+        for extension in ["safetensors", "npy", "csv"] {
+            let path = folder.path().join(format!("latents.{extension}"));
+            write_latents(&path, &example()).expect("written");
+            assert_eq!(read_latents(&path, 3).expect("read"), example().mu, "{extension}");
+            let error = read_latents(&path, 4).expect_err("another model's").to_string();
+            assert!(error.contains("latents."), "{error}");
+        }
+        let bytes = npy(&example().mu, 3);
+        assert_eq!((bytes.len() - 24) % 64, 0, "the data is aligned");
+    }
+
+    #[test]
+    fn damaged_latents_are_refused() {
+        let refuse = |name: &str, bytes: &[u8]| {
+            let folder = tempfile::tempdir().expect("folder");
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).expect("written");
+            read_latents(&path, 3).expect_err("refused").to_string()
+        };
+        let whole = npy(&example().mu, 3);
+        assert!(refuse("a.npy", &whole[..whole.len() - 1]).contains("holds 5 numbers"));
+        assert!(refuse("a.npy", b"\x93NUMPY\x01\0\xff\xffxx").contains("not a whole"));
+        assert!(refuse("a.npy", &npy(&[1.0, f32::NAN, 0.0], 3)).contains("no finite number"));
+        assert!(refuse("a.csv", b"name,mu0,mu1\n").contains("no columns z0 to z2"));
+        assert!(refuse("a.csv", b"z0,z1,z2\n1,2\n").contains("line 2"));
+        assert!(refuse("a.safetensors", b"12345678").contains("not a whole"));
+        assert!(refuse("a.txt", b"").contains(".safetensors, .npy or .csv"));
+    }
+}

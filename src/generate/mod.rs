@@ -1,0 +1,177 @@
+//! What a trained model is for: pictures to latents and back, and ways between pictures.
+//!
+//! Knows nothing of the terminal; pictures are streamed, so that a folder may be of any length.
+
+mod format;
+mod walk;
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+pub use format::{read_latents, write_latents};
+pub use walk::{Way, between, shuttle};
+
+use crate::data::{self, Resize, Skipped};
+use crate::error::{Error, Result};
+use crate::model::Vae;
+
+/// A picture's file and class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// the file
+    pub path: PathBuf,
+    /// what it is called in lists: the path from the folder that was given
+    pub name: String,
+    /// its class folder, or empty
+    pub class: String,
+}
+
+/// The latents of pictures, rows in their order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Encoded {
+    /// Z
+    pub dims: usize,
+    /// names of the pictures
+    pub names: Vec<String>,
+    /// their classes, or empty texts
+    pub classes: Vec<String>,
+    /// `[N, Z]`, the means
+    pub mu: Vec<f32>,
+    /// `[N, Z]`, the logarithms of the variances
+    pub logvar: Vec<f32>,
+}
+
+impl Encoded {
+    /// Pictures.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Mean over the pictures of each dimension's divergence from the prior, in nats.
+    pub fn kl(&self) -> Vec<f64> {
+        let mut sums = vec![0.0; self.dims];
+        for (at, (&mu, &logvar)) in self.mu.iter().zip(&self.logvar).enumerate() {
+            let (mu, logvar) = (f64::from(mu), f64::from(logvar));
+            sums[at % self.dims] += 0.5 * (mu * mu + logvar.exp() - 1.0 - logvar);
+        }
+        let count = self.len().max(1) as f64;
+        sums.iter().map(|sum| sum / count).collect()
+    }
+}
+
+/// Dimensions by falling divergence: those that the model uses most come first.
+pub fn by_kl(kl: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..kl.len()).collect();
+    order.sort_by(|&a, &b| kl[b].total_cmp(&kl[a]));
+    order
+}
+
+/// The pictures that `paths` mean: files as they are, folders with all that lies in them, and what cannot be read.
+///
+/// # Errors
+/// If a path is not there, or a folder holds no pictures.
+pub fn gather(paths: &[PathBuf]) -> Result<(Vec<Input>, Vec<Skipped>)> {
+    let (mut inputs, mut skipped) = (Vec::new(), Vec::new());
+    for path in paths {
+        if path.is_dir() {
+            let found = data::scan(path, 0)?;
+            let items = found.train.iter().chain(&found.validation).chain(&found.test);
+            let mut of_folder: Vec<Input> = items
+                .map(|item| Input {
+                    name: relative(path, &item.path),
+                    path: item.path.clone(),
+                    class: found.classes.get(item.label as usize).cloned().unwrap_or_default(),
+                })
+                .collect();
+            of_folder.sort_by(|a, b| a.path.cmp(&b.path));
+            inputs.extend(of_folder);
+            skipped.extend(found.skipped);
+        } else {
+            std::fs::metadata(path).map_err(Error::io("read", path))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            inputs.push(Input { path: path.clone(), name, class: String::new() });
+        }
+    }
+    Ok((inputs, skipped))
+}
+
+fn relative(root: &Path, path: &Path) -> String {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+/// Pictures that were read, as 8-bit RGB `[S, S, 3]` each.
+pub struct Chunk<'a> {
+    /// where they come from
+    pub inputs: Vec<&'a Input>,
+    /// their pixels
+    pub rgb: Vec<Vec<u8>>,
+}
+
+/// Reads `inputs` at the model's size, as many at a time as it computes at once, and hands each chunk to `f`;
+/// returns those that could not be read.
+///
+/// # Errors
+/// Those of `f`.
+pub fn stream(
+    vae: &mut Vae,
+    inputs: &[Input],
+    resize: Resize,
+    mut f: impl FnMut(&mut Vae, Chunk<'_>) -> Result<()>,
+) -> Result<Vec<Skipped>> {
+    let size = vae.config().size;
+    let mut skipped = Vec::new();
+    for some in inputs.chunks(vae.micro() as usize) {
+        let read: Vec<_> = some.par_iter().map(|input| data::load(&input.path, size, resize)).collect();
+        let mut chunk = Chunk { inputs: Vec::new(), rgb: Vec::new() };
+        for (input, read) in some.iter().zip(read) {
+            match read {
+                Ok(rgb) => {
+                    chunk.inputs.push(input);
+                    chunk.rgb.push(rgb);
+                }
+                Err(reason) => skipped.push(Skipped { path: input.path.clone(), reason }),
+            }
+        }
+        if !chunk.rgb.is_empty() {
+            f(vae, chunk)?;
+        }
+    }
+    Ok(skipped)
+}
+
+/// Latents of `inputs`; `progress` hears how many are done.
+///
+/// # Errors
+/// If the device is lost, or not one picture can be read.
+pub fn encode(
+    vae: &mut Vae,
+    inputs: &[Input],
+    resize: Resize,
+    progress: &mut dyn FnMut(usize),
+) -> Result<(Encoded, Vec<Skipped>)> {
+    let mut all = Encoded { dims: vae.config().latent as usize, ..Encoded::default() };
+    let mut done = 0;
+    let skipped = stream(vae, inputs, resize, |vae, chunk| {
+        let rgba: Vec<u32> = chunk.rgb.iter().flat_map(|rgb| data::rgba_of(rgb)).collect();
+        let latents = vae.encode_rgba(&rgba, chunk.rgb.len() as u32)?;
+        all.mu.extend(latents.mu);
+        all.logvar.extend(latents.logvar);
+        all.names.extend(chunk.inputs.iter().map(|input| input.name.clone()));
+        all.classes.extend(chunk.inputs.iter().map(|input| input.class.clone()));
+        done += chunk.rgb.len();
+        progress(done);
+        Ok(())
+    })?;
+    match (all.is_empty(), skipped.first()) {
+        (true, Some(Skipped { path, reason })) => Err(Error::data(path, reason.clone())),
+        (true, None) => Err(Error::Usage("there are no pictures to encode".into())),
+        (false, _) => Ok((all, skipped)),
+    }
+}
