@@ -1,34 +1,13 @@
 //! The program as a user meets it: what it says to bad input, and the way from pictures to samples.
 
 mod common;
+#[path = "common/program.rs"]
+mod program;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
-/// Decoded pictures are cached here, and never in the user's own folder.
-const CACHE: &str = "cache";
-
-fn wgvae(folder: &Path, args: &[&str]) -> Output {
-    let program = env!("CARGO_BIN_EXE_wgvae");
-    let mut command = Command::new(program);
-    command.args(args).env("WGVAE_CACHE_DIR", folder.join(CACHE)).current_dir(folder);
-    command.output().expect("wgvae runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// `args` fail with `code`, and say all of `parts`, without a backtrace.
-fn refuses(folder: &Path, args: &[&str], code: i32, parts: &[&str]) {
-    let output = wgvae(folder, args);
-    let error = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "wgvae {args:?}: {error}");
-    for part in parts {
-        assert!(error.contains(part), "wgvae {args:?}: {part:?} is missing in: {error}");
-    }
-    assert!(!error.contains("panicked") && !error.contains("backtrace"), "wgvae {args:?}: {error}");
-}
+use program::{CACHE, refuses, text, wgvae};
 
 #[test]
 fn wrong_settings_are_named_and_exit_with_2() {

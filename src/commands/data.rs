@@ -7,7 +7,7 @@ use anyhow::Result;
 use wgvae::data::{self, Resize, Source};
 use wgvae::error::Error;
 
-use super::screen::Bar;
+use super::screen::{Bar, shown};
 use crate::cli::DataCommand;
 
 pub fn run(command: DataCommand) -> Result<ExitCode> {
@@ -22,11 +22,11 @@ pub fn run(command: DataCommand) -> Result<ExitCode> {
             let bar = Bar::new("drawing", false);
             data::write_synth(&out, count, size, seed, &|done, all| bar.set(done, all))?;
             bar.clear();
-            println!("{count} landscapes of {size} x {size} in {}", out.display());
+            println!("{count} landscapes of {size} x {size} in {}", shown(&out));
         }
         DataCommand::Sheet { folder, out, count, size, resize, seed } => {
             sheet(folder.as_deref(), &out, count, (size, resize), seed)?;
-            println!("{}", out.display());
+            println!("{}", shown(&out));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -3,6 +3,7 @@
 mod adapters;
 mod bench;
 mod bench_data;
+mod config_file;
 mod convert;
 mod data;
 mod decode;

@@ -9,6 +9,7 @@ use wgvae::data;
 use wgvae::error::Error;
 use wgvae::model::{Build, Place, Vae};
 
+use super::screen::shown;
 use crate::cli::SampleArgs;
 
 /// Largest side of a grid in pixels.
@@ -47,11 +48,11 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
             let path = folder.join(format!("{index:05}.png"));
             data::save_png(&data::grid(std::slice::from_ref(picture), config.size, 1, 0), &path)?;
         }
-        println!("{} pictures in {}", pictures.len(), folder.display());
+        println!("{} pictures in {}", pictures.len(), shown(&folder));
     } else {
         let path = args.out.clone().unwrap_or_else(|| PathBuf::from("samples").join(format!("{name}.png")));
         data::save_png(&data::grid(&pictures, config.size, columns, data::GAP), &path)?;
-        println!("{}", path.display());
+        println!("{}", shown(&path));
     }
     Ok(ExitCode::SUCCESS)
 }

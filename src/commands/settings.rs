@@ -8,6 +8,7 @@ use wgvae::data::Cache;
 use wgvae::error::Error;
 use wgvae::model::Build;
 
+use super::screen::shown;
 use crate::cli::{ModelArgs, Preset, TrainSettings};
 
 /// Sizes of a preset, and its batch size.
@@ -25,6 +26,8 @@ pub fn micro_batch(text: Option<&str>) -> Result<Option<u32>> {
         None | Some("auto") => Ok(None),
         Some(text) => match text.parse() {
             Ok(0) | Err(_) => {
+                // it may come from a file
+                let text = shown(Path::new(text));
                 Err(Error::Usage(format!("--micro-batch {text}: must be a number from 1 on, or auto")).into())
             }
             Ok(number) => Ok(Some(number)),
@@ -79,10 +82,7 @@ pub fn training(settings: &TrainSettings, data: bool) -> Result<TrainConfig> {
 /// What a configuration file and the flags say, the flags winning.
 pub fn merge(file: Option<&Path>, flags: TrainSettings) -> Result<TrainSettings> {
     let Some(path) = file else { return Ok(flags) };
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-    let below: TrainSettings =
-        toml::from_str(&text).map_err(|e| Error::Usage(format!("--config {}: {e}", path.display())))?;
-    Ok(over(flags, below))
+    Ok(over(flags, super::config_file::read(path)?))
 }
 
 /// Fills what `above` leaves open from `below`.
