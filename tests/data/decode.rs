@@ -175,6 +175,74 @@ fn absurd_headers_are_refused() {
     assert!(reason.contains("too large"), "{reason}");
 }
 
+/// One chunk of a PNG.
+fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    let named = [kind, body].concat();
+    let sum = crc32fast::hash(&named);
+    [&(body.len() as u32).to_be_bytes()[..], &named, &sum.to_be_bytes()].concat()
+}
+
+#[test]
+fn absurd_pngs_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let png = encode(&quarters().into(), ImageFormat::Png);
+    for (width, height) in [(u32::MAX, 1u32), (40_000, 40_000), (20_000, 30_000)] {
+        let mut head = png[16..29].to_vec();
+        head[..4].copy_from_slice(&width.to_be_bytes());
+        head[4..8].copy_from_slice(&height.to_be_bytes());
+        let huge = [&png[..8], &chunk(b"IHDR", &head), &png[33..]].concat();
+        let reason = decode(&put(folder.path().join("huge.png"), huge)).unwrap_err();
+        assert!(reason.contains("too large"), "{width} x {height}: {reason}");
+    }
+}
+
+/// Of an animation the first frame is taken.
+#[test]
+fn animated_pictures_are_their_first_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let (photo, plain) = (quarters(), RgbImage::from_pixel(32, 16, Rgb([9; 3])));
+    let png = encode(&photo.clone().into(), ImageFormat::Png);
+    let control = |number: u32| {
+        let sizes = [number, 32, 16, 0, 0].map(u32::to_be_bytes).concat();
+        chunk(b"fcTL", &[&sizes[..], &[0, 1, 0, 10, 0, 0]].concat())
+    };
+    let second = encode(&plain.clone().into(), ImageFormat::Png);
+    let data = |png: &[u8]| {
+        let at = png.windows(4).position(|name| name == b"IDAT").unwrap();
+        let len = u32::from_be_bytes(png[at - 4..at].try_into().unwrap()) as usize;
+        (at - 4, png[at + 4..at + 4 + len].to_vec(), at + 8 + len)
+    };
+    let (begin, _, end) = data(&png);
+    let frame = chunk(b"fdAT", &[&2u32.to_be_bytes()[..], &data(&second).1].concat());
+    let moving = [
+        &png[..begin],
+        &chunk(b"acTL", &[2u32, 0].map(u32::to_be_bytes).concat()),
+        &control(0),
+        &png[begin..end],
+        &control(1),
+        &frame,
+        &png[end..],
+    ]
+    .concat();
+    assert_eq!(decode(&put(folder.path().join("moving.png"), moving)).unwrap().rgb, *photo.as_raw());
+
+    let part = |kind: &[u8; 4], body: &[u8]| {
+        let padding = vec![0; body.len() % 2];
+        [&kind[..], &(body.len() as u32).to_le_bytes(), body, &padding].concat()
+    };
+    let frame = |picture: &RgbImage| {
+        let webp = encode(&picture.clone().into(), ImageFormat::WebP);
+        // at 0, 0; one less than its sides; 100 ms
+        part(b"ANMF", &[&[0, 0, 0, 0, 0, 0, 31, 0, 0, 15, 0, 0, 100, 0, 0, 0], &webp[12..]].concat())
+    };
+    let head = part(b"VP8X", &[2, 0, 0, 0, 31, 0, 0, 15, 0, 0]);
+    let body = [head, part(b"ANIM", &[0; 6]), frame(&photo), frame(&plain)].concat();
+    let moving = part(b"RIFF", &[&b"WEBP"[..], &body].concat());
+    let read = decode(&put(folder.path().join("moving.webp"), moving)).unwrap().rgb;
+    // the decoder lays the frame over its canvas, and rounds down
+    assert!(worst(&read, photo.as_raw()).0 <= 1, "not the first frame");
+}
+
 /// Every prefix and many one-byte changes: an error or a picture, never a panic that escapes.
 #[test]
 fn no_bytes_bring_the_decoder_down() {
