@@ -40,7 +40,7 @@ pub enum Error {
     #[error("{0}")]
     Diverged(String),
     /// The training pictures cannot be used.
-    #[error("{}: {reason}", printable(path))]
+    #[error("{}: {}", printable(path), printable_lines(reason))]
     Data {
         /// the folder or file
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum Error {
         reason: String,
     },
     /// A model or checkpoint that cannot be read.
-    #[error("{}: {reason}", printable(path))]
+    #[error("{}: {}", printable(path), printable_lines(reason))]
     Model {
         /// the file or folder
         path: PathBuf,
@@ -88,6 +88,11 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         if matches!(self, Self::Usage(_)) { 2 } else { 1 }
     }
+}
+
+/// `text` with its line breaks and without power over the terminal: reasons repeat what stands in files.
+fn printable_lines(text: &str) -> String {
+    text.split('\n').map(printable_text).collect::<Vec<_>>().join("\n")
 }
 
 /// `path` on one line and without power over the terminal: control characters (newlines, escapes) and

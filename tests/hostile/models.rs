@@ -1,0 +1,225 @@
+//! Damaged models through the function that `wgvae sample` reads them with.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::Instant;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use wgvae::checkpoint::{Model, read_model, write_model};
+use wgvae::config::ModelConfig;
+use wgvae::model::Weights;
+
+use crate::memory::Memory;
+use crate::mutate::{edge, mutate};
+
+/// How many are tried.
+const MODELS: u64 = 12_000;
+/// MiB by which memory may grow: the file is a few dozen KiB and is held twice at most, as bytes and as floats; the
+/// rest is what the allocator keeps. A header that is believed would take gigabytes.
+const MOST_MIB: u64 = 32;
+
+const CONFIG: ModelConfig = ModelConfig { size: 16, hidden: 1, latent: 2 };
+
+/// A whole model: its header, and the data behind it.
+fn model(folder: &Path) -> (String, Vec<u8>) {
+    let path = folder.join("whole.safetensors");
+    write_model(&path, &Weights::initial(&CONFIG, 1)).expect("written");
+    let bytes = std::fs::read(&path).expect("read");
+    assert_eq!(read_model(&path).expect("a valid model").config, CONFIG);
+    let len = u64::from_le_bytes(bytes[..8].try_into().expect("8 bytes")) as usize;
+    (String::from_utf8(bytes[8..8 + len].to_vec()).expect("JSON"), bytes[8 + len..].to_vec())
+}
+
+/// A file of `header` and `data`; the length in front is that of the header unless given.
+fn file(header: &str, data: &[u8], len: Option<u64>) -> Vec<u8> {
+    let len = len.unwrap_or(header.len() as u64).to_le_bytes();
+    [&len, header.as_bytes(), data].concat()
+}
+
+/// Replaces one number of `header`, in a shape or an offset, by one at the end of a range or a near one.
+fn number(rng: &mut ChaCha8Rng, header: &mut String) {
+    let digits: Vec<_> =
+        header.char_indices().filter(|(_, c)| c.is_ascii_digit()).map(|(at, _)| at).collect();
+    let Some(&at) = digits.get(rng.random_range(0..digits.len().max(1))) else { return };
+    let is_digit = |c: char| c.is_ascii_digit();
+    let begin = header[..at].rfind(|c| !is_digit(c)).map_or(0, |at| at + 1);
+    let end = header[at..].find(|c| !is_digit(c)).map_or(header.len(), |len| at + len);
+    let was: u64 = header[begin..end].parse().unwrap_or(0);
+    let now = match rng.random_range(0..8) {
+        0 => "-1".into(),
+        1 => "1e30".into(),
+        2 => "99999999999999999999999999".into(),
+        3 => was.saturating_add(4).to_string(),
+        4 => was.saturating_sub(4).to_string(),
+        5 => was.saturating_mul(2).to_string(),
+        _ => edge(rng).to_string(),
+    };
+    header.replace_range(begin..end, &now);
+}
+
+/// Damages what the header says, leaving it JSON in most cases.
+fn claim(rng: &mut ChaCha8Rng, header: &mut String) {
+    match rng.random_range(0..6) {
+        0 => {
+            let types = ["F64", "BF16", "F16", "I8", "U64", "BOOL", "F4", "F8_E8M0", "C64", "X", ""];
+            let dtype = types[rng.random_range(0..types.len())];
+            let at: Vec<usize> = header.match_indices("\"F32\"").map(|(at, _)| at).collect();
+            if !at.is_empty() {
+                let at = at[rng.random_range(0..at.len())];
+                header.replace_range(at + 1..at + 4, dtype);
+            }
+        }
+        1 => {
+            // one name twice, or one under another's
+            let names = ["fc_mu.weight", "fc_mu.bias", "encoder.0.weight", "decoder.0.bias", "format"];
+            let [from, to] = [0, 1].map(|_| names[rng.random_range(0..names.len())]);
+            *header = header.replacen(&format!("\"{from}\""), &format!("\"{to}\""), 1);
+        }
+        2 => {
+            let depth = [10, 127, 129, 5000][rng.random_range(0..4)];
+            let [open, close] = if rng.random() { ["[", "]"] } else { ["{\"a\":", "}"] };
+            let nest = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            let at = header.find('{').map_or(0, |at| at + 1);
+            header.insert_str(at, &format!("\"deep\":{nest},"));
+        }
+        3 => {
+            // another rank
+            let at: Vec<usize> = header.match_indices("\"shape\":[").map(|(at, _)| at + 9).collect();
+            if !at.is_empty() {
+                let at = at[rng.random_range(0..at.len())];
+                let more = ["0,", "1,", "4611686018427387904,", "9223372036854775808,2,"];
+                header.insert_str(at, more[rng.random_range(0..more.len())]);
+            }
+        }
+        _ => number(rng, header),
+    }
+}
+
+#[test]
+fn damaged_models_are_read_or_refused() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("x.safetensors");
+    let (header, data) = model(folder.path());
+    let (memory, began) = (Memory::watch(), Instant::now());
+    let (mut read, mut refused) = (0, 0);
+    for seed in 0..MODELS {
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        let mut claims = header.clone();
+        let structured = rng.random_range(0..3) > 0;
+        if structured {
+            (0..rng.random_range(1..=2)).for_each(|_| claim(rng, &mut claims));
+        }
+        let len = (rng.random_range(0..16) == 0).then(|| edge(rng));
+        let mut bytes = file(&claims, &data, len);
+        if !structured || rng.random_range(0..8) == 0 {
+            let whole = bytes.clone();
+            mutate(rng, &mut bytes, &whole, 8 + header.len());
+        }
+        std::fs::write(&path, &bytes).expect("file");
+        match catch_unwind(AssertUnwindSafe(|| read_model(&path))) {
+            Ok(Ok(Model { config, weights, .. })) => {
+                assert_eq!(config.checked().map_err(|e| e.to_string()), Ok(config), "model {seed}");
+                let held: usize = weights.tensors.iter().map(|tensor| tensor.values.len()).sum();
+                assert_eq!(held as u64, config.parameters(), "model {seed}");
+                read += 1;
+            }
+            Ok(Err(error)) => {
+                let text = error.to_string();
+                assert!(text.contains("x.safetensors"), "model {seed}: {text}");
+                assert!(text.len() < 2000 && !text.contains('\u{1b}'), "model {seed}: {text:?}");
+                refused += 1;
+            }
+            Err(_) => panic!("model {seed} brings the reader down: {claims}"),
+        }
+    }
+    let (seconds, grown) = (began.elapsed().as_secs_f64(), memory.grown());
+    println!(
+        "{MODELS} damaged models: {refused} refused, {read} read, {seconds:.1} s, memory grown by {grown:?} MiB"
+    );
+    assert!(read > MODELS / 50 && refused > MODELS / 2, "the damage is too strong or too weak");
+    assert!(grown.is_none_or(|grown| grown <= MOST_MIB), "memory has grown by {grown:?} MiB");
+}
+
+/// One tensor of a header.
+fn entry(name: &str, dtype: &str, shape: &str, offsets: [u64; 2]) -> String {
+    format!("\"{name}\":{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":{offsets:?}}}")
+}
+
+#[test]
+fn a_header_is_a_claim() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("x.safetensors");
+    let (header, data) = model(folder.path());
+    let says = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).expect("file");
+        let text = read_model(&path).expect_err("a refusal").to_string();
+        text.strip_prefix(&format!("{}: ", path.display())).expect("the file's name").to_owned()
+    };
+    let whole = |reason: &str| {
+        format!("not a whole safetensors file ({reason}); it may be truncated or of another kind")
+    };
+    assert_eq!(says(b""), whole("header too small"));
+    assert_eq!(says(&file(&header, &data, Some(u64::MAX))), whole("header too large"));
+    assert_eq!(says(&file(&header, &data, Some(99_999_999))), whole("invalid header length"));
+    assert_eq!(says(&file(&header, &data[4..], None)), whole("incomplete metadata, file not fully covered"));
+    assert_eq!(
+        says(&file(&header, &[&data[..], b"more"].concat(), None)),
+        whole("incomplete metadata, file not fully covered")
+    );
+
+    let first = |shape, offsets| entry("encoder.0.weight", "F32", shape, offsets);
+    let made =
+        |entries: &[String], len: usize| file(&format!("{{{}}}", entries.join(",")), &vec![0; len], None);
+    // two tensors in the same bytes, which would make large tensors of a small file
+    let overlap = [first("[2,1,1,1]", [0, 8]), entry("fc_mu.weight", "F32", "[1,1]", [4, 8])];
+    assert_eq!(says(&made(&overlap, 8)), whole("invalid offset for tensor `fc_mu.weight`"));
+    assert_eq!(
+        says(&made(&[first("[1,3,4,4]", [0, 4])], 4)),
+        whole("invalid shape, data type, or offset for tensor")
+    );
+    let product = first("[4294967296,4294967296,1,1]", [0, 4]);
+    assert_eq!(
+        says(&made(&[product], 4)),
+        whole("overflow computing buffer size from shape and/or element type")
+    );
+    // a product of zero is of any size: nothing may be computed from its other factors unchecked
+    for huge in [u64::MAX, 1 << 61, 1 << 32] {
+        let claims = [
+            entry("encoder.0.weight", "F32", &format!("[{huge},0,4,4]"), [0, 0]),
+            entry("fc_mu.weight", "F32", &format!("[0,{huge}]"), [0, 0]),
+        ];
+        let text = says(&made(&claims, 0));
+        assert!(text.contains("not a square picture's model") || text.contains("impossible sizes"), "{text}");
+    }
+    let nothing = [first("[0,3,4,4]", [0, 0]), entry("fc_mu.weight", "F32", "[0,0]", [0, 0])];
+    assert_eq!(
+        says(&made(&nothing, 0)),
+        "impossible sizes: --size 0: must be a multiple of 16 between 16 and 4096, for example 16"
+    );
+    let integers = header.replacen("\"F32\"", "\"I32\"", 1);
+    assert!(says(&file(&integers, &data, None)).ends_with(" is I32; F32, F16, BF16 and F64 are read"));
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    assert!(says(&file(&deep, &data, None)).contains("safetensors file (invalid JSON in header"));
+}
+
+/// What a file calls its tensors and types reaches the terminal through error messages.
+#[test]
+fn words_of_a_file_have_no_power_over_the_terminal() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("x.safetensors");
+    let (header, data) = model(folder.path());
+    let end = data.len() as u64;
+    let further = [
+        entry("\\u001b[2J", "F32", "[0]", [end, end]),
+        entry("\\u001b[2J", "I32", "[0]", [end, end]),
+        entry("\\u001b[2J", "F32", "[1]", [2, 6]),
+        entry("more", "\\u001b[2J", "[0]", [end, end]),
+    ];
+    for one in further {
+        std::fs::write(&path, file(&header.replacen('{', &format!("{{{one},"), 1), &data, None))
+            .expect("file");
+        let text = read_model(&path).expect_err("a refusal").to_string();
+        assert!(text.contains("\\u{1b}[2J") && !text.contains('\u{1b}'), "{text:?}");
+    }
+}
