@@ -35,8 +35,8 @@ pub enum Command {
     Encode(EncodeArgs),
     /// Latents to pictures
     Decode(DecodeArgs),
-    /// List the adapters, and which one would be taken
-    Adapters(AdapterArgs),
+    /// List the adapters, what they can do, and which one would be taken: for a bug report
+    Adapters(ListArgs),
     /// Run every kernel against its CPU twin on the adapter in use: a table for a bug report
     Selftest(SelftestArgs),
     /// Print every dispatch of a training step, with its cost, and the memory it takes; runs nothing
@@ -423,6 +423,15 @@ pub struct VerifyArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct SelftestArgs {
     /// Print every case, not only each kernel's worst
     #[arg(long, short)]
@@ -430,6 +439,9 @@ pub struct SelftestArgs {
     /// Add the sizes that take a software adapter seconds each
     #[arg(long)]
     pub large: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub adapter: AdapterArgs,
 }

@@ -3,40 +3,124 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::gpu::{Adapter, adapter};
+use serde_json::{Value, json};
+use wgvae::gpu::{Adapter, Choice, adapter};
+use wgvae::ops::variant::Variant;
 
+use super::about;
 use super::screen::bytes;
-use crate::cli::AdapterArgs;
+use crate::cli::ListArgs;
 
-pub fn run(args: &AdapterArgs) -> Result<ExitCode> {
-    let taken = super::choose(args)?;
-    let all = Adapter::list(adapter::backends(args.backend.as_deref())?);
-    for (index, one) in all.iter().enumerate() {
-        let mark = if one.info == taken.info { "*" } else { " " };
-        println!("{mark} {index}  {}", one.describe());
-        let target = one.target();
-        println!(
-            "       binding {}, buffer {}, workgroup {} invocations and {} of memory",
-            bytes(target.binding_bytes),
-            bytes(target.buffer_bytes),
-            one.limits.max_compute_invocations_per_workgroup,
-            bytes(one.limits.max_compute_workgroup_storage_size.into()),
-        );
-        let (least, most) = (one.info.subgroup_min_size, one.info.subgroup_max_size);
-        let lanes = if least == most { least.to_string() } else { format!("{least} to {most}") };
-        let has = |feature, name| one.features.contains(feature).then_some(name);
-        let features: Vec<&str> = [
-            has(wgpu::Features::SUBGROUP, "subgroups"),
-            has(wgpu::Features::SHADER_F16, "f16"),
-            has(wgpu::Features::TIMESTAMP_QUERY, "timestamps"),
-            has(wgpu::Features::PIPELINE_CACHE, "pipeline cache"),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        println!("       subgroups of {lanes}; {}", features.join(", "));
-        println!("       vendor {:#06x}, device {:#06x}", one.info.vendor, one.info.device);
+/// The kinds of choice that are made by what an adapter is.
+const KINDS: [(&str, Choice); 3] = [
+    ("high-performance", Choice::HighPerformance),
+    ("low-power", Choice::LowPower),
+    ("software", Choice::Software),
+];
+
+pub fn run(args: &ListArgs) -> Result<ExitCode> {
+    let backends = adapter::backends(args.adapter.backend.as_deref())?;
+    let all = Adapter::list(backends);
+    let taken = Adapter::pick(&all, &super::choice(&args.adapter));
+    if args.json {
+        println!("{:#}", document(&all, taken));
+    } else {
+        print(&all, taken);
     }
-    println!("\n* is taken without --adapter, or with the flags given.");
+    // what there is has been said; a choice that names none of it is an error all the same
+    super::choose(&args.adapter)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn print(all: &[Adapter], taken: Option<usize>) {
+    println!("{}", about::version());
+    for (name, value) in about::environment() {
+        println!("environment: {name}={value}");
+    }
+    println!();
+    for (index, one) in all.iter().enumerate() {
+        println!("{} {index}  {}", if taken == Some(index) { "*" } else { " " }, one.describe());
+        let [limits, numbers] = limits(one);
+        println!("       {limits}\n       {numbers}");
+        println!("       {}", abilities(one));
+        println!("       vendor {:#06x}, device {:#06x}\n", one.info.vendor, one.info.device);
+    }
+    for (name, choice) in &KINDS {
+        let index = Adapter::pick(all, choice).map_or("none".into(), |index| index.to_string());
+        println!("--adapter {name:16} takes {index}");
+    }
+    if taken.is_some() {
+        println!("\n* is taken without --adapter, or with the flags given.");
+    }
+}
+
+fn limits(one: &Adapter) -> [String; 2] {
+    let l = &one.limits;
+    let largest = format!(
+        "binding {}, buffer {}, workgroup {} invocations and {} of memory",
+        bytes(l.max_storage_buffer_binding_size),
+        bytes(l.max_buffer_size),
+        l.max_compute_invocations_per_workgroup,
+        bytes(l.max_compute_workgroup_storage_size.into()),
+    );
+    let numbers = format!(
+        "{} storage buffers in a kernel, offsets in steps of {}",
+        l.max_storage_buffers_per_shader_stage, l.min_storage_buffer_offset_alignment
+    );
+    [largest, numbers]
+}
+
+/// Least and most lanes of a subgroup.
+fn lanes(one: &Adapter) -> [u32; 2] {
+    [one.info.subgroup_min_size, one.info.subgroup_max_size]
+}
+
+/// Whether products can be computed by lanes that hand each other rows.
+fn shares(one: &Adapter) -> bool {
+    Variant::shared(&one.target(), 1, 1).is_some()
+}
+
+fn abilities(one: &Adapter) -> String {
+    let [least, most] = lanes(one);
+    let lanes = if least == most { least.to_string() } else { format!("{least} to {most}") };
+    let yes = |there| if there { "yes" } else { "no" };
+    format!(
+        "training in f16: {}; timestamps: {}; pipeline cache: {}; subgroup variants: {} (subgroups of {lanes})",
+        yes(one.target().f16),
+        yes(one.has_timestamps()),
+        yes(one.features.contains(wgpu::Features::PIPELINE_CACHE)),
+        yes(shares(one)),
+    )
+}
+
+fn document(all: &[Adapter], taken: Option<usize>) -> Value {
+    let adapters: Vec<Value> = all.iter().enumerate().map(|(index, one)| one_of(index, one)).collect();
+    let would = KINDS.map(|(name, choice)| (name.to_owned(), json!(Adapter::pick(all, &choice))));
+    let mut document = about::json();
+    document["adapters"] = adapters.into();
+    document["taken"] = json!(taken);
+    document["taken_by_kind"] = Value::Object(would.into_iter().collect());
+    document
+}
+
+fn one_of(index: usize, one: &Adapter) -> Value {
+    let (info, l) = (&one.info, &one.limits);
+    let features: Vec<&str> = one.features.iter_names().map(|(name, _)| name).collect();
+    json!({
+        "index": index, "name": info.name, "describe": one.describe(), "type": format!("{:?}", info.device_type),
+        "backend": format!("{:?}", info.backend).to_lowercase(), "vendor": info.vendor, "device": info.device,
+        "driver": info.driver, "driver_info": info.driver_info, "software": one.is_software(),
+        "limits": {
+            "max_storage_buffer_binding_size": l.max_storage_buffer_binding_size,
+            "max_buffer_size": l.max_buffer_size,
+            "max_compute_invocations_per_workgroup": l.max_compute_invocations_per_workgroup,
+            "max_compute_workgroup_storage_size": l.max_compute_workgroup_storage_size,
+            "max_compute_workgroups_per_dimension": l.max_compute_workgroups_per_dimension,
+            "max_storage_buffers_per_shader_stage": l.max_storage_buffers_per_shader_stage,
+            "min_storage_buffer_offset_alignment": l.min_storage_buffer_offset_alignment,
+            "min_uniform_buffer_offset_alignment": l.min_uniform_buffer_offset_alignment,
+        },
+        "features": features, "subgroup_sizes": lanes(one), "f16": one.target().f16,
+        "timestamps": one.has_timestamps(), "subgroup_variants": shares(one),
+    })
 }

@@ -1,5 +1,6 @@
 //! One file per sub-command, thin: settings in, library calls, words out.
 
+mod about;
 mod adapters;
 mod bench;
 mod bench_data;
@@ -58,7 +59,10 @@ pub fn run(command: Command) -> Result<ExitCode> {
 
 /// The adapter that the flags name.
 fn choose(args: &AdapterArgs) -> Result<Adapter> {
-    let backends = adapter::backends(args.backend.as_deref())?;
-    let choice: Choice = args.adapter.as_deref().unwrap_or("high-performance").parse().unwrap_or_default();
-    Ok(Adapter::choose(&choice, backends)?)
+    Ok(Adapter::choose(&choice(args), adapter::backends(args.backend.as_deref())?)?)
+}
+
+/// How the flags name it.
+fn choice(args: &AdapterArgs) -> Choice {
+    args.adapter.as_deref().unwrap_or("high-performance").parse().unwrap_or_default()
 }

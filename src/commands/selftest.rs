@@ -5,68 +5,163 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
-use wgvae::ops::{cases, check};
+use serde_json::{Value, json};
+use wgvae::gpu::Adapter;
+use wgvae::ops::cases::{self, Case};
+use wgvae::ops::check::{self, Checked, Verdict};
 
+use super::about;
 use super::screen::Bar;
 use crate::cli::SelftestArgs;
 
-/// What is known of one kernel so far.
+/// Kernel, with "f16" where it reads or writes it, and form.
+type Key = (String, String);
+
+/// What is known of one form of a kernel.
 #[derive(Default)]
 struct Row {
     cases: usize,
     wrong: usize,
+    refused: usize,
     worst: f64,
-    seconds: f64,
+    device_ns: Option<u64>,
+    wall_seconds: f64,
+}
+
+impl Row {
+    fn verdict(&self) -> &'static str {
+        match (self.wrong, self.refused) {
+            (0, 0) => "ok",
+            (0, _) => "REFUSED",
+            _ => "WRONG",
+        }
+    }
+
+    fn add(&mut self, checked: &Checked) {
+        self.wrong += usize::from(!checked.verdicts.iter().all(Verdict::ok));
+        self.worst = checked.verdicts.iter().map(|verdict| verdict.share).fold(self.worst, f64::max);
+        self.device_ns = self.device_ns.or(Some(0)).zip(checked.device_ns).map(|(a, b)| a + b);
+    }
+}
+
+#[derive(Default)]
+struct Table {
+    rows: BTreeMap<Key, Row>,
+    /// every case that is not ok, in a line
+    problems: Vec<String>,
 }
 
 pub fn run(args: &SelftestArgs) -> Result<ExitCode> {
     let adapter = super::choose(&args.adapter)?;
-    println!("wgvae {} on {}", env!("CARGO_PKG_VERSION"), adapter.describe());
-    let mut rows: BTreeMap<&'static str, Row> = BTreeMap::new();
     let cases = cases::cases(&adapter.target(), args.large);
-    println!("{} cases; the first run on a machine compiles every kernel\n", cases.len());
-    let (bar, all) = (Bar::new("checking", false), cases.len());
+    if !args.json {
+        println!("{}\n{}", about::version(), adapter.describe());
+        println!("{} cases; the first run on a machine compiles every kernel\n", cases.len());
+    }
+    let began = Instant::now();
+    let table = check_all(&adapter, cases, args);
+    let seconds = began.elapsed().as_secs_f64();
+    if args.json {
+        println!("{:#}", document(&adapter, &table, args.large, seconds));
+    } else {
+        print(&table, adapter.has_timestamps(), seconds);
+    }
+    Ok(if table.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn check_all(adapter: &Adapter, cases: Vec<Case>, args: &SelftestArgs) -> Table {
+    let mut table = Table::default();
+    let (bar, all) = (Bar::new("checking", args.json), cases.len());
     for (done, case) in cases.into_iter().enumerate() {
         bar.set(done, all);
-        let began = Instant::now();
-        let (label, kernel) = (case.label.clone(), case.op.kernel().name);
-        let verdicts = match check::check(&adapter, case) {
-            Ok(verdicts) => verdicts,
-            Err(error) => {
-                // the table goes on: a report should have all of it
-                bar.say(&format!("REFUSED {label}: {error}"));
-                rows.entry(kernel).or_default().wrong += 1;
-                continue;
+        let half = if case.is_half() { " f16" } else { "" };
+        let key = (format!("{}{half}", case.op.kernel().name), case.form.clone());
+        let (began, label) = (Instant::now(), case.label.clone());
+        let result = check::check_timed(adapter, case);
+        let row = table.rows.entry(key).or_default();
+        row.cases += 1;
+        row.wall_seconds += began.elapsed().as_secs_f64();
+        match result {
+            Ok(checked) => {
+                row.add(&checked);
+                for verdict in &checked.verdicts {
+                    let line = describe(verdict);
+                    if !args.json && (args.verbose || !verdict.ok()) {
+                        bar.say(&line); // at once: a driver that crashes later takes the table with it
+                    }
+                    table.problems.extend((!verdict.ok()).then_some(line));
+                }
             }
-        };
-        let seconds = began.elapsed().as_secs_f64();
-        for verdict in verdicts {
-            let row = rows.entry(verdict.kernel).or_default();
-            row.cases += 1;
-            row.wrong += usize::from(!verdict.ok());
-            row.worst = row.worst.max(verdict.share);
-            row.seconds += seconds;
-            if args.verbose || !verdict.ok() {
-                let (index, got, want) = verdict.worst;
-                let word = if verdict.ok() { "ok" } else { "WRONG" };
-                let at = format!("element {index}: GPU {got}, twin {want}");
-                bar.say(&format!(
-                    "{word:6} {:60} {:8.3} of the tolerance, {at}",
-                    verdict.label, verdict.share
-                ));
+            // the table goes on: a report should have all of it
+            Err(error) => {
+                row.refused += 1;
+                let line = format!("REFUSED {label}: {error}");
+                if !args.json {
+                    bar.say(&line);
+                }
+                table.problems.push(line);
             }
         }
     }
     bar.clear();
-    println!("{:28} {:>6} {:>6} {:>22} {:>9}", "kernel", "cases", "wrong", "worst / tolerance", "seconds");
-    for (kernel, row) in &rows {
-        println!("{kernel:28} {:>6} {:>6} {:>22.3} {:>9.2}", row.cases, row.wrong, row.worst, row.seconds);
+    table
+}
+
+fn describe(verdict: &Verdict) -> String {
+    let (index, got, want) = verdict.worst;
+    let word = if verdict.ok() { "ok" } else { "WRONG" };
+    let Verdict { label, output, share, .. } = verdict;
+    format!("{word:6} {label:60} {share:8.3} of the tolerance, {output} {index}: GPU {got}, twin {want}")
+}
+
+/// Three digits, whatever the size.
+fn share(worst: f64) -> String {
+    if worst < 1000.0 { format!("{worst:.3}") } else { format!("{worst:.1e}") }
+}
+
+fn print(table: &Table, clock: bool, seconds: f64) {
+    let time = if clock { "GPU ms" } else { "wall ms" };
+    println!("{:23} {:42} {:>5} {:>8} {time:>8} verdict", "kernel", "form", "cases", "worst");
+    let mut last = "";
+    for ((kernel, form), row) in &table.rows {
+        let ms = row.device_ns.map_or(1e3 * row.wall_seconds, |ns| ns as f64 / 1e6);
+        let (cases, worst, verdict) = (row.cases, share(row.worst), row.verdict());
+        let name = if last == kernel { "" } else { kernel };
+        println!("{name:23} {form:42} {cases:5} {worst:>8} {ms:8.3} {verdict}");
+        last = kernel;
     }
-    let wrong: usize = rows.values().map(|row| row.wrong).sum();
-    if wrong > 0 {
-        println!("\n{wrong} outputs are WRONG: please report this table; do not train on this adapter.");
-        return Ok(ExitCode::FAILURE);
+    println!("\nworst: the largest error as a share of the tolerance; above 1 is wrong");
+    match clock {
+        true => println!("GPU ms: one run of every case by the device's clock; {seconds:.1} s in all"),
+        false => println!(
+            "wall ms: of every case with its compiling, for want of timestamps; {seconds:.1} s in all"
+        ),
     }
-    println!("\nevery kernel agrees with its CPU twin");
-    Ok(ExitCode::SUCCESS)
+    match table.problems.len() {
+        0 => println!("\nevery kernel agrees with its CPU twin"),
+        some => println!(
+            "\n{some} outputs are WRONG or REFUSED: please report all of this; do not train on this adapter."
+        ),
+    }
+}
+
+fn document(adapter: &Adapter, table: &Table, large: bool, seconds: f64) -> Value {
+    let rows: Vec<Value> = (table.rows.iter())
+        .map(|((kernel, form), row)| {
+            json!({
+                "kernel": kernel, "form": form, "cases": row.cases, "wrong": row.wrong, "refused": row.refused,
+                "worst": row.worst, "gpu_ms": row.device_ns.map(|ns| ns as f64 / 1e6),
+                "wall_seconds": row.wall_seconds, "verdict": row.verdict(),
+            })
+        })
+        .collect();
+    let mut document = about::json();
+    document["adapter"] = adapter.describe().into();
+    document["driver"] = about::driver(adapter).into();
+    document["large"] = large.into();
+    document["seconds"] = seconds.into();
+    document["rows"] = rows.into();
+    document["problems"] = json!(table.problems);
+    document["ok"] = table.problems.is_empty().into();
+    document
 }

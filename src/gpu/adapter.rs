@@ -196,14 +196,7 @@ impl Adapter {
                  otherwise install your GPU's Vulkan driver."
             )));
         }
-        let index = match choice {
-            Choice::Index(index) => (*index < all.len()).then_some(*index),
-            Choice::Name(part) => all.iter().position(|a| a.info.name.to_lowercase().contains(part)),
-            Choice::Software => all.iter().position(Self::is_software),
-            Choice::HighPerformance => best(&all, [DeviceType::DiscreteGpu, DeviceType::IntegratedGpu]),
-            Choice::LowPower => best(&all, [DeviceType::IntegratedGpu, DeviceType::DiscreteGpu]),
-        };
-        let Some(index) = index else {
+        let Some(index) = Self::pick(&all, choice) else {
             let list: Vec<String> =
                 all.iter().enumerate().map(|(i, a)| format!("  {i}  {}", a.describe())).collect();
             let asked = match choice {
@@ -214,6 +207,22 @@ impl Adapter {
             return Err(Error::Adapter(format!("no adapter {asked}; there are:\n{}", list.join("\n"))));
         };
         Ok(all.swap_remove(index))
+    }
+
+    /// Which of `all` it is that `choice` names, if any.
+    pub fn pick(all: &[Self], choice: &Choice) -> Option<usize> {
+        match choice {
+            Choice::Index(index) => (*index < all.len()).then_some(*index),
+            Choice::Name(part) => all.iter().position(|a| a.info.name.to_lowercase().contains(part)),
+            Choice::Software => all.iter().position(Self::is_software),
+            Choice::HighPerformance => best(all, [DeviceType::DiscreteGpu, DeviceType::IntegratedGpu]),
+            Choice::LowPower => best(all, [DeviceType::IntegratedGpu, DeviceType::DiscreteGpu]),
+        }
+    }
+
+    /// Whether kernels can be timed by the device's own clock.
+    pub fn has_timestamps(&self) -> bool {
+        self.features.contains(wgpu::Features::TIMESTAMP_QUERY)
     }
 
     /// Whether it runs on the CPU.

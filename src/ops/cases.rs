@@ -13,7 +13,7 @@ use super::picture::{Picture, Unpack};
 use super::reduce::{BiasGrad, SplitSum};
 use super::scaling::{CheckGradient, Rescale, Scaling};
 use super::sweep::Sweep;
-use super::tuning::SWEEPS;
+use super::tuning::{Form, SWEEPS};
 use super::variant::Variant;
 use super::worst::Worst;
 use crate::gpu::{Element, Op, Target};
@@ -22,6 +22,8 @@ use crate::gpu::{Element, Op, Target};
 pub struct Case {
     /// what is special about it
     pub label: String,
+    /// which form of the kernel, as [`Form::name`] calls it; empty where there is only one
+    pub form: String,
     /// the op
     pub op: Box<dyn Op>,
     /// whether it adds to what its output holds
@@ -43,6 +45,15 @@ impl Case {
         Self { scaling, ..self }
     }
 
+    fn in_form(self, form: Form) -> Self {
+        Self { form: form.name(), ..self }
+    }
+
+    /// Whether an operand is made of 16-bit floats.
+    pub fn is_half(&self) -> bool {
+        self.elements.contains(&Element::F16)
+    }
+
     /// What operand `at` is made of.
     pub fn element(&self, at: usize) -> Element {
         self.elements.get(at).copied().unwrap_or_default()
@@ -51,7 +62,8 @@ impl Case {
 
 fn case(label: impl Into<String>, op: impl Op) -> Case {
     let scaling = Scaling { exponent: 3, found: 0, good: 4, skipped: 2 };
-    Case { label: label.into(), op: Box::new(op), updates: false, elements: Vec::new(), scaling, flaw: None }
+    let (label, form, op) = (label.into(), String::new(), Box::new(op));
+    Case { label, form, op, updates: false, elements: Vec::new(), scaling, flaw: None }
 }
 
 fn update(label: impl Into<String>, op: impl Op) -> Case {
@@ -68,6 +80,7 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, produ
         let label = format!("{label} {}x{}x{}", size.m, size.n, size.k);
         for (turn, &variant) in variants.iter().enumerate() {
             let epilogue = [Epilogue::BiasRelu, Epilogue::Mask, Epilogue::Bias, Epilogue::None][index % 4];
+            let form = Form::Product { variant, splits: 1 }; // whole, split or added: the core is the same
             let name = format!("{label} {}", variant.name());
             let forms = [
                 case(&name, Gemm { product, variant, splits: 1, epilogue }),
@@ -82,10 +95,10 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, produ
                 continue; // an odd size, one of several tiles, and a real layer
             }
             if target.f16 && [1, 2].contains(&index) {
-                all.push(half(&name, product, variant, index + turn));
+                all.push(half(&name, product, variant, index + turn).in_form(form));
             }
             let chosen = forms.into_iter().enumerate().filter(|(at, _)| every || *at == (index + turn) % 3);
-            all.extend(chosen.map(|(_, case)| case));
+            all.extend(chosen.map(|(_, case)| case.in_form(form)));
         }
     }
 }
@@ -151,8 +164,9 @@ fn scaled(all: &mut Vec<Case>) {
         }
     }
     for scaling in [at(-2, 0), at(5, 0), at(4, 1)] {
-        let op = Adam::new(260, Sweep::default());
-        all.push(update(format!("adam {scaling:?}"), op).with(scaling));
+        let sweep = Sweep::default();
+        let form = Form::Sweep { threads: sweep.threads, each: sweep.each };
+        all.push(update(format!("adam {scaling:?}"), Adam::new(260, sweep)).with(scaling).in_form(form));
         all.push(case(format!("bce {scaling:?}"), Bce::new(3, 300, true)).with(scaling));
         let op = ReparameterizeBackward { rows: 3, latent: 10, quads: 3 };
         all.push(case(format!("reparameterize_backward {scaling:?}"), op).with(scaling));
@@ -224,7 +238,8 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
     for [threads, each] in SWEEPS {
         for len in [4, 8200] {
             let op = Adam::new(len, Sweep { threads, each });
-            all.push(update(format!("adam {len}, {threads} threads, {each} each"), op));
+            let case = update(format!("adam {len}, {threads} threads, {each} each"), op);
+            all.push(case.in_form(Form::Sweep { threads, each }));
         }
     }
     for quads in [1, 65, 1000] {

@@ -9,7 +9,9 @@ use super::cases::Case;
 use super::step::{Step, Stream};
 use crate::error::Result;
 use crate::gpu::kernel::Access;
-use crate::gpu::{Adapter, Element, GpuRunner, Op, Plan, ProgramId, Runner, Shape, Tensor, TwinRunner};
+use crate::gpu::{
+    Adapter, Clock, Element, GpuRunner, Op, Plan, ProgramId, Runner, Shape, Tensor, TwinRunner,
+};
 
 /// How far two results may lie apart: `|a - b| <= abs + rel * |b|` for every element; NaN is never equal.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -206,11 +208,51 @@ fn comparable(name: &str, shape: Shape, values: &[f32], split: bool) -> Vec<f32>
     (0..len).map(|i| (0..parts).map(|p| f64::from(values[p * len + i])).sum::<f64>() as f32).collect()
 }
 
+/// What came of one case.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// One for every output.
+    pub verdicts: Vec<Verdict>,
+    /// Nanoseconds that the device took by its own clock, where it has one.
+    pub device_ns: Option<u64>,
+}
+
 /// Runs `case` on `adapter` and on its twin.
 ///
 /// # Errors
 /// If the device refuses the kernel.
 pub fn check(adapter: &Adapter, case: Case) -> Result<Vec<Verdict>> {
+    let (mut runner, expected) = expect(case, |plan| GpuRunner::new(adapter, plan))?;
+    expected.judge(&mut runner)
+}
+
+/// The same, and once more for the time that it takes.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_timed(adapter: &Adapter, case: Case) -> Result<Checked> {
+    let (mut runner, expected) = expect(case, |plan| GpuRunner::timed(adapter, plan))?;
+    let verdicts = expected.judge(&mut runner)?;
+    // the first run sets up buffers and takes longer, so it is the second that is timed
+    runner.profile(true)?;
+    runner.run(&[expected.bench.program])?;
+    let timings = runner.timings()?;
+    let device_ns = (timings.clock == Clock::Device).then(|| timings.busy_ns());
+    Ok(Checked { verdicts, device_ns })
+}
+
+/// What a device should give for one case.
+struct Expected {
+    label: String,
+    kernel: &'static str,
+    bench: Bench,
+    split: bool,
+    allowed: Vec<Tolerance>,
+    want: Vec<Vec<f32>>,
+}
+
+/// Runs `case` on its twin, and opens a runner of its plan.
+fn expect<R>(case: Case, open: impl FnOnce(Plan) -> Result<R>) -> Result<(R, Expected)> {
     let label = case.label.clone();
     let split = case.op.constants().contains(&("SPLITS", 3.into()));
     let b = bench(case);
@@ -223,18 +265,25 @@ pub fn check(adapter: &Adapter, case: Case) -> Result<Vec<Verdict>> {
         .collect();
     let Bench { plan, program, operands, words, outputs } = b;
     let mut twin = TwinRunner::new(plan);
-    let b = Bench { plan: Plan::new(), program, operands, words, outputs };
-    let want = run(&mut twin, &b)?;
-    let got = run(&mut GpuRunner::new(adapter, twin.into_plan())?, &b)?;
-    let mut verdicts = Vec::new();
-    for (((output, tensor), allowed), (got, want)) in
-        b.outputs.iter().zip(allowed).zip(got.into_iter().zip(want))
-    {
-        let got = comparable(output, tensor.shape, &got, split);
-        let want = comparable(output, tensor.shape, &want, split);
-        let (index, share) = allowed.worst(&got, &want);
-        let worst = (index, got[index], want[index]);
-        verdicts.push(Verdict { label: label.clone(), kernel, output: output.clone(), share, worst });
+    let bench = Bench { plan: Plan::new(), program, operands, words, outputs };
+    let want = run(&mut twin, &bench)?;
+    Ok((open(twin.into_plan())?, Expected { label, kernel, bench, split, allowed, want }))
+}
+
+impl Expected {
+    fn judge(&self, runner: &mut dyn Runner) -> Result<Vec<Verdict>> {
+        let got = run(runner, &self.bench)?;
+        let mut verdicts = Vec::new();
+        for (((output, tensor), allowed), (got, want)) in
+            self.bench.outputs.iter().zip(&self.allowed).zip(got.iter().zip(&self.want))
+        {
+            let got = comparable(output, tensor.shape, got, self.split);
+            let want = comparable(output, tensor.shape, want, self.split);
+            let (index, share) = allowed.worst(&got, &want);
+            let worst = (index, got[index], want[index]);
+            let (label, kernel, output) = (self.label.clone(), self.kernel, output.clone());
+            verdicts.push(Verdict { label, kernel, output, share, worst });
+        }
+        Ok(verdicts)
     }
-    Ok(verdicts)
 }
