@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::pth;
 use crate::config::ModelConfig;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable_text};
 use crate::model::{Named, Weights};
 
 /// Largest file that is read into memory: more than 32-bit indices could make a model of.
@@ -53,11 +53,13 @@ type Found = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 /// The tensors of a safetensors file.
 fn safetensors(path: &Path, bytes: &[u8]) -> Result<Found> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| {
+        let e = printable_text(&e.to_string());
         let reason = format!("not a whole safetensors file ({e}); it may be truncated or of another kind");
         Error::model(path, reason)
     })?;
     let one = |(name, view): (String, TensorView<'_>)| {
         let values = floats(&view).ok_or_else(|| {
+            let name = printable_text(&name);
             let reason = format!("{name} is {:?}; F32, F16, BF16 and F64 are read", view.dtype());
             Error::model(path, reason)
         })?;
@@ -96,7 +98,7 @@ fn take(path: &Path, found: &mut Found, prefix: &str, config: &ModelConfig) -> R
 /// A tensor that is left over belongs to a layer that we do not have: the model would compute something else.
 fn nothing_else(path: &Path, found: &Found) -> Result<()> {
     found.first_key_value().map_or(Ok(()), |(name, (shape, _))| {
-        let name = crate::error::printable_text(name);
+        let name = printable_text(name);
         Err(Error::model(
             path,
             format!("has a tensor {name} {shape:?} that this kind of model does not have"),

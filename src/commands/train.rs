@@ -28,6 +28,11 @@ const STOPPED: u8 = 130;
 pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let mut asked = settings::merge(args.config.as_deref(), args.settings)?;
     asked.data = args.data.or(asked.data);
+    if let Some(data) = asked.data.as_ref().filter(|path| path.to_str().is_none()) {
+        // config.toml is text, and a run must be able to find its pictures again
+        let reason = "the folder's name is not UTF-8; rename it, or give it by a link with a plain name";
+        return Err(Error::data(data, reason).into());
+    }
     if asked.checkpoint_every == Some(0) || asked.keep == Some(0) {
         return Err(Error::Usage("--checkpoint-every and --keep: must be at least 1".into()).into());
     }
