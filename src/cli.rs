@@ -35,6 +35,10 @@ pub enum Command {
     Encode(EncodeArgs),
     /// Latents to pictures
     Decode(DecodeArgs),
+    /// Fit a density to the latents of real pictures: sampling from it gives better pictures than N(0, I)
+    FitPrior(FitPriorArgs),
+    /// Measure a model on held-out pictures: losses, bounds, reconstructions, latents, samples
+    Evaluate(EvaluateArgs),
     /// List the adapters, what they can do, and which one would be taken: for a bug report
     Adapters(ListArgs),
     /// Run every kernel against its CPU twin on the adapter in use: a table for a bug report
@@ -285,6 +289,9 @@ pub struct SampleArgs {
     /// Picture i depends on the seed and i alone
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Where to draw from: normal (N(0, I)), fitted (what fit-prior left beside the model), or a prior's file
+    #[arg(long, default_value = "normal", value_name = "PRIOR")]
+    pub prior: String,
     /// Standard deviation of the draws: below 1 plainer, above 1 wilder
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     pub temperature: f32,
@@ -383,6 +390,45 @@ pub struct EncodeArgs {
     /// The file: .safetensors (mu, logvar, names and classes), .csv (the same) or .npy (mu)
     #[arg(long, short, default_value = "latents.safetensors")]
     pub out: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct FitPriorArgs {
+    #[command(flatten)]
+    pub trained: TrainedArgs,
+    /// Pictures, or folders of them: best those that the model was trained on
+    #[arg(required = true, value_name = "DATA")]
+    pub images: Vec<PathBuf>,
+    /// Numbers of Gaussians to try; held-out pictures decide
+    #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,16,32")]
+    pub components: Vec<usize>,
+    /// Of the draws and the starts
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// The prior's file [default: prior.safetensors in the run or checkpoint, or beside the file]
+    #[arg(long, short)]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct EvaluateArgs {
+    #[command(flatten)]
+    pub trained: TrainedArgs,
+    /// Pictures, or folders of them, that the model was not trained on
+    #[arg(required = true, value_name = "DATA")]
+    pub images: Vec<PathBuf>,
+    /// Draws of the importance-weighted bound
+    #[arg(long, default_value_t = 16, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub iwae: u32,
+    /// Samples drawn for the distance to the pictures [default: as many as pictures, at least 200]
+    #[arg(long)]
+    pub samples: Option<u32>,
+    /// Of all draws
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Clone, Args)]

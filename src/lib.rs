@@ -11,7 +11,9 @@
 //! - [`tune`]: which form of each op is fastest on an adapter, measured, checked and kept.
 //! - [`model`]: the network as a list of dispatches forward and backward, and [`model::Vae`] around it.
 //! - [`data`]: pictures from a folder or from the built-in landscapes, decoded, shuffled, handed out in batches.
+//! - [`evaluate`]: how good a model is on held-out pictures.
 //! - [`generate`]: pictures to latents and back, ways between pictures.
+//! - [`prior`]: densities fitted to latents. [`metrics`]: statistics of pictures and latents. Both are plain numerics.
 //! - [`train`]: the loop, its metrics, pictures and checkpoints.
 //!
 //! # Example
@@ -46,9 +48,12 @@ pub mod config;
 pub mod data;
 pub mod element;
 pub mod error;
+pub mod evaluate;
 pub mod generate;
 pub mod gpu;
+pub mod metrics;
 pub mod model;
 pub mod ops;
+pub mod prior;
 pub mod train;
 pub mod tune;

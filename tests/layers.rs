@@ -9,7 +9,8 @@ const ORDER: &[&[&str]] = &[
     &["main", "lib"],
     &["commands"],
     &["cli"],
-    &["train", "generate", "evaluate"],
+    &["train", "evaluate"],
+    &["generate"],
     &["checkpoint", "report"],
     &["model"],
     &["tune"],
@@ -17,7 +18,7 @@ const ORDER: &[&[&str]] = &[
     &["gpu"],
     &["config"],
     &["data"],
-    &["error", "element"],
+    &["error", "element", "prior", "metrics"],
 ];
 
 /// Macros that stand at the crate's root, and the module that they belong to.

@@ -9,6 +9,8 @@ mod convert;
 mod data;
 mod decode;
 mod encode;
+mod evaluate;
+mod fit_prior;
 mod interpolate;
 mod plan;
 mod profile;
@@ -51,6 +53,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Traverse(args) => traverse::run(&args),
         Command::Encode(args) => encode::run(&args),
         Command::Decode(args) => decode::run(&args),
+        Command::FitPrior(args) => fit_prior::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Data { command } => data::run(command),

@@ -1,12 +1,13 @@
 //! `wgvae sample`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, Model};
 use wgvae::data;
 use wgvae::error::Error;
+use wgvae::generate::fitted;
 use wgvae::model::{Build, Place, Vae};
 
 use super::screen::shown;
@@ -27,6 +28,11 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         );
     }
     let Model { config, weights, .. } = checkpoint::open(&args.model)?;
+    let prior = match args.prior.as_str() {
+        "normal" => None,
+        "fitted" => Some(fitted::find(&args.model, None, &weights)?),
+        path => Some(fitted::find(&args.model, Some(Path::new(path)), &weights)?),
+    };
     let columns = f64::from(args.count).sqrt().ceil() as u32;
     if !args.separate && columns * config.size > MAX_SIDE {
         let count = args.count;
@@ -39,7 +45,10 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     let build = Build::inference(config, args.count.min(BATCH));
     let mut vae = Vae::empty(Place::Gpu(&adapter), build)?;
     vae.load(&weights)?;
-    let pictures = vae.sample(args.count, args.seed, args.temperature)?;
+    let pictures = match prior {
+        None => vae.sample(args.count, args.seed, args.temperature)?,
+        Some(prior) => vae.decode_rgba(&prior.draw(args.count, args.seed, args.temperature))?,
+    };
     let pictures: Vec<Vec<u8>> = pictures.iter().map(|picture| data::rgb_of(picture)).collect();
     let name = format!("sample_seed_{}", args.seed);
     if args.separate {

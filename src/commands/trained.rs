@@ -6,10 +6,10 @@ use anyhow::Result;
 use wgvae::checkpoint::{self, Model};
 use wgvae::data::{self, Resize, Skipped};
 use wgvae::error::Error;
-use wgvae::generate::{self, Input};
+use wgvae::generate::{self, Encoded, Input};
 use wgvae::model::{Build, Place, Vae};
 
-use super::screen::shown;
+use super::screen::{Bar, shown};
 use super::settings;
 use crate::cli::{AdapterArgs, TrainSettings, TrainedArgs};
 
@@ -53,6 +53,18 @@ pub(super) fn name(skipped: &[Skipped]) {
     if skipped.len() > NAMED {
         eprintln!("and {} more", skipped.len() - NAMED);
     }
+}
+
+/// Latents of the pictures that `images` mean, with a bar; what cannot be read is named.
+pub(super) fn encode(vae: &mut Vae, args: &TrainedArgs, images: &[PathBuf]) -> Result<Encoded> {
+    let inputs = gather(images)?;
+    let resize = resize(args)?;
+    let bar = Bar::new("encoding", false);
+    let encoded = generate::encode(vae, &inputs, resize, &mut |done| bar.set(done, inputs.len()));
+    bar.clear();
+    let (encoded, skipped) = encoded?;
+    name(&skipped);
+    Ok(encoded)
 }
 
 /// One picture at the model's size, and the mean of its latents.

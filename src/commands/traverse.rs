@@ -4,10 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::error::Error;
-use wgvae::generate::{self, Encoded};
+use wgvae::generate;
 use wgvae::model::Vae;
 
-use super::screen::Bar;
 use super::trained;
 use crate::cli::TraverseArgs;
 
@@ -59,13 +58,5 @@ fn divergences(args: &TraverseArgs, vae: &mut Vae) -> Result<Vec<f64>> {
         let message = "which dimensions the model uses shows on pictures: give an IMAGE, or --data FOLDER";
         return Err(Error::Usage(message.into()).into());
     }
-    let inputs = trained::gather(&paths)?;
-    let resize = trained::resize(&args.trained)?;
-    let bar = Bar::new("encoding", false);
-    let encoded: Result<(Encoded, _), Error> =
-        generate::encode(vae, &inputs, resize, &mut |done| bar.set(done, inputs.len()));
-    bar.clear();
-    let (encoded, skipped) = encoded?;
-    trained::name(&skipped);
-    Ok(encoded.kl())
+    Ok(trained::encode(vae, &args.trained, &paths)?.kl())
 }

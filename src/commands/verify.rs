@@ -105,10 +105,10 @@ fn compare(
     let verdict = verdict?;
     let numbers = count(verdict.compared);
     if verdict.different.is_empty() {
-        println!("{} steps computed again: all {numbers} numbers have the same bits", verdict.steps);
+        println!("computed {} step(s) again: all {numbers} numbers have the same bits", verdict.steps);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} steps computed again, and of {numbers} numbers some DIFFER:", verdict.steps);
+    println!("computed {} step(s) again, and of {numbers} numbers some DIFFER:", verdict.steps);
     for (name, differs) in &verdict.different {
         println!("  {name}: {}", count(*differs));
     }

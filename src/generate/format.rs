@@ -22,6 +22,14 @@ fn kind(path: &Path) -> Result<&'static str> {
     })
 }
 
+/// An error if latents cannot be written under such a name: better before an hour of encoding than after it.
+///
+/// # Errors
+/// [`Error::Usage`] naming the extensions that are known.
+pub fn known(path: &Path) -> Result<()> {
+    kind(path).map(|_| ())
+}
+
 /// Writes latents in the format that the extension says. `.npy` holds the means alone, `[N, Z]`.
 ///
 /// # Errors

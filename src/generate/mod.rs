@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of the terminal; pictures are streamed, so that a folder may be of any length.
 
+pub mod fitted;
 mod format;
 mod walk;
 
@@ -9,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-pub use format::{read_latents, write_latents};
+pub use fitted::Fitted;
+pub use format::{known, read_latents, write_latents};
 pub use walk::{Way, between, shuttle};
 
 use crate::data::{self, Resize, Skipped};

@@ -6,6 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::cases::Case;
+use super::normal::normal;
 use super::step::{Step, Stream};
 use crate::error::Result;
 use crate::gpu::kernel::Access;
@@ -119,15 +120,10 @@ fn fill(name: &str, shape: Shape, poison: bool, rows: u32, rng: &mut ChaCha8Rng)
         _ if poison => f32::NAN.to_bits(),
         "rgba" => rng.random(),
         "which" => rng.random_range(0..9), // some are out of range
-        "moment2" => normal(rng).abs().to_bits(),
-        _ => normal(rng).to_bits(),
+        "moment2" => (normal(rng) as f32).abs().to_bits(),
+        _ => (normal(rng) as f32).to_bits(),
     };
     (0..shape.len()).map(|_| word(rng)).collect()
-}
-
-fn normal(rng: &mut ChaCha8Rng) -> f32 {
-    let (u, v): (f64, f64) = (rng.random(), rng.random());
-    ((-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
 }
 
 /// A plan of one dispatch, and what to write into its operands.

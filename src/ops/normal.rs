@@ -1,5 +1,7 @@
 //! Standard normals from a counter: Philox4x32-10 and Box-Muller.
 
+use rand::{Rng, RngExt};
+
 use super::step::Step;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
@@ -28,6 +30,13 @@ fn box_muller(a: u32, b: u32) -> [f64; 2] {
     let angle = std::f64::consts::TAU * f64::from(b >> 8) * 2f64.powi(-24);
     let radius = (-2.0 * u.ln()).sqrt();
     [radius * angle.cos(), radius * angle.sin()]
+}
+
+/// A standard normal of the host's, for tests and evaluations.
+/// Source: Box and Muller, "A note on the generation of random normal deviates", 1958.
+pub fn normal(rng: &mut impl Rng) -> f64 {
+    let (u, v): (f64, f64) = (rng.random(), rng.random());
+    (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
 }
 
 params! {

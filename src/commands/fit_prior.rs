@@ -1,0 +1,47 @@
+//! `wgvae fit-prior`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use wgvae::checkpoint::{self, Model};
+use wgvae::error::Error;
+use wgvae::generate::{Fitted, fitted};
+use wgvae::model::Latents;
+use wgvae::prior::{self, Candidate, Settings};
+
+use super::screen::shown;
+use super::trained;
+use crate::cli::FitPriorArgs;
+
+pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
+    let Model { weights, .. } = checkpoint::open(&args.trained.model)?;
+    let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
+    let encoded = trained::encode(&mut vae, &args.trained, &args.images)?;
+    // one draw for each picture: two of one picture, one fitted to and one held out, would favour many components
+    let latents = Latents { mu: encoded.mu.clone(), logvar: encoded.logvar.clone() };
+    let rows = vae.reparameterize(&latents, args.seed, 0)?;
+    let settings = Settings { components: args.components.clone(), seed: args.seed, ..Settings::default() };
+    println!("{} latents of {} dimensions; held-out nats per latent:", encoded.len(), encoded.dims);
+    let fit = prior::fit(&rows, encoded.dims, &settings, &mut |candidate| println!("  {}", line(candidate)));
+    let fit = fit.map_err(Error::Usage)?;
+    println!("  N(0, I): {:.2}", fit.standard_normal);
+    println!("taken: {}", line(&fit.candidates[fit.chosen]));
+    let path = args.out.clone().unwrap_or_else(|| fitted::place(&args.trained.model));
+    let fitted = Fitted { mixture: fit.prior, kl: encoded.kl(), model: fitted::digest(&weights) };
+    fitted.write(&path)?;
+    println!(
+        "wrote {}; use it with: wgvae sample {} --prior fitted",
+        shown(&path),
+        shown(&args.trained.model)
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(candidate: &Candidate) -> String {
+    let Candidate { components, held_out, refused, .. } = candidate;
+    let gaussians = if *components == 1 { "one Gaussian".into() } else { format!("{components} Gaussians") };
+    match (held_out, refused) {
+        (Some(nats), _) => format!("{gaussians}: {nats:.2}"),
+        (None, reason) => format!("{gaussians}: left out, {}", reason.as_deref().unwrap_or("not fitted")),
+    }
+}

@@ -1,0 +1,219 @@
+//! How good a model is, measured on pictures that it was not trained on.
+//!
+//! Likelihoods are in nats per picture, of the continuous Bernoulli's form that the reference trains with: the
+//! cross-entropy of values in 0..=1, not normalised, so they compare with losses and not with other densities.
+
+mod report;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+pub use report::{Distances, Evaluation};
+
+use crate::data::{self, Resize, Skipped};
+use crate::error::{Error, Result};
+use crate::generate::{self, Encoded, Fitted, Input};
+use crate::metrics::{self, Fidelity, Slicing};
+use crate::model::Vae;
+use crate::ops::normal::normal;
+
+/// Patches of each picture in the distance on the pyramid.
+const PATCHES: usize = 64;
+/// Splits of the real pictures whose distances are the noise floor.
+const SPLITS: usize = 4;
+/// What the logarithm of a probability is bounded by, as PyTorch's cross-entropy does it.
+const LEAST_LOG: f64 = -100.0;
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// how pictures become square
+    pub resize: Resize,
+    /// draws of the importance-weighted bound
+    pub draws: u32,
+    /// samples for the distance; `None` takes as many as pictures, at least 200
+    pub samples: Option<u32>,
+    /// of all draws
+    pub seed: u64,
+}
+
+fn floats(rgb: &[u8]) -> Vec<f32> {
+    rgb.iter().map(|&byte| f32::from(byte) / 255.0).collect()
+}
+
+/// Evaluates the model on `inputs`; `fitted` is measured beside N(0, I) where there is one. `progress` hears what is
+/// being done, how much of it, and of how much.
+///
+/// # Errors
+/// If the device is lost, no picture can be read, or a statistic cannot be had of such pictures.
+pub fn evaluate(
+    vae: &mut Vae,
+    inputs: &[Input],
+    fitted: Option<&Fitted>,
+    settings: &Settings,
+    progress: &mut dyn FnMut(&'static str, usize, usize),
+) -> Result<(Evaluation, Vec<Skipped>)> {
+    let all = inputs.len();
+    let encoding = &mut |done| progress("encoding", done, all);
+    let (encoded, skipped) = generate::encode(vae, inputs, settings.resize, encoding)?;
+    let size = vae.config().size as usize;
+    let mut fidelity: Vec<Fidelity> = Vec::new();
+    let mut bounds = Bounds::default();
+    let mut originals: Vec<Vec<f32>> = Vec::new();
+    generate::stream(vae, inputs, settings.resize, |vae, chunk| {
+        let pictures: Vec<Vec<f32>> = chunk.rgb.iter().map(|rgb| floats(rgb)).collect();
+        let first = originals.len();
+        let rows = first * encoded.dims..(first + pictures.len()) * encoded.dims;
+        let recon = vae.decode(&encoded.mu[rows])?;
+        let recon: Vec<&[f32]> = recon.chunks(3 * size * size).collect();
+        let real: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
+        fidelity.extend(metrics::compare(&real, &recon, size).map_err(refused)?);
+        bounds.add(vae, &encoded, &pictures, first, settings)?;
+        originals.extend(pictures);
+        progress("reconstructing", originals.len(), all);
+        Ok(())
+    })?;
+    let kl = encoded.kl();
+    let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
+    let variances: Vec<f64> = encoded.logvar.iter().map(|&v| f64::from(v).exp()).collect();
+    let mean = |of: fn(&Fidelity) -> f64| fidelity.iter().map(of).sum::<f64>() / fidelity.len() as f64;
+    let total = kl.iter().sum::<f64>();
+    let mut distance = |prior| distances(vae, prior, &originals, settings, &mut *progress);
+    let normal = distance(None)?;
+    let fitted = fitted.map(|fitted| distance(Some(fitted))).transpose()?;
+    Ok((
+        Evaluation {
+            pictures: originals.len(),
+            bce: bounds.bce(),
+            kl: total,
+            elbo: -bounds.bce() - total,
+            iwae: bounds.iwae(),
+            draws: settings.draws,
+            mse: mean(|f| f.mse),
+            psnr: mean(|f| f.psnr),
+            ssim: mean(|f| f.ssim),
+            ms_ssim: mean(|f| f.ms_ssim),
+            active_units: metrics::active_units(&wide(&encoded.mu), encoded.dims).map_err(refused)?,
+            dims: encoded.dims,
+            mismatch: metrics::aggregate_mismatch(&wide(&encoded.mu), &variances, encoded.dims)
+                .map_err(refused)?
+                .kl,
+            kl_per_dimension: kl,
+            floor: floor(&originals, size, settings)?,
+            normal,
+            fitted,
+        },
+        skipped,
+    ))
+}
+
+fn refused(reason: metrics::Refused) -> Error {
+    Error::Usage(format!("these pictures have no such measure: {}", String::from(reason)))
+}
+
+/// Cross-entropies and log weights of draws from q(z|x).
+#[derive(Default)]
+struct Bounds {
+    pictures: usize,
+    bce: f64,
+    iwae: f64,
+}
+
+impl Bounds {
+    /// `ln p(x|z) + ln p(z) - ln q(z|x)` for each picture's draws, decoded together.
+    fn add(
+        &mut self,
+        vae: &mut Vae,
+        encoded: &Encoded,
+        pictures: &[Vec<f32>],
+        first: usize,
+        settings: &Settings,
+    ) -> Result<()> {
+        let (dims, draws) = (encoded.dims, settings.draws as usize);
+        for (at, picture) in pictures.iter().enumerate() {
+            let row = (first + at) * dims..(first + at + 1) * dims;
+            let mut stream = ChaCha8Rng::seed_from_u64(settings.seed);
+            stream.set_stream((first + at) as u64);
+            let (mut z, mut weights) = (Vec::with_capacity(draws * dims), vec![0.0; draws]);
+            for weight in &mut weights {
+                for (&mu, &logvar) in encoded.mu[row.clone()].iter().zip(&encoded.logvar[row.clone()]) {
+                    let (mu, logvar) = (f64::from(mu), f64::from(logvar));
+                    let eps = normal(&mut stream);
+                    let drawn = mu + eps * (0.5 * logvar).exp();
+                    // the two normalisations of 2 pi cancel
+                    *weight += 0.5 * (eps * eps + logvar - drawn * drawn);
+                    z.push(drawn as f32);
+                }
+            }
+            let recon = vae.decode(&z)?;
+            let mut bce = 0.0;
+            for (weight, recon) in weights.iter_mut().zip(recon.chunks(picture.len())) {
+                let nats = cross_entropy(picture, recon);
+                *weight -= nats;
+                bce += nats;
+            }
+            self.bce += bce / draws as f64;
+            self.iwae += metrics::iwae_bound(&weights).map_err(refused)?;
+            self.pictures += 1;
+        }
+        Ok(())
+    }
+
+    fn bce(&self) -> f64 {
+        self.bce / self.pictures.max(1) as f64
+    }
+
+    fn iwae(&self) -> f64 {
+        self.iwae / self.pictures.max(1) as f64
+    }
+}
+
+/// `-sum x ln r + (1 - x) ln(1 - r)`, in nats.
+fn cross_entropy(x: &[f32], recon: &[f32]) -> f64 {
+    let term = |(&x, &r): (&f32, &f32)| {
+        let (x, r) = (f64::from(x), f64::from(r));
+        -(x * r.ln().max(LEAST_LOG) + (1.0 - x) * (1.0 - r).ln().max(LEAST_LOG))
+    };
+    x.iter().zip(recon).map(term).sum()
+}
+
+/// Both distances between two sets of pictures: whole, and as patches of their pyramids, the mean of its levels.
+fn between(a: &[&[f32]], b: &[&[f32]], size: usize, seed: u64) -> metrics::Result<Vec<f64>> {
+    let slicing = Slicing { seed, ..Slicing::default() };
+    let levels = metrics::patch_distances(a, b, size, PATCHES, slicing)?;
+    let pyramid = levels.iter().sum::<f64>() / levels.len() as f64;
+    Ok(vec![metrics::sliced_wasserstein(a, b, slicing)?, pyramid])
+}
+
+fn distances(
+    vae: &mut Vae,
+    prior: Option<&Fitted>,
+    real: &[Vec<f32>],
+    settings: &Settings,
+    progress: &mut dyn FnMut(&'static str, usize, usize),
+) -> Result<Distances> {
+    let count = settings.samples.unwrap_or_else(|| (real.len() as u32).max(200));
+    progress("sampling", 0, 1);
+    let pictures = match prior {
+        None => vae.sample(count, settings.seed, 1.0)?,
+        Some(prior) => vae.decode_rgba(&prior.draw(count, settings.seed, 1.0))?,
+    };
+    let samples: Vec<Vec<f32>> = pictures.iter().map(|picture| floats(&data::rgb_of(picture))).collect();
+    let real: Vec<&[f32]> = real.iter().map(Vec::as_slice).collect();
+    let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
+    let size = vae.config().size as usize;
+    let both = between(&real, &samples, size, settings.seed).map_err(refused)?;
+    progress("sampling", 1, 1);
+    Ok(Distances { pixels: both[0], pyramid: both[1] })
+}
+
+/// What the distance between two halves of the real pictures is: less cannot be told from noise.
+fn floor(real: &[Vec<f32>], size: usize, settings: &Settings) -> Result<Option<Distances>> {
+    if real.len() < 4 {
+        return Ok(None);
+    }
+    let real: Vec<&[f32]> = real.iter().map(Vec::as_slice).collect();
+    let distance = |a: &[&[f32]], b: &[&[f32]]| between(a, b, size, settings.seed);
+    let both = metrics::noise_floor(&real, SPLITS, settings.seed, distance).map_err(refused)?;
+    Ok(Some(Distances { pixels: both[0], pyramid: both[1] }))
+}

@@ -1,0 +1,91 @@
+//! What an evaluation found, as a table and as JSON.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Sliced Wasserstein distances between two sets of pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Distances {
+    /// on whole pictures, each one vector of values in 0..=1
+    pub pixels: f64,
+    /// on normalised 7 x 7 patches of the Laplacian pyramid, the mean of its levels
+    pub pyramid: f64,
+}
+
+/// The measures of a model on a set of pictures; means over the pictures where not said otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// how many
+    pub pictures: usize,
+    /// cross-entropy of draws, nats per picture
+    pub bce: f64,
+    /// divergence from N(0, I), nats per picture
+    pub kl: f64,
+    /// `-(bce + kl)`: the bound that beta 1 trains
+    pub elbo: f64,
+    /// the importance-weighted bound, never below the other but for noise
+    pub iwae: f64,
+    /// its draws
+    pub draws: u32,
+    /// of reconstructions from the means
+    pub mse: f64,
+    /// likewise, in dB
+    pub psnr: f64,
+    /// likewise
+    pub ssim: f64,
+    /// likewise
+    pub ms_ssim: f64,
+    /// dimensions whose means vary by more than 0.01
+    pub active_units: usize,
+    /// Z
+    pub dims: usize,
+    /// divergence of the Gaussian with the aggregate posterior's moments from N(0, I), in nats
+    pub mismatch: f64,
+    /// nats per picture
+    pub kl_per_dimension: Vec<f64>,
+    /// between halves of the real pictures; none for fewer than four
+    pub floor: Option<Distances>,
+    /// of samples from N(0, I) to the real pictures
+    pub normal: Distances,
+    /// of samples from the fitted prior
+    pub fitted: Option<Distances>,
+}
+
+impl fmt::Display for Evaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut row = |name: &str, value: String, what: &str| writeln!(f, "{name:22} {value:>12}  {what}");
+        row("pictures", self.pictures.to_string(), "")?;
+        row("BCE", format!("{:.2}", self.bce), "nats per picture, z drawn")?;
+        row("KL", format!("{:.3}", self.kl), "nats per picture, from N(0, I)")?;
+        row("ELBO", format!("{:.2}", self.elbo), "-(BCE + KL)")?;
+        row("IWAE bound", format!("{:.2}", self.iwae), &format!("of {} draws", self.draws))?;
+        row("MSE", format!("{:.5}", self.mse), "reconstructions from the means")?;
+        row("PSNR", format!("{:.2}", self.psnr), "dB")?;
+        row("SSIM", format!("{:.4}", self.ssim), "")?;
+        row("MS-SSIM", format!("{:.4}", self.ms_ssim), "")?;
+        let active = format!("{} of {}", self.active_units, self.dims);
+        row("active units", active, "dimensions whose means vary by more than 0.01")?;
+        row(
+            "aggregate mismatch",
+            format!("{:.2}", self.mismatch),
+            "nats, of the latents' moments from N(0, I)",
+        )?;
+        writeln!(
+            f,
+            "\n{:22} {:>12} {:>12}  sliced Wasserstein distance",
+            "to the pictures", "pixels", "pyramid"
+        )?;
+        let mut row = |name: &str, distances: &Distances| {
+            writeln!(f, "{name:22} {:>12.4} {:>12.4}", distances.pixels, distances.pyramid)
+        };
+        row("samples of N(0, I)", &self.normal)?;
+        if let Some(fitted) = &self.fitted {
+            row("of the fitted prior", fitted)?;
+        }
+        if let Some(floor) = &self.floor {
+            row("halves of the pictures", floor)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! A fitted prior as a file beside its model: safetensors, because a factor of a covariance is thousands of numbers.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::checkpoint;
+use crate::data::write_whole;
+use crate::error::{Error, Result};
+use crate::model::Weights;
+use crate::prior::{Component, Mixture};
+
+/// What the file is called in a run or a checkpoint.
+const NAME: &str = "prior.safetensors";
+
+/// A mixture fitted to a model's latents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fitted {
+    /// the density
+    pub mixture: Mixture,
+    /// `[Z]`: each dimension's mean divergence over the pictures that it was fitted to, in nats
+    pub kl: Vec<f64>,
+    /// digest of the model that it belongs to
+    pub model: u32,
+}
+
+/// A digest of a model's parameters: another model's latents mean something else.
+pub fn digest(weights: &Weights) -> u32 {
+    let mut digest = crc32fast::Hasher::new();
+    weights.tensors.iter().for_each(|tensor| digest.update(bytemuck::cast_slice(&tensor.values)));
+    digest.finalize()
+}
+
+/// Where the prior of MODEL lies: in the run's or the checkpoint's folder, or beside the file.
+pub fn place(model: &Path) -> PathBuf {
+    if model.is_dir() { model.join(NAME) } else { model.with_extension(NAME) }
+}
+
+impl Fitted {
+    /// `count` points `[N, Z]`; point i depends on `seed` and i alone.
+    pub fn draw(&self, count: u32, seed: u64, temperature: f32) -> Vec<f32> {
+        (0..u64::from(count)).flat_map(|index| self.mixture.sample(seed, index, temperature.into())).collect()
+    }
+
+    /// Writes the file, whole or not at all.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let Mixture { dims, components } = &self.mixture;
+        let all =
+            |of: fn(&Component) -> &[f64]| components.iter().flat_map(of).copied().collect::<Vec<f64>>();
+        let weights: Vec<f64> = components.iter().map(|component| component.weight).collect();
+        let (means, factors) = (all(|c| &c.mean), all(|c| &c.factor));
+        let k = components.len();
+        let tensors = [
+            ("weights", vec![k], &weights),
+            ("means", vec![k, *dims], &means),
+            ("factors", vec![k, dims * (dims + 1) / 2], &factors),
+            ("kl", vec![*dims], &self.kl),
+        ];
+        let wrong = |e: safetensors::SafeTensorError| Error::model(path, e.to_string());
+        let views = tensors.map(|(name, shape, values)| {
+            TensorView::new(Dtype::F64, shape, bytemuck::cast_slice(values)).map(|view| (name, view))
+        });
+        let views = views.into_iter().collect::<std::result::Result<Vec<_>, _>>().map_err(wrong)?;
+        let about: HashMap<String, String> = [("model".into(), self.model.to_string())].into();
+        let bytes = safetensors::serialize(views, Some(about)).map_err(wrong)?;
+        write_whole(path, |file| file.write_all(&bytes))
+    }
+
+    /// Reads a prior for the model whose parameters are `weights`.
+    ///
+    /// # Errors
+    /// If it is missing or damaged, or belongs to another model.
+    pub fn read(path: &Path, weights: &Weights) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let damaged = |reason: String| Error::model(path, format!("no whole fitted prior: {reason}"));
+        let fitted = parse(&bytes).map_err(damaged)?;
+        if fitted.model != digest(weights) {
+            let reason = "was fitted to another model's latents; fit it again with wgvae fit-prior";
+            return Err(Error::model(path, reason));
+        }
+        Ok(fitted)
+    }
+}
+
+fn parse(bytes: &[u8]) -> std::result::Result<Fitted, String> {
+    let text = |e: safetensors::SafeTensorError| crate::error::printable_text(&e.to_string());
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(text)?;
+    let about = header.metadata().as_ref().and_then(|about| about.get("model")?.parse().ok());
+    let file = SafeTensors::deserialize(bytes).map_err(text)?;
+    let values = |name: &str| -> std::result::Result<Vec<f64>, String> {
+        let view = file.tensor(name).map_err(text)?;
+        match view.dtype() {
+            Dtype::F64 => Ok(bytemuck::pod_collect_to_vec(view.data())),
+            other => Err(format!("{name} is {other:?}")),
+        }
+    };
+    let (weights, means, factors, kl) =
+        (values("weights")?, values("means")?, values("factors")?, values("kl")?);
+    let (k, dims) = (weights.len(), kl.len());
+    let packed = dims * (dims + 1) / 2;
+    if k == 0 || dims == 0 || means.len() != k * dims || factors.len() != k * packed {
+        return Err(format!("{k} weights, {} means and {} factors", means.len(), factors.len()));
+    }
+    let rows = weights.iter().zip(means.chunks(dims)).zip(factors.chunks(packed));
+    let component = |((weight, mean), factor): ((&f64, &[f64]), &[f64])| Component {
+        weight: *weight,
+        mean: mean.to_vec(),
+        factor: factor.to_vec(),
+    };
+    let mixture = Mixture { dims, components: rows.map(component).collect() }.checked()?;
+    Ok(Fitted { mixture, kl, model: about.ok_or("says not of which model it is")? })
+}
+
+/// The prior of MODEL: `path`, or the one that lies beside it or beside the run that its file lies in.
+///
+/// # Errors
+/// If there is none, or it does not belong to the model.
+pub fn find(model: &Path, path: Option<&Path>, weights: &Weights) -> Result<Fitted> {
+    if let Some(path) = path {
+        return Fitted::read(path, weights);
+    }
+    let mut places = vec![place(model)];
+    if let Ok(file) = checkpoint::find(model) {
+        places.push(place(&file));
+        places.extend(file.ancestors().skip(1).take(3).map(place));
+    }
+    let Some(there) = places.iter().find(|path| path.is_file()) else {
+        return Err(Error::model(model, "has no fitted prior yet: make one with wgvae fit-prior MODEL DATA"));
+    };
+    Fitted::read(there, weights)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ModelConfig;
+
+    #[test]
+    fn a_prior_comes_back_and_only_for_its_model() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join(NAME);
+        let weights = Weights::initial(&ModelConfig { size: 16, hidden: 1, latent: 2 }, 1);
+        let component =
+            |weight, mean: [f64; 2]| Component { weight, mean: mean.to_vec(), factor: vec![1.0, 0.25, 2.0] };
+        let components = vec![component(0.25, [1.0, -1.0]), component(0.75, [0.0, 3.0])];
+        let fitted =
+            Fitted { mixture: Mixture { dims: 2, components }, kl: vec![1.5, 0.5], model: digest(&weights) };
+        fitted.write(&path).expect("written");
+        assert_eq!(find(folder.path(), None, &weights).expect("found"), fitted);
+        let other = Weights::initial(&ModelConfig { size: 16, hidden: 1, latent: 2 }, 2);
+        let error = Fitted::read(&path, &other).expect_err("another model").to_string();
+        assert!(error.contains("another model's latents"), "{error}");
+        let mut bytes = std::fs::read(&path).expect("read");
+        // the last number of the first factor, a diagonal one, becomes negative; factors come first, by name
+        let data = bytes.len() - 8 * (6 + 2 + 4 + 2);
+        bytes[data + 3 * 8 - 1] ^= 0x80;
+        std::fs::write(&path, &bytes).expect("written");
+        let error = Fitted::read(&path, &weights).expect_err("damaged").to_string();
+        assert!(error.contains("no whole fitted prior"), "{error}");
+        assert!(find(&folder.path().join("nowhere"), None, &weights).is_err());
+    }
+}

@@ -1,0 +1,291 @@
+//! Which mixture: candidates are fitted to most of the rows, compared on the rest, and the choice fitted to all.
+
+use serde::{Deserialize, Serialize};
+
+use super::em::{self, Run, Shrinkage};
+use super::{Mixture, mean, seed};
+
+/// Fewer rows per component than this are too few to place it.
+const LEAST_ROWS: usize = 10;
+/// The strengths of shrinkage that are tried: what the pooled covariance is worth, in units of D + 2 rows, and how
+/// far it is made diagonal. The first is also that of the short runs.
+const STRENGTHS: [(f64, f64); 5] = [(1.0, 1.0), (10.0, 1.0), (0.1, 1.0), (1.0, 0.1), (10.0, 0.1)];
+/// Iterations after which only the best restart goes on. Source: the "short runs" of Biernacki, Celeux and Govaert,
+/// "Choosing starting values for the EM algorithm", Comp. Stat. and Data Analysis 41 (2003).
+const SHORT: u32 = 8;
+/// The least pooled variance of a dimension: as a share of its variance over all rows, and, for a constant
+/// dimension, of the mean of these variances.
+const FLOOR: (f64, f64) = (1e-6, 1e-12);
+
+/// How to search for a prior.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// the numbers of components to try
+    pub components: Vec<usize>,
+    /// starts for each number of components
+    pub restarts: u32,
+    /// everything random follows from it
+    pub seed: u64,
+    /// the share of rows that candidates are compared on
+    pub held_out: f64,
+    /// EM iterations of one run at most
+    pub most_iterations: u32,
+    /// a run has converged when an iteration changes the mean log density by less than this, in nats per latent
+    pub tolerance: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let components = vec![1, 2, 4, 8, 16, 32];
+        Self { components, restarts: 3, seed: 0, held_out: 0.2, most_iterations: 200, tolerance: 1e-4 }
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), String> {
+        if self.components.is_empty() || self.components.contains(&0) {
+            return Err("the numbers of components to try must be one or more numbers above 0".to_owned());
+        }
+        if !(self.held_out > 0.0 && self.held_out < 1.0) {
+            return Err(format!("the held-out share must lie between 0 and 1, not at {}", self.held_out));
+        }
+        if self.restarts == 0 || self.most_iterations == 0 {
+            return Err("restarts and iterations must be above 0".to_owned());
+        }
+        if !(self.tolerance > 0.0 && self.tolerance.is_finite()) {
+            return Err(format!("the tolerance must be a number above 0, not {}", self.tolerance));
+        }
+        Ok(())
+    }
+}
+
+/// A number of components that was tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// the number asked for
+    pub components: usize,
+    /// those that were left: EM drops a component that is worth less than one row
+    pub kept: usize,
+    /// mean log density of the held-out rows, nats per latent; none if refused
+    pub held_out: Option<f64>,
+    /// the strength of shrinkage that did best: for one Gaussian Ledoit and Wolf's share of the scaled identity, for
+    /// a mixture the rows that the covariance pooled over the components counts for in each of them
+    pub shrinkage: Option<f64>,
+    /// by how much the pooled covariance was made diagonal: 1 removes its correlations; none for one Gaussian
+    pub diagonal: Option<f64>,
+    /// EM iterations of the run that did best, without the short runs before it
+    pub iterations: u32,
+    /// whether that run converged
+    pub converged: bool,
+    /// why it was not fitted
+    pub refused: Option<String>,
+}
+
+/// The prior and how it was chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fit {
+    /// fitted to all rows
+    pub prior: Mixture,
+    /// in the order tried, fewest components first
+    pub candidates: Vec<Candidate>,
+    /// which of the candidates the prior is
+    pub chosen: usize,
+    /// mean log density of the held-out rows under N(0, I), nats per latent
+    pub standard_normal: f64,
+}
+
+/// A candidate's fit, and the log densities of the held-out rows under it.
+struct Tried {
+    mixture: Mixture,
+    strength: (f64, f64),
+    densities: Vec<f64>,
+}
+
+/// Fits a prior to `rows`, `[N, D]` latents drawn from q(z|x).
+///
+/// One row per picture: two draws for one picture, one fitted to and one held out, would favour too many components.
+/// Candidates are compared by the mean log density of the held-out rows, and the smallest one wins that is behind
+/// the best by no more than one standard error of that difference (the one-standard-error rule of Breiman, Friedman,
+/// Olshen and Stone, "Classification and Regression Trees", 1984, on paired differences): a component more must be
+/// worth more than noise. The choice is then fitted to all rows, from where it ended on the smaller part.
+///
+/// A function of its arguments alone; `progress` is called after each candidate.
+///
+/// # Errors
+/// If a setting cannot be, if there are fewer than three rows, if they do not differ or are not finite, or if no
+/// candidate could be fitted.
+pub fn fit(
+    rows: &[f32],
+    dims: usize,
+    settings: &Settings,
+    progress: &mut dyn FnMut(&Candidate),
+) -> Result<Fit, String> {
+    settings.check()?;
+    check_rows(rows, dims)?;
+    let variances = em::variances(rows, dims);
+    let least = FLOOR.1 * mean(&variances);
+    let floor: Vec<f64> = variances.iter().map(|v| (FLOOR.0 * v).max(least)).collect();
+    let (train, held) = split(rows, dims, settings);
+    let search = Search { train: &train, held: &held, dims, settings, floor: &floor, variances: &variances };
+    let mut sizes = settings.components.clone();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let (mut candidates, mut tried) = (Vec::new(), Vec::new());
+    for components in sizes {
+        let (candidate, fitted) = match search.candidate(components) {
+            Ok((candidate, fitted)) => (candidate, Some(fitted)),
+            Err(reason) => (refusal(components, reason), None),
+        };
+        progress(&candidate);
+        candidates.push(candidate);
+        tried.push(fitted);
+    }
+    let densities: Vec<_> = tried.iter().map(|t| t.as_ref().map(|t: &Tried| &t.densities[..])).collect();
+    let chosen = choose(&densities).ok_or_else(|| no_candidate(&candidates))?;
+    let Some(winner) = tried.swap_remove(chosen) else { return Err(no_candidate(&candidates)) };
+    let prior = match candidates[chosen].components {
+        1 => em::gaussian(rows, dims)?,
+        _ => search.run(winner.mixture, rows, winner.strength, settings.most_iterations)?.mixture,
+    };
+    let normal = |row: &[f32]| {
+        -0.5 * row.iter().map(|&z| f64::from(z).powi(2) + std::f64::consts::TAU.ln()).sum::<f64>()
+    };
+    let standard_normal = mean(&held.chunks_exact(dims).map(normal).collect::<Vec<_>>());
+    Ok(Fit { prior, candidates, chosen, standard_normal })
+}
+
+fn check_rows(rows: &[f32], dims: usize) -> Result<(), String> {
+    if dims == 0 || !rows.len().is_multiple_of(dims) {
+        return Err(format!("{} numbers are no latents of {dims} dimensions", rows.len()));
+    }
+    if rows.len() < 3 * dims {
+        return Err(format!("a prior needs at least 3 latents, not {}", rows.len() / dims));
+    }
+    if let Some(at) = rows.iter().position(|z| !z.is_finite()) {
+        return Err(format!("latent {} is not finite in dimension {}", at / dims, at % dims));
+    }
+    if rows.chunks_exact(dims).all(|row| row == &rows[..dims]) {
+        return Err(format!("all {} latents are the same", rows.len() / dims));
+    }
+    Ok(())
+}
+
+/// The rows to fit to, and those to compare on: at least two and at least one.
+fn split(rows: &[f32], dims: usize, settings: &Settings) -> (Vec<f32>, Vec<f32>) {
+    let count = rows.len() / dims;
+    let held = ((settings.held_out * count as f64).round() as usize).clamp(1, count - 2);
+    let order = seed::Stream::new(settings.seed, seed::SPLIT, 0).order(count);
+    let gather = |which: &[usize]| which.iter().flat_map(|n| &rows[n * dims..][..dims]).copied().collect();
+    (gather(&order[held..]), gather(&order[..held]))
+}
+
+/// The rows in their two parts, and what all candidates share.
+struct Search<'a> {
+    train: &'a [f32],
+    held: &'a [f32],
+    dims: usize,
+    settings: &'a Settings,
+    floor: &'a [f64],
+    variances: &'a [f64],
+}
+
+impl Search<'_> {
+    fn candidate(&self, components: usize) -> Result<(Candidate, Tried), String> {
+        let count = self.train.len() / self.dims;
+        if components == 1 {
+            let (_, _, shrinkage) = em::ledoit_wolf(self.train, self.dims);
+            let mixture = em::gaussian(self.train, self.dims)?;
+            let run = Run { mixture, likelihood: 0.0, iterations: 1, converged: true };
+            let (candidate, tried) = self.judged(components, run, STRENGTHS[0]);
+            return Ok((Candidate { shrinkage: Some(shrinkage), diagonal: None, ..candidate }, tried));
+        }
+        if count < LEAST_ROWS.saturating_mul(components) {
+            return Err(format!(
+                "{count} latents to fit to are too few, {LEAST_ROWS} for each component are needed"
+            ));
+        }
+        let most = self.settings.most_iterations;
+        let first = self.run(self.best_start(components)?, self.train, STRENGTHS[0], most)?;
+        let from = first.mixture.clone();
+        let mut best = self.judged(components, first, STRENGTHS[0]);
+        for &strength in &STRENGTHS[1..] {
+            let run = self.run(from.clone(), self.train, strength, most)?;
+            let other = self.judged(components, run, strength);
+            if other.0.held_out > best.0.held_out {
+                best = other;
+            }
+        }
+        Ok(best)
+    }
+
+    /// The best of the restarts after a short run each, by the likelihood of the rows fitted to.
+    fn best_start(&self, components: usize) -> Result<Mixture, String> {
+        let inverse = |(v, floor): (&f64, &f64)| if v > floor { v.recip() } else { 0.0 };
+        let precision: Vec<f64> = self.variances.iter().zip(self.floor).map(inverse).collect();
+        let scaled = seed::Rows { rows: self.train, dims: self.dims, precision: &precision };
+        let mut best: Option<Run> = None;
+        for restart in 0..self.settings.restarts {
+            let number = (components as u64) << 32 | u64::from(restart);
+            let mut stream = seed::Stream::new(self.settings.seed, seed::START, number);
+            let (cluster, among) = scaled.clusters(components, &mut stream);
+            let mut responsibilities = vec![0.0; cluster.len() * among];
+            cluster.iter().enumerate().for_each(|(n, k)| responsibilities[n * among + k] = 1.0);
+            let start = em::maximise(self.train, self.dims, &responsibilities, self.shrinkage(STRENGTHS[0]))?;
+            let most = self.settings.most_iterations.min(SHORT);
+            let run = self.run(start, self.train, STRENGTHS[0], most)?;
+            if best.as_ref().is_none_or(|best| run.likelihood > best.likelihood) {
+                best = Some(run);
+            }
+        }
+        best.map(|run| run.mixture).ok_or_else(|| "no restarts".to_owned())
+    }
+
+    fn shrinkage(&self, (worth, diagonal): (f64, f64)) -> Shrinkage<'_> {
+        Shrinkage { rows: worth * (self.dims + 2) as f64, diagonal, floor: self.floor }
+    }
+
+    fn run(&self, start: Mixture, rows: &[f32], strength: (f64, f64), most: u32) -> Result<Run, String> {
+        em::run(start, rows, self.shrinkage(strength), most, self.settings.tolerance)
+    }
+
+    fn judged(&self, components: usize, run: Run, strength: (f64, f64)) -> (Candidate, Tried) {
+        let densities = run.mixture.log_densities(self.held);
+        let candidate = Candidate {
+            components,
+            kept: run.mixture.components.len(),
+            held_out: Some(mean(&densities)),
+            shrinkage: Some(self.shrinkage(strength).rows),
+            diagonal: Some(strength.1),
+            iterations: run.iterations,
+            converged: run.converged,
+            refused: None,
+        };
+        (candidate, Tried { mixture: run.mixture, strength, densities })
+    }
+}
+
+fn refusal(components: usize, reason: String) -> Candidate {
+    let (shrinkage, diagonal, held_out, refused) = (None, None, None, Some(reason));
+    Candidate { components, kept: 0, held_out, shrinkage, diagonal, iterations: 0, converged: false, refused }
+}
+
+fn no_candidate(candidates: &[Candidate]) -> String {
+    let reasons =
+        candidates.iter().filter_map(|c| c.refused.as_ref().map(|why| format!("{}: {why}", c.components)));
+    format!("no number of components can be fitted: {}", reasons.collect::<Vec<_>>().join("; "))
+}
+
+/// The first that is behind the best by no more than one standard error of the difference, among candidates with
+/// these log densities of the same rows.
+pub(super) fn choose(tried: &[Option<&[f64]>]) -> Option<usize> {
+    let fitted = || tried.iter().enumerate().filter_map(|(at, t)| t.map(|densities| (at, densities)));
+    let (_, best) = fitted().max_by(|a, b| mean(a.1).total_cmp(&mean(b.1)))?;
+    let near = |own: &[f64]| {
+        let behind: Vec<f64> = best.iter().zip(own).map(|(best, own)| best - own).collect();
+        let average = mean(&behind);
+        let squares: f64 = behind.iter().map(|b| (b - average).powi(2)).sum();
+        let count = behind.len() as f64;
+        average <= (squares / (count - 1.0).max(1.0) / count).sqrt()
+    };
+    fitted().find(|(_, own)| near(own)).map(|(at, _)| at)
+}
