@@ -360,7 +360,8 @@ pub struct TraverseArgs {
     pub trained: TrainedArgs,
     /// The picture to start from [default: the middle of the prior]
     pub image: Option<PathBuf>,
-    /// Pictures to measure each dimension's divergence on [default: IMAGE, or those of the fitted prior]
+    /// Pictures to measure each dimension's divergence on [default: those that a prior was fitted to, else
+    /// IMAGE]
     #[arg(long, value_name = "DATA")]
     pub data: Option<PathBuf>,
     /// How many dimensions, those with the highest divergence

@@ -9,7 +9,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// What a shell says of a program that a closed pipe ended.
+const PIPE_CLOSED: i32 = 141;
+
 fn main() -> ExitCode {
+    leave_quietly_when_nobody_reads();
     let cli = cli::Cli::parse();
     match commands::run(cli.command) {
         Ok(code) => code,
@@ -23,4 +27,16 @@ fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// `wgvae plan | head` closes our output while we write to it, which `println!` takes for a panic.
+fn leave_quietly_when_nobody_reads() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if text.starts_with("failed printing to std") {
+            std::process::exit(PIPE_CLOSED);
+        }
+        usual(panic);
+    }));
 }

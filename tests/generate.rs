@@ -139,7 +139,11 @@ fn a_fitted_prior_is_used_and_measured() {
     let told = said(at, &["fit-prior", "runs/a", "photos", "--components", "1,2"]);
     assert!(told.contains("N(0, I):") && told.contains("taken:"), "{told}");
     let model = checkpoint::open(&at.join("runs/a")).expect("the model");
+    let traversed = said(at, &["traverse", "runs/a", "--dims", "1"]);
     let fitted = fitted::find(&at.join("runs/a"), None, &model.weights).expect("the prior");
+
+    let most = fitted.kl.iter().copied().fold(0.0, f64::max);
+    assert!(traversed.contains(&format!("{most:10.3}")), "{most} is missing in {traversed}");
 
     // the samples are the decoded draws of the stored mixture, the same for the same seed
     for name in ["one", "two"] {

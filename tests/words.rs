@@ -89,3 +89,16 @@ fn odd_names_are_printed_escaped_everywhere() {
         says(&[word("train"), &odd(b" gone")], 1);
     }
 }
+
+/// Output that nobody reads any more ends the program without a word.
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    let folder = tempfile::tempdir().expect("folder");
+    let program = env!("CARGO_BIN_EXE_wgvae");
+    let script = format!("'{program}' plan --limits default --preset demo | head -n 1");
+    let output = std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output();
+    let output = output.expect("sh runs");
+    assert!(text(&output.stdout).contains("64 px"), "{}", text(&output.stdout));
+    assert_eq!(text(&output.stderr), "", "a closed pipe is worth no message");
+}

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use wgvae::checkpoint;
 use wgvae::error::Error;
-use wgvae::generate;
+use wgvae::generate::{self, fitted};
 use wgvae::model::Vae;
 
 use super::trained;
@@ -50,13 +51,18 @@ pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Each dimension's mean divergence over the pictures that the flags name.
+/// Each dimension's mean divergence over pictures: those of --data, those that a prior was fitted to, or IMAGE.
 fn divergences(args: &TraverseArgs, vae: &mut Vae) -> Result<Vec<f64>> {
-    let paths: Vec<_> =
-        args.data.iter().chain(args.image.as_ref().filter(|_| args.data.is_none())).cloned().collect();
-    if paths.is_empty() {
+    let model = &args.trained.model;
+    if let Some(data) = &args.data {
+        return Ok(trained::encode(vae, &args.trained, std::slice::from_ref(data))?.kl());
+    }
+    if let Ok(prior) = fitted::find(model, None, &checkpoint::open(model)?.weights) {
+        return Ok(prior.kl);
+    }
+    let Some(image) = &args.image else {
         let message = "which dimensions the model uses shows on pictures: give an IMAGE, or --data FOLDER";
         return Err(Error::Usage(message.into()).into());
-    }
-    Ok(trained::encode(vae, &args.trained, &paths)?.kl())
+    };
+    Ok(trained::encode(vae, &args.trained, std::slice::from_ref(image))?.kl())
 }
