@@ -305,3 +305,29 @@ fn verification_finds_the_same_bits_and_names_what_was_altered() {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     assert!(text(&output).contains("epoch_0003/model.safetensors: damaged"), "{}", text(&output));
 }
+
+/// A kill between a run's last checkpoint and what follows it: too short an instant to be hit by chance.
+#[test]
+fn what_follows_the_last_checkpoint_is_made_up_for() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    assert!(run(at, &["--epochs", "2"]).status.success());
+    let best = at.join("runs/a/checkpoints/best");
+    let pictures = ["samples/a_sample_epoch_0002.png", "runs/a/samples/reconstruction_epoch_0002.png"];
+    let whole: Vec<Vec<u8>> =
+        pictures.iter().map(|path| fs::read(at.join(path)).expect("a picture")).collect();
+    let named = fs::read(&best).expect("best");
+    fs::write(&best, "epoch_0000\n").expect("written");
+    for path in pictures {
+        assert!(run(at, &["--resume", "--epochs", "2"]).status.success());
+        assert_eq!(fs::read(&best).expect("best"), named);
+        fs::remove_file(at.join(path)).expect("removed");
+    }
+    assert!(run(at, &["--resume", "--epochs", "2"]).status.success());
+    for (path, bytes) in pictures.iter().zip(&whole) {
+        assert!(fs::read(at.join(path)).expect(path) == *bytes, "{path} is another picture");
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
-use wgvae::checkpoint::{self, State};
+use wgvae::checkpoint::{self, Checkpoint, State};
 use wgvae::config::TrainConfig;
 use wgvae::error::Error;
 use wgvae::gpu::{Adapter, Element};
@@ -41,7 +41,11 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let adapter = AdapterArgs { adapter: asked.adapter.clone(), backend: asked.backend.clone() };
     let adapter = super::choose(&adapter)?;
     let screen = Screen::new(args.quiet, config.epochs, adapter.is_software());
-    if origin.checkpoint().is_some_and(|checkpoint| checkpoint.state.epoch > config.epochs) {
+    if let Some(Checkpoint { state, .. }) = origin.checkpoint()
+        && state.epoch > config.epochs
+        && run.drawn(state)
+    {
+        run.mend(state)?;
         screen.say(&format!("{} has all its {} epochs; give more with --epochs", run.name, config.epochs));
         return Ok(ExitCode::SUCCESS);
     }

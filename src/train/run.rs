@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint;
+use crate::checkpoint::{self, State};
 use crate::error::{Error, Result};
 
 /// `runs/NAME`, and where its pictures go besides.
@@ -131,6 +131,27 @@ impl RunFolder {
         }
         let reasons: String = broken.iter().map(|e| format!("\n  {e}")).collect();
         Err(Error::model(&self.path, format!("no checkpoint to resume from{reasons}")))
+    }
+
+    /// Points `best` to what `state` says: a process that was killed after writing a checkpoint may not have come
+    /// to it.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn mend(&self, state: &State) -> Result<()> {
+        match &state.best {
+            Some(best) if self.checkpoints().join(&best.name).is_dir() => {
+                checkpoint::point(&self.checkpoints(), "best", &best.name)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the pictures of the last whole epoch of `state`, if there was one, are all there.
+    pub fn drawn(&self, state: &State) -> bool {
+        let kinds = ["sample", "reconstruction"];
+        let there = |kind| self.pictures(kind, state.epoch - 1).iter().all(|path| path.is_file());
+        state.cursor > 0 || state.epoch <= 1 || kinds.into_iter().all(there)
     }
 
     /// Where the pictures of an epoch go: the run's own folder and the samples folder.

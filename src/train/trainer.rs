@@ -99,12 +99,7 @@ impl Trainer {
             data: format!("{:016x}", data.train.fingerprint()),
             ..state
         };
-        if let Some(best) = &state.best
-            && run.checkpoints().join(&best.name).is_dir()
-        {
-            // a process that was killed after writing the checkpoint may not have come to this
-            checkpoint::point(&run.checkpoints(), "best", &best.name)?;
-        }
+        run.mend(&state)?;
         let metrics = MetricsFile::open(&run.path.join("metrics.jsonl"), &state)?;
         let feed = Feed::new(&mut vae, data.train.clone());
         let last_log = (Instant::now(), 0);
@@ -146,10 +141,8 @@ impl Trainer {
 
     /// Draws the last epoch's pictures if the process was killed between its checkpoint and them.
     fn catch_up(&mut self) -> Result<()> {
-        let State { epoch, cursor, .. } = self.state;
-        let there = |epoch| self.run.pictures("sample", epoch).iter().all(|path| path.is_file());
-        if cursor == 0 && epoch > 1 && !there(epoch - 1) {
-            pictures::draw(&mut self.vae, &self.data, &self.run, &self.state, epoch - 1)?;
+        if !self.run.drawn(&self.state) {
+            pictures::draw(&mut self.vae, &self.data, &self.run, &self.state, self.state.epoch - 1)?;
         }
         Ok(())
     }
