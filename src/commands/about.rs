@@ -16,7 +16,10 @@ const VARIABLES: [&str; 5] =
 
 /// The commit that this program was built from.
 pub fn commit() -> &'static str {
-    option_env!("WGVAE_COMMIT").unwrap_or("unknown")
+    match env!("WGVAE_COMMIT") {
+        "" => "unknown",
+        commit => commit,
+    }
 }
 
 /// Version, commit, shaders, system.

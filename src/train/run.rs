@@ -1,6 +1,7 @@
 //! The folder of a run.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::{self, State};
@@ -41,6 +42,10 @@ impl RunFolder {
                 "another process is training {}: wait for it, or choose another --name",
                 crate::data::printable(&self.path)
             ))),
+            // some network file systems have no locks: better to train than to refuse
+            Err(fs::TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                Ok(Lock { _file: file })
+            }
             Err(fs::TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
         }
     }
