@@ -2,31 +2,28 @@
 //! each other.
 
 mod common;
+#[path = "common/program.rs"]
+#[allow(dead_code, reason = "refusals here are of either code")]
+mod program;
 
 use std::path::Path;
-use std::process::{Command, Output};
 
+use program::{text, wgvae};
 use wgvae::checkpoint;
 use wgvae::data;
 use wgvae::generate::{self, fitted};
 
-fn wgvae(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wgvae"));
-    command.args(args).env("WGVAE_CACHE_DIR", folder.join("cache")).current_dir(folder);
-    command.output().expect("wgvae runs")
-}
-
 /// Its standard output; it must succeed.
 fn said(folder: &Path, args: &[&str]) -> String {
     let output = wgvae(folder, args);
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    let error = text(&output.stderr);
     assert!(output.status.success(), "wgvae {args:?}: {error}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    text(&output.stdout)
 }
 
 fn refused(folder: &Path, args: &[&str], part: &str) {
     let output = wgvae(folder, args);
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    let error = text(&output.stderr);
     assert!(
         !output.status.success() && error.contains(part),
         "wgvae {args:?}: {part:?} is missing in {error}"

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use toml::de::DeTable;
-use wgvae::error::Error;
+use wgvae::error::{Error, printable_text};
 
 use super::screen::shown;
 use crate::cli::TrainSettings;
@@ -37,7 +37,7 @@ pub fn read(path: &Path) -> Result<TrainSettings> {
 fn parse(text: &str) -> Result<TrainSettings, (usize, String)> {
     // messages repeat what stands in the file, and that must not reach the terminal as it is
     let wrong = |e: toml::de::Error| {
-        let message: Vec<String> = e.message().lines().map(printable).collect();
+        let message: Vec<String> = e.message().lines().map(printable_text).collect();
         (e.span().map_or(0, |span| span.start), message.join("\n"))
     };
     let keys = keys();
@@ -65,11 +65,7 @@ fn unknown_key(key: &str, keys: &[String]) -> String {
         Some(known) => format!("did you mean `{known}`?"),
         None => format!("there are: {}", keys.join(", ")),
     };
-    format!("unknown key `{}`; {hint}", printable(key))
-}
-
-fn printable(text: &str) -> String {
-    shown(Path::new(text))
+    format!("unknown key `{}`; {hint}", printable_text(key))
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::checkpoint;
 use wgvae::error::Error;
 use wgvae::evaluate::{self, Settings};
 use wgvae::generate::{self, fitted};
@@ -19,9 +18,9 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     if args.samples == Some(0) {
         return Err(Error::Usage("--samples 0: must be at least 1".into()).into());
     }
-    let weights = checkpoint::open(&args.trained.model)?.weights;
+    let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
     // without one, N(0, I) alone is measured; one that does not fit is named
-    let prior = match fitted::find(&args.trained.model, None, &weights) {
+    let prior = match fitted::find(&args.trained.model, None, &vae.weights()?) {
         Ok(prior) => Some(prior),
         Err(error) => {
             if !args.json {
@@ -31,7 +30,6 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         }
     };
     let inputs = trained::gather(&args.images)?;
-    let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
     let resize = trained::resize(&args.trained)?;
     let settings = Settings { resize, draws: args.iwae, samples: args.samples, seed: args.seed };
     let bar = Bar::new("evaluating", args.json);

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::checkpoint::{self, Model};
 use wgvae::error::Error;
 use wgvae::generate::{Fitted, fitted};
 use wgvae::model::Latents;
@@ -14,7 +13,6 @@ use super::trained;
 use crate::cli::FitPriorArgs;
 
 pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
-    let Model { weights, .. } = checkpoint::open(&args.trained.model)?;
     let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
     let encoded = trained::encode(&mut vae, &args.trained, &args.images)?;
     // one draw for each picture: two of one picture, one fitted to and one held out, would favour many components
@@ -27,7 +25,7 @@ pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
     println!("  N(0, I): {:.2}", fit.standard_normal);
     println!("taken: {}", line(&fit.candidates[fit.chosen]));
     let path = args.out.clone().unwrap_or_else(|| fitted::place(&args.trained.model));
-    let fitted = Fitted { mixture: fit.prior, kl: encoded.kl(), model: fitted::digest(&weights) };
+    let fitted = Fitted { mixture: fit.prior, kl: encoded.kl(), model: fitted::digest(&vae.weights()?) };
     fitted.write(&path)?;
     println!(
         "wrote {}; use it with: wgvae sample {} --prior fitted",

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::checkpoint;
 use wgvae::error::Error;
 use wgvae::generate::{self, fitted};
 use wgvae::model::Vae;
@@ -53,11 +52,10 @@ pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
 
 /// Each dimension's mean divergence over pictures: those of --data, those that a prior was fitted to, or IMAGE.
 fn divergences(args: &TraverseArgs, vae: &mut Vae) -> Result<Vec<f64>> {
-    let model = &args.trained.model;
     if let Some(data) = &args.data {
         return Ok(trained::encode(vae, &args.trained, std::slice::from_ref(data))?.kl());
     }
-    if let Ok(prior) = fitted::find(model, None, &checkpoint::open(model)?.weights) {
+    if let Ok(prior) = fitted::find(&args.trained.model, None, &vae.weights()?) {
         return Ok(prior.kl);
     }
     let Some(image) = &args.image else {

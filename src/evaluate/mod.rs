@@ -54,13 +54,13 @@ pub fn evaluate(
     progress: &mut dyn FnMut(&'static str, usize, usize),
 ) -> Result<(Evaluation, Vec<Skipped>)> {
     let all = inputs.len();
-    let encoding = &mut |done| progress("encoding", done, all);
-    let (encoded, skipped) = generate::encode(vae, inputs, settings.resize, encoding)?;
+    let mut encoded = Encoded { dims: vae.config().latent as usize, ..Encoded::default() };
     let size = vae.config().size as usize;
     let mut fidelity: Vec<Fidelity> = Vec::new();
     let mut bounds = Bounds::default();
     let mut originals: Vec<Vec<f32>> = Vec::new();
-    generate::stream(vae, inputs, settings.resize, |vae, chunk| {
+    let skipped = generate::stream(vae, inputs, settings.resize, |vae, chunk| {
+        encoded.add(vae, &chunk)?;
         let pictures: Vec<Vec<f32>> = chunk.rgb.iter().map(|rgb| floats(rgb)).collect();
         let first = originals.len();
         let rows = first * encoded.dims..(first + pictures.len()) * encoded.dims;
@@ -73,6 +73,7 @@ pub fn evaluate(
         progress("reconstructing", originals.len(), all);
         Ok(())
     })?;
+    encoded.any(&skipped)?;
     let kl = encoded.kl();
     let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
     let variances: Vec<f64> = encoded.logvar.iter().map(|&v| f64::from(v).exp()).collect();

@@ -45,6 +45,32 @@ pub struct Encoded {
 }
 
 impl Encoded {
+    /// Adds the latents of `chunk`.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn add(&mut self, vae: &mut Vae, chunk: &Chunk<'_>) -> Result<()> {
+        let rgba: Vec<u32> = chunk.rgb.iter().flat_map(|rgb| data::rgba_of(rgb)).collect();
+        let latents = vae.encode_rgba(&rgba, chunk.rgb.len() as u32)?;
+        self.mu.extend(latents.mu);
+        self.logvar.extend(latents.logvar);
+        self.names.extend(chunk.inputs.iter().map(|input| input.name.clone()));
+        self.classes.extend(chunk.inputs.iter().map(|input| input.class.clone()));
+        Ok(())
+    }
+
+    /// An error if there are none, with the first reason of those that could not be read.
+    ///
+    /// # Errors
+    /// [`Error::Data`] or [`Error::Usage`].
+    pub fn any(&self, skipped: &[Skipped]) -> Result<()> {
+        match (self.is_empty(), skipped.first()) {
+            (true, Some(Skipped { path, reason })) => Err(Error::data(path, reason.clone())),
+            (true, None) => Err(Error::Usage("there are no pictures to encode".into())),
+            (false, _) => Ok(()),
+        }
+    }
+
     /// Pictures.
     pub fn len(&self) -> usize {
         self.names.len()
@@ -159,21 +185,11 @@ pub fn encode(
     progress: &mut dyn FnMut(usize),
 ) -> Result<(Encoded, Vec<Skipped>)> {
     let mut all = Encoded { dims: vae.config().latent as usize, ..Encoded::default() };
-    let mut done = 0;
     let skipped = stream(vae, inputs, resize, |vae, chunk| {
-        let rgba: Vec<u32> = chunk.rgb.iter().flat_map(|rgb| data::rgba_of(rgb)).collect();
-        let latents = vae.encode_rgba(&rgba, chunk.rgb.len() as u32)?;
-        all.mu.extend(latents.mu);
-        all.logvar.extend(latents.logvar);
-        all.names.extend(chunk.inputs.iter().map(|input| input.name.clone()));
-        all.classes.extend(chunk.inputs.iter().map(|input| input.class.clone()));
-        done += chunk.rgb.len();
-        progress(done);
+        all.add(vae, &chunk)?;
+        progress(all.len());
         Ok(())
     })?;
-    match (all.is_empty(), skipped.first()) {
-        (true, Some(Skipped { path, reason })) => Err(Error::data(path, reason.clone())),
-        (true, None) => Err(Error::Usage("there are no pictures to encode".into())),
-        (false, _) => Ok((all, skipped)),
-    }
+    all.any(&skipped)?;
+    Ok((all, skipped))
 }
