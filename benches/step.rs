@@ -35,7 +35,8 @@ fn steps(criterion: &mut Criterion) {
             bencher.iter_custom(|iterations| {
                 let began = Instant::now();
                 for _ in 0..iterations {
-                    let settings = StepSettings { seed: 0, step, lr: 1e-3, beta: 0.2 };
+                    let settings =
+                        StepSettings { seed: 0, step, lr: 1e-3, beta: 0.2, ..StepSettings::default() };
                     vae.train_step(Input::Rgba(&rgba), batch, &settings).expect("step");
                     step += 1;
                 }

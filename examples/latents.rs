@@ -25,11 +25,12 @@ fn main() -> Result<()> {
     for step in 0..STEPS {
         let numbers = step * u64::from(BATCH)..(step + 1) * u64::from(BATCH);
         let rgba: Vec<u32> = numbers.flat_map(|i| data::rgba_of(&data::landscape(0, i, SIZE).0)).collect();
-        vae.train_step(Input::Rgba(&rgba), BATCH, &StepSettings { seed: 0, step, lr: 1e-3, beta: 0.2 })?;
-        for (step, loss) in vae.losses(step + 1 == STEPS)? {
+        let settings = StepSettings { step, lr: 1e-3, beta: 0.2, ..StepSettings::default() };
+        vae.train_step(Input::Rgba(&rgba), BATCH, &settings)?;
+        for (step, outcome) in vae.losses(step + 1 == STEPS)? {
             if (step + 1) % 50 == 0 {
-                let n = f64::from(BATCH);
-                println!("step {}: BCE {:.1}, KL {:.2} nats per image", step + 1, loss.bce / n, loss.kl / n);
+                let loss = outcome.loss.per(BATCH.into());
+                println!("step {}: BCE {:.1}, KL {:.2} nats per image", step + 1, loss.nll, loss.kl);
             }
         }
     }

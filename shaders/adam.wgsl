@@ -1,9 +1,11 @@
-// Adam, as torch.optim.Adam computes it:
+// Adam, as torch.optim.Adam computes it, with the decay of torch.optim.AdamW (zero without --weight-decay):
 //   m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
-//   param -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
+//   param -= lr * decay * param + lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
 // The two bias corrections come from the host in f64. Padding has g = 0 and stays zero.
-// The factor on the gradients (loss_scale.wgsl) is taken off here; a step that is not finite is left out.
-// Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2014. One item per vec4.
+// The factor on the gradients (loss_scale.wgsl) is taken off here, and with CLIP the one that shortens them
+// (clip.wgsl) put on; a step that is not finite is left out.
+// Sources: Kingma and Ba, "Adam: a method for stochastic optimization", 2014; Loshchilov and Hutter, "Decoupled
+// weight decay regularization", 2019. One item per vec4.
 
 struct Params {
     quads: u32, // vec4s of the range
@@ -16,18 +18,21 @@ struct Params {
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read> grad: array<vec4<f32>>; // [quads]
 @group(0) @binding(2) var<storage, read> scaling: array<u32>; // [4], see loss_scale.wgsl
-@group(0) @binding(3) var<storage, read_write> param: array<vec4<f32>>; // [quads]
-@group(0) @binding(4) var<storage, read_write> moment1: array<vec4<f32>>; // [quads]
-@group(0) @binding(5) var<storage, read_write> moment2: array<vec4<f32>>; // [quads]
+@group(0) @binding(3) var<storage, read> totals: array<f32>; // [slots], see clip.wgsl
+@group(0) @binding(4) var<storage, read_write> param: array<vec4<f32>>; // [quads]
+@group(0) @binding(5) var<storage, read_write> moment1: array<vec4<f32>>; // [quads]
+@group(0) @binding(6) var<storage, read_write> moment2: array<vec4<f32>>; // [quads]
 
 fn item(at: u32) {
     if ((at >= params.quads) | (scaling[FOUND] != 0u)) {
         return;
     }
-    let g = power_of_two(-bitcast<i32>(scaling[EXPONENT])) * grad[at];
+    let factor = power_of_two(-bitcast<i32>(scaling[EXPONENT])) * select(1.0, totals[CLIPPED], CLIP);
+    let g = factor * grad[at];
     let m = moment1[at] + params.rate1 * (g - moment1[at]);
     let v = params.beta2 * moment2[at] + params.rate2 * g * g;
     moment1[at] = m;
     moment2[at] = v;
-    param[at] -= step.step_size * m / (sqrt(v) * step.inv_sqrt_bias2 + params.eps);
+    let change = step.step_size * m / (sqrt(v) * step.inv_sqrt_bias2 + params.eps);
+    param[at] -= step.decay * param[at] + change;
 }

@@ -1,49 +1,10 @@
-// Binary cross-entropy from logits, summed over the three channels, in nats, in the stable form
-//   max(l, 0) - l x + log(1 + exp(-|l|))
-// and, with GRADIENT, its gradient by the logits, sigmoid(l) - x, times the step's factor on gradients
-// (loss_scale.wgsl), in the same pass over the pixels.
-// parts holds one vec4 per picture and chunk of pixels: the gradients' sums per channel (that is the gradient of
-// the last layer's bias) and the cross-entropy. Pictures from step.count on count nothing, and the fourth
-// channel is padding. One workgroup per (picture, chunk); the sum is a tree, in fixed order.
+// Binary cross-entropy of a pixel x in 0..=1 from its logit l, in nats, in the stable form
+//   max(l, 0) - l x + log(1 + exp(-|l|)), by l: sigmoid(l) - x.
 
-struct Params {
-    images: u32, // N
-    pixels: u32, // of a picture
-    chunks: u32, // per picture
-    chunk: u32, // pixels per chunk
+fn nats_of(l: vec4<f32>, x: vec4<f32>) -> vec4<f32> {
+    return max(l, vec4<f32>(0.0)) - l * x + log(1.0 + exp(-abs(l)));
 }
 
-@group(0) @binding(0) var<uniform> step: Step;
-@group(0) @binding(1) var<storage, read> logits: array<vec4<f32>>; // [N, pixels, 4]
-@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>; // [N, pixels, 4]
-@group(0) @binding(3) var<storage, read> scaling: array<u32>; // [4], see loss_scale.wgsl
-@group(0) @binding(4) var<storage, read_write> dlogits: array<vec4<f32>>; // [N, pixels, 4]; one without GRADIENT
-@group(0) @binding(5) var<storage, read_write> parts: array<vec4<f32>>; // [N, chunks]
-
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let at = workgroup.x + workgroup.y * GRID_X;
-    let image = at / params.chunks;
-    let begin = (at % params.chunks) * params.chunk;
-    let end = min(params.pixels, begin + params.chunk);
-    let counts = select(0.0, 1.0, image < step.count);
-    let factor = counts * power_of_two(bitcast<i32>(scaling[EXPONENT]));
-    var nats = vec4<f32>(0.0);
-    var gradients = vec4<f32>(0.0);
-    if (image < params.images) {
-        for (var pixel = begin + thread; pixel < end; pixel += 64u) {
-            let l = logits[image * params.pixels + pixel];
-            let target_x = x[image * params.pixels + pixel];
-            nats += max(l, vec4<f32>(0.0)) - l * target_x + log(1.0 + exp(-abs(l)));
-            if (GRADIENT) {
-                let d = (sigmoid(l) - target_x) * vec4<f32>(factor, factor, factor, 0.0);
-                dlogits[image * params.pixels + pixel] = d;
-                gradients += d;
-            }
-        }
-    }
-    let total = tree_sum(thread, vec4<f32>(gradients.xyz, counts * (nats.x + nats.y + nats.z)));
-    if (thread == 0u && image < params.images) {
-        parts[at] = total;
-    }
+fn nats_by_logit(l: vec4<f32>, x: vec4<f32>) -> vec4<f32> {
+    return mean_of(l) - x;
 }

@@ -1,4 +1,5 @@
-// recon = sigmoid(logits), and the same as 8-bit RGBA: red in the lowest byte, opaque, rounded to nearest.
+// recon = the mean of each pixel by its logit (sigmoid.wgsl or continuous_bernoulli_mean.wgsl), and the same as
+// 8-bit RGBA: red in the lowest byte, opaque, rounded to nearest.
 // One invocation per pixel.
 
 struct Params {
@@ -15,7 +16,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     if (at >= params.pixels) {
         return;
     }
-    let value = sigmoid(logits[at]);
+    let value = mean_of(logits[at]);
     recon[at] = vec4<f32>(value.xyz, 0.0);
     let byte = vec4<u32>(floor(255.0 * value + 0.5));
     rgba[at] = byte.x | (byte.y << 8u) | (byte.z << 16u) | 0xff000000u;

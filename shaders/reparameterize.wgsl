@@ -1,5 +1,6 @@
 // z[n, j] = mu[n, j] + eps[n, j] * exp(logvar[n, j] / 2), and while mu and logvar are at hand,
-// kl[n] = the divergence of picture n from the prior, in nats (kl.wgsl); zero from picture step.count on.
+// kl[n] = the divergence of picture n from the prior, in nats (kl.wgsl), and the same as the objective counts it:
+// no dimension below step.free_bits, and without step.capacity; zeros from picture step.count on.
 // Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, section 2.4.
 // One workgroup per picture; padding columns stay zero; the sum is a tree, in fixed order.
 
@@ -13,24 +14,31 @@ struct Params {
 @group(0) @binding(1) var<storage, read> heads: array<vec4<f32>>; // [N, 2, Z]: mu, then logvar
 @group(0) @binding(2) var<storage, read> eps: array<vec4<f32>>; // [N, Z]
 @group(0) @binding(3) var<storage, read_write> z: array<vec4<f32>>; // [N, Z]
-@group(0) @binding(4) var<storage, read_write> kl: array<f32>; // [N]
+@group(0) @binding(4) var<storage, read_write> kl: array<vec2<f32>>; // [N, 2]: as it is, as it counts
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let row = workgroup.x + workgroup.y * GRID_X;
     var sum = vec4<f32>(0.0);
+    var counted = vec4<f32>(0.0);
     if (row < params.rows) {
         for (var quad = thread; quad < params.quads; quad += 64u) {
             let mu = heads[2u * row * params.quads + quad];
             let logvar = heads[(2u * row + 1u) * params.quads + quad];
             let column = 4u * quad + vec4<u32>(0u, 1u, 2u, 3u);
+            let inside = column < vec4<u32>(params.latent);
             let value = mu + eps[row * params.quads + quad] * exp(0.5 * logvar);
-            z[row * params.quads + quad] = select(vec4<f32>(0.0), value, column < vec4<u32>(params.latent));
-            sum += kl_of(mu, logvar);
+            z[row * params.quads + quad] = select(vec4<f32>(0.0), value, inside);
+            let divergence = kl_of(mu, logvar);
+            sum += select(vec4<f32>(0.0), divergence, inside);
+            counted += select(vec4<f32>(0.0), max(divergence, vec4<f32>(step.free_bits)), inside);
         }
     }
     let total = tree_sum(thread, sum);
+    let all = tree_sum(thread, counted);
     if (thread == 0u && row < params.rows) {
-        kl[row] = select(0.0, total.x + total.y + total.z + total.w, row < step.count);
+        let is = total.x + total.y + total.z + total.w;
+        let counts = all.x + all.y + all.z + all.w - step.capacity;
+        kl[row] = select(vec2<f32>(0.0), vec2<f32>(is, counts), row < step.count);
     }
 }

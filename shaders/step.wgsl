@@ -7,8 +7,14 @@ struct Step {
     step: u32, // counts the steps of the run
     first: u32, // index in the batch of this micro-batch's first picture
     count: u32, // pictures of this micro-batch that count; the rest is padding
+    total: u32, // pictures of the batch
     beta: f32, // weight of KL
+    capacity: f32, // nats of KL per picture that it is held at; 0: none at all
+    free_bits: f32, // nats of KL per dimension and picture that cost nothing
+    mmd: f32, // weight of the discrepancy
     scale: f32, // standard deviation of the normals
     step_size: f32, // Adam: learning rate / (1 - beta1^t)
     inv_sqrt_bias2: f32, // Adam: 1 / sqrt(1 - beta2^t)
+    decay: f32, // AdamW: learning rate * weight decay
+    average: f32, // weight of these parameters in their running average
 }

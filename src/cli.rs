@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
+use wgvae::config::{BetaSchedule, LossKind, LrSchedule};
 use wgvae::data::Resize;
 use wgvae::gpu::Element;
 
@@ -18,6 +19,11 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// Headings of `wgvae train --help`.
+const OBJECTIVE: &str = "What is minimised";
+const OPTIMIZER: &str = "How it is minimised";
+const VARIED: &str = "Variety of the training pictures";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -244,6 +250,62 @@ pub struct TrainSettings {
     /// In how many bits activations and their gradients are kept: f32, or f16 where the adapter has it [default: f32]
     #[arg(long, hide_possible_values = true)]
     pub precision: Option<Precision>,
+    /// What a pixel's error costs: bce (cross-entropy), mse, l1, or continuous-bernoulli; each in nats [default: bce]
+    #[arg(long, help_heading = OBJECTIVE)]
+    pub loss: Option<LossKind>,
+    /// Width of mse's Gaussian and of l1's Laplace distribution, pixels being 0 to 1: the smaller, the more the
+    /// pixels weigh against KL [default: 0.1]
+    #[arg(long, allow_negative_numbers = true, help_heading = OBJECTIVE)]
+    pub sigma: Option<f64>,
+    /// How beta changes: constant, linear (from 0), cyclical (several ramps), or capacity (beta |KL - C|, C growing)
+    /// [default: constant]
+    #[arg(long, value_name = "COURSE", help_heading = OBJECTIVE)]
+    pub beta_schedule: Option<BetaSchedule>,
+    /// Epochs in which beta, or C, grows [default: half of them; with cyclical all]
+    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, help_heading = OBJECTIVE)]
+    pub beta_epochs: Option<f64>,
+    /// Ramps of the cyclical course [default: 4]
+    #[arg(long, value_name = "RAMPS", help_heading = OBJECTIVE)]
+    pub beta_cycles: Option<u32>,
+    /// What C of the capacity course grows to, in nats per picture [default: 25]
+    #[arg(long, value_name = "NATS", allow_negative_numbers = true, help_heading = OBJECTIVE)]
+    pub capacity: Option<f64>,
+    /// KL that costs nothing, per dimension and picture, against dimensions that die [default: 0]
+    #[arg(long, value_name = "NATS", allow_negative_numbers = true, help_heading = OBJECTIVE)]
+    pub free_bits: Option<f64>,
+    /// Weight of the discrepancy (MMD) between each batch's latents and the prior, in nats per picture; with --beta 0
+    /// a Wasserstein auto-encoder, for which 1000 is a start [default: 0]
+    #[arg(long, value_name = "LAMBDA", allow_negative_numbers = true, help_heading = OBJECTIVE)]
+    pub mmd: Option<f64>,
+    /// How the learning rate changes: constant, cosine (down to 0), or plateau (halved whenever the validation loss
+    /// has not fallen for 3 epochs) [default: constant]
+    #[arg(long, value_name = "COURSE", help_heading = OPTIMIZER)]
+    pub lr_schedule: Option<LrSchedule>,
+    /// Steps in which the learning rate grows to its full size [default: 0]
+    #[arg(long, value_name = "STEPS", help_heading = OPTIMIZER)]
+    pub warmup: Option<u64>,
+    /// Shorten gradients to this norm, all parameters together, per picture
+    #[arg(long, value_name = "NORM", allow_negative_numbers = true, help_heading = OPTIMIZER)]
+    pub clip_norm: Option<f64>,
+    /// AdamW's decay: the share of each parameter that a step takes away, in learning rates [default: 0]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, help_heading = OPTIMIZER)]
+    pub weight_decay: Option<f64>,
+    /// Keep a running average of the parameters with this decay, such as 0.999, and let it be the model
+    #[arg(long, value_name = "DECAY", allow_negative_numbers = true, help_heading = OPTIMIZER)]
+    pub ema: Option<f64>,
+    /// End after so many epochs in a row without a lower validation loss
+    #[arg(long, value_name = "EPOCHS", help_heading = OPTIMIZER)]
+    pub patience: Option<u32>,
+    /// Mirror every other training picture, left to right
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL",
+        help_heading = VARIED)]
+    pub flip: Option<bool>,
+    /// Cut up to this share off each training picture's edges and enlarge the rest, such as 0.1
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, help_heading = VARIED)]
+    pub crop: Option<f64>,
+    /// Change each training picture's brightness, contrast and saturation by up to this share, such as 0.1
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, help_heading = VARIED)]
+    pub jitter: Option<f64>,
     /// Write a checkpoint every so many steps, besides the one at the end of each epoch
     #[arg(long, value_name = "STEPS")]
     pub checkpoint_every: Option<u64>,

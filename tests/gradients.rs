@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use wgvae::config::ModelConfig;
+use wgvae::config::{Likelihood, LossKind, ModelConfig};
 use wgvae::gpu::Op;
-use wgvae::model::{Build, Place, StepSettings, Vae, Weights};
-use wgvae::ops::bce::Bce;
+use wgvae::model::{Build, Extras, Place, StepSettings, Vae, Weights};
 use wgvae::ops::check::Tolerance;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use wgvae::ops::gemm::Product;
 use wgvae::ops::latent::{Reparameterize, ReparameterizeBackward};
 use wgvae::ops::linear::{Linear, LinearInputGrad, LinearWeightGrad};
+use wgvae::ops::mmd::Mmd;
+use wgvae::ops::reconstruction::Reconstruction;
 use wgvae::ops::step::Step;
 
 /// `len` numbers between -1 and 1.
@@ -127,15 +128,24 @@ fn run<const N: usize>(op: &impl Op, inputs: &[&[f32]]) -> [Vec<f32>; N] {
 }
 
 /// Three pictures of which two count.
-fn step(beta: f32) -> Vec<f32> {
-    bytemuck::cast_slice(&[Step { count: 2, beta, ..Step::default() }]).to_vec()
+fn step(of: Step) -> Vec<f32> {
+    bytemuck::cast_slice(&[Step { count: 2, total: 2, ..of }]).to_vec()
 }
 
+/// Plain, with free bits, and held at a capacity between the two pictures' divergences and above both.
 #[test]
 fn draws_and_divergence_have_their_gradient() {
+    let beta = 0.7;
+    divergence(Step { beta, ..Step::default() });
+    divergence(Step { beta, free_bits: 0.1, ..Step::default() });
+    divergence(Step { beta, capacity: 0.67, ..Step::default() });
+    divergence(Step { beta, capacity: 5.0, free_bits: 0.1, ..Step::default() });
+}
+
+fn divergence(of: Step) {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
-    let (rows, latent, quads, beta) = (3, 5, 2, 0.7);
-    let (step, scaling) = (step(beta), [0.0; 4]); // no factor
+    let (rows, latent, quads, beta) = (3, 5, 2, of.beta);
+    let (step, scaling) = (step(of), [0.0; 4]); // no factor
     let z = (rows * 4 * quads) as usize;
     let [mut heads, eps, mut dz] = [2 * z, z, z].map(|len| random(len, &mut rng));
     // padding is zero, as in a network
@@ -145,31 +155,73 @@ fn draws_and_divergence_have_their_gradient() {
     let forward = Reparameterize { rows, latent, quads };
     let loss = |heads: &[f32]| {
         let [drawn, kl] = run(&forward, &[&step, heads, &eps]);
+        let counted: f64 = kl.chunks(2).map(|kl| f64::from(kl[1].abs())).sum();
         let through_z: f64 = drawn.iter().zip(&dz).map(|(&z, &d)| f64::from(z) * f64::from(d)).sum();
-        through_z + f64::from(beta) * kl.iter().map(|&v| f64::from(v)).sum::<f64>()
+        through_z + f64::from(beta) * counted
     };
-    let [dheads] =
-        run(&ReparameterizeBackward { rows, latent, quads }, &[&step, &heads, &eps, &dz, &scaling]);
+    let [_, kl] = run(&forward, &[&step, &heads, &eps]);
+    let backward = ReparameterizeBackward::new(rows, latent, None);
+    let [dheads] = run(&backward, &[&step, &heads, &eps, &dz, &scaling, &kl, &[0.0; 4]]);
     let mut numeric = numeric(&heads, loss);
     // moved padding would count in the divergence; in a network nothing moves it
     numeric.iter_mut().enumerate().filter(|(at, _)| padding(*at)).for_each(|(_, v)| *v = 0.0);
-    hold("reparameterize with KL", &dheads, &numeric);
+    hold(&format!("reparameterize with KL, counted {:?}, {of:?}", [kl[1], kl[3]]), &dheads, &numeric);
+}
+
+/// Three latents of which two are of the batch, then all three.
+#[test]
+fn the_discrepancy_has_its_gradient() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let op = Mmd::new(3, 5);
+    let [z, p] = [24, 24].map(|len| random(len, &mut rng).iter().map(|v| 2.0 * v).collect::<Vec<f32>>());
+    for total in [2, 3] {
+        let step: Vec<f32> = bytemuck::cast_slice(&[Step { total, ..Step::default() }]).to_vec();
+        let [dz, shares] = run(&op, &[&step, &z, &p]);
+        let all = |z: &[f32]| {
+            let [_, shares] = run(&op, &[&step, z, &p]);
+            shares.iter().map(|&v| f64::from(v)).sum()
+        };
+        hold(&format!("mmd of {total}"), &dz, &numeric(&z, all));
+        // the estimate as the paper writes it
+        let n = total as usize;
+        let row = |of: &[f32], i: usize| of[8 * i..8 * i + 5].to_vec();
+        let k = |a: Vec<f32>, b: Vec<f32>| {
+            let distance: f64 = a.iter().zip(&b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+            10.0 / (10.0 + distance)
+        };
+        let pairs = || (0..n).flat_map(|i| (0..n).map(move |j| (i, j)));
+        let within = |of: &[f32]| -> f64 {
+            pairs().filter(|(i, j)| i != j).map(|(i, j)| k(row(of, i), row(of, j))).sum()
+        };
+        let across: f64 = pairs().map(|(i, j)| k(row(&z, i), row(&p, j))).sum();
+        let count = n as f64;
+        let mmd = (within(&z) + within(&p)) / (count * (count - 1.0)) - 2.0 * across / (count * count);
+        same("n MMD", &[count * mmd, shares.iter().map(|&v| f64::from(v)).sum()]);
+    }
 }
 
 #[test]
-fn bce_has_its_gradient_and_sums_it() {
+fn likelihoods_have_their_gradient_and_sum_it() {
+    for &kind in LossKind::ALL {
+        likelihood(Likelihood { kind, sigma: 0.4 });
+    }
+}
+
+fn likelihood(of: Likelihood) {
     let mut rng = ChaCha8Rng::seed_from_u64(6);
     let (images, pixels) = (3, 7);
-    let (step, scaling) = (step(1.0), [0.0; 4]); // no factor
+    let (name, step, scaling) = (of.kind, step(Step::default()), [0.0; 4]); // no factor
     let len = (images * pixels * 4) as usize;
     let logits: Vec<f32> = random(len, &mut rng).iter().map(|v| 6.0 * v).collect();
     let x: Vec<f32> = random(len, &mut rng).iter().map(|v| 0.5 + 0.5 * v).collect();
     let loss = |logits: &[f32]| {
-        let [_, parts] = run(&Bce::new(images, pixels, false), &[&step, logits, &x, &scaling]);
+        let op = Reconstruction::new(of, images, pixels, false);
+        let [_, parts] = run(&op, &[&step, logits, &x, &scaling]);
         parts.chunks(4).map(|part| f64::from(part[3])).sum()
     };
-    let [dlogits, parts] = run(&Bce::new(images, pixels, true), &[&step, &logits, &x, &scaling]);
-    hold("bce", &dlogits, &numeric(&logits, loss));
+    let op = Reconstruction::new(of, images, pixels, true);
+    let [dlogits, parts] = run(&op, &[&step, &logits, &x, &scaling]);
+    hold(&format!("{name}"), &dlogits, &numeric(&logits, loss));
     // one number added to all of a channel's logits moves the loss by the sum of their gradients
     for channel in 0..3 {
         let sum = parts.chunks(4).map(|part| part[channel]).sum::<f32>();
@@ -177,7 +229,7 @@ fn bce_has_its_gradient_and_sums_it() {
             let all = logits.iter().enumerate();
             loss(&all.map(|(i, l)| if i % 4 == channel { l + by[0] } else { *l }).collect::<Vec<_>>())
         });
-        hold(&format!("bce by channel {channel}"), &[sum], &moved);
+        hold(&format!("{name} by channel {channel}"), &[sum], &moved);
     }
 }
 
@@ -189,32 +241,41 @@ struct Network {
     settings: StepSettings,
 }
 
+/// What a training may minimise besides the reference's objective, all at once.
+fn every_term() -> (Likelihood, Extras, StepSettings) {
+    let likelihood = Likelihood { kind: LossKind::ContinuousBernoulli, sigma: 0.1 };
+    let settings = StepSettings { beta: 0.7, capacity: 1.5, free_bits: 0.02, mmd: 3.0, ..Default::default() };
+    (likelihood, Extras { mmd: true, ..Extras::default() }, settings)
+}
+
 impl Network {
-    fn new() -> Self {
+    fn new((likelihood, extras, settings): (Likelihood, Extras, StepSettings)) -> Self {
         let config = ModelConfig { size: 16, hidden: 3, latent: 5 };
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let pictures = random(2 * 16 * 16 * 3, &mut rng).iter().map(|v| 0.5 + 0.5 * v).collect();
         let eps = random(2 * 5, &mut rng);
-        let build = Build::training(config, 2);
+        let build = Build { likelihood, extras, ..Build::training(config, 2) };
         let vae = Vae::empty(Place::Twins, build).expect("twins have no limits");
-        Self { vae, pictures, eps, settings: StepSettings { seed: 0, step: 0, lr: 1e-3, beta: 0.7 } }
+        Self { vae, pictures, eps, settings }
     }
 
     /// The loss, from the network's logits and latents in `f64`, and the gradients.
     fn step(&mut self, weights: &Weights) -> (f64, Weights) {
         self.vae.load(weights).expect("load");
         let p = self.vae.probe(&self.pictures, &self.eps, &self.settings).expect("step");
-        let pixel = |(&l, &x): (&f32, &f32)| {
-            let (l, x) = (f64::from(l), f64::from(x));
-            l.max(0.0) - l * x + (-l.abs()).exp().ln_1p()
-        };
+        let likelihood = self.vae.likelihood();
+        let pixel = |(&l, &x): (&f32, &f32)| likelihood.nats(l.into(), x.into());
         let divergence = |(&mu, &logvar): (&f32, &f32)| {
             let (mu, logvar) = (f64::from(mu), f64::from(logvar));
             0.5 * (mu * mu + logvar.exp() - 1.0 - logvar)
         };
-        let bce: f64 = p.logits.iter().zip(&self.pictures).map(pixel).sum();
-        let kl: f64 = p.mu.iter().zip(&p.logvar).map(divergence).sum();
-        (bce + self.settings.beta * kl, p.gradients)
+        let nll: f64 = p.logits.iter().zip(&self.pictures).map(pixel).sum();
+        let heads: Vec<f64> = p.mu.iter().zip(&p.logvar).map(divergence).collect();
+        let StepSettings { beta, capacity, free_bits, mmd, .. } = self.settings;
+        let counted = |kl: &[f64]| (kl.iter().map(|kl| kl.max(free_bits)).sum::<f64>() - capacity).abs();
+        let kl: f64 = heads.chunks(5).map(counted).sum();
+        // the discrepancy has its own test; its draws are the device's
+        (nll + beta * kl + mmd * p.loss.mmd, p.gradients)
     }
 
     /// The central difference by one parameter; none where a ReLU turns within reach, which shows in a
@@ -238,7 +299,17 @@ impl Network {
 
 #[test]
 fn the_whole_network_has_its_gradient() {
-    let mut network = Network::new();
+    let settings = StepSettings { beta: 0.7, ..Default::default() };
+    whole((Likelihood::default(), Extras::default(), settings));
+}
+
+#[test]
+fn the_whole_network_has_its_gradient_under_every_other_term() {
+    whole(every_term());
+}
+
+fn whole(terms: (Likelihood, Extras, StepSettings)) {
+    let mut network = Network::new(terms);
     let mut weights = Weights::initial(&network.vae.config(), 8);
     // larger than PyTorch's, so that the gradients of the first layers do not vanish
     weights.tensors.iter_mut().flat_map(|t| &mut t.values).for_each(|v| *v *= 2.0);

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use wgvae::checkpoint::{self, Model};
-use wgvae::config::ModelConfig;
+use wgvae::config::{Likelihood, ModelConfig};
 use wgvae::model::{Build, Place, StepSettings, Vae, Weights};
 
 /// Relative L2 error of all parameters after three steps of PyTorch's own continuation, and of each loss. Adam
@@ -56,17 +56,24 @@ fn read(path: &Path) -> Tensors {
 fn continues(place: Place<'_>) {
     let folder = fixtures().join("continued");
     let golden = read(&folder.join("golden.safetensors"));
-    let Model { config, weights, adam } = checkpoint::read_model(&folder.join("training.pth")).expect("pth");
+    let Model { config, weights, adam, .. } =
+        checkpoint::read_model(&folder.join("training.pth")).expect("pth");
     let adam = adam.expect("an optimizer");
     assert_eq!((config, adam.step), (ModelConfig { size: 16, hidden: 2, latent: 3 }, 3));
     let mut vae = Vae::empty(place, Build::training(config, 2)).expect("build");
-    vae.restore(&weights, &adam.moments, None).expect("restored");
+    vae.restore(&weights, &adam.moments, None, None).expect("restored");
     let area = 16 * 16;
     let pixel = |image: &[f32], i: usize| [image[i], image[area + i], image[2 * area + i]];
     let x: Vec<f32> =
         golden["x"].chunks(3 * area).flat_map(|image| (0..area).flat_map(move |i| pixel(image, i))).collect();
     for step in 3..6 {
-        let settings = StepSettings { seed: 0, step, lr: adam.settings.lr.expect("lr"), beta: 0.2 };
+        let settings = StepSettings {
+            seed: 0,
+            step,
+            lr: adam.settings.lr.expect("lr"),
+            beta: 0.2,
+            ..StepSettings::default()
+        };
         let probe = vae.probe(&x, &golden[&format!("eps.{step}")], &settings).expect("step");
         let (got, want) = (probe.loss.total(0.2), f64::from(golden["loss"][step as usize]));
         let error = (got - want).abs() / want;
@@ -100,7 +107,7 @@ fn refused(change: impl FnOnce(&mut Weights)) -> String {
     change(&mut weights);
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("m.safetensors");
-    checkpoint::write_model(&path, &weights).expect("written");
+    checkpoint::write_model(&path, &weights, Likelihood::default()).expect("written");
     checkpoint::read_model(&path).expect_err("refused").to_string()
 }
 

@@ -25,10 +25,14 @@ fn train(vae: &mut Vae, first: u64, steps: u64) -> Vec<Loss> {
     let batch = vae.batch();
     let rgba = vec![0xff80_4020; (batch * TINY.size * TINY.size) as usize];
     for step in first..first + steps {
-        vae.train_step(Input::Rgba(&rgba), batch, &StepSettings { seed: 5, step, lr: 1e-3, beta: 0.2 })
-            .expect("step");
+        vae.train_step(
+            Input::Rgba(&rgba),
+            batch,
+            &StepSettings { seed: 5, step, lr: 1e-3, beta: 0.2, ..StepSettings::default() },
+        )
+        .expect("step");
     }
-    vae.losses(true).expect("losses").into_iter().map(|(_, loss)| loss).collect()
+    vae.losses(true).expect("losses").into_iter().map(|(_, of)| of.loss).collect()
 }
 
 /// Program, label and kernel of everything that a step runs, as the plan has it.

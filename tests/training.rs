@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use wgvae::checkpoint;
-use wgvae::config::{ModelConfig, TrainConfig};
+use wgvae::config::{
+    Augmentation, BetaSchedule, Likelihood, LossKind, LrSchedule, ModelConfig, Objective, Optimizer,
+    TrainConfig,
+};
 use wgvae::data::{self, Pictures, Resize, Skipped, Source};
 use wgvae::error::Error;
 use wgvae::gpu::{Adapter, Element, Target};
@@ -27,9 +30,13 @@ fn trained(place: Place<'_>, build: Build, count: u32, steps: u64) -> (Vec<Loss>
     let rgba = landscapes(count, build.config.size);
     let mut losses = Vec::new();
     for step in 0..steps {
-        vae.train_step(Input::Rgba(&rgba), count, &StepSettings { seed: 5, step, lr: 1e-3, beta: 0.2 })
-            .expect("step");
-        losses.extend(vae.losses(step + 1 == steps).expect("losses").into_iter().map(|(_, loss)| loss));
+        vae.train_step(
+            Input::Rgba(&rgba),
+            count,
+            &StepSettings { seed: 5, step, lr: 1e-3, beta: 0.2, ..StepSettings::default() },
+        )
+        .expect("step");
+        losses.extend(vae.losses(step + 1 == steps).expect("losses").into_iter().map(|(_, of)| of.loss));
     }
     assert_eq!(losses.len(), steps as usize, "every step's loss comes back once");
     (losses, vae.weights().expect("weights"))
@@ -80,7 +87,7 @@ fn kept_pictures_give_the_same_bits_as_uploaded_ones() {
     let order = [7u32, 0, 8, 3, 5];
     let chosen: Vec<u32> =
         order.iter().flat_map(|&i| rgba[i as usize * pixels..][..pixels].to_vec()).collect();
-    let settings = StepSettings { seed: 5, step: 0, lr: 1e-3, beta: 0.2 };
+    let settings = StepSettings { seed: 5, step: 0, lr: 1e-3, beta: 0.2, ..StepSettings::default() };
     let run = |kept: u32, input: Input<'_>| {
         let build = Build { kept, ..build(5, Some(2)) };
         let mut vae = Vae::new(Place::Gpu(&adapter), build, 5).expect("build");
@@ -195,7 +202,29 @@ impl Observer for Watcher {
 
 fn config(lr: f64) -> TrainConfig {
     let (resize, precision) = (Resize::Stretch, Element::F32);
-    TrainConfig { model: SMALL, batch_size: 8, epochs: 3, lr, beta: 0.2, seed: 1, resize, precision }
+    let (model, batch_size) = (SMALL, 8);
+    TrainConfig { model, batch_size, epochs: 3, lr, seed: 1, resize, precision, ..TrainConfig::default() }
+}
+
+/// With every term, schedule and variation there is.
+fn everything() -> TrainConfig {
+    let objective = Objective {
+        likelihood: Likelihood { kind: LossKind::ContinuousBernoulli, sigma: 0.1 },
+        beta_schedule: BetaSchedule::Cyclical,
+        free_bits: 0.01,
+        mmd: 10.0,
+        ..Objective::default()
+    };
+    let optimizer = Optimizer {
+        lr_schedule: LrSchedule::Cosine,
+        warmup: 3,
+        clip_norm: Some(10.0),
+        weight_decay: 0.1,
+        ema: Some(0.9),
+        patience: Some(3),
+    };
+    let augmentation = Augmentation { flip: true, crop: 0.2, jitter: 0.2 };
+    TrainConfig { objective, optimizer, augmentation, ..config(1e-3) }
 }
 
 fn pictures(first: u64, count: usize) -> Arc<Pictures> {
@@ -219,8 +248,7 @@ fn run_with(
         run.create()?;
     }
     let checkpoint = run.newest_checkpoint().ok().map(|(_, checkpoint, _)| checkpoint);
-    let build = Build { precision: config.precision, ..Build::training(SMALL, 8) };
-    let vae = Vae::new(Place::Gpu(adapter), build, 1)?;
+    let vae = Vae::new(Place::Gpu(adapter), Build::of(config), 1)?;
     let data = Data { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
     let stop = Arc::new(AtomicBool::new(false));
     let mut watcher = Watcher { stop: stop.clone(), at, epochs: Vec::new() };
@@ -239,6 +267,7 @@ fn a_stopped_run_goes_on_bit_for_bit() {
     let Some(adapter) = common::adapter() else { return };
     for at in [6, 8] {
         stop_and_go_on(&adapter, at, &config(1e-3));
+        stop_and_go_on(&adapter, at, &everything());
     }
     if common::has_f16(&adapter) {
         stop_and_go_on(&adapter, 6, &TrainConfig { precision: Element::F16, ..config(1e-3) });
@@ -330,7 +359,7 @@ fn steps_that_overflow_f16_are_left_out_and_halve_the_factor() {
         let mut step = 0;
         let mut skipped = 0;
         loop {
-            let settings = StepSettings { seed: 5, step, lr: 1e-3, beta: 0.2 };
+            let settings = StepSettings { seed: 5, step, lr: 1e-3, beta: 0.2, ..StepSettings::default() };
             vae.train_step(Input::Rgba(&rgba), 4, &settings).expect("step");
             let scaling = vae.scaling().expect("scaling");
             let moved = bits(&vae.weights().expect("weights")) != before;

@@ -174,9 +174,13 @@ fn train(place: Place<'_>) -> (f64, Vec<u32>) {
     let rgba: Vec<u32> = (0..6 * 32 * 32).map(|i: u32| i.wrapping_mul(0x9E37_79B9)).collect();
     let mut loss = 0.0;
     for step in 0..3 {
-        vae.train_step(Input::Rgba(&rgba), 6, &StepSettings { seed: 5, step, lr: 1e-3, beta: 0.2 })
-            .expect("step");
-        loss = vae.losses(true).expect("losses")[0].1.total(0.2);
+        vae.train_step(
+            Input::Rgba(&rgba),
+            6,
+            &StepSettings { seed: 5, step, lr: 1e-3, beta: 0.2, ..StepSettings::default() },
+        )
+        .expect("step");
+        loss = vae.losses(true).expect("losses")[0].1.loss.total(0.2);
     }
     let weights = vae.weights().expect("weights").tensors;
     (loss, weights.iter().flat_map(|t| t.values.iter().map(|v| v.to_bits())).collect())

@@ -9,7 +9,7 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::pth;
-use crate::config::ModelConfig;
+use crate::config::{Likelihood, LossKind, ModelConfig};
 use crate::error::{Error, Result, printable_text};
 use crate::model::{Named, Weights};
 
@@ -22,8 +22,18 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io("write", path))
 }
 
-/// The bytes of a safetensors file of several sets of tensors, each name behind its set's prefix.
-pub(super) fn encode(path: &Path, sets: &[(&str, &Weights)]) -> Result<Vec<u8>> {
+/// What stands before the names of the parameters that Adam moves, where the model is their average.
+pub(super) const RAW: &str = "raw.";
+/// Key of the likelihood in a file's metadata, where it is not the reference's: `mse 0.1`.
+const LIKELIHOOD: &str = "wgvae.likelihood";
+
+/// The bytes of a safetensors file of several sets of tensors, each name behind its set's prefix; in its metadata
+/// the likelihood that it was trained for.
+pub(super) fn encode(
+    path: &Path,
+    sets: &[(&str, &Weights)],
+    likelihood: Option<Likelihood>,
+) -> Result<Vec<u8>> {
     let mut views = Vec::new();
     for (prefix, weights) in sets {
         for tensor in &weights.tensors {
@@ -34,7 +44,12 @@ pub(super) fn encode(path: &Path, sets: &[(&str, &Weights)]) -> Result<Vec<u8>> 
             views.push((format!("{prefix}{}", tensor.name), view));
         }
     }
-    let about = [("format".to_owned(), "pt".to_owned())].into();
+    // one entry alone: several would change places from process to process, and the same run gives the same bytes
+    let about = match likelihood.filter(|likelihood| likelihood.kind != LossKind::Bce) {
+        Some(Likelihood { kind, sigma }) => (LIKELIHOOD.to_owned(), format!("{kind} {sigma}")),
+        None => ("format".to_owned(), "pt".to_owned()),
+    };
+    let about = [about].into();
     safetensors::serialize(views, Some(about)).map_err(|e| Error::model(path, e.to_string()))
 }
 
@@ -45,6 +60,21 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
         return Err(Error::model(path, format!("is of {size} bytes, larger than any model of this kind")));
     }
     std::fs::read(path).map_err(Error::io("read", path))
+}
+
+/// The likelihood in the metadata of a safetensors file; where it says nothing, the reference's.
+fn likelihood(path: &Path, bytes: &[u8]) -> Result<Likelihood> {
+    let Ok((_, about)) = SafeTensors::read_metadata(bytes) else { return Ok(Likelihood::default()) };
+    let Some(text) = about.metadata().as_ref().and_then(|about| about.get(LIKELIHOOD)) else {
+        return Ok(Likelihood::default());
+    };
+    let parsed = text.split_once(' ').and_then(|(kind, sigma)| {
+        let sigma = sigma.parse().ok().filter(|sigma: &f64| sigma.is_finite() && *sigma > 0.0)?;
+        Some(Likelihood { kind: kind.parse().ok()?, sigma })
+    });
+    let text = printable_text(text);
+    parsed
+        .ok_or_else(|| Error::model(path, format!("its {LIKELIHOOD} is \"{text}\", which is not known here")))
 }
 
 /// A file's tensors by name: shape and values.
@@ -106,13 +136,23 @@ fn nothing_else(path: &Path, found: &Found) -> Result<()> {
     })
 }
 
-/// Adam's two moments out of the bytes of our own safetensors file.
+/// Adam's two moments out of the bytes of our own safetensors file, and the parameters that it moves where the model
+/// is their average.
 ///
 /// # Errors
 /// [`Error::Model`] naming the first tensor that is missing or has another shape.
-pub(super) fn decode_moments(path: &Path, bytes: &[u8], config: &ModelConfig) -> Result<[Weights; 2]> {
+pub(super) fn decode_moments(
+    path: &Path,
+    bytes: &[u8],
+    config: &ModelConfig,
+) -> Result<([Weights; 2], Option<Weights>)> {
     let mut found = safetensors(path, bytes)?;
-    Ok([take(path, &mut found, "adam.m.", config)?, take(path, &mut found, "adam.v.", config)?])
+    let raw = if found.keys().any(|name| name.starts_with(RAW)) {
+        Some(take(path, &mut found, RAW, config)?)
+    } else {
+        None
+    };
+    Ok(([take(path, &mut found, "adam.m.", config)?, take(path, &mut found, "adam.v.", config)?], raw))
 }
 
 /// The tensors of a model of `config` out of the bytes of our own safetensors file.
@@ -133,6 +173,8 @@ pub struct Model {
     pub config: ModelConfig,
     /// the parameters
     pub weights: Weights,
+    /// of pixels, as it was trained
+    pub likelihood: Likelihood,
     /// Adam's state, where a `.pth` holds a training's dictionary
     pub adam: Option<Adam>,
 }
@@ -159,9 +201,10 @@ pub fn read_model(path: &Path) -> Result<Model> {
         return torch(path, &bytes);
     }
     let mut found = safetensors(path, &bytes)?;
+    let likelihood = likelihood(path, &bytes)?;
     drop(bytes);
     let (config, weights) = model(path, &mut found)?;
-    Ok(Model { config, weights, adam: None })
+    Ok(Model { config, weights, likelihood, adam: None })
 }
 
 fn model(path: &Path, found: &mut Found) -> Result<(ModelConfig, Weights)> {
@@ -182,7 +225,7 @@ fn torch(path: &Path, bytes: &[u8]) -> Result<Model> {
         let moment = |tensors| take(path, &mut found(tensors), "", &config);
         Ok(Adam { step, moments: [moment(first)?, moment(second)?], settings })
     });
-    Ok(Model { config, weights, adam: adam.transpose()? })
+    Ok(Model { config, weights, likelihood: Likelihood::default(), adam: adam.transpose()? })
 }
 
 /// Hidden width from the first convolution, latent and size from `fc_mu`.

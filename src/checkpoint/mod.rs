@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 pub use file::{Adam, Model, read_model};
 pub use state::{Best, Digest, State, VERSION};
 
+use crate::config::Likelihood;
 use crate::error::{Error, Result};
 use crate::model::Weights;
 
@@ -32,6 +33,8 @@ pub struct Checkpoint {
     pub weights: Weights,
     /// Adam's first and second moments
     pub moments: [Weights; 2],
+    /// their running average, where one is kept: it is then the model, and the parameters lie with the moments
+    pub average: Option<Weights>,
     /// where the run stands
     pub state: State,
 }
@@ -49,13 +52,17 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
     let at = temporary.path();
     readable(at)?;
     let [first, second] = &checkpoint.moments;
-    let model = file::encode(&folder.join(name).join(MODEL), &[("", &checkpoint.weights)])?;
+    let Checkpoint { weights, average, .. } = checkpoint;
+    let likelihood = checkpoint.state.config.objective.likelihood;
+    let sets = [("", average.as_ref().unwrap_or(weights))];
+    let model = file::encode(&folder.join(name).join(MODEL), &sets, Some(likelihood))?;
     let mut state =
         State { files: [(MODEL.to_owned(), Digest::of(&model))].into(), ..checkpoint.state.clone() };
     file::write_synced(&at.join(MODEL), &model)?;
     drop(model);
-    let optimizer =
-        file::encode(&folder.join(name).join(OPTIMIZER), &[("adam.m.", first), ("adam.v.", second)])?;
+    let mut sets = vec![("adam.m.", first), ("adam.v.", second)];
+    sets.extend(average.is_some().then_some((file::RAW, weights)));
+    let optimizer = file::encode(&folder.join(name).join(OPTIMIZER), &sets, None)?;
     state.files.insert(OPTIMIZER.to_owned(), Digest::of(&optimizer));
     file::write_synced(&at.join(OPTIMIZER), &optimizer)?;
     drop(optimizer);
@@ -70,12 +77,12 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
     Ok(target)
 }
 
-/// Writes a model's safetensors file, whole or not at all.
+/// Writes a model's safetensors file, whole or not at all, with the likelihood that it was trained for.
 ///
 /// # Errors
 /// If it cannot be written; what was there before stays.
-pub fn write_model(path: &Path, weights: &Weights) -> Result<()> {
-    let bytes = file::encode(path, &[("", weights)])?;
+pub fn write_model(path: &Path, weights: &Weights, likelihood: Likelihood) -> Result<()> {
+    let bytes = file::encode(path, &[("", weights)], Some(likelihood))?;
     crate::data::write_whole(path, |file| file.write_all(&bytes))
 }
 
@@ -143,10 +150,14 @@ pub fn load(folder: &Path) -> Result<Checkpoint> {
         Ok((path, bytes))
     };
     let (path, bytes) = whole(MODEL)?;
-    let weights = file::decode_weights(&path, &bytes, &config)?;
+    let model = file::decode_weights(&path, &bytes, &config)?;
     let (path, bytes) = whole(OPTIMIZER)?;
-    let moments = file::decode_moments(&path, &bytes, &config)?;
-    Ok(Checkpoint { weights, moments, state })
+    let (moments, raw) = file::decode_moments(&path, &bytes, &config)?;
+    let (weights, average) = match raw {
+        Some(raw) => (raw, Some(model)),
+        None => (model, None),
+    };
+    Ok(Checkpoint { weights, moments, average, state })
 }
 
 /// The checkpoints of a folder.

@@ -11,7 +11,7 @@ use crate::model::Loss;
 use crate::ops::scaling::Scaling;
 
 /// Of the state's format.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The checkpoint with the lowest validation loss so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,6 +85,10 @@ pub struct State {
     pub epoch_images: u64,
     /// the best checkpoint so far
     pub best: Option<Best>,
+    /// epochs in a row whose validation loss was not the lowest so far
+    pub stale: u32,
+    /// epochs after which the plateau schedule halved the learning rate
+    pub cuts: Vec<u32>,
     /// the factor on gradients, where the training is in f16
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
@@ -113,6 +117,8 @@ impl State {
             epoch_loss: Loss::default(),
             epoch_images: 0,
             best: None,
+            stale: 0,
+            cuts: Vec::new(),
             scaling: None,
             config,
             files: BTreeMap::new(),

@@ -31,7 +31,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         vae.train_step(
             Input::Rgba(&rgba),
             batch,
-            &StepSettings { seed: 0, step: number, lr: 1e-3, beta: 0.2 },
+            &StepSettings { seed: 0, step: number, lr: 1e-3, beta: 0.2, ..StepSettings::default() },
         )?;
         vae.losses(true)?;
         Ok(began.elapsed().as_secs_f64())

@@ -22,8 +22,8 @@ pub fn run(args: &ConvertArgs) -> Result<ExitCode> {
     if args.to.exists() && !args.force {
         return Err(Error::Usage(format!("{out} is there already: choose another name, or --force")).into());
     }
-    let Model { config, weights, adam } = checkpoint::open(&args.from)?;
-    checkpoint::write_model(&args.to, &weights)?;
+    let Model { config, weights, likelihood, adam } = checkpoint::open(&args.from)?;
+    checkpoint::write_model(&args.to, &weights, likelihood)?;
     println!(
         "{from}: {} px, hidden {}, latent {}, {} parameters",
         config.size,

@@ -90,7 +90,7 @@ fn measure(vae: &mut Vae, rgba: &[u32], batch: u32, steps: u32) -> Result<Outcom
         vae.train_step(
             Input::Rgba(rgba),
             batch,
-            &StepSettings { seed: 0, step: number, lr: 1e-3, beta: 0.2 },
+            &StepSettings { seed: 0, step: number, lr: 1e-3, beta: 0.2, ..StepSettings::default() },
         )?;
         vae.losses(true)?;
         number += 1;

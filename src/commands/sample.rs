@@ -27,7 +27,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
             Error::Usage(format!("--temperature {}: must be zero or positive", args.temperature)).into()
         );
     }
-    let Model { config, weights, .. } = checkpoint::open(&args.model)?;
+    let Model { config, weights, likelihood, .. } = checkpoint::open(&args.model)?;
     let prior = match args.prior.as_str() {
         "normal" => None,
         "fitted" => Some(fitted::find(&args.model, None, &weights)?),
@@ -42,7 +42,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         .into());
     }
     let adapter = super::choose(&args.adapter)?;
-    let build = Build::inference(config, args.count.min(BATCH));
+    let build = Build { likelihood, ..Build::inference(config, args.count.min(BATCH)) };
     let mut vae = Vae::empty(Place::Gpu(&adapter), build)?;
     vae.load(&weights)?;
     let pictures = match prior {

@@ -187,6 +187,11 @@ impl Screen {
     }
 }
 
+/// What the negative log-likelihood of the pixels is called.
+fn of_pixels(bce: Option<f64>) -> &'static str {
+    if bce.is_some() { "BCE" } else { "NLL" }
+}
+
 impl Observer for Screen {
     fn epoch_begins(&mut self, epoch: u32, steps: u64, cursor: u64) {
         self.epoch = (epoch, steps);
@@ -206,8 +211,12 @@ impl Observer for Screen {
         self.estimate(m);
         let left = self.left(m).map_or(String::new(), |left| format!("{} left, ", duration(left)));
         let text = format!(
-            "{:.1} img/s, {left}loss {:.1}, BCE {:.1}, KL {:.2}",
-            m.images_per_second, m.loss, m.bce, m.kl
+            "{:.1} img/s, {left}loss {:.1}, {} {:.1}, KL {:.2}",
+            m.images_per_second,
+            m.loss,
+            of_pixels(m.bce),
+            m.nll,
+            m.kl
         );
         self.bar.set_position(m.step_in_epoch);
         self.bar.set_message(text.clone());
@@ -222,11 +231,12 @@ impl Observer for Screen {
             format!(", validation {loss:.1}{}", if m.best { " (best)" } else { "" })
         });
         self.say(&format!(
-            "epoch {}/{}: loss {:.1} (BCE {:.1}, KL {:.2}){validation}; {:.1} img/s, {}",
+            "epoch {}/{}: loss {:.1} ({} {:.1}, KL {:.2}){validation}; {:.1} img/s, {}",
             m.epoch,
             self.epochs,
             m.train_loss,
-            m.train_bce,
+            of_pixels(m.train_bce),
+            m.train_nll,
             m.train_kl,
             m.images_per_second,
             duration(m.seconds)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use wgvae::config::{ModelConfig, TrainConfig, cache_folder};
+use wgvae::config::{Augmentation, Likelihood, ModelConfig, Objective, Optimizer, TrainConfig, cache_folder};
 use wgvae::data::Cache;
 use wgvae::error::Error;
 use wgvae::model::Build;
@@ -62,6 +62,7 @@ pub fn cache(no_cache: bool) -> Option<Cache> {
 pub fn training(settings: &TrainSettings, data: bool) -> Result<TrainConfig> {
     let default = if data { Preset::Reference } else { Preset::Demo };
     let (base, batch) = preset(settings.preset.unwrap_or(default));
+    let reference = TrainConfig::default();
     let config = TrainConfig {
         model: ModelConfig {
             size: settings.size.unwrap_or(base.size),
@@ -69,14 +70,44 @@ pub fn training(settings: &TrainSettings, data: bool) -> Result<TrainConfig> {
             latent: settings.latent.unwrap_or(base.latent),
         },
         batch_size: settings.batch_size.unwrap_or(batch),
-        epochs: settings.epochs.unwrap_or(10),
-        lr: settings.lr.unwrap_or(1e-3),
-        beta: settings.beta.unwrap_or(0.2),
+        epochs: settings.epochs.unwrap_or(reference.epochs),
+        lr: settings.lr.unwrap_or(reference.lr),
+        beta: settings.beta.unwrap_or(reference.beta),
         seed: settings.seed.unwrap_or(0),
         resize: settings.resize.unwrap_or_default(),
         precision: settings.precision.unwrap_or_default().into(),
+        objective: objective(settings),
+        optimizer: Optimizer {
+            lr_schedule: settings.lr_schedule.unwrap_or_default(),
+            warmup: settings.warmup.unwrap_or(0),
+            clip_norm: settings.clip_norm,
+            weight_decay: settings.weight_decay.unwrap_or(0.0),
+            ema: settings.ema,
+            patience: settings.patience,
+        },
+        augmentation: Augmentation {
+            flip: settings.flip.unwrap_or(false),
+            crop: settings.crop.unwrap_or(0.0),
+            jitter: settings.jitter.unwrap_or(0.0),
+        },
     };
     Ok(config.checked()?)
+}
+
+fn objective(settings: &TrainSettings) -> Objective {
+    let default = Objective::default();
+    Objective {
+        likelihood: Likelihood {
+            kind: settings.loss.unwrap_or_default(),
+            sigma: settings.sigma.unwrap_or(default.likelihood.sigma),
+        },
+        beta_schedule: settings.beta_schedule.unwrap_or_default(),
+        beta_epochs: settings.beta_epochs,
+        beta_cycles: settings.beta_cycles.unwrap_or(default.beta_cycles),
+        capacity: settings.capacity.unwrap_or(default.capacity),
+        free_bits: settings.free_bits.unwrap_or(0.0),
+        mmd: settings.mmd.unwrap_or(0.0),
+    }
 }
 
 /// What a configuration file and the flags say, the flags winning.
@@ -101,6 +132,23 @@ pub fn over(above: TrainSettings, below: TrainSettings) -> TrainSettings {
         seed: above.seed.or(below.seed),
         resize: above.resize.or(below.resize),
         precision: above.precision.or(below.precision),
+        loss: above.loss.or(below.loss),
+        sigma: above.sigma.or(below.sigma),
+        beta_schedule: above.beta_schedule.or(below.beta_schedule),
+        beta_epochs: above.beta_epochs.or(below.beta_epochs),
+        beta_cycles: above.beta_cycles.or(below.beta_cycles),
+        capacity: above.capacity.or(below.capacity),
+        free_bits: above.free_bits.or(below.free_bits),
+        mmd: above.mmd.or(below.mmd),
+        lr_schedule: above.lr_schedule.or(below.lr_schedule),
+        warmup: above.warmup.or(below.warmup),
+        clip_norm: above.clip_norm.or(below.clip_norm),
+        weight_decay: above.weight_decay.or(below.weight_decay),
+        ema: above.ema.or(below.ema),
+        patience: above.patience.or(below.patience),
+        flip: above.flip.or(below.flip),
+        crop: above.crop.or(below.crop),
+        jitter: above.jitter.or(below.jitter),
         checkpoint_every: above.checkpoint_every.or(below.checkpoint_every),
         keep: above.keep.or(below.keep),
         init: above.init.or(below.init),

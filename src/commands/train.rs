@@ -42,17 +42,16 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let adapter = super::choose(&adapter)?;
     let screen = Screen::new(args.quiet, config.epochs, adapter.is_software());
     if let Some(Checkpoint { state, .. }) = origin.checkpoint()
-        && state.epoch > config.epochs
+        && let Some(over) = over(state, &config)
         && run.drawn(state)
     {
         run.mend(state)?;
-        screen.say(&format!("{} has all its {} epochs; give more with --epochs", run.name, config.epochs));
+        screen.say(&format!("{} {over}", run.name));
         return Ok(ExitCode::SUCCESS);
     }
     let build = Build {
         micro: settings::micro_batch(asked.micro_batch.as_deref())?.or_else(|| same_micro(&origin, &adapter)),
-        precision: config.precision,
-        ..Build::training(config.model, config.batch_size)
+        ..Build::of(&config)
     };
     let (_, plan) = build.plan(&adapter.target())?;
     adapter.target().check(&plan)?;
@@ -84,6 +83,18 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let build = Build { kept: resident(&asked, &config, &adapter, data.train.len()), ..build };
     let training = Training { tuning, build, data, run, config, origin, asked };
     train(screen, adapter, &training)
+}
+
+/// Why a run has come to its end, and how to go on all the same.
+fn over(state: &State, config: &TrainConfig) -> Option<String> {
+    let state = State { config: config.clone(), ..state.clone() };
+    if state.epoch > config.epochs {
+        return Some(format!("has all its {} epochs; give more with --epochs", config.epochs));
+    }
+    state.exhausted().then(|| {
+        let stale = state.stale;
+        format!("has ended: {stale} epochs without a lower validation loss; give more --patience to go on")
+    })
 }
 
 /// The micro-batch that the run had on this adapter: another one would round differently.
@@ -127,6 +138,8 @@ fn write_settings(run: &Path, asked: &TrainSettings, config: &TrainConfig) -> Re
         seed: Some(config.seed),
         resize: Some(config.resize),
         precision: Some(config.precision.into()),
+        loss: Some(config.objective.likelihood.kind),
+        sigma: Some(config.objective.likelihood.sigma),
         name: None, // the folder's
         runs: None,
         data: asked.data.as_ref().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())),
@@ -190,7 +203,12 @@ fn train(mut screen: Screen, adapter: Adapter, training: &Training) -> Result<Ex
     };
     let folder = &run.path;
     match end {
-        End::Finished => {
+        End::Finished | End::Early(_) => {
+            if let End::Early(epochs) = end {
+                screen.say(&format!(
+                    "ended early: the validation loss has not fallen for {epochs} epochs (--patience)"
+                ));
+            }
             if let Some(best) = &state.best {
                 screen.say(&format!("best: {} with validation loss {:.1}", best.name, best.loss));
             }

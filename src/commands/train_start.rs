@@ -140,7 +140,7 @@ fn imported(asked: TrainSettings, file: &Path, quiet: bool) -> Result<Start> {
     }
     let scaling = (config.precision == Element::F16).then_some(Scaling::START);
     let state = State { step: adam.step, scaling, ..State::new(config.clone()) };
-    let checkpoint = Checkpoint { weights: model.weights, moments: adam.moments, state };
+    let checkpoint = Checkpoint { weights: model.weights, moments: adam.moments, average: None, state };
     Ok(Start { run, asked, config, origin: Origin::Imported(Box::new(checkpoint)), lock: None })
 }
 
@@ -156,7 +156,10 @@ fn differences(theirs: &pth::Settings) -> Vec<String> {
         ));
     }
     if theirs.weight_decay.is_some_and(|decay| decay != 0.0) {
-        all.push("was trained with weight decay; this training has none".to_owned());
+        all.push(
+            "was trained with weight decay within the gradient; --weight-decay is AdamW's, apart from it"
+                .to_owned(),
+        );
     }
     if theirs.amsgrad {
         all.push("was trained with amsgrad; this training goes on without".to_owned());
@@ -199,7 +202,8 @@ fn resumed(asked: TrainSettings, quiet: bool) -> Result<Start> {
 fn fits(config: &TrainConfig, checkpoint: &Checkpoint, folder: &Path) -> Result<()> {
     let was = &checkpoint.state.config;
     let same = was.model == config.model && was.batch_size == config.batch_size && was.seed == config.seed;
-    if same && was.resize == config.resize && was.precision == config.precision {
+    let same = same && was.resize == config.resize && was.precision == config.precision;
+    if same && was.objective.likelihood == config.objective.likelihood {
         return Ok(());
     }
     let text = |c: &TrainConfig| {
@@ -207,10 +211,12 @@ fn fits(config: &TrainConfig, checkpoint: &Checkpoint, folder: &Path) -> Result<
         let (size, hidden, latent, batch) = (m.size, m.hidden, m.latent, c.batch_size);
         format!(
             "--size {size} --hidden {hidden} --latent {latent} --batch-size {batch} --seed {} --resize {} \
-             --precision {}",
+             --precision {} --loss {} --sigma {}",
             c.seed,
             c.resize,
-            c.precision.name()
+            c.precision.name(),
+            c.objective.likelihood.kind.name(),
+            c.objective.likelihood.sigma
         )
     };
     let reason = format!("was made with {}\nand cannot go on with {}", text(was), text(config));

@@ -22,9 +22,10 @@ const MAX_SIDE: u64 = 32_768;
 
 /// The model on the adapter that the flags name.
 pub(super) fn open(model: &Path, adapter: &AdapterArgs) -> Result<Vae> {
-    let Model { config, weights, .. } = checkpoint::open(model)?;
+    let Model { config, weights, likelihood, .. } = checkpoint::open(model)?;
     let adapter = super::choose(adapter)?;
-    let mut vae = Vae::empty(Place::Gpu(&adapter), Build::inference(config, BATCH))?;
+    let build = Build { likelihood, ..Build::inference(config, BATCH) };
+    let mut vae = Vae::empty(Place::Gpu(&adapter), build)?;
     vae.load(&weights)?;
     Ok(vae)
 }

@@ -92,11 +92,7 @@ fn compare(
     screen.report("adapter", &adapter.describe());
     let data = pictures(&screen, asked, config, false)?;
     train_start::same_pictures(&data, state, run)?;
-    let build = Build {
-        micro: Some(state.micro_batch),
-        precision: config.precision,
-        ..Build::training(config.model, config.batch_size)
-    };
+    let build = Build { micro: Some(state.micro_batch), ..Build::of(config) };
     let mut vae = Vae::new(Place::Tuned(&adapter, &tuning), build, config.seed)?;
     let bar = Bar::new("computing again", false);
     let progress = &mut |done: u64, all: u64| bar.set(done as usize, all as usize);

@@ -1,7 +1,7 @@
 //! How good a model is, measured on pictures that it was not trained on.
 //!
-//! Likelihoods are in nats per picture, of the continuous Bernoulli's form that the reference trains with: the
-//! cross-entropy of values in 0..=1, not normalised, so they compare with losses and not with other densities.
+//! Likelihoods are in nats per picture, of the kind that the model was trained with. The reference's is the
+//! cross-entropy of values in 0..=1, not normalised: it compares with losses and not with other densities.
 
 mod report;
 
@@ -21,8 +21,6 @@ use crate::ops::normal::normal;
 const PATCHES: usize = 64;
 /// Splits of the real pictures whose distances are the noise floor.
 const SPLITS: usize = 4;
-/// What the logarithm of a probability is bounded by, as PyTorch's cross-entropy does it.
-const LEAST_LOG: f64 = -100.0;
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -85,9 +83,10 @@ pub fn evaluate(
     Ok((
         Evaluation {
             pictures: originals.len(),
-            bce: bounds.bce(),
+            loss: vae.likelihood().kind.name(),
+            nll: bounds.nll(),
             kl: total,
-            elbo: -bounds.bce() - total,
+            elbo: -bounds.nll() - total,
             iwae: bounds.iwae(),
             draws: settings.draws,
             mse: mean(|f| f.mse),
@@ -112,11 +111,11 @@ fn refused(reason: metrics::Refused) -> Error {
     Error::Usage(format!("these pictures have no such measure: {}", String::from(reason)))
 }
 
-/// Cross-entropies and log weights of draws from q(z|x).
+/// Log-likelihoods and log weights of draws from q(z|x).
 #[derive(Default)]
 struct Bounds {
     pictures: usize,
-    bce: f64,
+    nll: f64,
     iwae: f64,
 }
 
@@ -146,36 +145,29 @@ impl Bounds {
                     z.push(drawn as f32);
                 }
             }
-            let recon = vae.decode(&z)?;
-            let mut bce = 0.0;
-            for (weight, recon) in weights.iter_mut().zip(recon.chunks(picture.len())) {
-                let nats = cross_entropy(picture, recon);
+            let logits = vae.logits(&z)?;
+            let likelihood = vae.likelihood();
+            let mut nll = 0.0;
+            for (weight, logits) in weights.iter_mut().zip(logits.chunks(picture.len())) {
+                let pixels = logits.iter().zip(picture);
+                let nats: f64 = pixels.map(|(&l, &x)| likelihood.nats(l.into(), x.into())).sum();
                 *weight -= nats;
-                bce += nats;
+                nll += nats;
             }
-            self.bce += bce / draws as f64;
+            self.nll += nll / draws as f64;
             self.iwae += metrics::iwae_bound(&weights).map_err(refused)?;
             self.pictures += 1;
         }
         Ok(())
     }
 
-    fn bce(&self) -> f64 {
-        self.bce / self.pictures.max(1) as f64
+    fn nll(&self) -> f64 {
+        self.nll / self.pictures.max(1) as f64
     }
 
     fn iwae(&self) -> f64 {
         self.iwae / self.pictures.max(1) as f64
     }
-}
-
-/// `-sum x ln r + (1 - x) ln(1 - r)`, in nats.
-fn cross_entropy(x: &[f32], recon: &[f32]) -> f64 {
-    let term = |(&x, &r): (&f32, &f32)| {
-        let (x, r) = (f64::from(x), f64::from(r));
-        -(x * r.ln().max(LEAST_LOG) + (1.0 - x) * (1.0 - r).ln().max(LEAST_LOG))
-    };
-    x.iter().zip(recon).map(term).sum()
 }
 
 /// Both distances between two sets of pictures: whole, and as patches of their pyramids, the mean of its levels.

@@ -18,11 +18,13 @@ pub struct Distances {
 pub struct Evaluation {
     /// how many
     pub pictures: usize,
-    /// cross-entropy of draws, nats per picture
-    pub bce: f64,
+    /// the likelihood of pixels that the model was trained with
+    pub loss: &'static str,
+    /// negative log-likelihood of draws, nats per picture
+    pub nll: f64,
     /// divergence from N(0, I), nats per picture
     pub kl: f64,
-    /// `-(bce + kl)`: the bound that beta 1 trains
+    /// `-(nll + kl)`: the bound that beta 1 trains
     pub elbo: f64,
     /// the importance-weighted bound, never below the other but for noise
     pub iwae: f64,
@@ -56,9 +58,10 @@ impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut row = |name: &str, value: String, what: &str| writeln!(f, "{name:22} {value:>12}  {what}");
         row("pictures", self.pictures.to_string(), "")?;
-        row("BCE", format!("{:.2}", self.bce), "nats per picture, z drawn")?;
+        let name = if self.loss == "bce" { "BCE" } else { "NLL" };
+        row(name, format!("{:.2}", self.nll), &format!("nats per picture, z drawn ({})", self.loss))?;
         row("KL", format!("{:.3}", self.kl), "nats per picture, from N(0, I)")?;
-        row("ELBO", format!("{:.2}", self.elbo), "-(BCE + KL)")?;
+        row("ELBO", format!("{:.2}", self.elbo), &format!("-({name} + KL)"))?;
         row("IWAE bound", format!("{:.2}", self.iwae), &format!("of {} draws", self.draws))?;
         row("MSE", format!("{:.5}", self.mse), "reconstructions from the means")?;
         row("PSNR", format!("{:.2}", self.psnr), "dB")?;

@@ -1,18 +1,13 @@
-//! What a step does after the forward list: gradients in reverse order, then Adam.
+//! What a step does after the forward list: gradients in reverse order.
 
 use super::network::{Activations, Network, Recorder, geometry};
 use super::params::Layer;
-use crate::gpu::{BufferId, Element, Plan, ProgramId, Shape, Tensor};
-use crate::ops::adam::{Adam, AnyAdam};
+use crate::gpu::{BufferId, Plan, ProgramId, Tensor};
 use crate::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad};
 use crate::ops::gemm::{Epilogue, Operands};
 use crate::ops::latent::{ReparameterizeBackward, padded};
 use crate::ops::linear::{LinearInputGrad, LinearWeightGrad};
-use crate::ops::scaling::{CheckGradient, INTERVAL, Rescale};
 use crate::ops::tuning::Tuning;
-
-/// Bytes of one Adam dispatch's ranges: WebGPU's default binding limit.
-const ADAM_RANGE: u64 = 128 << 20;
 
 impl Network {
     /// The forward list in reverse: for each layer the gradients of weight and bias, then of its input.
@@ -32,7 +27,7 @@ impl Network {
         let mut r = Recorder { plan, network: self, tuning, program };
 
         let dbias = self.layout.decoder[3].bias.of(grads);
-        self.record_bce(r.plan, program, Some([d.decoder[4], dbias]));
+        self.record_reconstruction(r.plan, program, Some([d.decoder[4], dbias]));
         for i in (0..4).rev() {
             let (x, dx, dy) = (acts.decoder[i], d.decoder[i], d.decoder[i + 1]);
             let layer = self.layout.decoder[i];
@@ -63,8 +58,12 @@ impl Network {
             Epilogue::None,
             &Operands { left: dy, right: weight, aux: None, out: dz },
         );
-        let op = ReparameterizeBackward { rows, latent: self.config.latent, quads };
-        r.op("reparameterize backward", op, &[t.step, t.heads, t.eps, dz, t.scaling, dheads]);
+        // without a comparison of latents and prior, four elements that nobody reads
+        let dmmd = self.discrepancy.map(|of| of.gradient).unwrap_or_else(|| r.plan.tensor("no dmmd", &[4]));
+        let batch = self.discrepancy.map(|_| self.extent.batch);
+        let op = ReparameterizeBackward::new(rows, self.config.latent, batch);
+        let bindings = [t.step, t.heads, t.eps, dz, t.scaling, t.kl, dmmd, dheads];
+        r.op("reparameterize backward", op, &bindings);
         let features = acts.encoder[4].reshape(&[rows, flat]);
         self.linear_backward(&mut r, "heads", self.layout.heads, (features, dh), grads);
         let op = LinearInputGrad { rows, inputs: flat, outputs: 8 * quads };
@@ -103,39 +102,5 @@ impl Network {
         let operands = Operands { left: dy, right: x, aux: None, out: layer.weight.of(grads) };
         r.gemm(&format!("{name} weight gradient"), op, self.gradient(), &operands);
         r.bias_grad(name, dy, layer, grads);
-    }
-
-    /// Adam over the arenas, if the gradients are finite, in ranges that WebGPU's default limits can bind.
-    pub(super) fn record_update(
-        &self,
-        plan: &mut Plan,
-        tuning: &Tuning,
-        program: ProgramId,
-        arenas: [BufferId; 3],
-    ) {
-        let sweep = tuning.sweep(AnyAdam).into();
-        let [grads, moment1, moment2] = arenas;
-        let scaling = self.tensors.scaling;
-        if self.extent.precision == Element::F16 {
-            // every gradient that is kept in 16 bits is summed for the bias of its layer
-            for (name, layer) in self.layout.layers() {
-                let bias = layer.bias.of(grads);
-                let op = CheckGradient::new(bias.len());
-                plan.dispatch(program, format!("{name} check"), op, &[bias, scaling]);
-            }
-        }
-        let most = ADAM_RANGE / 4;
-        let mut offset = 0;
-        while offset < self.layout.len {
-            let len = most.min(self.layout.len - offset) as u32;
-            let range = |buffer| Tensor { buffer, offset, shape: Shape::new(&[len]), element: Element::F32 };
-            let [grad, param, m, v] = [grads, self.arenas.params, moment1, moment2].map(range);
-            let bindings = [self.tensors.step, grad, scaling, param, m, v];
-            plan.dispatch(program, "adam", Adam::new(len, sweep), &bindings);
-            offset += u64::from(len);
-        }
-        if self.extent.precision == Element::F16 {
-            plan.dispatch(program, "rescale", Rescale { interval: INTERVAL }, &[scaling]);
-        }
     }
 }

@@ -1,7 +1,8 @@
 //! What a model is built for, and where: sizes and an adapter in, a plan and a runner out.
 
-use super::network::{Extent, Network, micro_batch};
-use crate::config::ModelConfig;
+use super::extras::Extras;
+use super::network::{Network, micro_batch};
+use crate::config::{Likelihood, ModelConfig, TrainConfig};
 use crate::error::{Error, Result};
 use crate::gpu::{Adapter, Element, GpuRunner, Plan, Runner, Target, TwinRunner};
 use crate::ops::Tuning;
@@ -39,7 +40,7 @@ impl Place<'_> {
 }
 
 /// What a model is built for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Build {
     /// the architecture
     pub config: ModelConfig,
@@ -53,12 +54,35 @@ pub struct Build {
     pub kept: u32,
     /// what the activations between the layers and their gradients are made of; everything else is f32
     pub precision: Element,
+    /// of pixels: what is minimised, and what a picture shows of the decoder's logits
+    pub likelihood: Likelihood,
+    /// what a training does besides
+    pub extras: Extras,
 }
 
 impl Build {
     /// For training in f32, with the micro-batch that fits.
     pub fn training(config: ModelConfig, batch: u32) -> Self {
-        Self { config, batch, micro: None, training: true, kept: 0, precision: Element::F32 }
+        Self {
+            config,
+            batch,
+            micro: None,
+            training: true,
+            kept: 0,
+            precision: Element::F32,
+            likelihood: Likelihood::default(),
+            extras: Extras::default(),
+        }
+    }
+
+    /// For the training that `config` describes, with the micro-batch that fits.
+    pub fn of(config: &TrainConfig) -> Self {
+        Self {
+            precision: config.precision,
+            likelihood: config.objective.likelihood,
+            extras: config.into(),
+            ..Self::training(config.model, config.batch_size)
+        }
     }
 
     /// Without gradients.
@@ -118,14 +142,8 @@ impl Build {
     /// # Errors
     /// As [`Build::micro`].
     pub fn plan_with(&self, target: &Target, tuning: &Tuning) -> Result<(Network, Plan)> {
-        let config = self.config.checked()?;
-        let micro = self.micro(target)?;
-        let recorded = Network::record(
-            &config,
-            Extent { batch: self.batch, micro, kept: self.kept, precision: self.precision },
-            tuning,
-            self.training,
-        );
+        self.config.checked()?;
+        let recorded = Network::record(self, self.micro(target)?, tuning);
         tuning.checked()?;
         Ok(recorded)
     }

@@ -2,14 +2,18 @@
 
 mod backward;
 mod build;
+mod extras;
 mod init;
 mod network;
 mod params;
+mod probe;
 mod steps;
+mod update;
 mod vae;
 
 pub use build::{Build, Place};
+pub use extras::Extras;
 pub use init::{Named, Weights};
 pub use network::{Network, micro_batch};
-pub use steps::Probe;
-pub use vae::{Input, Latents, Loss, StepSettings, Vae};
+pub use probe::Probe;
+pub use vae::{Input, Latents, Loss, Outcome, StepSettings, Vae};

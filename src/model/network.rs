@@ -4,20 +4,22 @@
 //! micro-batch of N pictures; the loss is a sum, so the gradients of micro-batches add up.
 
 use super::build::Build;
+use super::extras::{Discrepancy, Extras};
 use super::params::{Layer, Layout};
-use crate::config::ModelConfig;
+use crate::config::{Likelihood, ModelConfig};
 use crate::error::{Error, Result};
 use crate::gpu::{BufferId, Element, Plan, ProgramId, Shape, Target, Tensor, Usage};
-use crate::ops::bce::{Bce, SLOTS, Totals};
 use crate::ops::conv2d::{Conv2d, Conv2dTranspose, Geometry};
 use crate::ops::gemm::{self, Epilogue, Operands};
 use crate::ops::latent::{Reparameterize, padded};
 use crate::ops::linear::Linear;
 use crate::ops::normal::Normal;
 use crate::ops::picture::{Picture, Unpack};
+use crate::ops::reconstruction::{Reconstruction, Totals};
 use crate::ops::reduce::bias_grad;
 use crate::ops::scaling::Scaling;
 use crate::ops::step::Step;
+use crate::ops::totalled::Totalled;
 use crate::ops::tuning::Tuning;
 
 /// Bytes of activations that the automatic micro-batch stays under: WebGPU does not tell how much memory there is.
@@ -40,7 +42,7 @@ pub struct Programs {
     pub decode: ProgramId,
     /// `logits` to `recon` and `pictures`
     pub picture: ProgramId,
-    /// adds the micro-batch's BCE and KL to `totals`; `backward` does that too
+    /// adds the micro-batch's nats and KL to `totals`; `backward` does that too
     pub loss: ProgramId,
     /// clears `totals`, and the gradients where micro-batches add to them
     pub begin: ProgramId,
@@ -55,6 +57,12 @@ pub struct TrainingPrograms {
     pub backward: ProgramId,
     /// one Adam step
     pub update: ProgramId,
+    /// `rgba` to `x`, varied where pictures are
+    pub augment: ProgramId,
+    /// adds `z` to the batch's latents, and compares those with the prior
+    pub discrepancy: Option<[ProgramId; 2]>,
+    /// exchanges the parameters with their average
+    pub swap: Option<ProgramId>,
 }
 
 impl Programs {
@@ -71,6 +79,8 @@ pub struct Arenas {
     pub params: BufferId,
     /// gradients, first and second moment
     pub training: Option<[BufferId; 3]>,
+    /// the running average of the parameters, where one is kept
+    pub average: Option<BufferId>,
 }
 
 /// The tensors that the host writes or reads. N is the micro-batch, Z and channels are padded.
@@ -96,9 +106,9 @@ pub struct Tensors {
     pub recon: Tensor,
     /// `[N, S, S]` 8-bit RGBA
     pub pictures: Tensor,
-    /// `[N]`: divergence of each picture, in nats
+    /// `[N, 2]`: divergence of each picture, in nats, as it is and as the objective counts it
     pub kl: Tensor,
-    /// `[4]`: BCE and KL of the batch, in nats
+    /// sums over the batch, see [`Totalled`]
     pub totals: Tensor,
     /// `[4]`: the factor on gradients, a [`Scaling`]; zeros, that is a factor of 1, in f32
     pub scaling: Tensor,
@@ -123,6 +133,12 @@ pub struct Network {
     pub config: ModelConfig,
     /// how many pictures, and what their activations are made of
     pub extent: Extent,
+    /// of pixels
+    pub likelihood: Likelihood,
+    /// what a training does besides
+    pub extras: Extras,
+    /// where latents are compared with the prior
+    pub(super) discrepancy: Option<Discrepancy>,
     /// where parameters lie
     pub layout: Layout,
     /// the arenas
@@ -242,15 +258,18 @@ impl Extent {
 }
 
 impl Network {
-    /// Records the plan of `config`; `training` adds gradients and Adam.
-    pub fn record(config: &ModelConfig, extent: Extent, tuning: &Tuning, training: bool) -> (Self, Plan) {
-        let micro = extent.micro;
+    /// Records the plan of `build` for micro-batches of `micro`.
+    pub fn record(build: &Build, micro: u32, tuning: &Tuning) -> (Self, Plan) {
+        let Build { ref config, batch, kept, precision, training, likelihood, .. } = *build;
+        let extras = if training { build.extras } else { Extras::default() };
+        let extent = Extent { batch, micro, kept, precision };
         let mut plan = Plan::new();
         let layout = Layout::new(config);
         let mut arena = |name: &str| plan.buffer(name, layout.len, Usage::State);
         let params = arena("parameters");
         let moments = training.then(|| ["gradients", "first moments", "second moments"].map(&mut arena));
-        let tensors = allocate(&mut plan, config, micro, extent.kept);
+        let average = extras.average.then(|| arena("average"));
+        let tensors = allocate(&mut plan, config, micro, kept);
         let acts = Activations::new(&mut plan, "", config, extent, tensors.x);
         let tensors = Tensors { logits: acts.decoder[4], ..tensors };
         let programs = Programs {
@@ -263,19 +282,51 @@ impl Network {
             picture: plan.program("picture"),
             loss: plan.program("loss"),
             begin: plan.program("begin"),
-            training: training.then(|| TrainingPrograms {
-                backward: plan.program("backward"),
-                update: plan.program("update"),
-            }),
+            training: None,
         };
-        let arenas = Arenas { params, training: moments };
-        let network = Self { config: *config, extent, layout, arenas, tensors, programs };
+        let arenas = Arenas { params, training: moments, average };
+        let discrepancy = extras.mmd.then(|| Discrepancy::new(&mut plan, batch, config.latent));
+        let config = *config;
+        let mut network =
+            Self { config, extent, likelihood, extras, discrepancy, layout, arenas, tensors, programs };
         network.record_forward(&mut plan, tuning, &acts);
-        if let (Some(programs), Some(arenas)) = (programs.training, moments) {
-            network.record_backward(&mut plan, tuning, &acts, (programs.backward, arenas[0]));
-            network.record_update(&mut plan, tuning, programs.update, arenas);
+        if let Some(arenas) = moments {
+            network.programs.training = Some(network.record_training(&mut plan, tuning, &acts, arenas));
         }
         (network, plan)
+    }
+
+    /// Everything that only a training does.
+    fn record_training(
+        &self,
+        plan: &mut Plan,
+        tuning: &Tuning,
+        acts: &Activations,
+        arenas: [BufferId; 3],
+    ) -> TrainingPrograms {
+        let programs = TrainingPrograms {
+            backward: plan.program("backward"),
+            update: plan.program("update"),
+            augment: if self.extras.augmentation.any() {
+                plan.program("augment")
+            } else {
+                self.programs.unpack
+            },
+            discrepancy: self.discrepancy.map(|_| [plan.program("gather"), plan.program("compare")]),
+            swap: self.arenas.average.map(|_| plan.program("swap")),
+        };
+        self.record_backward(plan, tuning, acts, (programs.backward, arenas[0]));
+        self.record_update(plan, tuning, programs.update, arenas);
+        if self.extras.augmentation.any() {
+            self.record_augment(plan, programs.augment);
+        }
+        if let (Some(of), Some(programs)) = (&self.discrepancy, programs.discrepancy) {
+            self.record_discrepancy(plan, of, programs);
+        }
+        if let (Some(average), Some(program)) = (self.arenas.average, programs.swap) {
+            self.record_swap(plan, program, average);
+        }
+        programs
     }
 
     /// What happens to a gradient: it is stored, or added to that of the micro-batches before.
@@ -333,7 +384,8 @@ impl Network {
             let label = format!("decoder.{} forward", 2 * i);
             r.gemm(&label, Conv2dTranspose::from(geometry(&x, &y)), epilogue, &operands);
         }
-        plan.dispatch(at.picture, "picture", Picture { pixels }, &[t.logits, t.recon, t.pictures]);
+        let op = Picture::new(self.likelihood, pixels);
+        plan.dispatch(at.picture, "picture", op, &[t.logits, t.recon, t.pictures]);
         self.record_loss(plan);
     }
 
@@ -343,18 +395,25 @@ impl Network {
         if let Some([gradients, ..]) = self.arenas.training.filter(|_| self.extent.accumulates()) {
             plan.clear(self.programs.begin, gradients);
         }
-        self.record_bce(plan, self.programs.loss, None);
+        self.record_reconstruction(plan, self.programs.loss, None);
     }
 
-    /// Adds cross-entropy and divergence to `totals`; with `gradient`, those by the logits and by the last bias too.
-    pub(super) fn record_bce(&self, plan: &mut Plan, program: ProgramId, gradient: Option<[Tensor; 2]>) {
+    /// Adds the nats of the pixels and the divergence to `totals`; with `gradient`, those by the logits and by the
+    /// last bias too.
+    pub(super) fn record_reconstruction(
+        &self,
+        plan: &mut Plan,
+        program: ProgramId,
+        gradient: Option<[Tensor; 2]>,
+    ) {
         let t = &self.tensors;
-        let op = Bce::new(self.extent.micro, self.config.size * self.config.size, gradient.is_some());
+        let pixels = self.config.size * self.config.size;
+        let op = Reconstruction::new(self.likelihood, self.extent.micro, pixels, gradient.is_some());
         // without a gradient, four elements that the kernels leave alone or set to zero
         let [dlogits, dbias] = gradient.unwrap_or_else(|| [plan.tensor("no gradient", &[4]); 2]);
         let len = op.parts().iter().product();
         let parts = Tensor { shape: Shape::new(&op.parts()), ..plan.scratch(len) };
-        plan.dispatch(program, "bce", op, &[t.step, t.logits, t.x, t.scaling, dlogits, parts]);
+        plan.dispatch(program, "reconstruction", op, &[t.step, t.logits, t.x, t.scaling, dlogits, parts]);
         let op = Totals::new(len / 4, self.extent.micro, self.extent.accumulates() && gradient.is_some());
         plan.dispatch(program, "totals", op, &[parts, t.kl, t.totals, dbias]);
     }
@@ -378,8 +437,8 @@ fn allocate(plan: &mut Plan, config: &ModelConfig, micro: u32, kept: u32) -> Ten
         logits: x,
         recon: plan.tensor("recon", &[micro, size, size, 4]),
         pictures: plan.tensor("pictures", &[micro, size, size]),
-        kl: plan.tensor("kl", &[micro]),
-        totals: plan.tensor("totals", &[SLOTS]),
+        kl: plan.tensor("kl", &[micro, 2]),
+        totals: plan.tensor("totals", Totalled::shape().dims()),
         scaling: whole(scaling, Scaling::shape()),
     }
 }

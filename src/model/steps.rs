@@ -1,10 +1,8 @@
-//! Training steps, validation, samples and reconstructions of 8-bit pictures; the probe of the golden tests.
+//! Training steps, validation, samples and reconstructions of 8-bit pictures.
 
-use super::init::Weights;
-use super::vae::{Input, Latents, Loss, StepSettings, Vae, loss_of, pad};
+use super::vae::{Input, Latents, Loss, Outcome, StepSettings, Vae, outcome_of, pad};
 use crate::error::Result;
 use crate::gpu::{ProgramId, Timings};
-use crate::ops::latent::padded;
 use crate::ops::{Step, Stream};
 
 impl Vae {
@@ -22,31 +20,68 @@ impl Vae {
             self.batch()
         );
         self.runner.run(&[programs.begin])?;
-        for (first, n) in self.micro_batches(count as usize) {
-            let step = Step {
-                step: settings.step as u32,
-                beta: settings.beta as f32,
-                scale: 1.0,
-                stream: Stream::Training as u32,
-                ..self.step(first, n)
-            };
-            self.write_rgba(pictures, first, n);
-            self.write_step(step.seeded(settings.seed).with_adam(settings.lr, settings.step));
-            self.runner.run(&[programs.unpack])?;
-            self.runner.run(&programs.forward())?;
-            self.runner.run(&[training.backward])?;
+        let parts = self.micro_batches(count as usize);
+        let to_latents = programs.to_latents(training.augment);
+        if let Some([gather, compare]) = training.discrepancy {
+            // the gradient by one picture's latents depends on those of all
+            for &(first, n) in &parts {
+                self.write_rgba(pictures, first, n);
+                self.write_step(self.training_step(settings, count as usize, (first, n)));
+                self.runner.run(&to_latents)?;
+                self.runner.run(&[gather])?;
+            }
+            self.compare(compare, settings, count as usize)?;
+        }
+        for &(first, n) in &parts {
+            self.write_step(self.training_step(settings, count as usize, (first, n)));
+            // a single part has its latents from above
+            if training.discrepancy.is_none() || parts.len() > 1 {
+                self.write_rgba(pictures, first, n);
+                self.runner.run(&to_latents)?;
+            }
+            self.runner.run(&[programs.decode, training.backward])?;
         }
         self.runner.run(&[training.update])?;
         self.runner.request(&self.network.tensors.totals, settings.step)
     }
 
-    /// Losses of the steps that have come back since the last call, in order; with `wait`, of all steps.
+    /// The uniform of a micro-batch of `part.1` pictures from `part.0` on, of a batch of `total`.
+    pub(super) fn training_step(&self, settings: &StepSettings, total: usize, part: (usize, usize)) -> Step {
+        let s = settings;
+        let step = Step {
+            step: s.step as u32,
+            total: total as u32,
+            beta: s.beta as f32,
+            capacity: s.capacity as f32,
+            free_bits: s.free_bits as f32,
+            mmd: s.mmd as f32,
+            average: s.average as f32,
+            scale: 1.0,
+            stream: Stream::Training as u32,
+            ..self.step(part.0, part.1)
+        };
+        step.seeded(s.seed).with_adam(s.lr, s.weight_decay, s.step)
+    }
+
+    /// Compares the latents of a batch of `total` with draws from the prior.
+    pub(super) fn compare(
+        &mut self,
+        program: ProgramId,
+        settings: &StepSettings,
+        total: usize,
+    ) -> Result<()> {
+        let step = self.training_step(settings, total, (0, total));
+        self.write_step(Step { stream: Stream::Prior as u32, ..step });
+        self.runner.run(&[program])
+    }
+
+    /// What came of the steps that have come back since the last call, in order; with `wait`, of all steps.
     ///
     /// # Errors
     /// If the device is lost or out of memory.
-    pub fn losses(&mut self, wait: bool) -> Result<Vec<(u64, Loss)>> {
+    pub fn losses(&mut self, wait: bool) -> Result<Vec<(u64, Outcome)>> {
         let arrived = self.runner.arrived(wait)?;
-        Ok(arrived.into_iter().map(|(step, totals)| (step, loss_of(&totals))).collect())
+        Ok(arrived.into_iter().map(|(step, totals)| (step, outcome_of(&totals))).collect())
     }
 
     /// Switches the recording of every dispatch's time on or off; the steps compute the same bits either way.
@@ -90,7 +125,7 @@ impl Vae {
             self.runner.run(&programs.forward())?;
             self.runner.run(&[programs.loss])?;
         }
-        Ok(loss_of(&self.runner.read(&self.network.tensors.totals)?))
+        Ok(outcome_of(&self.runner.read(&self.network.tensors.totals)?).loss)
     }
 
     /// `count` pictures from the prior, each `[S, S]` 8-bit RGBA; picture i depends on `seed` and i alone.
@@ -169,56 +204,4 @@ impl Vae {
         out.extend(pictures.map(|picture| picture.iter().map(|word| word.to_bits()).collect()));
         Ok(())
     }
-
-    /// For tests: everything that a step of PyTorch's script would show, from given draws.
-    ///
-    /// # Errors
-    /// If the device is lost.
-    #[doc(hidden)]
-    pub fn probe(&mut self, pictures: &[f32], eps: &[f32], settings: &StepSettings) -> Result<Probe> {
-        let latent = self.network.config.latent as usize;
-        let (t, p) = (self.network.tensors, self.network.programs);
-        let (training, _) = self.training()?;
-        let count = eps.len() / latent;
-        assert!(
-            count <= self.network.extent.micro as usize,
-            "probe: {count} pictures, micro-batch {}",
-            self.network.extent.micro
-        );
-        self.write_pictures(pictures);
-        self.runner.write_f32(&t.eps, &eps.chunks(latent).flat_map(pad).collect::<Vec<f32>>());
-        let step = Step { beta: settings.beta as f32, ..self.step(0, count) };
-        self.write_step(step.with_adam(settings.lr, settings.step));
-        let forward: [ProgramId; 5] = [p.begin, p.encode, p.reparameterize, p.decode, p.picture];
-        self.runner.run(&forward)?;
-        self.runner.run(&[training.backward])?;
-        let gradients = self.gradients()?;
-        self.runner.run(&[training.update])?;
-        let heads = self.runner.read(&t.heads)?;
-        let z = padded(latent as u32) as usize;
-        let rows =
-            |offset: usize| heads.chunks(2 * z).flat_map(|row| row[offset..][..latent].to_vec()).collect();
-        let rgb = |v: Vec<f32>| v.chunks(4).flat_map(|p| p[..3].to_vec()).collect();
-        Ok(Probe {
-            mu: rows(0),
-            logvar: rows(z),
-            z: self.runner.read(&t.z)?.chunks(z).flat_map(|row| row[..latent].to_vec()).collect(),
-            logits: rgb(self.runner.read(&t.logits)?),
-            recon: rgb(self.runner.read(&t.recon)?),
-            loss: loss_of(&self.runner.read(&t.totals)?),
-            gradients,
-        })
-    }
-}
-
-/// What [`Vae::probe`] returns; pictures as `[N, S, S, 3]`.
-#[doc(hidden)]
-pub struct Probe {
-    pub mu: Vec<f32>,
-    pub logvar: Vec<f32>,
-    pub z: Vec<f32>,
-    pub logits: Vec<f32>,
-    pub recon: Vec<f32>,
-    pub loss: Loss,
-    pub gradients: Weights,
 }

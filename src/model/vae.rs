@@ -3,11 +3,12 @@
 use super::build::{Build, Place};
 use super::init::Weights;
 use super::network::{Network, TrainingPrograms};
-use crate::config::ModelConfig;
+use crate::config::{Likelihood, ModelConfig};
 use crate::error::{Error, Result};
-use crate::gpu::{BufferId, Element, Plan, Runner};
+use crate::gpu::{BufferId, Element, Plan, Runner, Tensor};
 use crate::ops::latent::padded;
 use crate::ops::scaling::Scaling;
+use crate::ops::totalled::{COUNTED, DISCREPANCY, DIVERGENCE, NATS, NORM};
 use crate::ops::{Step, Stream};
 
 /// What the encoder says of N pictures.
@@ -22,21 +23,53 @@ pub struct Latents {
 /// Sums over the pictures of a batch, in nats.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Loss {
-    /// binary cross-entropy over all pixels and channels
-    pub bce: f64,
+    /// negative log-likelihood of all pixels and channels: with the default likelihood the binary cross-entropy
+    pub nll: f64,
     /// divergence from the standard normal, not weighted
     pub kl: f64,
+    /// the same as the objective counts it: with free bits, and apart from the capacity
+    pub counted: f64,
+    /// discrepancy between latents and prior times the pictures, not weighted; zero where it is not computed
+    pub mmd: f64,
 }
 
 impl Loss {
-    /// `bce + beta * kl`.
+    /// `nll + beta * kl`: the bound that trainings are compared by.
     pub fn total(&self, beta: f64) -> f64 {
-        self.bce + beta * self.kl
+        self.nll + beta * self.kl
+    }
+
+    /// What a step with these settings minimises.
+    pub fn objective(&self, beta: f64, mmd: f64) -> f64 {
+        self.nll + beta * self.counted + mmd * self.mmd
+    }
+
+    /// Adds each of the sums.
+    pub fn add(&mut self, other: &Self) {
+        self.nll += other.nll;
+        self.kl += other.kl;
+        self.counted += other.counted;
+        self.mmd += other.mmd;
+    }
+
+    /// Means over so many pictures.
+    pub fn per(&self, pictures: f64) -> Self {
+        let Self { nll, kl, counted, mmd } = *self;
+        Self { nll: nll / pictures, kl: kl / pictures, counted: counted / pictures, mmd: mmd / pictures }
     }
 }
 
-/// The settings of one training step.
+/// What came of a training step.
 #[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outcome {
+    /// sums over the batch
+    pub loss: Loss,
+    /// norm of the gradient per picture, all parameters together, before it is clipped; zero where it is not
+    pub gradient_norm: f64,
+}
+
+/// The settings of one training step.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct StepSettings {
     /// of the draws
     pub seed: u64,
@@ -46,6 +79,16 @@ pub struct StepSettings {
     pub lr: f64,
     /// weight of KL
     pub beta: f64,
+    /// nats of KL per picture that it is held at
+    pub capacity: f64,
+    /// nats of KL per dimension and picture that cost nothing
+    pub free_bits: f64,
+    /// weight of the discrepancy between latents and prior, per picture; only in a model built to compute it
+    pub mmd: f64,
+    /// AdamW's decay
+    pub weight_decay: f64,
+    /// weight of the new parameters in their running average
+    pub average: f64,
 }
 
 /// A variational autoencoder on an adapter.
@@ -114,6 +157,11 @@ impl Vae {
         self.network.extent.kept
     }
 
+    /// The likelihood of pixels that it was built with.
+    pub fn likelihood(&self) -> Likelihood {
+        self.network.likelihood
+    }
+
     /// What the activations between the layers are made of.
     pub fn precision(&self) -> Element {
         self.network.extent.precision
@@ -164,12 +212,15 @@ impl Vae {
         self.runner.name()
     }
 
-    /// Replaces the parameters.
+    /// Replaces the parameters, and their running average.
     ///
     /// # Errors
     /// If the device is lost.
     pub fn load(&mut self, weights: &Weights) -> Result<()> {
         self.write_arena(self.network.arenas.params, weights);
+        if let Some(average) = self.network.arenas.average {
+            self.write_arena(average, weights);
+        }
         Ok(())
     }
 
@@ -222,8 +273,12 @@ impl Vae {
         weights: &Weights,
         moments: &[Weights; 2],
         scaling: Option<Scaling>,
+        average: Option<&Weights>,
     ) -> Result<()> {
         self.load(weights)?;
+        if let (Some(arena), Some(average)) = (self.network.arenas.average, average) {
+            self.write_arena(arena, average);
+        }
         self.load_moments(moments)?;
         if let Some(scaling) = scaling {
             self.load_scaling(scaling);
@@ -281,7 +336,7 @@ impl Vae {
         }
     }
 
-    fn read_arena(&mut self, arena: BufferId) -> Result<Weights> {
+    pub(super) fn read_arena(&mut self, arena: BufferId) -> Result<Weights> {
         let mut tensors = Vec::new();
         let mut last = None;
         for parameter in &self.network.layout.parameters {
@@ -377,6 +432,25 @@ impl Vae {
     /// # Panics
     /// If `z` is not whole rows.
     pub fn decode(&mut self, z: &[f32]) -> Result<Vec<f32>> {
+        self.decode_to(z, self.network.tensors.recon)
+    }
+
+    /// What the decoder says of each pixel; the likelihood's mean of it is what a picture shows.
+    ///
+    /// # Shapes
+    /// `z` `[N, Z]`; returns `[N, S, S, 3]`.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    ///
+    /// # Panics
+    /// If `z` is not whole rows.
+    pub fn logits(&mut self, z: &[f32]) -> Result<Vec<f32>> {
+        self.decode_to(z, self.network.tensors.logits)
+    }
+
+    /// Decodes `z` and reads `wanted`, without its padding.
+    fn decode_to(&mut self, z: &[f32], wanted: Tensor) -> Result<Vec<f32>> {
         let latent = self.network.config.latent as usize;
         let count = whole(z.len(), latent, "decode: z", "[N, Z]");
         let mut out = Vec::new();
@@ -385,8 +459,8 @@ impl Vae {
                 z[first * latent..(first + n) * latent].chunks(latent).flat_map(pad).collect();
             self.runner.write_f32(&self.network.tensors.z, &rows);
             self.runner.run(&[self.network.programs.decode, self.network.programs.picture])?;
-            let recon = self.runner.read(&self.network.tensors.recon)?;
-            out.extend(recon.chunks(4).take(n * self.pixels()).flat_map(|p| &p[..3]));
+            let read = self.runner.read(&wanted)?;
+            out.extend(read.chunks(4).take(n * self.pixels()).flat_map(|p| &p[..3]));
         }
         Ok(out)
     }
@@ -413,7 +487,7 @@ impl Vae {
             self.runner.run(&programs.forward())?;
             self.runner.run(&[programs.loss])?;
         }
-        Ok(loss_of(&self.runner.read(&self.network.tensors.totals)?))
+        Ok(outcome_of(&self.runner.read(&self.network.tensors.totals)?).loss)
     }
 
     pub(super) fn pixels(&self) -> usize {
@@ -455,8 +529,10 @@ impl Vae {
     }
 }
 
-pub(super) fn loss_of(totals: &[f32]) -> Loss {
-    Loss { bce: totals[0].into(), kl: totals[1].into() }
+pub(super) fn outcome_of(totals: &[f32]) -> Outcome {
+    let [nll, kl, counted, mmd, norm] =
+        [NATS, DIVERGENCE, COUNTED, DISCREPANCY, NORM].map(|slot| f64::from(totals[slot]));
+    Outcome { loss: Loss { nll, kl, counted, mmd }, gradient_norm: norm }
 }
 
 /// A row padded with zeros to a multiple of 4.

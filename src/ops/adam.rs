@@ -3,8 +3,9 @@
 use super::scaling::Scaling;
 use super::step::Step;
 use super::sweep::Sweep;
+use super::totalled::{CLIPPED, Totalled};
 use super::tuning::{Form, SWEEPS, Tunable};
-use crate::gpu::kernel::{Constant, Kernel, Params};
+use crate::gpu::kernel::{Constant, Kernel, Params, Value};
 use crate::gpu::{Op, Plan, ProgramId, Shape, Target, Tensor};
 use crate::{params, wgsl};
 
@@ -36,6 +37,8 @@ params! {
 pub struct Adam {
     params: AdamParams,
     sweep: Sweep,
+    /// whether gradients are shortened
+    clip: bool,
 }
 
 impl Adam {
@@ -43,7 +46,12 @@ impl Adam {
     pub fn new(len: u32, sweep: Sweep) -> Self {
         let (rate1, rate2) = ((1.0 - BETA1) as f32, (1.0 - BETA2) as f32);
         let params = AdamParams { quads: len / 4, rate1, rate2, beta2: BETA2 as f32, eps: EPS as f32 };
-        Self { params, sweep }
+        Self { params, sweep, clip: false }
+    }
+
+    /// With gradients multiplied by `totals[CLIPPED]`, where `clip` says so.
+    pub fn clipped(self, clip: bool) -> Self {
+        Self { clip, ..self }
     }
 }
 
@@ -72,7 +80,7 @@ impl Tunable for AnyAdam {
     /// The parameters come last: they are compared.
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let mut operands = Adam::new(Self::LEN, Sweep::default()).operands();
-        operands[3..].rotate_left(1);
+        operands[4..].rotate_left(1);
         operands
     }
 
@@ -81,20 +89,24 @@ impl Tunable for AnyAdam {
     }
 
     fn record(&self, plan: &mut Plan, program: ProgramId, form: Form, operands: &[Tensor]) {
-        let &[step, grad, scaling, moment1, moment2, param] = operands else { panic!("adam: {operands:?}") };
+        let &[step, grad, scaling, totals, moment1, moment2, param] = operands else {
+            panic!("adam: {operands:?}")
+        };
         let Form::Sweep { threads, each } = form else { panic!("{form:?} is no form of a pass over memory") };
         let op = Adam::new(Self::LEN, Sweep { threads, each });
-        plan.dispatch(program, "adam", op, &[step, grad, scaling, param, moment1, moment2]);
+        plan.dispatch(program, "adam", op, &[step, grad, scaling, totals, param, moment1, moment2]);
     }
 }
 
 impl Step {
-    /// With Adam's two corrections for the step that comes after `done` finished ones, computed in `f64`.
-    pub fn with_adam(self, learning_rate: f64, done: u64) -> Self {
+    /// With Adam's two corrections for the step that comes after `done` finished ones, computed in `f64`; the decay
+    /// is that of AdamW, in learning rates.
+    pub fn with_adam(self, learning_rate: f64, decay: f64, done: u64) -> Self {
         let t = (done + 1) as f64;
         Self {
             step_size: (learning_rate / (1.0 - BETA1.powf(t))) as f32,
             inv_sqrt_bias2: (1.0 / (1.0 - BETA2.powf(t)).sqrt()) as f32,
+            decay: (learning_rate * decay) as f32,
             ..self
         }
     }
@@ -103,7 +115,8 @@ impl Step {
 impl Op for Adam {
     fn kernel(&self) -> Kernel {
         let own = [wgsl!("adam.wgsl"), wgsl!("sweep.wgsl"), wgsl!("step.wgsl"), wgsl!("loss_scale.wgsl")];
-        Kernel { name: "adam", files: own.to_vec() }
+        let files = own.into_iter().chain([wgsl!("totals_slots.wgsl")]).collect();
+        Kernel { name: "adam", files }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -111,7 +124,8 @@ impl Op for Adam {
     }
 
     fn constants(&self) -> Vec<Constant> {
-        self.sweep.constants()
+        let clip = [("CLIP", Value::Bool(self.clip))];
+        self.sweep.constants().into_iter().chain(clip).collect()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -120,6 +134,7 @@ impl Op for Adam {
             ("step", Step::shape()),
             ("grad", range),
             ("scaling", Scaling::shape()),
+            ("totals", Totalled::shape()),
             ("param", range),
             ("moment1", range),
             ("moment2", range),
@@ -131,23 +146,25 @@ impl Op for Adam {
     }
 
     fn flops(&self) -> u64 {
-        4 * 13 * u64::from(self.params.quads)
+        4 * 15 * u64::from(self.params.quads)
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [step, grad, scaling, param, moment1, moment2] = buffers else {
+        let [step, grad, scaling, totals, param, moment1, moment2] = buffers else {
             panic!("adam: {} operands", buffers.len())
         };
         let (step, scaling) = (Step::from_words(step), Scaling::from_words(scaling));
         if scaling.found != 0 {
             return;
         }
-        for (i, g) in grad.iter().map(|&g| f64::from(g) / scaling.factor()).enumerate() {
+        let clipped = if self.clip { f64::from(totals[CLIPPED]) } else { 1.0 };
+        for (i, g) in grad.iter().map(|&g| clipped * f64::from(g) / scaling.factor()).enumerate() {
             let m = f64::from(moment1[i]) * BETA1 + (1.0 - BETA1) * g;
             let v = f64::from(moment2[i]) * BETA2 + (1.0 - BETA2) * g * g;
             let change = f64::from(step.step_size) * m / (v.sqrt() * f64::from(step.inv_sqrt_bias2) + EPS);
             (moment1[i], moment2[i]) = (m as f32, v as f32);
-            param[i] = (f64::from(param[i]) - change) as f32;
+            let was = f64::from(param[i]);
+            param[i] = (was - f64::from(step.decay) * was - change) as f32;
         }
     }
 }

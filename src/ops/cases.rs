@@ -2,20 +2,25 @@
 //! compare each case by [`check`](super::check::check).
 
 use super::adam::Adam;
-use super::bce::{Bce, Totals};
+use super::augment::Augment;
+use super::average::{Average, Swap};
 use super::ceiling::{CeilingCopy, CeilingFma};
+use super::clip::{Clip, SquareSum};
 use super::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use super::gemm::{Epilogue, Gemm, Product};
 use super::latent::{Reparameterize, ReparameterizeBackward};
 use super::linear::{Linear, LinearInputGrad, LinearWeightGrad};
+use super::mmd::{Gather, Mmd, MmdTotal};
 use super::normal::Normal;
 use super::picture::{Picture, Unpack};
+use super::reconstruction::{Reconstruction, Totals};
 use super::reduce::{BiasGrad, SplitSum};
 use super::scaling::{CheckGradient, Rescale, Scaling};
 use super::sweep::Sweep;
 use super::tuning::{Form, SWEEPS};
 use super::variant::Variant;
 use super::worst::Worst;
+use crate::config::{Augmentation, Likelihood, LossKind};
 use crate::gpu::{Element, Op, Target};
 
 /// One op at one size.
@@ -149,6 +154,7 @@ pub fn cases(target: &Target, large: bool) -> Vec<Case> {
     elementwise(&mut all, large);
     scaled(&mut all);
     checked(&mut all);
+    over_a_batch(&mut all);
     if target.f16 {
         halves(&mut all);
     }
@@ -167,8 +173,11 @@ fn scaled(all: &mut Vec<Case>) {
         let sweep = Sweep::default();
         let form = Form::Sweep { threads: sweep.threads, each: sweep.each };
         all.push(update(format!("adam {scaling:?}"), Adam::new(260, sweep)).with(scaling).in_form(form));
-        all.push(case(format!("bce {scaling:?}"), Bce::new(3, 300, true)).with(scaling));
-        let op = ReparameterizeBackward { rows: 3, latent: 10, quads: 3 };
+        let op = Reconstruction::new(Likelihood::default(), 3, 300, true);
+        all.push(case(format!("reconstruction {scaling:?}"), op).with(scaling));
+        all.push(update(format!("clip {scaling:?}"), Clip::new(70, 1e-3)).with(scaling));
+        all.push(update(format!("average {scaling:?}"), Average::new(260, sweep)).with(scaling));
+        let op = ReparameterizeBackward::new(3, 10, Some(9));
         all.push(case(format!("reparameterize_backward {scaling:?}"), op).with(scaling));
     }
 }
@@ -194,6 +203,36 @@ fn halves(all: &mut Vec<Case>) {
     all.push(case("split_sum f16 mask", sum(Epilogue::Mask)).of(&[f32, f16, f16]));
     all.push(case("normal f16", Normal { rows: 5, quads: 7 }).of(&[f32, f16]));
     all.push(case("worst f16", Worst::new(260, 1e-3, 1e-2)).of(&[f16, f16]));
+}
+
+/// Pictures varied in every way, and in each alone.
+fn varied(all: &mut Vec<Case>) {
+    let ways = [(true, 0.0, 0.0), (false, 0.3, 0.0), (false, 0.0, 0.4), (true, 0.9, 1.0)];
+    for (flip, crop, jitter) in ways {
+        let how = Augmentation { flip, crop, jitter };
+        for (images, size, slots) in [(1, 1, 1), (3, 5, 7), (5, 16, 2)] {
+            let name = format!("augment {images}x{size} of {slots}, {flip} {crop} {jitter}");
+            all.push(case(name, Augment::new(how, images, size, slots)));
+        }
+    }
+}
+
+/// A batch's latents against the prior, and the norm of its gradient.
+fn over_a_batch(all: &mut Vec<Case>) {
+    for (batch, latent) in [(2, 1), (3, 10), (70, 130), (129, 5)] {
+        let quads = super::latent::padded(latent) / 4;
+        all.push(case(format!("mmd {batch}x{latent}"), Mmd::new(batch, latent)));
+        all.push(update(format!("mmd_total {batch}"), MmdTotal::new(batch)));
+        let rows = batch.div_ceil(2);
+        // 5 pictures of the batch come before these
+        all.push(update(format!("gather {rows}x{latent}"), Gather { rows, quads, batch: batch + 5 }));
+    }
+    for len in [4, 5000, 70_000] {
+        all.push(case(format!("square_sum {len}"), SquareSum::new(len)));
+    }
+    for (parts, most) in [(1, 1e3), (70, 1.0), (4096, 1e-2)] {
+        all.push(update(format!("clip {parts} {most}"), Clip::new(parts, most)));
+    }
 }
 
 fn reductions(all: &mut Vec<Case>, large: bool) {
@@ -224,24 +263,38 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
         let quads = super::latent::padded(latent) / 4;
         all.push(case(format!("normal {rows}x{latent}"), Normal { rows, quads }));
         all.push(case(format!("reparameterize {rows}x{latent}"), Reparameterize { rows, latent, quads }));
-        let op = ReparameterizeBackward { rows, latent, quads };
-        all.push(case(format!("reparameterize_backward {rows}x{latent}"), op));
+        for batch in [None, Some(rows + 5)] {
+            let op = ReparameterizeBackward::new(rows, latent, batch);
+            all.push(case(format!("reparameterize_backward {rows}x{latent} {batch:?}"), op));
+        }
     }
     for (images, pixels) in [(1, 1), (3, 300), (3, 2304)] {
-        all.push(update(format!("bce {images}x{pixels}"), Bce::new(images, pixels, false)));
-        all.push(case(format!("bce with gradient {images}x{pixels}"), Bce::new(images, pixels, true)));
+        for &kind in LossKind::ALL {
+            let of = Likelihood { kind, sigma: 0.3 };
+            let name = format!("{} {images}x{pixels}", kind.name());
+            all.push(update(name.clone(), Reconstruction::new(of, images, pixels, false)));
+            all.push(case(format!("{name} with gradient"), Reconstruction::new(of, images, pixels, true)));
+            all.push(case(format!("picture of {name}"), Picture::new(of, images * pixels)));
+        }
         for slots in [1, 7] {
             all.push(case(format!("unpack {images}x{pixels} of {slots}"), Unpack { images, pixels, slots }));
         }
-        all.push(case(format!("picture {}", images * pixels), Picture { pixels: images * pixels }));
     }
     for [threads, each] in SWEEPS {
-        for len in [4, 8200] {
-            let op = Adam::new(len, Sweep { threads, each });
-            let case = update(format!("adam {len}, {threads} threads, {each} each"), op);
+        for (len, clip) in [(4, false), (4, true), (8200, false)] {
+            let sweep = Sweep { threads, each };
+            let op = Adam::new(len, sweep).clipped(clip);
+            let clipped = if clip { ", clipped" } else { "" };
+            let case = update(format!("adam {len}, {threads} threads, {each} each{clipped}"), op);
             all.push(case.in_form(Form::Sweep { threads, each }));
+            all.push(update(
+                format!("average {len}, {threads} threads, {each} each"),
+                Average::new(len, sweep),
+            ));
+            all.push(update(format!("swap {len}, {threads} threads, {each} each"), Swap::new(len, sweep)));
         }
     }
+    varied(all);
     for quads in [1, 65, 1000] {
         all.push(case(format!("ceiling_fma {quads}"), CeilingFma { quads, rounds: quads % 7 }));
         all.push(case(format!("ceiling_copy {quads}"), CeilingCopy { quads }));

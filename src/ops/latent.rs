@@ -5,7 +5,7 @@
 use super::scaling::Scaling;
 use super::step::Step;
 use crate::gpu::Shape;
-use crate::gpu::kernel::{Constant, Kernel, Params};
+use crate::gpu::kernel::{Constant, Kernel, Params, Value};
 use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
@@ -30,7 +30,8 @@ fn halves(at: usize, quads: u32) -> (usize, usize, usize) {
 }
 
 params! {
-    /// `z[N, Z] = mu + eps * exp(logvar / 2)`, and `kl[N]`, each picture's divergence from N(0, 1) in nats.
+    /// `z[N, Z] = mu + eps * exp(logvar / 2)`, and `kl[N, 2]`, each picture's divergence from N(0, 1) in nats, as it
+    /// is and as the objective counts it: no dimension below the free bits, and without the capacity.
     pub struct Reparameterize {
         /// N
         rows: u32,
@@ -55,7 +56,7 @@ impl Op for Reparameterize {
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let row = vector(self.rows, self.quads);
         let heads = pair(self.rows, self.quads);
-        let kl = Shape::new(&[self.rows]);
+        let kl = Shape::new(&[self.rows, 2]);
         vec![("step", Step::shape()), ("heads", heads), ("eps", row), ("z", row), ("kl", kl)]
     }
 
@@ -64,31 +65,38 @@ impl Op for Reparameterize {
     }
 
     fn flops(&self) -> u64 {
-        4 * 10 * u64::from(self.rows * self.quads)
+        4 * 12 * u64::from(self.rows * self.quads)
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
         let [step, heads, eps, z, kl] = buffers else { panic!("reparameterize: {} operands", buffers.len()) };
-        let (count, width) = (Step::from_words(step).count as usize, 4 * self.quads as usize);
+        let step = Step::from_words(step);
         for (at, value) in z.iter_mut().enumerate() {
             let (mu, logvar, column) = halves(at, self.quads);
             let draw = f64::from(heads[mu]) + f64::from(eps[at]) * (0.5 * f64::from(heads[logvar])).exp();
             *value = if column < self.latent as usize { draw as f32 } else { 0.0 };
         }
-        for (row, value) in kl.iter_mut().enumerate() {
-            let term = |j: usize| {
-                let (mu, logvar, _) = halves(row * width + j, self.quads);
-                let (mu, logvar) = (f64::from(heads[mu]), f64::from(heads[logvar]));
-                -0.5 * (1.0 + logvar - mu * mu - logvar.exp())
-            };
-            *value = if row < count { (0..width).map(term).sum::<f64>() as f32 } else { 0.0 };
+        for (row, values) in kl.chunks_mut(2).enumerate() {
+            let columns = || (0..self.latent as usize).map(|j| row * 4 * self.quads as usize + j);
+            let of = |at| divergence(heads, halves(at, self.quads));
+            let is: f64 = columns().map(of).sum();
+            let counted: f64 = columns().map(|at| of(at).max(step.free_bits.into())).sum();
+            let counts = row < step.count as usize;
+            values[0] = if counts { is as f32 } else { 0.0 };
+            values[1] = if counts { (counted - f64::from(step.capacity)) as f32 } else { 0.0 };
         }
     }
 }
 
+/// Divergence of one element from N(0, 1), in nats; `at` are the places of its mu and its logvar.
+fn divergence(heads: &[f32], at: (usize, usize, usize)) -> f64 {
+    let (mu, logvar) = (f64::from(heads[at.0]), f64::from(heads[at.1]));
+    -0.5 * (1.0 + logvar - mu * mu - logvar.exp())
+}
+
 params! {
-    /// `dmu = dz + beta mu`, `dlogvar = dz * eps * exp(logvar / 2) / 2 + beta (exp(logvar) - 1) / 2`, beta times the step's factor.
-    pub struct ReparameterizeBackward {
+    /// Sizes of `reparameterize_backward.wgsl`.
+    pub struct ReparameterizeBackwardParams {
         /// N
         rows: u32,
         /// Z before padding
@@ -98,7 +106,29 @@ params! {
     }
 }
 
+/// `dmu = dz + b mu`, `dlogvar = dz * eps * exp(logvar / 2) / 2 + b (exp(logvar) - 1) / 2`, b being beta times the
+/// step's factor, negative below the capacity, and zero where there are free bits left.
+#[derive(Debug, Clone, Copy)]
+pub struct ReparameterizeBackward {
+    params: ReparameterizeBackwardParams,
+    /// B, where the latents of a batch are compared with the prior
+    batch: Option<u32>,
+}
+
+impl ReparameterizeBackward {
+    /// For `rows` pictures of `latent` dimensions. With the pictures of a `batch` dz gets the gradient of their
+    /// discrepancy.
+    pub fn new(rows: u32, latent: u32, batch: Option<u32>) -> Self {
+        let quads = padded(latent) / 4;
+        Self { params: ReparameterizeBackwardParams { rows, latent, quads }, batch }
+    }
+}
+
 impl Op for ReparameterizeBackward {
+    fn constants(&self) -> Vec<Constant> {
+        vec![("MMD", Value::Bool(self.batch.is_some()))]
+    }
+
     fn kernel(&self) -> Kernel {
         let own = [wgsl!("reparameterize_backward.wgsl"), wgsl!("kl.wgsl")];
         let files = own.into_iter().chain([wgsl!("step.wgsl"), wgsl!("loss_scale.wgsl")]).collect();
@@ -106,36 +136,48 @@ impl Op for ReparameterizeBackward {
     }
 
     fn params(&self) -> Vec<Constant> {
-        self.values()
+        self.params.values()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let (row, both) = (vector(self.rows, self.quads), pair(self.rows, self.quads));
+        let ReparameterizeBackwardParams { rows, quads, .. } = self.params;
+        let (row, both) = (vector(rows, quads), pair(rows, quads));
         let scaling = ("scaling", Scaling::shape());
-        vec![("step", Step::shape()), ("heads", both), ("eps", row), ("dz", row), scaling, ("dheads", both)]
+        let dmmd = ("dmmd", self.batch.map_or(Shape::new(&[4]), |batch| vector(batch, quads)));
+        let kl = ("kl", Shape::new(&[rows, 2]));
+        let (eps, dz) = (("eps", row), ("dz", row));
+        vec![("step", Step::shape()), ("heads", both), eps, dz, scaling, kl, dmmd, ("dheads", both)]
     }
 
     fn groups(&self) -> u64 {
-        u64::from(self.rows * self.quads).div_ceil(64)
+        u64::from(self.params.rows * self.params.quads).div_ceil(64)
     }
 
     fn flops(&self) -> u64 {
-        4 * 10 * u64::from(self.rows * self.quads)
+        4 * 10 * u64::from(self.params.rows * self.params.quads)
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [step, heads, eps, dz, scaling, dheads] = buffers else {
+        let [step, heads, eps, dz, scaling, kl, dmmd, dheads] = buffers else {
             panic!("reparameterize_backward: {} operands", buffers.len())
         };
         let step = Step::from_words(step);
         let factor = Scaling::from_words(scaling).factor();
         for at in 0..dz.len() {
-            let (mu, logvar, column) = halves(at, self.quads);
-            let counts = at / (4 * self.quads as usize) < step.count as usize;
-            let beta = if counts { factor * f64::from(step.beta) } else { 0.0 };
-            let (d, variance) = (f64::from(dz[at]), f64::from(heads[logvar]).exp());
+            let (mu, logvar, column) = halves(at, self.params.quads);
+            let row = at / (4 * self.params.quads as usize);
+            let sign = if kl[2 * row + 1] >= 0.0 { factor } else { -factor };
+            let free = f64::from(step.free_bits);
+            let costs = free <= 0.0 || divergence(heads, (mu, logvar, column)) >= free;
+            let counts = costs && row < step.count as usize;
+            let beta = if counts { sign * f64::from(step.beta) } else { 0.0 };
+            let (mut d, variance) = (f64::from(dz[at]), f64::from(heads[logvar]).exp());
+            if self.batch.is_some() && row < step.count as usize {
+                let of_batch = dmmd[4 * (step.first * self.params.quads) as usize + at];
+                d += factor * f64::from(step.mmd) * f64::from(of_batch);
+            }
             let dlogvar = 0.5 * d * f64::from(eps[at]) * variance.sqrt() + beta * 0.5 * (variance - 1.0);
-            let inside = column < self.latent as usize;
+            let inside = column < self.params.latent as usize;
             dheads[mu] = if inside { (d + beta * f64::from(heads[mu])) as f32 } else { 0.0 };
             dheads[logvar] = if inside { dlogvar as f32 } else { 0.0 };
         }

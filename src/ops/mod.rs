@@ -4,20 +4,26 @@
 //! the twin. [`cases`] lists every op at the sizes where kernels break; a new op goes there.
 
 pub mod adam;
-pub mod bce;
+pub mod augment;
+pub mod average;
 pub mod cases;
 pub mod ceiling;
 pub mod check;
+pub mod clip;
 pub mod conv2d;
 pub mod gemm;
 pub mod latent;
+pub mod likelihood;
 pub mod linear;
+pub mod mmd;
 pub mod normal;
 pub mod picture;
+pub mod reconstruction;
 pub mod reduce;
 pub mod scaling;
 pub mod step;
 pub mod sweep;
+pub mod totalled;
 pub mod tuning;
 pub mod variant;
 pub mod worst;
@@ -31,15 +37,21 @@ use crate::wgsl;
 /// Every file in `shaders/`: together they decide what a kernel computes and how fast.
 pub const SHADERS: &[Source] = &[
     wgsl!("adam.wgsl"),
+    wgsl!("augment.wgsl"),
+    wgsl!("average.wgsl"),
     wgsl!("bce.wgsl"),
     wgsl!("bias_grad.wgsl"),
     wgsl!("ceiling_copy.wgsl"),
     wgsl!("ceiling_fma.wgsl"),
     wgsl!("check_gradient.wgsl"),
+    wgsl!("clip.wgsl"),
+    wgsl!("continuous_bernoulli.wgsl"),
+    wgsl!("continuous_bernoulli_mean.wgsl"),
     wgsl!("conv2d.wgsl"),
     wgsl!("conv2d_transpose.wgsl"),
     wgsl!("conv2d_weight_grad.wgsl"),
     wgsl!("epilogue.wgsl"),
+    wgsl!("gather.wgsl"),
     wgsl!("gemm.wgsl"),
     wgsl!("gemm_direct.wgsl"),
     wgsl!("gemm_stage.wgsl"),
@@ -47,23 +59,31 @@ pub const SHADERS: &[Source] = &[
     wgsl!("gemm_tile.wgsl"),
     wgsl!("infinite.wgsl"),
     wgsl!("kl.wgsl"),
+    wgsl!("l1.wgsl"),
     wgsl!("linear.wgsl"),
     wgsl!("linear_input_grad.wgsl"),
     wgsl!("linear_weight_grad.wgsl"),
     wgsl!("loss_scale.wgsl"),
+    wgsl!("mmd.wgsl"),
+    wgsl!("mmd_total.wgsl"),
+    wgsl!("mse.wgsl"),
     wgsl!("normal.wgsl"),
     wgsl!("philox.wgsl"),
     wgsl!("picture.wgsl"),
+    wgsl!("reconstruction.wgsl"),
     wgsl!("reparameterize.wgsl"),
     wgsl!("reparameterize_backward.wgsl"),
     wgsl!("rescale.wgsl"),
     wgsl!("sigmoid.wgsl"),
     wgsl!("split_sum.wgsl"),
+    wgsl!("square_sum.wgsl"),
     wgsl!("step.wgsl"),
     wgsl!("subgroup_broadcast.wgsl"),
     wgsl!("subgroup_shuffle.wgsl"),
+    wgsl!("swap.wgsl"),
     wgsl!("sweep.wgsl"),
     wgsl!("totals.wgsl"),
+    wgsl!("totals_slots.wgsl"),
     wgsl!("tree_sum.wgsl"),
     wgsl!("unpack.wgsl"),
     wgsl!("worst.wgsl"),

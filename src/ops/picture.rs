@@ -1,6 +1,6 @@
 //! Pictures in and out: 8-bit pixels to floats, logits to pictures.
 
-use super::bce::sigmoid;
+use crate::config::Likelihood;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::gpu::program::Op;
@@ -60,33 +60,47 @@ impl Op for Unpack {
 }
 
 params! {
-    /// `recon[pixels, 4] = sigmoid(logits)` and the same as `rgba[pixels]`.
-    pub struct Picture {
+    /// Sizes of `picture.wgsl`.
+    pub struct PictureParams {
         /// of all pictures together
         pixels: u32,
     }
 }
 
+/// `recon[pixels, 4]` = the mean of each pixel by its logit, and the same as `rgba[pixels]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Picture {
+    params: PictureParams,
+    likelihood: Likelihood,
+}
+
+impl Picture {
+    /// Of `pixels` pixels, of all pictures together.
+    pub fn new(likelihood: Likelihood, pixels: u32) -> Self {
+        Self { params: PictureParams { pixels }, likelihood }
+    }
+}
+
 impl Op for Picture {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "picture", files: vec![wgsl!("picture.wgsl"), wgsl!("sigmoid.wgsl")] }
+        Kernel { name: "picture", files: vec![wgsl!("picture.wgsl"), self.likelihood.mean_file()] }
     }
 
     fn params(&self) -> Vec<Constant> {
-        self.values()
+        self.params.values()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let floats = Shape::new(&[self.pixels, 4]);
-        vec![("logits", floats), ("recon", floats), ("rgba", Shape::new(&[self.pixels]))]
+        let floats = Shape::new(&[self.params.pixels, 4]);
+        vec![("logits", floats), ("recon", floats), ("rgba", Shape::new(&[self.params.pixels]))]
     }
 
     fn groups(&self) -> u64 {
-        u64::from(self.pixels).div_ceil(64)
+        u64::from(self.params.pixels).div_ceil(64)
     }
 
     fn flops(&self) -> u64 {
-        3 * 6 * u64::from(self.pixels)
+        3 * 6 * u64::from(self.params.pixels)
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
@@ -94,7 +108,7 @@ impl Op for Picture {
         for ((logits, recon), word) in logits.chunks(4).zip(recon.chunks_mut(4)).zip(rgba) {
             let mut bytes = [255; 4];
             for channel in 0..3 {
-                let value = sigmoid(logits[channel].into());
+                let value = self.likelihood.mean(logits[channel].into());
                 recon[channel] = value as f32;
                 bytes[channel] = (255.0 * value + 0.5).floor() as u8;
             }

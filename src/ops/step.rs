@@ -18,31 +18,47 @@ pub struct Step {
     pub first: u32,
     /// pictures of this micro-batch that count
     pub count: u32,
+    /// pictures of the batch
+    pub total: u32,
     /// weight of KL
     pub beta: f32,
+    /// nats of KL per picture that it is held at
+    pub capacity: f32,
+    /// nats of KL per dimension and picture that cost nothing
+    pub free_bits: f32,
+    /// weight of the discrepancy between latents and prior
+    pub mmd: f32,
     /// standard deviation of the normals
     pub scale: f32,
     /// Adam: learning rate / (1 - beta1^t)
     pub step_size: f32,
     /// Adam: 1 / sqrt(1 - beta2^t)
     pub inv_sqrt_bias2: f32,
-    /// fills up to a multiple of 16 bytes
-    pub padding: [u32; 2],
+    /// AdamW: learning rate times weight decay
+    pub decay: f32,
+    /// weight of these parameters in their running average
+    pub average: f32,
 }
 
 impl Step {
     /// Its fields in order, as `step.wgsl` has them.
-    pub const FIELDS: [&'static str; 10] = [
+    pub const FIELDS: [&'static str; 16] = [
         "seed_lo",
         "seed_hi",
         "stream",
         "step",
         "first",
         "count",
+        "total",
         "beta",
+        "capacity",
+        "free_bits",
+        "mmd",
         "scale",
         "step_size",
         "inv_sqrt_bias2",
+        "decay",
+        "average",
     ];
 
     /// The 32-bit words of the uniform.
@@ -70,4 +86,8 @@ pub enum Stream {
     Validation = 1,
     /// draws from the prior
     Samples = 2,
+    /// draws from the prior that a batch's latents are compared with
+    Prior = 3,
+    /// how training pictures are varied, counted by step
+    Augmentation = 4,
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::course;
 use crate::checkpoint::State;
 use crate::data::{self, Batch, Loader, PREFETCH, Pictures};
 use crate::error::Result;
@@ -41,14 +42,18 @@ impl Feed {
         }
     }
 
+    /// The settings of the step that comes next.
+    pub(super) fn settings(&self, state: &State) -> StepSettings {
+        course::settings(state, self.steps(state))
+    }
+
     /// One step on `batch`; false if none of its files could be read, and nothing was done.
     pub(super) fn step(&self, vae: &mut Vae, batch: &Batch, state: &mut State) -> Result<bool> {
         state.cursor += 1;
         if batch.count == 0 {
             return Ok(false);
         }
-        let config = &state.config;
-        let settings = StepSettings { seed: config.seed, step: state.step, lr: config.lr, beta: config.beta };
+        let settings = self.settings(state);
         let rgba: Vec<u32>;
         let input = if self.kept {
             Input::Kept(&batch.indices)

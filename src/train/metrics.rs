@@ -20,18 +20,30 @@ pub struct StepMetrics {
     pub epoch: u32,
     /// steps of the epoch, from 1
     pub step_in_epoch: u64,
-    /// BCE + beta KL, nats per image
+    /// what is minimised, nats per image
     pub loss: f64,
-    /// nats per image
-    pub bce: f64,
+    /// negative log-likelihood of the pixels, nats per image
+    pub nll: f64,
+    /// the same under its own name, where it is the binary cross-entropy
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bce: Option<f64>,
     /// nats per image, not weighted
     pub kl: f64,
+    /// discrepancy between the batch's latents and the prior, not weighted, where it is computed
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mmd: Option<f64>,
+    /// norm of the gradient per picture before it is clipped, where it is
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gradient_norm: Option<f64>,
     /// pictures per second since the epoch began
     pub images_per_second: f64,
     /// learning rate
     pub lr: f64,
     /// weight of KL
     pub beta: f64,
+    /// nats of KL per picture that it is held at, by the capacity schedule
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<f64>,
 }
 
 /// One epoch.
@@ -43,10 +55,14 @@ pub struct EpochMetrics {
     pub step: u64,
     /// from 1
     pub epoch: u32,
-    /// mean over the epoch's training pictures, nats per image
+    /// mean of the negative log-likelihood plus the full beta times KL over the epoch's training pictures, nats per
+    /// image: whatever the schedules and terms of the objective, epochs and runs compare by it
     pub train_loss: f64,
-    /// likewise
-    pub train_bce: f64,
+    /// mean of the negative log-likelihood, likewise
+    pub train_nll: f64,
+    /// the same under its own name, where it is the binary cross-entropy
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_bce: Option<f64>,
     /// likewise
     pub train_kl: f64,
     /// in f16, the factor on gradients after the epoch
@@ -58,10 +74,14 @@ pub struct EpochMetrics {
     /// mean over the validation pictures, nats per image; none without such pictures
     pub validation_loss: Option<f64>,
     /// likewise
+    pub validation_nll: Option<f64>,
+    /// likewise
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_bce: Option<f64>,
     /// likewise
     pub validation_kl: Option<f64>,
-    /// (BCE + KL) of the validation pictures in bits per 8-bit value, BCE being that of continuous targets
+    /// (negative log-likelihood + KL) of the validation pictures in bits per value, values being continuous, from 0
+    /// to 1
     pub validation_bits_per_value: Option<f64>,
     /// pictures per second over the epoch
     pub images_per_second: f64,

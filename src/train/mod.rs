@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of the terminal: what happens is told to an [`Observer`].
 
+mod course;
 mod feed;
 mod metrics;
 mod pictures;

@@ -10,11 +10,11 @@ use super::feed::Feed;
 use super::metrics::{EpochMetrics, MetricsFile, StepMetrics};
 use super::{Observer, RunFolder, pictures};
 use crate::checkpoint::{self, Best, Checkpoint, State};
-use crate::config::TrainConfig;
+use crate::config::{LossKind, TrainConfig};
 use crate::data::{Loader, PREFETCH, Pictures};
 use crate::error::{Error, Result};
 use crate::gpu::Element;
-use crate::model::{Input, Loss, Vae};
+use crate::model::{Input, Loss, Outcome, StepSettings, Vae};
 use crate::tune;
 
 /// The pictures of a training.
@@ -31,6 +31,8 @@ pub struct Data {
 pub enum End {
     /// all epochs done
     Finished,
+    /// the validation loss has not fallen for so many epochs, and the training's patience is at its end
+    Early(u32),
     /// stopped by the user, after writing this checkpoint
     Stopped(PathBuf),
 }
@@ -65,8 +67,8 @@ pub struct Trainer {
     every: Option<u64>,
     keep: Option<u32>,
     stop: Arc<AtomicBool>,
-    /// epoch, step in epoch and pictures of the steps whose loss is not back yet
-    pending: HashMap<u64, (u64, u32)>,
+    /// step in epoch, pictures and settings of the steps whose loss is not back yet
+    pending: HashMap<u64, (u64, u32, StepSettings)>,
     last_log: (Instant, u64),
 }
 
@@ -85,7 +87,8 @@ impl Trainer {
         let Begin { config, checkpoint, every, keep } = begin;
         let state = match checkpoint {
             Some(checkpoint) => {
-                vae.restore(&checkpoint.weights, &checkpoint.moments, checkpoint.state.scaling)?;
+                let Checkpoint { weights, moments, average, state } = &checkpoint;
+                vae.restore(weights, moments, state.scaling, average.as_ref())?;
                 State { config, ..checkpoint.state }
             }
             None => State::new(config),
@@ -129,22 +132,31 @@ impl Trainer {
     /// If the device fails, a file cannot be written, or the loss is no longer a number; checkpoints stay.
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<End> {
         self.catch_up()?;
-        while self.state.epoch <= self.state.config.epochs {
+        while self.state.epoch <= self.state.config.epochs && !self.state.exhausted() {
             let began = Instant::now();
             if !self.epoch(observer)? {
                 return Ok(End::Stopped(self.save_step()?));
             }
             self.finish_epoch(observer, began)?;
         }
-        Ok(End::Finished)
+        let early = self.state.epoch <= self.state.config.epochs;
+        Ok(if early { End::Early(self.state.stale) } else { End::Finished })
     }
 
     /// Draws the last epoch's pictures if the process was killed between its checkpoint and them.
     fn catch_up(&mut self) -> Result<()> {
         if !self.run.drawn(&self.state) {
-            pictures::draw(&mut self.vae, &self.data, &self.run, &self.state, self.state.epoch - 1)?;
+            self.draw(self.state.epoch - 1)?;
         }
         Ok(())
+    }
+
+    /// An epoch's pictures, by the averaged parameters where there are any.
+    fn draw(&mut self, epoch: u32) -> Result<Vec<PathBuf>> {
+        self.vae.swap_average()?;
+        let pictures = pictures::draw(&mut self.vae, &self.data, &self.run, &self.state, epoch)?;
+        self.vae.swap_average()?;
+        Ok(pictures)
     }
 
     /// The steps of one epoch; false if it was stopped in between.
@@ -154,9 +166,9 @@ impl Trainer {
         self.last_log = (Instant::now(), 0);
         for batch in self.feed.batches(&self.state) {
             batch.problems.iter().for_each(|problem| observer.skipped(problem));
-            let step = self.state.step;
+            let (step, settings) = (self.state.step, self.feed.settings(&self.state));
             if self.feed.step(&mut self.vae, &batch, &mut self.state)? {
-                self.pending.insert(step, (self.state.cursor, batch.count as u32));
+                self.pending.insert(step, (self.state.cursor, batch.count as u32, settings));
             }
             self.log(observer, false)?;
             if self.stop.load(Ordering::SeqCst) {
@@ -175,14 +187,13 @@ impl Trainer {
 
     /// Takes in the losses that have come back; with `wait`, all of them.
     fn log(&mut self, observer: &mut dyn Observer, wait: bool) -> Result<()> {
-        for (step, loss) in self.vae.losses(wait)? {
-            let Some((cursor, count)) = self.pending.remove(&step) else { continue };
-            let TrainConfig { lr, beta, .. } = self.state.config;
-            let images = f64::from(count);
-            let total = loss.total(beta) / images;
-            self.finite(total, loss, &format!("step {}", step + 1))?;
-            self.state.epoch_loss.bce += loss.bce;
-            self.state.epoch_loss.kl += loss.kl;
+        for (step, Outcome { loss, gradient_norm }) in self.vae.losses(wait)? {
+            let Some((cursor, count, settings)) = self.pending.remove(&step) else { continue };
+            let StepSettings { lr, beta, capacity, mmd, .. } = settings;
+            let of_one = loss.per(count.into());
+            let total = of_one.objective(beta, mmd);
+            self.finite(total, of_one, &format!("step {}", step + 1))?;
+            self.state.epoch_loss.add(&loss);
             self.state.epoch_images += u64::from(count);
             self.last_log.1 += u64::from(count);
             let images_per_second =
@@ -193,16 +204,24 @@ impl Trainer {
                 epoch: self.state.epoch,
                 step_in_epoch: cursor,
                 loss: total,
-                bce: loss.bce / images,
-                kl: loss.kl / images,
+                nll: of_one.nll,
+                bce: self.is_bce().then_some(of_one.nll),
+                kl: of_one.kl,
+                mmd: (mmd > 0.0).then_some(of_one.mmd),
+                gradient_norm: self.state.config.optimizer.clip_norm.map(|_| gradient_norm),
                 images_per_second,
                 lr,
                 beta,
+                capacity: (capacity > 0.0).then_some(capacity),
             };
             self.metrics.write(&metrics)?;
             observer.step(&metrics);
         }
         Ok(())
+    }
+
+    fn is_bce(&self) -> bool {
+        self.state.config.objective.likelihood.kind == LossKind::Bce
     }
 
     /// An error where a loss is no longer a number.
@@ -217,9 +236,10 @@ impl Trainer {
             Element::F16 => ", or train with --precision f32",
             Element::F32 => "",
         };
-        let Loss { bce, kl } = loss;
+        let Loss { nll, kl, .. } = loss;
+        let name = if self.is_bce() { "BCE" } else { "negative log-likelihood" };
         Err(Error::Diverged(format!(
-            "the loss of {of} (epoch {}) is {total}: BCE {bce}, KL {kl}.{tensor}\nTraining stops; the last \
+            "the loss of {of} (epoch {}) is {total}: {name} {nll}, KL {kl}.{tensor}\nTraining stops; the last \
              checkpoint stays. Lower --lr (it is {}){half}; --resume goes on from the checkpoint.",
             self.state.epoch, self.state.config.lr
         )))
@@ -236,7 +256,9 @@ impl Trainer {
             ));
         }
         self.read_scaling()?;
+        self.vae.swap_average()?;
         let validation = self.validate(observer)?;
+        self.vae.swap_average()?;
         let beta = self.state.config.beta;
         let name = format!("epoch_{epoch:04}");
         let loss = validation.map(|loss| loss.total(beta));
@@ -244,24 +266,31 @@ impl Trainer {
             // the last update of an epoch shows only here
             self.finite(total, of, "validation")?;
         }
+        let images = (self.state.epoch_images as f64).max(1.0);
+        let train = self.state.epoch_loss.per(images);
         let lowest = self.state.best.as_ref().map(|best| best.loss);
         let best = loss.is_some_and(|loss| lowest.is_none_or(|lowest| loss < lowest));
+        if loss.is_some() {
+            self.state.judge(best);
+        }
         if let (true, Some(loss)) = (best, loss) {
             self.state.best = Some(Best { name: name.clone(), loss });
         }
-        let images = (self.state.epoch_images as f64).max(1.0);
+        let bce = self.is_bce();
         let values = 3.0 * f64::from(self.state.config.model.size).powi(2);
         let metrics = EpochMetrics {
             kind: "epoch",
             step: self.state.step,
             epoch,
-            train_loss: self.state.epoch_loss.total(beta) / images,
-            train_bce: self.state.epoch_loss.bce / images,
-            train_kl: self.state.epoch_loss.kl / images,
+            train_loss: train.total(beta),
+            train_nll: train.nll,
+            train_bce: bce.then_some(train.nll),
+            train_kl: train.kl,
             loss_scale: self.state.scaling.map(|scaling| scaling.factor()),
             skipped_steps: self.state.scaling.map(|scaling| scaling.skipped),
             validation_loss: loss,
-            validation_bce: validation.map(|loss| loss.bce),
+            validation_nll: validation.map(|loss| loss.nll),
+            validation_bce: validation.map(|loss| loss.nll).filter(|_| bce),
             validation_kl: validation.map(|loss| loss.kl),
             validation_bits_per_value: validation.map(|l| l.total(1.0) / values / std::f64::consts::LN_2),
             images_per_second,
@@ -279,7 +308,7 @@ impl Trainer {
         }
         checkpoint::prune(&self.run.checkpoints(), self.keep)?;
         // after the checkpoint: a full samples folder must not cost the epoch
-        let pictures = pictures::draw(&mut self.vae, &self.data, &self.run, &self.state, epoch)?;
+        let pictures = self.draw(epoch)?;
         observer.epoch_ends(&metrics, &pictures);
         Ok(())
     }
@@ -299,12 +328,10 @@ impl Trainer {
                 batch.step as u32 * batch_size,
                 seed,
             )?;
-            sum.bce += loss.bce;
-            sum.kl += loss.kl;
+            sum.add(&loss);
             count += batch.count;
         }
-        let images = count as f64;
-        Ok((count > 0).then(|| Loss { bce: sum.bce / images, kl: sum.kl / images }))
+        Ok((count > 0).then(|| sum.per(count as f64)))
     }
 
     /// The factor on gradients as it is now, where the training is in f16.
@@ -327,6 +354,7 @@ impl Trainer {
         let checkpoint = Checkpoint {
             weights: self.vae.weights()?,
             moments: self.vae.moments()?,
+            average: if self.vae.averages() { Some(self.vae.average()?) } else { None },
             state: self.state.clone(),
         };
         checkpoint::save(&self.run.checkpoints(), name, &checkpoint)

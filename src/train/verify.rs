@@ -11,7 +11,7 @@ use crate::model::{Vae, Weights};
 pub struct Verdict {
     /// steps that were computed again
     pub steps: u64,
-    /// numbers that were compared: parameters and both moments
+    /// numbers that were compared: parameters, both moments, and the average where there is one
     pub compared: u64,
     /// the tensors that differ, and how many of their numbers do
     pub different: Vec<(String, u64)>,
@@ -30,12 +30,13 @@ pub fn verify(
 ) -> Result<Verdict> {
     let mut state = match from {
         Some(from) => {
-            vae.restore(&from.weights, &from.moments, from.state.scaling)?;
+            vae.restore(&from.weights, &from.moments, from.state.scaling, from.average.as_ref())?;
             from.state.clone()
         }
         None => State::new(to.state.config.clone()),
     };
     state.config = to.state.config.clone();
+    state.cuts = to.state.cuts.clone();
     let (first, last) = (state.step, to.state.step);
     let feed = Feed::new(vae, data.train.clone());
     while state.step < last {
@@ -55,12 +56,16 @@ pub fn verify(
         state.cursor = 0;
     }
     let moments = vae.moments()?;
+    let average = if vae.averages() { Some(vae.average()?) } else { None };
     let mut verdict = Verdict { steps: last - first, compared: 0, different: Vec::new() };
     verdict.compare("", &vae.weights()?, &to.weights);
     for (prefix, is, was) in
         [("adam.m.", &moments[0], &to.moments[0]), ("adam.v.", &moments[1], &to.moments[1])]
     {
         verdict.compare(prefix, is, was);
+    }
+    if let (Some(is), Some(was)) = (&average, &to.average) {
+        verdict.compare("average.", is, was);
     }
     Ok(verdict)
 }

@@ -157,7 +157,7 @@ fn draw(runner: &mut GpuRunner, inputs: &[ProgramId], output: ProgramId, step: T
         runner.write(&step, bytemuck::cast_slice(&[draws]));
         runner.run(&[*program])?;
     }
-    let example = Step { count: u32::MAX, beta: 0.2, ..begin }.with_adam(1e-3, 3);
+    let example = Step { count: u32::MAX, beta: 0.2, ..begin }.with_adam(1e-3, 0.0, 3);
     runner.write(&step, bytemuck::cast_slice(&[example]));
     Ok(())
 }

@@ -1,7 +1,9 @@
-//! Binary cross-entropy from logits with its gradient, in one pass over the pixels, and the sums of a loss.
+//! The negative log-likelihood of pixels with its gradient, in one pass over them, and the sums of a loss.
 
 use super::scaling::Scaling;
 use super::step::Step;
+use super::totalled::{COUNTED, DIVERGENCE, NATS, Totalled};
+use crate::config::Likelihood;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};
 use crate::gpu::program::Op;
@@ -10,15 +12,9 @@ use crate::{params, wgsl};
 /// Pixels that one workgroup sums.
 const CHUNK: u32 = 1024;
 
-/// The logistic function.
-pub fn sigmoid(l: f64) -> f64 {
-    let e = (-l.abs()).exp();
-    if l >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
-}
-
 params! {
-    /// Sizes of `bce.wgsl`.
-    pub struct BceParams {
+    /// Sizes of `reconstruction.wgsl`.
+    pub struct ReconstructionParams {
         /// N
         images: u32,
         /// pixels of a picture
@@ -27,35 +23,42 @@ params! {
         chunks: u32,
         /// pixels in each
         chunk: u32,
+        /// of an error
+        weight: f32,
+        /// what makes it a density, in nats per value
+        norm: f32,
     }
 }
 
-/// Partial sums of the cross-entropy, `[N, chunks]`, in nats; in training also `dlogits = sigmoid(logits) - x`, times
-/// the step's factor, and its partial sums per channel.
+/// Partial sums of `-log p(x | logits)`, `[N, chunks]`, in nats; in training also its gradient `dlogits`, times the
+/// step's factor, and the gradient's partial sums per channel.
 #[derive(Debug, Clone, Copy)]
-pub struct Bce {
-    params: BceParams,
+pub struct Reconstruction {
+    params: ReconstructionParams,
+    likelihood: Likelihood,
     gradient: bool,
 }
 
-impl Bce {
+impl Reconstruction {
     /// For `images` pictures of `pixels` each.
-    pub fn new(images: u32, pixels: u32, gradient: bool) -> Self {
-        let params = BceParams { images, pixels, chunks: pixels.div_ceil(CHUNK), chunk: CHUNK };
-        Self { params, gradient }
+    pub fn new(likelihood: Likelihood, images: u32, pixels: u32, gradient: bool) -> Self {
+        let [weight, norm] = likelihood.constants().map(|v| v as f32);
+        let chunks = pixels.div_ceil(CHUNK);
+        let params = ReconstructionParams { images, pixels, chunks, chunk: CHUNK, weight, norm };
+        Self { params, likelihood, gradient }
     }
 
-    /// Shape of the partial sums: three of the gradient and the cross-entropy.
+    /// Shape of the partial sums: three of the gradient and the nats.
     pub fn parts(&self) -> [u32; 3] {
         [self.params.images, self.params.chunks, 4]
     }
 }
 
-impl Op for Bce {
+impl Op for Reconstruction {
     fn kernel(&self) -> Kernel {
-        let files = [wgsl!("bce.wgsl"), wgsl!("sigmoid.wgsl"), wgsl!("tree_sum.wgsl"), wgsl!("step.wgsl")];
-        let files = files.into_iter().chain([wgsl!("loss_scale.wgsl")]).collect();
-        Kernel { name: "bce", files }
+        let own = [wgsl!("reconstruction.wgsl"), self.likelihood.file(), self.likelihood.mean_file()];
+        let shared = [wgsl!("tree_sum.wgsl"), wgsl!("step.wgsl"), wgsl!("loss_scale.wgsl")];
+        Kernel { name: "reconstruction", files: own.into_iter().chain(shared).collect() }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -91,7 +94,7 @@ impl Op for Bce {
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
         let [step, logits, x, scaling, dlogits, parts] = buffers else {
-            panic!("bce: {} operands", buffers.len())
+            panic!("reconstruction: {} operands", buffers.len())
         };
         let factor = Scaling::from_words(scaling).factor();
         let count = Step::from_words(step).count as usize;
@@ -103,13 +106,13 @@ impl Op for Bce {
             for i in 4 * (image * pixels + begin)..4 * (image * pixels + pixels.min(begin + chunk)) {
                 let (l, x) = (f64::from(logits[i]), f64::from(x[i]));
                 let counts = i % 4 < 3 && image < count;
-                let d = if counts { (factor * (sigmoid(l) - x)) as f32 } else { 0.0 };
+                let d = if counts { (factor * self.likelihood.nats_by_logit(l, x)) as f32 } else { 0.0 };
                 if self.gradient {
                     dlogits[i] = d;
                     sums[i % 4] += f64::from(d);
                 }
                 if counts {
-                    sums[3] += l.max(0.0) - l * x + (-l.abs()).exp().ln_1p();
+                    sums[3] += self.likelihood.nats(l, x);
                 }
             }
             part.copy_from_slice(&sums.map(|sum| sum as f32));
@@ -120,17 +123,14 @@ impl Op for Bce {
 params! {
     /// Sizes of `totals.wgsl`.
     pub struct TotalsParams {
-        /// partial sums of the cross-entropy
+        /// partial sums of the pixels' nats
         parts: u32,
         /// N
         rows: u32,
     }
 }
 
-/// Elements of the tensor of loss totals.
-pub const SLOTS: u32 = 4;
-
-/// Adds a micro-batch's cross-entropy and divergence to the totals, and ends the last bias's gradient.
+/// Adds a micro-batch's nats and divergence to the totals, and ends the last bias's gradient.
 #[derive(Debug, Clone, Copy)]
 pub struct Totals {
     params: TotalsParams,
@@ -146,7 +146,10 @@ impl Totals {
 
 impl Op for Totals {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "totals", files: vec![wgsl!("totals.wgsl"), wgsl!("tree_sum.wgsl")] }
+        Kernel {
+            name: "totals",
+            files: vec![wgsl!("totals.wgsl"), wgsl!("totals_slots.wgsl"), wgsl!("tree_sum.wgsl")],
+        }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -160,8 +163,8 @@ impl Op for Totals {
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         vec![
             ("parts", Shape::new(&[self.params.parts, 4])),
-            ("kl", Shape::new(&[self.params.rows])),
-            ("totals", Shape::new(&[SLOTS])),
+            ("kl", Shape::new(&[self.params.rows, 2])),
+            ("totals", Totalled::shape()),
             ("dbias", Shape::new(&[4])),
         ]
     }
@@ -171,14 +174,17 @@ impl Op for Totals {
     }
 
     fn flops(&self) -> u64 {
-        u64::from(4 * self.params.parts + self.params.rows)
+        u64::from(4 * self.params.parts + 2 * self.params.rows)
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
         let [parts, kl, totals, dbias] = buffers else { panic!("totals: {} operands", buffers.len()) };
         let sum = |channel: usize| parts.chunks(4).map(|part| f64::from(part[channel])).sum::<f64>();
-        totals[0] = (f64::from(totals[0]) + sum(3)) as f32;
-        totals[1] = (f64::from(totals[1]) + kl.iter().map(|&v| f64::from(v)).sum::<f64>()) as f32;
+        totals[NATS] = (f64::from(totals[NATS]) + sum(3)) as f32;
+        let is: f64 = kl.chunks(2).map(|kl| f64::from(kl[0])).sum();
+        let counted: f64 = kl.chunks(2).map(|kl| f64::from(kl[1]).abs()).sum();
+        totals[DIVERGENCE] = (f64::from(totals[DIVERGENCE]) + is) as f32;
+        totals[COUNTED] = (f64::from(totals[COUNTED]) + counted) as f32;
         for (channel, value) in dbias.iter_mut().enumerate() {
             let before = if self.accumulate { f64::from(*value) } else { 0.0 };
             *value = (before + if channel < 3 { sum(channel) } else { 0.0 }) as f32;

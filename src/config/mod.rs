@@ -1,9 +1,16 @@
 //! The settings of a model and of a training, their presets, and what is allowed.
 
+mod names;
+mod objective;
+mod optimizer;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+pub use objective::{BetaSchedule, Likelihood, LossKind, Objective};
+pub use optimizer::{Augmentation, LrSchedule, Optimizer};
 
 use crate::error::{Error, Result};
 
@@ -113,6 +120,34 @@ pub struct TrainConfig {
     /// what activations and their gradients are made of; runs from before there was a choice are in f32
     #[serde(default)]
     pub precision: Element,
+    /// what is minimised
+    #[serde(default)]
+    pub objective: Objective,
+    /// how it is minimised
+    #[serde(default)]
+    pub optimizer: Optimizer,
+    /// how the training pictures are varied
+    #[serde(default)]
+    pub augmentation: Augmentation,
+}
+
+impl Default for TrainConfig {
+    /// The reference's training.
+    fn default() -> Self {
+        Self {
+            model: ModelConfig::REFERENCE,
+            batch_size: 64,
+            epochs: 10,
+            lr: 1e-3,
+            beta: 0.2,
+            seed: 0,
+            resize: Resize::default(),
+            precision: Element::default(),
+            objective: Objective::default(),
+            optimizer: Optimizer::default(),
+            augmentation: Augmentation::default(),
+        }
+    }
 }
 
 impl TrainConfig {
@@ -138,6 +173,9 @@ impl TrainConfig {
                 self.beta
             ));
         }
+        self.objective.checked(self.batch_size)?;
+        self.optimizer.checked()?;
+        self.augmentation.checked()?;
         Ok(self)
     }
 }

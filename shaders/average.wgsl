@@ -1,0 +1,19 @@
+// A running average of the parameters: average += step.average * (param - average).
+// A step that is not finite (loss_scale.wgsl) changed nothing and counts for nothing. One item per vec4.
+// Source: Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992, with a fixed decay.
+
+struct Params {
+    quads: u32, // vec4s of the range
+}
+
+@group(0) @binding(0) var<uniform> step: Step;
+@group(0) @binding(1) var<storage, read> param: array<vec4<f32>>; // [quads]
+@group(0) @binding(2) var<storage, read> scaling: array<u32>; // [4], see loss_scale.wgsl
+@group(0) @binding(3) var<storage, read_write> average: array<vec4<f32>>; // [quads]
+
+fn item(at: u32) {
+    if ((at >= params.quads) | (scaling[FOUND] != 0u)) {
+        return;
+    }
+    average[at] += step.average * (param[at] - average[at]);
+}

@@ -1,0 +1,117 @@
+//! What a training may do besides: latents compared with the prior over a whole batch, gradients clipped, parameters
+//! averaged, pictures varied.
+
+use super::network::{Network, Programs};
+use super::vae::Vae;
+use crate::config::{Augmentation, TrainConfig};
+use crate::error::{Error, Result};
+use crate::gpu::{Plan, ProgramId, Tensor};
+use crate::ops::augment::Augment;
+use crate::ops::latent::padded;
+use crate::ops::mmd::{Gather, Mmd, MmdTotal};
+use crate::ops::normal::Normal;
+
+/// What a training does besides.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Extras {
+    /// compares each batch's latents with the prior
+    pub mmd: bool,
+    /// largest norm of the gradient, per picture
+    pub clip: Option<f64>,
+    /// keeps a running average of the parameters
+    pub average: bool,
+    /// varies the training pictures
+    pub augmentation: Augmentation,
+}
+
+impl From<&TrainConfig> for Extras {
+    fn from(config: &TrainConfig) -> Self {
+        let TrainConfig { objective, optimizer, augmentation, .. } = config;
+        Self {
+            mmd: objective.mmd > 0.0,
+            clip: optimizer.clip_norm,
+            average: optimizer.ema.is_some(),
+            augmentation: *augmentation,
+        }
+    }
+}
+
+/// The latents of a whole batch, and what comes of their comparison with the prior. Z is padded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Discrepancy {
+    /// `[B, Z]`
+    latents: Tensor,
+    /// `[B, Z]`, draws
+    prior: Tensor,
+    /// `[B, Z]`, the gradient by the latents
+    pub(super) gradient: Tensor,
+    /// `[B]`
+    shares: Tensor,
+}
+
+impl Discrepancy {
+    pub(super) fn new(plan: &mut Plan, batch: u32, latent: u32) -> Self {
+        let mut rows = |name| plan.tensor(name, &[batch, padded(latent)]);
+        let [latents, prior, gradient] = ["all latents", "prior", "dmmd"].map(&mut rows);
+        Self { latents, prior, gradient, shares: plan.tensor("mmd shares", &[batch]) }
+    }
+}
+
+impl Network {
+    /// Adds a micro-batch's latents to those of its batch; compares them with the prior when all are there.
+    pub(super) fn record_discrepancy(
+        &self,
+        plan: &mut Plan,
+        of: &Discrepancy,
+        [gather, compare]: [ProgramId; 2],
+    ) {
+        let (t, latent) = (&self.tensors, self.config.latent);
+        let (rows, batch, quads) = (self.extent.micro, self.extent.batch, padded(latent) / 4);
+        plan.dispatch(gather, "gather latents", Gather { rows, quads, batch }, &[t.step, t.z, of.latents]);
+        plan.dispatch(compare, "prior", Normal { rows: batch, quads }, &[t.step, of.prior]);
+        let bindings = [t.step, of.latents, of.prior, of.gradient, of.shares];
+        plan.dispatch(compare, "mmd", Mmd::new(batch, latent), &bindings);
+        plan.dispatch(compare, "mmd total", MmdTotal::new(batch), &[of.shares, t.totals]);
+    }
+
+    /// Unpacks training pictures, varied.
+    pub(super) fn record_augment(&self, plan: &mut Plan, program: ProgramId) {
+        let t = &self.tensors;
+        let [slots, ..] = t.rgba.shape.dims() else { unreachable!("rgba has three dimensions") };
+        let op = Augment::new(self.extras.augmentation, self.extent.micro, self.config.size, *slots);
+        plan.dispatch(program, "augment", op, &[t.step, t.which, t.rgba, t.x]);
+    }
+}
+
+impl Programs {
+    /// From the training pictures to their latents, with fresh draws.
+    pub(super) fn to_latents(self, unpack: ProgramId) -> [ProgramId; 4] {
+        [unpack, self.encode, self.draw, self.reparameterize]
+    }
+}
+
+impl Vae {
+    /// Whether it keeps a running average of its parameters.
+    pub fn averages(&self) -> bool {
+        self.network.arenas.average.is_some()
+    }
+
+    /// Exchanges the parameters with their running average: everything computes with the average until it is
+    /// called again. Does nothing in a model that keeps none.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn swap_average(&mut self) -> Result<()> {
+        let swap = self.network.programs.training.and_then(|training| training.swap);
+        swap.map_or(Ok(()), |program| self.runner.run(&[program]))
+    }
+
+    /// The running average of the parameters.
+    ///
+    /// # Errors
+    /// If the device is lost, or the model keeps none.
+    pub fn average(&mut self) -> Result<super::Weights> {
+        let none = || Error::Usage("this model keeps no average of its parameters".into());
+        self.read_arena(self.network.arenas.average.ok_or_else(none)?)
+    }
+}

@@ -1,0 +1,200 @@
+//! How the learning rate, the weight of KL and the rest of a step's settings change in the course of a training.
+
+use std::f64::consts::PI;
+
+use crate::checkpoint::State;
+use crate::config::{BetaSchedule, LrSchedule};
+use crate::model::StepSettings;
+
+/// Epochs without a lower validation loss after which the plateau schedule halves the learning rate.
+pub(super) const PLATEAU: u32 = 3;
+/// What it is multiplied by then.
+const CUT: f64 = 0.5;
+/// Part of each cycle of the cyclical schedule in which beta grows.
+const GROWING: f64 = 0.5;
+
+/// The settings of the next step of a training whose epochs have `steps` steps.
+pub(super) fn settings(state: &State, steps: u64) -> StepSettings {
+    let config = &state.config;
+    let (objective, optimizer) = (&config.objective, &config.optimizer);
+    let (beta, capacity) = divergence(state, steps);
+    StepSettings {
+        seed: config.seed,
+        step: state.step,
+        lr: lr(state, steps),
+        beta,
+        capacity,
+        free_bits: objective.free_bits,
+        mmd: objective.mmd,
+        weight_decay: optimizer.weight_decay,
+        average: optimizer.ema.map_or(0.0, |decay| 1.0 - averaging(decay, state.step)),
+    }
+}
+
+/// Decay of the running average behind so many steps: short at first, so that the initial parameters are soon
+/// forgotten. Source: TensorFlow's `ExponentialMovingAverage` with `num_updates`.
+fn averaging(decay: f64, step: u64) -> f64 {
+    let t = step as f64;
+    decay.min((1.0 + t) / (10.0 + t))
+}
+
+fn lr(state: &State, steps: u64) -> f64 {
+    let config = &state.config;
+    let optimizer = &config.optimizer;
+    let (step, warmup) = (state.step as f64, optimizer.warmup as f64);
+    let warm = if step < warmup { (step + 1.0) / warmup } else { 1.0 };
+    let course = match optimizer.lr_schedule {
+        LrSchedule::Constant => 1.0,
+        LrSchedule::Cosine => {
+            let all = (f64::from(config.epochs) * steps as f64 - warmup).max(1.0);
+            0.5 * (1.0 + (PI * ((step - warmup) / all).clamp(0.0, 1.0)).cos())
+        }
+        LrSchedule::Plateau => {
+            let cuts = state.cuts.iter().filter(|&&epoch| epoch < state.epoch).count();
+            CUT.powi(cuts as i32)
+        }
+    };
+    config.lr * warm * course
+}
+
+/// The weight of KL, and the capacity that it is held at.
+fn divergence(state: &State, steps: u64) -> (f64, f64) {
+    let config = &state.config;
+    let objective = &config.objective;
+    let default = match objective.beta_schedule {
+        BetaSchedule::Cyclical => f64::from(config.epochs),
+        _ => 0.5 * f64::from(config.epochs),
+    };
+    let ramp = (objective.beta_epochs.unwrap_or(default) * steps as f64).max(1.0);
+    let done = state.step as f64 / ramp;
+    match objective.beta_schedule {
+        BetaSchedule::Constant => (config.beta, 0.0),
+        BetaSchedule::Linear => (config.beta * done.min(1.0), 0.0),
+        BetaSchedule::Cyclical if done >= 1.0 => (config.beta, 0.0),
+        BetaSchedule::Cyclical => {
+            let within = (done * f64::from(objective.beta_cycles)).fract();
+            (config.beta * (within / GROWING).min(1.0), 0.0)
+        }
+        BetaSchedule::Capacity => (config.beta, objective.capacity * done.min(1.0)),
+    }
+}
+
+impl State {
+    /// Takes in an epoch's loss: how long there has been no lower one, and whether the learning rate is to be cut.
+    pub(super) fn judge(&mut self, better: bool) {
+        self.stale = if better { 0 } else { self.stale + 1 };
+        if self.config.optimizer.lr_schedule == LrSchedule::Plateau
+            && self.stale > 0
+            && self.stale.is_multiple_of(PLATEAU)
+        {
+            self.cuts.push(self.epoch);
+        }
+    }
+
+    /// Whether the training's patience is at its end.
+    pub fn exhausted(&self) -> bool {
+        self.config.optimizer.patience.is_some_and(|patience| self.stale >= patience)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{divergence, lr, settings};
+    use crate::checkpoint::State;
+    use crate::config::{BetaSchedule, LrSchedule, ModelConfig, TrainConfig};
+
+    /// 10 epochs of 8 steps.
+    fn state() -> State {
+        State::new(TrainConfig {
+            model: ModelConfig::DEMO,
+            batch_size: 4,
+            epochs: 10,
+            lr: 0.1,
+            beta: 2.0,
+            ..TrainConfig::default()
+        })
+    }
+
+    fn at<T>(state: &mut State, steps: &[u64], of: impl Fn(&State, u64) -> T) -> Vec<T> {
+        steps.iter().map(|&step| (state.step = step, of(state, 8)).1).collect()
+    }
+
+    #[test]
+    fn the_learning_rate_warms_up_and_follows_its_course() {
+        let mut state = state();
+        assert_eq!(at(&mut state, &[0, 40, 79], lr), [0.1, 0.1, 0.1]);
+        state.config.optimizer.warmup = 4;
+        assert_eq!(at(&mut state, &[0, 1, 3, 4, 79], lr), [0.025, 0.05, 0.1, 0.1, 0.1]);
+        state.config.optimizer.warmup = 0;
+        state.config.optimizer.lr_schedule = LrSchedule::Cosine;
+        let course = at(&mut state, &[0, 40, 80, 200], lr);
+        assert!((course[0] - 0.1).abs() < 1e-15 && (course[1] - 0.05).abs() < 1e-15, "{course:?}");
+        assert!(course[2] == 0.0 && course[3] == 0.0, "{course:?}");
+    }
+
+    #[test]
+    fn the_plateau_halves_it_after_three_epochs_without_progress() {
+        let mut state = state();
+        state.config.optimizer.lr_schedule = LrSchedule::Plateau;
+        let mut rates = Vec::new();
+        for better in [true, false, false, true, false, false, false, false, false, false] {
+            rates.push(lr(&state, 8));
+            state.judge(better);
+            state.epoch += 1;
+        }
+        rates.push(lr(&state, 8));
+        assert_eq!(rates, [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.025]);
+        // a step of an earlier epoch, computed again, has that epoch's rate
+        state.epoch = 7;
+        assert_eq!(lr(&state, 8), 0.1);
+    }
+
+    #[test]
+    fn patience_ends_after_so_many_epochs_without_progress() {
+        let mut state = state();
+        state.config.optimizer.patience = Some(2);
+        let ends: Vec<bool> = [false, true, false, false]
+            .map(|better| {
+                state.judge(better);
+                state.exhausted()
+            })
+            .into();
+        assert_eq!(ends, [false, false, false, true]);
+        state.config.optimizer.patience = None;
+        assert!(!state.exhausted());
+    }
+
+    #[test]
+    fn beta_follows_its_schedule() {
+        let mut state = state();
+        let beta = |state: &State, steps: u64| divergence(state, steps).0;
+        assert_eq!(at(&mut state, &[0, 79], beta), [2.0, 2.0]);
+        state.config.objective.beta_schedule = BetaSchedule::Linear;
+        assert_eq!(at(&mut state, &[0, 10, 20, 40, 79], beta), [0.0, 0.5, 1.0, 2.0, 2.0]);
+        state.config.objective.beta_epochs = Some(1.0);
+        assert_eq!(at(&mut state, &[0, 4, 8, 9], beta), [0.0, 1.0, 2.0, 2.0]);
+        // four cycles of 20 steps, the first 10 of each growing
+        state.config.objective.beta_epochs = None;
+        state.config.objective.beta_schedule = BetaSchedule::Cyclical;
+        assert_eq!(
+            at(&mut state, &[0, 5, 10, 19, 20, 25, 70, 80], beta),
+            [0.0, 1.0, 2.0, 2.0, 0.0, 1.0, 2.0, 2.0]
+        );
+        state.config.objective.beta_schedule = BetaSchedule::Capacity;
+        assert_eq!(
+            at(&mut state, &[0, 20, 40, 79], divergence),
+            [(2.0, 0.0), (2.0, 12.5), (2.0, 25.0), (2.0, 25.0)]
+        );
+    }
+
+    #[test]
+    fn the_average_forgets_the_beginning_and_then_keeps_to_its_decay() {
+        let mut state = state();
+        let average = |state: &State, steps: u64| settings(state, steps).average;
+        assert_eq!(at(&mut state, &[0, 5], average), [0.0, 0.0]);
+        state.config.optimizer.ema = Some(0.9);
+        let rates = at(&mut state, &[0, 10, 1000], average);
+        assert!((rates[0] - 0.9).abs() < 1e-12 && (rates[1] - 0.45).abs() < 1e-12, "{rates:?}");
+        assert!((rates[2] - 0.1).abs() < 1e-12, "{rates:?}");
+    }
+}
