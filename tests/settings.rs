@@ -1,0 +1,105 @@
+//! Settings of a training as a user gives them: what they leave in the run's files, when they end it, and what of
+//! them a model file keeps.
+
+mod common;
+#[path = "common/program.rs"]
+mod program;
+
+use std::path::Path;
+
+use program::{refuses, text, wgvae};
+use wgvae::checkpoint;
+use wgvae::config::{Likelihood, LossKind, ModelConfig};
+use wgvae::model::Weights;
+
+const SMALL: [&str; 13] = [
+    "train",
+    "--landscapes",
+    "16",
+    "--size",
+    "16",
+    "--hidden",
+    "4",
+    "--latent",
+    "4",
+    "--batch-size",
+    "4",
+    "--no-tune",
+    "--epochs",
+];
+
+fn train(folder: &Path, epochs: &str, more: &[&str]) -> String {
+    let args = [&SMALL[..], &[epochs], more].concat();
+    let output = wgvae(folder, &args);
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {said}");
+    said
+}
+
+fn epochs(folder: &Path) -> Vec<serde_json::Value> {
+    let metrics = std::fs::read_to_string(folder.join("runs/a/metrics.jsonl")).expect("metrics");
+    let lines = metrics.lines().map(|line| serde_json::from_str(line).expect("json"));
+    lines.filter(|line: &serde_json::Value| line["kind"] == "step" && line["step_in_epoch"] == 1).collect()
+}
+
+/// With a learning rate that moves nothing no epoch is better than the first.
+#[test]
+fn patience_ends_a_training_and_the_plateau_lowers_its_learning_rate() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    let still = ["--name", "a", "--lr", "1e-30", "--lr-schedule", "plateau", "--patience", "5"];
+    let said = train(at, "9", &still);
+    assert!(said.contains("ended early: the validation loss has not fallen for 5 epochs"), "{said}");
+    let rates: Vec<f64> = epochs(at).iter().map(|line| line["lr"].as_f64().expect("lr")).collect();
+    assert_eq!(rates, [1e-30, 1e-30, 1e-30, 1e-30, 5e-31, 5e-31]);
+    let resume = ["train", "--resume", "--name", "a"];
+    let said = text(&wgvae(at, &resume).stdout);
+    assert!(said.contains("5 epochs without a lower validation loss; give more --patience"), "{said}");
+    let said = text(&wgvae(at, &[&resume[..], &["--patience", "6"]].concat()).stdout);
+    assert!(said.contains("has not fallen for 6 epochs"), "{said}");
+    // from the checkpoint before the last the whole of it comes out again, cuts and all
+    let said = text(&wgvae(at, &["verify", "runs/a", "--steps", "12"]).stdout);
+    assert!(said.contains("have the same bits"), "{said}");
+}
+
+#[test]
+fn a_model_keeps_its_likelihood_wherever_it_goes() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    train(at, "1", &["--name", "a", "--loss", "l1", "--sigma", "0.25", "--ema", "0.9"]);
+    let wanted = Likelihood { kind: LossKind::L1, sigma: 0.25 };
+    assert_eq!(checkpoint::open(&at.join("runs/a")).expect("a model").likelihood, wanted);
+    assert!(wgvae(at, &["convert", "runs/a", "m.safetensors"]).status.success());
+    assert_eq!(checkpoint::open(&at.join("m.safetensors")).expect("a model").likelihood, wanted);
+    // the model is the average, and the parameters that Adam moves stand beside their moments
+    let saved = checkpoint::load(&at.join("runs/a/checkpoints/epoch_0001")).expect("a checkpoint");
+    let average = saved.average.expect("an average");
+    assert_eq!(checkpoint::open(&at.join("runs/a")).expect("a model").weights, average);
+    assert_ne!(saved.weights, average);
+    let other = ["train", "--resume", "--name", "a", "--loss", "bce"];
+    refuses(at, &other, 1, &["--loss l1 --sigma 0.25", "cannot go on with", "--loss bce"]);
+}
+
+#[test]
+fn a_likelihood_that_is_not_known_is_named() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("m.safetensors");
+    let weights = Weights::initial(&ModelConfig { size: 16, hidden: 2, latent: 3 }, 1);
+    checkpoint::write_model(&path, &weights, Likelihood { kind: LossKind::Mse, sigma: 0.5 })
+        .expect("written");
+    let bytes = std::fs::read(&path).expect("a file");
+    let at = bytes.windows(7).position(|seven| seven == b"mse 0.5").expect("the likelihood");
+    for (wrong, shown) in [(b"mst 0.5", "mst 0.5"), (b"mse 0.x", "mse 0.x"), (b"mse nan", "mse nan")] {
+        let mut bytes = bytes.clone();
+        bytes[at..at + 7].copy_from_slice(wrong);
+        std::fs::write(&path, &bytes).expect("written");
+        let said = checkpoint::open(&path).expect_err("refused").to_string();
+        assert!(said.contains(shown) && said.contains("not known here"), "{said}");
+    }
+}
