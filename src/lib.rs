@@ -38,7 +38,7 @@
 //! let again = vae.decode(&z)?; // [3, 16, 16, 3]
 //! assert_eq!(again.len(), pictures.len());
 //! let loss = vae.loss(&pictures, 42, 0)?; // summed over the three pictures, nats
-//! println!("BCE {:.1}, KL {:.3}", loss.bce, loss.kl);
+//! println!("BCE {:.1}, KL {:.3}", loss.nll, loss.kl);
 //! # Ok(())
 //! # }
 //! ```
