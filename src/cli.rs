@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and what `--help` says.
 
 mod trained;
+mod web;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use wgvae::data::Resize;
 use wgvae::gpu::Element;
 
 pub use trained::*;
+pub use web::*;
 
 /// Train a variational autoencoder on your own photographs, on any GPU.
 #[derive(Debug, Parser)]
@@ -49,6 +51,10 @@ pub enum Command {
     FitPrior(FitPriorArgs),
     /// Measure a model on held-out pictures: losses, bounds, reconstructions, latents, samples
     Evaluate(EvaluateArgs),
+    /// Write a static page that runs the model in the browser, by the same WGSL: no server, nothing to install
+    ExportWeb(ExportWebArgs),
+    /// Show a model's page, or one that was exported, on 127.0.0.1
+    Web(WebArgs),
     /// List the adapters, what they can do, and which one would be taken: for a bug report
     Adapters(ListArgs),
     /// Run every kernel against its CPU twin on the adapter in use: a table for a bug report

@@ -3,7 +3,7 @@
 //! Each module uses only what stands to its right; `data`, `config`, `element` and `error` are leaves that all may use:
 //!
 //! ```text
-//! commands -> cli -> train -> checkpoint -> model -> tune -> ops -> gpu
+//! commands -> cli -> train, evaluate, web -> generate -> checkpoint -> model -> tune -> ops -> gpu
 //! ```
 //!
 //! - [`gpu`]: adapters, kernels reflected from WGSL, plans that are recorded once and replayed, two runners.
@@ -13,6 +13,7 @@
 //! - [`data`]: pictures from a folder or from the built-in landscapes, decoded, shuffled, handed out in batches.
 //! - [`evaluate`]: how good a model is on held-out pictures.
 //! - [`generate`]: pictures to latents and back, ways between pictures.
+//! - [`web`]: a trained model as a static page whose browser replays the same dispatches with the same WGSL.
 //! - [`prior`]: densities fitted to latents. [`metrics`]: statistics of pictures and latents. Both are plain numerics.
 //! - [`train`]: the loop, its metrics, pictures and checkpoints.
 //!
@@ -57,3 +58,4 @@ pub mod ops;
 pub mod prior;
 pub mod train;
 pub mod tune;
+pub mod web;

@@ -9,7 +9,7 @@ const ORDER: &[&[&str]] = &[
     &["main", "lib"],
     &["commands"],
     &["cli"],
-    &["train", "evaluate"],
+    &["train", "evaluate", "web"],
     &["generate"],
     &["checkpoint", "report"],
     &["model"],

@@ -10,6 +10,7 @@ mod data;
 mod decode;
 mod encode;
 mod evaluate;
+mod export_web;
 mod fit_prior;
 mod interpolate;
 mod plan;
@@ -26,6 +27,7 @@ mod trained;
 mod traverse;
 mod tune;
 mod verify;
+mod web;
 
 use std::process::ExitCode;
 
@@ -55,6 +57,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Decode(args) => decode::run(&args),
         Command::FitPrior(args) => fit_prior::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::ExportWeb(args) => export_web::run(&args),
+        Command::Web(args) => web::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Data { command } => data::run(command),

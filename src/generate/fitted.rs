@@ -49,6 +49,15 @@ impl Fitted {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
+        let bytes = self.to_bytes()?;
+        write_whole(path, |file| file.write_all(&bytes))
+    }
+
+    /// The bytes of the file.
+    ///
+    /// # Errors
+    /// If the numbers do not fit together.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let Mixture { dims, components } = &self.mixture;
         let all =
             |of: fn(&Component) -> &[f64]| components.iter().flat_map(of).copied().collect::<Vec<f64>>();
@@ -61,14 +70,13 @@ impl Fitted {
             ("factors", vec![k, dims * (dims + 1) / 2], &factors),
             ("kl", vec![*dims], &self.kl),
         ];
-        let wrong = |e: safetensors::SafeTensorError| Error::model(path, e.to_string());
+        let wrong = |e: safetensors::SafeTensorError| Error::model(NAME, e.to_string());
         let views = tensors.map(|(name, shape, values)| {
             TensorView::new(Dtype::F64, shape, bytemuck::cast_slice(values)).map(|view| (name, view))
         });
         let views = views.into_iter().collect::<std::result::Result<Vec<_>, _>>().map_err(wrong)?;
         let about: HashMap<String, String> = [("model".into(), self.model.to_string())].into();
-        let bytes = safetensors::serialize(views, Some(about)).map_err(wrong)?;
-        write_whole(path, |file| file.write_all(&bytes))
+        safetensors::serialize(views, Some(about)).map_err(wrong)
     }
 
     /// Reads a prior for the model whose parameters are `weights`.
@@ -124,15 +132,20 @@ pub fn find(model: &Path, path: Option<&Path>, weights: &Weights) -> Result<Fitt
     if let Some(path) = path {
         return Fitted::read(path, weights);
     }
+    let Some(there) = beside(model) else {
+        return Err(Error::model(model, "has no fitted prior yet: make one with wgvae fit-prior MODEL DATA"));
+    };
+    Fitted::read(&there, weights)
+}
+
+/// The prior's file that lies beside MODEL, or beside the run that its file lies in.
+pub fn beside(model: &Path) -> Option<PathBuf> {
     let mut places = vec![place(model)];
     if let Ok(file) = checkpoint::find(model) {
         places.push(place(&file));
         places.extend(file.ancestors().skip(1).take(3).map(place));
     }
-    let Some(there) = places.iter().find(|path| path.is_file()) else {
-        return Err(Error::model(model, "has no fitted prior yet: make one with wgvae fit-prior MODEL DATA"));
-    };
-    Fitted::read(there, weights)
+    places.into_iter().find(|path| path.is_file())
 }
 
 #[cfg(test)]

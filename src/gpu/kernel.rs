@@ -140,6 +140,12 @@ pub fn compose(
     text
 }
 
+/// Bytes of the header of a composed kernel: what stands before its files. The header has no empty line, and each
+/// file stands behind one.
+pub fn header_len(source: &str) -> usize {
+    source.find("\n\n").map_or(source.len(), |at| at + 1)
+}
+
 /// How a kernel uses a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Access {
@@ -151,11 +157,24 @@ pub enum Access {
     ReadWrite,
 }
 
+/// A field of a uniform: a number of 32 bits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Bytes before it.
+    pub offset: u32,
+    /// `u32` or `f32`.
+    pub wgsl_type: &'static str,
+}
+
 /// What naga reads off a composed kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reflection {
     /// Name and access of each binding of group 0, in order from 0.
     pub bindings: Vec<(String, Access)>,
+    /// The fields of the uniform, if it binds one.
+    pub uniform: Vec<Field>,
     /// Invocations per workgroup in x, y, z.
     pub workgroup_size: [u32; 3],
     /// Whether its code asks for subgroups.
@@ -191,9 +210,28 @@ pub fn reflect(name: &str, source: &str) -> Reflection {
     assert!(numbered, "kernel {name}: bindings are not numbered from 0 without gaps");
     let entry = module.entry_points.first().unwrap_or_else(|| panic!("kernel {name}: no entry point"));
     Reflection {
+        uniform: uniform(&module),
         bindings: bindings.into_iter().map(|(_, name, access)| (name, access)).collect(),
         workgroup_size: entry.workgroup_size,
         subgroups: source.lines().filter_map(|line| line.split("//").next()).any(|c| c.contains("subgroup")),
         f16: source.starts_with(ENABLE_F16),
     }
+}
+
+/// The fields of a module's uniform; none where it has no uniform.
+fn uniform(module: &naga::Module) -> Vec<Field> {
+    let mut globals = module.global_variables.iter().map(|(_, variable)| variable);
+    let Some(variable) = globals.find(|variable| variable.space == naga::AddressSpace::Uniform) else {
+        return Vec::new();
+    };
+    let naga::TypeInner::Struct { members, .. } = &module.types[variable.ty].inner else { return Vec::new() };
+    let field = |member: &naga::StructMember| {
+        let wgsl_type = match module.types[member.ty].inner {
+            naga::TypeInner::Scalar(naga::Scalar::U32) => "u32",
+            naga::TypeInner::Scalar(naga::Scalar::F32) => "f32",
+            _ => return None,
+        };
+        Some(Field { name: member.name.clone().unwrap_or_default(), offset: member.offset, wgsl_type })
+    };
+    members.iter().filter_map(field).collect()
 }

@@ -6,6 +6,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::init::Weights;
 use crate::config::ModelConfig;
 use crate::gpu::{BufferId, Element, Shape, Tensor};
 use crate::ops::latent::padded;
@@ -222,6 +223,22 @@ impl Layout {
         };
         let middle = vec![("heads".into(), self.heads), ("decoder_input".into(), self.decoder_input)];
         [stack("encoder", &self.encoder), middle, stack("decoder", &self.decoder)].concat()
+    }
+
+    /// A slot's elements out of `weights`: PyTorch's parameters in our layout, padding zero.
+    pub fn values(&self, slot: Slot, weights: &Weights) -> Vec<f32> {
+        let mut values = vec![0.0; slot.shape.len() as usize];
+        for (parameter, tensor) in self.parameters.iter().zip(&weights.tensors) {
+            if parameter.slot == slot {
+                parameter.scatter(&tensor.values, &mut values);
+            }
+        }
+        values
+    }
+
+    /// PyTorch's names of the parameters that lie in a slot.
+    pub fn names(&self, slot: Slot) -> Vec<&str> {
+        self.parameters.iter().filter(|p| p.slot == slot).map(|p| p.name.as_str()).collect()
     }
 
     /// The slots in order, each once.

@@ -326,12 +326,7 @@ impl Vae {
     fn write_arena(&mut self, arena: BufferId, weights: &Weights) {
         for slot in self.network.layout.slots() {
             let tensor = slot.of(arena);
-            let mut values = vec![0.0; tensor.len() as usize];
-            for (parameter, tensor) in self.network.layout.parameters.iter().zip(&weights.tensors) {
-                if parameter.slot == slot {
-                    parameter.scatter(&tensor.values, &mut values);
-                }
-            }
+            let values = self.network.layout.values(slot, weights);
             self.runner.write_f32(&tensor, &values);
         }
     }

@@ -1,0 +1,122 @@
+//! The page as a folder: written file by file, each whole, the manifest last.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+
+use super::{Files, MANIFEST};
+use crate::data::write_whole;
+use crate::error::{Error, Result};
+
+/// The names of the files of the export that lies in `folder`; nothing if it is none.
+fn exported(folder: &Path) -> Option<Vec<String>> {
+    let text = fs::read(folder.join(MANIFEST)).ok()?;
+    let manifest: Json = serde_json::from_slice(&text).ok()?;
+    manifest.get("generator")?.as_str().filter(|name| name.starts_with("wgvae "))?;
+    let names: Vec<String> = manifest.get("files")?.as_object()?.keys().cloned().collect();
+    // a file may say anything: only what lies inside is ever touched
+    names.iter().all(|name| is_inside(name)).then_some(names)
+}
+
+/// Whether a name is a plain path below a folder.
+fn is_inside(name: &str) -> bool {
+    let parts = Path::new(name).components();
+    !name.is_empty() && parts.into_iter().all(|part| matches!(part, std::path::Component::Normal(_)))
+}
+
+/// An error if `folder` holds anything but an earlier export, unless it is to be written over with `force`.
+///
+/// # Errors
+/// [`Error::Usage`], or if the folder cannot be read.
+pub fn check(folder: &Path, force: bool) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    let mut entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
+    if force || entries.next().is_none() || exported(folder).is_some() {
+        return Ok(());
+    }
+    let folder = crate::error::printable(folder);
+    Err(Error::Usage(format!(
+        "{folder} is not empty and no earlier export: name a new folder, or give --force to write into it"
+    )))
+}
+
+/// Writes the page; files of an earlier export that it does not have any more are removed.
+///
+/// # Errors
+/// As [`check`], or if the folder cannot be written.
+pub fn write(folder: &Path, files: &Files, force: bool) -> Result<()> {
+    check(folder, force)?;
+    let earlier = exported(folder).unwrap_or_default();
+    for (name, bytes) in
+        files.iter().filter(|(name, _)| *name != MANIFEST).chain(files.get_key_value(MANIFEST))
+    {
+        let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+        write_whole(&path, |file| file.write_all(bytes))?;
+    }
+    for name in earlier.iter().filter(|name| !files.contains_key(*name)) {
+        let _ = fs::remove_file(folder.join(name)); // left over, and named by nothing any more
+    }
+    Ok(())
+}
+
+/// Reads an exported page back.
+///
+/// # Errors
+/// If the folder holds none, or a file is missing.
+pub fn read(folder: &Path) -> Result<Files> {
+    let Some(mut names) = exported(folder) else {
+        return Err(Error::model(folder, "is no page: make one with wgvae export-web MODEL OUT"));
+    };
+    names.push(MANIFEST.into());
+    let one = |name: String| {
+        let path: PathBuf = folder.join(&name);
+        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+        Ok((name, bytes))
+    };
+    names.into_iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_earlier_export_is_written_over() {
+        let folder = tempfile::tempdir().expect("folder");
+        let out = folder.path().join("out");
+        let manifest =
+            |names: &str| format!("{{\"generator\": \"wgvae 0\", \"files\": {{{names}}}}}").into_bytes();
+        let first = Files::from([
+            (MANIFEST.into(), manifest("\"a.txt\": {}, \"b/c.txt\": {}")),
+            ("a.txt".into(), b"a".to_vec()),
+            ("b/c.txt".into(), b"c".to_vec()),
+        ]);
+        write(&out, &first, false).expect("a new folder");
+        assert_eq!(read(&out).expect("a page"), first);
+        let second =
+            Files::from([(MANIFEST.into(), manifest("\"a.txt\": {}")), ("a.txt".into(), b"A".to_vec())]);
+        fs::write(out.join("mine.txt"), "mine").expect("written");
+        write(&out, &second, false).expect("an earlier export");
+        assert!(!out.join("b/c.txt").exists() && out.join("mine.txt").exists());
+        assert_eq!(read(&out).expect("a page"), second);
+
+        let other = folder.path().join("other");
+        fs::create_dir(&other).expect("folder");
+        fs::write(other.join("mine.txt"), "mine").expect("written");
+        for text in [None, Some("{"), Some("{\"generator\": \"wgvae 0\", \"files\": {\"../out/a.txt\": {}}}")]
+        {
+            text.map(|text| fs::write(other.join(MANIFEST), text).expect("written"));
+            let error = write(&other, &second, false).expect_err("not empty").to_string();
+            assert!(error.contains("--force"), "{error}");
+            assert!(read(&other).is_err());
+        }
+        write(&other, &second, true).expect("forced");
+        assert!(out.join("a.txt").exists() && other.join("mine.txt").exists());
+    }
+}

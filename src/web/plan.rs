@@ -1,0 +1,290 @@
+//! A plan written down: the programs that turn noise or a picture into a picture, and nothing of training.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::sha256;
+use crate::config::ModelConfig;
+use crate::error::Result;
+use crate::gpu::kernel::{self, Access, Constant, Value};
+use crate::gpu::{Dispatch, Item, Plan, ProgramId, Target, Tensor, Usage};
+use crate::model::{Build, Network};
+use crate::ops::Stream;
+use crate::ops::tuning::{Form, Tuning};
+use crate::ops::variant::Variant;
+
+/// A model's plan as the page gets it, and where its parameters go.
+pub struct Recorded {
+    /// `plan.json`
+    pub plan: Written,
+    /// file name and text of every kernel
+    pub shaders: BTreeMap<String, String>,
+    pub(super) network: Network,
+}
+
+/// `plan.json`.
+#[derive(Debug, Serialize)]
+pub struct Written {
+    format: u32,
+    /// the WebGPU limits that it needs, by their names
+    limits: BTreeMap<&'static str, u64>,
+    buffers: Vec<Buffer>,
+    /// what the page can compute, by name: which programs in which order, and the fields of the uniform
+    runs: BTreeMap<&'static str, Run>,
+    programs: BTreeMap<&'static str, Vec<Step>>,
+    /// what the page reads and writes, by name
+    tensors: BTreeMap<&'static str, Range>,
+    /// by the name of its tensor: the fields of a uniform
+    uniforms: BTreeMap<&'static str, Vec<Field>>,
+    /// by their names in `model.safetensors`
+    parameters: BTreeMap<String, Range>,
+}
+
+#[derive(Debug, Serialize)]
+struct Buffer {
+    label: String,
+    bytes: u64,
+    usage: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Range {
+    buffer: usize,
+    offset: u64,
+    bytes: u64,
+    shape: Vec<u32>,
+}
+
+#[derive(Debug, Serialize)]
+struct Run {
+    programs: Vec<&'static str>,
+    /// what the uniform says; fields that are not named are zero
+    step: BTreeMap<&'static str, Json>,
+}
+
+#[derive(Debug, Serialize)]
+struct Field {
+    name: String,
+    offset: u32,
+    #[serde(rename = "type")]
+    wgsl_type: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Step {
+    Clear { clear: usize },
+    Dispatch(Box<Dispatched>),
+}
+
+#[derive(Debug, Serialize)]
+struct Dispatched {
+    label: String,
+    kernel: &'static str,
+    /// sizes of this dispatch: the kernel is this text with that of `shader` behind it
+    header: String,
+    shader: String,
+    entry: &'static str,
+    /// compiled into the shader, here to be read
+    constants: BTreeMap<&'static str, Json>,
+    bindings: Vec<Binding>,
+    groups: [u32; 3],
+}
+
+#[derive(Debug, Serialize)]
+struct Binding {
+    name: String,
+    access: &'static str,
+    #[serde(flatten)]
+    range: Range,
+}
+
+/// What the page computes: the order of the programs is that of [`Vae`](crate::model::Vae)'s methods.
+fn runs(network: &Network) -> [(&'static str, Vec<ProgramId>, Vec<(&'static str, Json)>); 4] {
+    let p = network.programs;
+    let one = ("count", Json::from(1));
+    let drawn = vec![one.clone(), ("scale", 1.into()), ("stream", (Stream::Samples as u32).into())];
+    let [encode, draw, reparameterize, decode] = p.forward();
+    [
+        ("sample", vec![p.prior, p.draw, p.reparameterize, p.decode, p.picture], drawn),
+        ("encode", vec![p.unpack, p.encode], vec![one.clone()]),
+        ("decode", vec![p.decode, p.picture], vec![one.clone()]),
+        // a scale of 0: no noise, so that z is the mean
+        ("reconstruct", vec![p.unpack, encode, draw, reparameterize, decode, p.picture], vec![one]),
+    ]
+}
+
+/// Records the plan of `config` for one picture, for any WebGPU adapter: default limits, no optional feature.
+///
+/// # Errors
+/// If the model's sizes do not fit there.
+pub fn record(config: &ModelConfig) -> Result<Recorded> {
+    let target = Target::webgpu_default();
+    let build = Build::inference(*config, 1);
+    let usual = Tuning::of(&target);
+    build.plan_with(&target, &usual)?;
+    let quick = usual.ops().into_iter().map(|(op, form)| (op.key(), quick(form))).collect();
+    let (network, plan) = build.plan_with(&target, &Tuning::with(&target, quick))?;
+    Ok(Writer::new(&network, &plan).write(network, &plan))
+}
+
+/// The form of a product whose shader compiles fastest. A visitor waits for every kernel to compile before the first
+/// picture, and one picture is little work: on SwiftShader the demo's tiles take 10 s to compile and these 1.5 s,
+/// and both draw it in the same time.
+fn quick(form: Form) -> Form {
+    let direct = |threads| Variant::Direct { threads, columns: 1 };
+    match form {
+        Form::Product { variant: Variant::NARROW, splits } => {
+            Form::Product { variant: direct([64, 1]), splits }
+        }
+        Form::Product { splits, .. } => Form::Product { variant: direct([16, 4]), splits },
+        sweep @ Form::Sweep { .. } => sweep,
+    }
+}
+
+struct Writer {
+    ids: BTreeSet<usize>,
+    /// a buffer's place among those that are used, by its place in the plan
+    places: BTreeMap<usize, usize>,
+    shaders: BTreeMap<String, String>,
+}
+
+impl Writer {
+    /// Buffers that no dispatch of the page binds are left out.
+    fn new(network: &Network, plan: &Plan) -> Self {
+        let ids: BTreeSet<usize> =
+            runs(network).into_iter().flat_map(|(_, ids, _)| ids).map(|id| id.0).collect();
+        let items = || ids.iter().flat_map(|id| &plan.programs[*id].items);
+        let of = |item: &Item| match item {
+            Item::Clear(buffer) => vec![buffer.index()],
+            Item::Dispatch(d) => d.bindings.iter().map(|tensor| tensor.buffer.index()).collect(),
+        };
+        let used: BTreeSet<usize> = items().flat_map(of).collect();
+        let places = used.into_iter().enumerate().map(|(place, buffer)| (buffer, place)).collect();
+        Self { ids, places, shaders: BTreeMap::new() }
+    }
+
+    fn range(&self, tensor: &Tensor) -> Range {
+        Range {
+            buffer: self.places[&tensor.buffer.index()],
+            offset: tensor.byte_offset(),
+            bytes: tensor.bytes(),
+            shape: tensor.shape.dims().to_vec(),
+        }
+    }
+
+    fn write(mut self, network: Network, plan: &Plan) -> Recorded {
+        let mut programs = BTreeMap::new();
+        for id in self.ids.clone() {
+            let program = &plan.programs[id];
+            let steps = program.items.iter().map(|item| match item {
+                Item::Clear(buffer) => Step::Clear { clear: self.places[&buffer.index()] },
+                Item::Dispatch(d) => Step::Dispatch(Box::new(self.dispatch(d))),
+            });
+            programs.insert(program.name, steps.collect());
+        }
+        let buffer = |(&at, _): (&usize, _)| {
+            let spec = &plan.buffers[at];
+            let usage = if spec.usage == Usage::Uniform { "uniform" } else { "storage" };
+            Buffer { label: spec.label.clone(), bytes: (4 * spec.len).next_multiple_of(16), usage }
+        };
+        let buffers: Vec<Buffer> = self.places.iter().map(buffer).collect();
+        let t = &network.tensors;
+        let tensors = [
+            ("step", t.step),
+            ("which", t.which),
+            ("rgba", t.rgba),
+            ("heads", t.heads),
+            ("eps", t.eps),
+            ("z", t.z),
+            ("pictures", t.pictures),
+        ];
+        let named = |(name, ids, step): (_, Vec<ProgramId>, Vec<_>)| {
+            let programs = ids.iter().map(|id| plan.get(*id).name).collect();
+            (name, Run { programs, step: step.into_iter().collect() })
+        };
+        let written = Written {
+            format: super::FORMAT,
+            limits: limits(&buffers, &programs),
+            runs: runs(&network).into_iter().map(named).collect(),
+            tensors: tensors.iter().map(|(name, tensor)| (*name, self.range(tensor))).collect(),
+            uniforms: [("step", self.fields(plan, t.step))].into(),
+            parameters: self.parameters(&network),
+            buffers,
+            programs,
+        };
+        Recorded { plan: written, shaders: self.shaders, network }
+    }
+
+    fn dispatch(&mut self, d: &Dispatch) -> Dispatched {
+        // dispatches of one kernel differ in their sizes alone: its files are stored once
+        let (header, files) = d.source.split_at(kernel::header_len(&d.source));
+        let shader = format!("shaders/{}-{}.wgsl", d.kernel, &sha256(files.as_bytes())[..12]);
+        self.shaders.entry(shader.clone()).or_insert_with(|| files.to_owned());
+        let access = |access: Access| match access {
+            Access::Uniform => "uniform",
+            Access::Read => "read",
+            Access::ReadWrite => "read_write",
+        };
+        let bindings = d.bindings.iter().zip(&d.reflection.bindings).map(|(tensor, (name, how))| Binding {
+            name: name.clone(),
+            access: access(*how),
+            range: self.range(tensor),
+        });
+        let constants = d.op.params().into_iter().chain(d.op.constants());
+        Dispatched {
+            label: d.label.clone(),
+            kernel: d.kernel,
+            header: header.to_owned(),
+            shader,
+            entry: "main",
+            constants: constants.map(constant).collect(),
+            bindings: bindings.collect(),
+            groups: d.groups,
+        }
+    }
+
+    /// The fields of the uniform `tensor`, as the kernels that bind it declare them.
+    fn fields(&self, plan: &Plan, tensor: Tensor) -> Vec<Field> {
+        let dispatches = self.ids.iter().flat_map(|id| plan.programs[*id].dispatches());
+        let binds = |d: &&Dispatch| {
+            let pairs = d.bindings.iter().zip(&d.reflection.bindings);
+            pairs.into_iter().any(|(t, (_, access))| t.buffer == tensor.buffer && *access == Access::Uniform)
+        };
+        let found = dispatches.into_iter().find(binds);
+        let fields = found.map(|d| d.reflection.uniform.clone()).unwrap_or_default();
+        let field = |f: kernel::Field| Field { name: f.name, offset: f.offset, wgsl_type: f.wgsl_type };
+        fields.into_iter().map(field).collect()
+    }
+
+    fn parameters(&self, network: &Network) -> BTreeMap<String, Range> {
+        let layout = &network.layout;
+        let slots = layout.slots().into_iter();
+        slots
+            .map(|slot| (layout.names(slot).join("+"), self.range(&slot.of(network.arenas.params))))
+            .collect()
+    }
+}
+
+fn constant((name, value): Constant) -> (&'static str, Json) {
+    let value = match value {
+        Value::U32(value) => value.into(),
+        Value::F32(value) => value.into(),
+        Value::Bool(value) => value.into(),
+    };
+    (name, value)
+}
+
+/// What the plan needs of an adapter and not every adapter has: the page asks for it by name.
+fn limits(buffers: &[Buffer], programs: &BTreeMap<&'static str, Vec<Step>>) -> BTreeMap<&'static str, u64> {
+    let dispatches = programs.values().flatten().filter_map(|step| match step {
+        Step::Dispatch(dispatch) => Some(dispatch),
+        Step::Clear { .. } => None,
+    });
+    let binding = dispatches.flat_map(|d| &d.bindings).map(|b| b.range.bytes).max();
+    let buffer = buffers.iter().map(|buffer| buffer.bytes).max();
+    let needed = [("maxBufferSize", buffer), ("maxStorageBufferBindingSize", binding)];
+    needed.into_iter().map(|(name, bytes)| (name, bytes.unwrap_or_default())).collect()
+}

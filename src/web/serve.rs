@@ -1,0 +1,119 @@
+//! Hands the files of a page to a browser on the same machine.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use oxhttp::model::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
+use oxhttp::model::{Body, HeaderValue, Method, Request, Response, StatusCode};
+use oxhttp::{ListeningServer, Server};
+
+use super::Files;
+use crate::error::{Error, Result};
+
+/// The port that is tried first where none is asked for.
+const USUAL: u16 = 8080;
+/// Browsers open a handful.
+const MOST_CONNECTIONS: usize = 64;
+
+/// A server at work.
+pub struct Serving {
+    /// where it listens
+    pub address: SocketAddr,
+    server: ListeningServer,
+}
+
+impl Serving {
+    /// `http://127.0.0.1:8080/`
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// Waits for as long as the program runs.
+    ///
+    /// # Errors
+    /// If the server breaks.
+    pub fn wait(self) -> Result<()> {
+        self.server.join().map_err(|e| Error::Usage(format!("the server broke: {e}")))
+    }
+}
+
+/// Serves `files` on 127.0.0.1: at `port`, or where none is asked for at 8080 or a free one.
+///
+/// # Errors
+/// If the port is taken.
+pub fn serve(files: Files, port: Option<u16>) -> Result<Serving> {
+    let files = Arc::new(files);
+    let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| Ok(l.local_addr()?.port()));
+    // the server does not tell which port the system chose for 0, so it is chosen before
+    let port_taken = |port: u16| move |e| Error::Usage(format!("cannot listen on 127.0.0.1:{port}: {e}"));
+    let tries = match port {
+        Some(0) => vec![free().map_err(port_taken(0))?],
+        Some(port) => vec![port],
+        None => vec![USUAL, free().map_err(port_taken(0))?],
+    };
+    let mut last = None;
+    for port in tries {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let files = files.clone();
+        let server = Server::new(move |request| answer(&files, request))
+            .bind(address)
+            .with_global_timeout(Duration::from_secs(60))
+            .with_max_concurrent_connections(MOST_CONNECTIONS);
+        match server.spawn() {
+            Ok(server) => return Ok(Serving { address, server }),
+            Err(error) => last = Some(port_taken(port)(error)),
+        }
+    }
+    Err(last.unwrap_or_else(|| Error::Usage("no port to listen on".into())))
+}
+
+/// A page elsewhere may lead a browser here under a name of its own: only our own names are answered.
+fn is_local(request: &Request<Body>) -> bool {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    ["127.0.0.1", "localhost"].contains(&name)
+}
+
+fn answer(files: &Files, request: &Request<Body>) -> Response<Body> {
+    let said = |status, text: &str| respond(status, "text/plain; charset=utf-8", text.as_bytes().to_vec());
+    if !is_local(request) {
+        return said(StatusCode::FORBIDDEN, "this server is for this machine alone\n");
+    }
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        let mut response = said(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    let name = match request.uri().path().trim_start_matches('/') {
+        "" => "index.html",
+        name => name,
+    };
+    match files.get(name) {
+        Some(bytes) => respond(StatusCode::OK, kind(name), bytes.clone()),
+        None => said(StatusCode::NOT_FOUND, "no such file\n"),
+    }
+}
+
+fn respond(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // another model may be served here next
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn kind(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, suffix)| suffix) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("json") => "application/json",
+        Some("svg") => "image/svg+xml",
+        Some("wgsl") => "text/wgsl; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,330 @@
+// The page: what the visitor does becomes a state, and the newest state is drawn.
+
+import { buildAxes, complain, describe, enable, page, paint, say, show } from "./controls.js";
+import { PageError, readJson, readManifest, readTensors, readText } from "./files.js";
+import { Axes, between } from "./latents.js";
+import * as link from "./link.js";
+import * as photograph from "./photograph.js";
+import { draw as drawPrior } from "./prior.js";
+import { openDevice, Replay } from "./replay.js";
+
+/** Lost devices in a row after which the page gives up. */
+const MOST_LOSSES = 3;
+
+/** Everything that was loaded, and what is shown; for tests and the curious: `(await import("./app.js")).app`. */
+export const app = {
+    manifest: null,
+    plan: null,
+    kernels: {},
+    parameters: null,
+    prior: null,
+    axes: null,
+    replay: null,
+    state: null,
+    originals: { a: null, b: null },
+    /** the latents of the picture that is shown */
+    z: null,
+    /** milliseconds from the opening of the page to its first picture */
+    firstPicture: null,
+    /** pictures drawn so far, and devices lost */
+    drawn: 0,
+    losses: 0,
+};
+
+let showAxes = () => {};
+let base = { key: null, z: null };
+let wanted = false;
+let drawing = null;
+let lossesInARow = 0;
+
+const latent = () => app.manifest.model.latent;
+const size = () => app.manifest.model.size;
+
+function fail(error) {
+    if (!(error instanceof PageError)) console.error(error);
+    complain(error instanceof PageError ? error.message : `Something unforeseen happened: ${error.message}`);
+    say("");
+}
+
+/** `z` as the plan's tensor has it: padded with zeros. */
+function padded(z) {
+    const all = new Float32Array(app.plan.tensors.z.bytes / 4);
+    all.set(z);
+    return all;
+}
+
+const latents = (bytes) => new Float32Array(bytes).slice(0, latent());
+
+/** A sample's latents and pixels by the kernels that draw. */
+async function sample({ seed, temperature }) {
+    const step = { seed_lo: Number(seed & 0xffffffffn), seed_hi: Number(seed >> 32n), scale: temperature };
+    const { z, pictures } = await app.replay.run("sample", { step, outputs: ["z", "pictures"] });
+    return { z: latents(z), pictures };
+}
+
+/** The latents from which the sliders start, and their pixels where they came with them. */
+async function start(state) {
+    const { seed, from, temperature, a, b, morph } = state;
+    if (a) return { z: b ? between(a, b, morph) : a };
+    const key = `${seed} ${from} ${temperature}`;
+    if (from === "fitted") return { z: drawPrior(app.prior, seed, temperature) };
+    if (base.key === key && state.moves.size > 0) return { z: base.z };
+    const drawn = await sample(state);
+    base = { key, z: drawn.z };
+    return drawn;
+}
+
+async function draw() {
+    const { state, replay } = app;
+    const began = performance.now();
+    let { z, pictures } = await start(state);
+    if (state.moves.size > 0) z = app.axes.moved(z, state.moves);
+    if (!pictures || state.moves.size > 0) {
+        ({ pictures } = await replay.run("decode", { inputs: { z: padded(z) }, outputs: ["pictures"] }));
+    }
+    const took = performance.now() - began;
+    if (replay !== app.replay) return; // of a device that is lost
+    paint(page.picture, pictures, size());
+    app.z = z;
+    showAxes(app.axes.list.map((_, at) => app.axes.coordinate(z, at)));
+    const text = describe(state);
+    page.picture.setAttribute("aria-label", text);
+    page.caption.textContent = `${text}, ${took < 10 ? took.toFixed(1) : Math.round(took)} ms`;
+    say(app.firstPicture === null ? firstWords() : "");
+    app.firstPicture ??= performance.now();
+    app.drawn++;
+    lossesInARow = 0;
+    remember();
+}
+
+const firstWords = () => `First picture ${(performance.now() / 1000).toFixed(1)} s after the page was opened.`;
+
+/** Draws the state as it is now, and again if it has changed meanwhile; the states between are passed over. */
+export function update() {
+    show(app.state, app);
+    wanted = true;
+    drawing ??= (async () => {
+        try {
+            while (wanted) {
+                wanted = false;
+                await draw();
+            }
+        } catch (error) {
+            // a lost device is reported by itself
+            const { replay } = app;
+            await Promise.race([replay.lost, new Promise((resolve) => setTimeout(resolve, 300))]);
+            if (!replay.gone) fail(error);
+        } finally {
+            drawing = null;
+        }
+    })();
+    return drawing;
+}
+
+let remembering = 0;
+/** The state goes into the address, but not for every touch of a slider: browsers count. */
+function remember() {
+    clearTimeout(remembering);
+    remembering = setTimeout(() => history.replaceState(null, "", link.write(app.state)), 200);
+}
+
+function change(values) {
+    complain(null);
+    Object.assign(app.state, values);
+    return update();
+}
+
+/** Opens a device and gives it the model; `runs` are compiled before it returns. */
+async function open(runs) {
+    const { device, adapter } = await openDevice(app.plan);
+    const replay = new Replay(device, app.plan, app.kernels);
+    replay.lost = device.lost.then((info) => {
+        replay.gone = true;
+        if (app.replay === replay) return recover(info);
+    });
+    device.addEventListener("uncapturederror", ({ error }) => fail(new PageError(`The graphics driver says: ${error.message}`)));
+    replay.load(app.parameters);
+    await Promise.all(runs.map((run) => replay.prepare(run)));
+    app.replay = replay;
+    facts(adapter);
+}
+
+async function recover({ message }) {
+    app.losses++;
+    lossesInARow++;
+    const why = message ? ` (${message})` : "";
+    if (lossesInARow > MOST_LOSSES) {
+        enable(false);
+        fail(new PageError(`The graphics device was lost again and again${why}. Reload the page to try once more.`));
+        return;
+    }
+    say("The graphics device was lost; starting it again.");
+    try {
+        await drawing;
+        await open(["decode"]);
+        base = { key: null, z: null };
+        await update();
+        say("The graphics device was lost, and is back.");
+    } catch (error) {
+        fail(error);
+    }
+}
+
+function facts(adapter) {
+    const { manifest } = app;
+    const { model, parameters, precision, rounding, generator } = manifest;
+    const bytes = manifest.files["model.safetensors"].bytes;
+    const bits =
+        precision === "f16" ?
+            `16 bits each (${rounding.samples} of 255 levels from 32 bits at most, by ${rounding.seeds.length} samples)`
+        :   "32 bits each";
+    page.facts.textContent =
+        `${model.size} x ${model.size} pixels, ${model.latent} latent dimensions, ` +
+        `${parameters.toLocaleString("en")} parameters of ${bits}, ${(bytes / 1e6).toFixed(1)} MB. ` +
+        `Computed on ${adapter}. Exported by ${generator}; every file was checked by its SHA-256.`;
+}
+
+/** Photographs that were chosen or dropped: the first empty place takes the next, then the second one. */
+async function take(files, place) {
+    complain(null);
+    const two = files.length > 1;
+    for (const [at, file] of [...files].slice(0, 2).entries()) {
+        const slot = place ?? (two ? "ab"[at] : app.state.a ? "b" : "a");
+        try {
+            say(`Reading ${file.name}`);
+            const pixels = await photograph.read(file, size(), app.manifest.resize);
+            const outputs = ["heads"];
+            const { heads } = await app.replay.run("encode", { inputs: { rgba: pixels }, outputs });
+            app.originals[slot] = pixels;
+            paint(page[`original-${slot}`], pixels, size());
+            Object.assign(app.state, { [slot]: latents(heads), moves: new Map() });
+            if (slot === "b" || two) app.state.morph = 0.5;
+            await update();
+        } catch (error) {
+            fail(error);
+            return;
+        }
+    }
+}
+
+function backToSamples() {
+    app.originals = { a: null, b: null };
+    return change({ a: null, b: null, morph: 0, moves: new Map() });
+}
+
+function savePicture() {
+    page.picture.toBlob((blob) => {
+        const address = URL.createObjectURL(blob);
+        const name = `${app.manifest.title} ${describe(app.state)}`.replace(/[^\p{L}\p{N}]+/gu, "-");
+        Object.assign(document.createElement("a"), { href: address, download: `${name}.png` }).click();
+        setTimeout(() => URL.revokeObjectURL(address), 60_000);
+        say(`Saved as ${name}.png`);
+    }, "image/png");
+}
+
+async function copyLink() {
+    history.replaceState(null, "", link.write(app.state));
+    try {
+        await navigator.clipboard.writeText(location.href);
+        say("The link is copied: whoever opens it sees this picture.");
+    } catch {
+        say("The browser does not let the page copy: the address bar holds the link.");
+    }
+}
+
+function listen() {
+    const sampled = (values) => {
+        app.originals = { a: null, b: null };
+        return change({ a: null, b: null, morph: 0, moves: new Map(), ...values });
+    };
+    page.new.addEventListener("click", () => {
+        const seed = BigInt(crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000);
+        page.seed.value = seed;
+        sampled({ seed });
+    });
+    page.seed.addEventListener("change", () => {
+        const seed = link.seedOf(page.seed.value);
+        if (seed === null) complain("A seed is a whole number from 0 to 18446744073709551615.");
+        else sampled({ seed });
+    });
+    page.from.addEventListener("change", () => sampled({ from: page.from.value }));
+    page.temperature.addEventListener("input", () => sampled({ temperature: Number(page.temperature.value) }));
+    page.morph.addEventListener("input", () => change({ morph: Number(page.morph.value), moves: new Map() }));
+    page.reset.addEventListener("click", () => change({ moves: new Map() }));
+    page.remove.addEventListener("click", backToSamples);
+    page.save.addEventListener("click", savePicture);
+    page.copy.addEventListener("click", copyLink);
+    for (const slot of ["a", "b"]) {
+        const input = page[`photo-${slot}`];
+        input.addEventListener("change", async () => {
+            const files = [...input.files];
+            input.value = ""; // so that the same file can be chosen again
+            if (files.length > 0) await take(files, slot);
+        });
+    }
+    window.addEventListener("hashchange", () => {
+        app.originals = { a: null, b: null };
+        readLink();
+        update();
+    });
+    listenToDrops();
+}
+
+function listenToDrops() {
+    const holdsFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+    const over = (event, on) => {
+        if (!holdsFiles(event)) return;
+        event.preventDefault();
+        page.drop.hidden = !on;
+    };
+    window.addEventListener("dragenter", (event) => over(event, true));
+    window.addEventListener("dragover", (event) => over(event, true));
+    window.addEventListener("dragleave", (event) => event.relatedTarget === null && over(event, false));
+    window.addEventListener("drop", (event) => {
+        over(event, false);
+        if (event.dataTransfer?.files.length > 0) take(event.dataTransfer.files);
+    });
+}
+
+function readLink() {
+    const about = { prior: app.prior !== null, latent: latent(), axes: app.axes.list.length };
+    const { state, odd } = link.read(location.hash, about);
+    app.state = state;
+    complain(odd ? "A part of this link is not for this model, and was left out." : null);
+}
+
+async function load() {
+    const manifest = (app.manifest = await readManifest());
+    page.title.textContent = manifest.title;
+    document.title = `${manifest.title} – wgvae`;
+    const shaders = Object.keys(manifest.files).filter((name) => name.endsWith(".wgsl"));
+    const [plan, parameters, prior] = await Promise.all([
+        readJson(manifest, "plan.json"),
+        readTensors(manifest, "model.safetensors"),
+        manifest.prior && readTensors(manifest, "prior.safetensors"),
+        ...shaders.map(async (name) => (app.kernels[name] = await readText(manifest, name))),
+    ]);
+    Object.assign(app, { plan, parameters, prior, axes: new Axes(manifest.axes) });
+    page["from-field"].hidden = !prior;
+}
+
+async function main() {
+    page.asleep.remove();
+    try {
+        await load();
+        showAxes = buildAxes(app.manifest.axes, (at, value) => {
+            change({ moves: new Map(app.state.moves).set(at, value) });
+        });
+        readLink();
+        await open([app.state.a || app.state.from === "fitted" ? "decode" : "sample"]);
+        await update();
+        listen();
+        enable(true);
+        await Promise.all(["encode", "sample", "decode"].map((run) => app.replay.prepare(run)));
+    } catch (error) {
+        fail(error);
+    }
+}
+
+/** When the page is ready for the visitor; tests wait for it. */
+export const ready = main();

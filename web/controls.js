@@ -1,0 +1,104 @@
+// The page's controls: reading and showing values. It decides nothing.
+
+const element = (id) => document.getElementById(id);
+
+export const page = Object.fromEntries(
+    [
+        "title", "asleep", "pictures", "figure-a", "figure-b", "original-a", "original-b", "picture", "caption",
+        "caption-a", "status", "problem", "save", "copy", "new", "seed", "from", "from-field", "temperature",
+        "temperature-value", "photo-a", "photo-b", "second", "remove", "morph", "morph-field", "morph-value",
+        "axes", "axes-title", "axes-help", "reset", "facts", "drop",
+    ].map((id) => [id, element(id)]),
+);
+
+/** A sentence for everybody; screen readers say it. */
+export function say(text) {
+    page.status.textContent = text;
+}
+
+/** Something that went wrong, until the next thing that goes well; nothing hides it. */
+export function complain(text) {
+    page.problem.textContent = text ?? "";
+    page.problem.hidden = !text;
+}
+
+export function enable(on) {
+    for (const fieldset of document.querySelectorAll("fieldset")) fieldset.disabled = !on;
+    for (const name of ["save", "copy"]) page[name].disabled = !on;
+}
+
+/** Draws RGBA bytes of `size` x `size` pixels. */
+export function paint(canvas, bytes, size) {
+    if (canvas.width !== size || canvas.height !== size) [canvas.width, canvas.height] = [size, size];
+    canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(bytes), size, size), 0, 0);
+}
+
+const percent = (share) => `${(100 * share).toFixed(share < 0.095 ? 1 : 0)} %`;
+
+function axisName({ dimension, kl, share }, at) {
+    if (dimension === undefined) return [`Direction ${at + 1}`, `${percent(share)} of the variance`];
+    return [`Dimension ${dimension}`, kl === undefined ? "" : `KL ${kl.toFixed(2)} nats`];
+}
+
+/** One slider for each axis; `moved(at, value)` hears of the visitor's hand. */
+export function buildAxes({ kind, list }, moved) {
+    const principal = kind === "principal";
+    page["axes-title"].textContent = principal ? "Principal directions" : "Latent dimensions";
+    page["axes-help"].textContent =
+        principal ? "The directions in which the latents of real pictures vary most, in standard deviations."
+        : list[0]?.kl === undefined ? "The first dimensions, in standard deviations of N(0, I)."
+        : "The dimensions that the model uses most, in standard deviations of N(0, I).";
+    const sliders = list.map((axis, at) => {
+        const [name, detail] = axisName(axis, at);
+        const row = document.createElement("div");
+        row.className = "slider";
+        const [label, output, input] = ["label", "output", "input"].map((tag) => document.createElement(tag));
+        Object.assign(input, { type: "range", id: `axis-${at}`, min: -3, max: 3, step: 0.01, value: 0 });
+        label.htmlFor = output.htmlFor = input.id;
+        label.append(name);
+        if (detail) label.append(" ", Object.assign(document.createElement("small"), { textContent: detail }));
+        input.addEventListener("input", () => moved(at, Number(input.value)));
+        row.append(label, output, input);
+        return { row, input, output };
+    });
+    page.axes.replaceChildren(...sliders.map(({ row }) => row));
+    return (values) => values.forEach((value, at) => showAxis(sliders[at], value));
+}
+
+function showAxis({ input, output }, value) {
+    const reach = Math.max(3, Math.ceil(Math.abs(value)));
+    if (reach > Number(input.max)) Object.assign(input, { min: -reach, max: reach });
+    if (document.activeElement !== input || Math.abs(Number(input.value) - value) > 0.01) input.value = value;
+    const text = `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(2)}`;
+    output.textContent = text;
+    input.setAttribute("aria-valuetext", `${text} standard deviations`);
+}
+
+/** Shows the parts of the state that have controls. */
+export function show(state, { originals }) {
+    const { a, b } = state;
+    page.pictures.className = a && originals.a ? (b && originals.b ? "two" : "one") : "";
+    page["figure-a"].hidden = !(a && originals.a);
+    page["figure-b"].hidden = !(a && b && originals.b);
+    page["caption-a"].textContent = b ? "First original" : "Original";
+    page.second.hidden = !a;
+    page.remove.hidden = !a;
+    page["morph-field"].hidden = !b;
+    page.morph.value = state.morph;
+    page["morph-value"].textContent = `${Math.round(100 * state.morph)} %`;
+    page.morph.setAttribute("aria-valuetext", page["morph-value"].textContent);
+    if (document.activeElement !== page.seed) page.seed.value = state.seed;
+    page.from.value = state.from;
+    page.temperature.value = state.temperature;
+    page["temperature-value"].textContent = state.temperature.toFixed(2);
+    page.reset.disabled = state.moves.size === 0;
+}
+
+/** What the main picture shows, in a few words. */
+export function describe({ a, b, seed, morph, moves }) {
+    const what =
+        b ? `Morph at ${Math.round(100 * morph)} %`
+        : a ? "Reconstruction"
+        : `Sample of seed ${seed}`;
+    return moves.size > 0 ? `${what}, moved along ${moves.size} slider${moves.size > 1 ? "s" : ""}` : what;
+}

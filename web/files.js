@@ -1,0 +1,105 @@
+// The files beside the page: fetched, held to the sizes and digests of the manifest, and taken apart.
+
+/** What this page can read; the exporter raises it whenever a page of before could not. */
+const FORMAT = 1;
+
+/** An error worded for the visitor. */
+export class PageError extends Error {}
+
+async function fetched(name, cache) {
+    let response;
+    try {
+        response = await fetch(name, { cache });
+    } catch {
+        throw new PageError(`${name} could not be loaded: is the server still there?`);
+    }
+    if (!response.ok) {
+        throw new PageError(`${name} could not be loaded: the server answers ${response.status}.`);
+    }
+    return response.arrayBuffer();
+}
+
+function parsed(name, bytes) {
+    try {
+        return JSON.parse(new TextDecoder().decode(bytes));
+    } catch {
+        throw new PageError(`${name} is damaged: it is no JSON. The page has to be exported again.`);
+    }
+}
+
+/** Reads manifest.json, and refuses one that this page's JavaScript was not written for. */
+export async function readManifest() {
+    const manifest = parsed("manifest.json", await fetched("manifest.json", "no-cache"));
+    if (manifest.format !== FORMAT) {
+        throw new PageError(
+            `This page reads exports of format ${FORMAT}, and its files are of format ${manifest.format} ` +
+                `(${manifest.generator}): they are of different versions. Reload without the browser's cache ` +
+                `(Shift and the reload button), or export the page again.`,
+        );
+    }
+    return manifest;
+}
+
+async function isAsListed(bytes, { bytes: length, sha256 }) {
+    if (bytes.byteLength !== length) return false;
+    if (!globalThis.crypto?.subtle) return true; // only where the page is not served securely, and then no WebGPU
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") === sha256;
+}
+
+/** A file that the manifest lists, as its bytes. */
+export async function readFile(manifest, name) {
+    const entry = manifest.files[name];
+    if (!entry) throw new PageError(`The manifest lists no ${name}: the page has to be exported again.`);
+    // the browser may have kept a file of an earlier export
+    for (const cache of ["no-cache", "reload"]) {
+        const bytes = await fetched(name, cache);
+        if (await isAsListed(bytes, entry)) return bytes;
+    }
+    throw new PageError(
+        `${name} is not the file that the manifest names: the page's files are of different versions, or damaged. ` +
+            `Reload it without the browser's cache, or export it again.`,
+    );
+}
+
+export const readJson = async (manifest, name) => parsed(name, await readFile(manifest, name));
+export const readText = async (manifest, name) => new TextDecoder().decode(await readFile(manifest, name));
+
+/** Every half as a float, by its bits. */
+function halves() {
+    const table = new Float32Array(1 << 16);
+    for (let bits = 0; bits < table.length; bits++) {
+        const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
+        const size =
+            exponent === 0 ? fraction * 2 ** -24
+            : exponent === 31 ? (fraction ? NaN : Infinity)
+            : (1 + fraction / 1024) * 2 ** (exponent - 15);
+        table[bits] = bits >> 15 ? -size : size;
+    }
+    return table;
+}
+
+const READERS = {
+    F16(bytes) {
+        const table = halves();
+        return Float32Array.from(new Uint16Array(bytes), (bits) => table[bits]);
+    },
+    F32: (bytes) => new Float32Array(bytes),
+    F64: (bytes) => new Float64Array(bytes),
+};
+
+/** The tensors of a safetensors file by name; 16 bits are widened to 32. */
+export async function readTensors(manifest, name) {
+    const bytes = await readFile(manifest, name);
+    const begin = 8 + Number(new DataView(bytes).getBigUint64(0, true));
+    const header = parsed(name, bytes.slice(8, begin));
+    const tensors = {};
+    for (const [tensor, about] of Object.entries(header)) {
+        if (tensor === "__metadata__") continue;
+        const [from, to] = about.data_offsets;
+        const read = READERS[about.dtype];
+        if (!read) throw new PageError(`${name}: ${tensor} is ${about.dtype}, which this page does not read.`);
+        tensors[tensor] = read(bytes.slice(begin + from, begin + to));
+    }
+    return tensors;
+}

@@ -1,0 +1,83 @@
+// What the page shows, as the fragment of its address: it never reaches a server.
+//
+//     #seed=3&from=fitted&t=0.8&move=0:1.5,4:-2       a sample, and sliders that were moved
+//     #a=LATENTS&b=LATENTS&morph=0.25                 one or two photographs, as their latents
+
+const MOST_SEED = 2n ** 64n;
+
+/** What a page without a fragment shows. */
+export const start = (prior) => ({
+    seed: 0n,
+    from: prior ? "fitted" : "normal",
+    temperature: 1,
+    a: null,
+    b: null,
+    morph: 0,
+    moves: new Map(),
+});
+
+/** A seed that a visitor typed; nothing if it is none. */
+export function seedOf(text) {
+    if (!/^\d{1,20}$/.test(text.trim())) return null;
+    const seed = BigInt(text.trim());
+    return seed < MOST_SEED ? seed : null;
+}
+
+function pack(z) {
+    const bytes = new Uint8Array(z.buffer, z.byteOffset, z.byteLength);
+    return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+function unpack(text, latent) {
+    try {
+        const letters = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+        const bytes = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
+        const z = new Float32Array(bytes.buffer);
+        return z.length === latent && z.every(Number.isFinite) ? z : null;
+    } catch {
+        return null;
+    }
+}
+
+export function write(state) {
+    const parts = [];
+    if (state.a) {
+        parts.push(`a=${pack(state.a)}`);
+        if (state.b) parts.push(`b=${pack(state.b)}`, `morph=${state.morph}`);
+    } else {
+        parts.push(`seed=${state.seed}`, `from=${state.from}`);
+        if (state.temperature !== 1) parts.push(`t=${state.temperature}`);
+    }
+    if (state.moves.size > 0) parts.push(`move=${[...state.moves].map(([at, value]) => `${at}:${value}`).join(",")}`);
+    return `#${parts.join("&")}`;
+}
+
+/** The state of a fragment, and whether a part of it could not be read. */
+export function read(fragment, { prior, latent, axes }) {
+    const state = start(prior);
+    const parts = new URLSearchParams(fragment.replace(/^#/, ""));
+    let odd = false;
+    const take = (name, put) => {
+        if (parts.has(name)) odd = !put(parts.get(name)) || odd;
+    };
+    const number = (text, least, most) => {
+        const value = Number(text);
+        return text !== "" && value >= least && value <= most ? value : null;
+    };
+    take("seed", (text) => (state.seed = seedOf(text) ?? state.seed) === seedOf(text));
+    take("from", (text) => (text === "normal" || (text === "fitted" && prior)) && (state.from = text));
+    take("t", (text) => number(text, 0, 2) !== null && ((state.temperature = number(text, 0, 2)), true));
+    take("a", (text) => (state.a = unpack(text, latent)));
+    take("b", (text) => (state.b = state.a && unpack(text, latent)));
+    take("morph", (text) => number(text, 0, 1) !== null && ((state.morph = number(text, 0, 1)), true));
+    take("move", (text) => {
+        const moves = text.split(",").map((part) => part.split(":"));
+        for (const [at, value] of moves) {
+            const [axis, moved] = [number(at, 0, axes - 1), number(value ?? "", -1000, 1000)];
+            if (!Number.isInteger(axis) || moved === null) return false;
+            state.moves.set(axis, moved);
+        }
+        return true;
+    });
+    return { state, odd };
+}
