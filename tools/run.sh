@@ -6,7 +6,8 @@
 #   tools/run.sh setup                                   only the first step of both
 #
 # Both first see to a linker and a Vulkan driver, which on Debian and Ubuntu come from apt where they are
-# missing. WGVAE_NO_SWIFTSHADER=1 leaves SwiftShader out.
+# missing; test without options sees to a browser too. WGVAE_NO_SWIFTSHADER=1 leaves SwiftShader out,
+# WGVAE_ALLOW_NO_BROWSER=1 the tests of the page where there is no browser.
 set -eu
 cd "$(dirname "$0")/.."
 # Mesa asks the desktop which GPU it uses, and complains where there is no desktop
@@ -165,7 +166,21 @@ test_on_swiftshader() {
     return "$status"
 }
 
+# The page is tested in a browser, which on Debian comes from apt; elsewhere the test says what to do without one.
+see_to_browser() {
+    local name
+    [ -z "${WGVAE_CHROMIUM:-}" ] && [ "${WGVAE_ALLOW_NO_BROWSER:-}" != 1 ] || return 0
+    for name in chromium chromium-browser google-chrome; do
+        command -v "$name" >/dev/null 2>&1 && return 0
+    done
+    if grep -qx 'ID=debian' /etc/os-release 2>/dev/null && command -v apt-get >/dev/null 2>&1; then
+        say "installing chromium with apt-get, for the page's tests (WGVAE_ALLOW_NO_BROWSER=1 does without)"
+        apt_install chromium || true
+    fi
+}
+
 tests() {
+    [ $# != 0 ] || see_to_browser
     say "cargo test $*"
     cargo test "$@"
     if [ $# = 0 ] && [ "$(uname -s)" = Linux ]; then

@@ -1,6 +1,6 @@
 // The page: what the visitor does becomes a state, and the newest state is drawn.
 
-import { buildAxes, complain, describe, enable, page, paint, say, show } from "./controls.js";
+import { buildAxes, complain, describe, enable, page, paint, say, show, speak } from "./controls.js";
 import { PageError, readJson, readManifest, readTensors, readText } from "./files.js";
 import { Axes, between } from "./latents.js";
 import * as link from "./link.js";
@@ -91,6 +91,7 @@ async function draw() {
     page.picture.setAttribute("aria-label", text);
     page.caption.textContent = `${text}, ${took < 10 ? took.toFixed(1) : Math.round(took)} ms`;
     say(app.firstPicture === null ? firstWords() : "");
+    if (state.moves.size === 0) speak(text); // a slider speaks for itself
     app.firstPicture ??= performance.now();
     app.drawn++;
     lossesInARow = 0;
@@ -181,7 +182,7 @@ function facts(adapter) {
     page.facts.textContent =
         `${model.size} x ${model.size} pixels, ${model.latent} latent dimensions, ` +
         `${parameters.toLocaleString("en")} parameters of ${bits}, ${(bytes / 1e6).toFixed(1)} MB. ` +
-        `Computed on ${adapter}. Exported by ${generator}; every file was checked by its SHA-256.`;
+        `Computed on ${adapter}. Exported by ${generator}; model and shaders are held to their SHA-256.`;
 }
 
 /** Photographs that were chosen or dropped: the first empty place takes the next, then the second one. */

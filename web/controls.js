@@ -5,15 +5,20 @@ const element = (id) => document.getElementById(id);
 export const page = Object.fromEntries(
     [
         "title", "asleep", "pictures", "figure-a", "figure-b", "original-a", "original-b", "picture", "caption",
-        "caption-a", "status", "problem", "save", "copy", "new", "seed", "from", "from-field", "temperature",
+        "caption-a", "status", "spoken", "problem", "save", "copy", "new", "seed", "from", "from-field", "temperature",
         "temperature-value", "photo-a", "photo-b", "second", "remove", "morph", "morph-field", "morph-value",
         "axes", "axes-title", "axes-help", "reset", "facts", "drop",
     ].map((id) => [id, element(id)]),
 );
 
-/** A sentence for everybody; screen readers say it. */
+/** A sentence below the picture; screen readers say it too. */
 export function say(text) {
     page.status.textContent = text;
+}
+
+/** A sentence for screen readers alone, where the eye sees it anyway. */
+export function speak(text) {
+    page.spoken.textContent = text;
 }
 
 /** Something that went wrong, until the next thing that goes well; nothing hides it. */
@@ -36,8 +41,8 @@ export function paint(canvas, bytes, size) {
 const percent = (share) => `${(100 * share).toFixed(share < 0.095 ? 1 : 0)} %`;
 
 function axisName({ dimension, kl, share }, at) {
-    if (dimension === undefined) return [`Direction ${at + 1}`, `${percent(share)} of the variance`];
-    return [`Dimension ${dimension}`, kl === undefined ? "" : `KL ${kl.toFixed(2)} nats`];
+    if (dimension === undefined) return [`Direction ${at + 1}`, percent(share)];
+    return [`Dimension ${dimension}`, kl === undefined ? "" : `KL ${kl.toFixed(2)}`];
 }
 
 /** One slider for each axis; `moved(at, value)` hears of the visitor's hand. */
@@ -45,9 +50,12 @@ export function buildAxes({ kind, list }, moved) {
     const principal = kind === "principal";
     page["axes-title"].textContent = principal ? "Principal directions" : "Latent dimensions";
     page["axes-help"].textContent =
-        principal ? "The directions in which the latents of real pictures vary most, in standard deviations."
-        : list[0]?.kl === undefined ? "The first dimensions, in standard deviations of N(0, I)."
-        : "The dimensions that the model uses most, in standard deviations of N(0, I).";
+        principal ?
+            "The directions in which the latents of real pictures vary most, with their shares of the variance; " +
+            "values in standard deviations."
+        : list[0]?.kl === undefined ? "The first dimensions; values in standard deviations of N(0, I)."
+        : "The dimensions that the model uses most, with their divergence in nats; values in standard deviations " +
+          "of N(0, I).";
     const sliders = list.map((axis, at) => {
         const [name, detail] = axisName(axis, at);
         const row = document.createElement("div");
