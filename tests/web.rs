@@ -223,6 +223,14 @@ fn samples(browser: &mut Browser, tab: &Tab, at: &Path, url: &str) {
         println!("    first picture {first} ms after the page was opened");
     }
     browser.screenshot(tab, "sample-1280");
+    // what is saved is what is shown
+    let saved = "(async () => { const make = URL.createObjectURL; \
+         const blob = new Promise((give) => { URL.createObjectURL = (blob) => (give(blob), make.call(URL, blob)); }); \
+         document.getElementById('save').click(); \
+         return [...new Uint8Array(await (await blob).arrayBuffer())]; })()";
+    let saved: Vec<u8> = serde_json::from_value(browser.eval(tab, saved)).expect("bytes");
+    let saved = image::load_from_memory(&saved).expect("a PNG").into_rgb8();
+    assert_eq!(saved, shown(browser, tab, "picture"));
     // a new one, by its button; the seed goes into its field and into the address
     let before = shown(browser, tab, "picture");
     browser.eval(tab, "document.getElementById('new').click()");

@@ -111,7 +111,9 @@ mod tests {
         fs::write(other.join("mine.txt"), "mine").expect("written");
         for text in [None, Some("{"), Some("{\"generator\": \"wgvae 0\", \"files\": {\"../out/a.txt\": {}}}")]
         {
-            text.map(|text| fs::write(other.join(MANIFEST), text).expect("written"));
+            if let Some(text) = text {
+                fs::write(other.join(MANIFEST), text).expect("written");
+            }
             let error = write(&other, &second, false).expect_err("not empty").to_string();
             assert!(error.contains("--force"), "{error}");
             assert!(read(&other).is_err());

@@ -101,18 +101,27 @@ struct Binding {
     range: Range,
 }
 
+/// Something that the page computes.
+struct Computed {
+    name: &'static str,
+    programs: Vec<ProgramId>,
+    /// fields of the uniform
+    step: Vec<(&'static str, Json)>,
+}
+
 /// What the page computes: the order of the programs is that of [`Vae`](crate::model::Vae)'s methods.
-fn runs(network: &Network) -> [(&'static str, Vec<ProgramId>, Vec<(&'static str, Json)>); 4] {
+fn computed(network: &Network) -> Vec<Computed> {
     let p = network.programs;
     let one = ("count", Json::from(1));
     let drawn = vec![one.clone(), ("scale", 1.into()), ("stream", (Stream::Samples as u32).into())];
     let [encode, draw, reparameterize, decode] = p.forward();
-    [
-        ("sample", vec![p.prior, p.draw, p.reparameterize, p.decode, p.picture], drawn),
-        ("encode", vec![p.unpack, p.encode], vec![one.clone()]),
-        ("decode", vec![p.decode, p.picture], vec![one.clone()]),
+    let run = |name, programs: &[ProgramId], step| Computed { name, programs: programs.to_vec(), step };
+    vec![
+        run("sample", &[p.prior, p.draw, p.reparameterize, p.decode, p.picture], drawn),
+        run("encode", &[p.unpack, p.encode], vec![one.clone()]),
+        run("decode", &[p.decode, p.picture], vec![one.clone()]),
         // a scale of 0: no noise, so that z is the mean
-        ("reconstruct", vec![p.unpack, encode, draw, reparameterize, decode, p.picture], vec![one]),
+        run("reconstruct", &[p.unpack, encode, draw, reparameterize, decode, p.picture], vec![one]),
     ]
 }
 
@@ -131,8 +140,8 @@ pub fn record(config: &ModelConfig) -> Result<Recorded> {
 }
 
 /// The form of a product whose shader compiles fastest. A visitor waits for every kernel to compile before the first
-/// picture, and one picture is little work: on SwiftShader the demo's tiles take 10 s to compile and these 1.5 s,
-/// and both draw it in the same time.
+/// picture, and one picture is little work: on SwiftShader the demo's tiles take 8 to 10 s to compile and these 1
+/// to 1.5 s, and both draw it in the same time.
 fn quick(form: Form) -> Form {
     let direct = |threads| Variant::Direct { threads, columns: 1 };
     match form {
@@ -155,7 +164,7 @@ impl Writer {
     /// Buffers that no dispatch of the page binds are left out.
     fn new(network: &Network, plan: &Plan) -> Self {
         let ids: BTreeSet<usize> =
-            runs(network).into_iter().flat_map(|(_, ids, _)| ids).map(|id| id.0).collect();
+            computed(network).into_iter().flat_map(|run| run.programs).map(|id| id.0).collect();
         let items = || ids.iter().flat_map(|id| &plan.programs[*id].items);
         let of = |item: &Item| match item {
             Item::Clear(buffer) => vec![buffer.index()],
@@ -201,14 +210,14 @@ impl Writer {
             ("z", t.z),
             ("pictures", t.pictures),
         ];
-        let named = |(name, ids, step): (_, Vec<ProgramId>, Vec<_>)| {
-            let programs = ids.iter().map(|id| plan.get(*id).name).collect();
+        let named = |Computed { name, programs, step }| {
+            let programs = programs.iter().map(|id| plan.get(*id).name).collect();
             (name, Run { programs, step: step.into_iter().collect() })
         };
         let written = Written {
             format: super::FORMAT,
             limits: limits(&buffers, &programs),
-            runs: runs(&network).into_iter().map(named).collect(),
+            runs: computed(&network).into_iter().map(named).collect(),
             tensors: tensors.iter().map(|(name, tensor)| (*name, self.range(tensor))).collect(),
             uniforms: [("step", self.fields(plan, t.step))].into(),
             parameters: self.parameters(&network),

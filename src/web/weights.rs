@@ -38,11 +38,14 @@ pub fn halved(weights: &Weights) -> Result<(Weights, f64)> {
     Ok((rounded, largest))
 }
 
+/// How numbers become bytes.
+type Store = fn(&[f32]) -> Vec<u8>;
+
 /// `model.safetensors` of the page. Its tensors are slots: two heads that lie together are one tensor, named after
 /// both.
 pub(super) fn file(recorded: &Recorded, weights: &Weights, precision: Precision) -> Result<Vec<u8>> {
     let layout = &recorded.network.layout;
-    let (dtype, bytes): (_, fn(&[f32]) -> Vec<u8>) = match precision {
+    let (dtype, bytes): (_, Store) = match precision {
         Precision::F32 => (Dtype::F32, |values| values.iter().flat_map(|v| v.to_le_bytes()).collect()),
         Precision::F16 => {
             (Dtype::F16, |values| values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect())

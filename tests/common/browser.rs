@@ -96,7 +96,8 @@ impl Browser {
     /// A command's answer; what is told meanwhile goes to `events`.
     fn send(&mut self, method: &str, params: Value, tab: Option<&Tab>) -> Result<Value, String> {
         self.last += 1;
-        let mut message = json!({ "id": self.last, "method": method, "params": params });
+        let mut message = json!({ "id": self.last, "method": method });
+        message["params"] = params;
         if let Some(Tab(session)) = tab {
             message["sessionId"] = json!(session);
         }
