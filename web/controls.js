@@ -88,7 +88,7 @@ export function show(state, { originals }) {
     page.pictures.className = a && originals.a ? (b && originals.b ? "two" : "one") : "";
     page["figure-a"].hidden = !(a && originals.a);
     page["figure-b"].hidden = !(a && b && originals.b);
-    page["caption-a"].textContent = b ? "First original" : "Original";
+    page["caption-a"].textContent = b ? "First" : "Original";
     page.second.hidden = !a;
     page.remove.hidden = !a;
     page["morph-field"].hidden = !b;
