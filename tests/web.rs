@@ -16,7 +16,7 @@ use browser::{Browser, Tab};
 use image::{DynamicImage, RgbImage, Rgba};
 use program::{CACHE, refuses, text, wgvae};
 use serde_json::{Value, json};
-use wgvae::config::ModelConfig;
+use wgvae::config::{Likelihood, ModelConfig};
 use wgvae::data;
 use wgvae::gpu::kernel::reflect;
 use wgvae::ops::Step;
@@ -121,7 +121,7 @@ fn trained() -> tempfile::TempDir {
 #[test]
 fn an_export_is_the_plan_and_no_more() {
     let config = ModelConfig { size: 32, hidden: 4, latent: 6 };
-    let recorded = web::record(&config).expect("recorded");
+    let recorded = web::record(&config, Likelihood::default()).expect("recorded");
     let plan: Value = serde_json::to_value(&recorded.plan).expect("a document");
     let fields: Vec<&str> = plan["uniforms"]["step"]
         .as_array()

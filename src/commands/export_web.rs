@@ -31,7 +31,7 @@ pub fn run(args: &ExportWebArgs) -> Result<ExitCode> {
 /// The page that the flags mean; says what rounding did.
 pub(super) fn page(args: &PageArgs) -> Result<Files> {
     let model = &args.trained.model;
-    let Model { config, mut weights, .. } = checkpoint::open(model)?;
+    let Model { config, mut weights, likelihood, .. } = checkpoint::open(model)?;
     let prior = prior(args, &weights)?;
     let kl = match &args.data {
         Some(data) => Some(divergences(args, data)?),
@@ -45,7 +45,12 @@ pub(super) fn page(args: &PageArgs) -> Result<Files> {
     let mut rounding = None;
     if args.half {
         let (rounded, largest) = web::halved(&weights)?;
-        let found = compare(args, &Build::inference(config, 1), [&weights, &rounded], largest)?;
+        let found = compare(
+            args,
+            &Build { likelihood, ..Build::inference(config, 1) },
+            [&weights, &rounded],
+            largest,
+        )?;
         println!(
             "rounded to 16 bits: parameters differ by at most {:.1e}, samples of seeds 0 to {} by at most {}/255, on {}",
             found.weights,
@@ -59,6 +64,7 @@ pub(super) fn page(args: &PageArgs) -> Result<Files> {
     let page = Page {
         title: args.title.clone().unwrap_or_else(|| name(model)),
         config,
+        likelihood,
         resize: trained::resize(&args.trained)?,
         weights: &weights,
         precision: if args.half { Precision::F16 } else { Precision::F32 },

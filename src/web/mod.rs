@@ -29,7 +29,7 @@ pub use plan::{Recorded, record};
 pub use serve::{Serving, serve};
 pub use weights::{Precision, halved};
 
-use crate::config::ModelConfig;
+use crate::config::{Likelihood, ModelConfig};
 use crate::data::Resize;
 use crate::error::Result;
 use crate::generate::Fitted;
@@ -64,6 +64,8 @@ pub struct Page<'a> {
     pub title: String,
     /// the architecture
     pub config: ModelConfig,
+    /// of pixels: what a picture shows of the decoder's logits
+    pub likelihood: Likelihood,
     /// how the run made pictures square
     pub resize: Resize,
     /// the parameters, already rounded where they are to be
@@ -122,7 +124,7 @@ impl Page<'_> {
     /// # Errors
     /// If the model's sizes do not fit any adapter, or a parameter has no finite value of 16 bits.
     pub fn files(&self) -> Result<Files> {
-        let recorded = record(&self.config)?;
+        let recorded = record(&self.config, self.likelihood)?;
         let mut files: Files = PAGE.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
         files.extend(recorded.shaders.iter().map(|(name, text)| (name.clone(), text.as_bytes().into())));
         files.insert("plan.json".into(), json(&recorded.plan));

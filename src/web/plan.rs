@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::sha256;
-use crate::config::ModelConfig;
+use crate::config::{Likelihood, ModelConfig};
 use crate::error::Result;
 use crate::gpu::kernel::{self, Access, Constant, Value};
 use crate::gpu::{Dispatch, Item, Plan, ProgramId, Target, Tensor, Usage};
@@ -125,13 +125,13 @@ fn computed(network: &Network) -> Vec<Computed> {
     ]
 }
 
-/// Records the plan of `config` for one picture, for any WebGPU adapter: default limits, no optional feature.
+/// Records the plan of `config` for one picture, shown as `likelihood` has it, for any WebGPU adapter: default limits, no optional feature.
 ///
 /// # Errors
 /// If the model's sizes do not fit there.
-pub fn record(config: &ModelConfig) -> Result<Recorded> {
+pub fn record(config: &ModelConfig, likelihood: Likelihood) -> Result<Recorded> {
     let target = Target::webgpu_default();
-    let build = Build::inference(*config, 1);
+    let build = Build { likelihood, ..Build::inference(*config, 1) };
     let usual = Tuning::of(&target);
     build.plan_with(&target, &usual)?;
     let quick = usual.ops().into_iter().map(|(op, form)| (op.key(), quick(form))).collect();
