@@ -1,6 +1,7 @@
 //! A variational autoencoder trainer in which every number is computed by WGSL kernels through wgpu.
 //!
-//! Each module uses only what stands to its right; `data`, `config`, `element` and `error` are leaves that all may use:
+//! Each module uses only what stands to its right; `data`, `report`, `config`, `element` and `error` are leaves that
+//! all may use:
 //!
 //! ```text
 //! commands -> cli -> train, evaluate, web -> generate -> checkpoint -> model -> tune -> ops -> gpu
@@ -15,7 +16,8 @@
 //! - [`generate`]: pictures to latents and back, ways between pictures.
 //! - [`web`]: a trained model as a static page whose browser replays the same dispatches with the same WGSL.
 //! - [`prior`]: densities fitted to latents. [`metrics`]: statistics of pictures and latents. Both are plain numerics.
-//! - [`train`]: the loop, its metrics, pictures and checkpoints.
+//! - [`report`]: files for people to look at: TensorBoard's events, pages of HTML. Knows nothing of models.
+//! - [`train`]: the loop, its metrics, events, pictures and checkpoints, and the coach.
 //!
 //! # Example
 //! Encode pictures, draw latents, decode them, and measure the loss, on whatever adapter there is:
@@ -56,6 +58,7 @@ pub mod metrics;
 pub mod model;
 pub mod ops;
 pub mod prior;
+pub mod report;
 pub mod train;
 pub mod tune;
 pub mod web;

@@ -6,6 +6,8 @@
 #![cfg(unix)]
 
 mod common;
+#[path = "common/events.rs"]
+mod events;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,6 +66,7 @@ fn go_on(folder: &Path) -> Command {
 struct Left {
     files: Vec<(PathBuf, Vec<u8>)>,
     metrics: Vec<String>,
+    events: Vec<events::Value>,
 }
 
 fn left(folder: &Path) -> Left {
@@ -85,11 +88,22 @@ fn left(folder: &Path) -> Left {
         }
         value.to_string()
     };
-    Left { files: files.into_iter().map(read).collect(), metrics: metrics.lines().map(timeless).collect() }
+    let mut events = events::values(&folder.join("runs/a"));
+    events.retain(|value| !value.tag.ends_with("/images_per_second") && !value.tag.ends_with("/seconds"));
+    let metrics = metrics.lines().map(timeless).collect();
+    Left { files: files.into_iter().map(read).collect(), metrics, events }
 }
 
 fn same(disturbed: &Left, straight: &Left) {
     assert_eq!(disturbed.metrics, straight.metrics, "the metrics differ");
+    let steps =
+        |left: &Left| left.events.iter().map(|value| (value.step, value.tag.clone())).collect::<Vec<_>>();
+    assert_eq!(
+        steps(disturbed),
+        steps(straight),
+        "what TensorBoard shows: something is missing, or there twice"
+    );
+    assert!(disturbed.events == straight.events, "TensorBoard shows other values");
     for ((path, a), (_, b)) in disturbed.files.iter().zip(&straight.files) {
         assert!(a == b, "{} differs from the undisturbed run's", path.display());
     }

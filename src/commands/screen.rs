@@ -252,6 +252,10 @@ impl Observer for Screen {
             self.say("more files are skipped; `wgvae data check` lists them all");
         }
     }
+
+    fn advice(&mut self, line: &str) {
+        self.say(&format!("advice: {line}"));
+    }
 }
 
 /// Names the files that were left out, the first few one by one.

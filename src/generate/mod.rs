@@ -83,14 +83,20 @@ impl Encoded {
 
     /// Mean over the pictures of each dimension's divergence from the prior, in nats.
     pub fn kl(&self) -> Vec<f64> {
-        let mut sums = vec![0.0; self.dims];
-        for (at, (&mu, &logvar)) in self.mu.iter().zip(&self.logvar).enumerate() {
-            let (mu, logvar) = (f64::from(mu), f64::from(logvar));
-            sums[at % self.dims] += 0.5 * (mu * mu + logvar.exp() - 1.0 - logvar);
-        }
-        let count = self.len().max(1) as f64;
-        sums.iter().map(|sum| sum / count).collect()
+        divergences(&self.mu, &self.logvar, self.dims)
     }
+}
+
+/// Mean over N pictures of each dimension's divergence from N(0, 1), in nats, of means and logarithms of variances,
+/// `[N, dims]` each: `(mu^2 + exp(logvar) - 1 - logvar) / 2`.
+pub fn divergences(mu: &[f32], logvar: &[f32], dims: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; dims];
+    for (at, (&mu, &logvar)) in mu.iter().zip(logvar).enumerate() {
+        let (mu, logvar) = (f64::from(mu), f64::from(logvar));
+        sums[at % dims] += 0.5 * (mu * mu + logvar.exp() - 1.0 - logvar);
+    }
+    let count = (mu.len() / dims).max(1) as f64;
+    sums.iter().map(|sum| sum / count).collect()
 }
 
 /// Dimensions by falling divergence: those that the model uses most come first.

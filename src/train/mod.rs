@@ -1,7 +1,8 @@
-//! Training: the loop over epochs and steps, its metrics, pictures and checkpoints.
+//! Training: the loop over epochs and steps, its metrics, events, pictures and checkpoints, and a coach.
 //!
 //! Knows nothing of the terminal: what happens is told to an [`Observer`].
 
+pub mod coach;
 mod course;
 mod feed;
 mod metrics;
@@ -10,6 +11,7 @@ mod retry;
 mod run;
 mod trainer;
 mod verify;
+mod watch;
 
 pub use metrics::{EpochMetrics, StepMetrics};
 pub use retry::{Attempt, twice};
@@ -29,4 +31,6 @@ pub trait Observer {
     fn epoch_ends(&mut self, metrics: &EpochMetrics, pictures: &[std::path::PathBuf]);
     /// A picture could not be read.
     fn skipped(&mut self, problem: &Skipped);
+    /// The [`coach`] has something to say: a line with a figure and what to try.
+    fn advice(&mut self, _line: &str) {}
 }

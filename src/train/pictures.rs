@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use image::RgbImage;
+
 use super::{Data, RunFolder};
 use crate::checkpoint::State;
 use crate::data;
@@ -13,18 +15,12 @@ const SAMPLES: u32 = 16;
 /// Pictures of a row in the grid of reconstructions.
 const RECONSTRUCTIONS: usize = 8;
 
-/// A grid of samples and one of reconstructions, each in both of its places; the ones that the user looks at.
-pub(super) fn draw(
-    vae: &mut Vae,
-    data: &Data,
-    run: &RunFolder,
-    state: &State,
-    epoch: u32,
-) -> Result<Vec<PathBuf>> {
+/// A grid of samples and one of reconstructions, by name.
+pub(super) fn sheets(vae: &mut Vae, data: &Data, state: &State) -> Result<Vec<(&'static str, RgbImage)>> {
     let size = state.config.model.size;
     let samples = vae.sample(SAMPLES, state.config.seed, 1.0)?;
     let samples: Vec<Vec<u8>> = samples.iter().map(|picture| data::rgb_of(picture)).collect();
-    let mut written = vec![write(run, "sample", epoch, &data::grid(&samples, size, 4, data::GAP))?];
+    let mut sheets = vec![("sample", data::grid(&samples, size, 4, data::GAP))];
     // training pictures above, held-out ones below, each row over its reconstructions
     let mut rows = Vec::new();
     let sources = [Some(data.train.clone()), data.validation.clone()];
@@ -39,16 +35,19 @@ pub(super) fn draw(
         rows.extend(recon.iter().map(|picture| data::rgb_of(picture)));
     }
     if !rows.is_empty() {
-        let sheet = data::grid(&rows, size, columns as u32, data::GAP);
-        written.push(write(run, "reconstruction", epoch, &sheet)?);
+        sheets.push(("reconstruction", data::grid(&rows, size, columns as u32, data::GAP)));
     }
-    Ok(written)
+    Ok(sheets)
 }
 
-/// Writes a picture to both of its places; returns the one that the user looks at.
-fn write(run: &RunFolder, what: &str, epoch: u32, picture: &image::RgbImage) -> Result<PathBuf> {
-    let [own, shown] = run.pictures(what, epoch);
-    data::save_png(picture, &own)?;
-    data::save_png(picture, &shown)?;
-    Ok(shown)
+/// Writes the sheets of an epoch, each to both of its places; returns the ones that the user looks at.
+pub(super) fn write(run: &RunFolder, epoch: u32, sheets: &[(&str, RgbImage)]) -> Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
+    for (what, sheet) in sheets {
+        let [own, shown] = run.pictures(what, epoch);
+        data::save_png(sheet, &own)?;
+        data::save_png(sheet, &shown)?;
+        written.push(shown);
+    }
+    Ok(written)
 }

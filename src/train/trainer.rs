@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use super::feed::Feed;
 use super::metrics::{EpochMetrics, MetricsFile, StepMetrics};
-use super::{Observer, RunFolder, pictures};
+use super::watch::Watch;
+use super::{Observer, RunFolder};
 use crate::checkpoint::{self, Best, Checkpoint, State};
 use crate::config::{LossKind, TrainConfig};
 use crate::data::{Loader, PREFETCH, Pictures};
@@ -63,6 +64,7 @@ pub struct Trainer {
     feed: Feed,
     run: RunFolder,
     metrics: MetricsFile,
+    watch: Watch,
     state: State,
     every: Option<u64>,
     keep: Option<u32>,
@@ -104,6 +106,7 @@ impl Trainer {
         };
         run.mend(&state)?;
         let metrics = MetricsFile::open(&run.path.join("metrics.jsonl"), &state)?;
+        let watch = Watch::begin(&vae, &data, &run, &state)?;
         let feed = Feed::new(&mut vae, data.train.clone());
         let last_log = (Instant::now(), 0);
         Ok(Self {
@@ -112,6 +115,7 @@ impl Trainer {
             feed,
             run,
             metrics,
+            watch,
             state,
             every,
             keep,
@@ -131,7 +135,8 @@ impl Trainer {
     /// # Errors
     /// If the device fails, a file cannot be written, or the loss is no longer a number; checkpoints stay.
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<End> {
-        self.catch_up()?;
+        self.watch.catch_up(&mut self.vae, (&self.data, &self.run, &self.state))?;
+        self.watch.begins(observer);
         while self.state.epoch <= self.state.config.epochs && !self.state.exhausted() {
             let began = Instant::now();
             if !self.epoch(observer)? {
@@ -143,28 +148,12 @@ impl Trainer {
         Ok(if early { End::Early(self.state.stale) } else { End::Finished })
     }
 
-    /// Draws the last epoch's pictures if the process was killed between its checkpoint and them.
-    fn catch_up(&mut self) -> Result<()> {
-        if !self.run.drawn(&self.state) {
-            self.draw(self.state.epoch - 1)?;
-        }
-        Ok(())
-    }
-
-    /// An epoch's pictures, by the averaged parameters where there are any.
-    fn draw(&mut self, epoch: u32) -> Result<Vec<PathBuf>> {
-        self.vae.swap_average()?;
-        let pictures = pictures::draw(&mut self.vae, &self.data, &self.run, &self.state, epoch)?;
-        self.vae.swap_average()?;
-        Ok(pictures)
-    }
-
     /// The steps of one epoch; false if it was stopped in between.
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<bool> {
         let steps = self.feed.steps(&self.state);
         observer.epoch_begins(self.state.epoch, steps, self.state.cursor);
         self.last_log = (Instant::now(), 0);
-        for batch in self.feed.batches(&self.state) {
+        for batch in self.watch.timed(self.feed.batches(&self.state)) {
             batch.problems.iter().for_each(|problem| observer.skipped(problem));
             let (step, settings) = (self.state.step, self.feed.settings(&self.state));
             if self.feed.step(&mut self.vae, &batch, &mut self.state)? {
@@ -216,6 +205,7 @@ impl Trainer {
             };
             self.metrics.write(&metrics)?;
             observer.step(&metrics);
+            self.watch.step(&metrics, observer)?;
         }
         Ok(())
     }
@@ -308,9 +298,7 @@ impl Trainer {
         }
         checkpoint::prune(&self.run.checkpoints(), self.keep)?;
         // after the checkpoint: a full samples folder must not cost the epoch
-        let pictures = self.draw(epoch)?;
-        observer.epoch_ends(&metrics, &pictures);
-        Ok(())
+        self.watch.epoch(&mut self.vae, (&self.data, &self.run, &self.state), &metrics, observer)
     }
 
     /// Mean loss of the validation pictures, z drawn, the same draws every time.

@@ -1,0 +1,249 @@
+//! The coach: what a training's figures say is wrong, in plain words, with one thing to try.
+//!
+//! Knows only figures. Each rule speaks once, and again only when its figure has become twice as bad; none speaks
+//! before there is enough to go by, because every training begins with latents that say nothing.
+
+use std::collections::HashMap;
+
+/// A dimension whose divergence from the prior is below this, in nats, carries next to nothing.
+pub const UNUSED: f64 = 0.01;
+/// Steps before which a divergence near zero is only a beginning.
+const SETTLED: u64 = 200;
+/// Divergence below which all latents together say nothing, in nats per picture.
+const VANISHED: f64 = 0.1;
+/// Mean divergence of a dimension above which the posterior has left the prior behind, in nats.
+const FAR: f64 = 20.0;
+/// By how much a step's divergence is above the usual when it jumps.
+const JUMP: f64 = 20.0;
+/// Epochs without a lower validation loss after which it rises.
+const RISING: u32 = 3;
+/// Epochs whose losses are compared to see whether they move, and by which share of the loss they do.
+const FLAT: (usize, f64) = (4, 2e-4);
+/// Share and seconds of an epoch spent waiting for pictures.
+const WAITING: (f64, f64) = (0.3, 2.0);
+/// Micro-batches below the first, of batches this many times as large, leave a GPU idle.
+const TINY: (u32, u32) = (4, 8);
+
+/// What is told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Rule {
+    Collapse,
+    Vanished,
+    Far,
+    Jump,
+    Rising,
+    Flat,
+    Waiting,
+    Tiny,
+}
+
+/// What stays the same all through a training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setup {
+    /// latent dimensions
+    pub latent: u32,
+    /// pictures per step
+    pub batch: u32,
+    /// pictures computed at once
+    pub micro: u32,
+    /// pictures that are trained on
+    pub pictures: usize,
+    /// how many of them are decoded again in every epoch
+    pub decoded: usize,
+}
+
+/// The figures of an epoch; losses and divergences in nats per picture.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Figures {
+    /// from 1
+    pub epoch: u32,
+    /// finished steps of the run
+    pub step: u64,
+    /// mean over the epoch
+    pub train_loss: f64,
+    /// likewise, not weighted
+    pub train_kl: f64,
+    /// after the epoch; none without held-out pictures
+    pub validation_loss: Option<f64>,
+    /// of the epoch's last step
+    pub lr: f64,
+    /// likewise
+    pub beta: f64,
+    /// that the epoch took
+    pub seconds: f64,
+    /// of these, waiting for pictures
+    pub waited: f64,
+    /// each latent dimension's divergence; may be empty
+    pub kl: Vec<f64>,
+}
+
+/// Looks at the figures of a training as they come.
+#[derive(Debug)]
+pub struct Coach {
+    setup: Setup,
+    /// how bad it was when it was said
+    said: HashMap<Rule, f64>,
+    epochs: Vec<Figures>,
+    /// mean of the steps' divergences, the newer ones counting more, and how many there were
+    usual: (f64, u64),
+}
+
+impl Coach {
+    /// At the beginning of a training, or of its going on.
+    pub fn new(setup: Setup) -> Self {
+        Self { setup, said: HashMap::new(), epochs: Vec::new(), usual: (0.0, 0) }
+    }
+
+    /// What can be said before the first step.
+    pub fn begins(&mut self) -> Vec<String> {
+        let Setup { batch, micro, .. } = self.setup;
+        let tiny = micro < TINY.0 && u64::from(micro) * u64::from(TINY.1) <= u64::from(batch);
+        let advice = format!(
+            "a batch of {batch} is computed {micro} at a time, which leaves most of a GPU idle; try a smaller --size or \
+             --hidden, or --precision f16"
+        );
+        self.speak(tiny, Rule::Tiny, 1.0, || advice).into_iter().collect()
+    }
+
+    /// What a step's divergence says; `kl` in nats per picture.
+    pub fn step(&mut self, step: u64, kl: f64) -> Option<String> {
+        let (usual, seen) = self.usual;
+        let far = FAR / 2.0 * f64::from(self.setup.latent);
+        let jumps = seen >= 50 && kl > JUMP * usual && kl > far;
+        if kl.is_finite() {
+            let share = 1.0 / (seen + 1).min(50) as f64;
+            self.usual = (usual + share * (kl - usual), seen + 1);
+        }
+        self.speak(jumps, Rule::Jump, kl, || {
+            format!(
+                "KL of step {step} is {} nats per image, where {} was usual; try --clip-norm 1000, a longer --warmup or \
+                 a lower --lr",
+                short(kl),
+                short(usual)
+            )
+        })
+    }
+
+    /// What an epoch says.
+    pub fn epoch(&mut self, figures: Figures) -> Vec<String> {
+        let advice = [self.latents(&figures), self.waiting(&figures)];
+        self.epochs.push(figures);
+        advice.into_iter().chain([self.rising(), self.flat()]).flatten().collect()
+    }
+
+    /// Whether the latents are used, and still like the prior.
+    fn latents(&mut self, now: &Figures) -> Option<String> {
+        let latent = f64::from(self.setup.latent);
+        let settled = now.epoch >= 2 && now.step >= SETTLED;
+        let (kl, beta) = (now.train_kl, now.beta);
+        if kl / latent > FAR {
+            return self.speak(kl.is_finite(), Rule::Far, kl / latent, || {
+                format!(
+                    "KL is {} nats per image, {} for each of {latent} latent dimensions: too far from N(0, I) for \
+                     samples to be like pictures; try a higher --beta (it is {beta})",
+                    short(kl),
+                    short(kl / latent)
+                )
+            });
+        }
+        if kl < VANISHED {
+            return self.speak(settled, Rule::Vanished, 1.0, || {
+                format!(
+                    "KL is {} nats per image: the latents say nothing of the pictures, whose reconstructions will all be \
+                     alike; try a lower --beta (it is {beta})",
+                    short(kl)
+                )
+            });
+        }
+        let unused = now.kl.iter().filter(|kl| **kl < UNUSED).count();
+        let used = now.kl.len() - unused;
+        let collapse = settled && unused > used;
+        self.speak(collapse, Rule::Collapse, latent / (used as f64 + 0.5), || {
+            format!(
+                "{unused} of {latent} latent dimensions carry less than {UNUSED} nats (KL is {} nats per image in all); \
+                 if reconstructions are too plain, try --free-bits 0.1 or a lower --beta (it is {beta}), else a smaller \
+                 --latent does as well",
+                short(kl)
+            )
+        })
+    }
+
+    /// Whether the GPU waits for pictures.
+    fn waiting(&mut self, now: &Figures) -> Option<String> {
+        let share = now.waited / now.seconds;
+        let Setup { pictures, decoded, .. } = self.setup;
+        let waits = share > WAITING.0 && now.waited > WAITING.1;
+        self.speak(waits, Rule::Waiting, share, || {
+            let remedy = if decoded > 0 {
+                format!(
+                    "{decoded} of {pictures} pictures are decoded again in every epoch; give them more memory with --cache"
+                )
+            } else {
+                "keep them on the GPU with --resident yes".to_owned()
+            };
+            format!(
+                "the GPU waited for pictures during {:.0}% of the epoch ({:.1} of {:.1} s); {remedy}",
+                100.0 * share,
+                now.waited,
+                now.seconds
+            )
+        })
+    }
+
+    /// Whether the model has begun to learn its pictures by heart.
+    fn rising(&mut self) -> Option<String> {
+        let held = || self.epochs.iter().filter_map(|epoch| Some((epoch, epoch.validation_loss?)));
+        let (best, lowest) = held().min_by(|a, b| a.1.total_cmp(&b.1))?;
+        let (now, last) = held().last()?;
+        let (epoch, since) = (best.epoch, now.epoch - best.epoch);
+        // under another weight of KL it is another loss
+        let falls = now.train_loss < best.train_loss && best.beta.to_bits() == now.beta.to_bits();
+        let trained = (best.train_loss, now.train_loss);
+        self.speak(since >= RISING && falls, Rule::Rising, last - lowest, || {
+            format!(
+                "validation loss has not fallen for {since} epochs ({lowest:.1} in epoch {epoch}, {last:.1} now) while the \
+                 training loss has ({:.1} to {:.1}): the best checkpoint stays; try --flip, --crop, --weight-decay 0.01 \
+                 or more pictures, or let --patience {since} end such runs",
+                trained.0, trained.1
+            )
+        })
+    }
+
+    /// Whether the loss has stopped moving, though nothing has lowered the learning rate.
+    fn flat(&mut self) -> Option<String> {
+        let last = &self.epochs[self.epochs.len().checked_sub(FLAT.0)?..];
+        let losses = || last.iter().map(|epoch| epoch.train_loss);
+        let (low, high) =
+            (losses().fold(f64::INFINITY, f64::min), losses().fold(f64::NEG_INFINITY, f64::max));
+        let highest = self.epochs.iter().map(|epoch| epoch.lr).fold(0.0, f64::max);
+        let lr = last[FLAT.0 - 1].lr;
+        let share = (high - low) / high.abs();
+        self.speak(share < FLAT.1 && lr > 0.5 * highest, Rule::Flat, 1.0, || {
+            format!(
+                "the training loss has moved by {:.3}% in {} epochs ({low:.1} to {high:.1}); if it is as low as it \
+                 should be, --lr-schedule plateau gains the rest and --patience ends such runs; if not, try another \
+                 --lr (it is {lr})",
+                100.0 * share,
+                FLAT.0
+            )
+        })
+    }
+
+    /// Says it, if it is so, unless it was said before and is not twice as bad by now.
+    fn speak(&mut self, so: bool, rule: Rule, bad: f64, words: impl FnOnce() -> String) -> Option<String> {
+        let new = so && self.said.get(&rule).is_none_or(|before| bad >= 2.0 * before);
+        new.then(|| {
+            self.said.insert(rule, bad);
+            words()
+        })
+    }
+}
+
+/// With as many digits as tell something.
+fn short(value: f64) -> String {
+    match value.abs() {
+        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 1.0 => format!("{value:.1}"),
+        _ => format!("{value:.3}"),
+    }
+}

@@ -1,0 +1,206 @@
+//! What the coach says of made-up trainings, and where it is silent.
+
+use wgvae::train::coach::{Coach, Figures, Setup};
+
+const SETUP: Setup = Setup { latent: 32, batch: 64, micro: 16, pictures: 2000, decoded: 0 };
+
+/// Epoch `epoch` of a training in which nothing is wrong.
+fn healthy(epoch: u32) -> Figures {
+    let fall = 1.0 / f64::from(epoch);
+    Figures {
+        epoch,
+        step: 125 * u64::from(epoch),
+        train_loss: 7000.0 + 500.0 * fall,
+        train_kl: 40.0 - 20.0 * fall,
+        validation_loss: Some(7050.0 + 500.0 * fall),
+        lr: 1e-3,
+        beta: 0.2,
+        seconds: 20.0,
+        waited: 0.5,
+        kl: vec![1.25; 32],
+    }
+}
+
+/// What is said of `epochs` epochs, each changed by `change`.
+fn said(epochs: u32, change: impl Fn(&mut Figures)) -> Vec<(u32, String)> {
+    let mut coach = Coach::new(SETUP);
+    assert!(coach.begins().is_empty());
+    let of = |coach: &mut Coach, epoch| {
+        let mut figures = healthy(epoch);
+        change(&mut figures);
+        coach.epoch(figures).into_iter().map(move |line| (epoch, line)).collect::<Vec<_>>()
+    };
+    (1..=epochs).flat_map(|epoch| of(&mut coach, epoch)).collect()
+}
+
+/// One piece of advice, of this epoch, with all of these parts.
+#[track_caller]
+fn once(said: &[(u32, String)], epoch: u32, parts: &[&str]) {
+    let [(of, line)] = said else { panic!("not one piece of advice: {said:?}") };
+    assert_eq!(*of, epoch, "{line}");
+    for part in parts {
+        assert!(line.contains(part), "{part:?} is missing in {line}");
+    }
+}
+
+#[test]
+fn a_healthy_training_hears_nothing() {
+    assert_eq!(said(30, |_| {}), []);
+    // nor does one that is only beginning: its latents say nothing yet
+    assert_eq!(
+        said(1, |figures| {
+            figures.train_kl = 0.001;
+            figures.kl = vec![0.0; 32];
+            figures.step = 10_000;
+        }),
+        []
+    );
+}
+
+#[test]
+fn unused_dimensions_are_counted() {
+    let with = |unused: usize| move |figures: &mut Figures| figures.kl[..unused].fill(0.0099);
+    once(&said(6, with(17)), 2, &["17 of 32 latent dimensions", "0.01 nats", "--free-bits", "it is 0.2"]);
+    assert_eq!(said(6, with(16)), [], "half of them are used");
+    assert_eq!(said(6, |figures| figures.kl.fill(0.01)), [], "as much as counts");
+    // only after 200 steps, and from the second epoch on
+    let early = |figures: &mut Figures| {
+        figures.kl.fill(0.0);
+        figures.step = 99 * u64::from(figures.epoch);
+    };
+    once(&said(4, early), 3, &["32 of 32"]);
+    // again when half as many are used, and only then
+    let worse = |figures: &mut Figures| {
+        let unused = if figures.epoch < 4 {
+            20
+        } else if figures.epoch < 6 {
+            22
+        } else {
+            27
+        };
+        figures.kl[..unused].fill(0.0);
+    };
+    let lines = said(9, worse);
+    let when: Vec<u32> = lines.iter().map(|(epoch, _)| *epoch).collect();
+    assert_eq!(when, [2, 6], "{lines:?}");
+    assert!(lines[1].1.contains("27 of 32"), "{lines:?}");
+    // a model whose latents were not looked at
+    assert_eq!(said(6, |figures| figures.kl.clear()), []);
+}
+
+#[test]
+fn a_divergence_that_vanishes_or_explodes_is_named() {
+    let kl = |kl: f64| move |figures: &mut Figures| figures.train_kl = kl;
+    once(&said(6, kl(0.0999)), 2, &["KL is 0.100 nats per image", "--beta (it is 0.2)"]);
+    assert_eq!(said(6, kl(0.1)), []);
+    // all dimensions are unused then: that is not said twice
+    let both = |figures: &mut Figures| {
+        figures.train_kl = 0.01;
+        figures.kl.fill(0.0);
+    };
+    once(&said(6, both), 2, &["KL is 0.010 nats"]);
+    once(&said(6, kl(641.0)), 1, &["KL is 641 nats per image, 20.0 for each of 32", "higher --beta"]);
+    assert_eq!(said(6, kl(640.0)), []);
+    assert_eq!(said(6, kl(f64::INFINITY)), [], "that ends the training with an error of its own");
+    assert_eq!(said(6, kl(f64::NAN)), []);
+}
+
+#[test]
+fn a_step_whose_divergence_jumps_is_named() {
+    let jump = |before: u64, kl: f64| {
+        let mut coach = Coach::new(SETUP);
+        (0..before).for_each(|step| assert_eq!(coach.step(step, 16.1), None));
+        coach.step(before, kl)
+    };
+    let line = jump(50, 323.0).expect("advice");
+    assert!(line.contains("KL of step 50 is 323 nats per image, where 16.1 was usual"), "{line}");
+    assert!(line.contains("--clip-norm"), "{line}");
+    assert_eq!(jump(49, 323.0), None, "too early to tell what is usual");
+    assert_eq!(jump(50, 321.0), None, "not twenty times as much");
+    assert_eq!(jump(50, f64::NAN), None);
+    let mut small = Coach::new(SETUP);
+    (0..100).for_each(|step| assert_eq!(small.step(step, 0.1), None));
+    assert_eq!(small.step(100, 319.0), None, "ten nats a dimension are not far");
+}
+
+#[test]
+fn validation_that_rises_while_training_falls_is_named() {
+    // the lowest is that of epoch 4
+    let overfits = |figures: &mut Figures| {
+        figures.validation_loss = Some(7100.0 + f64::from(figures.epoch.abs_diff(4)));
+    };
+    once(
+        &said(8, overfits),
+        7,
+        &[
+            "has not fallen for 3 epochs (7100.0 in epoch 4, 7103.0 now)",
+            "7125.0 to 7071.4",
+            "--patience 3",
+            "--flip",
+        ],
+    );
+    let lines = said(11, overfits);
+    assert_eq!(lines.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>(), [7, 10], "again when twice as bad");
+    assert_eq!(said(6, overfits), [], "two epochs are no trend");
+    let both_rise = |figures: &mut Figures| {
+        overfits(figures);
+        figures.train_loss = 7000.0 + 10.0 * f64::from(figures.epoch.abs_diff(4));
+    };
+    assert_eq!(said(9, both_rise), [], "that is not learning by heart");
+    let anneals = |figures: &mut Figures| {
+        overfits(figures);
+        figures.beta = 0.1 * f64::from(figures.epoch);
+    };
+    assert_eq!(said(9, anneals), [], "under another beta it is another loss");
+    assert_eq!(said(9, |figures| figures.validation_loss = None), []);
+}
+
+#[test]
+fn a_loss_that_does_not_move_is_named() {
+    let within = |share: f64| {
+        move |figures: &mut Figures| {
+            figures.train_loss = 7000.0 * (1.0 - share * f64::from(figures.epoch % 2))
+        }
+    };
+    once(
+        &said(9, within(1.9e-4)),
+        4,
+        &["moved by 0.019% in 4 epochs", "--lr-schedule plateau", "it is 0.001"],
+    );
+    assert_eq!(said(9, within(2.1e-4)), []);
+    assert_eq!(said(3, within(0.0)), [], "three epochs are too few");
+    let cosine = |figures: &mut Figures| {
+        within(0.0)(figures);
+        figures.lr = 1e-3 * 0.5f64.powi(figures.epoch as i32);
+    };
+    assert_eq!(said(9, cosine), [], "a learning rate that is lowered is meant to end so");
+}
+
+#[test]
+fn a_gpu_that_waits_for_pictures_is_named() {
+    let waits = |seconds: f64, waited: f64| {
+        move |figures: &mut Figures| (figures.seconds, figures.waited) = (seconds, waited)
+    };
+    once(&said(5, waits(10.0, 3.1)), 1, &["31% of the epoch (3.1 of 10.0 s)", "--resident yes"]);
+    assert_eq!(said(5, waits(10.0, 3.0)), []);
+    assert_eq!(said(5, waits(2.5, 2.0)), [], "two seconds are nothing");
+    assert_eq!(said(5, waits(0.0, 0.0)), []);
+    let mut coach = Coach::new(Setup { decoded: 700, ..SETUP });
+    let mut figures = healthy(1);
+    waits(10.0, 9.0)(&mut figures);
+    let lines = coach.epoch(figures);
+    assert!(
+        lines.len() == 1 && lines[0].contains("700 of 2000 pictures") && lines[0].contains("--cache"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn a_tiny_micro_batch_is_named_before_the_first_step() {
+    let begins = |batch, micro| Coach::new(Setup { batch, micro, ..SETUP }).begins();
+    let lines = begins(24, 3);
+    assert!(lines.len() == 1 && lines[0].contains("a batch of 24 is computed 3 at a time"), "{lines:?}");
+    assert!(begins(23, 3).is_empty() && begins(64, 4).is_empty() && begins(1, 1).is_empty());
+    let mut coach = Coach::new(Setup { batch: 64, micro: 1, ..SETUP });
+    assert_eq!((coach.begins().len(), coach.begins().len()), (1, 0), "it is said once");
+}
