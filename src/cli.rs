@@ -49,7 +49,7 @@ pub enum Command {
     Decode(DecodeArgs),
     /// Fit a density to the latents of real pictures: sampling from it gives better pictures than N(0, I)
     FitPrior(FitPriorArgs),
-    /// Measure a model on held-out pictures: losses, bounds, reconstructions, latents, samples
+    /// Measure a model on held-out pictures, or on built-in landscapes: losses, bounds, reconstructions, latents, samples
     Evaluate(EvaluateArgs),
     /// Write a static page that runs the model in the browser, by the same WGSL: no server, nothing to install
     ExportWeb(ExportWebArgs),
@@ -67,6 +67,10 @@ pub enum Command {
     Bench(BenchArgs),
     /// Time every dispatch of training steps on random pictures, against what the adapter can do at best
     Profile(ProfileArgs),
+    /// Print a script that completes commands and flags in a shell
+    Completions(CompletionsArgs),
+    /// The manual: print its first page, or write the pages of all commands to a folder
+    Man(ManArgs),
     /// Look at training pictures: report on a folder, write the built-in ones, make a contact sheet
     Data {
         #[command(subcommand)]

@@ -104,9 +104,10 @@ fn a_run_without_validation_has_its_histograms() {
     }
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
-    for i in 0..6u64 {
+    for i in 0..8u64 {
+        let split = if i < 6 { "train" } else { "test" };
         let grid = wgvae::data::grid(&[wgvae::data::landscape(8, i, 16).0], 16, 1, 0);
-        wgvae::data::save_png(&grid, &at.join(format!("set/train/x/{i}.png"))).expect("written");
+        wgvae::data::save_png(&grid, &at.join(format!("set/{split}/x/{i}.png"))).expect("written");
     }
     run(at, &["set"]);
     let values = values(&at.join("runs/a"));

@@ -143,9 +143,13 @@ pub struct FitPriorArgs {
 pub struct EvaluateArgs {
     #[command(flatten)]
     pub trained: TrainedArgs,
-    /// Pictures, or folders of them, that the model was not trained on
-    #[arg(required = true, value_name = "DATA")]
+    /// Pictures, or folders of them, that the model was not trained on [default: built-in landscapes of a seed that
+    /// is kept for this]
+    #[arg(value_name = "DATA")]
     pub images: Vec<PathBuf>,
+    /// Without DATA: how many landscapes [default: 1000]
+    #[arg(long, value_name = "PICTURES", conflicts_with = "images", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub landscapes: Option<u32>,
     /// Draws of the importance-weighted bound
     #[arg(long, default_value_t = 16, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub iwae: u32,
@@ -158,6 +162,21 @@ pub struct EvaluateArgs {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+    /// Write a page with all of it and the best, the worst and sampled pictures: one file, without scripts
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ManArgs {
+    /// A folder for one page per command [default: print the program's own page]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -4,6 +4,7 @@ mod about;
 mod adapters;
 mod bench;
 mod bench_data;
+mod completions;
 mod config_file;
 mod convert;
 mod data;
@@ -13,6 +14,7 @@ mod evaluate;
 mod export_web;
 mod fit_prior;
 mod interpolate;
+mod man;
 mod plan;
 mod profile;
 mod reconstruct;
@@ -61,6 +63,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Web(args) => web::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Data { command } => data::run(command),
     }
 }

@@ -35,10 +35,10 @@ pub use pictures::Pictures;
 pub use pixels::{rgb_of, rgba_of};
 pub use prepare::Prepared;
 pub use scan::{Dataset, Item, Layout, scan};
-pub use sheet::{GAP, grid, save_gif, save_png, write_whole};
+pub use sheet::{GAP, grid, png, save_gif, save_png, write_whole};
 pub use shuffle::order;
 pub use source::Source;
-pub use synth::{Biome, Factors, landscape, write_synth};
+pub use synth::{Biome, Factors, landscape, read_factors, write_synth};
 pub use text::{Skipped, printable};
 
 /// Told about progress: how many are done, and of how many. Called from several threads.

@@ -1,7 +1,7 @@
 //! Sheets of pictures, and writing them whole.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Cursor};
 use std::path::Path;
 
 use image::codecs::gif::{GifEncoder, Repeat};
@@ -38,6 +38,17 @@ pub fn grid(pictures: &[Vec<u8>], size: u32, columns: u32, gap: u32) -> RgbImage
         }
     }
     sheet
+}
+
+/// The bytes of `image` as a PNG file.
+///
+/// # Errors
+/// [`Error::Io`], where the picture is too large for the format.
+pub fn png(image: &RgbImage) -> Result<Vec<u8>> {
+    let mut file = Cursor::new(Vec::new());
+    let failed = |error| Error::io("write", "a picture")(std::io::Error::other(error));
+    image.write_to(&mut file, ImageFormat::Png).map_err(failed)?;
+    Ok(file.into_inner())
 }
 
 /// Writes `image` as a PNG, whole or not at all: to a temporary file beside `path`, which is then renamed.

@@ -3,12 +3,18 @@
 //! Likelihoods are in nats per picture, of the kind that the model was trained with. The reference's is the
 //! cross-entropy of values in 0..=1, not normalised: it compares with losses and not with other densities.
 
+mod gallery;
+mod html;
 mod report;
+mod scores;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-pub use report::{Distances, Evaluation};
+pub use gallery::{Gallery, Pair};
+pub use html::{About, page};
+pub use report::{Distances, Evaluation, Row};
+pub use scores::{OfFactor, Scores};
 
 use crate::data::{self, Resize, Skipped};
 use crate::error::{Error, Result};
@@ -17,6 +23,8 @@ use crate::metrics::{self, Fidelity, Slicing};
 use crate::model::Vae;
 use crate::ops::normal::normal;
 
+/// Seed of the built-in landscapes that models are measured on: no training draws its own from it, unless told to.
+pub const HELD_OUT: u64 = u64::from_be_bytes(*b"held out");
 /// Patches of each picture in the distance on the pyramid.
 const PATCHES: usize = 64;
 /// Splits of the real pictures whose distances are the noise floor.
@@ -33,6 +41,21 @@ pub struct Settings {
     pub samples: Option<u32>,
     /// of all draws
     pub seed: u64,
+    /// whether pictures are wanted too
+    pub gallery: bool,
+}
+
+/// What an evaluation found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// the measures
+    pub evaluation: Evaluation,
+    /// why pictures with known factors have no scores
+    pub no_scores: Option<String>,
+    /// where it was wanted
+    pub gallery: Option<Gallery>,
+    /// pictures that could not be read
+    pub skipped: Vec<Skipped>,
 }
 
 fn floats(rgb: &[u8]) -> Vec<f32> {
@@ -50,15 +73,17 @@ pub fn evaluate(
     fitted: Option<&Fitted>,
     settings: &Settings,
     progress: &mut dyn FnMut(&'static str, usize, usize),
-) -> Result<(Evaluation, Vec<Skipped>)> {
+) -> Result<Found> {
     let all = inputs.len();
     let mut encoded = Encoded { dims: vae.config().latent as usize, ..Encoded::default() };
     let size = vae.config().size as usize;
     let mut fidelity: Vec<Fidelity> = Vec::new();
     let mut bounds = Bounds::default();
     let mut originals: Vec<Vec<f32>> = Vec::new();
+    let mut known = Vec::new();
     let skipped = generate::stream(vae, inputs, settings.resize, |vae, chunk| {
         encoded.add(vae, &chunk)?;
+        known.extend(chunk.inputs.iter().map(|input| input.factors));
         let pictures: Vec<Vec<f32>> = chunk.rgb.iter().map(|rgb| floats(rgb)).collect();
         let first = originals.len();
         let rows = first * encoded.dims..(first + pictures.len()) * encoded.dims;
@@ -77,11 +102,22 @@ pub fn evaluate(
     let variances: Vec<f64> = encoded.logvar.iter().map(|&v| f64::from(v).exp()).collect();
     let mean = |of: fn(&Fidelity) -> f64| fidelity.iter().map(of).sum::<f64>() / fidelity.len() as f64;
     let total = kl.iter().sum::<f64>();
+    let (scores, no_scores) = match scores::scores(&encoded, &known, settings.seed).transpose() {
+        Ok(scores) => (scores, None),
+        Err(reason) => (None, Some(reason)),
+    };
+    let shown = (&encoded, originals.as_slice(), fidelity.as_slice());
+    let gallery =
+        settings.gallery.then(|| gallery::gallery(vae, shown, fitted, settings.seed)).transpose()?;
     let mut distance = |prior| distances(vae, prior, &originals, settings, &mut *progress);
     let normal = distance(None)?;
     let fitted = fitted.map(|fitted| distance(Some(fitted))).transpose()?;
-    Ok((
-        Evaluation {
+    Ok(Found {
+        no_scores,
+        gallery,
+        skipped,
+        evaluation: Evaluation {
+            scores,
             pictures: originals.len(),
             loss: vae.likelihood().kind.name(),
             nll: bounds.nll(),
@@ -103,8 +139,7 @@ pub fn evaluate(
             normal,
             fitted,
         },
-        skipped,
-    ))
+    })
 }
 
 fn refused(reason: metrics::Refused) -> Error {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::scores::Scores;
+
 /// Sliced Wasserstein distances between two sets of pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Distances {
@@ -52,42 +54,75 @@ pub struct Evaluation {
     pub normal: Distances,
     /// of samples from the fitted prior
     pub fitted: Option<Distances>,
+    /// of pictures with known factors
+    pub scores: Option<Scores>,
+}
+
+/// A line of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// the measure
+    pub name: &'static str,
+    /// its figure
+    pub value: String,
+    /// its unit, or what it is of
+    pub what: String,
+}
+
+impl Evaluation {
+    /// The measures as they are shown.
+    pub fn rows(&self) -> Vec<Row> {
+        let row = |name, value: String, what: &str| Row { name, value, what: what.to_owned() };
+        let name = if self.loss == "bce" { "BCE" } else { "NLL" };
+        vec![
+            row("pictures", self.pictures.to_string(), ""),
+            row(name, format!("{:.2}", self.nll), &format!("nats per picture, z drawn ({})", self.loss)),
+            row("KL", format!("{:.3}", self.kl), "nats per picture, from N(0, I)"),
+            row("ELBO", format!("{:.2}", self.elbo), &format!("-({name} + KL)")),
+            row("IWAE bound", format!("{:.2}", self.iwae), &format!("of {} draws", self.draws)),
+            row("MSE", format!("{:.5}", self.mse), "reconstructions from the means"),
+            row("PSNR", format!("{:.2}", self.psnr), "dB"),
+            row("SSIM", format!("{:.4}", self.ssim), ""),
+            row("MS-SSIM", format!("{:.4}", self.ms_ssim), ""),
+            row(
+                "active units",
+                format!("{} of {}", self.active_units, self.dims),
+                "dimensions whose means vary by more than 0.01",
+            ),
+            row(
+                "aggregate mismatch",
+                format!("{:.2}", self.mismatch),
+                "nats, of the latents' moments from N(0, I)",
+            ),
+        ]
+    }
+
+    /// The distances of samples to the pictures, and what less than which is noise.
+    pub fn distances(&self) -> Vec<(&'static str, Distances)> {
+        let rows = [
+            ("samples of N(0, I)", Some(self.normal)),
+            ("of the fitted prior", self.fitted),
+            ("halves of the pictures", self.floor),
+        ];
+        rows.into_iter().filter_map(|(name, distances)| Some((name, distances?))).collect()
+    }
 }
 
 impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut row = |name: &str, value: String, what: &str| writeln!(f, "{name:22} {value:>12}  {what}");
-        row("pictures", self.pictures.to_string(), "")?;
-        let name = if self.loss == "bce" { "BCE" } else { "NLL" };
-        row(name, format!("{:.2}", self.nll), &format!("nats per picture, z drawn ({})", self.loss))?;
-        row("KL", format!("{:.3}", self.kl), "nats per picture, from N(0, I)")?;
-        row("ELBO", format!("{:.2}", self.elbo), &format!("-({name} + KL)"))?;
-        row("IWAE bound", format!("{:.2}", self.iwae), &format!("of {} draws", self.draws))?;
-        row("MSE", format!("{:.5}", self.mse), "reconstructions from the means")?;
-        row("PSNR", format!("{:.2}", self.psnr), "dB")?;
-        row("SSIM", format!("{:.4}", self.ssim), "")?;
-        row("MS-SSIM", format!("{:.4}", self.ms_ssim), "")?;
-        let active = format!("{} of {}", self.active_units, self.dims);
-        row("active units", active, "dimensions whose means vary by more than 0.01")?;
-        row(
-            "aggregate mismatch",
-            format!("{:.2}", self.mismatch),
-            "nats, of the latents' moments from N(0, I)",
-        )?;
+        for Row { name, value, what } in self.rows() {
+            writeln!(f, "{name:22} {value:>12}  {what}")?;
+        }
         writeln!(
             f,
             "\n{:22} {:>12} {:>12}  sliced Wasserstein distance",
             "to the pictures", "pixels", "pyramid"
         )?;
-        let mut row = |name: &str, distances: &Distances| {
-            writeln!(f, "{name:22} {:>12.4} {:>12.4}", distances.pixels, distances.pyramid)
-        };
-        row("samples of N(0, I)", &self.normal)?;
-        if let Some(fitted) = &self.fitted {
-            row("of the fitted prior", fitted)?;
+        for (name, distances) in self.distances() {
+            writeln!(f, "{name:22} {:>12.4} {:>12.4}", distances.pixels, distances.pyramid)?;
         }
-        if let Some(floor) = &self.floor {
-            row("halves of the pictures", floor)?;
+        if let Some(scores) = &self.scores {
+            write!(f, "\n{scores}")?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ pub mod fitted;
 mod format;
 mod walk;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -14,19 +15,23 @@ pub use fitted::Fitted;
 pub use format::{known, read_latents, write_latents};
 pub use walk::{Way, between, shuttle};
 
-use crate::data::{self, Resize, Skipped};
+use crate::data::{self, Factors, Resize, Skipped, synth};
 use crate::error::{Error, Result};
 use crate::model::Vae;
 
 /// A picture's file and class.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Input {
-    /// the file
+    /// the file, or the name of a built-in landscape
     pub path: PathBuf,
     /// what it is called in lists: the path from the folder that was given
     pub name: String,
     /// its class folder, or empty
     pub class: String,
+    /// what it was made from, where that is known
+    pub factors: Option<Factors>,
+    /// seed and number of the built-in landscape that it is, if it is no file
+    pub drawn: Option<(u64, u64)>,
 }
 
 /// The latents of pictures, rows in their order.
@@ -115,12 +120,15 @@ pub fn gather(paths: &[PathBuf]) -> Result<(Vec<Input>, Vec<Skipped>)> {
     for path in paths {
         if path.is_dir() {
             let found = data::scan(path, 0)?;
+            let known = factors_of(path)?;
             let items = found.train.iter().chain(&found.validation).chain(&found.test);
             let mut of_folder: Vec<Input> = items
                 .map(|item| Input {
                     name: relative(path, &item.path),
                     path: item.path.clone(),
                     class: found.classes.get(item.label as usize).cloned().unwrap_or_default(),
+                    factors: known.get(&item.path).copied(),
+                    drawn: None,
                 })
                 .collect();
             of_folder.sort_by(|a, b| a.path.cmp(&b.path));
@@ -129,10 +137,34 @@ pub fn gather(paths: &[PathBuf]) -> Result<(Vec<Input>, Vec<Skipped>)> {
         } else {
             std::fs::metadata(path).map_err(Error::io("read", path))?;
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            inputs.push(Input { path: path.clone(), name, class: String::new() });
+            inputs.push(Input { path: path.clone(), name, class: String::new(), factors: None, drawn: None });
         }
     }
     Ok((inputs, skipped))
+}
+
+/// The first `count` built-in landscapes of `seed`, which are drawn when they are read.
+pub fn landscapes(seed: u64, count: u32) -> Vec<Input> {
+    let input = |index| {
+        let factors = synth::factors(seed, index);
+        let name = format!("landscape {index}");
+        let class = factors.biome.to_string();
+        Input { path: name.clone().into(), name, class, factors: Some(factors), drawn: Some((seed, index)) }
+    };
+    (0..u64::from(count)).map(input).collect()
+}
+
+/// The factors of the landscapes in `folder`, which may be what `wgvae data synth` wrote, a split of it or a class.
+fn factors_of(folder: &Path) -> Result<HashMap<PathBuf, Factors>> {
+    // above a relative path there is more than the path says
+    let whole = folder.canonicalize().map_err(Error::io("read", folder))?;
+    for (depth, above) in whole.ancestors().take(3).enumerate() {
+        let Some(known) = data::read_factors(above)? else { continue };
+        let inner: PathBuf = whole.components().skip(whole.components().count() - depth).collect();
+        let below = |name: String| Some(folder.join(Path::new(&name).strip_prefix(&inner).ok()?));
+        return Ok(known.into_iter().filter_map(|(name, factors)| Some((below(name)?, factors))).collect());
+    }
+    Ok(HashMap::new())
 }
 
 fn relative(root: &Path, path: &Path) -> String {
@@ -162,7 +194,7 @@ pub fn stream(
     let size = vae.config().size;
     let mut skipped = Vec::new();
     for some in inputs.chunks(vae.micro() as usize) {
-        let read: Vec<_> = some.par_iter().map(|input| data::load(&input.path, size, resize)).collect();
+        let read: Vec<_> = some.par_iter().map(|input| read(input, size, resize)).collect();
         let mut chunk = Chunk { inputs: Vec::new(), rgb: Vec::new() };
         for (input, read) in some.iter().zip(read) {
             match read {
@@ -178,6 +210,13 @@ pub fn stream(
         }
     }
     Ok(skipped)
+}
+
+fn read(input: &Input, size: u32, resize: Resize) -> std::result::Result<Vec<u8>, String> {
+    match input.drawn {
+        Some((seed, index)) => Ok(data::landscape(seed, index, size).0),
+        None => data::load(&input.path, size, resize),
+    }
 }
 
 /// Latents of `inputs`; `progress` hears how many are done.

@@ -4,13 +4,11 @@
 //! there, the events are; where they are not, the events of that step are said again, all of them: a process that
 //! goes on tells TensorBoard from which step on it does so (see [`EventFile::begin`]).
 
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use image::{ImageFormat, RgbImage};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,7 +16,7 @@ use super::coach::{Coach, Figures, Setup};
 use super::{Data, EpochMetrics, Observer, RunFolder, StepMetrics, pictures};
 use crate::checkpoint::State;
 use crate::data::{self, Batch, Pictures};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::generate;
 use crate::model::{Latents, Vae};
 use crate::report::{EventFile, Histogram, Summary};
@@ -151,7 +149,7 @@ impl Watch {
                 histogram.into_iter().fold(summary, |summary, histogram| summary.histogram(tag, &histogram));
         }
         for (name, sheet) in &sheets {
-            summary = summary.picture(&format!("pictures/{name}"), sheet.dimensions(), &png(sheet)?);
+            summary = summary.picture(&format!("pictures/{name}"), sheet.dimensions(), &data::png(sheet)?);
         }
         self.events.write(state.step, summary)?;
         Ok((kl, pictures::write(run, state.epoch - 1, &sheets)?))
@@ -170,13 +168,6 @@ fn latents(vae: &mut Vae, pictures: &Pictures) -> Result<Latents> {
         all.logvar.extend(latents.logvar);
     }
     Ok(all)
-}
-
-fn png(sheet: &RgbImage) -> Result<Vec<u8>> {
-    let mut file = Cursor::new(Vec::new());
-    let failed = |error| Error::io("write", "a picture")(std::io::Error::other(error));
-    sheet.write_to(&mut file, ImageFormat::Png).map_err(failed)?;
-    Ok(file.into_inner())
 }
 
 fn json(line: &impl Serialize) -> Value {

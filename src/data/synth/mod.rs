@@ -5,6 +5,7 @@
 
 mod ground;
 mod noise;
+mod read;
 mod ridges;
 mod scene;
 mod shore;
@@ -17,6 +18,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use self::noise::Stream;
+pub use self::read::read_factors;
 use self::scene::Scene;
 pub use self::write::write_synth;
 
@@ -77,6 +79,37 @@ pub struct Factors {
     pub ridges: u32,
     /// How much air lies between them, 0 (clear) to 1 (mist).
     pub haze: f32,
+}
+
+impl Factors {
+    /// Their names, in the order of [`Factors::values`] and of the columns of written landscapes' tables.
+    pub const NAMES: [&str; 9] = [
+        "biome",
+        "sun_x",
+        "sun_height",
+        "cloudiness",
+        "horizon",
+        "ridge_height",
+        "ridge_roughness",
+        "ridges",
+        "haze",
+    ];
+
+    /// All of them as numbers, the biome as its label.
+    pub fn values(&self) -> [f64; 9] {
+        let Self { sun_x, sun_height, cloudiness, horizon, ridge_height, ridge_roughness, haze, .. } = *self;
+        let [before, after] = [
+            [sun_x, sun_height, cloudiness, horizon],
+            [ridge_height, ridge_roughness, self.ridges as f32, haze],
+        ];
+        let mut values = [f64::from(self.biome as u32); 9];
+        values
+            .iter_mut()
+            .skip(1)
+            .zip(before.iter().chain(&after))
+            .for_each(|(to, from)| *to = (*from).into());
+        values
+    }
 }
 
 /// The factors of landscape `index` of `seed`, without drawing it.

@@ -41,10 +41,10 @@ pub fn write_synth(out: &Path, count: usize, size: u32, seed: u64, progress: Pro
         .collect();
     let mut table = HEADER.to_string();
     table.extend(rows?);
-    write_whole(&out.join("factors.csv"), |file| file.write_all(table.as_bytes()))
+    write_whole(&out.join(super::read::NAME), |file| file.write_all(table.as_bytes()))
 }
 
-const HEADER: &str =
+pub(super) const HEADER: &str =
     "file,split,biome,sun_x,sun_height,cloudiness,horizon,ridge_height,ridge_roughness,ridges,haze\n";
 
 fn row(file: &str, split: &str, factors: &Factors) -> String {
