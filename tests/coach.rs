@@ -159,7 +159,7 @@ fn validation_that_rises_while_training_falls_is_named() {
 fn a_loss_that_does_not_move_is_named() {
     let within = |share: f64| {
         move |figures: &mut Figures| {
-            figures.train_loss = 7000.0 * (1.0 - share * f64::from(figures.epoch % 2))
+            figures.train_loss = 7000.0 * (1.0 - share * f64::from(figures.epoch % 2));
         }
     };
     once(

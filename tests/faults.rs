@@ -27,14 +27,14 @@ fn command(folder: &Path, more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wgvae"));
     command.arg("train");
     let epochs = EPOCHS.to_string();
-    for (flag, value) in [("--epochs", epochs.as_str()), ("--name", "a")] {
+    let sizes = [("--hidden", "4"), ("--latent", "4"), ("--checkpoint-every", "2")];
+    for (flag, value) in [("--epochs", epochs.as_str()), ("--name", "a")].into_iter().chain(sizes) {
         if !more.contains(&flag) {
             command.args([flag, value]);
         }
     }
     command
-        .args(["--landscapes", "40", "--size", "16", "--hidden", "4", "--latent", "4", "--seed", "3"])
-        .args(["--batch-size", "8", "--checkpoint-every", "2"])
+        .args(["--landscapes", "40", "--size", "16", "--seed", "3", "--batch-size", "8"])
         .args(more)
         .env("WGVAE_CACHE_DIR", folder.join("cache"))
         .current_dir(folder)
@@ -215,6 +215,31 @@ fn a_full_disk_costs_nothing_that_was_written() {
     same(&left(at), &straight);
 }
 
+/// The event file is what grows beyond the limit here; what it was to say is said when the run goes on.
+#[test]
+fn events_that_find_no_room_end_the_run_and_are_said_again() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let small = ["--hidden", "1", "--latent", "1", "--checkpoint-every", "100"];
+    let straight = tempfile::tempdir().expect("folder");
+    assert!(run(straight.path(), &small).status.success());
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    let inner = command(at, &small);
+    let mut full = Command::new("bash");
+    full.arg("-c").arg("trap '' XFSZ; ulimit -f 24; exec \"$0\" \"$@\"").arg(inner.get_program());
+    full.args(inner.get_args()).env("WGVAE_CACHE_DIR", at.join("cache")).current_dir(at);
+    full.env("MESA_SHADER_CACHE_DISABLE", "true"); // its own files are limited too
+    let output = full.output().expect("bash runs");
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write") && said.contains("events.out.tfevents."), "{said}");
+    let output = run(at, &[&small[..], &["--resume"]].concat());
+    assert!(output.status.success(), "{}", text(&output));
+    same(&left(at), &left(straight.path()));
+}
+
 #[test]
 fn a_broken_checkpoint_is_named_and_passed_over() {
     if common::adapter().is_none() {
@@ -334,6 +359,7 @@ fn what_follows_the_last_checkpoint_is_made_up_for() {
     let whole: Vec<Vec<u8>> =
         pictures.iter().map(|path| fs::read(at.join(path)).expect("a picture")).collect();
     let named = fs::read(&best).expect("best");
+    let shown = events::values(&at.join("runs/a"));
     fs::write(&best, "epoch_0000\n").expect("written");
     for path in pictures {
         assert!(run(at, &["--resume", "--epochs", "2"]).status.success());
@@ -344,4 +370,6 @@ fn what_follows_the_last_checkpoint_is_made_up_for() {
     for (path, bytes) in pictures.iter().zip(&whole) {
         assert!(fs::read(at.join(path)).expect(path) == *bytes, "{path} is another picture");
     }
+    // said again, and not twice
+    assert!(events::values(&at.join("runs/a")) == shown, "TensorBoard shows something else than before");
 }

@@ -33,6 +33,7 @@ fn every_command_is_completed_in_every_shell() {
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
     let commands = commands(at);
+    let mut scripts = std::collections::BTreeSet::new();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = said(at, &["completions", shell]);
         let has =
@@ -43,6 +44,7 @@ fn every_command_is_completed_in_every_shell() {
         for flag in ["batch-size", "landscapes", "html"] {
             assert!(script.contains(flag), "{shell}: --{flag} is missing");
         }
+        assert!(scripts.insert(script), "{shell} has the script of another shell");
     }
     assert_eq!(wgvae(at, &["completions", "tcl"]).status.code(), Some(2));
 }

@@ -195,7 +195,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         // a clock that was ahead
         let ahead = format!("{PREFIX}{:010}.other", seconds() + 1000);
-        std::fs::write(folder.path().join(&ahead), b"").expect("written");
+        fs::write(folder.path().join(&ahead), b"").expect("written");
         let files: Vec<PathBuf> =
             (0..3).map(|i| EventFile::begin(folder.path(), i).expect("begun").path().to_owned()).collect();
         assert!(files.is_sorted() && files[0] > folder.path().join(ahead), "{files:?}");

@@ -194,7 +194,7 @@ impl Coach {
     fn rising(&mut self) -> Option<String> {
         let held = || self.epochs.iter().filter_map(|epoch| Some((epoch, epoch.validation_loss?)));
         let (best, lowest) = held().min_by(|a, b| a.1.total_cmp(&b.1))?;
-        let (now, last) = held().last()?;
+        let (now, last) = held().next_back()?;
         let (epoch, since) = (best.epoch, now.epoch - best.epoch);
         // under another weight of KL it is another loss
         let falls = now.train_loss < best.train_loss && best.beta.to_bits() == now.beta.to_bits();
