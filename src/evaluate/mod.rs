@@ -16,9 +16,9 @@ pub use html::{About, page};
 pub use report::{Distances, Evaluation, Row};
 pub use scores::{OfFactor, Scores};
 
-use crate::data::{self, Resize, Skipped};
+use crate::data::{self, Factors, Resize, Skipped};
 use crate::error::{Error, Result};
-use crate::generate::{self, Encoded, Fitted, Input};
+use crate::generate::{self, Chunk, Encoded, Fitted, Input};
 use crate::metrics::{self, Fidelity, Slicing};
 use crate::model::Vae;
 use crate::ops::normal::normal;
@@ -74,28 +74,15 @@ pub fn evaluate(
     settings: &Settings,
     progress: &mut dyn FnMut(&'static str, usize, usize),
 ) -> Result<Found> {
-    let all = inputs.len();
-    let mut encoded = Encoded { dims: vae.config().latent as usize, ..Encoded::default() };
     let size = vae.config().size as usize;
-    let mut fidelity: Vec<Fidelity> = Vec::new();
-    let mut bounds = Bounds::default();
-    let mut originals: Vec<Vec<f32>> = Vec::new();
-    let mut known = Vec::new();
+    let mut seen = Seen::default();
+    seen.encoded.dims = vae.config().latent as usize;
     let skipped = generate::stream(vae, inputs, settings.resize, |vae, chunk| {
-        encoded.add(vae, &chunk)?;
-        known.extend(chunk.inputs.iter().map(|input| input.factors));
-        let pictures: Vec<Vec<f32>> = chunk.rgb.iter().map(|rgb| floats(rgb)).collect();
-        let first = originals.len();
-        let rows = first * encoded.dims..(first + pictures.len()) * encoded.dims;
-        let recon = vae.decode(&encoded.mu[rows])?;
-        let recon: Vec<&[f32]> = recon.chunks(3 * size * size).collect();
-        let real: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
-        fidelity.extend(metrics::compare(&real, &recon, size).map_err(refused)?);
-        bounds.add(vae, &encoded, &pictures, first, settings)?;
-        originals.extend(pictures);
-        progress("reconstructing", originals.len(), all);
+        seen.add(vae, &chunk, settings)?;
+        progress("reconstructing", seen.originals.len(), inputs.len());
         Ok(())
     })?;
+    let Seen { encoded, fidelity, bounds, originals, known } = seen;
     encoded.any(&skipped)?;
     let kl = encoded.kl();
     let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
@@ -140,6 +127,34 @@ pub fn evaluate(
             fitted,
         },
     })
+}
+
+/// What one pass over the pictures leaves, rows in their order.
+#[derive(Default)]
+struct Seen {
+    encoded: Encoded,
+    fidelity: Vec<Fidelity>,
+    bounds: Bounds,
+    originals: Vec<Vec<f32>>,
+    known: Vec<Option<Factors>>,
+}
+
+impl Seen {
+    fn add(&mut self, vae: &mut Vae, chunk: &Chunk<'_>, settings: &Settings) -> Result<()> {
+        let size = vae.config().size as usize;
+        self.encoded.add(vae, chunk)?;
+        self.known.extend(chunk.inputs.iter().map(|input| input.factors));
+        let pictures: Vec<Vec<f32>> = chunk.rgb.iter().map(|rgb| floats(rgb)).collect();
+        let first = self.originals.len();
+        let rows = first * self.encoded.dims..(first + pictures.len()) * self.encoded.dims;
+        let recon = vae.decode(&self.encoded.mu[rows])?;
+        let recon: Vec<&[f32]> = recon.chunks(3 * size * size).collect();
+        let real: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
+        self.fidelity.extend(metrics::compare(&real, &recon, size).map_err(refused)?);
+        self.bounds.add(vae, &self.encoded, &pictures, first, settings)?;
+        self.originals.extend(pictures);
+        Ok(())
+    }
 }
 
 fn refused(reason: metrics::Refused) -> Error {
