@@ -126,14 +126,17 @@ fn a_step_whose_divergence_jumps_is_named() {
 #[test]
 fn validation_that_rises_while_training_falls_is_named() {
     // the lowest is that of epoch 4
-    let overfits = |figures: &mut Figures| {
-        figures.validation_loss = Some(7100.0 + f64::from(figures.epoch.abs_diff(4)));
+    let rises = |nats: f64| {
+        move |figures: &mut Figures| {
+            figures.validation_loss = Some(7100.0 + nats * f64::from(figures.epoch.abs_diff(4)));
+        }
     };
+    let overfits = rises(4.0);
     once(
         &said(8, overfits),
         7,
         &[
-            "has not fallen for 3 epochs (7100.0 in epoch 4, 7103.0 now)",
+            "has not fallen for 3 epochs (7100.0 in epoch 4, 7112.0 now)",
             "7125.0 to 7071.4",
             "--patience 3",
             "--flip",
@@ -142,6 +145,8 @@ fn validation_that_rises_while_training_falls_is_named() {
     let lines = said(11, overfits);
     assert_eq!(lines.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>(), [7, 10], "again when twice as bad");
     assert_eq!(said(6, overfits), [], "two epochs are no trend");
+    once(&said(8, rises(2.0)), 8, &["for 4 epochs", "7108.0 now"]);
+    assert_eq!(said(7, rises(2.3)), [], "less than a thousandth is noise");
     let both_rise = |figures: &mut Figures| {
         overfits(figures);
         figures.train_loss = 7000.0 + 10.0 * f64::from(figures.epoch.abs_diff(4));

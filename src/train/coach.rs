@@ -15,8 +15,9 @@ const VANISHED: f64 = 0.1;
 const FAR: f64 = 20.0;
 /// By how much a step's divergence is above the usual when it jumps.
 const JUMP: f64 = 20.0;
-/// Epochs without a lower validation loss after which it rises.
-const RISING: u32 = 3;
+/// Epochs without a lower validation loss after which it rises, and by which share it is above the lowest: less is
+/// noise.
+const RISING: (u32, f64) = (3, 1e-3);
 /// Epochs whose losses are compared to see whether they move, and by which share of the loss they do.
 const FLAT: (usize, f64) = (4, 2e-4);
 /// Share and seconds of an epoch spent waiting for pictures.
@@ -199,12 +200,13 @@ impl Coach {
         // under another weight of KL it is another loss
         let falls = now.train_loss < best.train_loss && best.beta.to_bits() == now.beta.to_bits();
         let trained = (best.train_loss, now.train_loss);
-        self.speak(since >= RISING && falls, Rule::Rising, last - lowest, || {
+        let rises = since >= RISING.0 && last - lowest > RISING.1 * lowest.abs();
+        self.speak(rises && falls, Rule::Rising, last - lowest, || {
             format!(
                 "validation loss has not fallen for {since} epochs ({lowest:.1} in epoch {epoch}, {last:.1} now) while the \
                  training loss has ({:.1} to {:.1}): the best checkpoint stays; try --flip, --crop, --weight-decay 0.01 \
-                 or more pictures, or let --patience {since} end such runs",
-                trained.0, trained.1
+                 or more pictures, or let --patience {} end such runs",
+                trained.0, trained.1, RISING.0
             )
         })
     }
