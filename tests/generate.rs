@@ -182,7 +182,7 @@ fn a_fitted_prior_is_used_and_measured() {
     let number = |key: &str| found[key].as_f64().unwrap_or_else(|| panic!("{key} in {json}"));
     let kl: f64 = fitted.kl.iter().sum();
     assert!((number("kl") - kl).abs() < 1e-6 * kl, "KL {} and {kl}", number("kl"));
-    assert!((number("elbo") + number("bce") + number("kl")).abs() < 1e-9);
+    assert!((number("elbo") + number("nll") + number("kl")).abs() < 1e-9);
     assert!(number("iwae") > number("elbo"), "{json}");
     assert!((0.0..1.0).contains(&number("ssim")) && number("psnr") > 5.0, "{json}");
     let distance = |which: &str| found[which]["pixels"].as_f64().expect("a distance");

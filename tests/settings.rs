@@ -86,6 +86,33 @@ fn a_model_keeps_its_likelihood_wherever_it_goes() {
     refuses(at, &other, 1, &["--loss l1 --sigma 0.25", "cannot go on with", "--loss bce"]);
 }
 
+/// A checkpoint's pictures become square as its run made them so, as those of the run do.
+#[test]
+fn a_checkpoint_knows_how_its_pictures_became_square() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    std::fs::create_dir(at.join("wide")).expect("folder");
+    for i in 0..8u8 {
+        let picture =
+            image::RgbImage::from_fn(64, 16, |x, y| image::Rgb([4 * x as u8, 16 * y as u8, 30 * i]));
+        picture.save(at.join(format!("wide/{i}.png"))).expect("a picture");
+    }
+    let sizes = ["--size", "16", "--hidden", "4", "--latent", "4", "--batch-size", "4", "--no-tune"];
+    let run = ["train", "wide", "--name", "a", "--epochs", "1", "--resize", "cover"];
+    assert!(wgvae(at, &[&run[..], &sizes].concat()).status.success());
+    let sheet = |model: &str, more: &[&str]| {
+        let args = ["reconstruct", model, "wide/0.png", "--out", "sheet.png"];
+        assert!(wgvae(at, &[&args[..], more].concat()).status.success());
+        image::open(at.join("sheet.png")).expect("a sheet").into_rgb8()
+    };
+    let checkpoint = "runs/a/checkpoints/epoch_0001";
+    assert!(sheet("runs/a", &[]) == sheet(checkpoint, &[]));
+    assert!(sheet("runs/a", &[]) != sheet(checkpoint, &["--resize", "stretch"]));
+}
+
 #[test]
 fn a_likelihood_that_is_not_known_is_named() {
     let folder = tempfile::tempdir().expect("folder");

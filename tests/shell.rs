@@ -85,3 +85,18 @@ fn every_command_has_a_page() {
     std::fs::write(at.join("file"), "").expect("written");
     assert_eq!(wgvae(at, &["man", "file"]).status.code(), Some(1), "a file is no folder");
 }
+
+/// Advice that names a flag which is not there helps nobody.
+#[test]
+fn the_coach_names_flags_that_train_has() {
+    let folder = tempfile::tempdir().expect("folder");
+    let help = said(folder.path(), &["train", "--help"]);
+    let flag = |word: &str| word.trim_end_matches(|c: char| !c.is_alphanumeric()).to_owned();
+    let there: Vec<String> = help.split(&[' ', '[', '='][..]).map(flag).collect();
+    let coach = include_str!("../src/train/coach.rs");
+    let words = coach.split(|c: char| !c.is_alphanumeric() && c != '-').map(flag);
+    let named: std::collections::BTreeSet<String> = words.filter(|word| word.starts_with("--")).collect();
+    assert!(named.len() > 5 && named.contains("--free-bits"), "{named:?}");
+    let unknown: Vec<&String> = named.iter().filter(|name| !there.contains(name)).collect();
+    assert!(unknown.is_empty(), "train has no {unknown:?}");
+}

@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use wgvae::checkpoint::{self, Model};
+use wgvae::checkpoint::{self, Model, State};
 use wgvae::data::{self, Resize, Skipped};
 use wgvae::error::Error;
 use wgvae::generate::{self, Encoded, Input};
 use wgvae::model::{Build, Place, Vae};
 
 use super::screen::{Bar, shown};
-use super::settings;
-use crate::cli::{AdapterArgs, TrainSettings, TrainedArgs};
+use crate::cli::{AdapterArgs, TrainedArgs};
 
 /// Pictures computed at once.
 const BATCH: u32 = 16;
@@ -30,14 +29,12 @@ pub(super) fn open(model: &Path, adapter: &AdapterArgs) -> Result<Vae> {
     Ok(vae)
 }
 
-/// How pictures become square: as the flags say, else as the run did it.
+/// How pictures become square: as the flags say, else as the run did it that the model is of.
 pub(super) fn resize(args: &TrainedArgs) -> Result<Resize> {
-    let settings_file = args.model.join("config.toml");
-    let of_run = if settings_file.is_file() {
-        settings::merge(Some(&settings_file), TrainSettings::default())?.resize
-    } else {
-        None
-    };
+    let model = checkpoint::find(&args.model)?;
+    // a model alone has no state beside it
+    let state = State::read(&model.with_file_name(checkpoint::STATE)).ok();
+    let of_run = state.map(|state| state.config.resize);
     Ok(args.resize.or(of_run).unwrap_or_default())
 }
 
