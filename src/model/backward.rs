@@ -1,6 +1,7 @@
 //! What a step does after the forward list: gradients in reverse order.
 
-use super::network::{Activations, Network, Recorder, geometry};
+use super::layers::{Activations, Recorder, geometry};
+use super::network::Network;
 use super::params::Layer;
 use crate::gpu::{BufferId, Plan, ProgramId, Tensor};
 use crate::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad};

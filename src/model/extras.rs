@@ -2,9 +2,7 @@
 //! averaged, pictures varied.
 
 use super::network::{Network, Programs};
-use super::vae::Vae;
 use crate::config::{Augmentation, TrainConfig};
-use crate::error::{Error, Result};
 use crate::gpu::{Plan, ProgramId, Tensor};
 use crate::ops::augment::Augment;
 use crate::ops::latent::padded;
@@ -87,31 +85,5 @@ impl Programs {
     /// From the training pictures to their latents, with fresh draws.
     pub(super) fn to_latents(self, unpack: ProgramId) -> [ProgramId; 4] {
         [unpack, self.encode, self.draw, self.reparameterize]
-    }
-}
-
-impl Vae {
-    /// Whether it keeps a running average of its parameters.
-    pub fn averages(&self) -> bool {
-        self.network.arenas.average.is_some()
-    }
-
-    /// Exchanges the parameters with their running average: everything computes with the average until it is
-    /// called again. Does nothing in a model that keeps none.
-    ///
-    /// # Errors
-    /// If the device is lost.
-    pub fn swap_average(&mut self) -> Result<()> {
-        let swap = self.network.programs.training.and_then(|training| training.swap);
-        swap.map_or(Ok(()), |program| self.runner.run(&[program]))
-    }
-
-    /// The running average of the parameters.
-    ///
-    /// # Errors
-    /// If the device is lost, or the model keeps none.
-    pub fn average(&mut self) -> Result<super::Weights> {
-        let none = || Error::Usage("this model keeps no average of its parameters".into());
-        self.read_arena(self.network.arenas.average.ok_or_else(none)?)
     }
 }

@@ -1,0 +1,85 @@
+//! What forward and backward share: activations between the layers, and how a layer's products are recorded.
+
+use super::network::{Extent, Network};
+use super::params::{Layer, Slot};
+use crate::config::ModelConfig;
+use crate::gpu::{BufferId, Element, Plan, ProgramId, Tensor};
+use crate::ops::conv2d::Geometry;
+use crate::ops::gemm::{self, Epilogue, Operands};
+use crate::ops::latent::padded;
+use crate::ops::reduce::bias_grad;
+use crate::ops::tuning::Tuning;
+
+/// Activations between the layers, from the picture inwards: index i has `widths[i]` channels.
+pub(super) struct Activations {
+    pub(super) encoder: [Tensor; 5],
+    /// from the bottleneck outwards, the last being the logits
+    pub(super) decoder: [Tensor; 5],
+}
+
+impl Activations {
+    /// New tensors for all but `x`, the picture's side of the encoder. The logits' side is f32 like it: the loss is
+    /// computed there.
+    pub(super) fn new(
+        plan: &mut Plan,
+        prefix: &str,
+        config: &ModelConfig,
+        extent: Extent,
+        x: Tensor,
+    ) -> Self {
+        let Extent { micro, precision, .. } = extent;
+        let shape = |i: usize| {
+            let edge = config.size >> i;
+            [micro, edge, edge, padded(config.widths()[i])]
+        };
+        let mut tensor = |part: &str, layer: usize, i: usize| {
+            let element = if i == 0 { Element::F32 } else { precision };
+            plan.tensor_of(format!("{prefix}{part}.{layer}"), &shape(i), element)
+        };
+        let encoder = [1, 2, 3, 4].map(|i| tensor("encoder", 2 * (i - 1), i));
+        let bottleneck = tensor("decoder_input", 0, 4);
+        let decoder = [3, 2, 1, 0].map(|i| tensor("decoder", 2 * (3 - i), i));
+        let [a, b, c, d] = encoder;
+        let [e, f, g, h] = decoder;
+        Self { encoder: [x, a, b, c, d], decoder: [bottleneck, e, f, g, h] }
+    }
+}
+
+pub(super) struct Recorder<'a> {
+    pub(super) plan: &'a mut Plan,
+    pub(super) network: &'a Network,
+    pub(super) tuning: &'a Tuning,
+    pub(super) program: ProgramId,
+}
+
+impl Recorder<'_> {
+    pub(super) fn gemm<P: gemm::Product>(
+        &mut self,
+        label: &str,
+        product: P,
+        epilogue: Epilogue,
+        operands: &Operands,
+    ) {
+        gemm::record(self.plan, self.program, label, self.tuning, (product, epilogue), operands);
+    }
+
+    pub(super) fn param(&self, slot: Slot) -> Tensor {
+        slot.of(self.network.arenas.params)
+    }
+
+    pub(super) fn op(&mut self, label: &str, op: impl crate::gpu::Op, bindings: &[Tensor]) {
+        self.plan.dispatch(self.program, label, op, bindings);
+    }
+
+    pub(super) fn bias_grad(&mut self, label: &str, dy: Tensor, layer: Layer, grads: BufferId) {
+        let label = format!("{label} bias gradient");
+        let to = (dy, layer.bias.of(grads));
+        bias_grad(self.plan, self.program, &label, to, self.network.gradient());
+    }
+}
+
+/// The sizes of the convolution between `low` and `high`.
+pub(super) fn geometry(low: &Tensor, high: &Tensor) -> Geometry {
+    let [low, high] = [low.shape.dims(), high.shape.dims()];
+    Geometry { images: low[0], low_h: low[1], low_w: low[2], low_c: low[3], high_c: high[3] }
+}
