@@ -18,7 +18,7 @@ fn main() -> Result<()> {
     let [model, input, output] = args.as_slice() else {
         anyhow::bail!("MODEL IN.safetensors OUT.safetensors")
     };
-    let Model { config, weights, .. } = checkpoint::open(Path::new(model))?;
+    let Model { config, weights, likelihood, .. } = checkpoint::open(Path::new(model))?;
     let bytes = std::fs::read(input).with_context(|| input.clone())?;
     let file = SafeTensors::deserialize(&bytes)?;
     let x = file.tensor("x")?;
@@ -29,7 +29,8 @@ fn main() -> Result<()> {
 
     let found = Adapter::choose(&Choice::HighPerformance, adapter::backends(None)?)?;
     println!("{}", found.describe());
-    let mut vae = Vae::empty(Place::Gpu(&found), Build::inference(config, count.min(16) as u32))?;
+    let build = Build { likelihood, ..Build::inference(config, count.min(16) as u32) };
+    let mut vae = Vae::empty(Place::Gpu(&found), build)?;
     vae.load(&weights)?;
     let latents = vae.encode(&pictures)?;
     let recon = vae.decode(&latents.mu)?;

@@ -8,7 +8,7 @@ struct Params {
     images: u32, // N
     size: u32, // edge of a picture
     slots: u32, // pictures in rgba
-    flip: u32, // 1: every other picture is mirrored
+    flip: u32, // 1: pictures are mirrored with even odds
     crop: f32, // up to this share of the edges is cut off
     jitter: f32, // factors are up to so far from 1
 }

@@ -82,8 +82,48 @@ fn a_model_keeps_its_likelihood_wherever_it_goes() {
     let average = saved.average.expect("an average");
     assert_eq!(checkpoint::open(&at.join("runs/a")).expect("a model").weights, average);
     assert_ne!(saved.weights, average);
-    let other = ["train", "--resume", "--name", "a", "--loss", "bce"];
-    refuses(at, &other, 1, &["--loss l1 --sigma 0.25", "cannot go on with", "--loss bce"]);
+    let other = ["train", "--resume", "--name", "a", "--loss", "mse"];
+    refuses(at, &other, 1, &["--loss l1 --sigma 0.25", "cannot go on with", "--loss mse"]);
+    // a training that begins from it has it too, unless told otherwise
+    train(at, "1", &["--name", "b", "--init", "runs/a"]);
+    assert_eq!(checkpoint::open(&at.join("runs/b")).expect("a model").likelihood, wanted);
+    train(at, "1", &["--name", "c", "--init", "runs/a", "--loss", "mse"]);
+    let other = Likelihood { kind: LossKind::Mse, ..Likelihood::default() };
+    assert_eq!(checkpoint::open(&at.join("runs/c")).expect("a model").likelihood, other);
+}
+
+/// What was said with --resume is said for good: an average that was begun is not dropped by the next one.
+#[test]
+fn settings_given_with_resume_stay() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    train(at, "1", &["--name", "a"]);
+    let resume = |more: &[&str]| {
+        let args = [&["train", "--resume", "--name", "a"], more].concat();
+        assert!(wgvae(at, &args).status.success(), "{args:?}");
+    };
+    resume(&["--epochs", "2", "--ema", "0.9"]);
+    resume(&["--epochs", "3"]);
+    let saved = checkpoint::load(&at.join("runs/a/checkpoints/epoch_0003")).expect("a checkpoint");
+    assert!(saved.average.is_some());
+    assert_eq!(saved.state.config.optimizer.ema, Some(0.9));
+}
+
+#[test]
+fn settings_without_effect_are_refused() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    for (flags, wanted) in [
+        (["--capacity", "10"], "--capacity: has no effect without --beta-schedule capacity"),
+        (["--sigma", "0.2"], "--sigma: has no effect without --loss mse or --loss l1"),
+        (["--beta-cycles", "3"], "--beta-cycles: has no effect without --beta-schedule cyclical"),
+        (["--beta-epochs", "3"], "--beta-epochs: has no effect without"),
+    ] {
+        refuses(at, &[&["train"], &flags[..]].concat(), 2, &[wanted]);
+    }
 }
 
 /// A checkpoint's pictures become square as its run made them so, as those of the run do.

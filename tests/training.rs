@@ -97,7 +97,7 @@ fn kept_pictures_give_the_same_bits_as_uploaded_ones() {
         }
         vae.train_step(input, 5, &settings).expect("step");
         let losses = vae.losses(true).expect("losses");
-        let held_out = vae.evaluate(input, 5, 0, 1).expect("evaluate");
+        let held_out = vae.evaluate(input, 5, 0, (1, 0.0)).expect("evaluate");
         (losses, held_out, bits(&vae.weights().expect("weights")))
     };
     let uploaded = run(0, Input::Rgba(&chosen));

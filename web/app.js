@@ -36,6 +36,7 @@ let base = { key: null, z: null };
 let wanted = false;
 let drawing = null;
 let lossesInARow = 0;
+let taking = Promise.resolve();
 
 const latent = () => app.manifest.model.latent;
 const size = () => app.manifest.model.size;
@@ -186,7 +187,12 @@ function facts(adapter) {
 }
 
 /** Photographs that were chosen or dropped: the first empty place takes the next, then the second one. */
-async function take(files, place) {
+function take(files, place) {
+    taking = taking.then(() => takeNow([...files], place));
+    return taking;
+}
+
+async function takeNow(files, place) {
     complain(null);
     const two = files.length > 1;
     for (const [at, file] of [...files].slice(0, 2).entries()) {

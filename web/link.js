@@ -25,7 +25,8 @@ export function seedOf(text) {
 
 function pack(z) {
     const bytes = new Uint8Array(z.buffer, z.byteOffset, z.byteLength);
-    return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+    const letters = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+    return btoa(letters).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 function unpack(text, latent) {

@@ -53,6 +53,7 @@ export class Replay {
         this.pipelines = new Map();
         this.bound = new Map();
         this.staging = new Map();
+        this.turn = Promise.resolve();
         this.buffers = plan.buffers.map(({ label, bytes, usage }) => {
             const kind = usage === "uniform" ? GPUBufferUsage.UNIFORM : GPUBufferUsage.STORAGE;
             return device.createBuffer({
@@ -129,8 +130,15 @@ export class Replay {
         return words;
     }
 
-    /** Writes `inputs` (tensors' values by name), runs, and gives the bytes of the tensors named in `outputs`. */
-    async run(run, { step = {}, inputs = {}, outputs = [] }) {
+    /** Writes `inputs` (tensors' values by name), runs, and gives the bytes of the tensors named in `outputs`. One run
+     * after the other: they share buffers. */
+    run(run, what) {
+        const result = this.turn.then(() => this.runNow(run, what));
+        this.turn = result.catch(() => {});
+        return result;
+    }
+
+    async runNow(run, { step = {}, inputs = {}, outputs = [] }) {
         await this.prepare(run);
         const { device, plan } = this;
         const write = (name, values) => {

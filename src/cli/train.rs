@@ -124,7 +124,7 @@ pub struct TrainSettings {
     /// End after so many epochs in a row without a lower validation loss
     #[arg(long, value_name = "EPOCHS", help_heading = OPTIMIZER)]
     pub patience: Option<u32>,
-    /// Mirror every other training picture, left to right
+    /// Mirror training pictures left to right, each with even odds, anew in every step
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL",
         help_heading = VARIED)]
     pub flip: Option<bool>,

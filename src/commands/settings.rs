@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
-use wgvae::config::{Augmentation, Likelihood, ModelConfig, Objective, Optimizer, TrainConfig, cache_folder};
+use wgvae::config::{
+    Augmentation, BetaSchedule, Likelihood, ModelConfig, Objective, Optimizer, TrainConfig, cache_folder,
+};
 use wgvae::data::Cache;
 use wgvae::error::Error;
 use wgvae::model::Build;
@@ -76,7 +78,7 @@ pub fn training(settings: &TrainSettings, data: bool) -> Result<TrainConfig> {
         seed: settings.seed.unwrap_or(0),
         resize: settings.resize.unwrap_or_default(),
         precision: settings.precision.unwrap_or_default().into(),
-        objective: objective(settings),
+        objective: objective(settings)?,
         optimizer: Optimizer {
             lr_schedule: settings.lr_schedule.unwrap_or_default(),
             warmup: settings.warmup.unwrap_or(0),
@@ -94,20 +96,52 @@ pub fn training(settings: &TrainSettings, data: bool) -> Result<TrainConfig> {
     Ok(config.checked()?)
 }
 
-fn objective(settings: &TrainSettings) -> Objective {
+fn objective(settings: &TrainSettings) -> Result<Objective> {
     let default = Objective::default();
-    Objective {
+    let schedule = settings.beta_schedule.unwrap_or_default();
+    // a setting without effect was meant otherwise
+    for (given, flag, works, needed) in [
+        (
+            settings.sigma.is_some(),
+            "--sigma",
+            settings.loss.unwrap_or_default().has_width(),
+            "--loss mse or --loss l1",
+        ),
+        (
+            settings.beta_epochs.is_some(),
+            "--beta-epochs",
+            schedule != BetaSchedule::Constant,
+            "a --beta-schedule other than constant",
+        ),
+        (
+            settings.beta_cycles.is_some(),
+            "--beta-cycles",
+            schedule == BetaSchedule::Cyclical,
+            "--beta-schedule cyclical",
+        ),
+        (
+            settings.capacity.is_some(),
+            "--capacity",
+            schedule == BetaSchedule::Capacity,
+            "--beta-schedule capacity",
+        ),
+    ] {
+        if given && !works {
+            return Err(Error::Usage(format!("{flag}: has no effect without {needed}")).into());
+        }
+    }
+    Ok(Objective {
         likelihood: Likelihood {
             kind: settings.loss.unwrap_or_default(),
             sigma: settings.sigma.unwrap_or(default.likelihood.sigma),
         },
-        beta_schedule: settings.beta_schedule.unwrap_or_default(),
+        beta_schedule: schedule,
         beta_epochs: settings.beta_epochs,
         beta_cycles: settings.beta_cycles.unwrap_or(default.beta_cycles),
         capacity: settings.capacity.unwrap_or(default.capacity),
         free_bits: settings.free_bits.unwrap_or(0.0),
         mmd: settings.mmd.unwrap_or(0.0),
-    }
+    })
 }
 
 /// What a configuration file and the flags say, the flags winning.

@@ -1,5 +1,6 @@
 //! `wgvae train`.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, Checkpoint, State};
-use wgvae::config::TrainConfig;
+use wgvae::config::{LrSchedule, TrainConfig};
+use wgvae::data;
 use wgvae::error::Error;
 use wgvae::gpu::{Adapter, Element};
 use wgvae::model::{Build, Place, Vae};
@@ -59,6 +61,11 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     screen.report("adapter", &adapter.describe());
     let tuning = forms(&adapter, &build, &args.tuning, &run, args.quiet)?;
     let data = pictures(&screen, &asked, &config, args.quiet)?;
+    let watches = config.optimizer.patience.is_some() || config.optimizer.lr_schedule == LrSchedule::Plateau;
+    if watches && data.validation.is_none() {
+        let reason = "--patience and --lr-schedule plateau watch the validation loss, and there are no pictures for it";
+        return Err(Error::Usage(reason.into()).into());
+    }
     let _lock = match lock {
         Some(lock) => lock,
         None => {
@@ -67,7 +74,11 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         }
     };
     match &mut origin {
-        Origin::Own(folder, checkpoint) => same_data(&screen, &data, checkpoint, folder)?,
+        Origin::Own(folder, checkpoint) => {
+            same_data(&screen, &data, checkpoint, folder)?;
+            // what was said with --resume stays
+            write_settings(&run.path, &asked, &config)?;
+        }
         Origin::Imported(checkpoint) => {
             write_settings(&run.path, &asked, &config)?;
             // so that --resume finds it, whatever happens before the run's own first checkpoint
@@ -139,7 +150,7 @@ fn write_settings(run: &Path, asked: &TrainSettings, config: &TrainConfig) -> Re
         resize: Some(config.resize),
         precision: Some(config.precision.into()),
         loss: Some(config.objective.likelihood.kind),
-        sigma: Some(config.objective.likelihood.sigma),
+        sigma: config.objective.likelihood.kind.has_width().then_some(config.objective.likelihood.sigma),
         name: None, // the folder's
         runs: None,
         data: asked.data.as_ref().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())),
@@ -152,8 +163,7 @@ fn write_settings(run: &Path, asked: &TrainSettings, config: &TrainConfig) -> Re
     let text = toml::to_string(&resolved).map_err(|e| anyhow::anyhow!("config.toml: {e}"))?;
     let path = run.join("config.toml");
     let head = format!("# wgvae {}: every setting of this run\n", env!("CARGO_PKG_VERSION"));
-    std::fs::write(&path, head + &text).map_err(Error::io("write", &path))?;
-    Ok(())
+    Ok(data::write_whole(&path, |file| file.write_all((head.clone() + &text).as_bytes()))?)
 }
 
 /// All that a training is made of but the device.

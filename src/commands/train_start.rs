@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, Checkpoint, Model, State, pth};
-use wgvae::config::TrainConfig;
+use wgvae::config::{Likelihood, TrainConfig};
 use wgvae::error::Error;
 use wgvae::gpu::Element;
 use wgvae::model::Weights;
@@ -90,9 +90,16 @@ fn begin(run: RunFolder, asked: TrainSettings, lock: Option<Lock>) -> Result<Sta
         return Ok(Start { run, asked, config, origin: Origin::Seed, lock });
     };
     let model = checkpoint::open(&file)?;
-    let asked = sized(asked, &model, &file)?;
+    let asked = likely(sized(asked, &model, &file)?, model.likelihood);
     let config = settings::training(&asked, asked.data.is_some())?;
     Ok(Start { run, asked, config, origin: Origin::Parameters(model.weights), lock })
+}
+
+/// The likelihood that a model was trained with, unless the flags name another one.
+fn likely(asked: TrainSettings, is: Likelihood) -> TrainSettings {
+    let loss = asked.loss.unwrap_or(is.kind);
+    let own = (loss == is.kind && loss.has_width()).then_some(is.sigma);
+    TrainSettings { loss: Some(loss), sigma: asked.sigma.or(own), ..asked }
 }
 
 /// The sizes of a file's model, which the flags may repeat but not change.

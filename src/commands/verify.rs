@@ -42,6 +42,9 @@ pub fn run(args: &VerifyArgs) -> Result<ExitCode> {
         return Err(Error::model(&args.run, reason).into());
     }
     println!("from {begin} to {} (step {})", shown(end), to.state.step);
+    if from.as_ref().is_some_and(|from| from.state.config != to.state.config) {
+        println!("the run went on under other settings on the way: steps before that may differ");
+    }
     compare(&asked, &args.run, from.as_ref(), &to)
 }
 

@@ -22,6 +22,13 @@ pub enum LossKind {
 
 named! { LossKind: Bce "bce", Mse "mse", L1 "l1", ContinuousBernoulli "continuous-bernoulli" }
 
+impl LossKind {
+    /// Whether it has a width, [`Likelihood::sigma`].
+    pub fn has_width(self) -> bool {
+        matches!(self, Self::Mse | Self::L1)
+    }
+}
+
 /// A likelihood of pixels, in nats.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Likelihood {

@@ -57,7 +57,7 @@ impl Optimizer {
 /// How training pictures are varied, anew in every step.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Augmentation {
-    /// mirrors every other picture, left to right
+    /// mirrors pictures left to right, each with even odds
     pub flip: bool,
     /// cuts up to this share off a picture's edges and enlarges the rest
     pub crop: f64,

@@ -106,16 +106,24 @@ impl Vae {
     }
 
     /// The loss of `count` held-out pictures, z drawn from the validation stream; `first` is the
-    /// index of the first of them, so that every picture has its own draws, the same each time.
+    /// index of the first of them, so that every picture has its own draws, the same each time. `counted` is KL's
+    /// distance from `capacity`.
     ///
     /// # Errors
     /// If the device is lost or out of memory.
-    pub fn evaluate(&mut self, pictures: Input<'_>, count: u32, first: u32, seed: u64) -> Result<Loss> {
+    pub fn evaluate(
+        &mut self,
+        pictures: Input<'_>,
+        count: u32,
+        first: u32,
+        (seed, capacity): (u64, f64),
+    ) -> Result<Loss> {
         let programs = self.network.programs;
         self.runner.run(&[programs.begin])?;
         for (begin, n) in self.micro_batches(count as usize) {
             let step = Step {
                 scale: 1.0,
+                capacity: capacity as f32,
                 stream: Stream::Validation as u32,
                 ..self.step(begin + first as usize, n)
             };

@@ -17,7 +17,7 @@ params! {
         size: u32,
         /// pictures in `rgba`
         slots: u32,
-        /// whether every other picture is mirrored
+        /// 1: pictures are mirrored with even odds
         flip: u32,
         /// up to this share of the edges is cut off
         crop: f32,

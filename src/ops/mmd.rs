@@ -71,8 +71,8 @@ params! {
 }
 
 impl Mmd {
-    /// For batches of `batch` pictures of `latent` dimensions; C is twice the expected squared distance of two
-    /// draws of the prior from their middle, 2 Z, as the paper has it.
+    /// For batches of `batch` pictures of `latent` dimensions; C is the expected squared distance of two
+    /// draws of the prior, 2 Z, as the paper has it.
     pub fn new(batch: u32, latent: u32) -> Self {
         Self { batch, latent, quads: super::latent::padded(latent) / 4, scale: 2.0 * latent as f32 }
     }

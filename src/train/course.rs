@@ -3,8 +3,8 @@
 use std::f64::consts::PI;
 
 use crate::checkpoint::State;
-use crate::config::{BetaSchedule, LrSchedule};
-use crate::model::StepSettings;
+use crate::config::{BetaSchedule, LrSchedule, TrainConfig};
+use crate::model::{Loss, StepSettings};
 
 /// Epochs without a lower validation loss after which the plateau schedule halves the learning rate.
 pub(super) const PLATEAU: u32 = 3;
@@ -38,10 +38,15 @@ fn averaging(decay: f64, step: u64) -> f64 {
     decay.min((1.0 + t) / (10.0 + t))
 }
 
+/// Steps of this run before the next one. Not the steps of Adam: those may have begun in another program.
+fn position(state: &State, steps: u64) -> f64 {
+    (u64::from(state.epoch - 1) * steps + state.cursor) as f64
+}
+
 fn lr(state: &State, steps: u64) -> f64 {
     let config = &state.config;
     let optimizer = &config.optimizer;
-    let (step, warmup) = (state.step as f64, optimizer.warmup as f64);
+    let (step, warmup) = (position(state, steps), optimizer.warmup as f64);
     let warm = if step < warmup { (step + 1.0) / warmup } else { 1.0 };
     let course = match optimizer.lr_schedule {
         LrSchedule::Constant => 1.0,
@@ -66,7 +71,7 @@ fn divergence(state: &State, steps: u64) -> (f64, f64) {
         _ => 0.5 * f64::from(config.epochs),
     };
     let ramp = (objective.beta_epochs.unwrap_or(default) * steps as f64).max(1.0);
-    let done = state.step as f64 / ramp;
+    let done = position(state, steps) / ramp;
     match objective.beta_schedule {
         BetaSchedule::Constant => (config.beta, 0.0),
         BetaSchedule::Linear => (config.beta * done.min(1.0), 0.0),
@@ -79,7 +84,34 @@ fn divergence(state: &State, steps: u64) -> (f64, f64) {
     }
 }
 
+impl TrainConfig {
+    /// What KL is held at in the end: validation is compared under it in all epochs.
+    pub(super) fn capacity(&self) -> f64 {
+        match self.objective.beta_schedule {
+            BetaSchedule::Capacity => self.objective.capacity,
+            _ => 0.0,
+        }
+    }
+
+    /// The loss by which epochs are compared: under the full beta and the final capacity, without the other terms of
+    /// the objective.
+    pub(super) fn compared(&self, loss: Loss) -> f64 {
+        match self.objective.beta_schedule {
+            BetaSchedule::Capacity => loss.nll + self.beta * loss.counted,
+            _ => loss.total(self.beta),
+        }
+    }
+}
+
 impl State {
+    /// The same under other settings. Where those compare losses otherwise, the losses so far say nothing.
+    pub(super) fn under(self, config: TrainConfig) -> Self {
+        let key = |config: &TrainConfig| (config.beta.to_bits(), config.capacity().to_bits());
+        let same = key(&self.config) == key(&config);
+        let (best, stale) = if same { (self.best, self.stale) } else { (None, 0) };
+        Self { config, best, stale, ..self }
+    }
+
     /// Takes in an epoch's loss: how long there has been no lower one, and whether the learning rate is to be cut.
     pub(super) fn judge(&mut self, better: bool) {
         self.stale = if better { 0 } else { self.stale + 1 };
@@ -100,8 +132,9 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::{divergence, lr, settings};
-    use crate::checkpoint::State;
+    use crate::checkpoint::{Best, State};
     use crate::config::{BetaSchedule, LrSchedule, ModelConfig, TrainConfig};
+    use crate::model::Loss;
 
     /// 10 epochs of 8 steps.
     fn state() -> State {
@@ -116,7 +149,12 @@ mod tests {
     }
 
     fn at<T>(state: &mut State, steps: &[u64], of: impl Fn(&State, u64) -> T) -> Vec<T> {
-        steps.iter().map(|&step| (state.step = step, of(state, 8)).1).collect()
+        let one = |&step: &u64| {
+            // as if another program had done a thousand steps before
+            (state.step, state.epoch, state.cursor) = (1000 + step, (step / 8 + 1) as u32, step % 8);
+            of(state, 8)
+        };
+        steps.iter().map(one).collect()
     }
 
     #[test]
@@ -147,6 +185,27 @@ mod tests {
         // a step of an earlier epoch, computed again, has that epoch's rate
         state.epoch = 7;
         assert_eq!(lr(&state, 8), 0.1);
+    }
+
+    #[test]
+    fn losses_under_another_beta_are_not_compared() {
+        let mut before = state();
+        before.best = Some(Best { name: "epoch_0001".into(), loss: 1.0 });
+        before.stale = 2;
+        let config = TrainConfig { lr: 1.0, ..before.config.clone() };
+        assert_eq!((before.clone().under(config).stale, before.best.is_some()), (2, true));
+        let after = before.clone().under(TrainConfig { beta: 3.0, ..before.config.clone() });
+        assert_eq!((after.stale, after.best), (0, None));
+    }
+
+    /// KL is 10 nats, 15 below the capacity that it is held at in the end.
+    #[test]
+    fn epochs_compare_under_the_final_capacity() {
+        let mut state = state();
+        let loss = Loss { nll: 100.0, kl: 10.0, counted: 15.0, mmd: 7.0 };
+        assert_eq!((state.config.capacity(), state.config.compared(loss)), (0.0, 120.0));
+        state.config.objective.beta_schedule = BetaSchedule::Capacity;
+        assert_eq!((state.config.capacity(), state.config.compared(loss)), (25.0, 130.0));
     }
 
     #[test]
@@ -193,7 +252,7 @@ mod tests {
         let average = |state: &State, steps: u64| settings(state, steps).average;
         assert_eq!(at(&mut state, &[0, 5], average), [0.0, 0.0]);
         state.config.optimizer.ema = Some(0.9);
-        let rates = at(&mut state, &[0, 10, 1000], average);
+        let rates = [0, 10, 1000].map(|step| (state.step = step, average(&state, 8)).1);
         assert!((rates[0] - 0.9).abs() < 1e-12 && (rates[1] - 0.45).abs() < 1e-12, "{rates:?}");
         assert!((rates[2] - 0.1).abs() < 1e-12, "{rates:?}");
     }

@@ -49,11 +49,11 @@ impl Feed {
 
     /// One step on `batch`; false if none of its files could be read, and nothing was done.
     pub(super) fn step(&self, vae: &mut Vae, batch: &Batch, state: &mut State) -> Result<bool> {
+        let settings = self.settings(state);
         state.cursor += 1;
         if batch.count == 0 {
             return Ok(false);
         }
-        let settings = self.settings(state);
         let rgba: Vec<u32>;
         let input = if self.kept {
             Input::Kept(&batch.indices)

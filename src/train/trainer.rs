@@ -91,7 +91,7 @@ impl Trainer {
             Some(checkpoint) => {
                 let Checkpoint { weights, moments, average, state } = &checkpoint;
                 vae.restore(weights, moments, state.scaling, average.as_ref())?;
-                State { config, ..checkpoint.state }
+                checkpoint.state.under(config)
             }
             None => State::new(config),
         };
@@ -249,9 +249,9 @@ impl Trainer {
         self.vae.swap_average()?;
         let validation = self.validate(observer)?;
         self.vae.swap_average()?;
-        let beta = self.state.config.beta;
+        let compared = |loss: Loss| self.state.config.compared(loss);
         let name = format!("epoch_{epoch:04}");
-        let loss = validation.map(|loss| loss.total(beta));
+        let loss = validation.map(compared);
         if let (Some(of), Some(total)) = (validation, loss) {
             // the last update of an epoch shows only here
             self.finite(total, of, "validation")?;
@@ -272,7 +272,7 @@ impl Trainer {
             kind: "epoch",
             step: self.state.step,
             epoch,
-            train_loss: train.total(beta),
+            train_loss: self.state.config.compared(train),
             train_nll: train.nll,
             train_bce: bce.then_some(train.nll),
             train_kl: train.kl,
@@ -314,7 +314,7 @@ impl Trainer {
                 Input::Rgba(&rgba),
                 batch.count as u32,
                 batch.step as u32 * batch_size,
-                seed,
+                (seed, self.state.config.capacity()),
             )?;
             sum.add(&loss);
             count += batch.count;
