@@ -42,17 +42,18 @@ impl Feed {
         }
     }
 
-    /// The settings of the step that comes next.
-    pub(super) fn settings(&self, state: &State) -> StepSettings {
-        course::settings(state, self.steps(state))
-    }
-
-    /// One step on `batch`; false if none of its files could be read, and nothing was done.
-    pub(super) fn step(&self, vae: &mut Vae, batch: &Batch, state: &mut State) -> Result<bool> {
-        let settings = self.settings(state);
+    /// One step on `batch`, and the settings it was made with; none if none of its files could be read, and nothing
+    /// was done.
+    pub(super) fn step(
+        &self,
+        vae: &mut Vae,
+        batch: &Batch,
+        state: &mut State,
+    ) -> Result<Option<StepSettings>> {
+        let settings = course::settings(state, self.steps(state));
         state.cursor += 1;
         if batch.count == 0 {
-            return Ok(false);
+            return Ok(None);
         }
         let rgba: Vec<u32>;
         let input = if self.kept {
@@ -63,7 +64,7 @@ impl Feed {
         };
         vae.train_step(input, batch.count as u32, &settings)?;
         state.step += 1;
-        Ok(true)
+        Ok(Some(settings))
     }
 }
 

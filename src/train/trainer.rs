@@ -155,8 +155,8 @@ impl Trainer {
         self.last_log = (Instant::now(), 0);
         for batch in self.watch.timed(self.feed.batches(&self.state)) {
             batch.problems.iter().for_each(|problem| observer.skipped(problem));
-            let (step, settings) = (self.state.step, self.feed.settings(&self.state));
-            if self.feed.step(&mut self.vae, &batch, &mut self.state)? {
+            let step = self.state.step;
+            if let Some(settings) = self.feed.step(&mut self.vae, &batch, &mut self.state)? {
                 self.pending.insert(step, (self.state.cursor, batch.count as u32, settings));
             }
             self.log(observer, false)?;
