@@ -5,7 +5,7 @@
 //   load_a(plane, m, k)  four elements of A: along k if A_ALONG_K, else along m; zero outside
 //   load_b(plane, n, k)  four elements of B: along k if B_ALONG_K, else along n; zero outside
 //   place(plane, m, n)   the vec4 index in `out` of row m, columns n..n+3
-// A core's file (gemm_tile, gemm_subgroup) gives TILE_M, TILE_N, TILE_K and main.
+// A core's file (gemm_tile, gemm_direct, gemm_subgroup, gemm_cooperative) gives TILE_M, TILE_N, TILE_K and main.
 
 const TILES_M: u32 = (M + TILE_M - 1u) / TILE_M;
 const TILES_N: u32 = (N + TILE_N - 1u) / TILE_N;

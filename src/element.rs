@@ -1,5 +1,7 @@
 //! The type of a tensor's elements. Knows nothing of tensors.
 
+use std::borrow::Cow;
+
 use half::f16;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,14 @@ impl Element {
         match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
+        }
+    }
+
+    /// `values` rounded to what it can hold.
+    pub fn round(self, values: &[f32]) -> Cow<'_, [f32]> {
+        match self {
+            Self::F32 => values.into(),
+            Self::F16 => values.iter().map(|v| f16::from_f32(*v).to_f32()).collect(),
         }
     }
 

@@ -13,7 +13,7 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ShaderStage, TypeInner};
 use wgvae::config::ModelConfig;
 use wgvae::gpu::kernel::{Access, Reflection, Value};
-use wgvae::gpu::{Dispatch, Element, Plan, Shape, Target, Tensor, Usage};
+use wgvae::gpu::{Dispatch, Element, Fragment, Plan, Shape, Target, Tensor, Usage};
 use wgvae::model::Build;
 use wgvae::ops::{Step, cases};
 
@@ -22,7 +22,19 @@ fn targets() -> Vec<Target> {
     let plain = Target::webgpu_default();
     let lanes = |least, most| Target { subgroups: Some([least, most]), ..plain.clone() };
     let half = |target| Target { f16: true, ..target };
-    vec![lanes(4, 4), half(lanes(8, 8)), half(lanes(32, 32)), lanes(8, 32), half(plain.clone()), plain]
+    let fragments = |target, cells: &[(u32, Element)]| {
+        let fragments = cells.iter().map(|&(edge, cell)| Fragment { edge, cell }).collect();
+        half(Target { fragments, ..target })
+    };
+    vec![
+        lanes(4, 4),
+        fragments(lanes(8, 8), &[(8, Element::F16)]), // llvmpipe
+        fragments(lanes(32, 32), &[(8, Element::F32), (8, Element::F16), (16, Element::F16)]), // Apple, NVIDIA
+        fragments(lanes(32, 64), &[(16, Element::F16)]),                                       // AMD
+        lanes(8, 32),
+        half(plain.clone()),
+        plain,
+    ]
 }
 
 /// The cases of one target as dispatches, large sizes included: they cost nothing here, no twin is run.
@@ -71,8 +83,10 @@ fn require(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> 
 
 fn validate(dispatch: &Dispatch, module: &Module) -> Result<ModuleInfo, String> {
     let needed = |is, capability| if is { capability } else { Capabilities::empty() };
-    let Reflection { subgroups, f16, .. } = *dispatch.reflection;
-    let needed = needed(subgroups, Capabilities::SUBGROUP) | needed(f16, Capabilities::SHADER_FLOAT16);
+    let Reflection { subgroups, f16, cooperative, .. } = *dispatch.reflection;
+    let needed = needed(subgroups, Capabilities::SUBGROUP)
+        | needed(f16, Capabilities::SHADER_FLOAT16)
+        | needed(cooperative, Capabilities::COOPERATIVE_MATRIX);
     let validated = Validator::new(ValidationFlags::all(), needed).validate(module);
     validated.map_err(|e| e.emit_to_string(&dispatch.source))
 }
@@ -85,6 +99,8 @@ fn every_kernel_is_valid_and_asks_only_for_what_the_adapter_has() {
         assert_eq!(subgroups, target.subgroups.is_some(), "kernels for subgroups of {:?}", target.subgroups);
         let f16 = plan.programs[0].dispatches().any(|d| d.reflection.f16);
         assert_eq!(f16, target.f16, "kernels with 16-bit floats");
+        let cooperative = plan.programs[0].dispatches().any(|d| d.reflection.cooperative);
+        assert_eq!(cooperative, !target.fragments.is_empty(), "kernels with cooperative matrices");
     }
 }
 
@@ -227,11 +243,13 @@ fn whole_trainings_fit_the_default_limits() {
     }
 }
 
+/// To each language that an adapter which offers what the kernel asks for may want: cooperative matrices are not
+/// there on Direct3D, and on Metal only those of 8 x 8.
 #[test]
 fn every_kernel_translates_to_spirv_msl_and_hlsl() {
     hold(|dispatch, module| {
         let info = validate(dispatch, module)?;
-        let subgroups = dispatch.reflection.subgroups;
+        let Reflection { subgroups, cooperative, .. } = *dispatch.reflection;
         let entry = || (ShaderStage::Compute, "main".to_owned());
         let lang_version = if subgroups { (1, 3) } else { (1, 0) };
         let options = spv::Options { lang_version, ..Default::default() };
@@ -240,12 +258,19 @@ fn every_kernel_translates_to_spirv_msl_and_hlsl() {
             spv::write_vec(module, &info, &options, Some(&chosen)).map_err(|e| format!("SPIR-V: {e}"))?;
         require(words.len() > 100, || "SPIR-V: nothing came out".into())?;
 
-        let options = msl::Options { lang_version: (2, 1), ..Default::default() };
+        if cooperative && dispatch.source.contains("coop_mat16x16") {
+            return Ok(());
+        }
+        let lang_version = if cooperative { (2, 3) } else { (2, 1) };
+        let options = msl::Options { lang_version, ..Default::default() };
         let chosen = msl::PipelineOptions { entry_point: Some(entry()), ..Default::default() };
         let (text, _) =
             msl::write_string(module, &info, &options, &chosen).map_err(|e| format!("MSL: {e}"))?;
         require(text.contains("kernel void main_"), || "MSL: no entry point came out".into())?;
 
+        if cooperative {
+            return Ok(());
+        }
         let shader_model = if subgroups { hlsl::ShaderModel::V6_0 } else { hlsl::ShaderModel::V5_1 };
         let options = hlsl::Options { shader_model, ..Default::default() };
         let chosen = hlsl::PipelineOptions { entry_point: Some(entry()) };

@@ -232,16 +232,18 @@ fn the_adapter_in_f16_agrees_with_pytorch() {
     check_all(Place::Gpu(&adapter), &format!("{} in f16", adapter.describe()), Element::F16);
 }
 
-/// Our own small fixture by every core that the adapter can run, each forced on every layer.
+/// Our own small fixture by every core that the adapter can run, each forced on every layer; in f16 by those that
+/// round their factors.
 #[test]
 fn every_variant_agrees_with_pytorch() {
     let Some(adapter) = common::adapter() else { return };
     let target = adapter.target();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/small");
     let mut wrong = Vec::new();
-    for variant in Variant::all(&target) {
+    let precision = if target.f16 { Element::F16 } else { Element::F32 };
+    for variant in Variant::all(&target, precision) {
         let tuning = Tuning::forced(&target, variant);
-        let report = check(&folder, Place::Tuned(&adapter, &tuning), Element::F32);
+        let report = check(&folder, Place::Tuned(&adapter, &tuning), variant.factors());
         let mut worst: Vec<_> = report.worst.iter().map(|(class, e)| format!("{class} {e:.1e}")).collect();
         worst.sort();
         println!("{}: worst {}", variant.name(), worst.join(", "));

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use program::{refuses, text, wgvae};
 use serde_json::Value;
+use wgvae::gpu::Element;
 use wgvae::ops::{cases, variant::Variant};
 
 fn json(bytes: &[u8]) -> Value {
@@ -111,9 +112,9 @@ fn selftest_has_a_row_for_every_kernel_and_form() {
         "linear_input_grad",
         "linear_weight_grad",
     ] {
-        let kernels = [product.to_owned(), format!("{product} f16")];
-        for kernel in &kernels[..if adapter.target().f16 { 2 } else { 1 }] {
-            for variant in Variant::all(&adapter.target()) {
+        let kernels = [(product.to_owned(), Element::F32), (format!("{product} f16"), Element::F16)];
+        for (kernel, precision) in &kernels[..if adapter.target().f16 { 2 } else { 1 }] {
+            for variant in Variant::all(&adapter.target(), *precision) {
                 let is = |row: &Value| said(row, "kernel") == *kernel && said(row, "form") == variant.name();
                 assert!(rows.iter().any(is), "{kernel} by {} has no row", variant.name());
             }

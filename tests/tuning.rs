@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use wgvae::config::ModelConfig;
 use wgvae::gpu::kernel::{Constant, Kernel, Source};
-use wgvae::gpu::{Op, Plan, ProgramId, Shape, Target, Tensor};
+use wgvae::gpu::{Element, Fragment, Op, Plan, ProgramId, Shape, Target, Tensor};
 use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::adam::AnyAdam;
+use wgvae::ops::check::Tolerance;
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm};
 use wgvae::ops::linear::Linear;
 use wgvae::ops::tuning::{Form, Table, Tunable, Tuning};
@@ -20,6 +21,15 @@ use wgvae::tune::{self, Finding, Verdict};
 const PRODUCT: Linear = Linear { rows: 40, inputs: 96, outputs: 72 };
 /// Forms that no adapter has: they name what is planted.
 const PLANTED: Form = Form::Sweep { threads: 7, each: 7 };
+/// 64 x 64 by fragments of 16 x 16 of f16, on subgroups of 32.
+const ROUNDING: Variant = Variant::Cooperative {
+    edge: 16,
+    cell: Element::F16,
+    subgroups: [2, 2],
+    blocks: [2, 2],
+    depth: 32,
+    lanes: [32, 32],
+};
 const HONEST: Form = Form::Product { variant: Variant::PLAIN, splits: 1 };
 
 /// What is wrong with the planted candidate.
@@ -104,8 +114,8 @@ impl Tunable for Planted {
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         Fused::plain(PRODUCT, Epilogue::Bias).operands()
     }
-    fn terms(&self) -> u64 {
-        PRODUCT.inputs.into()
+    fn tolerance(&self, form: Form) -> Tolerance {
+        Fused::plain(PRODUCT, Epilogue::Bias).tolerance(form)
     }
     fn record(&self, plan: &mut Plan, program: ProgramId, form: Form, operands: &[Tensor]) {
         let op = Gemm { product: PRODUCT, variant: Variant::PLAIN, splits: 1, epilogue: Epilogue::Bias };
@@ -217,11 +227,42 @@ fn a_form_that_an_op_cannot_take_is_named() {
     let product = used.used().into_keys().find(|key| key.starts_with("conv2d ")).expect("a product");
     let sweep = Form::Sweep { threads: 64, each: 1 };
     let splits = |splits| Form::Product { variant: Variant::PLAIN, splits };
-    let odd = [("adam", HONEST), (&product, sweep), (&product, splits(1 << 20)), (&product, splits(0))];
+    // its factors are f32, and this core would round them
+    let rounded = Form::Product { variant: ROUNDING, splits: 1 };
+    let odd = [
+        ("adam", HONEST),
+        (&product, sweep),
+        (&product, splits(1 << 20)),
+        (&product, splits(0)),
+        (&product, rounded),
+    ];
     for (key, form) in odd {
         let tuning = Tuning::with(&target, Table::from([(key.to_owned(), form)]));
         let error = build.plan_with(&target, &tuning).err().expect("refused").to_string();
         assert!(error.contains(key) && error.contains(&form.name()), "{error}");
+    }
+}
+
+/// Matrix units that take 16 bits are tried where a factor has 16 bits already, and nowhere else.
+#[test]
+fn a_core_that_rounds_its_factors_serves_f16_only() {
+    let fragments = vec![Fragment { edge: 16, cell: Element::F16 }];
+    let target = Target { subgroups: Some([32, 32]), f16: true, fragments, ..Target::webgpu_default() };
+    assert!(Variant::all(&target, Element::F16).contains(&ROUNDING));
+    assert!(!Variant::all(&target, Element::F32).contains(&ROUNDING));
+    assert!(!ROUNDING.runs_on(&Target { fragments: Vec::new(), ..target.clone() }));
+    for precision in [Element::F32, Element::F16] {
+        let used = Tuning::of(&target);
+        let build = Build { precision, ..Build::training(SMALL, 6) };
+        build.plan_with(&target, &used).expect("the defaults fit");
+        let rounds =
+            |form: &Form| matches!(form, Form::Product { variant, .. } if variant.factors() == Element::F16);
+        for (op, _) in used.ops() {
+            let half = op.elements().iter().take(2).any(|element| *element == Element::F16);
+            assert!(half || !op.forms(&target).iter().any(rounds), "{}", op.key());
+        }
+        let any = used.ops().iter().any(|(op, _)| op.forms(&target).iter().any(rounds));
+        assert_eq!(any, precision == Element::F16, "{precision:?}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use wgvae::gpu::{Adapter, Choice, adapter};
+use wgvae::gpu::{Adapter, Choice, Fragment, adapter};
 use wgvae::ops::variant::Variant;
 
 use super::about;
@@ -42,7 +42,8 @@ fn print(all: &[Adapter], taken: Option<usize>) {
         println!("{} {index}  {}", if taken == Some(index) { "*" } else { " " }, one.describe());
         let [limits, numbers] = limits(one);
         println!("       {limits}\n       {numbers}");
-        println!("       {}", abilities(one));
+        let [abilities, subgroups] = abilities(one);
+        println!("       {abilities}\n       {subgroups}");
         println!("       vendor {:#06x}, device {:#06x}\n", one.info.vendor, one.info.device);
     }
     for (name, choice) in &KINDS {
@@ -80,17 +81,29 @@ fn shares(one: &Adapter) -> bool {
     Variant::shared(&one.target(), 1, 1).is_some()
 }
 
-fn abilities(one: &Adapter) -> String {
+fn abilities(one: &Adapter) -> [String; 2] {
     let [least, most] = lanes(one);
     let lanes = if least == most { least.to_string() } else { format!("{least} to {most}") };
     let yes = |there| if there { "yes" } else { "no" };
-    format!(
-        "training in f16: {}; timestamps: {}; pipeline cache: {}; subgroup variants: {} (subgroups of {lanes})",
+    let fragments: Vec<String> = one.target().fragments.iter().map(name_of).collect();
+    let fragments = if fragments.is_empty() { "no".into() } else { fragments.join(", ") };
+    let general = format!(
+        "training in f16: {}; timestamps: {}; pipeline cache: {}",
         yes(one.target().f16),
         yes(one.has_timestamps()),
         yes(one.features.contains(wgpu::Features::PIPELINE_CACHE)),
-        yes(shares(one)),
-    )
+    );
+    let subgroups = format!(
+        "subgroup variants: {} (subgroups of {lanes}); cooperative matrices: {fragments}",
+        yes(shares(one))
+    );
+    [general, subgroups]
+}
+
+/// `8x8 of f16`
+fn name_of(fragment: &Fragment) -> String {
+    let Fragment { edge, cell } = fragment;
+    format!("{edge}x{edge} of {}", cell.name())
 }
 
 fn document(all: &[Adapter], taken: Option<usize>) -> Value {
@@ -122,5 +135,6 @@ fn one_of(index: usize, one: &Adapter) -> Value {
         },
         "features": features, "subgroup_sizes": lanes(one), "f16": one.target().f16,
         "timestamps": one.has_timestamps(), "subgroup_variants": shares(one),
+        "cooperative_matrices": one.target().fragments.iter().map(name_of).collect::<Vec<_>>(),
     })
 }

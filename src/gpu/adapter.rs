@@ -1,8 +1,11 @@
 //! Which GPU: listing, choosing, and what a plan needs to know of it.
 
+use std::collections::BTreeSet;
+
 use wgpu::{Backends, DeviceType};
 
 use super::program::{Plan, Usage};
+use super::tensor::Element;
 use crate::error::{Error, Result};
 
 /// How the user names an adapter.
@@ -34,6 +37,15 @@ impl std::str::FromStr for Choice {
     }
 }
 
+/// A cooperative matrix product that an adapter has: `edge x edge` by `edge x edge` cells, summed in f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fragment {
+    /// rows and columns of a fragment: 8 or 16
+    pub edge: u32,
+    /// what the factors are made of
+    pub cell: Element,
+}
+
 /// What a plan needs to know of an adapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -51,6 +63,8 @@ pub struct Target {
     pub subgroups: Option<[u32; 2]>,
     /// Kernels may read and write 16-bit floats.
     pub f16: bool,
+    /// Cooperative matrices that subgroups can multiply.
+    pub fragments: Vec<Fragment>,
 }
 
 impl Target {
@@ -65,6 +79,7 @@ impl Target {
             discrete: false,
             subgroups: None,
             f16: false,
+            fragments: Vec::new(),
         }
     }
 
@@ -79,6 +94,7 @@ impl Target {
             discrete: false,
             subgroups: None,
             f16: true,
+            fragments: Vec::new(),
         }
     }
 
@@ -255,7 +271,30 @@ impl Adapter {
             discrete: self.info.device_type == DeviceType::DiscreteGpu,
             subgroups: subgroups.then_some([self.info.subgroup_min_size, self.info.subgroup_max_size]),
             f16: self.features.contains(wgpu::Features::SHADER_F16),
+            fragments: self.fragments(),
         }
+    }
+
+    /// The cooperative matrices that WGSL has types for and that sum in f32, sorted.
+    fn fragments(&self) -> Vec<Fragment> {
+        let needed = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SUBGROUP;
+        if !self.features.contains(needed) {
+            return Vec::new();
+        }
+        let half = self.features.contains(wgpu::Features::SHADER_F16);
+        let fragment = |p: wgpu::CooperativeMatrixProperties| {
+            let square = p.m_size == p.n_size && p.n_size == p.k_size && [8, 16].contains(&p.m_size);
+            let cell = match p.ab_type {
+                wgpu::CooperativeScalarType::F32 => Element::F32,
+                wgpu::CooperativeScalarType::F16 if half => Element::F16,
+                _ => return None,
+            };
+            let sums = p.cr_type == wgpu::CooperativeScalarType::F32;
+            (square && sums).then_some(Fragment { edge: p.m_size, cell })
+        };
+        let properties = self.inner.cooperative_matrix_properties();
+        let fragments: BTreeSet<Fragment> = properties.into_iter().filter_map(fragment).collect();
+        fragments.into_iter().collect()
     }
 }
 

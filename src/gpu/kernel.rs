@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 
 use super::tensor::Element;
 
-/// WGSL wants it before anything else.
+/// WGSL wants these before anything else.
 const ENABLE_F16: &str = "enable f16;\n";
+const ENABLE_COOPERATIVE: &str = "enable wgpu_cooperative_matrix;\n";
 
 /// One file of `shaders/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,8 +114,8 @@ macro_rules! params {
 /// A name for the type of an operand's elements, and the type.
 pub type Alias = (&'static str, Element);
 
-/// Lays a kernel's files end to end behind its header: sizes, constants, and what its operands are made of. `grid_x` is the width of the dispatch, which kernels
-/// use to fold a long row of workgroups into two dimensions.
+/// Lays a kernel's files end to end behind its header: sizes, constants, and what its operands are made of.
+/// `grid_x` is the width of the dispatch, which kernels use to fold a long row of workgroups into two dimensions.
 pub fn compose(
     kernel: &Kernel,
     params: &[Constant],
@@ -123,7 +124,9 @@ pub fn compose(
     grid_x: u32,
 ) -> String {
     let half = aliases.iter().any(|(_, element)| *element == Element::F16);
+    let cooperative = kernel.files.iter().any(|file| file.text.contains("coop_mat"));
     let mut text = String::from(if half { ENABLE_F16 } else { "" });
+    text.push_str(if cooperative { ENABLE_COOPERATIVE } else { "" });
     text.push_str("// sizes of this dispatch, written by the host\n");
     let list: Vec<String> = params.iter().map(|(_, value)| value.to_string()).collect();
     let _ = writeln!(text, "const params = Params({});", list.join(", "));
@@ -181,6 +184,8 @@ pub struct Reflection {
     pub subgroups: bool,
     /// Whether its code asks for 16-bit floats.
     pub f16: bool,
+    /// Whether its code asks for cooperative matrices.
+    pub cooperative: bool,
 }
 
 /// Parses composed WGSL and reads its bindings and workgroup size.
@@ -215,6 +220,7 @@ pub fn reflect(name: &str, source: &str) -> Reflection {
         workgroup_size: entry.workgroup_size,
         subgroups: source.lines().filter_map(|line| line.split("//").next()).any(|c| c.contains("subgroup")),
         f16: source.starts_with(ENABLE_F16),
+        cooperative: source[..header_len(source)].contains(ENABLE_COOPERATIVE),
     }
 }
 

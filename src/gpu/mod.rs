@@ -10,9 +10,10 @@ mod runner;
 pub mod tensor;
 mod timed;
 pub mod trace;
+mod trusted;
 mod twin;
 
-pub use adapter::{Adapter, Choice, Target};
+pub use adapter::{Adapter, Choice, Fragment, Target};
 pub use kernel::{Kernel, Params, Source, Value};
 pub use profile::{Clock, Timing, Timings};
 pub use program::{Dispatch, Item, Op, Plan, Program, ProgramId, Runner, Usage};

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::kernel::{self, Constant, Kernel, Reflection};
+use super::kernel::{self, Alias, Constant, Kernel, Reflection};
 use super::profile::Timings;
 use super::tensor::{BufferId, Element, Shape, Tensor};
 use crate::error::{Error, Result};
@@ -31,6 +31,10 @@ pub trait Op: Send + Sync + 'static {
     /// elements; the others, and all that are not listed, are 32 bits wide.
     fn aliases(&self) -> &'static [Option<&'static str>] {
         &[]
+    }
+    /// Further `alias` lines of the header.
+    fn types(&self) -> Vec<Alias> {
+        Vec::new()
     }
     /// Workgroups, in one row.
     fn groups(&self) -> u64;
@@ -235,7 +239,7 @@ impl Plan {
             );
         }
         let groups = fold(op.groups());
-        let mut aliases = Vec::new();
+        let mut aliases = op.types();
         for (at, (tensor, (name, _))) in bindings.iter().zip(&operands).enumerate() {
             match op.aliases().get(at).copied().flatten() {
                 Some(alias) => aliases.push((alias, tensor.element)),

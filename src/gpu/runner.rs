@@ -15,6 +15,7 @@ use super::program::{Dispatch, Item, Plan, ProgramId, Runner, Usage};
 use super::readback::{Flight, staging};
 use super::tensor::Tensor;
 use super::timed::{self, Profiler};
+use super::trusted;
 use crate::error::{Error, Result};
 
 /// Small read-backs in flight: more would let the host run that many steps ahead of the GPU.
@@ -149,7 +150,13 @@ fn open(adapter: &Adapter, plan: &Plan, features: wgpu::Features) -> Result<(wgp
         label: Some("wgvae"),
         required_features: features
             | needs(wgpu::Features::SUBGROUP, |r| r.subgroups)
-            | needs(wgpu::Features::SHADER_F16, |r| r.f16),
+            | needs(wgpu::Features::SHADER_F16, |r| r.f16)
+            | needs(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, |r| r.cooperative),
+        experimental_features: if dispatches().any(|d| d.reflection.cooperative) {
+            trusted::experimental()
+        } else {
+            wgpu::ExperimentalFeatures::disabled()
+        },
         required_limits: limits,
         memory_hints: wgpu::MemoryHints::Performance,
         ..Default::default()

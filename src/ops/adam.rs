@@ -1,5 +1,6 @@
 //! The Adam step over a range of the flat arenas.
 
+use super::check::Tolerance;
 use super::scaling::Scaling;
 use super::step::Step;
 use super::sweep::Sweep;
@@ -84,8 +85,8 @@ impl Tunable for AnyAdam {
         operands
     }
 
-    fn terms(&self) -> u64 {
-        1
+    fn tolerance(&self, _form: Form) -> Tolerance {
+        Tolerance::reduction(1)
     }
 
     fn record(&self, plan: &mut Plan, program: ProgramId, form: Form, operands: &[Tensor]) {

@@ -77,8 +77,10 @@ fn update(label: impl Into<String>, op: impl Op) -> Case {
 
 /// Adds every product under the plain and the default variant with every epilogue that makes a difference, and
 /// under every other variant some, whole, split or added in turn: what differs there is the core, not the ends.
+/// Variants that round their factors get them in f16.
 fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, products: &[P]) {
-    let variants = Variant::all(target);
+    let precision = if target.f16 { Element::F16 } else { Element::F32 };
+    let variants = Variant::all(target, precision);
     let thorough = [Some(Variant::PLAIN), Variant::shared(target, 1, 1)];
     for (index, &product) in products.iter().enumerate() {
         let size = product.size();
@@ -87,6 +89,11 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, produ
             let epilogue = [Epilogue::BiasRelu, Epilogue::Mask, Epilogue::Bias, Epilogue::None][index % 4];
             let form = Form::Product { variant, splits: 1 }; // whole, split or added: the core is the same
             let name = format!("{label} {}", variant.name());
+            if !variant.serves(Element::F32) {
+                let directions = if [1, 2].contains(&index) { 0..3 } else { index..index + 1 };
+                all.extend(directions.map(|at| half(&name, product, variant, at).in_form(form)));
+                continue;
+            }
             let forms = [
                 case(&name, Gemm { product, variant, splits: 1, epilogue }),
                 case(format!("{name} split"), Gemm { product, variant, splits: 3, epilogue: Epilogue::None }),

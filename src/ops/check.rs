@@ -34,6 +34,16 @@ impl Tolerance {
     pub fn reduction(terms: u64) -> Self {
         Self { abs: 1e-5 * (terms as f64).sqrt(), rel: 1e-5 }
     }
+    /// The same where one form rounds its factors to `factors` and the other does not: with f16 each term is off by
+    /// up to 2^-11 of itself for each factor, by 3e-4 in the root mean square, and seven times that allows for the
+    /// worst of ten million sums. A core that multiplies the wrong elements is off by the square root of the terms.
+    pub fn product(terms: u64, factors: Element) -> Self {
+        let exact = Self::reduction(terms);
+        match factors {
+            Element::F32 => exact,
+            Element::F16 => Self { abs: exact.abs + 2e-3 * (terms as f64).sqrt(), ..exact },
+        }
+    }
     /// The same for results kept in `element`: both sides round, so they may be neighbours, 2^-10 apart, and below
     /// f16's least normal number 2^-24 apart.
     pub fn stored_as(self, element: Element) -> Self {

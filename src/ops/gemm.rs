@@ -4,10 +4,11 @@
 //! and [`record`] asks the tuning which: which core, how many parts of the sum. The cores are in
 //! [`variant`](super::variant).
 
+use super::check::Tolerance;
 use super::reduce::SplitSum;
 use super::tuning::{Form, Tunable, Tuning, key, most_splits};
 use super::variant::Variant;
-use crate::gpu::kernel::{Constant, Kernel, Source, Value};
+use crate::gpu::kernel::{Alias, Constant, Kernel, Source, Value};
 use crate::gpu::program::{Op, Plan, ProgramId};
 use crate::gpu::{Element, Params, Shape, Target, Tensor};
 use crate::wgsl;
@@ -129,6 +130,10 @@ impl<P: Product> Op for Gemm<P> {
         all
     }
 
+    fn types(&self) -> Vec<Alias> {
+        self.variant.types()
+    }
+
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let [left, right, (name, out)] = self.product.shapes();
         let aux = ("aux", self.epilogue.aux(out, self.product.size().n));
@@ -150,7 +155,8 @@ impl<P: Product> Op for Gemm<P> {
         self.product.flops()
     }
 
-    /// With splits, the whole sum stands in the first part and the others are zero.
+    /// With splits, the whole sum stands in the first part and the others are zero. A core whose factors are
+    /// rounded on their way has them rounded here too.
     fn twin(&self, buffers: &mut [Vec<f32>]) {
         let [left, right, aux, out] = buffers else { panic!("gemm: {} operands", buffers.len()) };
         let channels = self.product.size().n;
@@ -158,7 +164,8 @@ impl<P: Product> Op for Gemm<P> {
         if self.splits > 1 {
             out.fill(0.0);
         }
-        self.product.twin(left, right, &mut |at, sum| epilogue.finish(out, at, sum, aux, channels));
+        let [left, right] = [left, right].map(|factor| self.variant.factors().round(factor));
+        self.product.twin(&left, &right, &mut |at, sum| epilogue.finish(out, at, sum, aux, channels));
     }
 }
 
@@ -192,6 +199,11 @@ impl<P: Product> Fused<P> {
         Self { product, epilogue, elements: [Element::F32; 4] }
     }
 
+    /// F16 where a factor is: only then may a core round the other one too.
+    fn precision(&self) -> Element {
+        if self.elements[..2].contains(&Element::F16) { Element::F16 } else { Element::F32 }
+    }
+
     /// For the operands of one dispatch.
     fn new(product: P, epilogue: Epilogue, operands: &Operands) -> Self {
         let Operands { left, right, aux, out } = *operands;
@@ -214,9 +226,10 @@ impl<P: Product> Tunable for Fused<P> {
         let [_, _, (_, out)] = self.product.shapes();
         let most = most_splits(size, out.len());
         let mut forms = Vec::new();
-        for variant in Variant::all(target) {
+        for variant in Variant::all(target, self.precision()) {
             let [tile_m, tile_n, _] = variant.tile();
-            if target.software && matches!(variant, Variant::Tile { .. }) && variant != Variant::PLAIN {
+            let by_workgroup = matches!(variant, Variant::Tile { .. } | Variant::Cooperative { .. });
+            if target.software && by_workgroup && variant != Variant::PLAIN {
                 continue; // workgroup memory is no faster there, and a measurement takes seconds
             }
             // a tile twice as wide as the product would idle more than half the time
@@ -236,7 +249,8 @@ impl<P: Product> Tunable for Fused<P> {
     fn allows(&self, form: Form) -> bool {
         let [_, _, (_, out)] = self.product.shapes();
         let most = most_splits(self.product.size(), out.len());
-        matches!(form, Form::Product { splits, .. } if (1..=most).contains(&splits))
+        let serves = |variant: Variant| variant.serves(self.precision());
+        matches!(form, Form::Product { variant, splits } if (1..=most).contains(&splits) && serves(variant))
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -248,8 +262,12 @@ impl<P: Product> Tunable for Fused<P> {
         self.elements.to_vec()
     }
 
-    fn terms(&self) -> u64 {
-        self.product.size().k.into()
+    fn tolerance(&self, form: Form) -> Tolerance {
+        let factors = match form {
+            Form::Product { variant, .. } => variant.factors(),
+            Form::Sweep { .. } => Element::F32,
+        };
+        Tolerance::product(self.product.size().k.into(), factors).stored_as(self.elements[3])
     }
 
     fn record(&self, plan: &mut Plan, program: ProgramId, form: Form, operands: &[Tensor]) {

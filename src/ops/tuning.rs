@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::check::Tolerance;
 use super::gemm::Size;
 use super::variant::Variant;
 use crate::error::{Error, Result};
@@ -72,8 +73,8 @@ pub trait Tunable: Send + Sync {
     fn elements(&self) -> Vec<Element> {
         Vec::new()
     }
-    /// Length of the sums, for the tolerance of a comparison.
-    fn terms(&self) -> u64;
+    /// How far `form` may lie from the plain one on operands that are drawn from the normal distribution.
+    fn tolerance(&self, form: Form) -> Tolerance;
     /// Records it in `form`.
     fn record(&self, plan: &mut Plan, program: ProgramId, form: Form, operands: &[Tensor]);
 }

@@ -1,12 +1,12 @@
-//! The forms of the GEMM core, as data: three files, and the sizes that each can be compiled with.
+//! The forms of the GEMM core, as data: four files, and the sizes that each can be compiled with.
 //!
 //! Which form is fastest depends on the adapter and on the product; all of them give the same result up to
 //! rounding. [`Variant::PLAIN`] runs everywhere and is what the others are checked against.
 
 use serde::{Deserialize, Serialize};
 
-use crate::gpu::Target;
-use crate::gpu::kernel::{Constant, Source};
+use crate::gpu::kernel::{Alias, Constant, Source};
+use crate::gpu::{Element, Fragment, Target};
 use crate::wgsl;
 
 /// A form of the GEMM core: a file and its constants.
@@ -42,6 +42,21 @@ pub enum Variant {
         /// 4 x 4 blocks of C per lane and row along N: 1, or 2 with 2 turns
         columns: u32,
     },
+    /// `gemm_cooperative.wgsl`: subgroups multiply fragments of 8 x 8 or 16 x 16.
+    Cooperative {
+        /// rows and columns of a fragment
+        edge: u32,
+        /// what both factors are rounded to
+        cell: Element,
+        /// subgroups along M and N
+        subgroups: [u32; 2],
+        /// fragments of C per subgroup along M and N: 1 x 1, 2 x 1 or 2 x 2
+        blocks: [u32; 2],
+        /// depth of a tile, a multiple of `edge`
+        depth: u32,
+        /// least and most lanes of a subgroup
+        lanes: [u32; 2],
+    },
 }
 
 /// Tiles for workgroups of 64 to 256, all within WebGPU's default 16 KiB of workgroup memory.
@@ -67,6 +82,14 @@ const DIRECT: [Variant; 3] = [
 /// Turns and columns of the subgroup core.
 const SHARED: [[u32; 2]; 3] = [[2, 1], [1, 1], [2, 2]];
 
+/// Subgroups, and fragments of each, of the cooperative core: 64 x 64, 32 x 32, 128 x 64 and 64 x 128 with
+/// fragments of 16, half that with fragments of 8.
+const COOPERATIVE: [[[u32; 2]; 2]; 4] =
+    [[[2, 2], [2, 2]], [[2, 2], [1, 1]], [[4, 2], [2, 2]], [[2, 4], [2, 2]]];
+
+/// What WebGPU's default limits allow a workgroup.
+const MOST_THREADS: u32 = 256;
+
 const fn tile(threads: [u32; 2], blocks: [u32; 2], depth: u32, buffers: u32) -> Variant {
     Variant::Tile { threads, blocks, depth, buffers }
 }
@@ -87,18 +110,29 @@ impl Variant {
             Self::Subgroup { lanes, clusters, turns, columns } => {
                 [4 * lanes * turns * clusters, 4 * lanes * columns, 4]
             }
+            Self::Cooperative { edge, subgroups: [m, n], blocks, depth, .. } => {
+                [edge * blocks[0] * m, edge * blocks[1] * n, depth]
+            }
         }
     }
 
     /// The core's files.
     pub fn files(self) -> Vec<Source> {
         match self {
-            Self::Tile { .. } => vec![wgsl!("gemm_tile.wgsl"), wgsl!("gemm_stage.wgsl")],
+            Self::Tile { .. } => {
+                vec![wgsl!("gemm_tile.wgsl"), wgsl!("gemm_fetch.wgsl"), wgsl!("gemm_stage.wgsl")]
+            }
             Self::Direct { .. } => vec![wgsl!("gemm_direct.wgsl")],
             Self::Subgroup { clusters: 1, .. } => {
                 vec![wgsl!("gemm_subgroup.wgsl"), wgsl!("subgroup_broadcast.wgsl")]
             }
             Self::Subgroup { .. } => vec![wgsl!("gemm_subgroup.wgsl"), wgsl!("subgroup_shuffle.wgsl")],
+            Self::Cooperative { edge, .. } => {
+                let fragments =
+                    if edge == 8 { wgsl!("cooperative_8.wgsl") } else { wgsl!("cooperative_16.wgsl") };
+                let core = wgsl!("gemm_cooperative.wgsl");
+                vec![core, fragments, wgsl!("gemm_fetch.wgsl"), wgsl!("gemm_cells.wgsl")]
+            }
         }
     }
 
@@ -122,18 +156,70 @@ impl Variant {
                 ("TURNS", turns.into()),
                 ("COLUMNS", columns.into()),
             ],
+            Self::Cooperative { subgroups: [m, n], blocks, depth, lanes: [least, most], .. } => vec![
+                ("SUBGROUPS_M", m.into()),
+                ("SUBGROUPS_N", n.into()),
+                ("BLOCKS_M", blocks[0].into()),
+                ("BLOCKS_N", blocks[1].into()),
+                ("TILE_K", depth.into()),
+                ("THREADS", (m * n * most).into()),
+                ("MOST_SUBGROUPS", (m * n * most / least).into()),
+            ],
         }
     }
 
-    /// The variants that `target` can run, the plain one first.
-    pub fn all(target: &Target) -> Vec<Self> {
+    /// What the core's files call the types that it chooses.
+    pub fn types(self) -> Vec<Alias> {
+        if let Self::Cooperative { cell, .. } = self { vec![("Cell", cell)] } else { Vec::new() }
+    }
+
+    /// What both factors are rounded to before they are multiplied; sums are f32 in every core.
+    pub fn factors(self) -> Element {
+        if let Self::Cooperative { cell, .. } = self { cell } else { Element::F32 }
+    }
+
+    /// Whether it may multiply factors of which the narrower is made of `precision`: what is kept in f32 is
+    /// rounded only where the other factor is rounded already.
+    pub fn serves(self, precision: Element) -> bool {
+        self.factors() == Element::F32 || precision == Element::F16
+    }
+
+    /// The variants that `target` can run for factors of `precision`, the plain one first.
+    pub fn all(target: &Target, precision: Element) -> Vec<Self> {
         let shared = SHARED.iter().filter_map(|&[turns, columns]| Self::shared(target, turns, columns));
-        TILES.into_iter().chain(DIRECT).chain(shared).collect()
+        let cooperative = target.fragments.iter().flat_map(|fragment| Self::cooperative(target, *fragment));
+        let all = TILES.into_iter().chain(DIRECT).chain(shared).chain(cooperative);
+        all.filter(|variant| variant.serves(precision)).collect()
     }
 
     /// Whether `target` can run it: a variant read from a file may be another adapter's.
     pub fn runs_on(self, target: &Target) -> bool {
-        Self::all(target).contains(&self)
+        Self::all(target, Element::F16).contains(&self)
+    }
+
+    /// The cooperative core by `fragment`, in every size that fits a workgroup, each as deep as it fits.
+    fn cooperative(target: &Target, fragment: Fragment) -> impl Iterator<Item = Self> {
+        let Fragment { edge, cell } = fragment;
+        let of = move |lanes: [u32; 2], [subgroups, blocks]: [[u32; 2]; 2]| {
+            let deep = move |depth| Self::Cooperative { edge, cell, subgroups, blocks, depth, lanes };
+            [32, 16].map(deep).into_iter().find(|variant| variant.fits())
+        };
+        let sizes = target.subgroups.into_iter().flat_map(|lanes| COOPERATIVE.map(|size| (lanes, size)));
+        sizes.filter_map(move |(lanes, size)| of(lanes, size))
+    }
+
+    /// Whether a workgroup of the cooperative core keeps to the default limits, whatever size subgroups take, and
+    /// no invocation has more than two blocks of a tile to fetch.
+    fn fits(self) -> bool {
+        let Self::Cooperative { edge, cell, subgroups: [s, t], depth, lanes: [least, most], .. } = self
+        else {
+            return true;
+        };
+        let [m, n, _] = self.tile();
+        let threads = s * t * most;
+        let bytes = u64::from(depth * (m + n + 16)) * cell.bytes()
+            + 4 * u64::from(threads / least.max(1) * edge * edge);
+        threads <= MOST_THREADS && bytes <= 16 << 10 && m.max(n) * depth <= 2 * 16 * threads
     }
 
     /// The subgroup core for the target's subgroup size, if it has subgroups of at least 4 lanes.
@@ -158,6 +244,9 @@ impl Variant {
             Self::Direct { threads, .. } => format!("direct {m}x{n} of {} threads", threads[0] * threads[1]),
             Self::Subgroup { lanes, clusters, .. } => {
                 format!("subgroup {m}x{n} of {} lanes", lanes * clusters)
+            }
+            Self::Cooperative { edge, cell, subgroups: [s, t], .. } => {
+                format!("cooperative {m}x{n}x{k} of {} subgroups, {} {edge}x{edge}", s * t, cell.name())
             }
         }
     }

@@ -30,8 +30,8 @@ struct Entry {
     plain: ProgramId,
     /// the candidates into `out`
     candidates: Vec<ProgramId>,
-    /// compares `out` with `want`
-    compare: ProgramId,
+    /// compare `out` with `want`, one for each candidate
+    compare: Vec<ProgramId>,
     /// the result of the comparison
     shares: Tensor,
 }
@@ -140,11 +140,21 @@ fn record(plan: &mut Plan, (op, forms): &(&dyn Tunable, Vec<Form>), tensors: &[T
             program
         })
         .collect();
-    let tolerance = Tolerance::reduction(op.terms()).stored_as(out.element);
-    let worst = Worst::new(out.len(), tolerance.abs as f32, tolerance.rel as f32);
-    let compare = plan.program("compare");
-    let shares = plan.tensor("shares", &[worst.parts()]);
-    plan.dispatch(compare, "compare", worst, &[out, want, shares]);
+    let shares = plan.tensor("shares", &[Worst::new(out.len(), 0.0, 0.0).parts()]);
+    let compare = forms
+        .iter()
+        .map(|form| {
+            let Tolerance { abs, rel } = op.tolerance(*form);
+            let program = plan.program("compare");
+            plan.dispatch(
+                program,
+                "compare",
+                Worst::new(out.len(), abs as f32, rel as f32),
+                &[out, want, shares],
+            );
+            program
+        })
+        .collect();
     Entry { inputs, outputs, plain, candidates, compare, shares }
 }
 
@@ -168,9 +178,9 @@ fn shares(runner: &mut GpuRunner, entry: &Entry, step: Tensor) -> Result<Vec<f32
     draw(runner, &entry.inputs, want, step)?;
     runner.run(&[entry.plain])?;
     let mut shares = Vec::new();
-    for candidate in &entry.candidates {
+    for (candidate, compare) in entry.candidates.iter().zip(&entry.compare) {
         draw(runner, &entry.inputs, out, step)?;
-        runner.run(&[*candidate, entry.compare])?;
+        runner.run(&[*candidate, *compare])?;
         shares.push(runner.read(&entry.shares)?.into_iter().fold(0.0, f32::max));
     }
     Ok(shares)

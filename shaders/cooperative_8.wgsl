@@ -1,0 +1,6 @@
+// Cooperative matrices of 8 x 8: what Apple's GPUs and llvmpipe multiply.
+
+const EDGE: u32 = 8u;
+alias FragmentA = coop_mat8x8<Cell, A>;
+alias FragmentB = coop_mat8x8<Cell, B>;
+alias FragmentC = coop_mat8x8<f32, C>;
