@@ -1,6 +1,7 @@
-// Partial column sums of a matrix: out[p, c] = sum of dy[r, c] over the rows r of part p.
-// The gradient of a bias, once split_sum has added the parts. A workgroup takes one part of the rows and up
-// to 64 vec4 columns; where there are fewer columns, several rows go side by side.
+// Column sums of a matrix: out[p, c] = finish(sum of dy[r, c] over the rows r of part p).
+// The gradient of a bias, in one pass, or for many rows in two, of which the second adds the parts of the first.
+// A workgroup takes one part of the rows and up to THREADS vec4 columns; where there are fewer columns, several rows
+// go side by side.
 
 struct Params {
     rows: u32,
@@ -10,15 +11,16 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<vec4<In>>; // [rows, C]
-@group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>; // [parts, C]
+@group(0) @binding(1) var<storage, read> aux: array<vec4<Aux>>; // unused
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<Out>>; // [parts, C]
 
-const WIDTH: u32 = min(64u, params.quads);
-const LANES: u32 = 64u / WIDTH; // rows side by side
+const WIDTH: u32 = min(THREADS, params.quads);
+const LANES: u32 = THREADS / WIDTH; // rows side by side
 const COLUMN_BLOCKS: u32 = (params.quads + WIDTH - 1u) / WIDTH;
 
-var<workgroup> sh_sum: array<vec4<f32>, 64>;
+var<workgroup> sh_sum: array<vec4<f32>, THREADS>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let group = workgroup.x + workgroup.y * GRID_X;
     let part = group / COLUMN_BLOCKS;
@@ -38,6 +40,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         for (var other = 1u; other < LANES; other += 1u) {
             sum += sh_sum[other * WIDTH + thread];
         }
-        out[part * params.quads + column] = sum;
+        finish(part * params.quads + column, column, sum);
     }
 }

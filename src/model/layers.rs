@@ -4,10 +4,10 @@ use super::network::{Extent, Network};
 use super::params::{Layer, Slot};
 use crate::config::ModelConfig;
 use crate::gpu::{BufferId, Element, Plan, ProgramId, Tensor};
+use crate::ops::columns::bias_grad;
 use crate::ops::conv2d::Geometry;
 use crate::ops::gemm::{self, Epilogue, Operands};
 use crate::ops::latent::padded;
-use crate::ops::reduce::bias_grad;
 use crate::ops::tuning::Tuning;
 
 /// Activations between the layers, from the picture inwards: index i has `widths[i]` channels.
@@ -74,7 +74,7 @@ impl Recorder<'_> {
     pub(super) fn bias_grad(&mut self, label: &str, dy: Tensor, layer: Layer, grads: BufferId) {
         let label = format!("{label} bias gradient");
         let to = (dy, layer.bias.of(grads));
-        bias_grad(self.plan, self.program, &label, to, self.network.gradient());
+        bias_grad(self.plan, self.program, &label, self.tuning, to, self.network.gradient());
     }
 }
 

@@ -6,6 +6,7 @@ use super::augment::Augment;
 use super::average::{Average, Swap};
 use super::ceiling::{CeilingCopy, CeilingFma};
 use super::clip::{Clip, SquareSum};
+use super::columns::BiasGrad;
 use super::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use super::gemm::{Epilogue, Gemm, Product};
 use super::latent::{Reparameterize, ReparameterizeBackward};
@@ -14,7 +15,7 @@ use super::mmd::{Gather, Mmd, MmdTotal};
 use super::normal::Normal;
 use super::picture::{Picture, Unpack};
 use super::reconstruction::{Reconstruction, Totals};
-use super::reduce::{BiasGrad, SplitSum};
+use super::reduce::SplitSum;
 use super::scaling::{CheckGradient, Rescale, Scaling};
 use super::sweep::Sweep;
 use super::tuning::{Form, SWEEPS};
@@ -203,7 +204,8 @@ fn checked(all: &mut Vec<Case>) {
 fn halves(all: &mut Vec<Case>) {
     let [f16, f32] = [Element::F16, Element::F32];
     for (rows, channels) in [(37, 12), (1000, 4), (300, 516)] {
-        all.push(case(format!("bias_grad {rows}x{channels} f16"), BiasGrad::new(rows, channels)).of(&[f16]));
+        let op = BiasGrad::new(rows, channels, [64, 5], Epilogue::None);
+        all.push(case(format!("bias_grad {rows}x{channels} f16"), op).of(&[f16, f16]));
     }
     let sum = |epilogue| SplitSum::new(5, 3 * 12, 12, epilogue);
     all.push(case("split_sum f16", sum(Epilogue::BiasRelu)).of(&[f32, f32, f16]));
@@ -249,7 +251,13 @@ fn reductions(all: &mut Vec<Case>, large: bool) {
     all.push(update("split_sum added", SplitSum::new(7, 260, 4, Epilogue::Accumulate)));
     // the last has more rows in a part than go side by side
     for (rows, channels) in [(1, 4), (37, 12), (1000, 4), (300, 516), (20_000, 8)] {
-        all.push(case(format!("bias_grad {rows}x{channels}"), BiasGrad::new(rows, channels)));
+        for (threads, parts) in [(64, 1), (64, 7), (256, 1), (256, 50)] {
+            let parts = parts.min(rows);
+            let (name, form) = (format!("bias_grad {rows}x{channels}"), Form::Columns { threads, parts });
+            let op = |epilogue| BiasGrad::new(rows, channels, [threads, parts], epilogue);
+            all.push(case(&name, op(Epilogue::None)).in_form(form));
+            all.push(update(format!("{name} added"), op(Epilogue::Accumulate)).in_form(form));
+        }
     }
     for (parts, rows) in [(1, 1), (63, 65), (1000, 3)] {
         for accumulate in [false, true] {

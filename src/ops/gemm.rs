@@ -265,7 +265,7 @@ impl<P: Product> Tunable for Fused<P> {
     fn tolerance(&self, form: Form) -> Tolerance {
         let factors = match form {
             Form::Product { variant, .. } => variant.factors(),
-            Form::Sweep { .. } => Element::F32,
+            Form::Sweep { .. } | Form::Columns { .. } => Element::F32,
         };
         Tolerance::product(self.product.size().k.into(), factors).stored_as(self.elements[3])
     }

@@ -10,6 +10,7 @@ pub mod cases;
 pub mod ceiling;
 pub mod check;
 pub mod clip;
+pub mod columns;
 pub mod conv2d;
 pub mod gemm;
 pub mod latent;

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::check::Tolerance;
+use super::columns::ColumnSums;
 use super::gemm::Size;
 use super::variant::Variant;
 use crate::error::{Error, Result};
@@ -35,6 +36,13 @@ pub enum Form {
         /// vec4s that each of them takes
         each: u32,
     },
+    /// Sums of a matrix's columns.
+    Columns {
+        /// invocations of a workgroup
+        threads: u32,
+        /// parts of the rows, added in a second pass
+        parts: u32,
+    },
 }
 
 impl Form {
@@ -44,6 +52,8 @@ impl Form {
             Self::Product { variant, splits: 1 } => variant.name(),
             Self::Product { variant, splits } => format!("{}, {splits} parts", variant.name()),
             Self::Sweep { threads, each } => format!("{threads} threads, {each} vec4 each"),
+            Self::Columns { threads, parts: 1 } => format!("{threads} threads, one pass"),
+            Self::Columns { threads, parts } => format!("{threads} threads, {parts} parts"),
         }
     }
 
@@ -52,8 +62,12 @@ impl Form {
         match self {
             Self::Product { variant, splits } => variant.runs_on(target) && splits > 0,
             Self::Sweep { threads, each } => SWEEPS.contains(&[threads, each]),
+            Self::Columns { threads, parts } => Self::COLUMN_THREADS.contains(&threads) && parts > 0,
         }
     }
+
+    /// Workgroups of sums of columns.
+    pub const COLUMN_THREADS: [u32; 2] = [64, 256];
 }
 
 /// Workgroup and vec4s per invocation of the passes over memory, the plain one first.
@@ -202,8 +216,15 @@ impl Tuning {
         let [threads, each] = self.defaults.sweep;
         match self.form(op, Form::Sweep { threads, each }) {
             Form::Sweep { threads, each } => [threads, each],
-            form @ Form::Product { .. } => unreachable!("{form:?} is not allowed for a pass over memory"),
+            form => unreachable!("{form:?} is not allowed for a pass over memory"),
         }
+    }
+
+    /// How columns are summed: by default in enough parts to keep the adapter busy.
+    pub fn columns(&self, op: ColumnSums) -> Form {
+        let [threads, _] = self.defaults.sweep;
+        let parts = self.defaults.busy.div_ceil(op.column_blocks(threads).into()) as u32;
+        self.form(op, Form::Columns { threads, parts: parts.min(op.most_parts()) })
     }
 
     fn form(&self, op: impl Tunable + 'static, default: Form) -> Form {

@@ -149,7 +149,7 @@ fn quick(form: Form) -> Form {
             Form::Product { variant: direct([64, 1]), splits }
         }
         Form::Product { splits, .. } => Form::Product { variant: direct([16, 4]), splits },
-        sweep @ Form::Sweep { .. } => sweep,
+        other => other,
     }
 }
 
