@@ -233,6 +233,9 @@ pub struct SelftestArgs {
     /// Add the sizes that take a software adapter seconds each
     #[arg(long)]
     pub large: bool,
+    /// Only cases whose kernel, form or name has this in it, such as conv2d or cooperative
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

@@ -129,4 +129,10 @@ fn selftest_has_a_row_for_every_kernel_and_form() {
     }
     let ms: f64 = rows.iter().filter_map(|row| row["gpu_ms"].as_f64()).sum();
     assert!(ms > 0.0 || !adapter.has_timestamps(), "no kernel took any time");
+
+    let some = json(&wgvae(folder.path(), &["selftest", "--json", "--only", "mmd"]).stdout);
+    let some: BTreeSet<String> =
+        some["rows"].as_array().expect("rows").iter().map(|row| said(row, "kernel")).collect();
+    assert_eq!(some, ["mmd", "mmd_total"].map(str::to_owned).into());
+    refuses(folder.path(), &["selftest", "--only", "no such kernel"], 2, &["--only no such kernel", "name"]);
 }

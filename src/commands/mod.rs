@@ -74,6 +74,11 @@ fn choose(args: &AdapterArgs) -> Result<Adapter> {
     Ok(Adapter::choose(&choice(args), adapter::backends(args.backend.as_deref())?)?)
 }
 
+/// The same, which keeps the kernels that it compiles: for work that users do again and again.
+fn choose_keeping(args: &AdapterArgs) -> Result<Adapter> {
+    Ok(choose(args)?.keeping(wgvae::config::cache_folder().map(|folder| folder.join("pipelines"))))
+}
+
 /// How the flags name it.
 fn choice(args: &AdapterArgs) -> Choice {
     args.adapter.as_deref().unwrap_or("high-performance").parse().unwrap_or_default()

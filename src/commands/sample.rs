@@ -41,7 +41,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         ))
         .into());
     }
-    let adapter = super::choose(&args.adapter)?;
+    let adapter = super::choose_keeping(&args.adapter)?;
     let build = Build { likelihood, ..Build::inference(config, args.count.min(BATCH)) };
     let mut vae = Vae::empty(Place::Gpu(&adapter), build)?;
     vae.load(&weights)?;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use wgvae::error::Error;
 use wgvae::gpu::Adapter;
 use wgvae::ops::cases::{self, Case};
 use wgvae::ops::check::{self, Checked, Verdict};
@@ -53,7 +54,17 @@ struct Table {
 
 pub fn run(args: &SelftestArgs) -> Result<ExitCode> {
     let adapter = super::choose(&args.adapter)?;
-    let cases = cases::cases(&adapter.target(), args.large);
+    let mut cases = cases::cases(&adapter.target(), args.large);
+    if let Some(only) = &args.only {
+        cases.retain(|case| {
+            [case.op.kernel().name, &case.form, &case.label].iter().any(|name| name.contains(only.as_str()))
+        });
+        if cases.is_empty() {
+            let message =
+                format!("--only {only}: no kernel, form or case on this adapter has that in its name");
+            return Err(Error::Usage(message).into());
+        }
+    }
     if !args.json {
         println!("{}\n{}", about::version(), adapter.describe());
         println!("{} cases; the first run on a machine compiles every kernel\n", cases.len());
@@ -64,7 +75,7 @@ pub fn run(args: &SelftestArgs) -> Result<ExitCode> {
     if args.json {
         println!("{:#}", document(&adapter, &table, args.large, seconds));
     } else {
-        print(&table, adapter.has_timestamps(), seconds);
+        print(&table, adapter.has_timestamps(), args.only.is_some(), seconds);
     }
     Ok(if table.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -119,7 +130,7 @@ fn share(worst: f64) -> String {
     if worst < 1000.0 { format!("{worst:.3}") } else { format!("{worst:.1e}") }
 }
 
-fn print(table: &Table, clock: bool, seconds: f64) {
+fn print(table: &Table, clock: bool, only: bool, seconds: f64) {
     let time = if clock { "GPU ms" } else { "wall ms" };
     println!("{:23} {:42} {:>5} {:>8} {time:>8} verdict", "kernel", "form", "cases", "worst");
     let mut last = "";
@@ -138,7 +149,7 @@ fn print(table: &Table, clock: bool, seconds: f64) {
         ),
     }
     match table.problems.len() {
-        0 => println!("\nevery kernel agrees with its CPU twin"),
+        0 => println!("\nevery kernel{} agrees with its CPU twin", if only { " chosen" } else { "" }),
         some => println!(
             "\n{some} outputs are WRONG or REFUSED: please report all of this; do not train on this adapter."
         ),

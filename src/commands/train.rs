@@ -41,7 +41,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let start = start(asked, args.resume, args.quiet)?;
     let Start { run, asked, config, mut origin, lock } = start;
     let adapter = AdapterArgs { adapter: asked.adapter.clone(), backend: asked.backend.clone() };
-    let adapter = super::choose(&adapter)?;
+    let adapter = super::choose_keeping(&adapter)?;
     let screen = Screen::new(args.quiet, config.epochs, adapter.is_software());
     if let Some(Checkpoint { state, .. }) = origin.checkpoint()
         && let Some(over) = over(state, &config)
@@ -198,7 +198,7 @@ fn train(mut screen: Screen, adapter: Adapter, training: &Training) -> Result<Ex
                 let failure = failure.as_deref().unwrap_or_default();
                 eprintln!("{failure}\ntrying once more on a new device, in micro-batches of {micro}");
                 let TrainSettings { adapter, backend, .. } = &training.asked;
-                super::choose(&AdapterArgs { adapter: adapter.clone(), backend: backend.clone() })
+                super::choose_keeping(&AdapterArgs { adapter: adapter.clone(), backend: backend.clone() })
                     .map_err(|error| Error::Device(format!("{error:#}")))?
             }
         };

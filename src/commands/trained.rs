@@ -22,7 +22,7 @@ const MAX_SIDE: u64 = 32_768;
 /// The model on the adapter that the flags name.
 pub(super) fn open(model: &Path, adapter: &AdapterArgs) -> Result<Vae> {
     let Model { config, weights, likelihood, .. } = checkpoint::open(model)?;
-    let adapter = super::choose(adapter)?;
+    let adapter = super::choose_keeping(adapter)?;
     let build = Build { likelihood, ..Build::inference(config, BATCH) };
     let mut vae = Vae::empty(Place::Gpu(&adapter), build)?;
     vae.load(&weights)?;

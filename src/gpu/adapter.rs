@@ -1,6 +1,7 @@
 //! Which GPU: listing, choosing, and what a plan needs to know of it.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use wgpu::{Backends, DeviceType};
 
@@ -153,6 +154,8 @@ pub struct Adapter {
     pub limits: wgpu::Limits,
     /// Its own features.
     pub features: wgpu::Features,
+    /// The folder for its compiled kernels; none unless [`Adapter::keeping`] says so.
+    pub pipelines: Option<PathBuf>,
 }
 
 /// The back ends compiled into this binary, by the names of `--backend`.
@@ -193,7 +196,7 @@ impl Adapter {
             .into_iter()
             .map(|inner| {
                 let (info, limits, features) = (inner.get_info(), inner.limits(), inner.features());
-                Self { inner, info, limits, features }
+                Self { inner, info, limits, features, pipelines: None }
             })
             .collect()
     }
@@ -234,6 +237,11 @@ impl Adapter {
             Choice::HighPerformance => best(all, [DeviceType::DiscreteGpu, DeviceType::IntegratedGpu]),
             Choice::LowPower => best(all, [DeviceType::IntegratedGpu, DeviceType::DiscreteGpu]),
         }
+    }
+
+    /// Keeps compiled kernels in `folder`, where the driver hands them out, or keeps none.
+    pub fn keeping(self, folder: Option<PathBuf>) -> Self {
+        Self { pipelines: folder, ..self }
     }
 
     /// Whether kernels can be timed by the device's own clock.

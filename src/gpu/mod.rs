@@ -3,6 +3,7 @@
 pub mod adapter;
 mod encode;
 pub mod kernel;
+mod pipelines;
 pub mod profile;
 pub mod program;
 mod readback;

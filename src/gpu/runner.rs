@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::adapter::Adapter;
 use super::encode::{Entry, Prepared, encode};
 use super::kernel::{Access, Reflection};
+use super::pipelines::{self, Kept};
 use super::profile::Timings;
 use super::program::{Dispatch, Item, Plan, ProgramId, Runner, Usage};
 use super::readback::{Flight, staging};
@@ -76,8 +77,11 @@ impl GpuRunner {
             profiler: None,
             plan,
         };
-        let pipelines = compile(&runner.device, &runner.plan);
+        let kept = Kept::open(&runner.device, adapter);
+        let pipelines = compile(&runner.device, &runner.plan, kept.as_ref().map(Kept::cache));
         runner.healthy()?;
+        // a folder that cannot be written makes the next start slower, and nothing else
+        let _ = kept.map_or(Ok(()), |kept| kept.save());
         for program in &runner.plan.programs {
             let entries = program.items.iter().map(|item| match item {
                 Item::Clear(buffer) => Entry::Clear(buffer.0),
@@ -149,6 +153,7 @@ fn open(adapter: &Adapter, plan: &Plan, features: wgpu::Features) -> Result<(wgp
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("wgvae"),
         required_features: features
+            | pipelines::feature(adapter)
             | needs(wgpu::Features::SUBGROUP, |r| r.subgroups)
             | needs(wgpu::Features::SHADER_F16, |r| r.f16)
             | needs(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, |r| r.cooperative),
@@ -212,14 +217,18 @@ fn allocate(device: &wgpu::Device, plan: &Plan) -> Result<Vec<wgpu::Buffer>> {
 type Pipelines = HashMap<Arc<str>, wgpu::ComputePipeline>;
 
 /// One pipeline per composed kernel, compiled on all cores.
-fn compile(device: &wgpu::Device, plan: &Plan) -> Pipelines {
+fn compile(device: &wgpu::Device, plan: &Plan, kept: Option<&wgpu::PipelineCache>) -> Pipelines {
     let dispatches = plan.programs.iter().flat_map(super::program::Program::dispatches);
     let unique: HashMap<Arc<str>, &Dispatch> = dispatches.map(|d| (d.source.clone(), d)).collect();
     let unique: Vec<(Arc<str>, &Dispatch)> = unique.into_iter().collect();
-    unique.into_par_iter().map(|(source, d)| (source, pipeline(device, d))).collect()
+    unique.into_par_iter().map(|(source, d)| (source, pipeline(device, d, kept))).collect()
 }
 
-fn pipeline(device: &wgpu::Device, dispatch: &Dispatch) -> wgpu::ComputePipeline {
+fn pipeline(
+    device: &wgpu::Device,
+    dispatch: &Dispatch,
+    kept: Option<&wgpu::PipelineCache>,
+) -> wgpu::ComputePipeline {
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some(dispatch.kernel),
         source: wgpu::ShaderSource::Wgsl(dispatch.source.as_ref().into()),
@@ -240,7 +249,7 @@ fn pipeline(device: &wgpu::Device, dispatch: &Dispatch) -> wgpu::ComputePipeline
             zero_initialize_workgroup_memory: false,
             ..Default::default()
         },
-        cache: None,
+        cache: kept,
     })
 }
 

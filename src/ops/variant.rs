@@ -245,8 +245,8 @@ impl Variant {
             Self::Subgroup { lanes, clusters, .. } => {
                 format!("subgroup {m}x{n} of {} lanes", lanes * clusters)
             }
-            Self::Cooperative { edge, cell, subgroups: [s, t], .. } => {
-                format!("cooperative {m}x{n}x{k} of {} subgroups, {} {edge}x{edge}", s * t, cell.name())
+            Self::Cooperative { edge, cell, .. } => {
+                format!("cooperative {m}x{n}x{k} by {edge}x{edge} of {}", cell.name())
             }
         }
     }

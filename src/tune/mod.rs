@@ -87,6 +87,8 @@ pub fn tune(
     ops: &[(Arc<dyn Tunable>, Form)],
     progress: &mut dyn FnMut(&Finding, usize, usize),
 ) -> Result<Vec<Finding>> {
+    // candidates that are not taken need not be kept
+    let adapter = &adapter.clone().keeping(None);
     let mut findings: Vec<Finding> = Vec::new();
     for chunk in ops.chunks(CHUNK) {
         for finding in chunk_of(adapter, chunk)? {

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Runs a program on llvmpipe of a newer Mesa than the system's: since Mesa 26 it multiplies cooperative matrices, as no
+# other software adapter does.
+#
+#   tools/newer_mesa.sh FOLDER PROGRAM [ARGUMENTS]
+#
+# FOLDER becomes a small Debian with Mesa from its backports (500 MB, once), in which a copy of PROGRAM runs. Wants
+# root and Debian's packages debootstrap and debian-archive-keyring. Ends with 77 where that Debian cannot be made.
+set -eu
+suite=trixie
+mirror=http://deb.debian.org/debian
+
+[ $# -ge 2 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+folder=$1 program=$2
+shift 2
+cannot() {
+    printf 'newer_mesa.sh: %s\n' "$*" >&2
+    exit 77
+}
+
+if [ ! -e "$folder/made" ]; then
+    [ "$(id -u)" = 0 ] || cannot "wants root, to make a Debian in $folder"
+    command -v debootstrap >/dev/null 2>&1 || apt-get -qq -y install debootstrap debian-archive-keyring >/dev/null ||
+        cannot "debootstrap is missing, and apt-get cannot install it"
+    mkdir -p "$folder"
+    log=$folder.log
+    debootstrap --variant=minbase "$suite" "$folder" "$mirror" >"$log" 2>&1 || cannot "no Debian: see $log"
+    printf 'deb %s %s-backports main\n' "$mirror" "$suite" >"$folder/etc/apt/sources.list.d/backports.list"
+    in_it() { DEBIAN_FRONTEND=noninteractive chroot "$folder" "$@" >>"$log" 2>&1 || cannot "$*: see $log"; }
+    in_it apt-get -qq update
+    in_it apt-get -qq -y install --no-install-recommends -t "$suite-backports" mesa-vulkan-drivers libvulkan1
+    touch "$folder/made"
+fi
+mkdir -p "$folder/work"
+cp "$program" "$folder/work/program"
+exec chroot "$folder" env HOME=/work NODEVICE_SELECT=1 WGVAE_CACHE_DIR=/work/cache /work/program "$@"
