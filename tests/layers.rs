@@ -147,3 +147,19 @@ fn an_arrow_the_wrong_way_is_seen() {
     ));
     assert!(!seen("config", "pub use crate::data::Resize;"));
 }
+
+/// The lint is only denied, because wgpu marks calls as unsafe that the kernels need; one file may allow it.
+#[test]
+fn one_file_may_be_unsafe() {
+    let mut files = Vec::new();
+    rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    let says = |path: &&PathBuf| {
+        let text = std::fs::read_to_string(path).expect("a text file");
+        text.lines().map(code).any(|line| line.contains("unsafe"))
+    };
+    let unsafe_files: Vec<&PathBuf> = files.iter().filter(says).collect();
+    assert!(
+        matches!(unsafe_files[..], [one] if one.ends_with("src/gpu/trusted.rs")),
+        "unsafe: {unsafe_files:?}"
+    );
+}
