@@ -6,7 +6,7 @@
 // next tile is fetched into registers before this one is multiplied, so that the memory's answer is awaited
 // behind arithmetic; with two BUFFERS one barrier per tile is enough.
 // THREADS_M, THREADS_N, BLOCKS_M, BLOCKS_N, TILE_K and BUFFERS come with the variant, what A, B and C are
-// with the op's file; gemm_stage.wgsl does the copying.
+// with the op's file; gemm_fetch.wgsl fetches, gemm_stage.wgsl puts.
 
 const TILE_M: u32 = 4u * BLOCKS_M * THREADS_M;
 const TILE_N: u32 = 4u * BLOCKS_N * THREADS_N;

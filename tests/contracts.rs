@@ -22,15 +22,16 @@ fn targets() -> Vec<Target> {
     let plain = Target::webgpu_default();
     let lanes = |least, most| Target { subgroups: Some([least, most]), ..plain.clone() };
     let half = |target| Target { f16: true, ..target };
-    let fragments = |target, cells: &[(u32, Element)]| {
-        let fragments = cells.iter().map(|&(edge, cell)| Fragment { edge, cell }).collect();
+    let fragments = |target, lanes, cells: &[(u32, Element)]| {
+        let fragments = cells.iter().map(|&(edge, cell)| Fragment { edge, cell, lanes }).collect();
         half(Target { fragments, ..target })
     };
     vec![
         lanes(4, 4),
-        fragments(lanes(8, 8), &[(8, Element::F16)]), // llvmpipe
-        fragments(lanes(32, 32), &[(8, Element::F32), (8, Element::F16), (16, Element::F16)]), // Apple, NVIDIA
-        fragments(lanes(32, 64), &[(16, Element::F16)]),                                       // AMD
+        fragments(lanes(8, 8), [8, 8], &[(8, Element::F16)]), // llvmpipe
+        fragments(lanes(4, 64), [32, 32], &[(8, Element::F32), (8, Element::F16)]), // Apple
+        fragments(lanes(32, 32), [32, 32], &[(16, Element::F16)]), // NVIDIA
+        fragments(lanes(32, 64), [32, 64], &[(16, Element::F16)]), // AMD
         lanes(8, 32),
         half(plain.clone()),
         plain,

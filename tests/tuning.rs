@@ -11,8 +11,9 @@ use wgvae::gpu::{Element, Fragment, Op, Plan, ProgramId, Shape, Target, Tensor};
 use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::adam::AnyAdam;
 use wgvae::ops::check::Tolerance;
+use wgvae::ops::columns::ColumnSums;
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm};
-use wgvae::ops::linear::Linear;
+use wgvae::ops::linear::{Linear, LinearWeightGrad};
 use wgvae::ops::tuning::{Form, Table, Tunable, Tuning};
 use wgvae::ops::variant::Variant;
 use wgvae::tune::file::TuningFile;
@@ -225,6 +226,7 @@ fn a_form_that_an_op_cannot_take_is_named() {
     let used = Tuning::of(&target);
     build.plan_with(&target, &used).expect("the defaults fit");
     let product = used.used().into_keys().find(|key| key.starts_with("conv2d ")).expect("a product");
+    let bias = used.used().into_keys().find(|key| key.starts_with("bias_grad ")).expect("a bias");
     let sweep = Form::Sweep { threads: 64, each: 1 };
     let splits = |splits| Form::Product { variant: Variant::PLAIN, splits };
     // its factors are f32, and this core would round them
@@ -235,6 +237,10 @@ fn a_form_that_an_op_cannot_take_is_named() {
         (&product, splits(1 << 20)),
         (&product, splits(0)),
         (&product, rounded),
+        (&bias, Form::Columns { threads: 64, parts: 0 }),
+        (&bias, Form::Columns { threads: 7, parts: 1 }),
+        (&bias, Form::Columns { threads: 64, parts: 1 << 20 }),
+        (&bias, HONEST),
     ];
     for (key, form) in odd {
         let tuning = Tuning::with(&target, Table::from([(key.to_owned(), form)]));
@@ -243,10 +249,25 @@ fn a_form_that_an_op_cannot_take_is_named() {
     }
 }
 
+/// The plain form adds all terms in turn, and a split one does not: neither is wrong.
+#[test]
+fn long_sums_agree_in_every_form() {
+    let Some(adapter) = common::adapter() else { return };
+    let product = LinearWeightGrad { rows: 1 << 18, inputs: 8, outputs: 8 };
+    let product: Arc<dyn Tunable> = Arc::new(Fused::plain(product, Epilogue::None));
+    let columns = ColumnSums { rows: 1 << 19, channels: 64, epilogue: Epilogue::None, element: Element::F32 };
+    let split = Form::Product { variant: Variant::PLAIN, splits: 64 };
+    let ops = [(product, split), (Arc::new(columns), Form::Columns { threads: 64, parts: 64 })];
+    for finding in tune::tune(&adapter, &ops, &mut |_, _, _| {}).expect("findings") {
+        println!("{}: {:?}", finding.key, finding.candidates);
+        assert_eq!(finding.bad().count(), 0, "{}: {:?}", finding.key, finding.candidates);
+    }
+}
+
 /// Matrix units that take 16 bits are tried where a factor has 16 bits already, and nowhere else.
 #[test]
 fn a_core_that_rounds_its_factors_serves_f16_only() {
-    let fragments = vec![Fragment { edge: 16, cell: Element::F16 }];
+    let fragments = vec![Fragment { edge: 16, cell: Element::F16, lanes: [32, 32] }];
     let target = Target { subgroups: Some([32, 32]), f16: true, fragments, ..Target::webgpu_default() };
     assert!(Variant::all(&target, Element::F16).contains(&ROUNDING));
     assert!(!Variant::all(&target, Element::F32).contains(&ROUNDING));

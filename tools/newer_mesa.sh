@@ -13,20 +13,24 @@ mirror=http://deb.debian.org/debian
 [ $# -ge 2 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 folder=$1 program=$2
 shift 2
+log=$folder.log
 cannot() {
     printf 'newer_mesa.sh: %s\n' "$*" >&2
+    [ ! -e "$log" ] || tail -n 5 "$log" >&2
     exit 77
 }
 
+[ "$(id -u)" = 0 ] || cannot "wants root, for a Debian of its own in $folder"
+
 if [ ! -e "$folder/made" ]; then
-    [ "$(id -u)" = 0 ] || cannot "wants root, to make a Debian in $folder"
-    command -v debootstrap >/dev/null 2>&1 || apt-get -qq -y install debootstrap debian-archive-keyring >/dev/null ||
-        cannot "debootstrap is missing, and apt-get cannot install it"
+    if ! command -v debootstrap >/dev/null 2>&1 || [ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then
+        apt-get -qq -y install debootstrap debian-archive-keyring >/dev/null 2>&1 ||
+            cannot "debootstrap or Debian's keys are missing, and apt-get cannot install them"
+    fi
     mkdir -p "$folder"
-    log=$folder.log
-    debootstrap --variant=minbase "$suite" "$folder" "$mirror" >"$log" 2>&1 || cannot "no Debian: see $log"
+    debootstrap --force-check-gpg --variant=minbase "$suite" "$folder" "$mirror" >"$log" 2>&1 || cannot "debootstrap failed"
     printf 'deb %s %s-backports main\n' "$mirror" "$suite" >"$folder/etc/apt/sources.list.d/backports.list"
-    in_it() { DEBIAN_FRONTEND=noninteractive chroot "$folder" "$@" >>"$log" 2>&1 || cannot "$*: see $log"; }
+    in_it() { DEBIAN_FRONTEND=noninteractive chroot "$folder" "$@" >>"$log" 2>&1 || cannot "$* failed"; }
     in_it apt-get -qq update
     in_it apt-get -qq -y install --no-install-recommends -t "$suite-backports" mesa-vulkan-drivers libvulkan1
     touch "$folder/made"

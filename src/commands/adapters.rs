@@ -102,7 +102,7 @@ fn abilities(one: &Adapter) -> [String; 2] {
 
 /// `8x8 of f16`
 fn name_of(fragment: &Fragment) -> String {
-    let Fragment { edge, cell } = fragment;
+    let Fragment { edge, cell, .. } = fragment;
     format!("{edge}x{edge} of {}", cell.name())
 }
 

@@ -73,7 +73,7 @@ pub fn run(args: &SelftestArgs) -> Result<ExitCode> {
     let table = check_all(&adapter, cases, args);
     let seconds = began.elapsed().as_secs_f64();
     if args.json {
-        println!("{:#}", document(&adapter, &table, args.large, seconds));
+        println!("{:#}", document(&adapter, &table, args, seconds));
     } else {
         print(&table, adapter.has_timestamps(), args.only.is_some(), seconds);
     }
@@ -156,7 +156,7 @@ fn print(table: &Table, clock: bool, only: bool, seconds: f64) {
     }
 }
 
-fn document(adapter: &Adapter, table: &Table, large: bool, seconds: f64) -> Value {
+fn document(adapter: &Adapter, table: &Table, args: &SelftestArgs, seconds: f64) -> Value {
     let rows: Vec<Value> = (table.rows.iter())
         .map(|((kernel, form), row)| {
             json!({
@@ -169,7 +169,8 @@ fn document(adapter: &Adapter, table: &Table, large: bool, seconds: f64) -> Valu
     let mut document = about::json();
     document["adapter"] = adapter.describe().into();
     document["driver"] = about::driver(adapter).into();
-    document["large"] = large.into();
+    document["large"] = args.large.into();
+    document["only"] = json!(args.only);
     document["seconds"] = seconds.into();
     document["rows"] = rows.into();
     document["problems"] = json!(table.problems);

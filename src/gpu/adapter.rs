@@ -45,6 +45,8 @@ pub struct Fragment {
     pub edge: u32,
     /// what the factors are made of
     pub cell: Element,
+    /// least and most lanes of the subgroups that multiply it
+    pub lanes: [u32; 2],
 }
 
 /// What a plan needs to know of an adapter.
@@ -98,6 +100,15 @@ impl Target {
             fragments: Vec::new(),
         }
     }
+
+    /// Most terms that one invocation may sum in a loop. llvmpipe ends the loops of a shader after 65,535 turns in all,
+    /// without a word; with a loop inside, a turn counts for two.
+    pub fn longest_sum(&self) -> u32 {
+        if self.software { Self::LONGEST_SOFTWARE_SUM } else { u32::MAX }
+    }
+
+    /// [`Target::longest_sum`] of a software adapter.
+    pub const LONGEST_SOFTWARE_SUM: u32 = 1 << 15;
 
     /// Checks that every buffer and binding of `plan` fits.
     ///
@@ -290,6 +301,10 @@ impl Adapter {
             return Vec::new();
         }
         let half = self.features.contains(wgpu::Features::SHADER_F16);
+        // wgpu says 4 to 64 for any Metal device, and Metal's matrices are multiplied by simdgroups of 32
+        let metal = self.info.backend == wgpu::Backend::Metal;
+        let own = [self.info.subgroup_min_size, self.info.subgroup_max_size];
+        let lanes = if metal { [32, 32] } else { own };
         let fragment = |p: wgpu::CooperativeMatrixProperties| {
             let square = p.m_size == p.n_size && p.n_size == p.k_size && [8, 16].contains(&p.m_size);
             let cell = match p.ab_type {
@@ -298,7 +313,7 @@ impl Adapter {
                 _ => return None,
             };
             let sums = p.cr_type == wgpu::CooperativeScalarType::F32;
-            (square && sums).then_some(Fragment { edge: p.m_size, cell })
+            (square && sums).then_some(Fragment { edge: p.m_size, cell, lanes })
         };
         let properties = self.inner.cooperative_matrix_properties();
         let fragments: BTreeSet<Fragment> = properties.into_iter().filter_map(fragment).collect();

@@ -2,6 +2,7 @@
 
 pub mod adapter;
 mod encode;
+mod kept;
 pub mod kernel;
 mod pipelines;
 pub mod profile;

@@ -1,103 +1,70 @@
-//! Compiled kernels kept from run to run where the driver hands them out: one file per adapter and driver.
-//!
-//! A file is the CRC-32 of its data, then the data as wgpu gave it, which begins with a header of wgpu's that names
-//! back end, adapter and driver. One that is damaged, too large or another driver's is not used, and written anew.
-//! Nothing depends on these files but the time that a start takes, so what goes wrong with them stops nothing.
+//! Composed kernels compiled: one pipeline for each, on all cores.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use super::adapter::Adapter;
-use super::trusted;
+use rayon::prelude::*;
 
-/// Most bytes of a file: drivers never forget a kernel, so a file that grew beyond is begun anew.
-const MOST_BYTES: u64 = 64 << 20;
+use super::kernel::{Access, Reflection};
+use super::program::{Dispatch, Plan, Program};
 
-/// The kernels of one device.
-pub(super) struct Kept {
-    cache: wgpu::PipelineCache,
-    path: PathBuf,
-    /// what the file held when it was read
-    digest: Option<u32>,
+/// By composed text.
+pub(super) type Pipelines = HashMap<Arc<str>, wgpu::ComputePipeline>;
+
+/// One pipeline per composed kernel, compiled on all cores.
+pub(super) fn compile(device: &wgpu::Device, plan: &Plan, kept: Option<&wgpu::PipelineCache>) -> Pipelines {
+    let dispatches = plan.programs.iter().flat_map(Program::dispatches);
+    let unique: HashMap<Arc<str>, &Dispatch> = dispatches.map(|d| (d.source.clone(), d)).collect();
+    let unique: Vec<(Arc<str>, &Dispatch)> = unique.into_iter().collect();
+    unique.into_par_iter().map(|(source, d)| (source, pipeline(device, d, kept))).collect()
 }
 
-impl Kept {
-    /// Those of `adapter`, if they are to be kept and it can hand them out. `device` has the feature.
-    pub(super) fn open(device: &wgpu::Device, adapter: &Adapter) -> Option<Self> {
-        let path = path(adapter)?;
-        let Some(data) = read(&path) else {
-            return Some(Self { cache: trusted::pipeline_cache(device, None), path, digest: None });
-        };
-        // wgpu leaves what an older driver wrote unused, and refuses what another adapter did
-        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let cache = trusted::pipeline_cache(device, Some(&data));
-        let refused = pollster::block_on(scope.pop()).is_some();
-        let cache = if refused { trusted::pipeline_cache(device, None) } else { cache };
-        Some(Self { cache, path, digest: Some(crc32fast::hash(&data)) })
-    }
-
-    pub(super) fn cache(&self) -> &wgpu::PipelineCache {
-        &self.cache
-    }
-
-    /// Writes what is new, whole or not at all.
-    pub(super) fn save(&self) -> std::io::Result<()> {
-        let Some(data) = self.cache.get_data() else { return Ok(()) };
-        let digest = crc32fast::hash(&data);
-        let (Some(folder), false) = (self.path.parent(), self.digest == Some(digest)) else { return Ok(()) };
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&digest.to_le_bytes())?;
-        file.write_all(&data)?;
-        file.persist(&self.path)?;
-        Ok(())
-    }
+fn pipeline(
+    device: &wgpu::Device,
+    dispatch: &Dispatch,
+    kept: Option<&wgpu::PipelineCache>,
+) -> wgpu::ComputePipeline {
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some(dispatch.kernel),
+        source: wgpu::ShaderSource::Wgsl(dispatch.source.as_ref().into()),
+    });
+    let layout = bind_group_layout(device, dispatch.kernel, &dispatch.reflection);
+    let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some(dispatch.kernel),
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(dispatch.kernel),
+        layout: Some(&layout),
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            // every kernel writes workgroup memory before it reads it
+            zero_initialize_workgroup_memory: false,
+            ..Default::default()
+        },
+        cache: kept,
+    })
 }
 
-/// The feature, where the kernels of `adapter` are to be kept.
-pub(super) fn feature(adapter: &Adapter) -> wgpu::Features {
-    path(adapter).map_or(wgpu::Features::empty(), |_| wgpu::Features::PIPELINE_CACHE)
-}
-
-/// Where they lie; none where none are to be kept, or the adapter hands none out.
-fn path(adapter: &Adapter) -> Option<PathBuf> {
-    let folder = adapter.pipelines.as_ref()?;
-    let key = wgpu::util::pipeline_cache_key(&adapter.info)?;
-    let info = &adapter.info;
-    let driver = crc32fast::hash(format!("{} {} {}", info.name, info.driver, info.driver_info).as_bytes());
-    let there = adapter.features.contains(wgpu::Features::PIPELINE_CACHE);
-    there.then(|| folder.join(format!("{key}_{driver:08x}")))
-}
-
-fn read(path: &Path) -> Option<Vec<u8>> {
-    if std::fs::metadata(path).ok()?.len() > MOST_BYTES {
-        return None;
-    }
-    let whole = std::fs::read(path).ok()?;
-    let (digest, data) = whole.split_first_chunk::<4>()?;
-    (u32::from_le_bytes(*digest) == crc32fast::hash(data)).then(|| data.to_vec())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::read;
-
-    #[test]
-    fn a_damaged_file_is_not_read() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("kept");
-        assert_eq!(read(&path), None, "there is none");
-        let data = b"compiled".to_vec();
-        let whole = [&crc32fast::hash(&data).to_le_bytes()[..], &data].concat();
-        std::fs::write(&path, &whole).expect("written");
-        assert_eq!(read(&path), Some(data));
-        for at in 0..whole.len() {
-            let mut flipped = whole.clone();
-            flipped[at] ^= 1;
-            std::fs::write(&path, &flipped).expect("written");
-            assert_eq!(read(&path), None, "byte {at} flipped");
-            std::fs::write(&path, &whole[..at]).expect("written");
-            assert_eq!(read(&path), None, "cut at {at}");
-        }
-    }
+fn bind_group_layout(device: &wgpu::Device, name: &str, reflection: &Reflection) -> wgpu::BindGroupLayout {
+    let entries: Vec<wgpu::BindGroupLayoutEntry> = (0u32..)
+        .zip(&reflection.bindings)
+        .map(|(binding, (_, access))| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: match access {
+                    Access::Uniform => wgpu::BufferBindingType::Uniform,
+                    Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
+                    Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+                },
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        })
+        .collect();
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(name), entries: &entries })
 }

@@ -1,16 +1,15 @@
 //! Runs a plan's programs on the GPU: buffers, pipelines and bind groups are made once, then replayed.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
-
 use super::adapter::Adapter;
 use super::encode::{Entry, Prepared, encode};
-use super::kernel::{Access, Reflection};
-use super::pipelines::{self, Kept};
+use super::kept::{self, Kept};
+use super::kernel::Reflection;
+use super::pipelines::{Pipelines, compile};
 use super::profile::Timings;
 use super::program::{Dispatch, Item, Plan, ProgramId, Runner, Usage};
 use super::readback::{Flight, staging};
@@ -153,7 +152,7 @@ fn open(adapter: &Adapter, plan: &Plan, features: wgpu::Features) -> Result<(wgp
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("wgvae"),
         required_features: features
-            | pipelines::feature(adapter)
+            | kept::feature(adapter)
             | needs(wgpu::Features::SUBGROUP, |r| r.subgroups)
             | needs(wgpu::Features::SHADER_F16, |r| r.f16)
             | needs(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, |r| r.cooperative),
@@ -212,66 +211,6 @@ fn allocate(device: &wgpu::Device, plan: &Plan) -> Result<Vec<wgpu::Buffer>> {
             plan.bytes() as f64 / f64::from(1 << 30)
         ))),
     }
-}
-
-type Pipelines = HashMap<Arc<str>, wgpu::ComputePipeline>;
-
-/// One pipeline per composed kernel, compiled on all cores.
-fn compile(device: &wgpu::Device, plan: &Plan, kept: Option<&wgpu::PipelineCache>) -> Pipelines {
-    let dispatches = plan.programs.iter().flat_map(super::program::Program::dispatches);
-    let unique: HashMap<Arc<str>, &Dispatch> = dispatches.map(|d| (d.source.clone(), d)).collect();
-    let unique: Vec<(Arc<str>, &Dispatch)> = unique.into_iter().collect();
-    unique.into_par_iter().map(|(source, d)| (source, pipeline(device, d, kept))).collect()
-}
-
-fn pipeline(
-    device: &wgpu::Device,
-    dispatch: &Dispatch,
-    kept: Option<&wgpu::PipelineCache>,
-) -> wgpu::ComputePipeline {
-    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some(dispatch.kernel),
-        source: wgpu::ShaderSource::Wgsl(dispatch.source.as_ref().into()),
-    });
-    let layout = bind_group_layout(device, dispatch.kernel, &dispatch.reflection);
-    let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-        label: Some(dispatch.kernel),
-        bind_group_layouts: &[Some(&layout)],
-        immediate_size: 0,
-    });
-    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(dispatch.kernel),
-        layout: Some(&layout),
-        module: &module,
-        entry_point: Some("main"),
-        compilation_options: wgpu::PipelineCompilationOptions {
-            // every kernel writes workgroup memory before it reads it
-            zero_initialize_workgroup_memory: false,
-            ..Default::default()
-        },
-        cache: kept,
-    })
-}
-
-fn bind_group_layout(device: &wgpu::Device, name: &str, reflection: &Reflection) -> wgpu::BindGroupLayout {
-    let entries: Vec<wgpu::BindGroupLayoutEntry> = (0u32..)
-        .zip(&reflection.bindings)
-        .map(|(binding, (_, access))| wgpu::BindGroupLayoutEntry {
-            binding,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer {
-                ty: match access {
-                    Access::Uniform => wgpu::BufferBindingType::Uniform,
-                    Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
-                    Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
-                },
-                has_dynamic_offset: false,
-                min_binding_size: None,
-            },
-            count: None,
-        })
-        .collect();
-    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(name), entries: &entries })
 }
 
 fn prepare(device: &wgpu::Device, buffers: &[wgpu::Buffer], pipelines: &Pipelines, d: &Dispatch) -> Prepared {

@@ -93,6 +93,9 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, produ
             if !variant.serves(Element::F32) {
                 let directions = if [1, 2].contains(&index) { 0..3 } else { index..index + 1 };
                 all.extend(directions.map(|at| half(&name, product, variant, at).in_form(form)));
+                let op = Gemm { product, variant, splits: 3, epilogue: Epilogue::None };
+                let elements = [Element::F16, Element::F16, Element::F16, Element::F32];
+                all.push(case(format!("{name} f16 split"), op).of(&elements).in_form(form));
                 continue;
             }
             let forms = [

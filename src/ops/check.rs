@@ -9,7 +9,7 @@ use super::cases::Case;
 use super::normal::normal;
 use super::step::{Step, Stream};
 use crate::error::Result;
-use crate::gpu::kernel::Access;
+use crate::gpu::kernel::{Access, Constant, Value};
 use crate::gpu::{
     Adapter, Clock, Element, GpuRunner, Op, Plan, ProgramId, Runner, Shape, Tensor, TwinRunner,
 };
@@ -34,11 +34,17 @@ impl Tolerance {
     pub fn reduction(terms: u64) -> Self {
         Self { abs: 1e-5 * (terms as f64).sqrt(), rel: 1e-5 }
     }
+    /// Two forms of such a sum against each other, both in f32. One may add all terms in turn, where the partial sums
+    /// that are rounded grow as well: its error grows with the terms, by 2e-8 for each in the root mean square.
+    pub fn forms(terms: u64) -> Self {
+        let exact = Self::reduction(terms);
+        Self { abs: exact.abs + 1.5e-7 * terms as f64, ..exact }
+    }
     /// The same where one form rounds its factors to `factors` and the other does not: with f16 each term is off by
     /// up to 2^-11 of itself for each factor, by 3e-4 in the root mean square, and seven times that allows for the
     /// worst of ten million sums. A core that multiplies the wrong elements is off by the square root of the terms.
     pub fn product(terms: u64, factors: Element) -> Self {
-        let exact = Self::reduction(terms);
+        let exact = Self::forms(terms);
         match factors {
             Element::F32 => exact,
             Element::F16 => Self { abs: exact.abs + 2e-3 * (terms as f64).sqrt(), ..exact },
@@ -97,7 +103,7 @@ impl Verdict {
     }
 }
 
-/// What the op's name and operand allow.
+/// What the op's name and operand allow; `len` elements of the output are compared, parts of a sum added up.
 fn tolerance(op: &dyn Op, output: &str, len: u32) -> Tolerance {
     let terms = (op.flops() / u64::from(len)).max(1);
     match (op.kernel().name, output) {
@@ -277,20 +283,26 @@ struct Expected {
 /// Runs `case` on its twin, and opens a runner of its plan.
 fn expect<R>(case: Case, open: impl FnOnce(Plan) -> Result<R>) -> Result<(R, Expected)> {
     let label = case.label.clone();
-    let split = case.op.constants().contains(&("SPLITS", 3.into()));
+    let parts = |(name, value): &Constant| match (*name, *value) {
+        ("SPLITS", Value::U32(parts)) if parts > 1 => Some(parts),
+        _ => None,
+    };
+    let parts = case.op.constants().iter().find_map(parts);
     let b = bench(case);
     let Some(dispatch) = b.plan.get(b.program).dispatches().next() else { unreachable!("just recorded") };
     let kernel = dispatch.kernel;
     let allowed: Vec<Tolerance> = b
         .outputs
         .iter()
-        .map(|(name, t)| tolerance(dispatch.op.as_ref(), name, t.len()).stored_as(t.element))
+        .map(|(name, t)| {
+            tolerance(dispatch.op.as_ref(), name, t.len() / parts.unwrap_or(1)).stored_as(t.element)
+        })
         .collect();
     let Bench { plan, program, operands, words, outputs } = b;
     let mut twin = TwinRunner::new(plan);
     let bench = Bench { plan: Plan::new(), program, operands, words, outputs };
     let want = run(&mut twin, &bench)?;
-    Ok((open(twin.into_plan())?, Expected { label, kernel, bench, split, allowed, want }))
+    Ok((open(twin.into_plan())?, Expected { label, kernel, bench, split: parts.is_some(), allowed, want }))
 }
 
 impl Expected {

@@ -123,10 +123,12 @@ impl Tunable for ColumnSums {
     }
 
     /// One pass, and two with about 32, 128, 512 and 2048 workgroups in the first.
-    fn forms(&self, _: &Target) -> Vec<Form> {
+    fn forms(&self, target: &Target) -> Vec<Form> {
+        let least = self.rows.div_ceil(target.longest_sum());
         let mut forms = Vec::new();
         for threads in Form::COLUMN_THREADS {
-            let parts = |groups: u32| groups.div_ceil(self.column_blocks(threads)).min(self.most_parts());
+            let parts =
+                |groups: u32| groups.div_ceil(self.column_blocks(threads)).min(self.most_parts()).max(least);
             let mut all: Vec<u32> = [1, 32, 128, 512, 2048].into_iter().map(parts).collect();
             all.dedup();
             forms.extend(all.into_iter().map(|parts| Form::Columns { threads, parts }));
@@ -135,7 +137,9 @@ impl Tunable for ColumnSums {
     }
 
     fn allows(&self, form: Form) -> bool {
-        matches!(form, Form::Columns { parts, .. } if parts <= self.most_parts())
+        let most = self.most_parts();
+        matches!(form, Form::Columns { threads, parts }
+            if Form::COLUMN_THREADS.contains(&threads) && (1..=most).contains(&parts))
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -147,7 +151,7 @@ impl Tunable for ColumnSums {
     }
 
     fn tolerance(&self, _: Form) -> Tolerance {
-        Tolerance::reduction(self.rows.into())
+        Tolerance::forms(self.rows.into())
     }
 
     fn record(&self, plan: &mut Plan, program: ProgramId, form: Form, operands: &[Tensor]) {

@@ -239,7 +239,9 @@ impl<P: Product> Tunable for Fused<P> {
             let tiles = size.m.div_ceil(tile_m) * size.n.div_ceil(tile_n) * size.planes;
             let wanted: &[u32] = if target.software { &[8] } else { &[64, 256, 1024] };
             let mut splits: Vec<u32> = wanted.iter().map(|w| w.div_ceil(tiles).min(most)).collect();
+            let least = size.k.div_ceil(target.longest_sum());
             splits.insert(0, 1);
+            splits.iter_mut().for_each(|splits| *splits = least.max(*splits));
             splits.dedup();
             forms.extend(splits.into_iter().map(|splits| Form::Product { variant, splits }));
         }
@@ -248,7 +250,9 @@ impl<P: Product> Tunable for Fused<P> {
 
     fn allows(&self, form: Form) -> bool {
         let [_, _, (_, out)] = self.product.shapes();
-        let most = most_splits(self.product.size(), out.len());
+        // the bound of memory is a wish, and what an adapter cannot sum at once it must split
+        let size = self.product.size();
+        let most = most_splits(size, out.len()).max(size.k.div_ceil(Target::LONGEST_SOFTWARE_SUM));
         let serves = |variant: Variant| variant.serves(self.precision());
         matches!(form, Form::Product { variant, splits } if (1..=most).contains(&splits) && serves(variant))
     }

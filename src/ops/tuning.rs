@@ -132,6 +132,8 @@ struct Defaults {
     /// workgroups that keep the adapter busy
     busy: u64,
     sweep: [u32; 2],
+    /// most terms that an invocation may sum
+    longest: u32,
 }
 
 /// Least length of a part of a split sum.
@@ -142,7 +144,9 @@ const MAX_PARTS_BYTES: u64 = 64 << 20;
 impl Defaults {
     fn of(target: &Target) -> Self {
         let large = Variant::Tile { threads: [16, 8], blocks: [2, 2], depth: 8, buffers: 2 };
-        let gpu = Self { wide: vec![Variant::PLAIN], narrow: Variant::NARROW, busy: 512, sweep: [64, 1] };
+        let longest = target.longest_sum();
+        let gpu =
+            Self { wide: vec![Variant::PLAIN], narrow: Variant::NARROW, busy: 512, sweep: [64, 1], longest };
         match (target.software, target.discrete) {
             // loads cost more than arithmetic, and there are as many workers as cores; the smallest subgroup tile,
             // because larger ones are little faster and compile three times as long
@@ -152,6 +156,7 @@ impl Defaults {
                     narrow: Variant::Direct { threads: [64, 1], columns: 1 },
                     busy: 8,
                     sweep: [256, 1],
+                    longest,
                 },
                 _ => Self { busy: 8, sweep: [256, 1], ..gpu },
             },
@@ -170,11 +175,13 @@ impl Defaults {
         let wide = self.wide.iter().find(enough).or(self.wide.last()).copied().unwrap_or(Variant::PLAIN);
         let variant = if size.n <= 8 { self.narrow } else { wide };
         let wanted = self.busy.div_ceil(tiles(variant));
-        Form::Product { variant, splits: wanted.min(u64::from(most_splits(size, out))) as u32 }
+        let least = size.k.div_ceil(self.longest);
+        Form::Product { variant, splits: (wanted.min(u64::from(most_splits(size, out))) as u32).max(least) }
     }
 }
 
 /// Into how many parts a sum may be cut: none too short to be worth it, all of them within a bound of memory.
+/// Adapters that cannot sum as much as that leaves in one part get more.
 pub fn most_splits(size: Size, out: u32) -> u32 {
     let longest = u64::from(size.k / MIN_SPLIT).max(1);
     let largest = (MAX_PARTS_BYTES / (4 * u64::from(out))).max(1);
@@ -208,13 +215,14 @@ impl Tuning {
             (Some(variant), Form::Product { splits, .. }) => Form::Product { variant, splits },
             _ => default,
         };
-        self.form(op, default)
+        let least = size.k.div_ceil(self.defaults.longest);
+        self.form(op, default, |form| matches!(form, Form::Product { splits, .. } if splits >= least))
     }
 
     /// Workgroup size and vec4s per invocation of a pass over memory.
     pub fn sweep(&self, op: impl Tunable + 'static) -> [u32; 2] {
         let [threads, each] = self.defaults.sweep;
-        match self.form(op, Form::Sweep { threads, each }) {
+        match self.form(op, Form::Sweep { threads, each }, |_| true) {
             Form::Sweep { threads, each } => [threads, each],
             form => unreachable!("{form:?} is not allowed for a pass over memory"),
         }
@@ -224,14 +232,17 @@ impl Tuning {
     pub fn columns(&self, op: ColumnSums) -> Form {
         let [threads, _] = self.defaults.sweep;
         let parts = self.defaults.busy.div_ceil(op.column_blocks(threads).into()) as u32;
-        self.form(op, Form::Columns { threads, parts: parts.min(op.most_parts()) })
+        let least = op.rows.div_ceil(self.defaults.longest);
+        let parts = parts.min(op.most_parts()).max(least);
+        let fits = |form| matches!(form, Form::Columns { parts, .. } if parts >= least);
+        self.form(op, Form::Columns { threads, parts }, fits)
     }
 
-    fn form(&self, op: impl Tunable + 'static, default: Form) -> Form {
+    fn form(&self, op: impl Tunable + 'static, default: Form, fits: impl Fn(Form) -> bool) -> Form {
         let key = op.key();
         let mut asked = self.asked();
         let form = match self.table.get(&key) {
-            Some(form) if op.allows(*form) => *form,
+            Some(form) if op.allows(*form) && fits(*form) => *form,
             Some(form) => {
                 asked.misfits.insert(key.clone(), *form);
                 default

@@ -187,7 +187,7 @@ impl Variant {
     /// The variants that `target` can run for factors of `precision`, the plain one first.
     pub fn all(target: &Target, precision: Element) -> Vec<Self> {
         let shared = SHARED.iter().filter_map(|&[turns, columns]| Self::shared(target, turns, columns));
-        let cooperative = target.fragments.iter().flat_map(|fragment| Self::cooperative(target, *fragment));
+        let cooperative = target.fragments.iter().flat_map(|fragment| Self::cooperative(*fragment));
         let all = TILES.into_iter().chain(DIRECT).chain(shared).chain(cooperative);
         all.filter(|variant| variant.serves(precision)).collect()
     }
@@ -198,14 +198,12 @@ impl Variant {
     }
 
     /// The cooperative core by `fragment`, in every size that fits a workgroup, each as deep as it fits.
-    fn cooperative(target: &Target, fragment: Fragment) -> impl Iterator<Item = Self> {
-        let Fragment { edge, cell } = fragment;
-        let of = move |lanes: [u32; 2], [subgroups, blocks]: [[u32; 2]; 2]| {
+    fn cooperative(fragment: Fragment) -> impl Iterator<Item = Self> {
+        let Fragment { edge, cell, lanes } = fragment;
+        COOPERATIVE.into_iter().filter_map(move |[subgroups, blocks]| {
             let deep = move |depth| Self::Cooperative { edge, cell, subgroups, blocks, depth, lanes };
             [32, 16].map(deep).into_iter().find(|variant| variant.fits())
-        };
-        let sizes = target.subgroups.into_iter().flat_map(|lanes| COOPERATIVE.map(|size| (lanes, size)));
-        sizes.filter_map(move |(lanes, size)| of(lanes, size))
+        })
     }
 
     /// Whether a workgroup of the cooperative core keeps to the default limits, whatever size subgroups take, and
