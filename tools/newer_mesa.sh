@@ -8,7 +8,6 @@
 # root and Debian's packages debootstrap and debian-archive-keyring. Ends with 77 where that Debian cannot be made.
 set -eu
 suite=trixie
-mirror=http://deb.debian.org/debian
 
 [ $# -ge 2 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 folder=$1 program=$2
@@ -28,13 +27,13 @@ if [ ! -e "$folder/made" ]; then
             cannot "debootstrap or Debian's keys are missing, and apt-get cannot install them"
     fi
     mkdir -p "$folder"
-    debootstrap --force-check-gpg --variant=minbase "$suite" "$folder" "$mirror" >"$log" 2>&1 || cannot "debootstrap failed"
-    printf 'deb %s %s-backports main\n' "$mirror" "$suite" >"$folder/etc/apt/sources.list.d/backports.list"
+    debootstrap --force-check-gpg --variant=minbase "$suite" "$folder" >"$log" 2>&1 || cannot "debootstrap failed"
+    # the backports lie where debootstrap found the rest
+    sed -n "s/ $suite / $suite-backports /p" "$folder/etc/apt/sources.list" >"$folder/etc/apt/sources.list.d/backports.list"
     in_it() { DEBIAN_FRONTEND=noninteractive chroot "$folder" "$@" >>"$log" 2>&1 || cannot "$* failed"; }
     in_it apt-get -qq update
     in_it apt-get -qq -y install --no-install-recommends -t "$suite-backports" mesa-vulkan-drivers libvulkan1
     touch "$folder/made"
 fi
-mkdir -p "$folder/work"
-cp "$program" "$folder/work/program"
-exec chroot "$folder" env HOME=/work NODEVICE_SELECT=1 WGVAE_CACHE_DIR=/work/cache /work/program "$@"
+cp "$program" "$folder/usr/local/bin/program"
+exec chroot "$folder" env HOME=/root NODEVICE_SELECT=1 /usr/local/bin/program "$@"
