@@ -57,9 +57,10 @@ fn kernels(criterion: &mut Criterion) {
 
 fn one<P: Product>(criterion: &mut Criterion, name: &str, product: P) {
     let adapter = open();
-    let [_, _, (_, out)] = product.shapes();
+    let [left, right, out] = product.shapes();
     let fused = Fused::plain(product, Epilogue::None);
-    let form = Tuning::of(&adapter.target()).product(fused, product.size(), out.len());
+    let form =
+        Tuning::of(&adapter.target()).product(fused, product.size(), [left, right, out].map(|s| s.len()));
     let Form::Product { variant, .. } = form else { panic!("{form:?} is no form of a product") };
     let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
     let mut plan = Plan::new();

@@ -11,8 +11,8 @@ struct Params {
     high_c: u32, // C_high, a multiple of 4
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<Left>>; // [N, 2H, 2W, C_high]
-@group(0) @binding(1) var<storage, read> weight: array<vec4<Right>>; // [C_low, 4, 4, C_high]
+// left: x [N, 2H, 2W, C_high]
+// right: weight [C_low, 4, 4, C_high]
 @group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // bias [C_low] or mask, shaped as out
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<Out>>; // [N, H, W, C_low]
 
@@ -26,21 +26,17 @@ const B_ALONG_K: bool = true;
 fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
     let tap = k / params.high_c;
     let image = m / (params.low_h * params.low_w);
-    // one more than the row and column of x, so that the padding is 0 and no index is negative
+    // one more than the row and column of x, so that the padding is 0; `pixel` may wrap there, and is not used
     let row = 2u * ((m / params.low_w) % params.low_h) + tap / 4u;
     let col = 2u * (m % params.low_w) + tap % 4u;
-    if ((m >= M) | (k >= K) | (row == 0u) | (row > 2u * params.low_h) | (col == 0u) | (col > 2u * params.low_w)) {
-        return vec4<f32>(0.0);
-    }
     let pixel = (image * 2u * params.low_h + row - 1u) * 2u * params.low_w + col - 1u;
-    return vec4<f32>(x[(pixel * params.high_c + k % params.high_c) / 4u]); // x[n, row - 1, col - 1, c..c+3]
+    let outside = (m >= M) | (k >= K) | (row == 0u) | (row > 2u * params.low_h) | (col == 0u) | (col > 2u * params.low_w);
+    return left_at((pixel * params.high_c + k % params.high_c) / 4u, outside); // x[n, row - 1, col - 1, c..c+3]
 }
 
 fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
-    if ((n >= N) | (k >= K)) {
-        return vec4<f32>(0.0);
-    }
-    return vec4<f32>(weight[(n * K + k) / 4u]); // weight[o, ky, kx, c..c+3]
+    let outside = (n >= N) | (k >= K);
+    return right_at((n * K + k) / 4u, outside); // weight[o, ky, kx, c..c+3]
 }
 
 fn place(plane: u32, m: u32, n: u32) -> u32 {

@@ -13,8 +13,8 @@ struct Params {
     high_c: u32, // C_high, a multiple of 4
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<Left>>; // [N, H, W, C_low]
-@group(0) @binding(1) var<storage, read> weight: array<vec4<Right>>; // [C_low, 4, 4, C_high]
+// left: x [N, H, W, C_low]
+// right: weight [C_low, 4, 4, C_high]
 @group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // bias [C_high] or mask, shaped as out
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<Out>>; // [N, 2H, 2W, C_high]
 
@@ -28,25 +28,21 @@ const B_ALONG_K: bool = false;
 fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
     let tap = k / params.low_c;
     let image = m / (params.low_h * params.low_w);
-    // one more than the row and column of x: 0 and H + 1 lie outside
+    // one more than the row and column of x: 0 and H + 1 lie outside, where `pixel` may wrap
     let row = (m / params.low_w) % params.low_h + plane / 2u + tap / 2u;
     let col = m % params.low_w + plane % 2u + tap % 2u;
-    if ((m >= M) | (k >= K) | (row == 0u) | (row > params.low_h) | (col == 0u) | (col > params.low_w)) {
-        return vec4<f32>(0.0);
-    }
     let pixel = (image * params.low_h + row - 1u) * params.low_w + col - 1u;
-    return vec4<f32>(x[(pixel * params.low_c + k % params.low_c) / 4u]); // x[n, row - 1, col - 1, o..o+3]
+    let outside = (m >= M) | (k >= K) | (row == 0u) | (row > params.low_h) | (col == 0u) | (col > params.low_w);
+    return left_at((pixel * params.low_c + k % params.low_c) / 4u, outside); // x[n, row - 1, col - 1, o..o+3]
 }
 
 fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
-    if ((n >= N) | (k >= K)) {
-        return vec4<f32>(0.0);
-    }
     let tap = k / params.low_c;
     let ky = 3u - plane / 2u - 2u * (tap / 2u);
     let kx = 3u - plane % 2u - 2u * (tap % 2u);
     let o = k % params.low_c;
-    return vec4<f32>(weight[((o * 16u + ky * 4u + kx) * N + n) / 4u]); // weight[o, ky, kx, c..c+3]
+    let outside = (n >= N) | (k >= K);
+    return right_at(((o * 16u + ky * 4u + kx) * N + n) / 4u, outside); // weight[o, ky, kx, c..c+3]
 }
 
 fn place(plane: u32, m: u32, n: u32) -> u32 {

@@ -11,8 +11,8 @@ struct Params {
     high_c: u32, // C_high, a multiple of 4
 }
 
-@group(0) @binding(0) var<storage, read> low: array<vec4<Left>>; // [N, H, W, C_low]
-@group(0) @binding(1) var<storage, read> high: array<vec4<Right>>; // [N, 2H, 2W, C_high]
+// left: low [N, H, W, C_low]
+// right: high [N, 2H, 2W, C_high]
 @group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // unused
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<Out>>; // [C_low, 4, 4, C_high]
 
@@ -24,23 +24,19 @@ const A_ALONG_K: bool = false;
 const B_ALONG_K: bool = false;
 
 fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
-    if ((m >= M) | (k >= K)) {
-        return vec4<f32>(0.0);
-    }
-    return vec4<f32>(low[(k * M + m) / 4u]); // low[n, i, j, o..o+3]
+    let outside = (m >= M) | (k >= K);
+    return left_at((k * M + m) / 4u, outside); // low[n, i, j, o..o+3]
 }
 
 fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
     let tap = n / params.high_c;
     let image = k / (params.low_h * params.low_w);
-    // one more than the row and column of high, so that the padding is 0 and no index is negative
+    // one more than the row and column of high, so that the padding is 0; `pixel` may wrap there, and is not used
     let row = 2u * ((k / params.low_w) % params.low_h) + tap / 4u;
     let col = 2u * (k % params.low_w) + tap % 4u;
-    if ((n >= N) | (k >= K) | (row == 0u) | (row > 2u * params.low_h) | (col == 0u) | (col > 2u * params.low_w)) {
-        return vec4<f32>(0.0);
-    }
     let pixel = (image * 2u * params.low_h + row - 1u) * 2u * params.low_w + col - 1u;
-    return vec4<f32>(high[(pixel * params.high_c + n % params.high_c) / 4u]); // high[n, row - 1, col - 1, c..c+3]
+    let outside = (n >= N) | (k >= K) | (row == 0u) | (row > 2u * params.low_h) | (col == 0u) | (col > 2u * params.low_w);
+    return right_at((pixel * params.high_c + n % params.high_c) / 4u, outside); // high[n, row - 1, col - 1, c..c+3]
 }
 
 fn place(plane: u32, m: u32, n: u32) -> u32 {

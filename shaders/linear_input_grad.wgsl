@@ -6,8 +6,8 @@ struct Params {
     outputs: u32, // O, a multiple of 4
 }
 
-@group(0) @binding(0) var<storage, read> dy: array<vec4<Left>>; // [N, O]
-@group(0) @binding(1) var<storage, read> weight: array<vec4<Right>>; // [O, I]
+// left: dy [N, O]
+// right: weight [O, I]
 @group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // mask [N, I]
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<Out>>; // [N, I]
 
@@ -19,17 +19,13 @@ const A_ALONG_K: bool = true;
 const B_ALONG_K: bool = false;
 
 fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
-    if ((m >= M) | (k >= K)) {
-        return vec4<f32>(0.0);
-    }
-    return vec4<f32>(dy[(m * K + k) / 4u]); // dy[n, o..o+3]
+    let outside = (m >= M) | (k >= K);
+    return left_at((m * K + k) / 4u, outside); // dy[n, o..o+3]
 }
 
 fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
-    if ((n >= N) | (k >= K)) {
-        return vec4<f32>(0.0);
-    }
-    return vec4<f32>(weight[(k * N + n) / 4u]); // weight[o, i..i+3]
+    let outside = (n >= N) | (k >= K);
+    return right_at((k * N + n) / 4u, outside); // weight[o, i..i+3]
 }
 
 fn place(plane: u32, m: u32, n: u32) -> u32 {

@@ -251,8 +251,8 @@ fn a_profile_adds_up_and_its_trace_parses() {
         let sum = |field: &str| rows.iter().map(|row| number(&row[field])).sum::<f64>();
         assert!((sum("ms") - number(&totals["device_ms"])).abs() < 1e-6, "{list}: {shown}");
         assert!((sum("share") - 1.0).abs() < 1e-6, "{list}: {shown}");
-        let counted = number(&totals["dispatches"]) + number(&totals["clears"]);
-        assert_eq!(sum("calls"), counted - number(&totals["untimed_clears"]), "{list}");
+        let counted = number(&totals["dispatches"]) + number(&totals["clears_and_copies"]);
+        assert_eq!(sum("calls"), counted - number(&totals["untimed"]), "{list}");
         for row in rows {
             let share = number(&row["gflops"]) / number(&report["ceilings"]["fma_gflops"]);
             assert!((number(&row["of_fma_ceiling"]) - share).abs() < 1e-9, "{row}");
@@ -269,8 +269,8 @@ fn a_profile_adds_up_and_its_trace_parses() {
     let trace: serde_json::Value = serde_json::from_str(&trace).expect("a trace of JSON");
     let events = trace["traceEvents"].as_array().expect("events");
     let dispatches = events.iter().filter(|e| e["ph"] == "X" && e["args"]["flops"].is_u64()).count();
-    let counted = number(&totals["dispatches"]) + number(&totals["clears"]);
-    assert_eq!(dispatches as f64, counted - number(&totals["untimed_clears"]));
+    let counted = number(&totals["dispatches"]) + number(&totals["clears_and_copies"]);
+    assert_eq!(dispatches as f64, counted - number(&totals["untimed"]));
 
     refuses(
         at,

@@ -22,16 +22,17 @@ fn targets() -> Vec<Target> {
     let plain = Target::webgpu_default();
     let lanes = |least, most| Target { subgroups: Some([least, most]), ..plain.clone() };
     let half = |target| Target { f16: true, ..target };
+    let images = |target| Target { images: true, ..target };
     let fragments = |target, lanes, cells: &[(u32, Element)]| {
         let fragments = cells.iter().map(|&(edge, cell)| Fragment { edge, cell, lanes }).collect();
         half(Target { fragments, ..target })
     };
     vec![
-        lanes(4, 4),
-        fragments(lanes(8, 8), [8, 8], &[(8, Element::F16)]), // llvmpipe
+        images(lanes(4, 4)),
+        images(fragments(lanes(8, 8), [8, 8], &[(8, Element::F16)])), // llvmpipe
         fragments(lanes(4, 64), [32, 32], &[(8, Element::F32), (8, Element::F16)]), // Apple
-        fragments(lanes(32, 32), [32, 32], &[(16, Element::F16)]), // NVIDIA
-        fragments(lanes(32, 64), [32, 64], &[(16, Element::F16)]), // AMD
+        fragments(lanes(32, 32), [32, 32], &[(16, Element::F16)]),    // NVIDIA
+        fragments(lanes(32, 64), [32, 64], &[(16, Element::F16)]),    // AMD
         lanes(8, 32),
         half(plain.clone()),
         plain,
@@ -102,6 +103,8 @@ fn every_kernel_is_valid_and_asks_only_for_what_the_adapter_has() {
         assert_eq!(f16, target.f16, "kernels with 16-bit floats");
         let cooperative = plan.programs[0].dispatches().any(|d| d.reflection.cooperative);
         assert_eq!(cooperative, !target.fragments.is_empty(), "kernels with cooperative matrices");
+        let images = plan.programs[0].dispatches().any(|d| d.reflection.images());
+        assert_eq!(images, target.images, "kernels that read images");
     }
 }
 
@@ -133,6 +136,7 @@ fn whole_elements(module: &Module, name: &str, shape: Shape, element: Element) -
     let variable = module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some(name));
     let stride = match variable.map(|(_, v)| &module.types[v.ty].inner) {
         Some(TypeInner::Array { stride, .. }) => *stride,
+        Some(TypeInner::Image { .. }) => 4 * element.bytes() as u32,
         _ => 4,
     };
     let bytes = element.bytes() * u64::from(shape.len());

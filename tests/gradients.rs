@@ -29,12 +29,12 @@ fn dot(a: &[f64], b: &[f32]) -> f64 {
 
 /// Random values for the operands and the output of `product`.
 fn operands(product: &impl Product, rng: &mut ChaCha8Rng) -> [Vec<f32>; 3] {
-    product.shapes().map(|(_, shape)| random(shape.len() as usize, rng))
+    product.shapes().map(|shape| random(shape.len() as usize, rng))
 }
 
 /// What the twin of `product` makes of its two operands.
 fn apply(product: &impl Product, left: &[f32], right: &[f32]) -> Vec<f64> {
-    let mut out = vec![f64::NAN; product.shapes()[2].1.len() as usize];
+    let mut out = vec![f64::NAN; product.shapes()[2].len() as usize];
     product.twin(left, right, &mut |at, sum| out[at] = sum);
     out
 }

@@ -42,8 +42,12 @@ fn long_sums_agree_with_their_twins() {
     let target = adapter.target();
     let product = LinearWeightGrad { rows: 1 << 19, inputs: 8, outputs: 12 };
     let tuning = Tuning::of(&target);
-    let form = tuning.product(Fused::plain(product, Epilogue::None), product.size(), 8 * 12);
-    let variants = [Variant::PLAIN, Variant::Direct { threads: [16, 4], columns: 1 }];
+    let form = tuning.product(
+        Fused::plain(product, Epilogue::None),
+        product.size(),
+        product.shapes().map(|s| s.len()),
+    );
+    let variants = [Variant::PLAIN, Variant::direct([16, 4], 1)];
     let Form::Product { variant, splits } = form else { panic!("{form:?}") };
     for variant in variants.into_iter().chain([variant]) {
         let mut case = cases::cases(&target, false).swap_remove(0);

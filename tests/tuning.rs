@@ -201,7 +201,7 @@ fn train(place: Place<'_>) -> (f64, Vec<u32>) {
 fn a_table_gives_the_same_bits_again_and_another_only_other_rounding() {
     let Some(adapter) = common::adapter() else { return };
     let target = adapter.target();
-    let first = Tuning::forced(&target, Variant::Direct { threads: [16, 4], columns: 1 });
+    let first = Tuning::forced(&target, Variant::direct([16, 4], 1));
     let (loss, weights) = train(Place::Tuned(&adapter, &first));
     // through a file, as a run keeps it
     let folder = tempfile::tempdir().expect("a folder");

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::gpu::{Dispatch, Item, Plan, Target, Usage};
+use wgvae::gpu::{Dispatch, ImageSpec, Item, Plan, Target, Usage};
 use wgvae::model::Build;
 use wgvae::ops::Tuning;
 
@@ -37,6 +37,9 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
         for item in &program.items {
             match item {
                 Item::Clear(buffer) => println!("  {:40} clear", plan.buffers[buffer.index()].label),
+                Item::Image(copy) => {
+                    println!("  {:40} copied to an image, {}", copy.label, bytes(copy.tensor.bytes()));
+                }
                 Item::Dispatch(dispatch) => line(dispatch),
             }
         }
@@ -61,10 +64,11 @@ fn line(d: &Dispatch) {
 fn memory(plan: &Plan) {
     let of = |usage: Usage| plan.buffers.iter().filter(|b| b.usage == usage).map(|b| 4 * b.len).sum();
     println!(
-        "\n{} pipelines; memory: parameters, gradients and moments {}, activations {}, together {}",
+        "\n{} pipelines; memory: parameters, gradients and moments {}, activations {}, images {}, together {}",
         plan.pipelines(),
         bytes(of(Usage::State)),
         bytes(of(Usage::Activation)),
+        bytes(plan.images().iter().map(ImageSpec::bytes).sum()),
         bytes(plan.bytes())
     );
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use wgvae::config::ModelConfig;
 use wgvae::data::write_whole;
 use wgvae::error::Error;
-use wgvae::gpu::profile::{CLEAR, Row, rows};
+use wgvae::gpu::profile::{CLEAR, COPY, Row, rows};
 use wgvae::gpu::{Adapter, Clock, Timings, trace};
 use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::Tuning;
@@ -144,12 +144,12 @@ fn figures(subject: &Subject, row: &Row, busy_ns: u64) -> Figures {
     }
 }
 
-/// Dispatches and clears of one step, the clears that cannot be timed among them.
+/// Dispatches of one step, and its clears and copies, those that cannot be timed among them.
 fn counts(subject: &Subject, timings: &Timings) -> (u64, u64) {
-    let clears = timings.device.iter().filter(|t| t.kernel == CLEAR).count() as u64;
-    let dispatches = timings.device.len() as u64 - clears;
+    let others = timings.device.iter().filter(|t| [CLEAR, COPY].contains(&t.kernel)).count() as u64;
+    let dispatches = timings.device.len() as u64 - others;
     let steps = u64::from(subject.steps);
-    (dispatches / steps, (clears + timings.untimed_clears) / steps)
+    (dispatches / steps, (others + timings.untimed) / steps)
 }
 
 fn document(subject: &Subject, outcome: &Outcome) -> Value {
@@ -167,7 +167,7 @@ fn document(subject: &Subject, outcome: &Outcome) -> Value {
         rows(&timings.device, labels).iter().map(row).collect()
     };
     let busy_ms = busy as f64 / 1e6 / f64::from(subject.steps);
-    let (dispatches, clears) = counts(subject, timings);
+    let (dispatches, others) = counts(subject, timings);
     json!({
         "adapter": subject.adapter,
         "clock": if timings.clock == Clock::Device { "device" } else { "host" },
@@ -177,8 +177,8 @@ fn document(subject: &Subject, outcome: &Outcome) -> Value {
         "labels": list(true), "kernels": list(false),
         "totals": {
             "step_ms": outcome.plain_ms, "timed_step_ms": outcome.timed_ms, "device_ms": busy_ms,
-            "gaps_ms": outcome.timed_ms - busy_ms, "dispatches": dispatches, "clears": clears,
-            "untimed_clears": timings.untimed_clears / u64::from(subject.steps), "submits": outcome.submits,
+            "gaps_ms": outcome.timed_ms - busy_ms, "dispatches": dispatches, "clears_and_copies": others,
+            "untimed": timings.untimed / u64::from(subject.steps), "submits": outcome.submits,
             "pipelines": subject.pipelines,
         },
     })
@@ -228,22 +228,22 @@ fn table(subject: &Subject, outcome: &Outcome, labels: bool) {
 fn totals(subject: &Subject, outcome: &Outcome) {
     let timings = &outcome.timings;
     let busy_ms = timings.busy_ns() as f64 / 1e6 / f64::from(subject.steps);
-    let (dispatches, clears) = counts(subject, timings);
-    let untimed = match timings.untimed_clears {
+    let (dispatches, others) = counts(subject, timings);
+    let untimed = match timings.untimed {
         0 => "",
         _ => " (not timed: no timestamps outside passes)",
     };
     println!("\n{:30}{:>12.3} ms (median, nothing timed)", "a step, by the host's clock", outcome.plain_ms);
     println!("{:30}{:>12.3} ms (mean)", "the same while timed", outcome.timed_ms);
     let share = 100.0 * busy_ms / outcome.plain_ms;
-    println!("{:30}{busy_ms:>12.3} ms, {share:.1} % of a step", "all dispatches and clears");
+    println!("{:30}{busy_ms:>12.3} ms, {share:.1} % of a step", "dispatches, clears, copies");
     println!(
         "{:30}{:>12.3} ms (writes, encoding, submits, waits: the timed step without them)",
         "between dispatches",
         outcome.timed_ms - busy_ms
     );
     println!(
-        "{dispatches} dispatches, {clears} clears{untimed} and {} submits a step; {} pipelines",
+        "{dispatches} dispatches, {others} clears and copies{untimed} and {} submits a step; {} pipelines",
         outcome.submits, subject.pipelines
     );
     println!(

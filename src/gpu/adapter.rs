@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use wgpu::{Backends, DeviceType};
 
+use super::kernel::Access;
 use super::program::{Plan, Usage};
 use super::tensor::Element;
 use crate::error::{Error, Result};
@@ -68,6 +69,8 @@ pub struct Target {
     pub f16: bool,
     /// Cooperative matrices that subgroups can multiply.
     pub fragments: Vec<Fragment>,
+    /// Kernels may read images of tensors.
+    pub images: bool,
 }
 
 impl Target {
@@ -83,6 +86,7 @@ impl Target {
             subgroups: None,
             f16: false,
             fragments: Vec::new(),
+            images: false,
         }
     }
 
@@ -98,6 +102,7 @@ impl Target {
             subgroups: None,
             f16: true,
             fragments: Vec::new(),
+            images: false,
         }
     }
 
@@ -125,8 +130,9 @@ impl Target {
         };
         for program in &plan.programs {
             for dispatch in program.dispatches() {
-                for (tensor, (name, _)) in dispatch.bindings.iter().zip(&dispatch.reflection.bindings) {
-                    if tensor.bytes() > self.binding_bytes {
+                for (tensor, (name, access)) in dispatch.bindings.iter().zip(&dispatch.reflection.bindings) {
+                    let image = matches!(access, Access::Image(_));
+                    if !image && tensor.bytes() > self.binding_bytes {
                         let what = format!("{} ({name} {})", dispatch.label, tensor.shape);
                         let usage = plan.buffers[tensor.buffer.index()].usage;
                         return limit(
@@ -291,7 +297,19 @@ impl Adapter {
             subgroups: subgroups.then_some([self.info.subgroup_min_size, self.info.subgroup_max_size]),
             f16: self.features.contains(wgpu::Features::SHADER_F16),
             fragments: self.fragments(),
+            images: self.images(),
         }
+    }
+
+    /// Whether kernels can read images of tensors of either kind. WebGPU promises the formats; not every driver has
+    /// them.
+    fn images(&self) -> bool {
+        let readable = |format| {
+            let features = self.inner.get_texture_format_features(format);
+            features.allowed_usages.contains(wgpu::TextureUsages::STORAGE_BINDING)
+                && features.flags.contains(wgpu::TextureFormatFeatureFlags::STORAGE_READ_ONLY)
+        };
+        readable(wgpu::TextureFormat::Rgba32Float) && readable(wgpu::TextureFormat::Rgba16Float)
     }
 
     /// The cooperative matrices that WGSL has types for and that sum in f32, sorted.

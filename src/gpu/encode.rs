@@ -1,5 +1,7 @@
 //! From prepared entries to commands. Knows nothing of plans.
 
+use super::images::IMAGE_WIDTH;
+
 /// A dispatch ready to be replayed.
 pub(super) struct Prepared {
     pub(super) label: String,
@@ -18,11 +20,68 @@ impl Prepared {
     }
 }
 
+/// A copy of a tensor to an image, ready to be replayed.
+pub(super) struct Copy {
+    /// by its place in the plan
+    pub(super) buffer: usize,
+    /// bytes before the tensor
+    pub(super) offset: u64,
+    pub(super) texels: u32,
+    pub(super) texture: wgpu::Texture,
+}
+
+impl Copy {
+    /// Whole rows, and what is left for the last one.
+    fn record(&self, encoder: &mut wgpu::CommandEncoder, buffers: &[wgpu::Buffer]) {
+        let texel = self.texture.format().block_copy_size(None).unwrap_or(16);
+        let row = texel * IMAGE_WIDTH;
+        let (rows, rest) = (self.texels / IMAGE_WIDTH, self.texels % IMAGE_WIDTH);
+        for (y, width, height) in [(0, IMAGE_WIDTH, rows), (rows, rest, 1)] {
+            if width * height == 0 {
+                continue;
+            }
+            let from = wgpu::TexelCopyBufferInfo {
+                buffer: &buffers[self.buffer],
+                layout: wgpu::TexelCopyBufferLayout {
+                    offset: self.offset + u64::from(row) * u64::from(y),
+                    bytes_per_row: Some(row),
+                    rows_per_image: None,
+                },
+            };
+            let to = wgpu::TexelCopyTextureInfo {
+                origin: wgpu::Origin3d { x: 0, y, z: 0 },
+                ..self.texture.as_image_copy()
+            };
+            encoder.copy_buffer_to_texture(
+                from,
+                to,
+                wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
+            );
+        }
+    }
+}
+
 /// A prepared item of a program.
 pub(super) enum Entry {
     Dispatch(Prepared),
     /// by the buffer's place in the plan
     Clear(usize),
+    Copy(Copy),
+}
+
+impl Entry {
+    pub(super) fn is_dispatch(&self) -> bool {
+        matches!(self, Self::Dispatch(_))
+    }
+
+    /// Encodes what runs outside passes: nothing of a dispatch.
+    pub(super) fn record_outside(&self, encoder: &mut wgpu::CommandEncoder, buffers: &[wgpu::Buffer]) {
+        match self {
+            Self::Dispatch(_) => {}
+            Self::Clear(buffer) => encoder.clear_buffer(&buffers[*buffer], 0, None),
+            Self::Copy(copy) => copy.record(encoder, buffers),
+        }
+    }
 }
 
 /// Encodes entries up to the submit's budget; returns how many.
@@ -34,8 +93,8 @@ pub(super) fn encode(
 ) -> usize {
     let (mut done, mut flops) = (0, 0);
     while done < entries.len() && flops < budget {
-        if let Entry::Clear(buffer) = &entries[done] {
-            encoder.clear_buffer(&buffers[*buffer], 0, None);
+        if !entries[done].is_dispatch() {
+            entries[done].record_outside(encoder, buffers);
             done += 1;
             continue;
         }
@@ -52,7 +111,7 @@ pub(super) fn encode(
     done
 }
 
-/// Encodes all of `entries`, a pass for each row of dispatches between clears. With a query set, the first pass
+/// Encodes all of `entries`, a pass for each row of dispatches between others. With a query set, the first pass
 /// writes its query 0 as it begins and the last one its query 1 as it ends.
 pub(super) fn encode_between(
     encoder: &mut wgpu::CommandEncoder,
@@ -60,13 +119,12 @@ pub(super) fn encode_between(
     entries: &[&Entry],
     queries: Option<&wgpu::QuerySet>,
 ) {
-    let is_dispatch = |entry: &Entry| matches!(entry, Entry::Dispatch(_));
-    let rows: Vec<&[&Entry]> = entries.chunk_by(|a, b| is_dispatch(a) && is_dispatch(b)).collect();
-    let first = rows.iter().position(|row| is_dispatch(row[0]));
-    let last = rows.iter().rposition(|row| is_dispatch(row[0]));
+    let rows: Vec<&[&Entry]> = entries.chunk_by(|a, b| a.is_dispatch() && b.is_dispatch()).collect();
+    let first = rows.iter().position(|row| row[0].is_dispatch());
+    let last = rows.iter().rposition(|row| row[0].is_dispatch());
     for (at, row) in rows.iter().enumerate() {
-        if let Entry::Clear(buffer) = row[0] {
-            encoder.clear_buffer(&buffers[*buffer], 0, None);
+        if !row[0].is_dispatch() {
+            row[0].record_outside(encoder, buffers);
             continue;
         }
         let begins = (first == Some(at)).then_some(0);

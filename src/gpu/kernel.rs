@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use super::images::IMAGE_WIDTH;
 use super::tensor::Element;
 
 /// WGSL wants these before anything else.
@@ -39,6 +40,12 @@ pub struct Kernel {
     pub name: &'static str,
     /// The files, in any order: WGSL's module scope has none.
     pub files: Vec<Source>,
+}
+
+impl Kernel {
+    fn mentions(&self, name: &str) -> bool {
+        self.files.iter().any(|file| file.text.contains(name))
+    }
 }
 
 /// A constant of a header.
@@ -124,7 +131,7 @@ pub fn compose(
     grid_x: u32,
 ) -> String {
     let half = aliases.iter().any(|(_, element)| *element == Element::F16);
-    let cooperative = kernel.files.iter().any(|file| file.text.contains("coop_mat"));
+    let cooperative = kernel.mentions("coop_mat");
     let mut text = String::from(if half { ENABLE_F16 } else { "" });
     text.push_str(if cooperative { ENABLE_COOPERATIVE } else { "" });
     text.push_str("// sizes of this dispatch, written by the host\n");
@@ -136,6 +143,13 @@ pub fn compose(
     }
     for (name, element) in aliases {
         let _ = writeln!(text, "alias {name} = {};", element.name());
+    }
+    for (name, element) in aliases.iter().filter(|(name, _)| kernel.mentions(&format!("{name}Image"))) {
+        let bits = 8 * element.bytes();
+        let _ = writeln!(text, "alias {name}Image = texture_storage_2d<rgba{bits}float, read>;");
+    }
+    if kernel.mentions("IMAGE_WIDTH") {
+        let _ = writeln!(text, "const IMAGE_WIDTH: u32 = {IMAGE_WIDTH}u;");
     }
     for file in &kernel.files {
         let _ = write!(text, "\n{}", file.text);
@@ -158,6 +172,8 @@ pub enum Access {
     Read,
     /// `var<storage, read_write>`
     ReadWrite,
+    /// a storage texture that is read: an image of the tensor
+    Image(Element),
 }
 
 /// A field of a uniform: a number of 32 bits.
@@ -188,6 +204,13 @@ pub struct Reflection {
     pub cooperative: bool,
 }
 
+impl Reflection {
+    /// Whether it reads images.
+    pub fn images(&self) -> bool {
+        self.bindings.iter().any(|(_, access)| matches!(access, Access::Image(_)))
+    }
+}
+
 /// Parses composed WGSL and reads its bindings and workgroup size.
 ///
 /// # Panics
@@ -202,6 +225,7 @@ pub fn reflect(name: &str, source: &str) -> Reflection {
             let binding = variable.binding?;
             let access = match variable.space {
                 naga::AddressSpace::Uniform => Access::Uniform,
+                naga::AddressSpace::Handle => Access::Image(texels(&module, variable.ty)),
                 naga::AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE) => {
                     Access::ReadWrite
                 }
@@ -222,6 +246,16 @@ pub fn reflect(name: &str, source: &str) -> Reflection {
         f16: source.starts_with(ENABLE_F16),
         cooperative: source[..header_len(source)].contains(ENABLE_COOPERATIVE),
     }
+}
+
+/// What the texels of an image are made of.
+fn texels(module: &naga::Module, ty: naga::Handle<naga::Type>) -> Element {
+    let naga::TypeInner::Image { class: naga::ImageClass::Storage { format, .. }, .. } =
+        module.types[ty].inner
+    else {
+        panic!("a kernel binds something that is neither a buffer nor a storage texture");
+    };
+    if format == naga::StorageFormat::Rgba16Float { Element::F16 } else { Element::F32 }
 }
 
 /// The fields of a module's uniform; none where it has no uniform.

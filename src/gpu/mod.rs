@@ -2,6 +2,7 @@
 
 pub mod adapter;
 mod encode;
+pub mod images;
 mod kept;
 pub mod kernel;
 mod pipelines;
@@ -16,9 +17,10 @@ mod trusted;
 mod twin;
 
 pub use adapter::{Adapter, Choice, Fragment, Target};
+pub use images::{ImageId, ImageSpec};
 pub use kernel::{Kernel, Params, Source, Value};
 pub use profile::{Clock, Timing, Timings};
-pub use program::{Dispatch, Item, Op, Plan, Program, ProgramId, Runner, Usage};
+pub use program::{Dispatch, Image, Item, Op, Plan, Program, ProgramId, Runner, Usage};
 pub use runner::GpuRunner;
 pub use tensor::{BufferId, Element, Shape, Tensor};
 pub use twin::TwinRunner;

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::kernel::{Access, Reflection};
 use super::program::{Dispatch, Plan, Program};
+use super::tensor::Element;
 
 /// By composed text.
 pub(super) type Pipelines = HashMap<Arc<str>, wgpu::ComputePipeline>;
@@ -54,17 +55,33 @@ fn bind_group_layout(device: &wgpu::Device, name: &str, reflection: &Reflection)
         .map(|(binding, (_, access))| wgpu::BindGroupLayoutEntry {
             binding,
             visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer {
-                ty: match access {
-                    Access::Uniform => wgpu::BufferBindingType::Uniform,
-                    Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
-                    Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
-                },
-                has_dynamic_offset: false,
-                min_binding_size: None,
-            },
+            ty: binding_type(*access),
             count: None,
         })
         .collect();
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(name), entries: &entries })
+}
+
+/// The format of images whose texels are four of `element`.
+pub(super) fn texels(element: Element) -> wgpu::TextureFormat {
+    match element {
+        Element::F32 => wgpu::TextureFormat::Rgba32Float,
+        Element::F16 => wgpu::TextureFormat::Rgba16Float,
+    }
+}
+
+fn binding_type(access: Access) -> wgpu::BindingType {
+    let ty = match access {
+        Access::Uniform => wgpu::BufferBindingType::Uniform,
+        Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
+        Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+        Access::Image(element) => {
+            return wgpu::BindingType::StorageTexture {
+                access: wgpu::StorageTextureAccess::ReadOnly,
+                format: texels(element),
+                view_dimension: wgpu::TextureViewDimension::D2,
+            };
+        }
+    };
+    wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None }
 }

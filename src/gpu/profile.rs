@@ -10,6 +10,8 @@ use super::program::{Item, Plan, Program};
 
 /// What a clear has in place of a kernel's name.
 pub const CLEAR: &str = "clear";
+/// What a copy to an image has in place of a kernel's name.
+pub const COPY: &str = "copy";
 
 /// What read the times of the dispatches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,12 +32,12 @@ impl std::fmt::Display for Clock {
     }
 }
 
-/// When one dispatch or clear ran, and what it cost.
+/// When one dispatch, clear or copy ran, and what it cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
-    /// The dispatch's label, or the label of the buffer that is cleared.
+    /// The dispatch's label, the label of the buffer that is cleared, or what a copy is for.
     pub label: String,
-    /// The kernel's name, or [`CLEAR`].
+    /// The kernel's name, [`CLEAR`] or [`COPY`].
     pub kernel: &'static str,
     /// The program that it belongs to.
     pub program: &'static str,
@@ -63,6 +65,7 @@ impl Timing {
                 let spec = &plan.buffers[buffer.index()];
                 (spec.label.clone(), CLEAR, 0, 4 * spec.len)
             }
+            Item::Image(copy) => (copy.label.clone(), COPY, 0, 2 * copy.tensor.bytes()),
         };
         Self { label, kernel, program: program.name, begin_ns: 0, end_ns: 0, flops, bytes }
     }
@@ -84,16 +87,16 @@ pub struct Span {
 pub struct Timings {
     /// What read the times of the dispatches; those of the host are the host's.
     pub clock: Clock,
-    /// Every dispatch and clear in the order of the runs.
+    /// Every dispatch, clear and copy in the order of the runs.
     pub device: Vec<Timing>,
     /// What the host did meanwhile, in order.
     pub host: Vec<Span>,
-    /// Clears that ran and are not in `device`: the adapter has no timestamps outside passes.
-    pub untimed_clears: u64,
+    /// Clears and copies that ran and are not in `device`: the adapter has no timestamps outside passes.
+    pub untimed: u64,
 }
 
 impl Timings {
-    /// Nanoseconds of all dispatches and clears together.
+    /// Nanoseconds of all that was timed together.
     pub fn busy_ns(&self) -> u64 {
         self.device.iter().map(Timing::ns).sum()
     }
@@ -104,7 +107,7 @@ impl Timings {
 pub struct Row {
     /// The label; empty in a row of a kernel.
     pub label: String,
-    /// The kernel's name, or [`CLEAR`].
+    /// The kernel's name, [`CLEAR`] or [`COPY`].
     pub kernel: &'static str,
     /// How many dispatches.
     pub calls: u64,
@@ -186,9 +189,9 @@ impl Recorder {
         self.push(Timing { begin_ns, end_ns, ..timing });
     }
 
-    /// A clear that could not be timed.
+    /// A clear or copy that could not be timed.
     pub(super) fn untimed(&mut self) {
-        self.timings.untimed_clears += 1;
+        self.timings.untimed += 1;
     }
 
     /// Hands out what there is.

@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::kernel::{self, Alias, Constant, Kernel, Reflection};
+use super::images::{ImageId, ImageSpec, Images};
+use super::kernel::{self, Access, Alias, Constant, Kernel, Reflection};
 use super::profile::Timings;
 use super::tensor::{BufferId, Element, Shape, Tensor};
 use crate::error::{Error, Result};
@@ -61,6 +62,8 @@ pub struct Dispatch {
     pub reflection: Arc<Reflection>,
     /// The tensors bound, in binding order.
     pub bindings: Vec<Tensor>,
+    /// For each binding that the kernel reads as an image, which.
+    pub images: Vec<Option<ImageId>>,
     /// Workgroups in x, y, z.
     pub groups: [u32; 3],
     /// The operation, for its twin and its cost.
@@ -86,6 +89,18 @@ pub enum Item {
     Dispatch(Dispatch),
     /// Fills a buffer with zeros.
     Clear(BufferId),
+    /// Copies a tensor to an image.
+    Image(Image),
+}
+
+/// One copy of a tensor to an image.
+pub struct Image {
+    /// Who reads it, and as what: `encoder.2 forward, left`.
+    pub label: String,
+    /// What is copied.
+    pub tensor: Tensor,
+    /// Where to.
+    pub image: ImageId,
 }
 
 /// A list of dispatches to replay.
@@ -98,11 +113,11 @@ pub struct Program {
 }
 
 impl Program {
-    /// Its dispatches, without the clears.
+    /// Its dispatches, without the clears and copies.
     pub fn dispatches(&self) -> impl Iterator<Item = &Dispatch> {
         self.items.iter().filter_map(|item| match item {
             Item::Dispatch(dispatch) => Some(dispatch),
-            Item::Clear(_) => None,
+            Item::Clear(_) | Item::Image(_) => None,
         })
     }
 
@@ -145,6 +160,7 @@ pub struct Plan {
     pub buffers: Vec<BufferSpec>,
     /// The programs.
     pub programs: Vec<Program>,
+    images: Images,
     scratch: Option<BufferId>,
     composed: HashMap<String, (Arc<str>, Arc<Reflection>)>,
 }
@@ -202,6 +218,7 @@ impl Plan {
     /// Records that `program` fills `buffer` with zeros here.
     pub fn clear(&mut self, program: ProgramId, buffer: BufferId) {
         self.programs[program.0].items.push(Item::Clear(buffer));
+        self.images.cleared(program, buffer);
     }
 
     /// Records one dispatch of `op` on `bindings`.
@@ -253,13 +270,41 @@ impl Plan {
             .or_insert_with_key(|text| (text.as_str().into(), Arc::new(kernel::reflect(kernel.name, text))))
             .clone();
         let bindings = bindings.to_vec();
-        let dispatch = Dispatch { label, kernel: kernel.name, source, reflection, bindings, groups, op };
+        let bound = bindings.iter().zip(&reflection.bindings);
+        let images = bound.map(|(tensor, (name, access))| {
+            matches!(access, Access::Image(_))
+                .then(|| self.image(program, &format!("{label}, {name}"), tensor))
+        });
+        let images = images.collect();
+        for (tensor, (_, access)) in bindings.iter().zip(&reflection.bindings) {
+            if *access == Access::ReadWrite {
+                self.images.written(program, tensor);
+            }
+        }
+        let dispatch =
+            Dispatch { label, kernel: kernel.name, source, reflection, bindings, images, groups, op };
         self.programs[program.0].items.push(Item::Dispatch(dispatch));
     }
 
-    /// Bytes of all buffers.
+    /// An image that holds `tensor` where `program` has come to.
+    fn image(&mut self, program: ProgramId, label: &str, tensor: &Tensor) -> ImageId {
+        let (image, stale) = self.images.find(program, tensor);
+        if stale {
+            let copy = Image { label: label.to_owned(), tensor: *tensor, image };
+            self.programs[program.0].items.push(Item::Image(copy));
+        }
+        image
+    }
+
+    /// The images that its kernels read.
+    pub fn images(&self) -> &[ImageSpec] {
+        &self.images.specs
+    }
+
+    /// Bytes of all buffers and images.
     pub fn bytes(&self) -> u64 {
-        self.buffers.iter().map(|b| 4 * b.len).sum()
+        let images: u64 = self.images().iter().map(ImageSpec::bytes).sum();
+        images + self.buffers.iter().map(|b| 4 * b.len).sum::<u64>()
     }
 
     /// Different kernels after composition: pipelines to compile.

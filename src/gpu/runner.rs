@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::adapter::Adapter;
-use super::encode::{Entry, Prepared, encode};
+use super::encode::{Copy, Entry, Prepared, encode};
+use super::images::{IMAGE_WIDTH, ImageId, ImageSpec};
 use super::kept::{self, Kept};
 use super::kernel::Reflection;
-use super::pipelines::{Pipelines, compile};
+use super::pipelines::{Pipelines, compile, texels};
 use super::profile::Timings;
 use super::program::{Dispatch, Item, Plan, ProgramId, Runner, Usage};
 use super::readback::{Flight, staging};
@@ -81,10 +82,18 @@ impl GpuRunner {
         runner.healthy()?;
         // a folder that cannot be written makes the next start slower, and nothing else
         let _ = kept.map_or(Ok(()), |kept| kept.save());
+        let images = runner.plan.images().iter().map(|spec| texture(&runner.device, spec));
+        let memory = Memory { buffers: &runner.buffers, images: &images.collect::<Vec<_>>() };
         for program in &runner.plan.programs {
             let entries = program.items.iter().map(|item| match item {
                 Item::Clear(buffer) => Entry::Clear(buffer.0),
-                Item::Dispatch(d) => Entry::Dispatch(prepare(&runner.device, &runner.buffers, &pipelines, d)),
+                Item::Image(copy) => Entry::Copy(Copy {
+                    buffer: copy.tensor.buffer.0,
+                    offset: copy.tensor.byte_offset(),
+                    texels: copy.tensor.len() / 4,
+                    texture: memory.images[copy.image.0].clone(),
+                }),
+                Item::Dispatch(d) => Entry::Dispatch(prepare(&runner.device, memory, &pipelines, d)),
             });
             let entries = entries.collect();
             runner.programs.push(entries);
@@ -213,17 +222,44 @@ fn allocate(device: &wgpu::Device, plan: &Plan) -> Result<Vec<wgpu::Buffer>> {
     }
 }
 
-fn prepare(device: &wgpu::Device, buffers: &[wgpu::Buffer], pipelines: &Pipelines, d: &Dispatch) -> Prepared {
+fn texture(device: &wgpu::Device, spec: &ImageSpec) -> wgpu::Texture {
+    device.create_texture(&wgpu::TextureDescriptor {
+        label: Some("image of a tensor"),
+        size: wgpu::Extent3d { width: IMAGE_WIDTH, height: spec.rows, depth_or_array_layers: 1 },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: texels(spec.element),
+        usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::COPY_DST,
+        view_formats: &[],
+    })
+}
+
+/// What bind groups bind, by its place in the plan.
+#[derive(Clone, Copy)]
+struct Memory<'a> {
+    buffers: &'a [wgpu::Buffer],
+    images: &'a [wgpu::Texture],
+}
+
+fn prepare(device: &wgpu::Device, memory: Memory<'_>, pipelines: &Pipelines, d: &Dispatch) -> Prepared {
     let pipeline = pipelines[&d.source].clone();
+    let view = |image: &Option<ImageId>| {
+        image.map(|image| memory.images[image.0].create_view(&wgpu::TextureViewDescriptor::default()))
+    };
+    let views: Vec<Option<wgpu::TextureView>> = d.images.iter().map(view).collect();
     let entries: Vec<wgpu::BindGroupEntry<'_>> = (0u32..)
-        .zip(&d.bindings)
-        .map(|(binding, tensor)| wgpu::BindGroupEntry {
+        .zip(d.bindings.iter().zip(&views))
+        .map(|(binding, (tensor, view))| wgpu::BindGroupEntry {
             binding,
-            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                buffer: &buffers[tensor.buffer.0],
-                offset: tensor.byte_offset(),
-                size: std::num::NonZeroU64::new(tensor.bytes()),
-            }),
+            resource: match view {
+                Some(view) => wgpu::BindingResource::TextureView(view),
+                None => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: &memory.buffers[tensor.buffer.0],
+                    offset: tensor.byte_offset(),
+                    size: std::num::NonZeroU64::new(tensor.bytes()),
+                }),
+            },
         })
         .collect();
     let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {

@@ -230,8 +230,8 @@ impl GpuRunner {
 
     /// Runs `program` `repeats` times in one submit and returns how long all of it took: between two timestamps
     /// of the device where the runner has them ([`GpuRunner::timed`]), else by the host's clock from the submit
-    /// to the end of the wait for it. Clears before the first or after the last dispatch are not part of a
-    /// device's time. Drivers end submits of seconds: keep `repeats` small. The first run of a program sets up its
+    /// to the end of the wait for it. Clears and copies before the first or after the last dispatch are not part of
+    /// a device's time. Drivers end submits of seconds: keep `repeats` small. The first run of a program sets up its
     /// buffers and takes longer: [`Runner::run`](super::Runner::run) it once before. Profiling does not see it.
     ///
     /// # Errors
@@ -264,7 +264,7 @@ impl GpuRunner {
     }
 }
 
-/// Encodes one entry between the next two queries of the set; false for a clear that cannot have any.
+/// Encodes one entry between the next two queries of the set; false for what cannot have any outside passes.
 fn stamp(
     encoder: &mut wgpu::CommandEncoder,
     stamps: &Stamps,
@@ -284,11 +284,11 @@ fn stamp(
             d.record(&mut encoder.begin_compute_pass(&descriptor));
             true
         }
-        Entry::Clear(buffer) => {
+        Entry::Clear(_) | Entry::Copy(_) => {
             if stamps.outside {
                 encoder.write_timestamp(&stamps.set, at);
             }
-            encoder.clear_buffer(&buffers[*buffer], 0, None);
+            entry.record_outside(encoder, buffers);
             if stamps.outside {
                 encoder.write_timestamp(&stamps.set, at + 1);
             }

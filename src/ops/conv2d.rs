@@ -114,9 +114,9 @@ impl Product for Conv2d {
         Size { m: self.geometry().pixels(), n: self.low_c, k: 16 * self.high_c, planes: 1 }
     }
 
-    fn shapes(&self) -> [(&'static str, Shape); 3] {
+    fn shapes(&self) -> [Shape; 3] {
         let g = self.geometry();
-        [("x", g.high()), ("weight", g.weight()), ("out", g.low())]
+        [g.high(), g.weight(), g.low()]
     }
 
     fn flops(&self) -> u64 {
@@ -152,9 +152,9 @@ impl Product for Conv2dTranspose {
         Size { m: self.geometry().pixels(), n: self.high_c, k: 4 * self.low_c, planes: 4 }
     }
 
-    fn shapes(&self) -> [(&'static str, Shape); 3] {
+    fn shapes(&self) -> [Shape; 3] {
         let g = self.geometry();
-        [("x", g.low()), ("weight", g.weight()), ("out", g.high())]
+        [g.low(), g.weight(), g.high()]
     }
 
     fn flops(&self) -> u64 {
@@ -190,9 +190,9 @@ impl Product for Conv2dWeightGrad {
         Size { m: self.low_c, n: 16 * self.high_c, k: self.geometry().pixels(), planes: 1 }
     }
 
-    fn shapes(&self) -> [(&'static str, Shape); 3] {
+    fn shapes(&self) -> [Shape; 3] {
         let g = self.geometry();
-        [("low", g.low()), ("high", g.high()), ("out", g.weight())]
+        [g.low(), g.high(), g.weight()]
     }
 
     fn flops(&self) -> u64 {

@@ -10,7 +10,7 @@ use super::tuning::{Form, Tunable, Tuning, key, most_splits};
 use super::variant::Variant;
 use crate::gpu::kernel::{Alias, Constant, Kernel, Source, Value};
 use crate::gpu::program::{Op, Plan, ProgramId};
-use crate::gpu::{Element, Params, Shape, Target, Tensor};
+use crate::gpu::{Element, Params, Shape, Target, Tensor, images};
 use crate::wgsl;
 
 /// What happens to a finished sum before it is stored.
@@ -83,8 +83,8 @@ pub trait Product: Params {
     fn source() -> Source;
     /// The product's sizes.
     fn size(&self) -> Size;
-    /// Name and shape of the left operand, the right operand and the output.
-    fn shapes(&self) -> [(&'static str, Shape); 3];
+    /// Shapes of the left operand, the right operand and the output.
+    fn shapes(&self) -> [Shape; 3];
     /// Floating-point operations that count: taps on the padding do not.
     fn flops(&self) -> u64;
     /// The op as plain loops: calls `emit` with each output element's index and sum.
@@ -135,10 +135,10 @@ impl<P: Product> Op for Gemm<P> {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let [left, right, (name, out)] = self.product.shapes();
-        let aux = ("aux", self.epilogue.aux(out, self.product.size().n));
+        let [left, right, out] = self.product.shapes();
+        let aux = self.epilogue.aux(out, self.product.size().n);
         let out = if self.splits > 1 { Shape::new(&[self.splits, out.len()]) } else { out };
-        vec![left, right, aux, (name, out)]
+        vec![("left", left), ("right", right), ("aux", aux), ("out", out)]
     }
 
     fn aliases(&self) -> &'static [Option<&'static str>] {
@@ -204,6 +204,12 @@ impl<P: Product> Fused<P> {
         if self.elements[..2].contains(&Element::F16) { Element::F16 } else { Element::F32 }
     }
 
+    /// Whether an image can hold a factor, of both.
+    fn fits_images(&self) -> bool {
+        let [left, right, _] = self.product.shapes();
+        images::fits(left.len()) && images::fits(right.len())
+    }
+
     /// For the operands of one dispatch.
     fn new(product: P, epilogue: Epilogue, operands: &Operands) -> Self {
         let Operands { left, right, aux, out } = *operands;
@@ -223,7 +229,7 @@ impl<P: Product> Tunable for Fused<P> {
     /// Every core, whole and with its sum cut so that there are about 64, 256 and 1024 workgroups.
     fn forms(&self, target: &Target) -> Vec<Form> {
         let size = self.product.size();
-        let [_, _, (_, out)] = self.product.shapes();
+        let [_, _, out] = self.product.shapes();
         let most = most_splits(size, out.len());
         let mut forms = Vec::new();
         for variant in Variant::all(target, self.precision()) {
@@ -231,6 +237,10 @@ impl<P: Product> Tunable for Fused<P> {
             let by_workgroup = matches!(variant, Variant::Tile { .. } | Variant::Cooperative { .. });
             if target.software && by_workgroup && variant != Variant::PLAIN {
                 continue; // workgroup memory is no faster there, and a measurement takes seconds
+            }
+            // GPUs read a buffer as fast as an image, and need no copy for it
+            if variant.images() && !(target.software && self.fits_images()) {
+                continue;
             }
             // a tile twice as wide as the product would idle more than half the time
             if variant != Variant::PLAIN && (tile_n >= 2 * size.n.max(8) || tile_m >= 4 * size.m.max(16)) {
@@ -249,17 +259,19 @@ impl<P: Product> Tunable for Fused<P> {
     }
 
     fn allows(&self, form: Form) -> bool {
-        let [_, _, (_, out)] = self.product.shapes();
+        let [_, _, out] = self.product.shapes();
         // the bound of memory is a wish, and what an adapter cannot sum at once it must split
         let size = self.product.size();
         let most = most_splits(size, out.len()).max(size.k.div_ceil(Target::LONGEST_SOFTWARE_SUM));
-        let serves = |variant: Variant| variant.serves(self.precision());
+        let images = |variant: Variant| !variant.images() || self.fits_images();
+        let serves = |variant: Variant| variant.serves(self.precision()) && images(variant);
         matches!(form, Form::Product { variant, splits } if (1..=most).contains(&splits) && serves(variant))
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let [left, right, (name, out)] = self.product.shapes();
-        vec![left, right, ("aux", self.epilogue.aux(out, self.product.size().n)), (name, out)]
+        let [left, right, out] = self.product.shapes();
+        let aux = self.epilogue.aux(out, self.product.size().n);
+        vec![("left", left), ("right", right), ("aux", aux), ("out", out)]
     }
 
     fn elements(&self) -> Vec<Element> {
@@ -291,7 +303,8 @@ pub fn record<P: Product>(
     operands: &Operands,
 ) {
     let fused = Fused::new(product, epilogue, operands);
-    let form = tuning.product(fused, product.size(), operands.out.len());
+    let elements = [operands.left, operands.right, operands.out].map(|tensor| tensor.len());
+    let form = tuning.product(fused, product.size(), elements);
     record_as(plan, program, label, (fused, form), operands);
 }
 

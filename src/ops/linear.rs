@@ -6,8 +6,8 @@ use crate::gpu::kernel::Source;
 use crate::{params, wgsl};
 
 macro_rules! linear_op {
-    ($(#[$meta:meta])* $name:ident, $file:literal, ($m:ident, $n:ident, $k:ident), $left:literal [$l0:ident, $l1:ident],
-     $right:literal [$r0:ident, $r1:ident], |$s:ident, $l:ident, $r:ident, $i:ident, $j:ident, $q:ident| ($at_l:expr, $at_r:expr)) => {
+    ($(#[$meta:meta])* $name:ident, $file:literal, ($m:ident, $n:ident, $k:ident), [$l0:ident, $l1:ident], [$r0:ident, $r1:ident],
+     |$s:ident, $l:ident, $r:ident, $i:ident, $j:ident, $q:ident| ($at_l:expr, $at_r:expr)) => {
         params! {
             $(#[$meta])*
             pub struct $name {
@@ -29,11 +29,11 @@ macro_rules! linear_op {
                 Size { m: self.$m, n: self.$n, k: self.$k, planes: 1 }
             }
 
-            fn shapes(&self) -> [(&'static str, Shape); 3] {
+            fn shapes(&self) -> [Shape; 3] {
                 [
-                    ($left, Shape::new(&[self.$l0, self.$l1])),
-                    ($right, Shape::new(&[self.$r0, self.$r1])),
-                    ("out", Shape::new(&[self.$m, self.$n])),
+                    Shape::new(&[self.$l0, self.$l1]),
+                    Shape::new(&[self.$r0, self.$r1]),
+                    Shape::new(&[self.$m, self.$n]),
                 ]
             }
 
@@ -56,18 +56,18 @@ macro_rules! linear_op {
 
 linear_op! {
     /// `out[N, O] = x[N, I] weight[O, I]^T`.
-    Linear, "linear.wgsl", (rows, outputs, inputs), "x" [rows, inputs], "weight" [outputs, inputs],
+    Linear, "linear.wgsl", (rows, outputs, inputs), [rows, inputs], [outputs, inputs],
     |s, l, r, i, j, q| (i * s[2] + q, j * s[2] + q)
 }
 
 linear_op! {
     /// `out[N, I] = dy[N, O] weight[O, I]`, the input gradient.
-    LinearInputGrad, "linear_input_grad.wgsl", (rows, inputs, outputs), "dy" [rows, outputs], "weight" [outputs, inputs],
+    LinearInputGrad, "linear_input_grad.wgsl", (rows, inputs, outputs), [rows, outputs], [outputs, inputs],
     |s, l, r, i, j, q| (i * s[2] + q, q * s[1] + j)
 }
 
 linear_op! {
     /// `out[O, I] = dy[N, O]^T x[N, I]`, the weight gradient.
-    LinearWeightGrad, "linear_weight_grad.wgsl", (outputs, inputs, rows), "dy" [rows, outputs], "x" [rows, inputs],
+    LinearWeightGrad, "linear_weight_grad.wgsl", (outputs, inputs, rows), [rows, outputs], [rows, inputs],
     |s, l, r, i, j, q| (q * s[0] + i, q * s[1] + j)
 }

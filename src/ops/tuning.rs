@@ -16,7 +16,7 @@ use super::gemm::Size;
 use super::variant::Variant;
 use crate::error::{Error, Result};
 use crate::gpu::kernel::{Constant, Value};
-use crate::gpu::{Element, Plan, ProgramId, Shape, Target, Tensor};
+use crate::gpu::{Element, Plan, ProgramId, Shape, Target, Tensor, images};
 
 /// One way to compute an op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -134,6 +134,8 @@ struct Defaults {
     sweep: [u32; 2],
     /// most terms that an invocation may sum
     longest: u32,
+    /// whether factors that are read several times over are read from images
+    images: bool,
 }
 
 /// Least length of a part of a split sum.
@@ -144,19 +146,24 @@ const MAX_PARTS_BYTES: u64 = 64 << 20;
 impl Defaults {
     fn of(target: &Target) -> Self {
         let large = Variant::Tile { threads: [16, 8], blocks: [2, 2], depth: 8, buffers: 2 };
-        let longest = target.longest_sum();
-        let gpu =
-            Self { wide: vec![Variant::PLAIN], narrow: Variant::NARROW, busy: 512, sweep: [64, 1], longest };
+        let gpu = Self {
+            wide: vec![Variant::PLAIN],
+            narrow: Variant::NARROW,
+            busy: 512,
+            sweep: [64, 1],
+            longest: target.longest_sum(),
+            images: target.images && target.software,
+        };
         match (target.software, target.discrete) {
-            // loads cost more than arithmetic, and there are as many workers as cores; the smallest subgroup tile,
-            // because larger ones are little faster and compile three times as long
-            (true, _) => match Variant::shared(target, 1, 1) {
-                Some(shared @ Variant::Subgroup { clusters: 1, .. }) => Self {
-                    wide: vec![shared],
-                    narrow: Variant::Direct { threads: [64, 1], columns: 1 },
+            // loads cost more than arithmetic, and there are as many workers as cores; from buffers the smallest
+            // subgroup tile, because larger ones are little faster and compile three times as long
+            (true, _) => match (Variant::shared(target, 1, 1), Variant::shared(target, 2, 1)) {
+                (Some(small @ Variant::Subgroup { clusters: 1, .. }), Some(large)) => Self {
+                    wide: if gpu.images { vec![large, small] } else { vec![small] },
+                    narrow: Variant::direct([64, 1], 1),
                     busy: 8,
                     sweep: [256, 1],
-                    longest,
+                    ..gpu
                 },
                 _ => Self { busy: 8, sweep: [256, 1], ..gpu },
             },
@@ -166,14 +173,20 @@ impl Defaults {
         }
     }
 
-    fn product(&self, size: Size, out: u32) -> Form {
-        let tiles = |variant: Variant| {
+    fn product(&self, size: Size, [left, right, out]: [u32; 3]) -> Form {
+        let along = |variant: Variant| {
             let [tile_m, tile_n, _] = variant.tile();
-            u64::from(size.m.div_ceil(tile_m)) * u64::from(size.n.div_ceil(tile_n) * size.planes)
+            [size.m.div_ceil(tile_m), size.n.div_ceil(tile_n)].map(u64::from)
         };
+        let tiles = |variant| along(variant).iter().product::<u64>() * u64::from(size.planes);
         let enough = |variant: &&Variant| tiles(**variant) >= self.busy;
         let wide = self.wide.iter().find(enough).or(self.wide.last()).copied().unwrap_or(Variant::PLAIN);
         let variant = if size.n <= 8 { self.narrow } else { wide };
+        // copying a number to an image takes llvmpipe about as long as reading it once from a buffer
+        let [rows, columns] = along(variant);
+        let read = (u64::from(size.m) * columns + u64::from(size.n) * rows) * u64::from(size.k * size.planes);
+        let worth = read > u64::from(left) + u64::from(right);
+        let variant = variant.fetching(self.images && worth && [left, right].into_iter().all(images::fits));
         let wanted = self.busy.div_ceil(tiles(variant));
         let least = size.k.div_ceil(self.longest);
         Form::Product { variant, splits: (wanted.min(u64::from(most_splits(size, out))) as u32).max(least) }
@@ -208,9 +221,9 @@ impl Tuning {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The form of a product whose output has `out` elements.
-    pub fn product(&self, op: impl Tunable + 'static, size: Size, out: u32) -> Form {
-        let default = self.defaults.product(size, out);
+    /// The form of a product whose left and right factor and output have so many elements.
+    pub fn product(&self, op: impl Tunable + 'static, size: Size, elements: [u32; 3]) -> Form {
+        let default = self.defaults.product(size, elements);
         let default = match (self.forced, default) {
             (Some(variant), Form::Product { splits, .. }) => Form::Product { variant, splits },
             _ => default,

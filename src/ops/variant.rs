@@ -1,4 +1,5 @@
-//! The forms of the GEMM core, as data: four files, and the sizes that each can be compiled with.
+//! The forms of the GEMM core, as data: four files, the sizes that each can be compiled with, and the file that
+//! fetches the factors.
 //!
 //! Which form is fastest depends on the adapter and on the product; all of them give the same result up to
 //! rounding. [`Variant::PLAIN`] runs everywhere and is what the others are checked against.
@@ -30,6 +31,9 @@ pub enum Variant {
         threads: [u32; 2],
         /// 4 x 4 blocks of C per invocation along N, 1 or 2; along M there are 2
         columns: u32,
+        /// whether the factors are read from images of them
+        #[serde(default, skip_serializing_if = "is_false")]
+        images: bool,
     },
     /// `gemm_subgroup.wgsl`: lanes hand each other rows of A.
     Subgroup {
@@ -41,6 +45,9 @@ pub enum Variant {
         turns: u32,
         /// 4 x 4 blocks of C per lane and row along N: 1, or 2 with 2 turns
         columns: u32,
+        /// whether the factors are read from images of them
+        #[serde(default, skip_serializing_if = "is_false")]
+        images: bool,
     },
     /// `gemm_cooperative.wgsl`: subgroups multiply fragments of 8 x 8 or 16 x 16.
     Cooperative {
@@ -59,6 +66,10 @@ pub enum Variant {
     },
 }
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// Tiles for workgroups of 64 to 256, all within WebGPU's default 16 KiB of workgroup memory.
 const TILES: [Variant; 10] = [
     Variant::PLAIN,
@@ -74,13 +85,17 @@ const TILES: [Variant; 10] = [
 ];
 
 const DIRECT: [Variant; 3] = [
-    Variant::Direct { threads: [8, 8], columns: 2 },  // 64 x 64
-    Variant::Direct { threads: [16, 4], columns: 1 }, // 128 x 16
-    Variant::Direct { threads: [64, 1], columns: 1 }, // 512 x 4
+    Variant::direct([8, 8], 2),  // 64 x 64
+    Variant::direct([16, 4], 1), // 128 x 16
+    Variant::direct([64, 1], 1), // 512 x 4
 ];
 
 /// Turns and columns of the subgroup core.
 const SHARED: [[u32; 2]; 3] = [[2, 1], [1, 1], [2, 2]];
+
+/// What reads images: of both cores what was fastest with them, for wide products and for pictures.
+const SHARED_IMAGES: [[u32; 2]; 2] = [[2, 1], [1, 1]];
+const DIRECT_IMAGES: [Variant; 1] = [Variant::direct([64, 1], 1)];
 
 /// Subgroups, and fragments of each, of the cooperative core: 64 x 64, 32 x 32, 128 x 64 and 64 x 128 with
 /// fragments of 16, half that with fragments of 8.
@@ -106,8 +121,8 @@ impl Variant {
             Self::Tile { threads: [m, n], blocks, depth, .. } => {
                 [4 * blocks[0] * m, 4 * blocks[1] * n, depth]
             }
-            Self::Direct { threads: [m, n], columns } => [8 * m, 4 * columns * n, 4],
-            Self::Subgroup { lanes, clusters, turns, columns } => {
+            Self::Direct { threads: [m, n], columns, .. } => [8 * m, 4 * columns * n, 4],
+            Self::Subgroup { lanes, clusters, turns, columns, .. } => {
                 [4 * lanes * turns * clusters, 4 * lanes * columns, 4]
             }
             Self::Cooperative { edge, subgroups: [m, n], blocks, depth, .. } => {
@@ -116,8 +131,33 @@ impl Variant {
         }
     }
 
-    /// The core's files.
+    /// The 4 x 4 blocks of each invocation along N, for `threads` along M and N; the factors from their buffers.
+    pub const fn direct(threads: [u32; 2], columns: u32) -> Self {
+        Self::Direct { threads, columns, images: false }
+    }
+
+    /// Whether the factors are read from images of them.
+    pub fn images(self) -> bool {
+        matches!(self, Self::Direct { images: true, .. } | Self::Subgroup { images: true, .. })
+    }
+
+    /// The same with the factors from images of them or from their buffers, where the core has the choice.
+    pub fn fetching(self, from_images: bool) -> Self {
+        let mut variant = self;
+        if let Self::Direct { images, .. } | Self::Subgroup { images, .. } = &mut variant {
+            *images = from_images;
+        }
+        variant
+    }
+
+    /// The core's files and the one that fetches.
     pub fn files(self) -> Vec<Source> {
+        let mut files = self.core();
+        files.push(if self.images() { wgsl!("gemm_images.wgsl") } else { wgsl!("gemm_buffers.wgsl") });
+        files
+    }
+
+    fn core(self) -> Vec<Source> {
         match self {
             Self::Tile { .. } => {
                 vec![wgsl!("gemm_tile.wgsl"), wgsl!("gemm_fetch.wgsl"), wgsl!("gemm_stage.wgsl")]
@@ -147,10 +187,10 @@ impl Variant {
                 ("TILE_K", depth.into()),
                 ("BUFFERS", buffers.into()),
             ],
-            Self::Direct { threads: [m, n], columns } => {
+            Self::Direct { threads: [m, n], columns, .. } => {
                 vec![("THREADS_M", m.into()), ("THREADS_N", n.into()), ("BLOCKS_N", columns.into())]
             }
-            Self::Subgroup { lanes, clusters, turns, columns } => vec![
+            Self::Subgroup { lanes, clusters, turns, columns, .. } => vec![
                 ("LANES", lanes.into()),
                 ("CLUSTERS", clusters.into()),
                 ("TURNS", turns.into()),
@@ -187,8 +227,12 @@ impl Variant {
     /// The variants that `target` can run for factors of `precision`, the plain one first.
     pub fn all(target: &Target, precision: Element) -> Vec<Self> {
         let shared = SHARED.iter().filter_map(|&[turns, columns]| Self::shared(target, turns, columns));
+        let shared_images =
+            SHARED_IMAGES.iter().filter_map(|&[turns, columns]| Self::shared(target, turns, columns));
+        let images = DIRECT_IMAGES.into_iter().chain(shared_images).map(|v| v.fetching(true));
+        let images = images.filter(|_| target.images);
         let cooperative = target.fragments.iter().flat_map(|fragment| Self::cooperative(*fragment));
-        let all = TILES.into_iter().chain(DIRECT).chain(shared).chain(cooperative);
+        let all = TILES.into_iter().chain(DIRECT).chain(shared).chain(images).chain(cooperative);
         all.filter(|variant| variant.serves(precision)).collect()
     }
 
@@ -228,11 +272,22 @@ impl Variant {
         let [least, most] = target.subgroups?;
         let lanes = if least >= 8 { 8 } else { 4 };
         let clusters = if least == most && least == lanes { 1 } else { most.max(64) / lanes };
-        (least >= 4 && most <= 128).then_some(Self::Subgroup { lanes, clusters, turns, columns })
+        (least >= 4 && most <= 128).then_some(Self::Subgroup {
+            lanes,
+            clusters,
+            turns,
+            columns,
+            images: false,
+        })
     }
 
     /// How `wgvae tune` and `plan` call it: core, tile and what else tells it from others.
     pub fn name(self) -> String {
+        let images = if self.images() { ", images" } else { "" };
+        format!("{}{images}", self.name_of_core())
+    }
+
+    fn name_of_core(self) -> String {
         let [m, n, k] = self.tile();
         match self {
             Self::Tile { threads, buffers, .. } => {

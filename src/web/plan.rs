@@ -143,7 +143,7 @@ pub fn record(config: &ModelConfig, likelihood: Likelihood) -> Result<Recorded> 
 /// picture, and one picture is little work: on SwiftShader the demo's tiles take 8 to 10 s to compile and these 1
 /// to 1.5 s, and both draw it in the same time.
 fn quick(form: Form) -> Form {
-    let direct = |threads| Variant::Direct { threads, columns: 1 };
+    let direct = |threads| Variant::direct(threads, 1);
     match form {
         Form::Product { variant: Variant::NARROW, splits } => {
             Form::Product { variant: direct([64, 1]), splits }
@@ -168,6 +168,7 @@ impl Writer {
         let items = || ids.iter().flat_map(|id| &plan.programs[*id].items);
         let of = |item: &Item| match item {
             Item::Clear(buffer) => vec![buffer.index()],
+            Item::Image(copy) => vec![copy.tensor.buffer.index()],
             Item::Dispatch(d) => d.bindings.iter().map(|tensor| tensor.buffer.index()).collect(),
         };
         let used: BTreeSet<usize> = items().flat_map(of).collect();
@@ -190,6 +191,7 @@ impl Writer {
             let program = &plan.programs[id];
             let steps = program.items.iter().map(|item| match item {
                 Item::Clear(buffer) => Step::Clear { clear: self.places[&buffer.index()] },
+                Item::Image(copy) => unreachable!("{}: the page's target has no images", copy.label),
                 Item::Dispatch(d) => Step::Dispatch(Box::new(self.dispatch(d))),
             });
             programs.insert(program.name, steps.collect());
@@ -236,6 +238,7 @@ impl Writer {
             Access::Uniform => "uniform",
             Access::Read => "read",
             Access::ReadWrite => "read_write",
+            Access::Image(_) => unreachable!("the page's target has no images"),
         };
         let bindings = d.bindings.iter().zip(&d.reflection.bindings).map(|(tensor, (name, how))| Binding {
             name: name.clone(),

@@ -1,0 +1,110 @@
+//! Images of tensors: what a kernel reads as a texture is copied into one of a few images before, unless one still
+//! holds it. Knows nothing of wgpu.
+//!
+//! llvmpipe reads a buffer lane by lane and an image by vectors, so that the copies pay for themselves wherever a
+//! product reads its factors several times over.
+
+use std::collections::HashMap;
+
+use super::program::ProgramId;
+use super::tensor::{BufferId, Element, Tensor};
+
+/// Texels of a row, four elements each.
+pub const IMAGE_WIDTH: u32 = 4096;
+
+/// Most rows, which every adapter has.
+pub const MOST_ROWS: u32 = 8192;
+
+/// Images of one kind of element that a plan has at most: enough for what the two gradients of a layer read.
+const IMAGES: usize = 3;
+
+/// Rows of an image of `len` elements.
+fn rows(len: u32) -> u32 {
+    len.div_ceil(4).div_ceil(IMAGE_WIDTH)
+}
+
+/// Whether there can be an image of `len` elements.
+pub fn fits(len: u32) -> bool {
+    rows(len) <= MOST_ROWS
+}
+
+/// Which image of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ImageId(pub(super) usize);
+
+/// An image to be allocated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageSpec {
+    /// what its texels are made of
+    pub element: Element,
+    /// rows of [`IMAGE_WIDTH`] texels
+    pub rows: u32,
+}
+
+impl ImageSpec {
+    /// Bytes of all of it.
+    pub fn bytes(&self) -> u64 {
+        4 * self.element.bytes() * u64::from(IMAGE_WIDTH) * u64::from(self.rows)
+    }
+}
+
+/// A plan's images, and which tensors they hold where each program's recording has come to.
+#[derive(Default)]
+pub(super) struct Images {
+    pub(super) specs: Vec<ImageSpec>,
+    /// the least recently read first; a run of a program begins with images that hold nothing
+    held: HashMap<ProgramId, Vec<(Tensor, ImageId)>>,
+}
+
+impl Images {
+    /// The image that `program` reads `tensor` from here, and whether it has to be copied there first.
+    pub(super) fn find(&mut self, program: ProgramId, tensor: &Tensor) -> (ImageId, bool) {
+        let held = self.held.entry(program).or_default();
+        let same = |other: &Tensor| other.buffer == tensor.buffer && bytes(other) == bytes(tensor);
+        if let Some(at) = held.iter().position(|(other, _)| other.element == tensor.element && same(other)) {
+            let entry = held.remove(at);
+            held.push(entry);
+            return (entry.1, false);
+        }
+        let of_kind = |(_, spec): &(usize, &ImageSpec)| spec.element == tensor.element;
+        let kind: Vec<ImageId> =
+            self.specs.iter().enumerate().filter(of_kind).map(|(at, _)| ImageId(at)).collect();
+        let place = |image: &ImageId| held.iter().position(|(_, other)| other == image);
+        let image = match kind.iter().min_by_key(|image| place(image)) {
+            // `None`, which is less than any place, is an image that holds nothing
+            Some(image) if place(image).is_none() || kind.len() >= IMAGES => *image,
+            _ => {
+                self.specs.push(ImageSpec { element: tensor.element, rows: 0 });
+                ImageId(self.specs.len() - 1)
+            }
+        };
+        let spec = &mut self.specs[image.0];
+        spec.rows = spec.rows.max(rows(tensor.len()));
+        held.retain(|(_, other)| *other != image);
+        held.push((*tensor, image));
+        (image, true)
+    }
+
+    /// `program` has written `tensor`: what images hold of it is old.
+    pub(super) fn written(&mut self, program: ProgramId, tensor: &Tensor) {
+        let new = bytes(tensor);
+        let overlaps = |old: std::ops::Range<u64>| old.start < new.end && new.start < old.end;
+        self.forget(program, |other| other.buffer == tensor.buffer && overlaps(bytes(other)));
+    }
+
+    /// `program` has written all of `buffer`.
+    pub(super) fn cleared(&mut self, program: ProgramId, buffer: BufferId) {
+        self.forget(program, |other| other.buffer == buffer);
+    }
+
+    fn forget(&mut self, program: ProgramId, old: impl Fn(&Tensor) -> bool) {
+        if let Some(held) = self.held.get_mut(&program) {
+            held.retain(|(tensor, _)| !old(tensor));
+        }
+    }
+}
+
+/// Its bytes in its buffer.
+fn bytes(tensor: &Tensor) -> std::ops::Range<u64> {
+    tensor.byte_offset()..tensor.byte_offset() + tensor.bytes()
+}
