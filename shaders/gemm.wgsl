@@ -5,6 +5,7 @@
 //   load_a(plane, m, k)  four elements of A: along k if A_ALONG_K, else along m; zero outside
 //   load_b(plane, n, k)  four elements of B: along k if B_ALONG_K, else along n; zero outside
 //   place(plane, m, n)   the vec4 index in `out` of row m, columns n..n+3
+// gemm_buffers or gemm_images binds the factors, and gives left_at and right_at to load them by.
 // A core's file (gemm_tile, gemm_direct, gemm_subgroup, gemm_cooperative) gives TILE_M, TILE_N, TILE_K and main.
 
 const TILES_M: u32 = (M + TILE_M - 1u) / TILE_M;

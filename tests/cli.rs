@@ -292,7 +292,7 @@ fn a_profile_by_the_hosts_clock_says_so_and_fits_the_terminal() {
         "encoder.0 forward",
         "conv2d_weight_grad",
         "% FMA",
-        "2 clears",
+        " clears and copies",
     ] {
         assert!(shown.contains(part), "{part:?} is missing in: {shown}");
     }

@@ -88,9 +88,10 @@ fn abilities(one: &Adapter) -> [String; 2] {
     let fragments: Vec<String> = one.target().fragments.iter().map(name_of).collect();
     let fragments = if fragments.is_empty() { "no".into() } else { fragments.join(", ") };
     let general = format!(
-        "training in f16: {}; timestamps: {}; pipeline cache: {}",
+        "training in f16: {}; timestamps: {}; images: {}; pipeline cache: {}",
         yes(one.target().f16),
         yes(one.has_timestamps()),
+        yes(one.target().images),
         yes(one.features.contains(wgpu::Features::PIPELINE_CACHE)),
     );
     let subgroups = format!(
@@ -134,7 +135,7 @@ fn one_of(index: usize, one: &Adapter) -> Value {
             "min_uniform_buffer_offset_alignment": l.min_uniform_buffer_offset_alignment,
         },
         "features": features, "subgroup_sizes": lanes(one), "f16": one.target().f16,
-        "timestamps": one.has_timestamps(), "subgroup_variants": shares(one),
+        "timestamps": one.has_timestamps(), "images": one.target().images, "subgroup_variants": shares(one),
         "cooperative_matrices": one.target().fragments.iter().map(name_of).collect::<Vec<_>>(),
     })
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use wgpu::{Backends, DeviceType};
 
+use super::images;
 use super::kernel::Access;
 use super::program::{Plan, Usage};
 use super::tensor::Element;
@@ -309,7 +310,10 @@ impl Adapter {
             features.allowed_usages.contains(wgpu::TextureUsages::STORAGE_BINDING)
                 && features.flags.contains(wgpu::TextureFormatFeatureFlags::STORAGE_READ_ONLY)
         };
-        readable(wgpu::TextureFormat::Rgba32Float) && readable(wgpu::TextureFormat::Rgba16Float)
+        readable(wgpu::TextureFormat::Rgba32Float)
+            && readable(wgpu::TextureFormat::Rgba16Float)
+            && self.limits.max_texture_dimension_2d >= images::MOST_ROWS
+            && self.limits.max_storage_textures_per_shader_stage >= 2
     }
 
     /// The cooperative matrices that WGSL has types for and that sum in f32, sorted.

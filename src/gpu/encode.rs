@@ -111,8 +111,8 @@ pub(super) fn encode(
     done
 }
 
-/// Encodes all of `entries`, a pass for each row of dispatches between others. With a query set, the first pass
-/// writes its query 0 as it begins and the last one its query 1 as it ends.
+/// Encodes all of `entries`, a pass for each row of dispatches between others. With a query set, its query 0
+/// is written as they begin and its query 1 as the last pass ends.
 pub(super) fn encode_between(
     encoder: &mut wgpu::CommandEncoder,
     buffers: &[wgpu::Buffer],
@@ -120,7 +120,18 @@ pub(super) fn encode_between(
     queries: Option<&wgpu::QuerySet>,
 ) {
     let rows: Vec<&[&Entry]> = entries.chunk_by(|a, b| a.is_dispatch() && b.is_dispatch()).collect();
-    let first = rows.iter().position(|row| row[0].is_dispatch());
+    let begins_outside = rows.first().is_some_and(|row| !row[0].is_dispatch());
+    if let (true, Some(query_set)) = (begins_outside, queries) {
+        // an empty pass, so that copies before the first dispatch are part of the time
+        let writes = wgpu::ComputePassTimestampWrites {
+            query_set,
+            beginning_of_pass_write_index: Some(0),
+            end_of_pass_write_index: None,
+        };
+        encoder
+            .begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes: Some(writes) });
+    }
+    let first = rows.iter().position(|row| row[0].is_dispatch() && !begins_outside);
     let last = rows.iter().rposition(|row| row[0].is_dispatch());
     for (at, row) in rows.iter().enumerate() {
         if !row[0].is_dispatch() {

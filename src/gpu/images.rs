@@ -12,7 +12,7 @@ use super::tensor::{BufferId, Element, Tensor};
 /// Texels of a row, four elements each.
 pub const IMAGE_WIDTH: u32 = 4096;
 
-/// Most rows, which every adapter has.
+/// Most rows, which WebGPU promises.
 pub const MOST_ROWS: u32 = 8192;
 
 /// Images of one kind of element that a plan has at most: enough for what the two gradients of a layer read.

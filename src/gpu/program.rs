@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::images::{ImageId, ImageSpec, Images};
+use super::images::{self, ImageId, ImageSpec, Images};
 use super::kernel::{self, Access, Alias, Constant, Kernel, Reflection};
 use super::profile::Timings;
 use super::tensor::{BufferId, Element, Shape, Tensor};
@@ -288,6 +288,9 @@ impl Plan {
 
     /// An image that holds `tensor` where `program` has come to.
     fn image(&mut self, program: ProgramId, label: &str, tensor: &Tensor) -> ImageId {
+        let whole =
+            tensor.len().is_multiple_of(4) && tensor.offset.is_multiple_of(4) && images::fits(tensor.len());
+        assert!(whole, "{label}: {} at element {} fits no image", tensor.shape, tensor.offset);
         let (image, stale) = self.images.find(program, tensor);
         if stale {
             let copy = Image { label: label.to_owned(), tensor: *tensor, image };

@@ -63,9 +63,10 @@ impl GpuRunner {
         let (device, queue) = open(adapter, &plan, features)?;
         let failure = Arc::new(Mutex::new(None));
         watch(&device, &failure);
+        let (buffers, images) = allocate(&device, &plan)?;
         let mut runner = Self {
             name: adapter.describe(),
-            buffers: allocate(&device, &plan)?,
+            buffers,
             device,
             queue,
             programs: Vec::new(),
@@ -82,8 +83,7 @@ impl GpuRunner {
         runner.healthy()?;
         // a folder that cannot be written makes the next start slower, and nothing else
         let _ = kept.map_or(Ok(()), |kept| kept.save());
-        let images = runner.plan.images().iter().map(|spec| texture(&runner.device, spec));
-        let memory = Memory { buffers: &runner.buffers, images: &images.collect::<Vec<_>>() };
+        let memory = Memory { buffers: &runner.buffers, images: &images };
         for program in &runner.plan.programs {
             let entries = program.items.iter().map(|item| match item {
                 Item::Clear(buffer) => Entry::Clear(buffer.0),
@@ -151,7 +151,11 @@ fn open(adapter: &Adapter, plan: &Plan, features: wgpu::Features) -> Result<(wgp
     let mut limits = wgpu::Limits::default().or_worse_values_from(&adapter.limits);
     let largest = plan.buffers.iter().map(|b| 4 * b.len).max().unwrap_or(0);
     let dispatches = || plan.programs.iter().flat_map(super::program::Program::dispatches);
-    let widest = dispatches().flat_map(|d| d.bindings.iter().map(Tensor::bytes)).max().unwrap_or(0);
+    let buffers = |d: &'_ Dispatch| -> u64 {
+        let bound = d.bindings.iter().zip(&d.images).filter(|(_, image)| image.is_none());
+        bound.map(|(tensor, _)| tensor.bytes()).max().unwrap_or(0)
+    };
+    let widest = dispatches().map(buffers).max().unwrap_or(0);
     limits.max_buffer_size = limits.max_buffer_size.max(largest).min(adapter.limits.max_buffer_size);
     limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.max(widest);
     let needs = |feature, needed: fn(&Reflection) -> bool| {
@@ -195,7 +199,7 @@ fn watch(device: &wgpu::Device, failure: &Arc<Mutex<Option<String>>>) {
     });
 }
 
-fn allocate(device: &wgpu::Device, plan: &Plan) -> Result<Vec<wgpu::Buffer>> {
+fn allocate(device: &wgpu::Device, plan: &Plan) -> Result<(Vec<wgpu::Buffer>, Vec<wgpu::Texture>)> {
     let scope = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
     let buffers = plan
         .buffers
@@ -213,8 +217,9 @@ fn allocate(device: &wgpu::Device, plan: &Plan) -> Result<Vec<wgpu::Buffer>> {
             })
         })
         .collect();
+    let images = plan.images().iter().map(|spec| texture(device, spec)).collect();
     match pollster::block_on(scope.pop()) {
-        None => Ok(buffers),
+        None => Ok((buffers, images)),
         Some(error) => Err(Error::Device(format!(
             "out of memory: the plan takes {:.1} GiB on the device; lower --micro-batch, --size or --hidden ({error})",
             plan.bytes() as f64 / f64::from(1 << 30)

@@ -230,8 +230,7 @@ impl GpuRunner {
 
     /// Runs `program` `repeats` times in one submit and returns how long all of it took: between two timestamps
     /// of the device where the runner has them ([`GpuRunner::timed`]), else by the host's clock from the submit
-    /// to the end of the wait for it. Clears and copies before the first or after the last dispatch are not part of
-    /// a device's time. Drivers end submits of seconds: keep `repeats` small. The first run of a program sets up its
+    /// to the end of the wait for it. Clears after the last dispatch are not part of a device's time. Drivers end submits of seconds: keep `repeats` small. The first run of a program sets up its
     /// buffers and takes longer: [`Runner::run`](super::Runner::run) it once before. Profiling does not see it.
     ///
     /// # Errors
