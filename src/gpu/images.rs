@@ -66,23 +66,32 @@ impl Images {
             held.push(entry);
             return (entry.1, false);
         }
-        let of_kind = |(_, spec): &(usize, &ImageSpec)| spec.element == tensor.element;
-        let kind: Vec<ImageId> =
-            self.specs.iter().enumerate().filter(of_kind).map(|(at, _)| ImageId(at)).collect();
-        let place = |image: &ImageId| held.iter().position(|(_, other)| other == image);
-        let image = match kind.iter().min_by_key(|image| place(image)) {
-            // `None`, which is less than any place, is an image that holds nothing
-            Some(image) if place(image).is_none() || kind.len() >= IMAGES => *image,
-            _ => {
-                self.specs.push(ImageSpec { element: tensor.element, rows: 0 });
-                ImageId(self.specs.len() - 1)
-            }
-        };
+        let image = Self::place_for(&mut self.specs, tensor, held);
         let spec = &mut self.specs[image.0];
         spec.rows = spec.rows.max(rows(tensor.len()));
         held.retain(|(_, other)| *other != image);
         held.push((*tensor, image));
         (image, true)
+    }
+
+    /// Where `tensor` is to go, other images being `held`: never to the one that was read last, which the same
+    /// dispatch may be about to read; of the others to the one that has to grow least, so that only one of them
+    /// becomes as large as the largest tensor.
+    fn place_for(specs: &mut Vec<ImageSpec>, tensor: &Tensor, held: &[(Tensor, ImageId)]) -> ImageId {
+        let age = |image: ImageId| held.iter().position(|(_, other)| *other == image);
+        let of_kind = (0..specs.len()).filter(|&at| specs[at].element == tensor.element);
+        let kind: Vec<ImageId> = of_kind.map(ImageId).collect();
+        let growth = |image: ImageId| rows(tensor.len()).saturating_sub(specs[image.0].rows);
+        let idle =
+            kind.iter().copied().filter(|image| age(*image).is_none()).min_by_key(|image| growth(*image));
+        let last = held.last().map(|(_, image)| *image);
+        let others = || kind.iter().copied().filter(|image| Some(*image) != last);
+        let old = || others().min_by_key(|image| (growth(*image), age(*image)));
+        let full = kind.len() >= IMAGES;
+        idle.or_else(|| if full { old() } else { None }).unwrap_or_else(|| {
+            specs.push(ImageSpec { element: tensor.element, rows: 0 });
+            ImageId(specs.len() - 1)
+        })
     }
 
     /// `program` has written `tensor`: what images hold of it is old.
