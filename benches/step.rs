@@ -57,10 +57,7 @@ fn kernels(criterion: &mut Criterion) {
 
 fn one<P: Product>(criterion: &mut Criterion, name: &str, product: P) {
     let adapter = open();
-    let [left, right, out] = product.shapes();
-    let fused = Fused::plain(product, Epilogue::None);
-    let form =
-        Tuning::of(&adapter.target()).product(fused, product.size(), [left, right, out].map(|s| s.len()));
+    let form = Tuning::of(&adapter.target()).product(Fused::plain(product, Epilogue::None));
     let Form::Product { variant, .. } = form else { panic!("{form:?} is no form of a product") };
     let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
     let mut plan = Plan::new();

@@ -20,8 +20,6 @@ const M: u32 = params.images * params.low_h * params.low_w;
 const N: u32 = params.low_c;
 const K: u32 = 16u * params.high_c;
 const PLANES: u32 = 1u;
-const A_ALONG_K: bool = true;
-const B_ALONG_K: bool = true;
 
 fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
     let tap = k / params.high_c;

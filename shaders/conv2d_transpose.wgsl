@@ -22,8 +22,6 @@ const M: u32 = params.images * params.low_h * params.low_w;
 const N: u32 = params.high_c;
 const K: u32 = 4u * params.low_c;
 const PLANES: u32 = 4u;
-const A_ALONG_K: bool = true;
-const B_ALONG_K: bool = false;
 
 fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
     let tap = k / params.low_c;

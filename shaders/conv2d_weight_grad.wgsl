@@ -20,8 +20,6 @@ const M: u32 = params.low_c;
 const N: u32 = 16u * params.high_c;
 const K: u32 = params.images * params.low_h * params.low_w;
 const PLANES: u32 = 1u;
-const A_ALONG_K: bool = false;
-const B_ALONG_K: bool = false;
 
 fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
     let outside = (m >= M) | (k >= K);

@@ -1,7 +1,7 @@
 // What every matrix product shares, whatever its core and its op.
 //
 // PLANES independent products C = A B of M x K by K x N run in one dispatch, the sum over K cut into SPLITS
-// parts. An op's file gives the sizes and three functions:
+// parts. The host says whether A_ALONG_K and B_ALONG_K. An op's file gives the sizes and three functions:
 //   load_a(plane, m, k)  four elements of A: along k if A_ALONG_K, else along m; zero outside
 //   load_b(plane, n, k)  four elements of B: along k if B_ALONG_K, else along n; zero outside
 //   place(plane, m, n)   the vec4 index in `out` of row m, columns n..n+3

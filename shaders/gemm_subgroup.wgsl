@@ -72,12 +72,15 @@ fn main(
         let a0 = transpose(block_a(tile.plane, m + 4u * lane, k));
         let b0 = block_b(tile.plane, n0, k);
         multiply(&c00, a0, b0);
+        var b1: mat4x4<f32>;
+        if (COLUMNS > 1u) {
+            b1 = block_b(tile.plane, n1, k);
+            multiply(&c01, a0, b1);
+        }
         if (TURNS > 1u) {
             let a1 = transpose(block_a(tile.plane, m + TURN + 4u * lane, k));
             multiply(&c10, a1, b0);
             if (COLUMNS > 1u) {
-                let b1 = block_b(tile.plane, n1, k);
-                multiply(&c01, a0, b1);
                 multiply(&c11, a1, b1);
             }
         }
@@ -89,6 +92,8 @@ fn main(
     }
     if (COLUMNS > 1u) {
         store_rows(tile, m, n1, &c01);
+    }
+    if ((TURNS > 1u) & (COLUMNS > 1u)) {
         store_rows(tile, m + TURN, n1, &c11);
     }
 }

@@ -15,8 +15,6 @@ const M: u32 = params.outputs;
 const N: u32 = params.inputs;
 const K: u32 = params.rows;
 const PLANES: u32 = 1u;
-const A_ALONG_K: bool = false;
-const B_ALONG_K: bool = false;
 
 fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
     let outside = (m >= M) | (k >= K);

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use wgvae::gpu::{Adapter, Element, Fragment, Target};
 use wgvae::ops::cases::{self, Case};
 use wgvae::ops::check::{self, Verdict};
-use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
+use wgvae::ops::gemm::{Epilogue, Fused, Gemm};
 use wgvae::ops::linear::LinearWeightGrad;
 use wgvae::ops::tuning::{Form, Tuning};
 use wgvae::ops::variant::Variant;
@@ -42,11 +42,7 @@ fn long_sums_agree_with_their_twins() {
     let target = adapter.target();
     let product = LinearWeightGrad { rows: 1 << 19, inputs: 8, outputs: 12 };
     let tuning = Tuning::of(&target);
-    let form = tuning.product(
-        Fused::plain(product, Epilogue::None),
-        product.size(),
-        product.shapes().map(|s| s.len()),
-    );
+    let form = tuning.product(Fused::plain(product, Epilogue::None));
     let variants = [Variant::PLAIN, Variant::direct([16, 4], 1)];
     let Form::Product { variant, splits } = form else { panic!("{form:?}") };
     for variant in variants.into_iter().chain([variant]) {

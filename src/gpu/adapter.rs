@@ -107,14 +107,19 @@ impl Target {
         }
     }
 
-    /// Most terms that one invocation may sum in a loop. llvmpipe ends the loops of a shader after 65,535 turns in all,
-    /// without a word; with a loop inside, a turn counts for two.
-    pub fn longest_sum(&self) -> u32 {
-        if self.software { Self::LONGEST_SOFTWARE_SUM } else { u32::MAX }
+    /// Most terms that an invocation of a software adapter may sum in a loop. llvmpipe ends the loops of a shader after
+    /// 65,535 turns in all, without a word; with a loop inside, a turn counts for two.
+    const LONGEST_SOFTWARE_SUM: u32 = 1 << 15;
+
+    /// Into how many parts a sum of `terms` has to be cut at least, so that an invocation can take each of them.
+    pub fn least_parts(&self, terms: u32) -> u32 {
+        if self.software { Self::least_parts_of_any(terms) } else { 1 }
     }
 
-    /// [`Target::longest_sum`] of a software adapter.
-    pub const LONGEST_SOFTWARE_SUM: u32 = 1 << 15;
+    /// [`Target::least_parts`] of the adapter that bears the shortest sums.
+    pub fn least_parts_of_any(terms: u32) -> u32 {
+        terms.div_ceil(Self::LONGEST_SOFTWARE_SUM)
+    }
 
     /// Checks that every buffer and binding of `plan` fits.
     ///

@@ -314,7 +314,10 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
     }
     varied(all);
     for quads in [1, 65, 1000] {
-        all.push(case(format!("ceiling_fma {quads}"), CeilingFma { quads, rounds: quads % 7 }));
+        for unrolled in [8, 16] {
+            let op = CeilingFma { quads, unrolled, rounds: quads % 7 };
+            all.push(case(format!("ceiling_fma {quads} by {unrolled}"), op));
+        }
         all.push(case(format!("ceiling_copy {quads}"), CeilingCopy { quads }));
     }
     if large {

@@ -124,7 +124,7 @@ impl Tunable for ColumnSums {
 
     /// One pass, and two with about 32, 128, 512 and 2048 workgroups in the first.
     fn forms(&self, target: &Target) -> Vec<Form> {
-        let least = self.rows.div_ceil(target.longest_sum());
+        let least = target.least_parts(self.rows);
         let mut forms = Vec::new();
         for threads in Form::COLUMN_THREADS {
             let parts =

@@ -106,6 +106,8 @@ conv_params! {
 }
 
 impl Product for Conv2d {
+    const ALONG_K: [bool; 2] = [true, true];
+
     fn source() -> Source {
         wgsl!("conv2d.wgsl")
     }
@@ -144,6 +146,8 @@ conv_params! {
 }
 
 impl Product for Conv2dTranspose {
+    const ALONG_K: [bool; 2] = [true, false];
+
     fn source() -> Source {
         wgsl!("conv2d_transpose.wgsl")
     }
@@ -182,6 +186,8 @@ conv_params! {
 }
 
 impl Product for Conv2dWeightGrad {
+    const ALONG_K: [bool; 2] = [false, false];
+
     fn source() -> Source {
         wgsl!("conv2d_weight_grad.wgsl")
     }

@@ -79,6 +79,9 @@ pub struct Size {
 
 /// An op that is a matrix product.
 pub trait Product: Params {
+    /// Whether four neighbours in memory of the left and of the right factor follow each other along K; if not, they
+    /// do along M and along N.
+    const ALONG_K: [bool; 2];
     /// Its file.
     fn source() -> Source;
     /// The product's sizes.
@@ -125,6 +128,9 @@ impl<P: Product> Op for Gemm<P> {
     fn constants(&self) -> Vec<Constant> {
         let mut all = self.variant.constants();
         all.extend(self.epilogue.constants());
+        let [left, right] = P::ALONG_K;
+        all.push(("A_ALONG_K", Value::Bool(left)));
+        all.push(("B_ALONG_K", Value::Bool(right)));
         all.push(("SPLITS", self.splits.into()));
         all.push(("K_PER_SPLIT", self.k_per_split().into()));
         all
@@ -205,7 +211,7 @@ impl<P: Product> Fused<P> {
     }
 
     /// Whether an image can hold a factor, of both.
-    fn fits_images(&self) -> bool {
+    pub(super) fn fits_images(&self) -> bool {
         let [left, right, _] = self.product.shapes();
         images::fits(left.len()) && images::fits(right.len())
     }
@@ -249,7 +255,7 @@ impl<P: Product> Tunable for Fused<P> {
             let tiles = size.m.div_ceil(tile_m) * size.n.div_ceil(tile_n) * size.planes;
             let wanted: &[u32] = if target.software { &[8] } else { &[64, 256, 1024] };
             let mut splits: Vec<u32> = wanted.iter().map(|w| w.div_ceil(tiles).min(most)).collect();
-            let least = size.k.div_ceil(target.longest_sum());
+            let least = target.least_parts(size.k);
             splits.insert(0, 1);
             splits.iter_mut().for_each(|splits| *splits = least.max(*splits));
             splits.dedup();
@@ -262,7 +268,7 @@ impl<P: Product> Tunable for Fused<P> {
         let [_, _, out] = self.product.shapes();
         // the bound of memory is a wish, and what an adapter cannot sum at once it must split
         let size = self.product.size();
-        let most = most_splits(size, out.len()).max(size.k.div_ceil(Target::LONGEST_SOFTWARE_SUM));
+        let most = most_splits(size, out.len()).max(Target::least_parts_of_any(size.k));
         let images = |variant: Variant| !variant.images() || self.fits_images();
         let serves = |variant: Variant| variant.serves(self.precision()) && images(variant);
         matches!(form, Form::Product { variant, splits } if (1..=most).contains(&splits) && serves(variant))
@@ -303,8 +309,7 @@ pub fn record<P: Product>(
     operands: &Operands,
 ) {
     let fused = Fused::new(product, epilogue, operands);
-    let elements = [operands.left, operands.right, operands.out].map(|tensor| tensor.len());
-    let form = tuning.product(fused, product.size(), elements);
+    let form = tuning.product(fused);
     record_as(plan, program, label, (fused, form), operands);
 }
 

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::check::Tolerance;
 use super::columns::ColumnSums;
-use super::gemm::Size;
+use super::gemm::{Fused, Product, Size};
 use super::variant::Variant;
 use crate::error::{Error, Result};
 use crate::gpu::kernel::{Constant, Value};
-use crate::gpu::{Element, Plan, ProgramId, Shape, Target, Tensor, images};
+use crate::gpu::{Element, Plan, ProgramId, Shape, Target, Tensor};
 
 /// One way to compute an op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -127,15 +127,15 @@ pub struct Tuning {
 struct Defaults {
     /// for large products, tried in this order until there are enough workgroups
     wide: Vec<Variant>,
+    /// the same for factors that are read from images, where that is worth a copy: for products whose right factor
+    /// lies along N, and for those where it lies along K
+    imaged: Option<[Vec<Variant>; 2]>,
     /// for products of at most 8 columns
     narrow: Variant,
     /// workgroups that keep the adapter busy
     busy: u64,
     sweep: [u32; 2],
-    /// most terms that an invocation may sum
-    longest: u32,
-    /// whether factors that are read several times over are read from images
-    images: bool,
+    target: Target,
 }
 
 /// Least length of a part of a split sum.
@@ -148,49 +148,79 @@ impl Defaults {
         let large = Variant::Tile { threads: [16, 8], blocks: [2, 2], depth: 8, buffers: 2 };
         let gpu = Self {
             wide: vec![Variant::PLAIN],
+            imaged: None,
             narrow: Variant::NARROW,
             busy: 512,
             sweep: [64, 1],
-            longest: target.longest_sum(),
-            images: target.images && target.software,
+            target: target.clone(),
         };
         match (target.software, target.discrete) {
-            // loads cost more than arithmetic, and there are as many workers as cores; from buffers the smallest
-            // subgroup tile, because larger ones are little faster and compile three times as long
-            (true, _) => match (Variant::shared(target, 1, 1), Variant::shared(target, 2, 1)) {
-                (Some(small @ Variant::Subgroup { clusters: 1, .. }), Some(large)) => Self {
-                    wide: if gpu.images { vec![large, small] } else { vec![small] },
-                    narrow: Variant::direct([64, 1], 1),
-                    busy: 8,
-                    sweep: [256, 1],
-                    ..gpu
-                },
-                _ => Self { busy: 8, sweep: [256, 1], ..gpu },
-            },
+            // loads cost more than arithmetic, and there are as many workers as cores
+            (true, _) => Self { busy: 8, sweep: [256, 1], ..gpu }.by_subgroups(),
             (false, true) => Self { wide: vec![large, Variant::PLAIN], sweep: [256, 1], ..gpu },
             // few cores that share the host's memory
             (false, false) => Self { busy: 128, ..gpu },
         }
     }
 
-    fn product(&self, size: Size, [left, right, out]: [u32; 3]) -> Form {
-        let along = |variant: Variant| {
-            let [tile_m, tile_n, _] = variant.tile();
-            [size.m.div_ceil(tile_m), size.n.div_ceil(tile_n)].map(u64::from)
+    /// By the subgroup core where a subgroup is a cluster. From buffers the smallest tile, because larger ones are
+    /// little faster and compile three times as long.
+    fn by_subgroups(self) -> Self {
+        let core = |turns, columns| Variant::shared(&self.target, turns, columns);
+        let Some(small @ Variant::Subgroup { clusters: 1, .. }) = core(1, 1) else { return self };
+        let large = |turns, columns| -> Vec<Variant> {
+            let all = [core(turns, columns), Some(small)].into_iter().flatten();
+            all.map(|variant| variant.fetching(true)).collect()
         };
-        let tiles = |variant| along(variant).iter().product::<u64>() * u64::from(size.planes);
-        let enough = |variant: &&Variant| tiles(**variant) >= self.busy;
-        let wide = self.wide.iter().find(enough).or(self.wide.last()).copied().unwrap_or(Variant::PLAIN);
-        let variant = if size.n <= 8 { self.narrow } else { wide };
-        // copying a number to an image takes llvmpipe about as long as reading it once from a buffer
-        let [rows, columns] = along(variant);
-        let read = (u64::from(size.m) * columns + u64::from(size.n) * rows) * u64::from(size.k * size.planes);
-        let worth = read > u64::from(left) + u64::from(right);
-        let variant = variant.fetching(self.images && worth && [left, right].into_iter().all(images::fits));
-        let wanted = self.busy.div_ceil(tiles(variant));
-        let least = size.k.div_ceil(self.longest);
-        Form::Product { variant, splits: (wanted.min(u64::from(most_splits(size, out))) as u32).max(least) }
+        Self {
+            wide: vec![small],
+            imaged: self.target.images.then(|| [large(1, 2), large(2, 1)]),
+            narrow: Variant::direct([64, 1], 1),
+            ..self
+        }
     }
+
+    /// The first of `variants` with enough workgroups whose tiles are not much taller than the product, else the last.
+    fn busy_with(&self, variants: &[Variant], size: Size) -> Variant {
+        let fits = |variant: &Variant| variant.tile()[0] <= size.m.max(32).next_multiple_of(32);
+        let enough = |variant: &&Variant| tiles(**variant, size) >= self.busy && fits(variant);
+        variants.iter().find(enough).or(variants.last()).copied().unwrap_or(Variant::PLAIN)
+    }
+
+    /// From images, where that is worth it: copying a number to an image takes llvmpipe about as long as reading it
+    /// once from a buffer.
+    fn imaged<P: Product>(&self, op: &Fused<P>) -> Option<Variant> {
+        let [along_n, along_k] = self.imaged.as_ref()?;
+        let [_, right_along_k] = P::ALONG_K;
+        let size = op.product.size();
+        let wide = if right_along_k { along_k } else { along_n };
+        let variant = if size.n <= 8 { self.narrow.fetching(true) } else { self.busy_with(wide, size) };
+        let [rows, columns] = tiles_along(variant, size);
+        let depth = u64::from(size.k) * u64::from(size.planes);
+        let read = (u64::from(size.m) * columns + u64::from(size.n) * rows) * depth;
+        let [left, right, _] = op.product.shapes().map(|shape| u64::from(shape.len()));
+        (read > left + right && op.fits_images()).then_some(variant)
+    }
+
+    fn product<P: Product>(&self, op: &Fused<P>) -> Form {
+        let size = op.product.size();
+        let from_buffers = || if size.n <= 8 { self.narrow } else { self.busy_with(&self.wide, size) };
+        let variant = self.imaged(op).unwrap_or_else(from_buffers);
+        let [_, _, out] = op.product.shapes();
+        let wanted = self.busy.div_ceil(tiles(variant, size));
+        let most = u64::from(most_splits(size, out.len()));
+        Form::Product { variant, splits: (wanted.min(most) as u32).max(self.target.least_parts(size.k)) }
+    }
+}
+
+/// Tiles along M and N.
+fn tiles_along(variant: Variant, size: Size) -> [u64; 2] {
+    let [tile_m, tile_n, _] = variant.tile();
+    [size.m.div_ceil(tile_m), size.n.div_ceil(tile_n)].map(u64::from)
+}
+
+fn tiles(variant: Variant, size: Size) -> u64 {
+    tiles_along(variant, size).iter().product::<u64>() * u64::from(size.planes)
 }
 
 /// Into how many parts a sum may be cut: none too short to be worth it, all of them within a bound of memory.
@@ -221,14 +251,14 @@ impl Tuning {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The form of a product whose left and right factor and output have so many elements.
-    pub fn product(&self, op: impl Tunable + 'static, size: Size, elements: [u32; 3]) -> Form {
-        let default = self.defaults.product(size, elements);
+    /// The form of a product.
+    pub fn product<P: Product>(&self, op: Fused<P>) -> Form {
+        let default = self.defaults.product(&op);
         let default = match (self.forced, default) {
             (Some(variant), Form::Product { splits, .. }) => Form::Product { variant, splits },
             _ => default,
         };
-        let least = size.k.div_ceil(self.defaults.longest);
+        let least = self.defaults.target.least_parts(op.product.size().k);
         self.form(op, default, |form| matches!(form, Form::Product { splits, .. } if splits >= least))
     }
 
@@ -245,7 +275,7 @@ impl Tuning {
     pub fn columns(&self, op: ColumnSums) -> Form {
         let [threads, _] = self.defaults.sweep;
         let parts = self.defaults.busy.div_ceil(op.column_blocks(threads).into()) as u32;
-        let least = op.rows.div_ceil(self.defaults.longest);
+        let least = self.defaults.target.least_parts(op.rows);
         let parts = parts.min(op.most_parts()).max(least);
         let fits = |form| matches!(form, Form::Columns { parts, .. } if parts >= least);
         self.form(op, Form::Columns { threads, parts }, fits)

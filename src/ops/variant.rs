@@ -43,7 +43,7 @@ pub enum Variant {
         clusters: u32,
         /// blocks of A that each lane holds at a time: 1 or 2
         turns: u32,
-        /// 4 x 4 blocks of C per lane and row along N: 1, or 2 with 2 turns
+        /// 4 x 4 blocks of C per lane and row along N: 1 or 2
         columns: u32,
         /// whether the factors are read from images of them
         #[serde(default, skip_serializing_if = "is_false")]
@@ -93,8 +93,8 @@ const DIRECT: [Variant; 3] = [
 /// Turns and columns of the subgroup core.
 const SHARED: [[u32; 2]; 3] = [[2, 1], [1, 1], [2, 2]];
 
-/// What reads images: of both cores what was fastest with them, for wide products and for pictures.
-const SHARED_IMAGES: [[u32; 2]; 2] = [[2, 1], [1, 1]];
+/// What reads images: of both cores what was fastest with them, for wide products, small ones and pictures.
+const SHARED_IMAGES: [[u32; 2]; 3] = [[2, 1], [1, 2], [1, 1]];
 const DIRECT_IMAGES: [Variant; 1] = [Variant::direct([64, 1], 1)];
 
 /// Subgroups, and fragments of each, of the cooperative core: 64 x 64, 32 x 32, 128 x 64 and 64 x 128 with
