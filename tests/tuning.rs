@@ -12,8 +12,8 @@ use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::adam::AnyAdam;
 use wgvae::ops::check::Tolerance;
 use wgvae::ops::columns::ColumnSums;
-use wgvae::ops::gemm::{Epilogue, Fused, Gemm};
-use wgvae::ops::linear::{Linear, LinearWeightGrad};
+use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
+use wgvae::ops::linear::{Linear, LinearInputGrad, LinearWeightGrad};
 use wgvae::ops::tuning::{Form, Table, Tunable, Tuning};
 use wgvae::ops::variant::Variant;
 use wgvae::tune::file::TuningFile;
@@ -262,6 +262,29 @@ fn long_sums_agree_in_every_form() {
         println!("{}: {:?}", finding.key, finding.candidates);
         assert_eq!(finding.bad().count(), 0, "{}: {:?}", finding.key, finding.candidates);
     }
+}
+
+/// What a software adapter takes without measurements: images where a factor is read more than once and fits one,
+/// tiles by how the right factor lies and by how tall the product is.
+#[test]
+fn defaults_of_software_adapters_follow_the_product() {
+    let target = Target { subgroups: Some([8, 8]), images: true, ..Target::twins() };
+    let blind = Target { images: false, ..target.clone() };
+    fn tile<P: Product>(target: &Target, product: P) -> ([u32; 2], bool) {
+        match Tuning::of(target).product(Fused::plain(product, Epilogue::None)) {
+            Form::Product { variant, .. } => (variant.tile()[..2].try_into().expect("two"), variant.images()),
+            form => panic!("{form:?} is no form of a product"),
+        }
+    }
+    let forward = |rows, inputs, outputs| Linear { rows, inputs, outputs };
+    assert_eq!(tile(&target, forward(512, 256, 256)), ([64, 32], true), "the right factor along K");
+    let backward = LinearInputGrad { rows: 512, inputs: 256, outputs: 256 };
+    assert_eq!(tile(&target, backward), ([32, 64], true), "the right factor along N");
+    assert_eq!(tile(&target, forward(16, 8192, 512)), ([32, 32], true), "no taller than one tile");
+    assert_eq!(tile(&target, forward(512, 256, 4)), ([512, 4], false), "each number is read once");
+    assert_eq!(tile(&target, forward(1024, 256, 4)), ([512, 4], true), "the right factor is read twice");
+    assert_eq!(tile(&target, forward(64, 1 << 20, 256)), ([32, 32], false), "too large for an image");
+    assert_eq!(tile(&blind, forward(512, 256, 256)), ([32, 32], false), "no images");
 }
 
 /// Matrix units that take 16 bits are tried where a factor has 16 bits already, and nowhere else.
