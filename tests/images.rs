@@ -53,6 +53,38 @@ fn what_has_not_changed_is_not_copied_again() {
     assert_eq!(plan.bytes(), 4 * words + images, "images are part of a plan's memory");
 }
 
+/// Images of very different sizes, so that the large tensors go where there is room: the right factor must not go
+/// where the left one has just been copied to, and two large tensors need no third large image.
+#[test]
+fn large_tensors_share_images_and_no_product_overwrites_its_own() {
+    let mut plan = Plan::new();
+    let program = plan.program("images");
+    let mut product = |rows: u32, inputs: u32, outputs: u32| {
+        let x = plan.tensor("x", &[rows, inputs]);
+        let weight = plan.tensor("weight", &[outputs, inputs]);
+        let out = plan.tensor("out", &[rows, outputs]);
+        let variant = Variant::direct([64, 1], 1).fetching(true);
+        let product = Linear { rows, inputs, outputs };
+        let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
+        plan.dispatch(program, "multiply", op, &[x, weight, x.slice(0, 4), out]);
+        let mut all: Vec<u32> = plan.images().iter().map(|image| image.rows).collect();
+        all.sort_unstable();
+        all
+    };
+    assert_eq!(product(8, 1024, 1024), [1, 64]);
+    assert_eq!(product(8, 512, 8), [1, 1, 64]);
+    assert_eq!(product(8, 1024, 2048), [1, 1, 128], "the large one grows");
+    assert_eq!(product(8, 512, 8), [1, 1, 128]);
+    assert_eq!(product(2048, 1024, 2048), [1, 128, 128], "both factors are large");
+    assert_eq!(product(2048, 1024, 1024), [1, 128, 128]);
+    for item in &plan.get(program).items {
+        if let Item::Dispatch(dispatch) = item {
+            let [left, right] = [0, 1].map(|at| dispatch.images[at].expect("read as an image"));
+            assert_ne!(left, right, "one image for both factors");
+        }
+    }
+}
+
 /// The second product overwrites the left factor of the first, which the third reads again; with it, more tensors
 /// are read than there are images.
 #[test]

@@ -12,6 +12,7 @@ use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::adam::AnyAdam;
 use wgvae::ops::check::Tolerance;
 use wgvae::ops::columns::ColumnSums;
+use wgvae::ops::conv2d::{Conv2dTranspose, Geometry};
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
 use wgvae::ops::linear::{Linear, LinearInputGrad, LinearWeightGrad};
 use wgvae::ops::tuning::{Form, Table, Tunable, Tuning};
@@ -264,8 +265,8 @@ fn long_sums_agree_in_every_form() {
     }
 }
 
-/// What a software adapter takes without measurements: images where a factor is read more than once and fits one,
-/// tiles by how the right factor lies and by how tall the product is.
+/// What a software adapter takes without measurements: images where that is worth the copies and they fit, tiles by
+/// how the right factor lies and without much that nobody stores.
 #[test]
 fn defaults_of_software_adapters_follow_the_product() {
     let target = Target { subgroups: Some([8, 8]), images: true, ..Target::twins() };
@@ -280,9 +281,21 @@ fn defaults_of_software_adapters_follow_the_product() {
     assert_eq!(tile(&target, forward(512, 256, 256)), ([64, 32], true), "the right factor along K");
     let backward = LinearInputGrad { rows: 512, inputs: 256, outputs: 256 };
     assert_eq!(tile(&target, backward), ([32, 64], true), "the right factor along N");
-    assert_eq!(tile(&target, forward(16, 8192, 512)), ([32, 32], true), "no taller than one tile");
-    assert_eq!(tile(&target, forward(512, 256, 4)), ([512, 4], false), "each number is read once");
-    assert_eq!(tile(&target, forward(1024, 256, 4)), ([512, 4], true), "the right factor is read twice");
+    assert_eq!(
+        tile(&target, forward(96, 256, 1024)),
+        ([32, 32], true),
+        "a quarter of 128 rows would be outside"
+    );
+    let thin = LinearInputGrad { rows: 512, inputs: 96, outputs: 256 };
+    assert_eq!(tile(&target, thin), ([32, 32], true), "a quarter of 128 columns would be outside");
+    assert_eq!(tile(&target, forward(16, 8192, 512)), ([32, 32], false), "the weight is read once");
+    assert_eq!(tile(&target, forward(512, 256, 4)), ([512, 4], false), "all is read once");
+    let picture = Conv2dTranspose::from(Geometry { images: 4, low_h: 16, low_w: 16, low_c: 64, high_c: 4 });
+    assert_eq!(
+        tile(&target, picture),
+        ([512, 4], true),
+        "the left factor is read by four planes, four times each"
+    );
     assert_eq!(tile(&target, forward(64, 1 << 20, 256)), ([32, 32], false), "too large for an image");
     assert_eq!(tile(&blind, forward(512, 256, 256)), ([32, 32], false), "no images");
 }

@@ -129,7 +129,8 @@ struct Figures {
     gflops: f64,
     gbps: f64,
     of_fma: f64,
-    of_copy: f64,
+    /// none for the driver's own copies and clears, which need not keep to the rate of a kernel
+    of_copy: Option<f64>,
 }
 
 fn figures(subject: &Subject, row: &Row, busy_ns: u64) -> Figures {
@@ -140,7 +141,7 @@ fn figures(subject: &Subject, row: &Row, busy_ns: u64) -> Figures {
         gflops,
         gbps,
         of_fma: gflops / subject.ceilings.gflops,
-        of_copy: gbps / subject.ceilings.gbps,
+        of_copy: (![CLEAR, COPY].contains(&row.kernel)).then_some(gbps / subject.ceilings.gbps),
     }
 }
 
@@ -220,8 +221,7 @@ fn table(subject: &Subject, outcome: &Outcome, labels: bool) {
             dash(f.gflops, 1),
             dash(f.gbps, 2),
             dash(100.0 * f.of_fma, 1),
-            // the driver's own copies are no kernels, and need not keep to the rate of one
-            dash(if row.kernel == COPY { 0.0 } else { 100.0 * f.of_copy }, 1)
+            dash(100.0 * f.of_copy.unwrap_or_default(), 1)
         );
     }
 }
@@ -248,9 +248,9 @@ fn totals(subject: &Subject, outcome: &Outcome) {
         outcome.submits, subject.pipelines
     );
     println!(
-        "GB/s are of least bytes, every operand counted once: caches can lift them above the copies' rate, and so \
-         can an adapter that reads faster than it writes."
+        "GB/s are of least bytes, every operand counted once: caches can lift them above the copies' rate,"
     );
+    println!("and so can an adapter that reads faster than it writes.");
 }
 
 /// `text` in at most `width` characters.

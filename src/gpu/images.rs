@@ -74,19 +74,19 @@ impl Images {
         (image, true)
     }
 
-    /// Where `tensor` is to go, other images being `held`: never to the one that was read last, which the same
-    /// dispatch may be about to read; of the others to the one that has to grow least, so that only one of them
-    /// becomes as large as the largest tensor.
+    /// Where `tensor` is to go: to one that is not `held`, else to a new one, else to one of the others, but never to
+    /// the one that was read last, which the same dispatch may be about to read. Among several to the one that has to
+    /// grow least, so that large tensors share their images.
     fn place_for(specs: &mut Vec<ImageSpec>, tensor: &Tensor, held: &[(Tensor, ImageId)]) -> ImageId {
         let age = |image: ImageId| held.iter().position(|(_, other)| *other == image);
         let of_kind = (0..specs.len()).filter(|&at| specs[at].element == tensor.element);
         let kind: Vec<ImageId> = of_kind.map(ImageId).collect();
         let growth = |image: ImageId| rows(tensor.len()).saturating_sub(specs[image.0].rows);
-        let idle =
-            kind.iter().copied().filter(|image| age(*image).is_none()).min_by_key(|image| growth(*image));
+        let idle = kind.iter().copied().filter(|image| age(*image).is_none());
+        let idle = idle.min_by_key(|image| (growth(*image), specs[image.0].rows));
         let last = held.last().map(|(_, image)| *image);
         let others = || kind.iter().copied().filter(|image| Some(*image) != last);
-        let old = || others().min_by_key(|image| (growth(*image), age(*image)));
+        let old = || others().min_by_key(|image| (growth(*image), specs[image.0].rows, age(*image)));
         let full = kind.len() >= IMAGES;
         idle.or_else(|| if full { old() } else { None }).unwrap_or_else(|| {
             specs.push(ImageSpec { element: tensor.element, rows: 0 });

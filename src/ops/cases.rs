@@ -76,13 +76,17 @@ fn update(label: impl Into<String>, op: impl Op) -> Case {
     Case { updates: true, ..case(label, op) }
 }
 
-/// Adds every product under the plain and the default variant with every epilogue that makes a difference, and
+/// Adds every product under the plain variant and the target's default ones with every epilogue that makes a difference, and
 /// under every other variant some, whole, split or added in turn: what differs there is the core, not the ends.
 /// Variants that round their factors get them in f16.
 fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, products: &[P]) {
     let precision = if target.f16 { Element::F16 } else { Element::F32 };
     let variants = Variant::all(target, precision);
-    let thorough = [Some(Variant::PLAIN), Variant::shared(target, 1, 1)];
+    let shared = |turns, columns| Variant::shared(target, turns, columns);
+    let imaged = |turns, columns| shared(turns, columns).map(|variant| variant.fetching(true));
+    let defaults =
+        if target.software && target.images { [imaged(1, 2), imaged(2, 1)] } else { [shared(1, 1), None] };
+    let thorough = [Some(Variant::PLAIN), defaults[0], defaults[1]];
     for (index, &product) in products.iter().enumerate() {
         let size = product.size();
         let label = format!("{label} {}x{}x{}", size.m, size.n, size.k);

@@ -120,7 +120,7 @@ pub struct Ceilings {
 }
 
 impl Ceilings {
-    /// Measures `adapter`, which takes less than a second after the three kernels are compiled; by the host's
+    /// Measures `adapter`, which takes about a second after the three kernels are compiled; by the host's
     /// clock if `clock` says so or there are no timestamps.
     ///
     /// # Errors

@@ -125,7 +125,7 @@ pub struct Tuning {
 /// What is known of a kind of adapter without measuring.
 #[derive(Debug, Clone)]
 struct Defaults {
-    /// for large products, tried in this order until there are enough workgroups
+    /// for large products, the first that suits
     wide: Vec<Variant>,
     /// the same for factors that are read from images, where that is worth a copy: for products whose right factor
     /// lies along N, and for those where it lies along K
@@ -180,15 +180,22 @@ impl Defaults {
         }
     }
 
-    /// The first of `variants` with enough workgroups whose tiles are not much taller than the product, else the last.
+    /// The first of `variants`, largest tiles first, with enough workgroups and at most a quarter more elements in its
+    /// tiles than in those of the last: a tile that juts out computes what nobody stores. Else the last.
     fn busy_with(&self, variants: &[Variant], size: Size) -> Variant {
-        let fits = |variant: &Variant| variant.tile()[0] <= size.m.max(32).next_multiple_of(32);
-        let enough = |variant: &&Variant| tiles(**variant, size) >= self.busy && fits(variant);
-        variants.iter().find(enough).or(variants.last()).copied().unwrap_or(Variant::PLAIN)
+        let last = variants.last().copied().unwrap_or(Variant::PLAIN);
+        let elements = |variant: Variant| {
+            let [m, n, _] = variant.tile();
+            tiles(variant, size) * u64::from(m) * u64::from(n)
+        };
+        let suits = |variant: &Variant| {
+            tiles(*variant, size) >= self.busy && 4 * elements(*variant) <= 5 * elements(last)
+        };
+        variants.iter().copied().find(suits).unwrap_or(last)
     }
 
-    /// From images, where that is worth it: copying a number to an image takes llvmpipe about as long as reading it
-    /// once from a buffer.
+    /// From images, where the factors are read twice or more on average: copying a number to an image takes llvmpipe
+    /// about as long as reading it once from a buffer, and the image takes memory.
     fn imaged<P: Product>(&self, op: &Fused<P>) -> Option<Variant> {
         let [along_n, along_k] = self.imaged.as_ref()?;
         let [_, right_along_k] = P::ALONG_K;
@@ -199,7 +206,7 @@ impl Defaults {
         let depth = u64::from(size.k) * u64::from(size.planes);
         let read = (u64::from(size.m) * columns + u64::from(size.n) * rows) * depth;
         let [left, right, _] = op.product.shapes().map(|shape| u64::from(shape.len()));
-        (read > left + right && op.fits_images()).then_some(variant)
+        (read >= 2 * (left + right) && op.fits_images()).then_some(variant)
     }
 
     fn product<P: Product>(&self, op: &Fused<P>) -> Form {
