@@ -7,12 +7,17 @@ use std::time::{Duration, Instant};
 use wgvae::config::ModelConfig;
 use wgvae::gpu::profile::{CLEAR, COPY, Row, Span, rows};
 use wgvae::gpu::{
-    Adapter, Clock, GpuRunner, Item, Plan, ProgramId, Runner, Tensor, Timing, Timings, TwinRunner, trace,
+    Adapter, Clock, GpuRunner, Item, Op, Plan, ProgramId, Runner, Tensor, Timing, Timings, TwinRunner, trace,
 };
 use wgvae::model::{Build, Input, Loss, Place, StepSettings, Vae};
 use wgvae::ops::Tuning;
+use wgvae::ops::adam::Adam;
 use wgvae::ops::gemm::Epilogue;
 use wgvae::ops::reduce::SplitSum;
+use wgvae::ops::scaling::Scaling;
+use wgvae::ops::step::Step;
+use wgvae::ops::sweep::Sweep;
+use wgvae::ops::totalled::Totalled;
 
 const TINY: ModelConfig = ModelConfig { size: 16, hidden: 4, latent: 4 };
 
@@ -200,6 +205,25 @@ fn a_program_is_timed_as_often_as_asked() {
 
 fn timing(label: &str, kernel: &'static str, begin_ns: u64, end_ns: u64) -> Timing {
     Timing { label: label.into(), kernel, program: "p", begin_ns, end_ns, flops: 600, bytes: 90 }
+}
+
+/// Adam reads four streams and writes three of them; a sum that is added to what is there reads that too.
+#[test]
+fn what_is_read_and_written_moves_twice() {
+    const LEN: u32 = 1024;
+    let bytes = |op: Box<dyn Op>| {
+        let mut plan = Plan::new();
+        let program = plan.program("p");
+        let operands = op.operands();
+        let tensors: Vec<_> = operands.iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
+        plan.dispatch_boxed(program, "op".into(), op, &tensors);
+        plan.get(program).dispatches().next().expect("recorded").bytes()
+    };
+    let small = [Step::shape(), Scaling::shape(), Totalled::shape()].map(|shape| u64::from(shape.len()));
+    let adam = bytes(Box::new(Adam::new(LEN, Sweep::default())));
+    assert_eq!(adam, 4 * (7 * u64::from(LEN) + small.iter().sum::<u64>()));
+    let sum = |epilogue| bytes(Box::new(SplitSum::new(3, LEN, LEN, epilogue)));
+    assert_eq!(sum(Epilogue::Accumulate) - sum(Epilogue::None), 4 * u64::from(LEN));
 }
 
 #[test]

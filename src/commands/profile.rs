@@ -248,9 +248,9 @@ fn totals(subject: &Subject, outcome: &Outcome) {
         outcome.submits, subject.pipelines
     );
     println!(
-        "GB/s are of least bytes, every operand counted once: caches can lift them above the copies' rate,"
+        "GB/s are of least bytes, every read and every write of an operand counted once: caches can lift them"
     );
-    println!("and so can an adapter that reads faster than it writes.");
+    println!("above the copies' rate, and so can an adapter that reads faster than it writes.");
 }
 
 /// `text` in at most `width` characters.

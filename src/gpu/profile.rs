@@ -47,7 +47,8 @@ pub struct Timing {
     pub end_ns: u64,
     /// Floating-point operations.
     pub flops: u64,
-    /// The least bytes that have to move: every operand counted once, however often the kernel fetches it.
+    /// The least bytes that have to move: every operand counted once, however often the kernel fetches it, and twice
+    /// where it is read and written.
     pub bytes: u64,
 }
 

@@ -41,7 +41,11 @@ pub trait Op: Send + Sync + 'static {
     fn groups(&self) -> u64;
     /// Floating-point operations.
     fn flops(&self) -> u64;
-    /// Bytes that must move at least, where that is not every operand once.
+    /// Whether what it writes to is read first, so that it moves twice.
+    fn updates(&self) -> bool {
+        false
+    }
+    /// Bytes that must move at least, where that is neither every operand once nor what it updates twice.
     fn bytes(&self) -> Option<u64> {
         None
     }
@@ -76,10 +80,16 @@ impl Dispatch {
         self.op.flops()
     }
 
-    /// Least bytes: what has to move at least, every operand counted once. A kernel that fetches an operand again
-    /// and finds it in no cache moves more.
+    /// Least bytes: what has to move at least, every operand counted once, or twice where it is read and written. A
+    /// kernel that fetches an operand again and finds it in no cache moves more.
     pub fn bytes(&self) -> u64 {
-        self.op.bytes().unwrap_or_else(|| self.bindings.iter().map(Tensor::bytes).sum())
+        let updates = self.op.updates();
+        let bindings = self.bindings.iter().zip(&self.reflection.bindings);
+        let moved = bindings.map(|(tensor, (_, access))| match access {
+            Access::ReadWrite if updates => 2 * tensor.bytes(),
+            _ => tensor.bytes(),
+        });
+        self.op.bytes().unwrap_or_else(|| moved.sum())
     }
 }
 

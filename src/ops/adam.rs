@@ -146,6 +146,10 @@ impl Op for Adam {
         self.sweep.groups(self.params.quads)
     }
 
+    fn updates(&self) -> bool {
+        true
+    }
+
     fn flops(&self) -> u64 {
         4 * 15 * u64::from(self.params.quads)
     }

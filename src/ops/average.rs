@@ -57,6 +57,10 @@ impl Op for Average {
         4 * 3 * u64::from(self.range.quads)
     }
 
+    fn updates(&self) -> bool {
+        true
+    }
+
     fn twin(&self, buffers: &mut [Vec<f32>]) {
         let [step, param, scaling, average] = buffers else { panic!("average: {} operands", buffers.len()) };
         if Scaling::from_words(scaling).found != 0 {
@@ -110,8 +114,8 @@ impl Op for Swap {
         0
     }
 
-    fn bytes(&self) -> Option<u64> {
-        Some(4 * 16 * u64::from(self.range.quads))
+    fn updates(&self) -> bool {
+        true
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {

@@ -73,6 +73,10 @@ impl Op for BiasGrad {
         u64::from(parts) * u64::from(quads.div_ceil(self.threads.min(quads)))
     }
 
+    fn updates(&self) -> bool {
+        self.epilogue == Epilogue::Accumulate
+    }
+
     fn flops(&self) -> u64 {
         u64::from(self.params.rows) * 4 * u64::from(self.params.quads)
     }

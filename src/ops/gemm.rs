@@ -157,6 +157,10 @@ impl<P: Product> Op for Gemm<P> {
         u64::from(m.div_ceil(tile_m)) * u64::from(n.div_ceil(tile_n)) * u64::from(planes * self.splits)
     }
 
+    fn updates(&self) -> bool {
+        self.epilogue == Epilogue::Accumulate
+    }
+
     fn flops(&self) -> u64 {
         self.product.flops()
     }

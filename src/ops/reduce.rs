@@ -63,6 +63,10 @@ impl Op for SplitSum {
         u64::from(self.params.quads).div_ceil(64)
     }
 
+    fn updates(&self) -> bool {
+        self.epilogue == Epilogue::Accumulate
+    }
+
     fn flops(&self) -> u64 {
         u64::from(self.params.parts) * 4 * u64::from(self.params.quads)
     }
