@@ -244,12 +244,8 @@ impl<P: Product> Tunable for Fused<P> {
         let mut forms = Vec::new();
         for variant in Variant::all(target, self.precision()) {
             let [tile_m, tile_n, _] = variant.tile();
-            let by_workgroup = matches!(variant, Variant::Tile { .. } | Variant::Cooperative { .. });
-            if target.software && by_workgroup && variant != Variant::PLAIN {
-                continue; // workgroup memory is no faster there, and a measurement takes seconds
-            }
-            // GPUs read a buffer as fast as an image, and need no copy for it
-            if variant.images() && !(target.software && self.fits_images()) {
+            let promises = variant.promises(target);
+            if variant != Variant::PLAIN && !promises || variant.images() && !self.fits_images() {
                 continue;
             }
             // a tile twice as wide as the product would idle more than half the time

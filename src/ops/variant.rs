@@ -236,6 +236,22 @@ impl Variant {
         all.filter(|variant| variant.serves(precision)).collect()
     }
 
+    /// Whether `target` may gain by it, so that it is worth a trial. On a software adapter a trial costs seconds, of
+    /// which compiling takes most: workgroup memory is no faster than any other there, lanes that hand each other rows
+    /// are faster than lanes that fetch their own, but for pictures, and from buffers large tiles are hardly faster than
+    /// small ones, and Mesa 25 compiles them for minutes. GPUs are as fast from buffers as from images, which have to
+    /// be copied first.
+    pub fn promises(self, target: &Target) -> bool {
+        if !target.software {
+            return !self.images();
+        }
+        match self {
+            Self::Tile { .. } | Self::Cooperative { .. } => false,
+            Self::Direct { threads: [_, n], .. } => n == 1 || target.subgroups.is_none(),
+            Self::Subgroup { turns, columns, images, .. } => images || turns * columns == 1,
+        }
+    }
+
     /// Whether `target` can run it: a variant read from a file may be another adapter's.
     pub fn runs_on(self, target: &Target) -> bool {
         Self::all(target, Element::F16).contains(&self)
