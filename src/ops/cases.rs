@@ -322,7 +322,10 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
             let op = CeilingFma { quads, unrolled, rounds: quads % 7 };
             all.push(case(format!("ceiling_fma {quads} by {unrolled}"), op));
         }
-        all.push(case(format!("ceiling_copy {quads}"), CeilingCopy { quads }));
+        for sweep in [Sweep::default(), Sweep { threads: 64, each: 16 }] {
+            let op = CeilingCopy::new(quads, sweep);
+            all.push(case(format!("ceiling_copy {quads}, {} each", sweep.each), op));
+        }
     }
     if large {
         all.push(case("unpack, two rows of groups", Unpack { images: 64, pixels: 65_600, slots: 2 }));

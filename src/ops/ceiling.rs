@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::sweep::Sweep;
 use crate::error::Result;
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::gpu::program::Op;
@@ -13,6 +14,8 @@ use crate::{params, wgsl};
 const CHAINS: u64 = 3;
 /// Multiply-adds of each chain per round; the faster counts.
 const UNROLLED: [u32; 2] = [16, 8];
+/// Workgroups of the copy, and vec4s of each invocation; the fastest counts.
+const COPIES: [[u32; 2]; 3] = [[64, 1], [256, 1], [64, 16]];
 /// Multiply-adds of each chain when a ceiling is measured.
 const STEPS: u32 = 1024;
 
@@ -75,29 +78,47 @@ impl Op for CeilingFma {
 }
 
 params! {
-    /// `out[quads, 4] = x[quads, 4]`.
-    pub struct CeilingCopy {
-        /// vec4s, an invocation each
+    /// Size of `ceiling_copy.wgsl`.
+    pub struct CopyParams {
+        /// vec4s
         quads: u32,
+    }
+}
+
+/// `out[quads, 4] = x[quads, 4]`.
+#[derive(Debug, Clone, Copy)]
+pub struct CeilingCopy {
+    params: CopyParams,
+    sweep: Sweep,
+}
+
+impl CeilingCopy {
+    /// Of `quads` vec4s.
+    pub fn new(quads: u32, sweep: Sweep) -> Self {
+        Self { params: CopyParams { quads }, sweep }
     }
 }
 
 impl Op for CeilingCopy {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "ceiling_copy", files: vec![wgsl!("ceiling_copy.wgsl")] }
+        Kernel { name: "ceiling_copy", files: vec![wgsl!("ceiling_copy.wgsl"), wgsl!("sweep.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {
-        self.values()
+        self.params.values()
+    }
+
+    fn constants(&self) -> Vec<Constant> {
+        self.sweep.constants()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let floats = Shape::new(&[self.quads, 4]);
+        let floats = Shape::new(&[self.params.quads, 4]);
         vec![("x", floats), ("out", floats)]
     }
 
     fn groups(&self) -> u64 {
-        u64::from(self.quads).div_ceil(64)
+        self.sweep.groups(self.params.quads)
     }
 
     fn flops(&self) -> u64 {
@@ -120,7 +141,7 @@ pub struct Ceilings {
 }
 
 impl Ceilings {
-    /// Measures `adapter`, which takes about a second after the three kernels are compiled; by the host's
+    /// Measures `adapter`, which takes a second or two after the five kernels are compiled; by the host's
     /// clock if `clock` says so or there are no timestamps.
     ///
     /// # Errors
@@ -130,15 +151,19 @@ impl Ceilings {
         let (invocations, bytes) =
             if adapter.is_software() { (1 << 13, 32 << 20) } else { (1 << 19, 64 << 20) };
         let bytes = adapter.target().binding_bytes.min(bytes);
-        let copy = CeilingCopy { quads: (bytes / 16) as u32 };
-        let moved = (2 * 16 * u64::from(copy.quads)) as f64;
         let mut gflops = 0.0_f64;
         for unrolled in UNROLLED {
             let fma = CeilingFma { quads: invocations, unrolled, rounds: STEPS / unrolled };
             let flops = fma.flops() as f64;
             gflops = gflops.max(flops / best(adapter, clock, fma)? / 1e9);
         }
-        Ok(Self { gflops, gbps: moved / best(adapter, clock, copy)? / 1e9 })
+        let mut gbps = 0.0_f64;
+        for sweep in COPIES {
+            let copy = CeilingCopy::new((bytes / 16) as u32, sweep.into());
+            let moved = (2 * 16 * u64::from(copy.params.quads)) as f64;
+            gbps = gbps.max(moved / best(adapter, clock, copy)? / 1e9);
+        }
+        Ok(Self { gflops, gbps })
     }
 }
 
