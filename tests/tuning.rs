@@ -289,6 +289,8 @@ fn defaults_of_software_adapters_follow_the_product() {
     let thin = LinearInputGrad { rows: 512, inputs: 96, outputs: 256 };
     assert_eq!(tile(&target, thin), ([32, 32], true), "a quarter of 128 columns would be outside");
     assert_eq!(tile(&target, forward(16, 8192, 512)), ([32, 32], false), "the weight is read once");
+    let backward = LinearInputGrad { rows: 16, inputs: 8192, outputs: 512 };
+    assert_eq!(tile(&target, backward), ([32, 64], true), "the weight is read once, but lies along N");
     assert_eq!(tile(&target, forward(512, 256, 4)), ([512, 4], false), "all is read once");
     let picture = Conv2dTranspose::from(Geometry { images: 4, low_h: 16, low_w: 16, low_c: 64, high_c: 4 });
     assert_eq!(

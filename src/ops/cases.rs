@@ -76,9 +76,9 @@ fn update(label: impl Into<String>, op: impl Op) -> Case {
     Case { updates: true, ..case(label, op) }
 }
 
-/// Adds every product under the plain variant and the target's default ones with every epilogue that makes a difference, and
-/// under every other variant some, whole, split or added in turn: what differs there is the core, not the ends.
-/// Variants that round their factors get them in f16.
+/// Adds every product under the plain variant and the target's default ones with every epilogue that makes a
+/// difference, and under every other variant some, whole, split or added in turn: what differs there is the core, not
+/// the ends. Variants that round their factors get them in f16.
 fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, products: &[P]) {
     let precision = if target.f16 { Element::F16 } else { Element::F32 };
     let variants = Variant::all(target, precision);

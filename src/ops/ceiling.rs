@@ -27,8 +27,8 @@ const RUNS: usize = 4;
 const REPEATS: u32 = 4096;
 
 params! {
-    /// `out[quads, 4]`: the sum of three chains of `unrolled * rounds` steps `y = 3/4 y + 1/4` from `x[quads, 4]`, `x + 1`
-    /// and `x + 2` on.
+    /// `out[quads, 4]`: the sum of three chains of `unrolled * rounds` steps `y = 3/4 y + 1/4` from `x[quads, 4]`,
+    /// `x + 1` and `x + 2` on.
     pub struct CeilingFma {
         /// invocations, a vec4 each
         quads: u32,

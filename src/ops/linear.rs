@@ -6,8 +6,8 @@ use crate::gpu::kernel::Source;
 use crate::{params, wgsl};
 
 macro_rules! linear_op {
-    ($(#[$meta:meta])* $name:ident, $file:literal, ($m:ident, $n:ident, $k:ident), [$l0:ident, $l1:ident], [$r0:ident, $r1:ident], $along_k:expr,
-     |$s:ident, $l:ident, $r:ident, $i:ident, $j:ident, $q:ident| ($at_l:expr, $at_r:expr)) => {
+    ($(#[$meta:meta])* $name:ident, $file:literal, ($m:ident, $n:ident, $k:ident), [$l0:ident, $l1:ident], [$r0:ident, $r1:ident],
+     $along_k:expr, |$s:ident, $l:ident, $r:ident, $i:ident, $j:ident, $q:ident| ($at_l:expr, $at_r:expr)) => {
         params! {
             $(#[$meta])*
             pub struct $name {
@@ -58,18 +58,18 @@ macro_rules! linear_op {
 
 linear_op! {
     /// `out[N, O] = x[N, I] weight[O, I]^T`.
-    Linear, "linear.wgsl", (rows, outputs, inputs), [rows, inputs], [outputs, inputs], [true, true],
-    |s, l, r, i, j, q| (i * s[2] + q, j * s[2] + q)
+    Linear, "linear.wgsl", (rows, outputs, inputs), [rows, inputs], [outputs, inputs],
+    [true, true], |s, l, r, i, j, q| (i * s[2] + q, j * s[2] + q)
 }
 
 linear_op! {
     /// `out[N, I] = dy[N, O] weight[O, I]`, the input gradient.
-    LinearInputGrad, "linear_input_grad.wgsl", (rows, inputs, outputs), [rows, outputs], [outputs, inputs], [true, false],
-    |s, l, r, i, j, q| (i * s[2] + q, q * s[1] + j)
+    LinearInputGrad, "linear_input_grad.wgsl", (rows, inputs, outputs), [rows, outputs], [outputs, inputs],
+    [true, false], |s, l, r, i, j, q| (i * s[2] + q, q * s[1] + j)
 }
 
 linear_op! {
     /// `out[O, I] = dy[N, O]^T x[N, I]`, the weight gradient.
-    LinearWeightGrad, "linear_weight_grad.wgsl", (outputs, inputs, rows), [rows, outputs], [rows, inputs], [false, false],
-    |s, l, r, i, j, q| (q * s[0] + i, q * s[1] + j)
+    LinearWeightGrad, "linear_weight_grad.wgsl", (outputs, inputs, rows), [rows, outputs], [rows, inputs],
+    [false, false], |s, l, r, i, j, q| (q * s[0] + i, q * s[1] + j)
 }
