@@ -32,7 +32,7 @@ pub struct Case {
     pub form: String,
     /// the op
     pub op: Box<dyn Op>,
-    /// whether it adds to what its output holds
+    /// whether it depends on what its output holds
     pub updates: bool,
     /// what each operand is made of; what is not listed is f32
     pub elements: Vec<Element>,
@@ -69,9 +69,10 @@ impl Case {
 fn case(label: impl Into<String>, op: impl Op) -> Case {
     let scaling = Scaling { exponent: 3, found: 0, good: 4, skipped: 2 };
     let (label, form, op) = (label.into(), String::new(), Box::new(op));
-    Case { label, form, op, updates: false, elements: Vec::new(), scaling, flaw: None }
+    Case { label, form, updates: op.updates(), op, elements: Vec::new(), scaling, flaw: None }
 }
 
+/// Of an op that leaves some of its output as it was.
 fn update(label: impl Into<String>, op: impl Op) -> Case {
     Case { updates: true, ..case(label, op) }
 }
@@ -105,7 +106,7 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, produ
             let forms = [
                 case(&name, Gemm { product, variant, splits: 1, epilogue }),
                 case(format!("{name} split"), Gemm { product, variant, splits: 3, epilogue: Epilogue::None }),
-                update(
+                case(
                     format!("{name} added"),
                     Gemm { product, variant, splits: 1, epilogue: Epilogue::Accumulate },
                 ),
@@ -133,8 +134,7 @@ fn half<P: Product>(name: &str, product: P, variant: Variant, direction: usize) 
     };
     let op = Gemm { product, variant, splits: 1, epilogue };
     let name = format!("{name} f16 {epilogue:?}");
-    let case = if epilogue == Epilogue::Accumulate { update(name, op) } else { case(name, op) };
-    case.of(&elements)
+    case(name, op).of(&elements)
 }
 
 /// A size of 1, batches, odd sizes, channels that do not fill a tile, a real layer.
@@ -187,11 +187,11 @@ fn scaled(all: &mut Vec<Case>) {
     for scaling in [at(-2, 0), at(5, 0), at(4, 1)] {
         let sweep = Sweep::default();
         let form = Form::Sweep { threads: sweep.threads, each: sweep.each };
-        all.push(update(format!("adam {scaling:?}"), Adam::new(260, sweep)).with(scaling).in_form(form));
+        all.push(case(format!("adam {scaling:?}"), Adam::new(260, sweep)).with(scaling).in_form(form));
         let op = Reconstruction::new(Likelihood::default(), 3, 300, true);
         all.push(case(format!("reconstruction {scaling:?}"), op).with(scaling));
         all.push(update(format!("clip {scaling:?}"), Clip::new(70, 1e-3)).with(scaling));
-        all.push(update(format!("average {scaling:?}"), Average::new(260, sweep)).with(scaling));
+        all.push(case(format!("average {scaling:?}"), Average::new(260, sweep)).with(scaling));
         let op = ReparameterizeBackward::new(3, 10, Some(9));
         all.push(case(format!("reparameterize_backward {scaling:?}"), op).with(scaling));
     }
@@ -255,7 +255,7 @@ fn reductions(all: &mut Vec<Case>, large: bool) {
     for epilogue in [Epilogue::None, Epilogue::BiasRelu, Epilogue::Mask] {
         all.push(case(format!("split_sum {epilogue:?}"), SplitSum::new(5, 3 * 12, 12, epilogue)));
     }
-    all.push(update("split_sum added", SplitSum::new(7, 260, 4, Epilogue::Accumulate)));
+    all.push(case("split_sum added", SplitSum::new(7, 260, 4, Epilogue::Accumulate)));
     // the last has more rows in a part than go side by side
     for (rows, channels) in [(1, 4), (37, 12), (1000, 4), (300, 516), (20_000, 8)] {
         for (threads, parts) in [(64, 1), (64, 7), (256, 1), (256, 50)] {
@@ -263,7 +263,7 @@ fn reductions(all: &mut Vec<Case>, large: bool) {
             let (name, form) = (format!("bias_grad {rows}x{channels}"), Form::Columns { threads, parts });
             let op = |epilogue| BiasGrad::new(rows, channels, [threads, parts], epilogue);
             all.push(case(&name, op(Epilogue::None)).in_form(form));
-            all.push(update(format!("{name} added"), op(Epilogue::Accumulate)).in_form(form));
+            all.push(case(format!("{name} added"), op(Epilogue::Accumulate)).in_form(form));
         }
     }
     for (parts, rows) in [(1, 1), (63, 65), (1000, 3)] {
@@ -307,13 +307,13 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
             let sweep = Sweep { threads, each };
             let op = Adam::new(len, sweep).clipped(clip);
             let clipped = if clip { ", clipped" } else { "" };
-            let case = update(format!("adam {len}, {threads} threads, {each} each{clipped}"), op);
-            all.push(case.in_form(Form::Sweep { threads, each }));
-            all.push(update(
+            let name = format!("adam {len}, {threads} threads, {each} each{clipped}");
+            all.push(case(name, op).in_form(Form::Sweep { threads, each }));
+            all.push(case(
                 format!("average {len}, {threads} threads, {each} each"),
                 Average::new(len, sweep),
             ));
-            all.push(update(format!("swap {len}, {threads} threads, {each} each"), Swap::new(len, sweep)));
+            all.push(case(format!("swap {len}, {threads} threads, {each} each"), Swap::new(len, sweep)));
         }
     }
     varied(all);
