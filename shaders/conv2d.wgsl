@@ -3,31 +3,23 @@
 // A is the window of x (never stored), rows are output pixels; B is weight, K = 4 * 4 * C_high.
 // Also the input gradient of a transposed convolution with the same weight.
 
-struct Params {
-    images: u32,
-    low_h: u32,
-    low_w: u32,
-    low_c: u32, // C_low, a multiple of 4
-    high_c: u32, // C_high, a multiple of 4
-}
-
 // left: x [N, 2H, 2W, C_high]
 // right: weight [C_low, 4, 4, C_high]
 @group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // bias [C_low] or mask, shaped as out
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<Out>>; // [N, H, W, C_low]
 
-const M: u32 = params.images * params.low_h * params.low_w;
+const M: u32 = PIXELS;
 const N: u32 = params.low_c;
 const K: u32 = 16u * params.high_c;
 const PLANES: u32 = 1u;
 
 fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
     let tap = k / params.high_c;
-    let image = m / (params.low_h * params.low_w);
+    let low = pixel_of(m);
     // one more than the row and column of x, so that the padding is 0; `pixel` may wrap there, and is not used
-    let row = 2u * ((m / params.low_w) % params.low_h) + tap / 4u;
-    let col = 2u * (m % params.low_w) + tap % 4u;
-    let pixel = (image * 2u * params.low_h + row - 1u) * 2u * params.low_w + col - 1u;
+    let row = 2u * low.row + tap / 4u;
+    let col = 2u * low.col + tap % 4u;
+    let pixel = (low.image * 2u * params.low_h + row - 1u) * 2u * params.low_w + col - 1u;
     let outside = (m >= M) | (k >= K) | (row == 0u) | (row > 2u * params.low_h) | (col == 0u) | (col > 2u * params.low_w);
     return left_at((pixel * params.high_c + k % params.high_c) / 4u, outside); // x[n, row - 1, col - 1, c..c+3]
 }
@@ -37,6 +29,12 @@ fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
     return right_at((n * K + k) / 4u, outside); // weight[o, ky, kx, c..c+3]
 }
 
+// the first row of out takes nothing through ky = 0, the last nothing through ky = 3
+fn terms(plane: u32, rows: Range, columns: Range) -> Range {
+    let taps = 4u * params.high_c; // of one ky
+    return Range(select(0u, taps, rows.end <= ROW), select(K, K - taps, rows.begin >= M - ROW));
+}
+
 fn place(plane: u32, m: u32, n: u32) -> u32 {
-    return (m * N + n) / 4u;
+    return (index_of(pixel_of(m)) * N + n) / 4u;
 }

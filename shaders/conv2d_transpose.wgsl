@@ -5,31 +5,23 @@
 // The four parities are four planes: rows are x's pixels, K = 2 * 2 * C_low.
 // Also the input gradient of a convolution with the same weight.
 
-struct Params {
-    images: u32,
-    low_h: u32,
-    low_w: u32,
-    low_c: u32, // C_low, a multiple of 4
-    high_c: u32, // C_high, a multiple of 4
-}
-
 // left: x [N, H, W, C_low]
 // right: weight [C_low, 4, 4, C_high]
 @group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // bias [C_high] or mask, shaped as out
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<Out>>; // [N, 2H, 2W, C_high]
 
-const M: u32 = params.images * params.low_h * params.low_w;
+const M: u32 = PIXELS;
 const N: u32 = params.high_c;
 const K: u32 = 4u * params.low_c;
 const PLANES: u32 = 4u;
 
 fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
     let tap = k / params.low_c;
-    let image = m / (params.low_h * params.low_w);
+    let low = pixel_of(m);
     // one more than the row and column of x: 0 and H + 1 lie outside, where `pixel` may wrap
-    let row = (m / params.low_w) % params.low_h + plane / 2u + tap / 2u;
-    let col = m % params.low_w + plane % 2u + tap % 2u;
-    let pixel = (image * params.low_h + row - 1u) * params.low_w + col - 1u;
+    let row = low.row + plane / 2u + tap / 2u;
+    let col = low.col + plane % 2u + tap % 2u;
+    let pixel = (low.image * params.low_h + row - 1u) * params.low_w + col - 1u;
     let outside = (m >= M) | (k >= K) | (row == 0u) | (row > params.low_h) | (col == 0u) | (col > params.low_w);
     return left_at((pixel * params.low_c + k % params.low_c) / 4u, outside); // x[n, row - 1, col - 1, o..o+3]
 }
@@ -43,9 +35,16 @@ fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
     return right_at(((o * 16u + ky * 4u + kx) * N + n) / 4u, outside); // weight[o, ky, kx, c..c+3]
 }
 
+// the first row of out takes nothing through t = 0, the last nothing through t = 1
+fn terms(plane: u32, rows: Range, columns: Range) -> Range {
+    let first = (plane / 2u == 0u) & (rows.end <= ROW);
+    let last = (plane / 2u == 1u) & (rows.begin >= M - ROW);
+    return Range(select(0u, K / 2u, first), select(K, K / 2u, last));
+}
+
 fn place(plane: u32, m: u32, n: u32) -> u32 {
-    let image_row = m / params.low_w; // image and row together: rows of all images are evenly spaced
-    let row = 2u * image_row + plane / 2u;
-    let col = 2u * (m % params.low_w) + plane % 2u;
+    let low = pixel_of(m);
+    let row = 2u * (low.image * params.low_h + low.row) + plane / 2u;
+    let col = 2u * low.col + plane % 2u;
     return ((row * 2u * params.low_w + col) * N + n) / 4u; // out[n, 2i + py, 2j + px, c..c+3]
 }

@@ -3,14 +3,6 @@
 // For conv2d, low is dy and high is x; for conv2d_transpose, low is x and high is dy.
 // Rows are o, columns (ky, kx, c); the sum runs over every pixel of low, which is why it is split.
 
-struct Params {
-    images: u32,
-    low_h: u32,
-    low_w: u32,
-    low_c: u32, // C_low, a multiple of 4
-    high_c: u32, // C_high, a multiple of 4
-}
-
 // left: low [N, H, W, C_low]
 // right: high [N, 2H, 2W, C_high]
 @group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // unused
@@ -18,23 +10,29 @@ struct Params {
 
 const M: u32 = params.low_c;
 const N: u32 = 16u * params.high_c;
-const K: u32 = params.images * params.low_h * params.low_w;
+const K: u32 = PIXELS;
 const PLANES: u32 = 1u;
 
 fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
     let outside = (m >= M) | (k >= K);
-    return left_at((k * M + m) / 4u, outside); // low[n, i, j, o..o+3]
+    return left_at((index_of(pixel_of(k)) * M + m) / 4u, outside); // low[n, i, j, o..o+3]
 }
 
 fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
     let tap = n / params.high_c;
-    let image = k / (params.low_h * params.low_w);
+    let low = pixel_of(k);
     // one more than the row and column of high, so that the padding is 0; `pixel` may wrap there, and is not used
-    let row = 2u * ((k / params.low_w) % params.low_h) + tap / 4u;
-    let col = 2u * (k % params.low_w) + tap % 4u;
-    let pixel = (image * 2u * params.low_h + row - 1u) * 2u * params.low_w + col - 1u;
+    let row = 2u * low.row + tap / 4u;
+    let col = 2u * low.col + tap % 4u;
+    let pixel = (low.image * 2u * params.low_h + row - 1u) * 2u * params.low_w + col - 1u;
     let outside = (n >= N) | (k >= K) | (row == 0u) | (row > 2u * params.low_h) | (col == 0u) | (col > 2u * params.low_w);
     return right_at((pixel * params.high_c + n % params.high_c) / 4u, outside); // high[n, row - 1, col - 1, c..c+3]
+}
+
+// through ky = 0 the first row of low adds nothing, through ky = 3 the last
+fn terms(plane: u32, rows: Range, columns: Range) -> Range {
+    let taps = 4u * params.high_c; // of one ky
+    return Range(select(0u, ROW, columns.end <= taps), select(K, K - ROW, columns.begin >= N - taps));
 }
 
 fn place(plane: u32, m: u32, n: u32) -> u32 {

@@ -1,15 +1,22 @@
 // What every matrix product shares, whatever its core and its op.
 //
 // PLANES independent products C = A B of M x K by K x N run in one dispatch, the sum over K cut into SPLITS
-// parts. The host says whether A_ALONG_K and B_ALONG_K. An op's file gives the sizes and three functions:
+// parts. The host says whether A_ALONG_K and B_ALONG_K. An op's file gives the sizes and four functions:
 //   load_a(plane, m, k)  four elements of A: along k if A_ALONG_K, else along m; zero outside
 //   load_b(plane, n, k)  four elements of B: along k if B_ALONG_K, else along n; zero outside
+//   terms(plane, rows, columns)  the k outside which every product of those rows and columns is zero
 //   place(plane, m, n)   the vec4 index in `out` of row m, columns n..n+3
 // gemm_buffers or gemm_images binds the factors, and gives left_at and right_at to load them by.
 // A core's file (gemm_tile, gemm_direct, gemm_subgroup, gemm_cooperative) gives TILE_M, TILE_N, TILE_K and main.
 
 const TILES_M: u32 = (M + TILE_M - 1u) / TILE_M;
 const TILES_N: u32 = (N + TILE_N - 1u) / TILE_N;
+
+// from begin to before end
+struct Range {
+    begin: u32,
+    end: u32,
+}
 
 struct Tile {
     plane: u32,
@@ -22,14 +29,20 @@ struct Tile {
 
 // Neighbouring workgroups share rows of A. A group beyond the last tile gets an empty one, out of range.
 fn tile_of(group: u32) -> Tile {
-    let n = group % TILES_N;
-    let m = (group / TILES_N) % TILES_M;
+    let n = (group % TILES_N) * TILE_N;
+    let m = ((group / TILES_N) % TILES_M) * TILE_M;
     let part = group / (TILES_N * TILES_M);
     let split = part % SPLITS;
     let plane = part / SPLITS;
-    let k_begin = select(K, split * K_PER_SPLIT, plane < PLANES);
-    return Tile(plane, split, m * TILE_M, n * TILE_N, k_begin, min(K, k_begin + K_PER_SPLIT));
+    let terms = terms(plane, Range(m, min(M, m + TILE_M)), Range(n, min(N, n + TILE_N)));
+    // from a multiple of TILE_K on, as every split, so that none goes beyond its end
+    let first = split * K_PER_SPLIT;
+    let k_begin = select(K, max(first, terms.begin / TILE_K * TILE_K), plane < PLANES);
+    return Tile(plane, split, m, n, k_begin, min(terms.end, first + K_PER_SPLIT));
 }
+
+// k is a multiple of 4 in all blocks. Where four k follow each other they are written so that compilers see it, and
+// share what depends on k / 4.
 
 // column i of the result: rows m..m+3 of A at k + i
 fn block_a(plane: u32, m: u32, k: u32) -> mat4x4<f32> {
@@ -41,11 +54,12 @@ fn block_a(plane: u32, m: u32, k: u32) -> mat4x4<f32> {
             load_a(plane, m + 3u, k),
         ));
     }
+    let first = k & ~3u;
     return mat4x4<f32>(
-        load_a(plane, m, k),
-        load_a(plane, m, k + 1u),
-        load_a(plane, m, k + 2u),
-        load_a(plane, m, k + 3u),
+        load_a(plane, m, first),
+        load_a(plane, m, first | 1u),
+        load_a(plane, m, first | 2u),
+        load_a(plane, m, first | 3u),
     );
 }
 
@@ -59,11 +73,12 @@ fn block_b(plane: u32, n: u32, k: u32) -> mat4x4<f32> {
             load_b(plane, n + 3u, k),
         ));
     }
+    let first = k & ~3u;
     return mat4x4<f32>(
-        load_b(plane, n, k),
-        load_b(plane, n, k + 1u),
-        load_b(plane, n, k + 2u),
-        load_b(plane, n, k + 3u),
+        load_b(plane, n, first),
+        load_b(plane, n, first | 1u),
+        load_b(plane, n, first | 2u),
+        load_b(plane, n, first | 3u),
     );
 }
 

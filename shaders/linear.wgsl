@@ -1,11 +1,5 @@
 // Linear layer: out[n, o] = sum over i of x[n, i] * weight[o, i].
 
-struct Params {
-    rows: u32, // N, the batch
-    inputs: u32, // I, a multiple of 4
-    outputs: u32, // O, a multiple of 4
-}
-
 // left: x [N, I]
 // right: weight [O, I]
 @group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // bias [O]

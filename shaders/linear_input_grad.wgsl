@@ -1,11 +1,5 @@
 // Input gradient of a linear layer: out[n, i] = sum over o of dy[n, o] * weight[o, i].
 
-struct Params {
-    rows: u32, // N, the batch
-    inputs: u32, // I, a multiple of 4
-    outputs: u32, // O, a multiple of 4
-}
-
 // left: dy [N, O]
 // right: weight [O, I]
 @group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // mask [N, I]

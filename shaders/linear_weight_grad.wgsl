@@ -1,11 +1,5 @@
 // Weight gradient of a linear layer: out[o, i] = sum over n of dy[n, o] * x[n, i].
 
-struct Params {
-    rows: u32, // N, the batch
-    inputs: u32, // I, a multiple of 4
-    outputs: u32, // O, a multiple of 4
-}
-
 // left: dy [N, O]
 // right: x [N, I]
 @group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // unused

@@ -3,10 +3,11 @@
 mod common;
 
 use rayon::prelude::*;
-use wgvae::gpu::{Adapter, Element, Fragment, Target};
+use wgvae::gpu::{Adapter, Element, Fragment, GpuRunner, Plan, Runner, Target};
 use wgvae::ops::cases::{self, Case};
 use wgvae::ops::check::{self, Verdict};
-use wgvae::ops::gemm::{Epilogue, Fused, Gemm};
+use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
 use wgvae::ops::linear::LinearWeightGrad;
 use wgvae::ops::tuning::{Form, Tuning};
 use wgvae::ops::variant::Variant;
@@ -72,4 +73,64 @@ fn cooperative_cores_bear_more_subgroups_than_they_need() {
         case.label.starts_with("conv2d_weight_grad") && case.form.starts_with("cooperative")
     });
     println!("{outputs} outputs compared on {}", adapter.describe());
+}
+
+/// What every form computes from these factors, each with its name.
+fn of_every_form<P: Product>(
+    adapter: &Adapter,
+    product: P,
+    left: &[f32],
+    right: &[f32],
+) -> Vec<(String, Vec<f32>)> {
+    let target = adapter.target();
+    let forms = Variant::all(&target, Element::F32).into_iter();
+    forms
+        .map(|variant| {
+            let mut plan = Plan::new();
+            let program = plan.program("edges");
+            let [a, b, c] = product.shapes();
+            let [a, b, c] =
+                [("left", a), ("right", b), ("out", c)].map(|(name, s)| plan.tensor(name, s.dims()));
+            let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
+            plan.dispatch(program, "edges", op, &[a, b, a.slice(0, 4), c]);
+            let mut runner = GpuRunner::new(adapter, plan).expect("a runner");
+            runner.write(&a, bytemuck::cast_slice(left));
+            runner.write(&b, bytemuck::cast_slice(right));
+            runner.run(&[program]).expect("a run");
+            (variant.name(), runner.read(&c).expect("a result"))
+        })
+        .collect()
+}
+
+/// A tile whose pixels all lie along an edge leaves out the taps beyond it: multiplied by zeros, not a number would
+/// still be not a number.
+#[test]
+fn taps_beyond_an_edge_are_left_out() {
+    let Some(adapter) = common::adapter() else { return };
+    let g = |low_h| Geometry { images: 16, low_h, low_w: 8, low_c: 8, high_c: 32 };
+    let finite = |of: &str, outputs: Vec<(String, Vec<f32>)>, part: std::ops::Range<usize>| {
+        assert!(outputs.len() > 1, "{of}: forms");
+        for (form, out) in outputs {
+            let wrong =
+                out.chunks(16 * 32).flat_map(|row| &row[part.clone()]).filter(|v| !v.is_finite()).count();
+            assert_eq!(wrong, 0, "{of} by {form}");
+        }
+    };
+
+    // pictures of one row of low: only ky = 1 and 2 lie inside
+    let (low, high) = (vec![1.0; 16 * 8 * 8], vec![1.0; 16 * 2 * 16 * 32]);
+    let inside = |at: usize| (1..=2).contains(&(at / (4 * 32) % 4));
+    let weight: Vec<f32> = (0..8 * 16 * 32).map(|at| if inside(at) { 1.0 } else { f32::NAN }).collect();
+    finite("conv2d", of_every_form(&adapter, Conv2d::from(g(1)), &high, &weight), 0..16 * 32);
+    let transposed = of_every_form(&adapter, Conv2dTranspose::from(g(1)), &low, &weight);
+    finite("conv2d_transpose", transposed, 0..16 * 32);
+
+    // of two, the first adds nothing through ky = 0 and the second nothing through ky = 3
+    let high = vec![1.0; 16 * 4 * 16 * 32];
+    for (row, ky) in [(0, 0), (1, 3)] {
+        let low: Vec<f32> =
+            (0..16 * 2 * 8 * 8).map(|at| if at / (8 * 8) % 2 == row { f32::NAN } else { 1.0 }).collect();
+        let outputs = of_every_form(&adapter, Conv2dWeightGrad::from(g(2)), &low, &high);
+        finite("conv2d_weight_grad", outputs, ky * 4 * 32..(ky + 1) * 4 * 32);
+    }
 }

@@ -80,9 +80,11 @@ impl Geometry {
         self.images * self.low_h * self.low_w
     }
 
-    /// One multiplication and one addition per pixel, tap and pair of channels, padding included.
+    /// One multiplication and one addition per pair of channels and tap that lies inside: 2 of an edge's 4 H do not.
     fn flops(&self) -> u64 {
-        2 * u64::from(self.pixels()) * 16 * u64::from(self.low_c) * u64::from(self.high_c)
+        let taps = |edge: u32| u64::from(4 * edge - 2);
+        let taps = u64::from(self.images) * taps(self.low_h) * taps(self.low_w);
+        2 * taps * u64::from(self.low_c) * u64::from(self.high_c)
     }
 
     /// Calls `f(low pixel, tap, high pixel)` for every tap of every pixel that lies inside.
@@ -110,6 +112,10 @@ impl Product for Conv2d {
 
     fn source() -> Source {
         wgsl!("conv2d.wgsl")
+    }
+
+    fn shared() -> Source {
+        wgsl!("conv2d_pixels.wgsl")
     }
 
     fn size(&self) -> Size {
@@ -152,6 +158,10 @@ impl Product for Conv2dTranspose {
         wgsl!("conv2d_transpose.wgsl")
     }
 
+    fn shared() -> Source {
+        wgsl!("conv2d_pixels.wgsl")
+    }
+
     fn size(&self) -> Size {
         Size { m: self.geometry().pixels(), n: self.high_c, k: 4 * self.low_c, planes: 4 }
     }
@@ -190,6 +200,10 @@ impl Product for Conv2dWeightGrad {
 
     fn source() -> Source {
         wgsl!("conv2d_weight_grad.wgsl")
+    }
+
+    fn shared() -> Source {
+        wgsl!("conv2d_pixels.wgsl")
     }
 
     fn size(&self) -> Size {

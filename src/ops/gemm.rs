@@ -84,6 +84,8 @@ pub trait Product: Params {
     const ALONG_K: [bool; 2];
     /// Its file.
     fn source() -> Source;
+    /// The file that it shares with the other products of its layer.
+    fn shared() -> Source;
     /// The product's sizes.
     fn size(&self) -> Size;
     /// Shapes of the left operand, the right operand and the output.
@@ -116,7 +118,7 @@ impl<P: Product> Gemm<P> {
 
 impl<P: Product> Op for Gemm<P> {
     fn kernel(&self) -> Kernel {
-        let mut files = vec![P::source(), wgsl!("gemm.wgsl"), wgsl!("epilogue.wgsl")];
+        let mut files = vec![P::source(), P::shared(), wgsl!("gemm.wgsl"), wgsl!("epilogue.wgsl")];
         files.extend(self.variant.files());
         Kernel { name: P::source().name.trim_end_matches(".wgsl"), files }
     }

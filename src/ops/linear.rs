@@ -27,6 +27,10 @@ macro_rules! linear_op {
                 wgsl!($file)
             }
 
+            fn shared() -> Source {
+                wgsl!("linear_sizes.wgsl")
+            }
+
             fn size(&self) -> Size {
                 Size { m: self.$m, n: self.$n, k: self.$k, planes: 1 }
             }

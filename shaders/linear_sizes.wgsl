@@ -1,0 +1,12 @@
+// What the three products of a linear layer share.
+
+struct Params {
+    rows: u32, // N, the batch
+    inputs: u32, // I, a multiple of 4
+    outputs: u32, // O, a multiple of 4
+}
+
+// every term counts
+fn terms(plane: u32, rows: Range, columns: Range) -> Range {
+    return Range(0u, K);
+}
