@@ -32,9 +32,9 @@ fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
 // the first row of out takes nothing through ky = 0, the last nothing through ky = 3
 fn terms(plane: u32, rows: Range, columns: Range) -> Range {
     let taps = 4u * params.high_c; // of one ky
-    return Range(select(0u, taps, rows.end <= ROW), select(K, K - taps, rows.begin >= M - ROW));
+    return Range(select(0u, taps, in_first_row(rows)), select(K, K - taps, in_last_row(rows)));
 }
 
 fn place(plane: u32, m: u32, n: u32) -> u32 {
-    return (index_of(pixel_of(m)) * N + n) / 4u;
+    return (index_of(m) * N + n) / 4u;
 }

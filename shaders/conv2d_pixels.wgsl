@@ -1,8 +1,8 @@
-// What the kernels of convolutions share: sizes, the order of low's pixels, and which of a sum's terms are nothing.
+// What the kernels of convolutions share: sizes, and the order in which products take low's pixels.
 //
-// A product takes the N x H x W pixels of low row by row of the pictures, and in each row picture by picture, so that
-// those along an upper or lower edge are neighbours: a tile that has no others leaves out the taps beyond the edge
-// and need not multiply zeros. That is 1 in 2H of all taps, an eighth at H = 4.
+// Where pictures are small they are taken row by row, and in each row picture by picture, so that the pixels along an
+// upper or lower edge are neighbours: a tile that has no others leaves out the taps beyond the edge and need not
+// multiply zeros, an eighth of all taps at H = 4, 1 in 2H at any other. Larger ones are taken as they lie in memory.
 
 struct Params {
     images: u32,
@@ -12,6 +12,7 @@ struct Params {
     high_c: u32, // C_high, a multiple of 4
 }
 
+const BY_ROWS: bool = params.low_h <= 8u;
 const ROW: u32 = params.images * params.low_w; // pixels of one row of all pictures
 const PIXELS: u32 = ROW * params.low_h;
 
@@ -21,12 +22,30 @@ struct Pixel {
     col: u32,
 }
 
-// pixel `at` in that order
+// pixel `at` of a product
 fn pixel_of(at: u32) -> Pixel {
-    return Pixel((at / params.low_w) % params.images, at / ROW, at % params.low_w);
+    let line = at / params.low_w;
+    let col = at % params.low_w;
+    if (BY_ROWS) {
+        return Pixel(line % params.images, line / params.images, col);
+    }
+    return Pixel(line / params.low_h, line % params.low_h, col);
 }
 
 // where it lies in memory, [N, H, W]
-fn index_of(low: Pixel) -> u32 {
-    return (low.image * params.low_h + low.row) * params.low_w + low.col;
+fn index_of(at: u32) -> u32 {
+    if (BY_ROWS) {
+        let low = pixel_of(at);
+        return (low.image * params.low_h + low.row) * params.low_w + low.col;
+    }
+    return at;
+}
+
+// whether all of those pixels lie in the first row of their pictures
+fn in_first_row(pixels: Range) -> bool {
+    return BY_ROWS & (pixels.end <= ROW);
+}
+
+fn in_last_row(pixels: Range) -> bool {
+    return BY_ROWS & (pixels.begin >= PIXELS - ROW);
 }

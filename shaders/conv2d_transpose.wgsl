@@ -37,8 +37,8 @@ fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
 
 // the first row of out takes nothing through t = 0, the last nothing through t = 1
 fn terms(plane: u32, rows: Range, columns: Range) -> Range {
-    let first = (plane / 2u == 0u) & (rows.end <= ROW);
-    let last = (plane / 2u == 1u) & (rows.begin >= M - ROW);
+    let first = (plane / 2u == 0u) & in_first_row(rows);
+    let last = (plane / 2u == 1u) & in_last_row(rows);
     return Range(select(0u, K / 2u, first), select(K, K / 2u, last));
 }
 

@@ -15,7 +15,7 @@ const PLANES: u32 = 1u;
 
 fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
     let outside = (m >= M) | (k >= K);
-    return left_at((index_of(pixel_of(k)) * M + m) / 4u, outside); // low[n, i, j, o..o+3]
+    return left_at((index_of(k) * M + m) / 4u, outside); // low[n, i, j, o..o+3]
 }
 
 fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
@@ -32,7 +32,9 @@ fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
 // through ky = 0 the first row of low adds nothing, through ky = 3 the last
 fn terms(plane: u32, rows: Range, columns: Range) -> Range {
     let taps = 4u * params.high_c; // of one ky
-    return Range(select(0u, ROW, columns.end <= taps), select(K, K - ROW, columns.begin >= N - taps));
+    let first = BY_ROWS & (columns.end <= taps);
+    let last = BY_ROWS & (columns.begin >= N - taps);
+    return Range(select(0u, ROW, first), select(K, K - ROW, last));
 }
 
 fn place(plane: u32, m: u32, n: u32) -> u32 {

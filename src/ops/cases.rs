@@ -137,11 +137,18 @@ fn half<P: Product>(name: &str, product: P, variant: Variant, direction: usize) 
     case(name, op).of(&elements)
 }
 
-/// A size of 1, batches, odd sizes, channels that do not fill a tile, tiles along an edge of all pictures, a real layer.
+/// A size of 1, batches, odd sizes, channels that do not fill a tile, pictures taken row by row and as they lie in
+/// memory, tiles along an edge of all of them, a real layer.
 fn geometries(large: bool) -> Vec<Geometry> {
     let g = |images, low_h, low_w, low_c, high_c| Geometry { images, low_h, low_w, low_c, high_c };
-    let mut all =
-        vec![g(1, 1, 1, 4, 4), g(3, 3, 5, 12, 8), g(2, 8, 8, 36, 20), g(2, 4, 4, 64, 4), g(43, 3, 3, 8, 4)];
+    let mut all = vec![
+        g(1, 1, 1, 4, 4),
+        g(3, 3, 5, 12, 8),
+        g(2, 8, 8, 36, 20),
+        g(2, 4, 4, 64, 4),
+        g(43, 3, 3, 8, 4),
+        g(2, 9, 5, 8, 12),
+    ];
     if large {
         all.extend([g(4, 8, 8, 128, 64), g(1, 2, 2, 512, 256)]);
     }
