@@ -1,7 +1,8 @@
 // What every matrix product shares, whatever its core and its op.
 //
 // PLANES independent products C = A B of M x K by K x N run in one dispatch, the sum over K cut into SPLITS
-// parts. The host says whether A_ALONG_K and B_ALONG_K. An op's file gives the sizes and four functions:
+// parts. The host says whether A_ALONG_K and B_ALONG_K. An op's file, with the one that its layer's products share,
+// gives the sizes and four functions:
 //   load_a(plane, m, k)  four elements of A: along k if A_ALONG_K, else along m; zero outside
 //   load_b(plane, n, k)  four elements of B: along k if B_ALONG_K, else along n; zero outside
 //   terms(plane, rows, columns)  the k outside which every product of those rows and columns is zero
@@ -34,11 +35,11 @@ fn tile_of(group: u32) -> Tile {
     let part = group / (TILES_N * TILES_M);
     let split = part % SPLITS;
     let plane = part / SPLITS;
-    let terms = terms(plane, Range(m, min(M, m + TILE_M)), Range(n, min(N, n + TILE_N)));
+    let within = terms(plane, Range(m, min(M, m + TILE_M)), Range(n, min(N, n + TILE_N)));
     // from a multiple of TILE_K on, as every split, so that none goes beyond its end
     let first = split * K_PER_SPLIT;
-    let k_begin = select(K, max(first, terms.begin / TILE_K * TILE_K), plane < PLANES);
-    return Tile(plane, split, m, n, k_begin, min(terms.end, first + K_PER_SPLIT));
+    let k_begin = select(K, max(first, within.begin / TILE_K * TILE_K), plane < PLANES);
+    return Tile(plane, split, m, n, k_begin, min(within.end, first + K_PER_SPLIT));
 }
 
 // k is a multiple of 4 in all blocks. Where four k follow each other they are written so that compilers see it, and
