@@ -2,7 +2,8 @@
 //
 // Where pictures are small they are taken row by row, and in each row picture by picture, so that the pixels along an
 // upper or lower edge are neighbours: a tile that has no others leaves out the taps beyond the edge and need not
-// multiply zeros, an eighth of all taps at H = 4, 1 in 2H at any other. Larger ones are taken as they lie in memory.
+// multiply zeros, 1 in 2H of all taps, an eighth at H = 4. Larger ones are taken as they lie in memory: less would be
+// saved, and sums over their pixels took a tenth longer from picture to picture.
 
 struct Params {
     images: u32,

@@ -1,11 +1,12 @@
 // What every matrix product shares, whatever its core and its op.
 //
 // PLANES independent products C = A B of M x K by K x N run in one dispatch, the sum over K cut into SPLITS
-// parts. The host says whether A_ALONG_K and B_ALONG_K. An op's file, with the one that its layer's products share,
-// gives the sizes and four functions:
+// parts. The host says whether A_ALONG_K and B_ALONG_K. An op's file, with the one that it shares with its
+// gradients, gives the sizes and four functions:
 //   load_a(plane, m, k)  four elements of A: along k if A_ALONG_K, else along m; zero outside
 //   load_b(plane, n, k)  four elements of B: along k if B_ALONG_K, else along n; zero outside
-//   terms(plane, rows, columns)  the k outside which every product of those rows and columns is zero
+//   terms(plane, rows, columns)  the k outside which every product of those rows and columns is zero; may be none. A
+//                        core may go on to the next multiple of TILE_K, so that loads give zeros there all the same
 //   place(plane, m, n)   the vec4 index in `out` of row m, columns n..n+3
 // gemm_buffers or gemm_images binds the factors, and gives left_at and right_at to load them by.
 // A core's file (gemm_tile, gemm_direct, gemm_subgroup, gemm_cooperative) gives TILE_M, TILE_N, TILE_K and main.
@@ -36,13 +37,13 @@ fn tile_of(group: u32) -> Tile {
     let split = part % SPLITS;
     let plane = part / SPLITS;
     let within = terms(plane, Range(m, min(M, m + TILE_M)), Range(n, min(N, n + TILE_N)));
-    // from a multiple of TILE_K on, as every split, so that none goes beyond its end
+    // from a multiple of TILE_K on, as every split, so that none goes beyond its end and no block of 4 begins askew
     let first = split * K_PER_SPLIT;
     let k_begin = select(K, max(first, within.begin / TILE_K * TILE_K), plane < PLANES);
     return Tile(plane, split, m, n, k_begin, min(within.end, first + K_PER_SPLIT));
 }
 
-// k is a multiple of 4 in all blocks. Where four k follow each other they are written so that compilers see it, and
+// k is a multiple of 4 in all blocks that count. Where four k follow each other they are written so that compilers see it, and
 // share what depends on k / 4.
 
 // column i of the result: rows m..m+3 of A at k + i

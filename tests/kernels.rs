@@ -3,7 +3,7 @@
 mod common;
 
 use rayon::prelude::*;
-use wgvae::gpu::{Adapter, Element, Fragment, GpuRunner, Plan, Runner, Target};
+use wgvae::gpu::{Adapter, Element, Fragment, GpuRunner, Plan, Runner, Shape, Target};
 use wgvae::ops::cases::{self, Case};
 use wgvae::ops::check::{self, Verdict};
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
@@ -75,31 +75,29 @@ fn cooperative_cores_bear_more_subgroups_than_they_need() {
     println!("{outputs} outputs compared on {}", adapter.describe());
 }
 
-/// What every form computes from these factors, each with its name.
+/// What every form computes from each pair of factors, with the form's name.
 fn of_every_form<P: Product>(
     adapter: &Adapter,
     product: P,
-    left: &[f32],
-    right: &[f32],
-) -> Vec<(String, Vec<f32>)> {
-    let target = adapter.target();
-    let forms = Variant::all(&target, Element::F32).into_iter();
-    forms
-        .map(|variant| {
-            let mut plan = Plan::new();
-            let program = plan.program("edges");
-            let [a, b, c] = product.shapes();
-            let [a, b, c] =
-                [("left", a), ("right", b), ("out", c)].map(|(name, s)| plan.tensor(name, s.dims()));
-            let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
-            plan.dispatch(program, "edges", op, &[a, b, a.slice(0, 4), c]);
-            let mut runner = GpuRunner::new(adapter, plan).expect("a runner");
+    factors: &[[Vec<f32>; 2]],
+) -> Vec<(String, Vec<Vec<f32>>)> {
+    let run = |variant: Variant| {
+        let mut plan = Plan::new();
+        let program = plan.program("edges");
+        let [a, b, c] = product.shapes();
+        let [a, b, c] = [("left", a), ("right", b), ("out", c)].map(|(name, s)| plan.tensor(name, s.dims()));
+        let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
+        plan.dispatch(program, "edges", op, &[a, b, a.slice(0, 4), c]);
+        let mut runner = GpuRunner::new(adapter, plan).expect("a runner");
+        let outputs = factors.iter().map(|[left, right]| {
             runner.write(&a, bytemuck::cast_slice(left));
             runner.write(&b, bytemuck::cast_slice(right));
             runner.run(&[program]).expect("a run");
-            (variant.name(), runner.read(&c).expect("a result"))
-        })
-        .collect()
+            runner.read(&c).expect("a result")
+        });
+        (variant.name(), outputs.collect())
+    };
+    Variant::all(&adapter.target(), Element::F32).into_par_iter().map(run).collect()
 }
 
 /// A tile whose pixels all lie along an edge leaves out the taps beyond it: multiplied by zeros, not a number would
@@ -107,30 +105,40 @@ fn of_every_form<P: Product>(
 #[test]
 fn taps_beyond_an_edge_are_left_out() {
     let Some(adapter) = common::adapter() else { return };
-    let g = |low_h| Geometry { images: 16, low_h, low_w: 8, low_c: 8, high_c: 32 };
-    let finite = |of: &str, outputs: Vec<(String, Vec<f32>)>, part: std::ops::Range<usize>| {
-        assert!(outputs.len() > 1, "{of}: forms");
-        for (form, out) in outputs {
-            let wrong =
-                out.chunks(16 * 32).flat_map(|row| &row[part.clone()]).filter(|v| !v.is_finite()).count();
-            assert_eq!(wrong, 0, "{of} by {form}");
-        }
+    // a row of all pictures is as long as the longest tile, and half a sum as long as the deepest
+    let g = Geometry { images: 64, low_h: 4, low_w: 8, low_c: 16, high_c: 32 };
+    let ones = |shape: Shape| vec![1.0; shape.len() as usize];
+    // not a number where the index along `dim` is `at`
+    let flawed = |shape: Shape, dim: usize, at: usize| -> Vec<f32> {
+        let inner: u32 = shape.dims()[dim + 1..].iter().product();
+        let along = |i: u32| (i / inner % shape.dims()[dim]) as usize;
+        (0..shape.len()).map(|i| if along(i) == at { f32::NAN } else { 1.0 }).collect()
     };
+    // by every form, of all outputs whose index along `dim` is `at`, none is not a number; others are
+    let check =
+        |outputs: Vec<(String, Vec<Vec<f32>>)>, shape: Shape, of: &str, [dim, first, last]: [usize; 3]| {
+            assert!(outputs.len() > 1, "{of}: forms");
+            let inner: usize = shape.dims()[dim + 1..].iter().map(|&d| d as usize).product();
+            for (form, outputs) in outputs {
+                for (out, at) in outputs.iter().zip([first, last]) {
+                    let along = |i: usize| i / inner % shape.dims()[dim] as usize;
+                    let finite = |i: &usize| out[*i].is_finite();
+                    let (edge, others): (Vec<usize>, Vec<usize>) =
+                        (0..out.len()).partition(|&i| along(i) == at);
+                    assert!(edge.iter().all(finite), "{of} by {form}: index {at} along {dim}");
+                    assert!(!others.iter().all(finite), "{of} by {form}: not a number is nowhere");
+                }
+            }
+        };
 
-    // pictures of one row of low: only ky = 1 and 2 lie inside
-    let (low, high) = (vec![1.0; 16 * 8 * 8], vec![1.0; 16 * 2 * 16 * 32]);
-    let inside = |at: usize| (1..=2).contains(&(at / (4 * 32) % 4));
-    let weight: Vec<f32> = (0..8 * 16 * 32).map(|at| if inside(at) { 1.0 } else { f32::NAN }).collect();
-    finite("conv2d", of_every_form(&adapter, Conv2d::from(g(1)), &high, &weight), 0..16 * 32);
-    let transposed = of_every_form(&adapter, Conv2dTranspose::from(g(1)), &low, &weight);
-    finite("conv2d_transpose", transposed, 0..16 * 32);
-
-    // of two, the first adds nothing through ky = 0 and the second nothing through ky = 3
-    let high = vec![1.0; 16 * 4 * 16 * 32];
-    for (row, ky) in [(0, 0), (1, 3)] {
-        let low: Vec<f32> =
-            (0..16 * 2 * 8 * 8).map(|at| if at / (8 * 8) % 2 == row { f32::NAN } else { 1.0 }).collect();
-        let outputs = of_every_form(&adapter, Conv2dWeightGrad::from(g(2)), &low, &high);
-        finite("conv2d_weight_grad", outputs, ky * 4 * 32..(ky + 1) * 4 * 32);
-    }
+    // the first row of low has no ky = 0, the last no ky = 3
+    let by_weight = [0, 3].map(|ky| [ones(g.high()), flawed(g.weight(), 1, ky)]);
+    check(of_every_form(&adapter, Conv2d::from(g), &by_weight), g.low(), "conv2d", [1, 0, 3]);
+    // nor has the first row of high ky = 3 - 0 - 0, or the last ky = 3 - 1 - 2
+    let by_weight = [3, 0].map(|ky| [ones(g.low()), flawed(g.weight(), 1, ky)]);
+    let outputs = of_every_form(&adapter, Conv2dTranspose::from(g), &by_weight);
+    check(outputs, g.high(), "conv2d_transpose", [1, 0, 7]);
+    let by_row = [0, 3].map(|row| [flawed(g.low(), 1, row), ones(g.high())]);
+    let outputs = of_every_form(&adapter, Conv2dWeightGrad::from(g), &by_row);
+    check(outputs, g.weight(), "conv2d_weight_grad", [1, 0, 3]);
 }

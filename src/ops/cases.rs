@@ -78,9 +78,9 @@ fn update(label: impl Into<String>, op: impl Op) -> Case {
 }
 
 /// Adds every product under the plain variant and the target's default ones with every epilogue that makes a
-/// difference, and under every other variant some, whole, split or added in turn: what differs there is the core, not
-/// the ends. Variants that round their factors get them in f16.
-fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, products: &[P]) {
+/// difference, and those that are `common` under every other variant, whole, split or added in turn: what differs there
+/// is the core, not the ends. Variants that round their factors get them in f16.
+fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, products: &[(P, bool)]) {
     let precision = if target.f16 { Element::F16 } else { Element::F32 };
     let variants = Variant::all(target, precision);
     let shared = |turns, columns| Variant::shared(target, turns, columns);
@@ -88,7 +88,7 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, produ
     let defaults =
         if target.software && target.images { [imaged(1, 2), imaged(2, 1)] } else { [shared(1, 1), None] };
     let thorough = [Some(Variant::PLAIN), defaults[0], defaults[1]];
-    for (index, &product) in products.iter().enumerate() {
+    for (index, &(product, common)) in products.iter().enumerate() {
         let size = product.size();
         let label = format!("{label} {}x{}x{}", size.m, size.n, size.k);
         for (turn, &variant) in variants.iter().enumerate() {
@@ -96,7 +96,7 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, produ
             let form = Form::Product { variant, splits: 1 }; // whole, split or added: the core is the same
             let name = format!("{label} {}", variant.name());
             if !variant.serves(Element::F32) {
-                let directions = if [1, 2].contains(&index) { 0..3 } else { index..index + 1 };
+                let directions = if common { 0..3 } else { index..index + 1 };
                 all.extend(directions.map(|at| half(&name, product, variant, at).in_form(form)));
                 let op = Gemm { product, variant, splits: 3, epilogue: Epilogue::None };
                 let elements = [Element::F16, Element::F16, Element::F16, Element::F32];
@@ -112,10 +112,10 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, produ
                 ),
             ];
             let every = thorough.contains(&Some(variant));
-            if !every && ![1, 2, 4].contains(&index) {
-                continue; // an odd size, one of several tiles, and a real layer
+            if !every && !common {
+                continue;
             }
-            if target.f16 && [1, 2].contains(&index) {
+            if target.f16 && common {
                 all.push(half(&name, product, variant, index + turn).in_form(form));
             }
             let chosen = forms.into_iter().enumerate().filter(|(at, _)| every || *at == (index + turn) % 3);
@@ -137,42 +137,49 @@ fn half<P: Product>(name: &str, product: P, variant: Variant, direction: usize) 
     case(name, op).of(&elements)
 }
 
-/// A size of 1, batches, odd sizes, channels that do not fill a tile, pictures taken row by row and as they lie in
-/// memory, tiles along an edge of all of them, a real layer.
-fn geometries(large: bool) -> Vec<Geometry> {
+/// A size of 1, batches, odd sizes, channels that do not fill a tile, a real layer, tiles along an edge of all pictures,
+/// pictures that are taken as they lie in memory; and whether every variant is tried on it.
+fn geometries(large: bool) -> Vec<(Geometry, bool)> {
     let g = |images, low_h, low_w, low_c, high_c| Geometry { images, low_h, low_w, low_c, high_c };
     let mut all = vec![
-        g(1, 1, 1, 4, 4),
-        g(3, 3, 5, 12, 8),
-        g(2, 8, 8, 36, 20),
-        g(2, 4, 4, 64, 4),
-        g(43, 3, 3, 8, 4),
-        g(2, 9, 5, 8, 12),
+        (g(1, 1, 1, 4, 4), false),
+        (g(3, 3, 5, 12, 8), true),
+        (g(2, 8, 8, 36, 20), true),
+        (g(2, 4, 4, 64, 4), false),
     ];
     if large {
-        all.extend([g(4, 8, 8, 128, 64), g(1, 2, 2, 512, 256)]);
+        all.extend([(g(4, 8, 8, 128, 64), true), (g(1, 2, 2, 512, 256), false)]);
     }
+    all.extend([(g(45, 3, 3, 12, 4), false), (g(2, 9, 5, 8, 12), true)]);
     all
+}
+
+/// Rows, inputs and outputs; and whether every variant is tried on them.
+fn linears(large: bool) -> Vec<([u32; 3], bool)> {
+    let mut all = vec![([1, 4, 4], false), ([3, 20, 12], true), ([17, 128, 72], true)];
+    all.extend(large.then_some(([16, 8192, 256], false)));
+    all
+}
+
+/// Each size as an op.
+fn of<S: Copy, P>(sizes: &[(S, bool)], op: impl Fn(S) -> P) -> Vec<(P, bool)> {
+    sizes.iter().map(|&(size, common)| (op(size), common)).collect()
 }
 
 /// Every op; `large` adds the sizes that take a software adapter seconds.
 pub fn cases(target: &Target, large: bool) -> Vec<Case> {
     let mut all = Vec::new();
-    let geometries = geometries(large);
-    let of = |f: fn(Geometry) -> Conv2d| geometries.iter().map(|&g| f(g)).collect::<Vec<_>>();
-    products(&mut all, target, "conv2d", &of(Conv2d::from));
-    let transposed: Vec<Conv2dTranspose> = geometries.iter().map(|&g| g.into()).collect();
-    products(&mut all, target, "conv2d_transpose", &transposed);
-    let weights: Vec<Conv2dWeightGrad> = geometries.iter().map(|&g| g.into()).collect();
-    products(&mut all, target, "conv2d_weight_grad", &weights);
-    let mut linears = vec![(1, 4, 4), (3, 20, 12), (17, 128, 72)];
-    linears.extend(large.then_some((16, 8192, 256)));
-    let linear = |&(rows, inputs, outputs): &(u32, u32, u32)| Linear { rows, inputs, outputs };
-    products(&mut all, target, "linear", &linears.iter().map(linear).collect::<Vec<_>>());
-    let linear = |&(rows, inputs, outputs): &(u32, u32, u32)| LinearInputGrad { rows, inputs, outputs };
-    products(&mut all, target, "linear_input_grad", &linears.iter().map(linear).collect::<Vec<_>>());
-    let linear = |&(rows, inputs, outputs): &(u32, u32, u32)| LinearWeightGrad { rows, inputs, outputs };
-    products(&mut all, target, "linear_weight_grad", &linears.iter().map(linear).collect::<Vec<_>>());
+    let sizes = geometries(large);
+    products(&mut all, target, "conv2d", &of(&sizes, Conv2d::from));
+    products(&mut all, target, "conv2d_transpose", &of(&sizes, Conv2dTranspose::from));
+    products(&mut all, target, "conv2d_weight_grad", &of(&sizes, Conv2dWeightGrad::from));
+    let sizes = linears(large);
+    let linear = of(&sizes, |[rows, inputs, outputs]| Linear { rows, inputs, outputs });
+    products(&mut all, target, "linear", &linear);
+    let linear = of(&sizes, |[rows, inputs, outputs]| LinearInputGrad { rows, inputs, outputs });
+    products(&mut all, target, "linear_input_grad", &linear);
+    let linear = of(&sizes, |[rows, inputs, outputs]| LinearWeightGrad { rows, inputs, outputs });
+    products(&mut all, target, "linear_weight_grad", &linear);
     reductions(&mut all, large);
     elementwise(&mut all, large);
     scaled(&mut all);

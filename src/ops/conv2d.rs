@@ -80,7 +80,7 @@ impl Geometry {
         self.images * self.low_h * self.low_w
     }
 
-    /// One multiplication and one addition per pair of channels and tap that lies inside: 2 of an edge's 4 H do not.
+    /// One multiplication and one addition per pair of channels and tap that lies inside: 2 of 4 H along an edge do not.
     fn flops(&self) -> u64 {
         let taps = |edge: u32| u64::from(4 * edge - 2);
         let taps = u64::from(self.images) * taps(self.low_h) * taps(self.low_w);

@@ -84,7 +84,7 @@ pub trait Product: Params {
     const ALONG_K: [bool; 2];
     /// Its file.
     fn source() -> Source;
-    /// The file that it shares with the other products of its layer.
+    /// The file that it shares with its gradients.
     fn shared() -> Source;
     /// The product's sizes.
     fn size(&self) -> Size;
