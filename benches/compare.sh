@@ -7,7 +7,7 @@
 #   SIZES="64:16 128:8 256:4"          pixels:batch
 #   STEPS=8               counted steps of a run
 #   PEERS="pytorch burn tinygrad"      which peers, if they are there (default: pytorch burn)
-#   BURN_BATCH=2          another batch for burn: on a software adapter larger ones do not finish their tuning
+#   BURN_BATCH=2          another batch for burn: on a software adapter it tunes batch 16 for minutes
 #   BURN_STEPS=2 BURN_SECONDS=900      burn tunes anew in every run, so it runs once per size and is given up on
 #   TINYGRAD=python3      a Python with tinygrad, its environment set as benches/peers/tinygrad_vae.py says
 #
