@@ -71,18 +71,62 @@ fn large_tensors_share_images_and_no_product_overwrites_its_own() {
         all.sort_unstable();
         all
     };
-    assert_eq!(product(8, 1024, 1024), [1, 64]);
-    assert_eq!(product(8, 512, 8), [1, 1, 64]);
-    assert_eq!(product(8, 1024, 2048), [1, 1, 128], "the large one grows");
-    assert_eq!(product(8, 512, 8), [1, 1, 128]);
-    assert_eq!(product(2048, 1024, 2048), [1, 128, 128], "both factors are large");
-    assert_eq!(product(2048, 1024, 1024), [1, 128, 128]);
+    assert_eq!(product(8, 1024, 1024), [8, 1024]);
+    assert_eq!(product(8, 512, 8), [4, 8, 1024]);
+    assert_eq!(product(8, 1024, 2048), [8, 8, 2048], "the large one grows");
+    assert_eq!(product(8, 512, 8), [8, 8, 2048]);
+    assert_eq!(product(2048, 1024, 2048), [8, 2048, 2048], "both factors are large");
+    assert_eq!(product(2048, 1024, 1024), [8, 2048, 2048]);
+    let wide = 1 << 20; // too long for 8192 rows of 256 texels
+    assert_eq!(product(16, wide, 4), [8, 2048, 4096, 4096], "the new one has rows of 1024 texels");
+    assert_eq!(product(4, wide, 16), [8, 4096, 4096, 4096], "one wide image is enough");
+    assert_eq!(product(16, wide, 32), [8, 4096, 4096, 4096, 8192], "but for two such factors");
     for item in &plan.get(program).items {
         if let Item::Dispatch(dispatch) = item {
             let [left, right] = [0, 1].map(|at| dispatch.images[at].expect("read as an image"));
             assert_ne!(left, right, "one image for both factors");
         }
     }
+}
+
+/// A factor too long for the narrowest rows, beside one that is not: each is looked up by its own width.
+#[test]
+fn long_tensors_lie_in_wider_rows() {
+    let Some(adapter) = common::adapter() else { return };
+    if !adapter.target().images {
+        return println!("SKIPPED: {} has no images", adapter.describe());
+    }
+    let outputs = (1 << 20) + 8;
+    let record = || {
+        let mut plan = Plan::new();
+        let program = plan.program("images");
+        let tensors =
+            [&[EDGE, EDGE], &[outputs, EDGE], &[EDGE, outputs]].map(|dims| plan.tensor("any", dims));
+        let [x, weight, out] = tensors;
+        let product = Linear { rows: EDGE, inputs: EDGE, outputs };
+        let variant = Variant::direct([64, 1], 1).fetching(true);
+        let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
+        plan.dispatch(program, "multiply", op, &[x, weight, x.slice(0, 4), out]);
+        (plan, program, tensors)
+    };
+    let (plan, program, tensors) = record();
+    let widths: Vec<u32> = plan.images().iter().map(|image| image.width).collect();
+    assert_eq!(widths, [256, 1024]);
+    let want = run(&mut TwinRunner::new(plan), program, &tensors);
+    let (plan, program, tensors) = record();
+    let got = run(&mut GpuRunner::new(&adapter, plan).expect("runner"), program, &tensors);
+    let differ = got[2].iter().zip(&want[2]).filter(|(got, want)| got != want).count();
+    assert_eq!(differ, 0, "of {} whole numbers", want[2].len());
+}
+
+/// Small whole numbers into all tensors, different ones in each, a run, and what is in them then.
+fn run(runner: &mut dyn Runner, program: ProgramId, tensors: &[Tensor]) -> Vec<Vec<f32>> {
+    for (tensor, shift) in tensors.iter().zip(1..) {
+        let values: Vec<f32> = (0..tensor.len()).map(|i| ((i * shift + shift) % 7) as f32 - 3.0).collect();
+        runner.write_f32(tensor, &values);
+    }
+    runner.run(&[program]).expect("run");
+    tensors.iter().map(|tensor| runner.read(tensor).expect("read")).collect()
 }
 
 /// The second product overwrites the left factor of the first, which the third reads again; with it, more tensors
@@ -103,15 +147,6 @@ fn what_has_been_written_is_read_anew() {
         multiply(&mut plan, program, back, middle, x);
         multiply(&mut plan, program, x, weight, middle);
         (plan, program, tensors)
-    };
-    let run = |runner: &mut dyn Runner, program, tensors: &[Tensor]| -> Vec<Vec<f32>> {
-        for (tensor, shift) in tensors.iter().zip(1..) {
-            let values: Vec<f32> =
-                (0..tensor.len()).map(|i| ((i * shift + shift) % 7) as f32 - 3.0).collect();
-            runner.write_f32(tensor, &values);
-        }
-        runner.run(&[program]).expect("run");
-        tensors.iter().map(|tensor| runner.read(tensor).expect("read")).collect()
     };
     let (plan, program, tensors) = record();
     let want = run(&mut TwinRunner::new(plan), program, &tensors);

@@ -1,6 +1,6 @@
 //! From prepared entries to commands. Knows nothing of plans.
 
-use super::images::IMAGE_WIDTH;
+use super::images::ImageSpec;
 
 /// A dispatch ready to be replayed.
 pub(super) struct Prepared {
@@ -27,16 +27,17 @@ pub(super) struct Copy {
     /// bytes before the tensor
     pub(super) offset: u64,
     pub(super) texels: u32,
+    pub(super) spec: ImageSpec,
     pub(super) texture: wgpu::Texture,
 }
 
 impl Copy {
     /// Whole rows, and what is left for the last one.
     fn record(&self, encoder: &mut wgpu::CommandEncoder, buffers: &[wgpu::Buffer]) {
-        let texel = self.texture.format().block_copy_size(None).unwrap_or(16);
-        let row = texel * IMAGE_WIDTH;
-        let (rows, rest) = (self.texels / IMAGE_WIDTH, self.texels % IMAGE_WIDTH);
-        for (y, width, height) in [(0, IMAGE_WIDTH, rows), (rows, rest, 1)] {
+        let full = self.spec.width;
+        let row = self.spec.texel() * full;
+        let (rows, rest) = (self.texels / full, self.texels % full);
+        for (y, width, height) in [(0, full, rows), (rows, rest, 1)] {
             if width * height == 0 {
                 continue;
             }

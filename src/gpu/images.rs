@@ -9,18 +9,29 @@ use std::collections::HashMap;
 use super::program::ProgramId;
 use super::tensor::{BufferId, Element, Tensor};
 
-/// Texels of a row, four elements each.
-pub const IMAGE_WIDTH: u32 = 4096;
+/// Texels of a row that hold a tensor, four elements each: the first of these that leaves it few enough rows. Powers of
+/// two, so that kernels divide by them in one instruction, and few, so that large tensors share their images.
+const WIDTHS: [u32; 3] = [256, 1024, 4096];
 
-/// Most rows, which WebGPU promises.
+/// Most rows, and more than the texels of any row: WebGPU promises so many.
 pub const MOST_ROWS: u32 = 8192;
 
-/// Images of one kind of element that a plan has at most: enough for what the two gradients of a layer read.
+/// Rows that an image may grow by as if by none, so that small tensors do not go to large images.
+const LITTLE: u32 = 16;
+
+/// Images of the narrowest kind that a plan has at most: enough for what the two gradients of a layer read. Of a wider
+/// one, which hold tens of megabytes each, it has one, and a second where a product reads two such tensors.
 const IMAGES: usize = 3;
+
+/// Texels of a row of an image of `len` elements, without its margin.
+pub fn width(len: u32) -> u32 {
+    let [narrow @ .., widest] = WIDTHS;
+    narrow.into_iter().find(|width| len.div_ceil(4).div_ceil(*width) <= MOST_ROWS).unwrap_or(widest)
+}
 
 /// Rows of an image of `len` elements.
 fn rows(len: u32) -> u32 {
-    len.div_ceil(4).div_ceil(IMAGE_WIDTH)
+    len.div_ceil(4).div_ceil(width(len))
 }
 
 /// Whether there can be an image of `len` elements.
@@ -37,16 +48,43 @@ pub struct ImageId(pub(super) usize);
 pub struct ImageSpec {
     /// what its texels are made of
     pub element: Element,
-    /// rows of [`IMAGE_WIDTH`] texels
+    /// texels of a row that hold a tensor
+    pub width: u32,
+    /// its rows
     pub rows: u32,
 }
 
 impl ImageSpec {
+    fn of(tensor: &Tensor) -> Self {
+        Self { element: tensor.element, width: width(tensor.len()), rows: rows(tensor.len()) }
+    }
+
+    /// Whether it can hold what `other` holds, rows aside.
+    fn is_like(&self, other: &Self) -> bool {
+        (self.element, self.width) == (other.element, other.width)
+    }
+
+    /// Bytes of a texel.
+    pub fn texel(&self) -> u32 {
+        4 * self.element.bytes() as u32
+    }
+
+    /// Texels of a row with the margin behind it, to which nothing is ever copied. WebGPU's textures begin as zeros, so
+    /// that kernels find zeros there for what lies outside a tensor. And it shifts each row by one line of a
+    /// processor's cache against the row before: columns of matrices would else fall into few of its sets, because
+    /// their rows lie whole powers of two apart.
+    pub fn pitch(&self) -> u32 {
+        self.width + CACHE_LINE / self.texel()
+    }
+
     /// Bytes of all of it.
     pub fn bytes(&self) -> u64 {
-        4 * self.element.bytes() * u64::from(IMAGE_WIDTH) * u64::from(self.rows)
+        u64::from(self.texel()) * u64::from(self.pitch()) * u64::from(self.rows)
     }
 }
+
+/// Bytes of a line of a processor's cache.
+const CACHE_LINE: u32 = 64;
 
 /// A plan's images, and which tensors they hold where each program's recording has come to.
 #[derive(Default)]
@@ -79,17 +117,18 @@ impl Images {
     /// grow least, so that large tensors share their images.
     fn place_for(specs: &mut Vec<ImageSpec>, tensor: &Tensor, held: &[(Tensor, ImageId)]) -> ImageId {
         let age = |image: ImageId| held.iter().position(|(_, other)| *other == image);
-        let of_kind = (0..specs.len()).filter(|&at| specs[at].element == tensor.element);
+        let wanted = ImageSpec::of(tensor);
+        let of_kind = (0..specs.len()).filter(|&at| specs[at].is_like(&wanted));
         let kind: Vec<ImageId> = of_kind.map(ImageId).collect();
-        let growth = |image: ImageId| rows(tensor.len()).saturating_sub(specs[image.0].rows);
+        let growth = |image: ImageId| wanted.rows.saturating_sub(specs[image.0].rows) / LITTLE;
         let idle = kind.iter().copied().filter(|image| age(*image).is_none());
         let idle = idle.min_by_key(|image| (growth(*image), specs[image.0].rows));
         let last = held.last().map(|(_, image)| *image);
         let others = || kind.iter().copied().filter(|image| Some(*image) != last);
         let old = || others().min_by_key(|image| (growth(*image), specs[image.0].rows, age(*image)));
-        let full = kind.len() >= IMAGES;
+        let full = kind.len() >= if wanted.width == WIDTHS[0] { IMAGES } else { 1 };
         idle.or_else(|| if full { old() } else { None }).unwrap_or_else(|| {
-            specs.push(ImageSpec { element: tensor.element, rows: 0 });
+            specs.push(wanted);
             ImageId(specs.len() - 1)
         })
     }

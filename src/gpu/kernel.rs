@@ -6,7 +6,6 @@
 
 use std::fmt::Write as _;
 
-use super::images::IMAGE_WIDTH;
 use super::tensor::Element;
 
 /// WGSL wants these before anything else.
@@ -121,13 +120,18 @@ macro_rules! params {
 /// A name for the type of an operand's elements, and the type.
 pub type Alias = (&'static str, Element);
 
-/// Lays a kernel's files end to end behind its header: sizes, constants, and what its operands are made of.
+/// An alias's name, and texels of a row of an image of its operand.
+pub type Width = (&'static str, u32);
+
+/// Lays a kernel's files end to end behind its header: sizes, constants, what its operands are made of, and how wide
+/// the images of those are that it reads as images.
 /// `grid_x` is the width of the dispatch, which kernels use to fold a long row of workgroups into two dimensions.
 pub fn compose(
     kernel: &Kernel,
     params: &[Constant],
     constants: &[Constant],
     aliases: &[Alias],
+    widths: &[Width],
     grid_x: u32,
 ) -> String {
     let half = aliases.iter().any(|(_, element)| *element == Element::F16);
@@ -144,12 +148,13 @@ pub fn compose(
     for (name, element) in aliases {
         let _ = writeln!(text, "alias {name} = {};", element.name());
     }
-    for (name, element) in aliases.iter().filter(|(name, _)| kernel.mentions(&format!("{name}Image"))) {
+    let read_as_image = |name: &str| kernel.mentions(&format!("{name}Image"));
+    for (name, element) in aliases.iter().filter(|(name, _)| read_as_image(name)) {
         let bits = 8 * element.bytes();
         let _ = writeln!(text, "alias {name}Image = texture_storage_2d<rgba{bits}float, read>;");
     }
-    if kernel.mentions("IMAGE_WIDTH") {
-        let _ = writeln!(text, "const IMAGE_WIDTH: u32 = {IMAGE_WIDTH}u;");
+    for (name, width) in widths.iter().filter(|(name, _)| read_as_image(name)) {
+        let _ = writeln!(text, "const {}_WIDTH: u32 = {width}u;", name.to_uppercase());
     }
     for file in &kernel.files {
         let _ = write!(text, "\n{}", file.text);

@@ -266,14 +266,17 @@ impl Plan {
             );
         }
         let groups = fold(op.groups());
-        let mut aliases = op.types();
+        let (mut aliases, mut widths) = (op.types(), Vec::new());
         for (at, (tensor, (name, _))) in bindings.iter().zip(&operands).enumerate() {
             match op.aliases().get(at).copied().flatten() {
-                Some(alias) => aliases.push((alias, tensor.element)),
+                Some(alias) => {
+                    aliases.push((alias, tensor.element));
+                    widths.push((alias, images::width(tensor.len())));
+                }
                 None => assert_eq!(tensor.element, Element::F32, "{label}: {}'s {name}", kernel.name),
             }
         }
-        let text = kernel::compose(&kernel, &op.params(), &op.constants(), &aliases, groups[0]);
+        let text = kernel::compose(&kernel, &op.params(), &op.constants(), &aliases, &widths, groups[0]);
         let (source, reflection) = self
             .composed
             .entry(text)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::adapter::Adapter;
 use super::encode::{Copy, Entry, Prepared, encode};
-use super::images::{IMAGE_WIDTH, ImageId, ImageSpec};
+use super::images::{ImageId, ImageSpec};
 use super::kept::{self, Kept};
 use super::kernel::Reflection;
 use super::pipelines::{Pipelines, compile, texels};
@@ -91,6 +91,7 @@ impl GpuRunner {
                     buffer: copy.tensor.buffer.0,
                     offset: copy.tensor.byte_offset(),
                     texels: copy.tensor.len() / 4,
+                    spec: runner.plan.images()[copy.image.0],
                     texture: memory.images[copy.image.0].clone(),
                 }),
                 Item::Dispatch(d) => Entry::Dispatch(prepare(&runner.device, memory, &pipelines, d)),
@@ -230,7 +231,7 @@ fn allocate(device: &wgpu::Device, plan: &Plan) -> Result<(Vec<wgpu::Buffer>, Ve
 fn texture(device: &wgpu::Device, spec: &ImageSpec) -> wgpu::Texture {
     device.create_texture(&wgpu::TextureDescriptor {
         label: Some("image of a tensor"),
-        size: wgpu::Extent3d { width: IMAGE_WIDTH, height: spec.rows, depth_or_array_layers: 1 },
+        size: wgpu::Extent3d { width: spec.pitch(), height: spec.rows, depth_or_array_layers: 1 },
         mip_level_count: 1,
         sample_count: 1,
         dimension: wgpu::TextureDimension::D2,

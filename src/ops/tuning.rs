@@ -127,9 +127,8 @@ pub struct Tuning {
 struct Defaults {
     /// for large products, the first that suits
     wide: Vec<Variant>,
-    /// the same for factors that are read from images, where that is worth a copy: for products whose right factor
-    /// lies along N, and for those where it lies along K
-    imaged: Option<[Vec<Variant>; 2]>,
+    /// the same for factors that are read from images, where that is worth a copy
+    imaged: Option<Vec<Variant>>,
     /// for products of at most 8 columns
     narrow: Variant,
     /// workgroups that keep the adapter busy
@@ -168,13 +167,12 @@ impl Defaults {
     fn by_subgroups(self) -> Self {
         let core = |turns, columns| Variant::shared(&self.target, turns, columns);
         let Some(small @ Variant::Subgroup { clusters: 1, .. }) = core(1, 1) else { return self };
-        let large = |turns, columns| -> Vec<Variant> {
-            let all = [core(turns, columns), Some(small)].into_iter().flatten();
-            all.map(|variant| variant.fetching(true)).collect()
-        };
+        // 32 x 64: rows of the left factor, often a window's, take the longest to find
+        let large = [core(1, 2), Some(small)].into_iter().flatten();
+        let large = large.map(|variant| variant.fetching(true)).collect();
         Self {
             wide: vec![small],
-            imaged: self.target.images.then(|| [large(1, 2), large(2, 1)]),
+            imaged: self.target.images.then_some(large),
             narrow: Variant::direct([64, 1], 1),
             ..self
         }
@@ -198,10 +196,9 @@ impl Defaults {
     /// reading it once from a buffer. Measured with a batch of 16 and a layer's weights, which are then read once: no
     /// gain where they lie along K, half the time where they lie along N.
     fn imaged<P: Product>(&self, op: &Fused<P>) -> Option<Variant> {
-        let [along_n, along_k] = self.imaged.as_ref()?;
+        let wide = self.imaged.as_ref()?;
         let [_, right_along_k] = P::ALONG_K;
         let size = op.product.size();
-        let wide = if right_along_k { along_k } else { along_n };
         let variant = if size.n <= 8 { self.narrow.fetching(true) } else { self.busy_with(wide, size) };
         let [rows, columns] = tiles_along(variant, size);
         let depth = u64::from(size.k) * u64::from(size.planes);
