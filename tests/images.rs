@@ -77,7 +77,7 @@ fn large_tensors_share_images_and_no_product_overwrites_its_own() {
     assert_eq!(product(8, 512, 8), [8, 8, 2048]);
     assert_eq!(product(2048, 1024, 2048), [8, 2048, 2048], "both factors are large");
     assert_eq!(product(2048, 1024, 1024), [8, 2048, 2048]);
-    let wide = 1 << 20; // too long for 8192 rows of 256 texels
+    let wide = 1 << 20; // 16 and 32 of it are too long for 8192 rows of 256 texels
     assert_eq!(product(16, wide, 4), [8, 2048, 4096, 4096], "the new one has rows of 1024 texels");
     assert_eq!(product(4, wide, 16), [8, 4096, 4096, 4096], "one wide image is enough");
     assert_eq!(product(16, wide, 32), [8, 4096, 4096, 4096, 8192], "but for two such factors");

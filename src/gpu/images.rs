@@ -16,11 +16,12 @@ const WIDTHS: [u32; 3] = [256, 1024, 4096];
 /// Most rows, and more than the texels of any row: WebGPU promises so many.
 pub const MOST_ROWS: u32 = 8192;
 
-/// Rows that an image may grow by as if by none, so that small tensors do not go to large images.
+/// Rows by which growth is counted: fewer are none, so that small tensors do not go to large images.
 const LITTLE: u32 = 16;
 
-/// Images of the narrowest kind that a plan has at most: enough for what the two gradients of a layer read. Of a wider
-/// one, which hold tens of megabytes each, it has one, and a second where a product reads two such tensors.
+/// Images that a plan has at most of each element, as narrow as can be: enough for what the two gradients of a layer
+/// read. Of wider ones, which hold tens of megabytes each, it has one for each element and width, and a second where a
+/// product reads two such tensors.
 const IMAGES: usize = 3;
 
 /// Texels of a row of an image of `len` elements, without its margin.
@@ -72,7 +73,8 @@ impl ImageSpec {
     /// Texels of a row with the margin behind it, to which nothing is ever copied. WebGPU's textures begin as zeros, so
     /// that kernels find zeros there for what lies outside a tensor. And it shifts each row by one line of a
     /// processor's cache against the row before: columns of matrices would else fall into few of its sets, because
-    /// their rows lie whole powers of two apart.
+    /// their rows lie whole powers of two apart. Rows of 256 texels of f32 are as long as all sets of a cache of 32 KiB
+    /// and 8 ways together; in wider ones, of long tensors, columns still meet until a row ends.
     pub fn pitch(&self) -> u32 {
         self.width + CACHE_LINE / self.texel()
     }
@@ -112,9 +114,10 @@ impl Images {
         (image, true)
     }
 
-    /// Where `tensor` is to go: to one that is not `held`, else to a new one, else to one of the others, but never to
-    /// the one that was read last, which the same dispatch may be about to read. Among several to the one that has to
-    /// grow least, so that large tensors share their images.
+    /// Where `tensor` is to go, of the images of its element and width: to one that is not `held`, else to a new one,
+    /// else to one of the others, but never to the one that was read last, which the same dispatch may be about to read.
+    /// Among several to the one that has to grow least, and of those to the smallest, so that large tensors share their
+    /// images.
     fn place_for(specs: &mut Vec<ImageSpec>, tensor: &Tensor, held: &[(Tensor, ImageId)]) -> ImageId {
         let age = |image: ImageId| held.iter().position(|(_, other)| *other == image);
         let wanted = ImageSpec::of(tensor);
