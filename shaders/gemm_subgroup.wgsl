@@ -1,50 +1,96 @@
 // C = A B by clusters of lanes: no workgroup memory, no barrier.
 //
-// Each of a cluster's LANES invocations, 4 or 8, owns COLUMNS quads of columns of B and C, and holds one 4 x 4
-// block of A a turn, which it hands to the others: one load of A serves the whole cluster. For adapters whose
-// memory loads cost far more than their arithmetic (software ones). A subgroup is one cluster
-// (subgroup_broadcast.wgsl) or several (subgroup_shuffle.wgsl, any subgroup size that is a multiple of LANES);
-// the CLUSTERS of a workgroup lie side by side along M.
+// Each of a cluster's LANES invocations owns COLUMNS quads of columns of B and C, and holds one 4 x 4 block of A a
+// turn, which it hands to the others: one load of A serves the whole cluster. For adapters whose memory loads cost
+// far more than their arithmetic (software ones). A subgroup is one cluster (subgroup_broadcast.wgsl) or several
+// (subgroup_shuffle.wgsl, any subgroup size that is a multiple of LANES); the CLUSTERS of a workgroup lie side by
+// side along M.
+//
+// The blocks of A that a cluster holds lie in PARTS along K, each of GROUP along M: the more parts, the fewer rows,
+// for products that have few.
 
-const TURN: u32 = 4u * LANES; // rows of one turn
+const GROUP: u32 = LANES / PARTS;
+const TURN: u32 = 4u * GROUP; // rows of one turn
 const TILE_M: u32 = TURN * TURNS * CLUSTERS;
 const TILE_N: u32 = 4u * COLUMNS * LANES;
-const TILE_K: u32 = 4u;
+const TILE_K: u32 = 4u * PARTS;
 
 // lane of the subgroup where this invocation's cluster begins
 var<private> first_lane: u32 = 0u;
 
-// block s: column r is row 4s + r of a turn, this lane's four columns. Fields and not an array: an index that is
-// not constant, even after the loop, would put the sums into memory.
-struct Rows {
-    r0: mat4x4<f32>, r1: mat4x4<f32>, r2: mat4x4<f32>, r3: mat4x4<f32>,
-    r4: mat4x4<f32>, r5: mat4x4<f32>, r6: mat4x4<f32>, r7: mat4x4<f32>,
+// Block s: column r is row 4s + r of a turn, this lane's four columns. An index that is not constant, even after the
+// loop, would put the sums into memory.
+alias Rows = array<mat4x4<f32>, 16>;
+// B at k..k+3 of each part
+alias Parts = array<mat4x4<f32>, 8>;
+
+fn parts_of_b(plane: u32, n: u32, k: u32) -> Parts {
+    var b: Parts;
+    b[0] = block_b(plane, n, k);
+    if (PARTS > 1u) {
+        b[1] = block_b(plane, n, k + 4u);
+    }
+    if (PARTS > 2u) {
+        b[2] = block_b(plane, n, k + 8u);
+        b[3] = block_b(plane, n, k + 12u);
+    }
+    if (PARTS > 4u) {
+        b[4] = block_b(plane, n, k + 16u);
+        b[5] = block_b(plane, n, k + 20u);
+        b[6] = block_b(plane, n, k + 24u);
+        b[7] = block_b(plane, n, k + 28u);
+    }
+    return b;
 }
 
 // a: rows of A along k, so that (columns of B at k..k+3) * (row of A) is a matrix product
-fn multiply(c: ptr<function, Rows>, a: mat4x4<f32>, b: mat4x4<f32>) {
-    (*c).r0 += b * lane0(a);
-    (*c).r1 += b * lane1(a);
-    (*c).r2 += b * lane2(a);
-    (*c).r3 += b * lane3(a);
+fn multiply(c: ptr<function, Rows>, a: mat4x4<f32>, b: ptr<function, Parts>) {
+    (*c)[0u % GROUP] += (*b)[0u / GROUP % PARTS] * lane0(a);
+    (*c)[1u % GROUP] += (*b)[1u / GROUP % PARTS] * lane1(a);
+    (*c)[2u % GROUP] += (*b)[2u / GROUP % PARTS] * lane2(a);
+    (*c)[3u % GROUP] += (*b)[3u / GROUP % PARTS] * lane3(a);
     if (LANES > 4u) {
-        (*c).r4 += b * lane4(a);
-        (*c).r5 += b * lane5(a);
-        (*c).r6 += b * lane6(a);
-        (*c).r7 += b * lane7(a);
+        (*c)[4u % GROUP] += (*b)[4u / GROUP % PARTS] * lane4(a);
+        (*c)[5u % GROUP] += (*b)[5u / GROUP % PARTS] * lane5(a);
+        (*c)[6u % GROUP] += (*b)[6u / GROUP % PARTS] * lane6(a);
+        (*c)[7u % GROUP] += (*b)[7u / GROUP % PARTS] * lane7(a);
+    }
+    if (LANES > 8u) {
+        (*c)[8u % GROUP] += (*b)[8u / GROUP % PARTS] * lane8(a);
+        (*c)[9u % GROUP] += (*b)[9u / GROUP % PARTS] * lane9(a);
+        (*c)[10u % GROUP] += (*b)[10u / GROUP % PARTS] * lane10(a);
+        (*c)[11u % GROUP] += (*b)[11u / GROUP % PARTS] * lane11(a);
+        (*c)[12u % GROUP] += (*b)[12u / GROUP % PARTS] * lane12(a);
+        (*c)[13u % GROUP] += (*b)[13u / GROUP % PARTS] * lane13(a);
+        (*c)[14u % GROUP] += (*b)[14u / GROUP % PARTS] * lane14(a);
+        (*c)[15u % GROUP] += (*b)[15u / GROUP % PARTS] * lane15(a);
     }
 }
 
 fn store_rows(tile: Tile, m: u32, n: u32, c: ptr<function, Rows>) {
-    store_block(tile, m, n, (*c).r0);
-    store_block(tile, m + 4u, n, (*c).r1);
-    store_block(tile, m + 8u, n, (*c).r2);
-    store_block(tile, m + 12u, n, (*c).r3);
-    if (LANES > 4u) {
-        store_block(tile, m + 16u, n, (*c).r4);
-        store_block(tile, m + 20u, n, (*c).r5);
-        store_block(tile, m + 24u, n, (*c).r6);
-        store_block(tile, m + 28u, n, (*c).r7);
+    store_block(tile, m + 0u, n, (*c)[0]);
+    if (GROUP > 1u) {
+        store_block(tile, m + 4u, n, (*c)[1]);
+    }
+    if (GROUP > 2u) {
+        store_block(tile, m + 8u, n, (*c)[2]);
+        store_block(tile, m + 12u, n, (*c)[3]);
+    }
+    if (GROUP > 4u) {
+        store_block(tile, m + 16u, n, (*c)[4]);
+        store_block(tile, m + 20u, n, (*c)[5]);
+        store_block(tile, m + 24u, n, (*c)[6]);
+        store_block(tile, m + 28u, n, (*c)[7]);
+    }
+    if (GROUP > 8u) {
+        store_block(tile, m + 32u, n, (*c)[8]);
+        store_block(tile, m + 36u, n, (*c)[9]);
+        store_block(tile, m + 40u, n, (*c)[10]);
+        store_block(tile, m + 44u, n, (*c)[11]);
+        store_block(tile, m + 48u, n, (*c)[12]);
+        store_block(tile, m + 52u, n, (*c)[13]);
+        store_block(tile, m + 56u, n, (*c)[14]);
+        store_block(tile, m + 60u, n, (*c)[15]);
     }
 }
 
@@ -68,20 +114,22 @@ fn main(
     var c10: Rows;
     var c11: Rows;
 
+    let row = m + 4u * (lane % GROUP);
     for (var k = tile.k_begin; k < tile.k_end; k += TILE_K) {
-        let a0 = transpose(block_a(tile.plane, m + 4u * lane, k));
-        let b0 = block_b(tile.plane, n0, k);
-        multiply(&c00, a0, b0);
-        var b1: mat4x4<f32>;
+        let part = k + 4u * (lane / GROUP);
+        let a0 = transpose(block_a(tile.plane, row, part));
+        var b0 = parts_of_b(tile.plane, n0, k);
+        multiply(&c00, a0, &b0);
+        var b1: Parts;
         if (COLUMNS > 1u) {
-            b1 = block_b(tile.plane, n1, k);
-            multiply(&c01, a0, b1);
+            b1 = parts_of_b(tile.plane, n1, k);
+            multiply(&c01, a0, &b1);
         }
         if (TURNS > 1u) {
-            let a1 = transpose(block_a(tile.plane, m + TURN + 4u * lane, k));
-            multiply(&c10, a1, b0);
+            let a1 = transpose(block_a(tile.plane, row + TURN, part));
+            multiply(&c10, a1, &b0);
             if (COLUMNS > 1u) {
-                multiply(&c11, a1, b1);
+                multiply(&c11, a1, &b1);
             }
         }
     }

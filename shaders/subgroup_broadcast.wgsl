@@ -42,3 +42,43 @@ fn lane7(a: mat4x4<f32>) -> mat4x4<f32> {
         subgroupBroadcast(a[0], 7u), subgroupBroadcast(a[1], 7u),
         subgroupBroadcast(a[2], 7u), subgroupBroadcast(a[3], 7u));
 }
+fn lane8(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 8u), subgroupBroadcast(a[1], 8u),
+        subgroupBroadcast(a[2], 8u), subgroupBroadcast(a[3], 8u));
+}
+fn lane9(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 9u), subgroupBroadcast(a[1], 9u),
+        subgroupBroadcast(a[2], 9u), subgroupBroadcast(a[3], 9u));
+}
+fn lane10(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 10u), subgroupBroadcast(a[1], 10u),
+        subgroupBroadcast(a[2], 10u), subgroupBroadcast(a[3], 10u));
+}
+fn lane11(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 11u), subgroupBroadcast(a[1], 11u),
+        subgroupBroadcast(a[2], 11u), subgroupBroadcast(a[3], 11u));
+}
+fn lane12(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 12u), subgroupBroadcast(a[1], 12u),
+        subgroupBroadcast(a[2], 12u), subgroupBroadcast(a[3], 12u));
+}
+fn lane13(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 13u), subgroupBroadcast(a[1], 13u),
+        subgroupBroadcast(a[2], 13u), subgroupBroadcast(a[3], 13u));
+}
+fn lane14(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 14u), subgroupBroadcast(a[1], 14u),
+        subgroupBroadcast(a[2], 14u), subgroupBroadcast(a[3], 14u));
+}
+fn lane15(a: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        subgroupBroadcast(a[0], 15u), subgroupBroadcast(a[1], 15u),
+        subgroupBroadcast(a[2], 15u), subgroupBroadcast(a[3], 15u));
+}

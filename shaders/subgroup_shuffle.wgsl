@@ -31,3 +31,27 @@ fn lane6(a: mat4x4<f32>) -> mat4x4<f32> {
 fn lane7(a: mat4x4<f32>) -> mat4x4<f32> {
     return shuffled(a, 7u);
 }
+fn lane8(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 8u);
+}
+fn lane9(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 9u);
+}
+fn lane10(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 10u);
+}
+fn lane11(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 11u);
+}
+fn lane12(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 12u);
+}
+fn lane13(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 13u);
+}
+fn lane14(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 14u);
+}
+fn lane15(a: mat4x4<f32>) -> mat4x4<f32> {
+    return shuffled(a, 15u);
+}

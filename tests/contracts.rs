@@ -29,10 +29,11 @@ fn targets() -> Vec<Target> {
     };
     vec![
         images(lanes(4, 4)),
+        images(Target { software: true, ..lanes(16, 16) }), // llvmpipe by vectors of 512 bits
         images(fragments(lanes(8, 8), [8, 8], &[(8, Element::F16)])), // llvmpipe
         fragments(lanes(4, 64), [32, 32], &[(8, Element::F32), (8, Element::F16)]), // Apple
-        fragments(lanes(32, 32), [32, 32], &[(16, Element::F16)]),    // NVIDIA
-        fragments(lanes(32, 64), [32, 64], &[(16, Element::F16)]),    // AMD
+        fragments(lanes(32, 32), [32, 32], &[(16, Element::F16)]), // NVIDIA
+        fragments(lanes(32, 64), [32, 64], &[(16, Element::F16)]), // AMD
         lanes(8, 32),
         half(plain.clone()),
         plain,

@@ -283,9 +283,15 @@ fn defaults_of_software_adapters_follow_the_product() {
     assert_eq!(tile(&target, backward), ([32, 64], true), "the right factor along N");
     let thin = LinearInputGrad { rows: 512, inputs: 96, outputs: 256 };
     assert_eq!(tile(&target, thin), ([32, 32], true), "a quarter of 128 columns would be outside");
-    assert_eq!(tile(&target, forward(16, 8192, 512)), ([32, 32], false), "the weight is read once");
-    let backward = LinearInputGrad { rows: 16, inputs: 8192, outputs: 512 };
-    assert_eq!(tile(&target, backward), ([32, 64], true), "the weight is read once, but lies along N");
+    assert_eq!(tile(&target, forward(17, 8192, 512)), ([32, 32], false), "the weight is read once");
+    let backward = |rows| LinearInputGrad { rows, inputs: 8192, outputs: 512 };
+    assert_eq!(tile(&target, backward(17)), ([32, 64], true), "the weight is read once, but lies along N");
+    for rows in [1, 8, 9, 16] {
+        let few = if rows <= 8 { 8 } else { 16 };
+        assert_eq!(tile(&target, forward(rows, 8192, 512)), ([few, 64], true), "no more rows than needed");
+        assert_eq!(tile(&target, backward(rows)), ([few, 64], true), "no more rows than needed");
+    }
+    assert_eq!(tile(&target, forward(16, 8192, 4)), ([512, 4], false), "few rows and few columns");
     assert_eq!(tile(&target, forward(512, 256, 4)), ([512, 4], false), "all is read once");
     let picture = Conv2dTranspose::from(Geometry { images: 4, low_h: 16, low_w: 16, low_c: 64, high_c: 4 });
     assert_eq!(
@@ -295,6 +301,24 @@ fn defaults_of_software_adapters_follow_the_product() {
     );
     assert_eq!(tile(&target, forward(64, 1 << 20, 256)), ([32, 32], false), "too large for an image");
     assert_eq!(tile(&blind, forward(512, 256, 256)), ([32, 32], false), "no images");
+    assert_eq!(tile(&blind, forward(16, 8192, 512)), ([32, 32], false), "no images");
+    let broad = Target { subgroups: Some([16, 16]), ..target };
+    assert_eq!(tile(&broad, forward(512, 256, 256)), ([64, 64], true), "subgroups of 16");
+    assert_eq!(tile(&broad, forward(32, 8192, 512)), ([32, 64], true), "subgroups of 16, few rows");
+}
+
+/// Tables written before cores had parts along K are still read, and a core of one part is written as then.
+#[test]
+fn a_table_without_parts_means_one() {
+    let text = r#"{"subgroup":{"lanes":8,"clusters":1,"turns":1,"columns":2,"images":true}}"#;
+    let target = Target { subgroups: Some([8, 8]), images: true, ..Target::twins() };
+    let variant: Variant = serde_json::from_str(text).expect("a variant");
+    assert_eq!(Some(variant), Variant::shared(&target, 1, 2).map(|variant| variant.fetching(true)));
+    assert_eq!(serde_json::to_string(&variant).expect("text"), text);
+    let few = Variant::few_rows(&target).next().expect("a core for few rows");
+    let again: Variant =
+        serde_json::from_str(&serde_json::to_string(&few).expect("text")).expect("a variant");
+    assert_eq!(again, few);
 }
 
 /// Matrix units that take 16 bits are tried where a factor has 16 bits already, and nowhere else.

@@ -83,10 +83,13 @@ fn update(label: impl Into<String>, op: impl Op) -> Case {
 fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, products: &[(P, bool)]) {
     let precision = if target.f16 { Element::F16 } else { Element::F32 };
     let variants = Variant::all(target, precision);
-    let shared = |turns, columns| Variant::shared(target, turns, columns);
-    let imaged = |turns, columns| shared(turns, columns).map(|variant| variant.fetching(true));
-    let defaults =
-        if target.software && target.images { [imaged(1, 2), imaged(2, 1)] } else { [shared(1, 1), None] };
+    let shared = |columns| Variant::shared(target, 1, columns);
+    let imaged = || Some(shared(2).or(shared(1))?.fetching(true));
+    let defaults = if target.software && target.images {
+        [imaged(), Variant::few_rows(target).last()]
+    } else {
+        [shared(1), None]
+    };
     let thorough = [Some(Variant::PLAIN), defaults[0], defaults[1]];
     for (index, &(product, common)) in products.iter().enumerate() {
         let size = product.size();

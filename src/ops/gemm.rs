@@ -250,6 +250,9 @@ impl<P: Product> Tunable for Fused<P> {
             if variant != Variant::PLAIN && !promises || variant.images() && !self.fits_images() {
                 continue;
             }
+            if variant.for_few_rows() && size.m > tile_m {
+                continue;
+            }
             // a tile twice as wide as the product would idle more than half the time
             if variant != Variant::PLAIN && (tile_n >= 2 * size.n.max(8) || tile_m >= 4 * size.m.max(16)) {
                 continue;

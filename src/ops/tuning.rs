@@ -129,6 +129,8 @@ struct Defaults {
     wide: Vec<Variant>,
     /// the same for factors that are read from images, where that is worth a copy
     imaged: Option<Vec<Variant>>,
+    /// the same for products of few rows, the fewest first
+    few_rows: Vec<Variant>,
     /// for products of at most 8 columns
     narrow: Variant,
     /// workgroups that keep the adapter busy
@@ -148,6 +150,7 @@ impl Defaults {
         let gpu = Self {
             wide: vec![Variant::PLAIN],
             imaged: None,
+            few_rows: Vec::new(),
             narrow: Variant::NARROW,
             busy: 512,
             sweep: [64, 1],
@@ -173,6 +176,7 @@ impl Defaults {
         Self {
             wide: vec![small],
             imaged: self.target.images.then_some(large),
+            few_rows: Variant::few_rows(&self.target).collect(),
             narrow: Variant::direct([64, 1], 1),
             ..self
         }
@@ -193,18 +197,21 @@ impl Defaults {
     }
 
     /// From images, where that is worth the copies and their memory: copying a number takes llvmpipe about as long as
-    /// reading it once from a buffer. Measured with a batch of 16 and a layer's weights, which are then read once: no
-    /// gain where they lie along K, half the time where they lie along N.
+    /// reading it once from a buffer. Measured with a layer's weights, which are read once: no gain by the wide tiles
+    /// where they lie along K, half the time where they lie along N, and half the time by the tiles of few rows.
     fn imaged<P: Product>(&self, op: &Fused<P>) -> Option<Variant> {
         let wide = self.imaged.as_ref()?;
         let [_, right_along_k] = P::ALONG_K;
         let size = op.product.size();
-        let variant = if size.n <= 8 { self.narrow.fetching(true) } else { self.busy_with(wide, size) };
+        let holds = |variant: &Variant| size.n > 8 && size.m <= variant.tile()[0];
+        let few = self.few_rows.iter().copied().find(holds);
+        let many = || if size.n <= 8 { self.narrow.fetching(true) } else { self.busy_with(wide, size) };
+        let variant = few.unwrap_or_else(many);
+        let times = if right_along_k && few.is_none() { 2 } else { 1 };
         let [rows, columns] = tiles_along(variant, size);
         let depth = u64::from(size.k) * u64::from(size.planes);
         let read = (u64::from(size.m) * columns + u64::from(size.n) * rows) * depth;
         let [left, right, _] = op.product.shapes().map(|shape| u64::from(shape.len()));
-        let times = if right_along_k { 2 } else { 1 };
         (read > times * (left + right) && op.fits_images()).then_some(variant)
     }
 

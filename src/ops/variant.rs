@@ -37,8 +37,11 @@ pub enum Variant {
     },
     /// `gemm_subgroup.wgsl`: lanes hand each other rows of A.
     Subgroup {
-        /// lanes that share a tile, 4 or 8
+        /// lanes that share a tile: 4, 8 or 16
         lanes: u32,
+        /// parts along K in which the lanes' blocks of A lie, a power of two up to `lanes` and 8
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        parts: u32,
         /// clusters of `lanes` in a workgroup; 1 means that a subgroup is exactly one cluster
         clusters: u32,
         /// blocks of A that each lane holds at a time: 1 or 2
@@ -70,6 +73,14 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+fn one() -> u32 {
+    1
+}
+
+fn is_one(value: &u32) -> bool {
+    *value == 1
+}
+
 /// Tiles for workgroups of 64 to 256, all within WebGPU's default 16 KiB of workgroup memory.
 const TILES: [Variant; 10] = [
     Variant::PLAIN,
@@ -95,6 +106,8 @@ const SHARED: [[u32; 2]; 3] = [[2, 1], [1, 1], [2, 2]];
 
 /// What reads images: of both cores what was fastest with them, for wide products, small ones and pictures.
 const SHARED_IMAGES: [[u32; 2]; 3] = [[2, 1], [1, 2], [1, 1]];
+/// Parts along K of the subgroup core for products of few rows, from images as well.
+const FEW_ROWS: [u32; 2] = [4, 2];
 const DIRECT_IMAGES: [Variant; 1] = [Variant::direct([64, 1], 1)];
 
 /// Subgroups, and fragments of each, of the cooperative core: 64 x 64, 32 x 32, 128 x 64 and 64 x 128 with
@@ -122,8 +135,8 @@ impl Variant {
                 [4 * blocks[0] * m, 4 * blocks[1] * n, depth]
             }
             Self::Direct { threads: [m, n], columns, .. } => [8 * m, 4 * columns * n, 4],
-            Self::Subgroup { lanes, clusters, turns, columns, .. } => {
-                [4 * lanes * turns * clusters, 4 * lanes * columns, 4]
+            Self::Subgroup { lanes, parts, clusters, turns, columns, .. } => {
+                [4 * lanes / parts * turns * clusters, 4 * lanes * columns, 4 * parts]
             }
             Self::Cooperative { edge, subgroups: [m, n], blocks, depth, .. } => {
                 [edge * blocks[0] * m, edge * blocks[1] * n, depth]
@@ -139,6 +152,11 @@ impl Variant {
     /// Whether the factors are read from images of them.
     pub fn images(self) -> bool {
         matches!(self, Self::Direct { images: true, .. } | Self::Subgroup { images: true, .. })
+    }
+
+    /// Whether it gives up rows of its tile for depth.
+    pub fn for_few_rows(self) -> bool {
+        matches!(self, Self::Subgroup { parts: 2.., .. })
     }
 
     /// The same with the factors from images of them or from their buffers, where the core has the choice.
@@ -190,8 +208,9 @@ impl Variant {
             Self::Direct { threads: [m, n], columns, .. } => {
                 vec![("THREADS_M", m.into()), ("THREADS_N", n.into()), ("BLOCKS_N", columns.into())]
             }
-            Self::Subgroup { lanes, clusters, turns, columns, .. } => vec![
+            Self::Subgroup { lanes, parts, clusters, turns, columns, .. } => vec![
                 ("LANES", lanes.into()),
+                ("PARTS", parts.into()),
                 ("CLUSTERS", clusters.into()),
                 ("TURNS", turns.into()),
                 ("COLUMNS", columns.into()),
@@ -230,7 +249,7 @@ impl Variant {
         let shared_images =
             SHARED_IMAGES.iter().filter_map(|&[turns, columns]| Self::shared(target, turns, columns));
         let images = DIRECT_IMAGES.into_iter().chain(shared_images).map(|v| v.fetching(true));
-        let images = images.filter(|_| target.images);
+        let images = images.chain(Self::few_rows(target)).filter(|_| target.images);
         let cooperative = target.fragments.iter().flat_map(|fragment| Self::cooperative(*fragment));
         let all = TILES.into_iter().chain(DIRECT).chain(shared).chain(images).chain(cooperative);
         all.filter(|variant| variant.serves(precision)).collect()
@@ -282,14 +301,33 @@ impl Variant {
 
     /// The subgroup core for the target's subgroup size, if it has subgroups of at least 4 lanes.
     ///
-    /// Where the size is exactly 4 or 8, a subgroup is a cluster. Larger or varying subgroups are cut into
-    /// clusters; a workgroup is then a whole number of subgroups, whatever size the driver takes.
+    /// Where the size is exactly 4 or 8, a subgroup is a cluster; so it is with 16 on software adapters, which keep the
+    /// sums of a 64 x 64 tile in memory, where a GPU would run out of registers. Larger or varying subgroups are cut
+    /// into clusters; a workgroup is then a whole number of subgroups, whatever size the driver takes.
     pub fn shared(target: &Target, turns: u32, columns: u32) -> Option<Self> {
+        Self::shared_in(target, 1, turns, columns)
+    }
+
+    /// The tiles for products of few rows, the one of the fewest first.
+    pub fn few_rows(target: &Target) -> impl Iterator<Item = Self> {
+        let widest =
+            |parts| [2, 1].into_iter().find_map(|columns| Self::shared_in(target, parts, 1, columns));
+        FEW_ROWS.iter().filter_map(move |&parts| Some(widest(parts)?.fetching(true)))
+    }
+
+    fn shared_in(target: &Target, parts: u32, turns: u32, columns: u32) -> Option<Self> {
         let [least, most] = target.subgroups?;
-        let lanes = if least >= 8 { 8 } else { 4 };
+        let lanes = match [least, most] {
+            [16, 16] if target.software => 16,
+            _ if least >= 8 => 8,
+            _ => 4,
+        };
         let clusters = if least == most && least == lanes { 1 } else { most.max(64) / lanes };
-        (least >= 4 && most <= 128).then_some(Self::Subgroup {
+        // a loop of 16 lanes with more sums is too long for caches of instructions
+        let fits = lanes < 16 || turns * columns == 1;
+        (least >= 4 && most <= 128 && fits).then_some(Self::Subgroup {
             lanes,
+            parts,
             clusters,
             turns,
             columns,
