@@ -6,8 +6,8 @@
 // (subgroup_shuffle.wgsl, any subgroup size that is a multiple of LANES); the CLUSTERS of a workgroup lie side by
 // side along M.
 //
-// The blocks of A that a cluster holds lie in PARTS along K, each of GROUP along M: the more parts, the fewer rows,
-// for products that have few.
+// The blocks of A that a cluster holds lie in PARTS along K, 1, 2 or 4, each of GROUP along M: the more parts, the
+// fewer rows, for products that have few.
 
 const GROUP: u32 = LANES / PARTS;
 const TURN: u32 = 4u * GROUP; // rows of one turn
@@ -22,7 +22,7 @@ var<private> first_lane: u32 = 0u;
 // loop, would put the sums into memory.
 alias Rows = array<mat4x4<f32>, 16>;
 // B at k..k+3 of each part
-alias Parts = array<mat4x4<f32>, 8>;
+alias Parts = array<mat4x4<f32>, 4>;
 
 fn parts_of_b(plane: u32, n: u32, k: u32) -> Parts {
     var b: Parts;
@@ -33,12 +33,6 @@ fn parts_of_b(plane: u32, n: u32, k: u32) -> Parts {
     if (PARTS > 2u) {
         b[2] = block_b(plane, n, k + 8u);
         b[3] = block_b(plane, n, k + 12u);
-    }
-    if (PARTS > 4u) {
-        b[4] = block_b(plane, n, k + 16u);
-        b[5] = block_b(plane, n, k + 20u);
-        b[6] = block_b(plane, n, k + 24u);
-        b[7] = block_b(plane, n, k + 28u);
     }
     return b;
 }
@@ -68,7 +62,7 @@ fn multiply(c: ptr<function, Rows>, a: mat4x4<f32>, b: ptr<function, Parts>) {
 }
 
 fn store_rows(tile: Tile, m: u32, n: u32, c: ptr<function, Rows>) {
-    store_block(tile, m + 0u, n, (*c)[0]);
+    store_block(tile, m, n, (*c)[0]);
     if (GROUP > 1u) {
         store_block(tile, m + 4u, n, (*c)[1]);
     }

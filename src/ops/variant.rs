@@ -39,7 +39,7 @@ pub enum Variant {
     Subgroup {
         /// lanes that share a tile: 4, 8 or 16
         lanes: u32,
-        /// parts along K in which the lanes' blocks of A lie, a power of two up to `lanes` and 8
+        /// parts along K in which the lanes' blocks of A lie, 1, 2 or 4
         #[serde(default = "one", skip_serializing_if = "is_one")]
         parts: u32,
         /// clusters of `lanes` in a workgroup; 1 means that a subgroup is exactly one cluster
