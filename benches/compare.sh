@@ -8,7 +8,8 @@
 #   STEPS=8               counted steps of a run
 #   PEERS="pytorch burn tinygrad"      which peers, if they are there (default: pytorch burn)
 #   BURN_BATCH=2          another batch for burn: on a software adapter it tunes batch 16 for minutes
-#   BURN_STEPS=2 BURN_SECONDS=900      burn tunes anew in every run, so it runs once per size and is given up on
+#   BURN_STEPS=2 BURN_SECONDS=900      counted steps of burn and tinygrad, and how long to wait for them: they compile and
+#                         tune for minutes, so they are started once per size and wait between rounds
 #   TINYGRAD=python3      a Python with tinygrad, its environment set as benches/peers/tinygrad_vae.py says
 #
 # By hand only, and on quiet cores: a second job slows PyTorch down far more than it slows a GPU. burn takes half an
@@ -19,8 +20,11 @@ rounds=${1:-3}
 steps=${STEPS:-8}
 peers=" ${PEERS:-pytorch burn} "
 python=${PYTHON:-python3}
-results=$(mktemp)
-trap 'rm -f "$results"' EXIT
+patience=${BURN_SECONDS:-900}
+folder=$(mktemp -d)
+results=$folder/results
+declare -A asks answers pids # of peers that are kept running, below
+trap 'kill -KILL "${pids[@]}" 2>/dev/null; rm -rf "$folder"' EXIT
 
 say() { printf '%s\n' "$*" >&2; }
 wants() { case $peers in *" $1 "*) return 0 ;; *) return 1 ;; esac }
@@ -29,12 +33,51 @@ wants() { case $peers in *" $1 "*) return 0 ;; *) return 1 ;; esac }
 keep() {
     local who=$1 size=$2 line
     shift 2
-    if line=$("$@" 2>"$results.err") && [ -n "$line" ]; then
+    if line=$("$@" 2>>"$folder/$who.err") && [ -n "$line" ]; then
         printf '{"who": "%s", "pixels": %s, "figures": %s}\n' "$who" "$size" "$(printf '%s\n' "$line" | tail -n 1)" >>"$results"
     else
-        say "  $who gave no result: $(tail -n 1 "$results.err")"
+        say "  $who gave no result: $(tail -n 1 "$folder/$who.err")"
     fi
-    rm -f "$results.err"
+}
+
+# Peers that take minutes to start: each times a round for every line that it is given. In between they are halted, because
+# burn at rest takes a sixth of a core.
+start() {
+    local who=$1 fd
+    shift
+    rm -f "$folder/$who".*
+    mkfifo "$folder/$who.asks" "$folder/$who.answers"
+    "$@" <"$folder/$who.asks" >"$folder/$who.answers" 2>"$folder/$who.err" &
+    pids[$who]=$!
+    exec {fd}>"$folder/$who.asks"
+    asks[$who]=$fd
+    exec {fd}<"$folder/$who.answers"
+    answers[$who]=$fd
+    say "$who starts, which may take minutes"
+    hear "$who" >/dev/null
+}
+
+ask() { kill -CONT "${pids[$1]}" 2>/dev/null && echo >&"${asks[$1]}" && hear "$1"; }
+
+# An answer is a line; whoever gives none in time is given up on.
+hear() {
+    local answer
+    if read -r -t "$patience" answer <&"${answers[$1]}"; then
+        kill -STOP "${pids[$1]}" 2>/dev/null || true
+        printf '%s\n' "$answer"
+    elif kill -KILL "${pids[$1]}" 2>/dev/null; then
+        echo "nothing within $patience s" >>"$folder/$1.err"
+    fi
+}
+
+stop() {
+    local fd
+    kill -CONT "${pids[$1]}" 2>/dev/null || true
+    for fd in "${asks[$1]}" "${answers[$1]}"; do
+        exec {fd}>&-
+    done
+    wait "${pids[$1]}" || true
+    unset "pids[$1]"
 }
 
 cargo build --release --quiet
@@ -48,6 +91,16 @@ cuda=$("$python" -c 'import torch; print(int(torch.cuda.is_available()))' 2>/dev
 for pair in ${SIZES:-64:16 128:8 256:4}; do
     size=${pair%:*} batch=${pair#*:}
     model=(--size "$size" --hidden "${HIDDEN:-64}" --latent "${LATENT:-128}")
+    slow=()
+    if wants burn; then
+        slow+=(burn)
+        start burn "$burn" "${model[@]}" --batch "${BURN_BATCH:-$batch}" --steps "${BURN_STEPS:-2}" --rounds "$rounds"
+    fi
+    if wants tinygrad; then
+        slow+=(tinygrad)
+        start tinygrad "${TINYGRAD:-python3}" benches/peers/tinygrad_vae.py "${model[@]}" --batch "$batch" \
+            --steps "${BURN_STEPS:-2}" --rounds "$rounds"
+    fi
     # an uncounted run fills the driver's cache of compiled kernels
     "$program" bench "${model[@]}" --batch-size "$batch" --steps 1 >/dev/null
     for round in $(seq "$rounds"); do
@@ -61,17 +114,13 @@ for pair in ${SIZES:-64:16 128:8 256:4}; do
                 keep pytorch-cuda-bf16 "$size" "${torch[@]}" --device cuda --bf16
             fi
         fi
+        for peer in "${slow[@]}"; do
+            keep "$peer" "$size" ask "$peer"
+        done
     done
-    if wants burn; then
-        say "$size px: burn"
-        keep burn "$size" timeout "${BURN_SECONDS:-900}" "$burn" "${model[@]}" \
-            --batch "${BURN_BATCH:-$batch}" --steps "${BURN_STEPS:-2}"
-    fi
-    if wants tinygrad; then
-        say "$size px: tinygrad"
-        keep tinygrad "$size" timeout "${BURN_SECONDS:-900}" "${TINYGRAD:-python3}" benches/peers/tinygrad_vae.py \
-            "${model[@]}" --batch "$batch" --steps "${BURN_STEPS:-2}"
-    fi
+    for peer in "${slow[@]}"; do
+        stop "$peer"
+    done
 done
 
 "$python" benches/table.py "$results"

@@ -4,12 +4,14 @@
 
 Needs tinygrad 0.14 and dawn's library: WEBGPU_PATH names it (the package dawn-python brings it), and
 WEBGPU_BACKEND=WGPUBackendType_Vulkan picks the back end. Prints one line of JSON. The pictures are noise and lie on the device; the first --warmup steps (2: one
-compiles, one is traced) are not counted; the clock stops after the device is done.
+compiles, one is traced) are not counted; the clock stops after the device is done. --rounds 5 says when it is ready,
+and times the steps five times, each after a line on standard input, so that other programs can run in between.
 """
 import argparse
 import importlib.metadata
 import json
 import os
+import sys
 import time
 
 from tinygrad import Context, Device, Tensor, TinyJit, nn
@@ -53,7 +55,7 @@ def adapter():
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in dict(size=64, hidden=64, latent=128, batch=16, steps=4, warmup=2).items():
+    for name, value in dict(size=64, hidden=64, latent=128, batch=16, steps=4, warmup=2, rounds=0).items():
         p.add_argument(f"--{name}", type=int, default=value)
     a = p.parse_args()
     Tensor.manual_seed(0)
@@ -82,16 +84,21 @@ def main():
     with Context(TRAINING=1):
         loss = run(a.warmup)
         setup, first = time.perf_counter() - began, loss.item()
-        begin = time.perf_counter()
-        loss = run(a.steps)
-        seconds = time.perf_counter() - begin
-    peak = [int(l.split()[1]) * 1024 for l in open("/proc/self/status") if l.startswith("VmHWM")]
-    print(json.dumps(dict(
-        images_per_s=a.batch * a.steps / seconds, seconds=seconds, steps=a.steps, batch=a.batch, size=a.size,
-        hidden=a.hidden, latent=a.latent, tinygrad=importlib.metadata.version("tinygrad"),
-        device=f"{adapter()} (dawn)", setup_seconds=setup, peak_memory_bytes=peak[0] if peak else None,
-        loss_per_image=[first / a.batch, loss.item() / a.batch],
-    )))
+        if a.rounds:
+            print(json.dumps(dict(setup_seconds=setup)), flush=True)
+        for _ in range(max(a.rounds, 1)):
+            if a.rounds and not sys.stdin.readline():
+                break
+            begin = time.perf_counter()
+            loss = run(a.steps)
+            seconds = time.perf_counter() - begin
+            peak = [int(l.split()[1]) * 1024 for l in open("/proc/self/status") if l.startswith("VmHWM")]
+            print(json.dumps(dict(
+                images_per_s=a.batch * a.steps / seconds, seconds=seconds, steps=a.steps, batch=a.batch, size=a.size,
+                hidden=a.hidden, latent=a.latent, tinygrad=importlib.metadata.version("tinygrad"),
+                device=f"{adapter()} (dawn)", setup_seconds=setup, peak_memory_bytes=peak[0] if peak else None,
+                loss_per_image=[first / a.batch, loss.item() / a.batch],
+            )), flush=True)
 
 
 if __name__ == "__main__":

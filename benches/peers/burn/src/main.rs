@@ -8,6 +8,8 @@
 //! Prints one line of JSON, as `pytorch_vae.py --bench` does. The pictures are noise and lie on the device. The
 //! first `--warmup` steps (3) are not counted: in them burn compiles kernels and times candidates for each of them
 //! (`setup_seconds`), which takes minutes on a software adapter. One is too few: the second step still tunes.
+//! `--rounds 5` says when it is ready, and times the steps five times, each after a line on standard input, so that
+//! other programs can run in between.
 //! `CUBECL_WGPU_DEFAULT_DEVICE=Cpu` or `DiscreteGpu(0)` names the adapter.
 
 use std::error::Error;
@@ -83,8 +85,15 @@ fn step(model: Vae, optimizer: &mut ModuleOptimizer, pictures: &Tensor<4>) -> (V
 }
 
 /// The values of `--name NUMBER` in this order, with their defaults.
-const OPTIONS: [(&str, usize); 6] =
-    [("--size", 64), ("--hidden", 64), ("--latent", 128), ("--batch", 16), ("--steps", 4), ("--warmup", 3)];
+const OPTIONS: [(&str, usize); 7] = [
+    ("--size", 64),
+    ("--hidden", 64),
+    ("--latent", 128),
+    ("--batch", 16),
+    ("--steps", 4),
+    ("--warmup", 3),
+    ("--rounds", 0),
+];
 
 fn options() -> Result<[usize; OPTIONS.len()], Box<dyn Error>> {
     let mut values = OPTIONS.map(|(_, default)| default);
@@ -106,7 +115,7 @@ fn peak_memory() -> Option<u64> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let [size, hidden, latent, batch, steps, warmup] = options()?;
+    let [size, hidden, latent, batch, steps, warmup, rounds] = options()?;
 
     let began = Instant::now();
     let (device, setup) = Device::wgpu_options().init_with_setup()?;
@@ -122,19 +131,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     device.sync()?;
     let setup_seconds = began.elapsed().as_secs_f64();
 
-    let begin = Instant::now();
-    for pictures in pools.iter().cycle().take(steps) {
-        (model, loss) = step(model, &mut optimizer, pictures);
+    if rounds > 0 {
+        println!("{}", serde_json::json!({ "setup_seconds": setup_seconds }));
     }
-    device.sync()?;
-    let seconds = begin.elapsed().as_secs_f64();
+    for _ in 0..rounds.max(1) {
+        if rounds > 0 && std::io::stdin().read_line(&mut String::new())? == 0 {
+            break;
+        }
+        let begin = Instant::now();
+        for pictures in pools.iter().cycle().take(steps) {
+            (model, loss) = step(model, &mut optimizer, pictures);
+        }
+        device.sync()?;
+        let seconds = begin.elapsed().as_secs_f64();
 
-    let line = serde_json::json!({
-        "images_per_s": (batch * steps) as f64 / seconds, "seconds": seconds, "steps": steps, "batch": batch,
-        "size": size, "hidden": hidden, "latent": latent, "burn": "0.22.1", "device": setup.adapter.get_info().name,
-        "setup_seconds": setup_seconds, "peak_memory_bytes": peak_memory(),
-        "loss_per_image": loss.into_scalar::<f32>() / batch as f32,
-    });
-    println!("{line}");
+        let line = serde_json::json!({
+            "images_per_s": (batch * steps) as f64 / seconds, "seconds": seconds, "steps": steps, "batch": batch,
+            "size": size, "hidden": hidden, "latent": latent, "burn": "0.22.1",
+            "device": setup.adapter.get_info().name, "setup_seconds": setup_seconds,
+            "peak_memory_bytes": peak_memory(), "loss_per_image": loss.clone().into_scalar::<f32>() / batch as f32,
+        });
+        println!("{line}");
+    }
     Ok(())
 }
