@@ -8,18 +8,17 @@
 const M: u32 = params.rows;
 const N: u32 = params.inputs;
 const K: u32 = params.outputs;
-const PLANES: u32 = 1u;
 
 fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
     let outside = (m >= M) | (k >= K);
-    return left_at((m * K + k) / 4u, outside); // dy[n, o..o+3]
+    return left_at(((plane * M + m) * K + k) / 4u, outside); // dy[n, o..o+3]
 }
 
 fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
     let outside = (n >= N) | (k >= K);
-    return right_at((k * N + n) / 4u, outside); // weight[o, i..i+3]
+    return right_at(((plane * K + k) * N + n) / 4u, outside); // weight[o, i..i+3]
 }
 
 fn place(plane: u32, m: u32, n: u32) -> u32 {
-    return (m * N + n) / 4u;
+    return ((plane * M + m) * N + n) / 4u;
 }

@@ -6,16 +6,18 @@ use std::collections::BTreeSet;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wgvae::config::{Likelihood, LossKind, ModelConfig};
-use wgvae::gpu::Op;
+use wgvae::gpu::{Op, Plan, Runner, TwinRunner};
 use wgvae::model::{Build, Extras, Place, StepSettings, Vae, Weights};
 use wgvae::ops::check::Tolerance;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
-use wgvae::ops::gemm::Product;
+use wgvae::ops::gemm::{Epilogue, Fused, Product};
 use wgvae::ops::latent::{Reparameterize, ReparameterizeBackward};
 use wgvae::ops::linear::{Linear, LinearInputGrad, LinearWeightGrad};
 use wgvae::ops::mmd::Mmd;
 use wgvae::ops::reconstruction::Reconstruction;
 use wgvae::ops::step::Step;
+use wgvae::ops::tuning::{Form, Tunable};
+use wgvae::ops::variant::Variant;
 
 /// `len` numbers between -1 and 1.
 fn random(len: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
@@ -84,13 +86,59 @@ fn transposed_convolution_has_its_adjoints() {
 fn the_linear_layer_has_its_adjoints() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     for [rows, inputs, outputs] in [[1, 4, 4], [3, 20, 12], [5, 8, 36]] {
-        let op = Linear { rows, inputs, outputs };
+        let op = Linear { rows, inputs, outputs, planes: 1 };
         let [x, w, dy] = operands(&op, &mut rng);
         let forward = dot(&apply(&op, &x, &w), &dy);
-        let input = dot(&apply(&LinearInputGrad { rows, inputs, outputs }, &dy, &w), &x);
-        let weight = dot(&apply(&LinearWeightGrad { rows, inputs, outputs }, &dy, &x), &w);
+        let input = dot(&apply(&LinearInputGrad { rows, inputs, outputs, planes: 1 }, &dy, &w), &x);
+        let weight = dot(&apply(&LinearWeightGrad { rows, inputs, outputs, planes: 1 }, &dy, &x), &w);
         same(&format!("linear {rows}x{inputs}x{outputs}"), &[forward, input, weight]);
     }
+}
+
+/// What the twins make of two factors by way of Winograd's points, in an output that held `before`.
+fn by_points<P: Product>(product: P, epilogue: Epilogue, before: f32, factors: [&[f32]; 2]) -> Vec<f32> {
+    let fused = Fused::plain(product, epilogue);
+    let mut plan = Plan::new();
+    let program = plan.program("points");
+    let operands: Vec<_> =
+        fused.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
+    let form = Form::Winograd { variant: Variant::PLAIN, splits: 1 };
+    assert!(fused.allows(form));
+    fused.record(&mut plan, program, form, &operands);
+    let mut runner = TwinRunner::new(plan);
+    runner.write_f32(&operands[0], factors[0]);
+    runner.write_f32(&operands[1], factors[1]);
+    runner.write_f32(&operands[3], &vec![before; operands[3].len() as usize]);
+    runner.run(&[program]).expect("a run");
+    runner.read(&operands[3]).expect("a result")
+}
+
+/// Each convolution, its transpose and its weight gradient are the same by way of Winograd's points.
+#[test]
+fn points_multiply_to_convolutions() {
+    fn hold(product: impl Product, rng: &mut ChaCha8Rng, g: Geometry) {
+        let [left, right, _] = operands(&product, rng);
+        let direct: Vec<f32> = apply(&product, &left, &right).iter().map(|sum| *sum as f32).collect();
+        let allowed = Tolerance::reduction(product.size().k.into());
+        let made = by_points(product, Epilogue::None, f32::NAN, [&left, &right]);
+        let added = by_points(product, Epilogue::Accumulate, 1.0, [&left, &right]);
+        let added: Vec<f32> = added.iter().map(|sum| sum - 1.0).collect();
+        for (how, got) in [("made", made), ("added", added)] {
+            let (at, share) = allowed.worst(&got, &direct);
+            assert!(share <= 1.0, "{g:?}, {how}: element {at} is off by {share} of what is allowed");
+        }
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    for g in GEOMETRIES.map(geometry) {
+        hold(Conv2d::from(g), &mut rng, g);
+        hold(Conv2dTranspose::from(g), &mut rng, g);
+        hold(Conv2dWeightGrad::from(g), &mut rng, g);
+    }
+    // points of 33 images are more than one round takes: three of eleven
+    let g = Geometry { images: 33, low_h: 64, low_w: 64, low_c: 4, high_c: 8 };
+    hold(Conv2d::from(g), &mut rng, g);
+    hold(Conv2dTranspose::from(g), &mut rng, g);
+    hold(Conv2dWeightGrad::from(g), &mut rng, g);
 }
 
 /// Central differences of `f` by every element of `at`.

@@ -21,7 +21,7 @@ fn plan<const N: usize>(names: [&str; N]) -> (Plan, ProgramId, [Tensor; N]) {
 
 /// Records `out = x weight^T`, the factors read from images.
 fn multiply(plan: &mut Plan, program: ProgramId, x: Tensor, weight: Tensor, out: Tensor) {
-    let product = Linear { rows: EDGE, inputs: EDGE, outputs: EDGE };
+    let product = Linear { rows: EDGE, inputs: EDGE, outputs: EDGE, planes: 1 };
     let variant = Variant::direct([64, 1], 1).fetching(true);
     let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
     plan.dispatch(program, "multiply", op, &[x, weight, x.slice(0, 4), out]);
@@ -64,7 +64,7 @@ fn large_tensors_share_images_and_no_product_overwrites_its_own() {
         let weight = plan.tensor("weight", &[outputs, inputs]);
         let out = plan.tensor("out", &[rows, outputs]);
         let variant = Variant::direct([64, 1], 1).fetching(true);
-        let product = Linear { rows, inputs, outputs };
+        let product = Linear { rows, inputs, outputs, planes: 1 };
         let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
         plan.dispatch(program, "multiply", op, &[x, weight, x.slice(0, 4), out]);
         let mut all: Vec<u32> = plan.images().iter().map(|image| image.rows).collect();
@@ -103,7 +103,7 @@ fn long_tensors_lie_in_wider_rows() {
         let tensors =
             [&[EDGE, EDGE], &[outputs, EDGE], &[EDGE, outputs]].map(|dims| plan.tensor("any", dims));
         let [x, weight, out] = tensors;
-        let product = Linear { rows: EDGE, inputs: EDGE, outputs };
+        let product = Linear { rows: EDGE, inputs: EDGE, outputs, planes: 1 };
         let variant = Variant::direct([64, 1], 1).fetching(true);
         let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
         plan.dispatch(program, "multiply", op, &[x, weight, x.slice(0, 4), out]);

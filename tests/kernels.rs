@@ -41,7 +41,7 @@ fn every_kernel_agrees_with_its_twin() {
 fn long_sums_agree_with_their_twins() {
     let Some(adapter) = common::adapter() else { return };
     let target = adapter.target();
-    let product = LinearWeightGrad { rows: 1 << 19, inputs: 8, outputs: 12 };
+    let product = LinearWeightGrad { rows: 1 << 19, inputs: 8, outputs: 12, planes: 1 };
     let tuning = Tuning::of(&target);
     let form = tuning.product(Fused::plain(product, Epilogue::None));
     let variants = [Variant::PLAIN, Variant::direct([16, 4], 1)];

@@ -12,7 +12,7 @@ use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::adam::AnyAdam;
 use wgvae::ops::check::Tolerance;
 use wgvae::ops::columns::ColumnSums;
-use wgvae::ops::conv2d::{Conv2dTranspose, Geometry};
+use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
 use wgvae::ops::linear::{Linear, LinearInputGrad, LinearWeightGrad};
 use wgvae::ops::tuning::{Form, Table, Tunable, Tuning};
@@ -20,7 +20,7 @@ use wgvae::ops::variant::Variant;
 use wgvae::tune::file::TuningFile;
 use wgvae::tune::{self, Finding, Verdict};
 
-const PRODUCT: Linear = Linear { rows: 40, inputs: 96, outputs: 72 };
+const PRODUCT: Linear = Linear { rows: 40, inputs: 96, outputs: 72, planes: 1 };
 /// Forms that no adapter has: they name what is planted.
 const PLANTED: Form = Form::Sweep { threads: 7, each: 7 };
 /// 64 x 64 by fragments of 16 x 16 of f16, on subgroups of 32.
@@ -254,7 +254,7 @@ fn a_form_that_an_op_cannot_take_is_named() {
 #[test]
 fn long_sums_agree_in_every_form() {
     let Some(adapter) = common::adapter() else { return };
-    let product = LinearWeightGrad { rows: 1 << 18, inputs: 8, outputs: 8 };
+    let product = LinearWeightGrad { rows: 1 << 18, inputs: 8, outputs: 8, planes: 1 };
     let product: Arc<dyn Tunable> = Arc::new(Fused::plain(product, Epilogue::None));
     let columns = ColumnSums { rows: 1 << 19, channels: 64, epilogue: Epilogue::None, element: Element::F32 };
     let split = Form::Product { variant: Variant::PLAIN, splits: 64 };
@@ -277,14 +277,14 @@ fn defaults_of_software_adapters_follow_the_product() {
             form => panic!("{form:?} is no form of a product"),
         }
     }
-    let forward = |rows, inputs, outputs| Linear { rows, inputs, outputs };
+    let forward = |rows, inputs, outputs| Linear { rows, inputs, outputs, planes: 1 };
     assert_eq!(tile(&target, forward(512, 256, 256)), ([32, 64], true), "the right factor along K");
-    let backward = LinearInputGrad { rows: 512, inputs: 256, outputs: 256 };
+    let backward = LinearInputGrad { rows: 512, inputs: 256, outputs: 256, planes: 1 };
     assert_eq!(tile(&target, backward), ([32, 64], true), "the right factor along N");
-    let thin = LinearInputGrad { rows: 512, inputs: 96, outputs: 256 };
+    let thin = LinearInputGrad { rows: 512, inputs: 96, outputs: 256, planes: 1 };
     assert_eq!(tile(&target, thin), ([32, 32], true), "a quarter of 128 columns would be outside");
     assert_eq!(tile(&target, forward(17, 8192, 512)), ([32, 32], false), "the weight is read once");
-    let backward = |rows| LinearInputGrad { rows, inputs: 8192, outputs: 512 };
+    let backward = |rows| LinearInputGrad { rows, inputs: 8192, outputs: 512, planes: 1 };
     assert_eq!(tile(&target, backward(17)), ([32, 64], true), "the weight is read once, but lies along N");
     for rows in [1, 8, 9, 16] {
         let few = if rows <= 8 { 8 } else { 16 };
@@ -305,6 +305,46 @@ fn defaults_of_software_adapters_follow_the_product() {
     let broad = Target { subgroups: Some([16, 16]), ..target };
     assert_eq!(tile(&broad, forward(512, 256, 256)), ([64, 64], true), "subgroups of 16");
     assert_eq!(tile(&broad, forward(32, 8192, 512)), ([32, 64], true), "subgroups of 16, few rows");
+}
+
+/// Points are taken where they save more than they cost, where there was something to measure them by, and in f32.
+#[test]
+fn points_are_the_default_where_they_pay() {
+    let software = Target { subgroups: Some([8, 8]), images: true, ..Target::twins() };
+    let g = |images, edge, low_c, high_c| Geometry { images, low_h: edge, low_w: edge, low_c, high_c };
+    fn by_points<P: Product>(target: &Target, fused: Fused<P>) -> bool {
+        matches!(Tuning::of(target).product(fused), Form::Winograd { .. })
+    }
+    fn plain<P: Product>(product: P) -> Fused<P> {
+        Fused::plain(product, Epilogue::None)
+    }
+    let layer = g(16, 8, 256, 128);
+    assert!(by_points(&software, plain(Conv2d::from(layer))));
+    assert!(by_points(&software, plain(Conv2dTranspose::from(layer))));
+    assert!(by_points(&software, plain(Conv2dWeightGrad::from(layer))));
+    let deep = g(4, 4, 512, 256);
+    assert!(
+        !by_points(&software, plain(Conv2d::from(deep))),
+        "the weights' points are used by 16 tiles only"
+    );
+    let pictures = g(16, 32, 64, 4);
+    assert!(!by_points(&software, plain(Conv2d::from(pictures))), "four channels");
+    assert!(!by_points(&Target::webgpu_default(), plain(Conv2d::from(layer))), "not measured on GPUs");
+    let half = Fused { elements: [Element::F16; 4], ..plain(Conv2d::from(layer)) };
+    assert!(!by_points(&software, half), "points are f32");
+    let huge = g(1, 1024, 256, 128);
+    let form = Form::Winograd { variant: Variant::PLAIN, splits: 1 };
+    assert!(
+        !by_points(&software, plain(Conv2d::from(huge))) && !plain(Conv2d::from(huge)).allows(form),
+        "too large"
+    );
+    let Some(form @ Form::Winograd { .. }) = plain(Conv2d::from(layer)).forms(&software).last().copied()
+    else {
+        panic!("the tuner tries points as well")
+    };
+    let text = serde_json::to_string(&form).expect("text");
+    assert_eq!(serde_json::from_str::<Form>(&text).expect("a form"), form);
+    assert!(form.name().starts_with("winograd, subgroup 32x64"), "{}", form.name());
 }
 
 /// Tables written before cores had parts along K are still read, and a core of one part is written as then.

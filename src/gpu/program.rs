@@ -171,7 +171,8 @@ pub struct Plan {
     /// The programs.
     pub programs: Vec<Program>,
     images: Images,
-    scratch: Option<BufferId>,
+    /// by slot
+    scratch: Vec<BufferId>,
     composed: HashMap<String, (Arc<str>, Arc<Reflection>)>,
 }
 
@@ -202,13 +203,16 @@ impl Plan {
     /// `len` elements for the parts of one sum: every caller gets the same memory, so the next call's dispatches
     /// may overwrite it.
     pub fn scratch(&mut self, len: u32) -> Tensor {
-        let buffer = match self.scratch {
-            Some(buffer) => buffer,
-            None => *self.scratch.insert(BufferId(self.buffers.len())),
-        };
-        if buffer.0 == self.buffers.len() {
-            self.buffer("scratch", 0, Usage::Activation);
+        self.scratch_of(0, len)
+    }
+
+    /// The same in a memory of its own for each `slot`: what one dispatch reads and writes must not be one buffer.
+    pub fn scratch_of(&mut self, slot: usize, len: u32) -> Tensor {
+        while self.scratch.len() <= slot {
+            let buffer = self.buffer(format!("scratch {}", self.scratch.len()), 0, Usage::Activation);
+            self.scratch.push(buffer);
         }
+        let buffer = self.scratch[slot];
         let spec = &mut self.buffers[buffer.0];
         spec.len = spec.len.max(len.into());
         Tensor { buffer, offset: 0, shape: Shape::new(&[len]), element: Element::F32 }

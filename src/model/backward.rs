@@ -51,7 +51,7 @@ impl Network {
         let dy = d.decoder[0].reshape(&[rows, flat]);
         let dh = dheads.reshape(&[rows, 8 * quads]);
         self.linear_backward(&mut r, "decoder_input", self.layout.decoder_input, (t.z, dy), grads);
-        let op = LinearInputGrad { rows, inputs: 4 * quads, outputs: flat };
+        let op = LinearInputGrad { rows, inputs: 4 * quads, outputs: flat, planes: 1 };
         let weight = r.param(self.layout.decoder_input.weight);
         r.gemm(
             "decoder_input input gradient",
@@ -67,7 +67,7 @@ impl Network {
         r.op("reparameterize backward", op, &bindings);
         let features = acts.encoder[4].reshape(&[rows, flat]);
         self.linear_backward(&mut r, "heads", self.layout.heads, (features, dh), grads);
-        let op = LinearInputGrad { rows, inputs: flat, outputs: 8 * quads };
+        let op = LinearInputGrad { rows, inputs: flat, outputs: 8 * quads, planes: 1 };
         let weight = r.param(self.layout.heads.weight);
         let out = d.encoder[4].reshape(&[rows, flat]);
         let operands = Operands { left: dh, right: weight, aux: Some(features), out };
@@ -99,7 +99,7 @@ impl Network {
         grads: BufferId,
     ) {
         let [rows, inputs] = [0, 1].map(|i| x.shape.dims()[i]);
-        let op = LinearWeightGrad { rows, inputs, outputs: dy.shape.dims()[1] };
+        let op = LinearWeightGrad { rows, inputs, outputs: dy.shape.dims()[1], planes: 1 };
         let operands = Operands { left: dy, right: x, aux: None, out: layer.weight.of(grads) };
         r.gemm(&format!("{name} weight gradient"), op, self.gradient(), &operands);
         r.bias_grad(name, dy, layer, grads);

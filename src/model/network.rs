@@ -285,7 +285,12 @@ impl Network {
             aux: Some(r.param(heads.bias)),
             out: t.heads.reshape(&[rows, 8 * quads]),
         };
-        r.gemm("heads forward", Linear { rows, inputs: flat, outputs: 8 * quads }, Epilogue::Bias, &operands);
+        r.gemm(
+            "heads forward",
+            Linear { rows, inputs: flat, outputs: 8 * quads, planes: 1 },
+            Epilogue::Bias,
+            &operands,
+        );
 
         plan.clear(at.prior, t.heads.buffer);
         plan.dispatch(at.draw, "normals", Normal { rows, quads }, &[t.step, t.eps]);
@@ -300,7 +305,7 @@ impl Network {
             aux: Some(r.param(layer.bias)),
             out: acts.decoder[0].reshape(&[rows, flat]),
         };
-        let op = Linear { rows, inputs: 4 * quads, outputs: flat };
+        let op = Linear { rows, inputs: 4 * quads, outputs: flat, planes: 1 };
         r.gemm("decoder_input forward", op, Epilogue::Bias, &operands);
         for i in 0..4 {
             let (x, y, layer) = (acts.decoder[i], acts.decoder[i + 1], self.layout.decoder[i]);

@@ -20,6 +20,7 @@ use super::scaling::{CheckGradient, Rescale, Scaling};
 use super::sweep::Sweep;
 use super::tuning::{Form, SWEEPS};
 use super::variant::Variant;
+use super::winograd::{Side, Transform};
 use super::worst::Worst;
 use crate::config::{Augmentation, Likelihood, LossKind};
 use crate::gpu::{Element, Op, Target};
@@ -177,12 +178,17 @@ pub fn cases(target: &Target, large: bool) -> Vec<Case> {
     products(&mut all, target, "conv2d_transpose", &of(&sizes, Conv2dTranspose::from));
     products(&mut all, target, "conv2d_weight_grad", &of(&sizes, Conv2dWeightGrad::from));
     let sizes = linears(large);
-    let linear = of(&sizes, |[rows, inputs, outputs]| Linear { rows, inputs, outputs });
+    let sizes: Vec<_> = sizes.into_iter().map(|([r, i, o], common)| ([r, i, o, 1], common)).collect();
+    let sizes = [sizes, vec![([5, 24, 12, 3], true)]].concat();
+    let linear = of(&sizes, |[rows, inputs, outputs, planes]| Linear { rows, inputs, outputs, planes });
     products(&mut all, target, "linear", &linear);
-    let linear = of(&sizes, |[rows, inputs, outputs]| LinearInputGrad { rows, inputs, outputs });
+    let linear =
+        of(&sizes, |[rows, inputs, outputs, planes]| LinearInputGrad { rows, inputs, outputs, planes });
     products(&mut all, target, "linear_input_grad", &linear);
-    let linear = of(&sizes, |[rows, inputs, outputs]| LinearWeightGrad { rows, inputs, outputs });
+    let linear =
+        of(&sizes, |[rows, inputs, outputs, planes]| LinearWeightGrad { rows, inputs, outputs, planes });
     products(&mut all, target, "linear_weight_grad", &linear);
+    points(&mut all, large);
     reductions(&mut all, large);
     elementwise(&mut all, large);
     scaled(&mut all);
@@ -192,6 +198,20 @@ pub fn cases(target: &Target, large: bool) -> Vec<Case> {
         halves(&mut all);
     }
     all
+}
+
+/// Winograd's points of every side and the ways back, and their products.
+fn points(all: &mut Vec<Case>, large: bool) {
+    for (index, (g, _)) in geometries(large).into_iter().enumerate() {
+        for side in [Side::High, Side::Low, Side::Weights] {
+            let name = format!("winograd {side:?} {}x{}x{}", g.images, g.low_h, g.low_w);
+            all.push(case(&name, Transform::to_points(g, side)));
+            let epilogue = [Epilogue::BiasRelu, Epilogue::Mask, Epilogue::None][index % 3];
+            for epilogue in [epilogue, Epilogue::Accumulate] {
+                all.push(case(format!("{name} {epilogue:?}"), Transform::from_points(g, side, epilogue)));
+            }
+        }
+    }
 }
 
 /// The factor on gradients: adapted, and in the kernels that put it on and take it off.

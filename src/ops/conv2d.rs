@@ -4,6 +4,7 @@
 //! weights `[C_low, 4, 4, C_high]`. The input gradient of one convolution is the other with the same weights.
 
 use super::gemm::{Product, Size};
+use super::winograd::{Side, Winograd};
 use crate::gpu::Shape;
 use crate::gpu::kernel::Source;
 use crate::{params, wgsl};
@@ -127,6 +128,10 @@ impl Product for Conv2d {
         [g.high(), g.weight(), g.low()]
     }
 
+    fn winograd(&self) -> Option<Winograd> {
+        Winograd::new(self.geometry(), [Side::High, Side::Weights, Side::Low])
+    }
+
     fn flops(&self) -> u64 {
         self.geometry().flops()
     }
@@ -171,6 +176,10 @@ impl Product for Conv2dTranspose {
         [g.low(), g.weight(), g.high()]
     }
 
+    fn winograd(&self) -> Option<Winograd> {
+        Winograd::new(self.geometry(), [Side::Low, Side::Weights, Side::High])
+    }
+
     fn flops(&self) -> u64 {
         self.geometry().flops()
     }
@@ -213,6 +222,10 @@ impl Product for Conv2dWeightGrad {
     fn shapes(&self) -> [Shape; 3] {
         let g = self.geometry();
         [g.low(), g.high(), g.weight()]
+    }
+
+    fn winograd(&self) -> Option<Winograd> {
+        Winograd::new(self.geometry(), [Side::Low, Side::High, Side::Weights])
     }
 
     fn flops(&self) -> u64 {

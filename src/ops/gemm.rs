@@ -8,6 +8,7 @@ use super::check::Tolerance;
 use super::reduce::SplitSum;
 use super::tuning::{Form, Tunable, Tuning, key, most_splits};
 use super::variant::Variant;
+use super::winograd::{Winograd, each_product};
 use crate::gpu::kernel::{Alias, Constant, Kernel, Source, Value};
 use crate::gpu::program::{Op, Plan, ProgramId};
 use crate::gpu::{Element, Params, Shape, Target, Tensor, images};
@@ -94,6 +95,10 @@ pub trait Product: Params {
     fn flops(&self) -> u64;
     /// The op as plain loops: calls `emit` with each output element's index and sum.
     fn twin(&self, left: &[f32], right: &[f32], emit: &mut dyn FnMut(usize, f64));
+    /// The same by way of points, for convolutions.
+    fn winograd(&self) -> Option<Winograd> {
+        None
+    }
 }
 
 /// One dispatch of a product.
@@ -222,6 +227,11 @@ impl<P: Product> Fused<P> {
         images::fits(left.len()) && images::fits(right.len())
     }
 
+    /// The way by points, which are kept in f32.
+    pub(super) fn by_points(&self) -> Option<Winograd> {
+        if self.elements == [Element::F32; 4] { self.product.winograd() } else { None }
+    }
+
     /// For the operands of one dispatch.
     fn new(product: P, epilogue: Epilogue, operands: &Operands) -> Self {
         let Operands { left, right, aux, out } = *operands;
@@ -235,7 +245,9 @@ impl<P: Product> Tunable for Fused<P> {
         let kernel = P::source().name.trim_end_matches(".wgsl");
         let all = self.elements.map(Element::name).join("-");
         let elements = if self.elements == [Element::F32; 4] { String::new() } else { format!(" {all}") };
-        format!("{} {:?}{elements}", key(kernel, &self.product.values()), self.epilogue)
+        // a single linear layer is called as if there were no others
+        let sizes = self.product.values().into_iter().filter(|size| *size != ("planes", Value::U32(1)));
+        format!("{} {:?}{elements}", key(kernel, &sizes.collect::<Vec<_>>()), self.epilogue)
     }
 
     /// Every core, whole and with its sum cut so that there are about 64, 256 and 1024 workgroups.
@@ -266,6 +278,7 @@ impl<P: Product> Tunable for Fused<P> {
             splits.dedup();
             forms.extend(splits.into_iter().map(|splits| Form::Product { variant, splits }));
         }
+        forms.extend(self.by_points().map(|winograd| Tuning::of(target).points_form(&winograd)));
         forms
     }
 
@@ -276,7 +289,14 @@ impl<P: Product> Tunable for Fused<P> {
         let most = most_splits(size, out.len()).max(Target::least_parts_of_any(size.k));
         let images = |variant: Variant| !variant.images() || self.fits_images();
         let serves = |variant: Variant| variant.serves(self.precision()) && images(variant);
-        matches!(form, Form::Product { variant, splits } if (1..=most).contains(&splits) && serves(variant))
+        match form {
+            Form::Product { variant, splits } => (1..=most).contains(&splits) && serves(variant),
+            Form::Winograd { variant, splits } => self.by_points().is_some_and(|winograd| {
+                let form = Form::Product { variant, splits };
+                each_product!(winograd.points(), product => Fused::plain(product, Epilogue::None).allows(form))
+            }),
+            Form::Sweep { .. } | Form::Columns { .. } => false,
+        }
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -292,6 +312,10 @@ impl<P: Product> Tunable for Fused<P> {
     fn tolerance(&self, form: Form) -> Tolerance {
         let factors = match form {
             Form::Product { variant, .. } => variant.factors(),
+            // a point is the sum of up to four elements and a result that of up to nine points, which doubles the error
+            Form::Winograd { .. } => {
+                return Tolerance::product(4 * u64::from(self.product.size().k), Element::F32);
+            }
             Form::Sweep { .. } | Form::Columns { .. } => Element::F32,
         };
         Tolerance::product(self.product.size().k.into(), factors).stored_as(self.elements[3])
@@ -319,7 +343,7 @@ pub fn record<P: Product>(
 }
 
 /// One dispatch, or two where the sum is split over a scratch buffer.
-fn record_as<P: Product>(
+pub(super) fn record_as<P: Product>(
     plan: &mut Plan,
     program: ProgramId,
     label: &str,
@@ -328,7 +352,14 @@ fn record_as<P: Product>(
 ) {
     let Operands { left, right, aux, out } = *operands;
     let Fused { product, epilogue, .. } = fused;
-    let Form::Product { variant, splits } = form else { panic!("{label}: {form:?} is no form of a product") };
+    let (variant, splits) = match (form, product.winograd()) {
+        (Form::Product { variant, splits }, _) => (variant, splits),
+        (Form::Winograd { variant, splits }, Some(winograd)) => {
+            let form = Form::Product { variant, splits };
+            return winograd.record(plan, program, label, (epilogue, form), operands);
+        }
+        _ => panic!("{label}: {form:?} is no form of a product"),
+    };
     // an op that needs no aux gets four elements of its left operand: any binding that is read will do
     let spare = left.slice(0, 4);
     let aux = aux.unwrap_or(spare);

@@ -17,6 +17,8 @@ macro_rules! linear_op {
                 inputs: u32,
                 /// O, a multiple of 4
                 outputs: u32,
+                /// as many independent layers, one behind the other in every operand
+                planes: u32,
             }
         }
 
@@ -32,27 +34,30 @@ macro_rules! linear_op {
             }
 
             fn size(&self) -> Size {
-                Size { m: self.$m, n: self.$n, k: self.$k, planes: 1 }
+                Size { m: self.$m, n: self.$n, k: self.$k, planes: self.planes }
             }
 
             fn shapes(&self) -> [Shape; 3] {
                 [
-                    Shape::new(&[self.$l0, self.$l1]),
-                    Shape::new(&[self.$r0, self.$r1]),
-                    Shape::new(&[self.$m, self.$n]),
+                    Shape::new(&[self.planes * self.$l0, self.$l1]),
+                    Shape::new(&[self.planes * self.$r0, self.$r1]),
+                    Shape::new(&[self.planes * self.$m, self.$n]),
                 ]
             }
 
             fn flops(&self) -> u64 {
-                2 * u64::from(self.rows) * u64::from(self.inputs) * u64::from(self.outputs)
+                2 * u64::from(self.planes) * u64::from(self.rows) * u64::from(self.inputs) * u64::from(self.outputs)
             }
 
             fn twin(&self, $l: &[f32], $r: &[f32], emit: &mut dyn FnMut(usize, f64)) {
                 let $s = [self.$m as usize, self.$n as usize, self.$k as usize];
-                for $i in 0..$s[0] {
-                    for $j in 0..$s[1] {
-                        let product = |$q: usize| f64::from($l[$at_l]) * f64::from($r[$at_r]);
-                        emit($i * $s[1] + $j, (0..$s[2]).map(product).sum());
+                for plane in 0..self.planes as usize {
+                    let ($l, $r) = (&$l[plane * $s[0] * $s[2]..], &$r[plane * $s[1] * $s[2]..]);
+                    for $i in 0..$s[0] {
+                        for $j in 0..$s[1] {
+                            let product = |$q: usize| f64::from($l[$at_l]) * f64::from($r[$at_r]);
+                            emit((plane * $s[0] + $i) * $s[1] + $j, (0..$s[2]).map(product).sum());
+                        }
                     }
                 }
             }

@@ -27,6 +27,7 @@ pub mod sweep;
 pub mod totalled;
 pub mod tuning;
 pub mod variant;
+pub mod winograd;
 pub mod worst;
 
 pub use step::{Step, Stream};
@@ -96,5 +97,12 @@ pub const SHADERS: &[Source] = &[
     wgsl!("totals_slots.wgsl"),
     wgsl!("tree_sum.wgsl"),
     wgsl!("unpack.wgsl"),
+    wgsl!("winograd.wgsl"),
+    wgsl!("winograd_high.wgsl"),
+    wgsl!("winograd_high_back.wgsl"),
+    wgsl!("winograd_low.wgsl"),
+    wgsl!("winograd_low_back.wgsl"),
+    wgsl!("winograd_weights.wgsl"),
+    wgsl!("winograd_weights_back.wgsl"),
     wgsl!("worst.wgsl"),
 ];

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::check::Tolerance;
 use super::columns::ColumnSums;
-use super::gemm::{Fused, Product, Size};
+use super::gemm::{Epilogue, Fused, Product, Size};
 use super::variant::Variant;
+use super::winograd::{Winograd, each_product};
 use crate::error::{Error, Result};
 use crate::gpu::kernel::{Constant, Value};
 use crate::gpu::{Element, Plan, ProgramId, Shape, Target, Tensor};
@@ -27,6 +28,13 @@ pub enum Form {
         /// the core
         variant: Variant,
         /// parts of the sum, added in a second pass
+        splits: u32,
+    },
+    /// A convolution by way of Winograd's points.
+    Winograd {
+        /// the core of the products of points
+        variant: Variant,
+        /// parts of their sums
         splits: u32,
     },
     /// A pass over memory.
@@ -51,6 +59,9 @@ impl Form {
         match self {
             Self::Product { variant, splits: 1 } => variant.name(),
             Self::Product { variant, splits } => format!("{}, {splits} parts", variant.name()),
+            Self::Winograd { variant, splits } => {
+                format!("winograd, {}", Self::Product { variant, splits }.name())
+            }
             Self::Sweep { threads, each } => format!("{threads} threads, {each} vec4 each"),
             Self::Columns { threads, parts: 1 } => format!("{threads} threads, one pass"),
             Self::Columns { threads, parts } => format!("{threads} threads, {parts} parts"),
@@ -60,7 +71,9 @@ impl Form {
     /// Whether `target` can run it.
     pub fn runs_on(self, target: &Target) -> bool {
         match self {
-            Self::Product { variant, splits } => variant.runs_on(target) && splits > 0,
+            Self::Product { variant, splits } | Self::Winograd { variant, splits } => {
+                variant.runs_on(target) && splits > 0
+            }
             Self::Sweep { threads, each } => SWEEPS.contains(&[threads, each]),
             Self::Columns { threads, parts } => Self::COLUMN_THREADS.contains(&threads) && parts > 0,
         }
@@ -141,6 +154,9 @@ struct Defaults {
 
 /// Least length of a part of a split sum.
 const MIN_SPLIT: u32 = 256;
+/// Multiplications of a direct convolution for each element of points, from which on points are faster: llvmpipe takes
+/// 5 ns to write and read four of them, and 0.04 ns for a multiplication and addition, of which they save 7 in 16.
+const MULTIPLICATIONS: u64 = 84;
 /// Most bytes of the parts of one split sum.
 const MAX_PARTS_BYTES: u64 = 64 << 20;
 
@@ -215,7 +231,26 @@ impl Defaults {
         (read > times * (left + right) && op.fits_images()).then_some(variant)
     }
 
+    /// By points where that saves more than it costs, on software adapters; it has not been measured on others.
     fn product<P: Product>(&self, op: &Fused<P>) -> Form {
+        let pays = |winograd: &Winograd| op.product.flops() / 2 > MULTIPLICATIONS * winograd.elements();
+        match op.by_points().filter(|winograd| self.target.software && pays(winograd)) {
+            Some(winograd) => self.points(&winograd),
+            None => self.whole(op),
+        }
+    }
+
+    /// By points, in their products' default form.
+    fn points(&self, winograd: &Winograd) -> Form {
+        let form =
+            each_product!(winograd.points(), product => self.whole(&Fused::plain(product, Epilogue::None)));
+        match form {
+            Form::Product { variant, splits } => Form::Winograd { variant, splits },
+            form => form,
+        }
+    }
+
+    fn whole<P: Product>(&self, op: &Fused<P>) -> Form {
         let size = op.product.size();
         let from_buffers = || if size.n <= 8 { self.narrow } else { self.busy_with(&self.wide, size) };
         let variant = self.imaged(op).unwrap_or_else(from_buffers);
@@ -268,11 +303,27 @@ impl Tuning {
     pub fn product<P: Product>(&self, op: Fused<P>) -> Form {
         let default = self.defaults.product(&op);
         let default = match (self.forced, default) {
-            (Some(variant), Form::Product { splits, .. }) => Form::Product { variant, splits },
+            (Some(variant), _) => match self.defaults.whole(&op) {
+                Form::Product { splits, .. } => Form::Product { variant, splits },
+                form => form,
+            },
             _ => default,
         };
-        let least = self.defaults.target.least_parts(op.product.size().k);
-        self.form(op, default, |form| matches!(form, Form::Product { splits, .. } if splits >= least))
+        let target = &self.defaults.target;
+        let least = target.least_parts(op.product.size().k);
+        let points =
+            op.by_points().map(|winograd| each_product!(winograd.points(), product => product.size().k));
+        let least_of_points = points.map_or(1, |k| target.least_parts(k));
+        self.form(op, default, |form| match form {
+            Form::Product { splits, .. } => splits >= least,
+            Form::Winograd { splits, .. } => splits >= least_of_points,
+            Form::Sweep { .. } | Form::Columns { .. } => false,
+        })
+    }
+
+    /// A convolution by way of points, in their products' default form.
+    pub(super) fn points_form(&self, winograd: &Winograd) -> Form {
+        self.defaults.points(winograd)
     }
 
     /// Workgroup size and vec4s per invocation of a pass over memory.

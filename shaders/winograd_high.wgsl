@@ -1,0 +1,54 @@
+// points[3i + j] of each tile of 3 x 3 pixels of one parity of high; see winograd.wgsl.
+// One invocation per tile, parity and vec4 of channels.
+
+@group(0) @binding(0) var<storage, read> high: array<vec4<f32>>; // [N, 2H, 2W, C_high]
+@group(0) @binding(1) var<storage, read_write> points: array<vec4<f32>>; // [9, tiles, 2, 2, C_high]
+
+const ITEMS: u32 = TILES * 4u * HIGH;
+
+// pixel `row`, `col` of a tile
+fn pixel(tile: Tile, parity: vec2<u32>, row: u32, col: u32, quad: u32) -> vec4<f32> {
+    let y = 2u * (2u * tile.row + row);
+    let x = 2u * (2u * tile.col + col);
+    let before = (y < parity.y) | (x < parity.x);
+    let outside = before | (y >= 2u * params.low_h + parity.y) | (x >= 2u * params.low_w + parity.x);
+    let at = (tile.image * 2u * params.low_h + y - parity.y) * 2u * params.low_w + x - parity.x;
+    return select(high[select(at * HIGH + quad, 0u, outside)], vec4<f32>(0.0), outside);
+}
+
+fn column(tile: Tile, parity: vec2<u32>, col: u32, quad: u32) -> mat3x4<f32> {
+    return mat3x4<f32>(
+        pixel(tile, parity, 0u, col, quad),
+        pixel(tile, parity, 1u, col, quad),
+        pixel(tile, parity, 2u, col, quad),
+    );
+}
+
+fn spread(d: mat3x4<f32>) -> mat3x4<f32> {
+    return mat3x4<f32>(d[0] - d[1], d[1], d[1] - d[2]);
+}
+
+// points of row i
+fn store_row(i: u32, at: u32, values: mat3x4<f32>) {
+    let row = spread(values);
+    points[3u * i * ITEMS + at] = row[0];
+    points[(3u * i + 1u) * ITEMS + at] = row[1];
+    points[(3u * i + 2u) * ITEMS + at] = row[2];
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let at = item_at(workgroup, thread);
+    if (at >= ITEMS) {
+        return;
+    }
+    let tile = tile_at(at / (4u * HIGH));
+    let quad = at % HIGH;
+    let parity = vec2<u32>(at / HIGH % 2u, at / HIGH / 2u % 2u);
+    let left = spread(column(tile, parity, 0u, quad));
+    let middle = spread(column(tile, parity, 1u, quad));
+    let right = spread(column(tile, parity, 2u, quad));
+    store_row(0u, at, mat3x4<f32>(left[0], middle[0], right[0]));
+    store_row(1u, at, mat3x4<f32>(left[1], middle[1], right[1]));
+    store_row(2u, at, mat3x4<f32>(left[2], middle[2], right[2]));
+}
