@@ -318,7 +318,7 @@ fn points_are_the_default_where_they_pay() {
     fn plain<P: Product>(product: P) -> Fused<P> {
         Fused::plain(product, Epilogue::None)
     }
-    let layer = g(16, 8, 256, 128);
+    let layer = g(8, 16, 256, 128);
     assert!(by_points(&software, plain(Conv2d::from(layer))));
     assert!(by_points(&software, plain(Conv2dTranspose::from(layer))));
     assert!(by_points(&software, plain(Conv2dWeightGrad::from(layer))));

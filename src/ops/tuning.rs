@@ -154,9 +154,9 @@ struct Defaults {
 
 /// Least length of a part of a split sum.
 const MIN_SPLIT: u32 = 256;
-/// Multiplications of a direct convolution for each element of points, from which on points are faster: llvmpipe takes
-/// 5 ns to write and read four of them, and 0.04 ns for a multiplication and addition, of which they save 7 in 16.
-const MULTIPLICATIONS: u64 = 84;
+/// Multiplications of a direct convolution for each element of points, from which on points are faster: on llvmpipe by a
+/// tenth and more at 200, by little or nothing at 150 to 180. Below, the tuner may find otherwise.
+const MULTIPLICATIONS: u64 = 200;
 /// Most bytes of the parts of one split sum.
 const MAX_PARTS_BYTES: u64 = 64 << 20;
 
