@@ -24,7 +24,7 @@ patience=${BURN_SECONDS:-900}
 folder=$(mktemp -d)
 results=$folder/results
 declare -A asks answers pids # of peers that are kept running, below
-trap 'kill -KILL "${pids[@]}" 2>/dev/null; rm -rf "$folder"' EXIT
+trap 'kill -KILL "${pids[@]}" 2>/dev/null || true; rm -rf "$folder"' EXIT
 
 say() { printf '%s\n' "$*" >&2; }
 wants() { case $peers in *" $1 "*) return 0 ;; *) return 1 ;; esac }
@@ -47,7 +47,13 @@ start() {
     shift
     rm -f "$folder/$who".*
     mkfifo "$folder/$who.asks" "$folder/$who.answers"
-    "$@" <"$folder/$who.asks" >"$folder/$who.answers" 2>"$folder/$who.err" &
+    (
+        # what other peers are asked by: they would not see it closed
+        for fd in "${asks[@]}" "${answers[@]}"; do
+            exec {fd}>&-
+        done
+        exec "$@"
+    ) <"$folder/$who.asks" >"$folder/$who.answers" 2>"$folder/$who.err" &
     pids[$who]=$!
     exec {fd}>"$folder/$who.asks"
     asks[$who]=$fd
@@ -59,13 +65,17 @@ start() {
 
 ask() { kill -CONT "${pids[$1]}" 2>/dev/null && echo >&"${asks[$1]}" && hear "$1"; }
 
-# An answer is a line; whoever gives none in time is given up on.
+# An answer is a line of JSON; whoever gives none in time is given up on.
 hear() {
-    local answer
-    if read -r -t "$patience" answer <&"${answers[$1]}"; then
+    local answer status=0
+    until [[ ${answer:-} == "{"* ]] || [ "$status" != 0 ]; do
+        read -r -t "$patience" answer <&"${answers[$1]}" || status=$?
+    done
+    if [ "$status" = 0 ]; then
         kill -STOP "${pids[$1]}" 2>/dev/null || true
         printf '%s\n' "$answer"
-    elif kill -KILL "${pids[$1]}" 2>/dev/null; then
+    elif [ "$status" -gt 128 ]; then
+        kill -KILL "${pids[$1]}" 2>/dev/null || true
         echo "nothing within $patience s" >>"$folder/$1.err"
     fi
 }
@@ -76,8 +86,13 @@ stop() {
     for fd in "${asks[$1]}" "${answers[$1]}"; do
         exec {fd}>&-
     done
+    for _ in $(seq 20); do
+        kill -0 "${pids[$1]}" 2>/dev/null || break
+        sleep 0.5
+    done
+    kill -KILL "${pids[$1]}" 2>/dev/null || true
     wait "${pids[$1]}" || true
-    unset "pids[$1]"
+    unset "pids[$1]" "asks[$1]" "answers[$1]"
 }
 
 cargo build --release --quiet

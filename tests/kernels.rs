@@ -9,7 +9,7 @@ use wgvae::ops::check::{self, Verdict};
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
 use wgvae::ops::linear::LinearWeightGrad;
-use wgvae::ops::tuning::{Form, Tuning};
+use wgvae::ops::tuning::{Form, Tunable, Tuning};
 use wgvae::ops::variant::Variant;
 
 /// Checks every case that is `wanted` among those of `target`, and fails with all that are wrong.
@@ -141,4 +141,41 @@ fn taps_beyond_an_edge_are_left_out() {
     let by_row = [0, 3].map(|row| [flawed(g.low(), 1, row), ones(g.high())]);
     let outputs = of_every_form(&adapter, Conv2dWeightGrad::from(g), &by_row);
     check(outputs, g.weight(), "conv2d_weight_grad", [1, 0, 3]);
+}
+
+/// Convolutions by way of points in three rounds, by the core and parts that the adapter would take and by the plain one
+/// in two parts: what one round leaves in memory and images is not taken for another's.
+#[test]
+fn rounds_of_points_agree_with_the_twin() {
+    fn hold<P: Product>(adapter: &Adapter, product: P) {
+        let fused = Fused::plain(product, Epilogue::None);
+        let usual = fused.forms(&adapter.target()).last().copied().expect("forms");
+        for form in [usual, Form::Winograd { variant: Variant::PLAIN, splits: 2 }] {
+            let mut plan = Plan::new();
+            let program = plan.program("rounds");
+            let operands: Vec<_> =
+                fused.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
+            fused.record(&mut plan, program, form, &operands);
+            let rounds = plan.get(program).dispatches().filter(|d| d.kernel.ends_with("_back")).count();
+            assert_eq!(rounds, 3, "{}", form.name());
+            let mut runner = GpuRunner::new(adapter, plan).expect("a runner");
+            let wave =
+                |scale: f32, len: u32| -> Vec<f32> { (0..len).map(|i| (scale * i as f32).sin()).collect() };
+            let (left, right) = (wave(0.7, operands[0].len()), wave(1.3, operands[1].len()));
+            runner.write_f32(&operands[0], &left);
+            runner.write_f32(&operands[1], &right);
+            runner.write_f32(&operands[3], &vec![f32::NAN; operands[3].len() as usize]);
+            runner.run(&[program]).expect("a run");
+            let got = runner.read(&operands[3]).expect("a result");
+            let mut want = vec![f32::NAN; got.len()];
+            product.twin(&left, &right, &mut |at, sum| want[at] = sum as f32);
+            let (at, share) = fused.tolerance(form).worst(&got, &want);
+            assert!(share <= 1.0, "{}: element {at} is off by {share} of what is allowed", form.name());
+        }
+    }
+    let Some(adapter) = common::adapter() else { return };
+    let g = Geometry { images: 33, low_h: 32, low_w: 32, low_c: 12, high_c: 32 };
+    hold(&adapter, Conv2d::from(g));
+    hold(&adapter, Conv2dTranspose::from(g));
+    hold(&adapter, Conv2dWeightGrad::from(g));
 }

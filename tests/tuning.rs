@@ -330,10 +330,14 @@ fn points_are_the_default_where_they_pay() {
     let pictures = g(16, 32, 64, 4);
     assert!(!by_points(&software, plain(Conv2d::from(pictures))), "four channels");
     assert!(!by_points(&Target::webgpu_default(), plain(Conv2d::from(layer))), "not measured on GPUs");
+    assert!(!by_points(&Target::twins(), plain(Conv2d::from(layer))), "the reference");
+    let prime = g(59, 8, 512, 256);
+    let form = Form::Winograd { variant: Variant::PLAIN, splits: 1 };
+    assert!(!plain(Conv2d::from(prime)).allows(form), "59 rounds of 16 tiles");
+    assert!(plain(Conv2d::from(g(64, 8, 512, 256))).allows(form), "2 rounds of 512 tiles");
     let half = Fused { elements: [Element::F16; 4], ..plain(Conv2d::from(layer)) };
     assert!(!by_points(&software, half), "points are f32");
     let huge = g(1, 1024, 256, 128);
-    let form = Form::Winograd { variant: Variant::PLAIN, splits: 1 };
     assert!(
         !by_points(&software, plain(Conv2d::from(huge))) && !plain(Conv2d::from(huge)).allows(form),
         "too large"

@@ -154,8 +154,9 @@ struct Defaults {
 
 /// Least length of a part of a split sum.
 const MIN_SPLIT: u32 = 256;
-/// Multiplications of a direct convolution for each element of points, from which on points are faster: on llvmpipe by a
-/// tenth and more at 200, by little or nothing at 150 to 180. Below, the tuner may find otherwise.
+/// Multiplications of a direct convolution for each element of points, from which on points were faster on llvmpipe by a
+/// tenth and more, whichever side they made. Down to 145 it was from a seventh slower to a quarter faster: that is for
+/// the tuner.
 const MULTIPLICATIONS: u64 = 200;
 /// Most bytes of the parts of one split sum.
 const MAX_PARTS_BYTES: u64 = 64 << 20;
@@ -231,10 +232,10 @@ impl Defaults {
         (read > times * (left + right) && op.fits_images()).then_some(variant)
     }
 
-    /// By points where that saves more than it costs, on software adapters; it has not been measured on others.
+    /// By points where that saves more than it costs, on software adapters with images; it has not been measured on others.
     fn product<P: Product>(&self, op: &Fused<P>) -> Form {
         let pays = |winograd: &Winograd| op.product.flops() / 2 > MULTIPLICATIONS * winograd.elements();
-        match op.by_points().filter(|winograd| self.target.software && pays(winograd)) {
+        match op.by_points().filter(|winograd| self.imaged.is_some() && pays(winograd)) {
             Some(winograd) => self.points(&winograd),
             None => self.whole(op),
         }

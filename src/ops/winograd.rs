@@ -252,6 +252,9 @@ impl Op for Transform {
 /// Most bytes of the points of one side: several layers share them, and much more would leave every cache.
 const MOST_BYTES: u64 = 32 << 20;
 
+/// Tiles of a round, where there are several: each reads the points of all weights once more.
+const LEAST_TILES: u32 = 256;
+
 /// A convolution by way of points: which sides it multiplies, and which one it makes.
 #[derive(Debug, Clone, Copy)]
 pub struct Winograd {
@@ -287,8 +290,8 @@ macro_rules! each_product {
 pub(super) use each_product;
 
 impl Winograd {
-    /// For a convolution of these sides, in as few rounds as leave points of a bounded size; none where a round of one
-    /// image has larger ones, or begins where no binding can.
+    /// For a convolution of these sides, in as few rounds of as many images each as leave points of a bounded size; none
+    /// where these would be short, or begin where no binding can.
     pub fn new(geometry: Geometry, sides: [Side; 3]) -> Option<Self> {
         let of = |rounds: u32| Geometry { images: geometry.images / rounds, ..geometry };
         let fits = |g: Geometry, side: Side| 4 * u64::from(POINTS) * u64::from(g.plane(side)) <= MOST_BYTES;
@@ -296,7 +299,8 @@ impl Winograd {
         let pictures = [Side::Low, Side::High];
         let suits = |rounds: &u32| {
             let bounded = pictures.iter().all(|&side| fits(of(*rounds), side));
-            bounded && (*rounds == 1 || pictures.iter().all(|&side| begins(of(*rounds), side)))
+            let worth = of(*rounds).tiles() >= LEAST_TILES;
+            bounded && (*rounds == 1 || worth && pictures.iter().all(|&side| begins(of(*rounds), side)))
         };
         let divisors = (1..=geometry.images).filter(|rounds| geometry.images.is_multiple_of(*rounds));
         let rounds = divisors.into_iter().find(suits)?;
