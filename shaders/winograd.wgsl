@@ -36,7 +36,16 @@ fn tile_at(at: u32) -> Tile {
     return Tile(line / TILES_Y, line % TILES_Y, at % TILES_X);
 }
 
-// which item of its kernel an invocation has
-fn item_at(workgroup: vec3<u32>, thread: u32) -> u32 {
-    return (workgroup.x + workgroup.y * GRID_X) * 64u + thread;
+// rows and columns of 1 are the odd ones, for items of [.., 2, 2, C_high]
+fn parity_of(at: u32) -> vec2<u32> {
+    return vec2<u32>(at / HIGH % 2u, at / HIGH / 2u % 2u);
+}
+
+// A kernel's file says how many ITEMS it has, and what item(at) does: one of them, a vec4 of channels.
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let at = (workgroup.x + workgroup.y * GRID_X) * 64u + thread;
+    if (at < ITEMS) {
+        item(at);
+    }
 }

@@ -2,7 +2,6 @@
 // One invocation per tile, parity and vec4 of channels.
 
 @group(0) @binding(0) var<storage, read> high: array<vec4<f32>>; // [N, 2H, 2W, C_high]
-@group(0) @binding(1) var<storage, read_write> points: array<vec4<f32>>; // [9, tiles, 2, 2, C_high]
 
 const ITEMS: u32 = TILES * 4u * HIGH;
 
@@ -28,27 +27,14 @@ fn spread(d: mat3x4<f32>) -> mat3x4<f32> {
     return mat3x4<f32>(d[0] - d[1], d[1], d[1] - d[2]);
 }
 
-// points of row i
-fn store_row(i: u32, at: u32, values: mat3x4<f32>) {
-    let row = spread(values);
-    points[3u * i * ITEMS + at] = row[0];
-    points[(3u * i + 1u) * ITEMS + at] = row[1];
-    points[(3u * i + 2u) * ITEMS + at] = row[2];
-}
-
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let at = item_at(workgroup, thread);
-    if (at >= ITEMS) {
-        return;
-    }
+fn item(at: u32) {
     let tile = tile_at(at / (4u * HIGH));
     let quad = at % HIGH;
-    let parity = vec2<u32>(at / HIGH % 2u, at / HIGH / 2u % 2u);
+    let parity = parity_of(at);
     let left = spread(column(tile, parity, 0u, quad));
     let middle = spread(column(tile, parity, 1u, quad));
     let right = spread(column(tile, parity, 2u, quad));
-    store_row(0u, at, mat3x4<f32>(left[0], middle[0], right[0]));
-    store_row(1u, at, mat3x4<f32>(left[1], middle[1], right[1]));
-    store_row(2u, at, mat3x4<f32>(left[2], middle[2], right[2]));
+    store_row(0u, at, spread(mat3x4<f32>(left[0], middle[0], right[0])));
+    store_row(1u, at, spread(mat3x4<f32>(left[1], middle[1], right[1])));
+    store_row(2u, at, spread(mat3x4<f32>(left[2], middle[2], right[2])));
 }

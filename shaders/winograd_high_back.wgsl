@@ -5,10 +5,6 @@
 // below, because the first row of parity 1 lies outside. So for columns.
 // One invocation per tile, parity and vec4 of channels: four pixels.
 
-@group(0) @binding(0) var<storage, read> points: array<vec4<f32>>; // [9, tiles, 2, 2, C_high]
-@group(0) @binding(1) var<storage, read> aux: array<vec4<Aux>>; // bias [C_high] or mask, as out
-@group(0) @binding(2) var<storage, read_write> out: array<vec4<Out>>; // [N, 2H, 2W, C_high]
-
 const ITEMS: u32 = TILES * 4u * HIGH;
 
 fn point(i: u32, j: u32, at: u32, outside: bool) -> vec4<f32> {
@@ -60,15 +56,10 @@ fn store_row(tile: Tile, y: u32, parity: u32, quad: u32, m: mat4x4<f32>) {
     }
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let at = item_at(workgroup, thread);
-    if (at >= ITEMS) {
-        return;
-    }
+fn item(at: u32) {
     let tile = tile_at(at / (4u * HIGH));
     let quad = at % HIGH;
-    let parity = vec2<u32>(at / HIGH % 2u, at / HIGH / 2u % 2u);
+    let parity = parity_of(at);
     let below = neighbour(at, tile.row, TILES_Y, parity.y, TILES_X * 4u * HIGH);
     let beside = neighbour(at, tile.col, TILES_X, parity.x, 4u * HIGH);
     // the neighbour's neighbour, which is far from either end where neither is outside

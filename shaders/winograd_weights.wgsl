@@ -2,7 +2,6 @@
 // One invocation per channel of low, parity and vec4 of channels of high.
 
 @group(0) @binding(0) var<storage, read> weights: array<vec4<f32>>; // [C_low, 4, 4, C_high]
-@group(0) @binding(1) var<storage, read_write> points: array<vec4<f32>>; // [9, C_low, 2, 2, C_high]
 
 const ITEMS: u32 = params.low_c * 4u * HIGH;
 
@@ -10,29 +9,16 @@ fn spread(g: mat2x4<f32>) -> mat3x4<f32> {
     return mat3x4<f32>(g[0], g[0] + g[1], g[1]);
 }
 
-// points of row i
-fn store_row(i: u32, at: u32, values: mat2x4<f32>) {
-    let row = spread(values);
-    points[3u * i * ITEMS + at] = row[0];
-    points[(3u * i + 1u) * ITEMS + at] = row[1];
-    points[(3u * i + 2u) * ITEMS + at] = row[2];
-}
-
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let at = item_at(workgroup, thread);
-    if (at >= ITEMS) {
-        return;
-    }
+fn item(at: u32) {
     let quad = at % HIGH;
-    let parity = vec2<u32>(at / HIGH % 2u, at / HIGH / 2u % 2u);
+    let parity = parity_of(at);
     // the first tap of this parity, and the others behind it
     let first = ((at / HIGH / 4u * 4u + 1u - parity.y) * 4u + 1u - parity.x) * HIGH + quad;
     let down = 8u * HIGH;
     let along = 2u * HIGH;
     let left = spread(mat2x4<f32>(weights[first], weights[first + down]));
     let right = spread(mat2x4<f32>(weights[first + along], weights[first + down + along]));
-    store_row(0u, at, mat2x4<f32>(left[0], right[0]));
-    store_row(1u, at, mat2x4<f32>(left[1], right[1]));
-    store_row(2u, at, mat2x4<f32>(left[2], right[2]));
+    store_row(0u, at, spread(mat2x4<f32>(left[0], right[0])));
+    store_row(1u, at, spread(mat2x4<f32>(left[1], right[1])));
+    store_row(2u, at, spread(mat2x4<f32>(left[2], right[2])));
 }

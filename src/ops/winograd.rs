@@ -169,7 +169,10 @@ impl Op for Transform {
     fn kernel(&self) -> Kernel {
         let name = self.source().name.trim_end_matches(".wgsl");
         let mut files = vec![self.source(), wgsl!("winograd.wgsl")];
-        files.extend(self.back.map(|_| wgsl!("epilogue.wgsl")));
+        files.extend(match self.back {
+            None => vec![wgsl!("winograd_points.wgsl")],
+            Some(_) => vec![wgsl!("winograd_back.wgsl"), wgsl!("epilogue.wgsl")],
+        });
         Kernel { name, files }
     }
 
