@@ -10,7 +10,7 @@ struct Params {
     rows_per_part: u32,
 }
 
-@group(0) @binding(0) var<storage, read> dy: array<vec4<In>>; // [rows, C]
+// source: dy [rows, C]
 @group(0) @binding(1) var<storage, read> aux: array<vec4<Aux>>; // unused
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<Out>>; // [parts, C]
 
@@ -31,7 +31,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     var sum = vec4<f32>(0.0);
     if (column < params.quads && lane < LANES && part < params.parts) {
         for (var row = begin + lane; row < end; row += LANES) {
-            sum += vec4<f32>(dy[row * params.quads + column]);
+            sum += source_at(row * params.quads + column, false);
         }
     }
     sh_sum[thread] = sum;

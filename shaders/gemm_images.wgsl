@@ -1,13 +1,8 @@
-// The factors of a product as images, copies of their tensors: texel i % width of row i / width has elements
-// 4i..4i+3, and behind each row lie zeros. llvmpipe reads a buffer lane by lane, with a check and a branch for each
-// number (368 instructions for a vec4 in each of 8 lanes), and an image by vectors (58).
+// The factors of a product as images, copies of their tensors. llvmpipe reads a buffer lane by lane, with a check and a
+// branch for each number (368 instructions for a vec4 in each of 8 lanes), and an image by vectors (58).
 
 @group(0) @binding(0) var left: LeftImage;
 @group(0) @binding(1) var right: RightImage;
-
-fn texel_of(i: u32, width: u32, outside: bool) -> vec2<u32> {
-    return select(vec2<u32>(i % width, i / width), vec2<u32>(width, 0u), outside);
-}
 
 // elements 4i..4i+3 of the left factor, zero where `outside`
 fn left_at(i: u32, outside: bool) -> vec4<f32> {

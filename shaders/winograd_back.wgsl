@@ -1,11 +1,11 @@
 // What the kernels that go back from points read and write.
 
-@group(0) @binding(0) var<storage, read> points: array<vec4<f32>>; // [9, ITEMS]
+// source: points [9, ITEMS]
 @group(0) @binding(1) var<storage, read> aux: array<vec4<Aux>>; // bias, one for each channel, or mask, as out
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<Out>>; // the side
 
 // points j, 3 + j and 6 + j of item `at`
 fn column(at: u32, j: u32) -> mat3x4<f32> {
     let first = j * ITEMS + at;
-    return mat3x4<f32>(points[first], points[first + 3u * ITEMS], points[first + 6u * ITEMS]);
+    return mat3x4<f32>(source_at(first, false), source_at(first + 3u * ITEMS, false), source_at(first + 6u * ITEMS, false));
 }

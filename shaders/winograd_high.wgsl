@@ -1,7 +1,7 @@
 // points[3i + j] of each tile of 3 x 3 pixels of one parity of high; see winograd.wgsl.
 // One invocation per tile, parity and vec4 of channels.
 
-@group(0) @binding(0) var<storage, read> high: array<vec4<f32>>; // [N, 2H, 2W, C_high]
+// source: high [N, 2H, 2W, C_high]
 
 const ITEMS: u32 = TILES * 4u * HIGH;
 
@@ -12,7 +12,7 @@ fn pixel(tile: Tile, parity: vec2<u32>, row: u32, col: u32, quad: u32) -> vec4<f
     let before = (y < parity.y) | (x < parity.x);
     let outside = before | (y >= 2u * params.low_h + parity.y) | (x >= 2u * params.low_w + parity.x);
     let at = (tile.image * 2u * params.low_h + y - parity.y) * 2u * params.low_w + x - parity.x;
-    return select(high[select(at * HIGH + quad, 0u, outside)], vec4<f32>(0.0), outside);
+    return source_at(at * HIGH + quad, outside);
 }
 
 fn column(tile: Tile, parity: vec2<u32>, col: u32, quad: u32) -> mat3x4<f32> {

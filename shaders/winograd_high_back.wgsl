@@ -8,7 +8,7 @@
 const ITEMS: u32 = TILES * 4u * HIGH;
 
 fn point(i: u32, j: u32, at: u32, outside: bool) -> vec4<f32> {
-    return select(points[select((3u * i + j) * ITEMS + at, 0u, outside)], vec4<f32>(0.0), outside);
+    return source_at((3u * i + j) * ITEMS + at, outside);
 }
 
 // A tile's neighbour, before it for parity 0 and behind it for parity 1, of `tiles` along one side.

@@ -1,7 +1,7 @@
 // points[3i + j] of each tile of 2 x 2 pixels of low, as a factor: the adjoint of winograd_low_back; see winograd.wgsl.
 // One invocation per tile and vec4 of channels.
 
-@group(0) @binding(0) var<storage, read> low: array<vec4<f32>>; // [N, H, W, C_low]
+// source: low [N, H, W, C_low]
 
 const ITEMS: u32 = TILES * LOW;
 
@@ -10,7 +10,7 @@ fn pixel(tile: Tile, row: u32, col: u32, quad: u32) -> vec4<f32> {
     let x = 2u * tile.col + col;
     let outside = (y >= params.low_h) | (x >= params.low_w);
     let at = ((tile.image * params.low_h + y) * params.low_w + x) * LOW + quad;
-    return select(low[select(at, 0u, outside)], vec4<f32>(0.0), outside);
+    return source_at(at, outside);
 }
 
 fn spread(y: mat2x4<f32>) -> mat3x4<f32> {

@@ -1,11 +1,13 @@
-//! Images of tensors: a plan copies what a kernel reads as an image, again when it has been written since, and not
-//! when it has not.
+//! What a plan makes of tensors for those who read them: images, and Winograd's points. Again when the tensor has been
+//! written since, and not when it has not.
 
 mod common;
 
 use wgvae::gpu::{GpuRunner, Item, Plan, ProgramId, Runner, Tensor, TwinRunner};
-use wgvae::ops::gemm::{Epilogue, Gemm};
+use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
 use wgvae::ops::linear::Linear;
+use wgvae::ops::tuning::{Form, Tunable};
 use wgvae::ops::variant::Variant;
 
 /// Edge of every matrix: a tensor is one row of an image, not filled.
@@ -125,6 +127,11 @@ fn run(runner: &mut dyn Runner, program: ProgramId, tensors: &[Tensor]) -> Vec<V
         let values: Vec<f32> = (0..tensor.len()).map(|i| ((i * shift + shift) % 7) as f32 - 3.0).collect();
         runner.write_f32(tensor, &values);
     }
+    rerun(runner, program, tensors)
+}
+
+/// The same with what is in them now.
+fn rerun(runner: &mut dyn Runner, program: ProgramId, tensors: &[Tensor]) -> Vec<Vec<f32>> {
     runner.run(&[program]).expect("run");
     tensors.iter().map(|tensor| runner.read(tensor).expect("read")).collect()
 }
@@ -155,5 +162,88 @@ fn what_has_been_written_is_read_anew() {
     // whole numbers below 2^24: exact in any order
     for (name, (got, want)) in names.iter().zip(got.iter().zip(&want)) {
         assert_eq!(got, want, "{name}");
+    }
+}
+
+/// A layer's input, weights and their gradients.
+struct LayerTensors {
+    x: Tensor,
+    dy: Tensor,
+    weight: Tensor,
+    dw: Tensor,
+    dx: Tensor,
+}
+
+const GEOMETRY: Geometry = Geometry { images: 2, low_h: 4, low_w: 3, low_c: 8, high_c: 4 };
+
+fn layer() -> (Plan, ProgramId, LayerTensors) {
+    let mut plan = Plan::new();
+    let program = plan.program("points");
+    let [low, high, weight] = [GEOMETRY.low(), GEOMETRY.high(), GEOMETRY.weight()];
+    let names = [("x", low), ("dy", high), ("weight", weight), ("dw", weight), ("dx", low)];
+    let [x, dy, weight, dw, dx] = names.map(|(name, shape)| plan.tensor(name, shape.dims()));
+    (plan, program, LayerTensors { x, dy, weight, dw, dx })
+}
+
+const POINTS: Form = Form::Winograd { variant: Variant::PLAIN, splits: 1 };
+const DIRECT: Form = Form::Product { variant: Variant::PLAIN, splits: 1 };
+
+fn record(plan: &mut Plan, to: (ProgramId, Form), product: impl Product, factors: [Tensor; 2], out: Tensor) {
+    let (program, form) = to;
+    let [left, right] = factors;
+    let operands = [left, right, left.slice(0, 4), out];
+    Fused::plain(product, Epilogue::None).record(plan, program, form, &operands);
+}
+
+/// Both gradients of a layer by points, dy being its high side; dy anew, without points; and both once more: each of
+/// the five to its program.
+fn record_gradients(plan: &mut Plan, programs: [ProgramId; 5], t: &LayerTensors) {
+    let [one, two, three, four, five] = programs;
+    record(plan, (one, POINTS), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
+    record(plan, (two, POINTS), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
+    record(plan, (three, DIRECT), Conv2dTranspose::from(GEOMETRY), [t.dx, t.weight], t.dy);
+    record(plan, (four, POINTS), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
+    record(plan, (five, POINTS), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
+}
+
+#[test]
+fn points_of_what_has_not_changed_are_not_made_again() {
+    let made = |plan: &Plan, program: ProgramId| -> Vec<String> {
+        let points = plan.get(program).dispatches().filter(|d| d.label.contains("points"));
+        points.filter(|d| !d.kernel.ends_with("back")).map(|d| d.kernel.replace("winograd_", "")).collect()
+    };
+    let (mut plan, program, t) = layer();
+    record_gradients(&mut plan, [program; 5], &t);
+    // products write to the memory of points as well: the first one over the weights', the second over low's
+    assert_eq!(made(&plan, program), ["low", "high", "weights", "low", "high", "weights"]);
+    let second = plan.program("second");
+    let conv2d = |plan: &mut Plan| {
+        record(plan, (second, POINTS), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
+        made(plan, second)
+    };
+    assert_eq!(conv2d(&mut plan), ["high", "weights"], "another program may run after anything");
+    assert_eq!(conv2d(&mut plan).len(), 2, "nothing has changed");
+    plan.clear(second, t.weight.buffer);
+    assert_eq!(conv2d(&mut plan), ["high", "weights", "weights"], "the weights have been cleared");
+}
+
+#[test]
+fn points_that_are_used_twice_give_the_same_gradients() {
+    let Some(adapter) = common::adapter() else { return };
+    let (mut plan, program, t) = layer();
+    let tensors = [t.x, t.dy, t.weight, t.dw, t.dx];
+    record_gradients(&mut plan, [program; 5], &t);
+    let got = run(&mut GpuRunner::new(&adapter, plan).expect("runner"), program, &tensors);
+    // each by itself, of what the ones before have left
+    let (mut plan, first, t) = layer();
+    let rest = ["b", "c", "d", "e"].map(|name| plan.program(name));
+    record_gradients(&mut plan, [first, rest[0], rest[1], rest[2], rest[3]], &t);
+    let mut runner = TwinRunner::new(plan);
+    let mut want = run(&mut runner, first, &tensors);
+    for program in rest {
+        want = rerun(&mut runner, program, &tensors);
+    }
+    for (name, (got, want)) in ["x", "dy", "weight", "dw", "dx"].iter().zip(got.iter().zip(&want)) {
+        assert!(got == want, "{name} differs");
     }
 }

@@ -238,9 +238,9 @@ fn a_form_that_an_op_cannot_take_is_named() {
         (&product, splits(1 << 20)),
         (&product, splits(0)),
         (&product, rounded),
-        (&bias, Form::Columns { threads: 64, parts: 0 }),
-        (&bias, Form::Columns { threads: 7, parts: 1 }),
-        (&bias, Form::Columns { threads: 64, parts: 1 << 20 }),
+        (&bias, Form::Columns { threads: 64, parts: 0, images: false }),
+        (&bias, Form::Columns { threads: 7, parts: 1, images: false }),
+        (&bias, Form::Columns { threads: 64, parts: 1 << 20, images: false }),
         (&bias, HONEST),
     ];
     for (key, form) in odd {
@@ -258,7 +258,8 @@ fn long_sums_agree_in_every_form() {
     let product: Arc<dyn Tunable> = Arc::new(Fused::plain(product, Epilogue::None));
     let columns = ColumnSums { rows: 1 << 19, channels: 64, epilogue: Epilogue::None, element: Element::F32 };
     let split = Form::Product { variant: Variant::PLAIN, splits: 64 };
-    let ops = [(product, split), (Arc::new(columns), Form::Columns { threads: 64, parts: 64 })];
+    let ops =
+        [(product, split), (Arc::new(columns), Form::Columns { threads: 64, parts: 64, images: false })];
     for finding in tune::tune(&adapter, &ops, &mut |_, _, _| {}).expect("findings") {
         println!("{}: {:?}", finding.key, finding.candidates);
         assert_eq!(finding.bad().count(), 0, "{}: {:?}", finding.key, finding.candidates);
@@ -322,6 +323,11 @@ fn points_are_the_default_where_they_pay() {
     assert!(by_points(&software, plain(Conv2d::from(layer))));
     assert!(by_points(&software, plain(Conv2dTranspose::from(layer))));
     assert!(by_points(&software, plain(Conv2dWeightGrad::from(layer))));
+    // 131 multiplications for each element of points
+    let wide = g(16, 16, 128, 64);
+    assert!(by_points(&software, plain(Conv2d::from(wide))));
+    assert!(!by_points(&software, plain(Conv2dTranspose::from(wide))), "its way back takes the longest");
+    assert!(by_points(&software, plain(Conv2dWeightGrad::from(wide))));
     let deep = g(4, 4, 512, 256);
     assert!(
         !by_points(&software, plain(Conv2d::from(deep))),

@@ -4,10 +4,9 @@
 //! llvmpipe reads a buffer lane by lane and an image by vectors, so that the copies pay for themselves wherever a
 //! product reads its factors several times over.
 
-use std::collections::HashMap;
-
+use super::held::{Held, same};
 use super::program::ProgramId;
-use super::tensor::{BufferId, Element, Tensor};
+use super::tensor::{Element, Tensor};
 
 /// Texels of a row that hold a tensor, four elements each: the first of these that leaves it few enough rows. Powers of
 /// two, so that kernels divide by them in one instruction, and few, so that large tensors share their images.
@@ -92,16 +91,14 @@ const CACHE_LINE: u32 = 64;
 #[derive(Default)]
 pub(super) struct Images {
     pub(super) specs: Vec<ImageSpec>,
-    /// the least recently read first; a run of a program begins with images that hold nothing
-    held: HashMap<ProgramId, Vec<(Tensor, ImageId)>>,
+    pub(super) held: Held<ImageId>,
 }
 
 impl Images {
     /// The image that `program` reads `tensor` from here, and whether it has to be copied there first.
     pub(super) fn find(&mut self, program: ProgramId, tensor: &Tensor) -> (ImageId, bool) {
-        let held = self.held.entry(program).or_default();
-        let same = |other: &Tensor| other.buffer == tensor.buffer && bytes(other) == bytes(tensor);
-        if let Some(at) = held.iter().position(|(other, _)| other.element == tensor.element && same(other)) {
+        let held = self.held.of(program);
+        if let Some(at) = held.iter().position(|(other, _)| same(other, tensor)) {
             let entry = held.remove(at);
             held.push(entry);
             return (entry.1, false);
@@ -135,27 +132,4 @@ impl Images {
             ImageId(specs.len() - 1)
         })
     }
-
-    /// `program` has written `tensor`: what images hold of it is old.
-    pub(super) fn written(&mut self, program: ProgramId, tensor: &Tensor) {
-        let new = bytes(tensor);
-        let overlaps = |old: std::ops::Range<u64>| old.start < new.end && new.start < old.end;
-        self.forget(program, |other| other.buffer == tensor.buffer && overlaps(bytes(other)));
-    }
-
-    /// `program` has written all of `buffer`.
-    pub(super) fn cleared(&mut self, program: ProgramId, buffer: BufferId) {
-        self.forget(program, |other| other.buffer == buffer);
-    }
-
-    fn forget(&mut self, program: ProgramId, old: impl Fn(&Tensor) -> bool) {
-        if let Some(held) = self.held.get_mut(&program) {
-            held.retain(|(tensor, _)| !old(tensor));
-        }
-    }
-}
-
-/// Its bytes in its buffer.
-fn bytes(tensor: &Tensor) -> std::ops::Range<u64> {
-    tensor.byte_offset()..tensor.byte_offset() + tensor.bytes()
 }

@@ -2,6 +2,7 @@
 
 pub mod adapter;
 mod encode;
+mod held;
 pub mod images;
 mod kept;
 pub mod kernel;

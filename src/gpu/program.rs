@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::held::{self, Held};
 use super::images::{self, ImageId, ImageSpec, Images};
 use super::kernel::{self, Access, Alias, Constant, Kernel, Reflection};
 use super::profile::Timings;
@@ -171,6 +172,8 @@ pub struct Plan {
     /// The programs.
     pub programs: Vec<Program>,
     images: Images,
+    /// tensors made of others
+    made: Held<Tensor>,
     /// by slot
     scratch: Vec<BufferId>,
     composed: HashMap<String, (Arc<str>, Arc<Reflection>)>,
@@ -232,7 +235,9 @@ impl Plan {
     /// Records that `program` fills `buffer` with zeros here.
     pub fn clear(&mut self, program: ProgramId, buffer: BufferId) {
         self.programs[program.0].items.push(Item::Clear(buffer));
-        self.images.cleared(program, buffer);
+        self.images.held.cleared(program, buffer);
+        self.made.cleared(program, buffer);
+        self.made.of(program).retain(|(_, made)| made.buffer != buffer);
     }
 
     /// Records one dispatch of `op` on `bindings`.
@@ -295,12 +300,25 @@ impl Plan {
         let images = images.collect();
         for (tensor, (_, access)) in bindings.iter().zip(&reflection.bindings) {
             if *access == Access::ReadWrite {
-                self.images.written(program, tensor);
+                self.images.held.written(program, tensor);
+                self.made.written(program, tensor);
+                self.made.of(program).retain(|(_, made)| !held::overlap(made, tensor));
             }
         }
         let dispatch =
             Dispatch { label, kernel: kernel.name, source, reflection, bindings, images, groups, op };
         self.programs[program.0].items.push(Item::Dispatch(dispatch));
+    }
+
+    /// Whether `made` holds what `program` made of `tensor`, neither written since.
+    pub fn holds(&mut self, program: ProgramId, tensor: &Tensor, made: &Tensor) -> bool {
+        let is = |(from, to): &(Tensor, Tensor)| held::same(from, tensor) && held::same(to, made);
+        self.made.of(program).iter().any(is)
+    }
+
+    /// `program` has just made `made` of `tensor`.
+    pub fn hold(&mut self, program: ProgramId, tensor: Tensor, made: Tensor) {
+        self.made.of(program).push((tensor, made));
     }
 
     /// An image that holds `tensor` where `program` has come to.

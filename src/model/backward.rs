@@ -11,7 +11,7 @@ use crate::ops::linear::{LinearInputGrad, LinearWeightGrad};
 use crate::ops::tuning::Tuning;
 
 impl Network {
-    /// The forward list in reverse: for each layer the gradients of weight and bias, then of its input.
+    /// The forward list in reverse: for each layer the gradients of bias and weight, then of its input.
     pub(super) fn record_backward(
         &self,
         plan: &mut Plan,
@@ -33,14 +33,14 @@ impl Network {
             let (x, dx, dy) = (acts.decoder[i], d.decoder[i], d.decoder[i + 1]);
             let layer = self.layout.decoder[i];
             let (name, sizes) = (format!("decoder.{}", 2 * i), geometry(&x, &dy));
+            // that of the last layer came with the loss; the first reader of dy, so that its image serves the next ones
+            if i < 3 {
+                r.bias_grad(&name, dy, layer, grads);
+            }
             let out = layer.weight.of(grads);
             let operands = Operands { left: x, right: dy, aux: None, out };
             let op = Conv2dWeightGrad::from(sizes);
             r.gemm(&format!("{name} weight gradient"), op, self.gradient(), &operands);
-            // that of the last layer came with the loss
-            if i < 3 {
-                r.bias_grad(&name, dy, layer, grads);
-            }
             // x is the output of a ReLU, except the first, which comes from decoder_input
             let (epilogue, aux) = if i > 0 { (Epilogue::Mask, Some(x)) } else { (Epilogue::None, None) };
             let operands = Operands { left: dy, right: r.param(layer.weight), aux, out: dx };
@@ -77,11 +77,11 @@ impl Network {
             let (x, dx, dy) = (acts.encoder[i], d.encoder[i], d.encoder[i + 1]);
             let layer = self.layout.encoder[i];
             let (name, sizes) = (format!("encoder.{}", 2 * i), geometry(&dy, &x));
+            r.bias_grad(&name, dy, layer, grads);
             let out = layer.weight.of(grads);
             let operands = Operands { left: dy, right: x, aux: None, out };
             let op = Conv2dWeightGrad::from(sizes);
             r.gemm(&format!("{name} weight gradient"), op, self.gradient(), &operands);
-            r.bias_grad(&name, dy, layer, grads);
             if i > 0 {
                 let operands = Operands { left: dy, right: r.param(layer.weight), aux: Some(x), out: dx };
                 let op = Conv2dTranspose::from(sizes);
@@ -98,10 +98,10 @@ impl Network {
         (x, dy): (Tensor, Tensor),
         grads: BufferId,
     ) {
+        r.bias_grad(name, dy, layer, grads);
         let [rows, inputs] = [0, 1].map(|i| x.shape.dims()[i]);
         let op = LinearWeightGrad { rows, inputs, outputs: dy.shape.dims()[1], planes: 1 };
         let operands = Operands { left: dy, right: x, aux: None, out: layer.weight.of(grads) };
         r.gemm(&format!("{name} weight gradient"), op, self.gradient(), &operands);
-        r.bias_grad(name, dy, layer, grads);
     }
 }

@@ -188,8 +188,8 @@ pub fn cases(target: &Target, large: bool) -> Vec<Case> {
     let linear =
         of(&sizes, |[rows, inputs, outputs, planes]| LinearWeightGrad { rows, inputs, outputs, planes });
     products(&mut all, target, "linear_weight_grad", &linear);
-    points(&mut all, large);
-    reductions(&mut all, large);
+    points(&mut all, target, large);
+    reductions(&mut all, target, large);
     elementwise(&mut all, large);
     scaled(&mut all);
     checked(&mut all);
@@ -200,15 +200,24 @@ pub fn cases(target: &Target, large: bool) -> Vec<Case> {
     all
 }
 
+/// From buffers, and from images where the adapter has them.
+fn fetches(target: &Target) -> impl Iterator<Item = bool> {
+    [false, true].into_iter().filter(|&images| !images || target.images)
+}
+
 /// Winograd's points of every side and the ways back, and their products.
-fn points(all: &mut Vec<Case>, large: bool) {
+fn points(all: &mut Vec<Case>, target: &Target, large: bool) {
     for (index, (g, _)) in geometries(large).into_iter().enumerate() {
         for side in [Side::High, Side::Low, Side::Weights] {
-            let name = format!("winograd {side:?} {}x{}x{}", g.images, g.low_h, g.low_w);
-            all.push(case(&name, Transform::to_points(g, side)));
-            let epilogue = [Epilogue::BiasRelu, Epilogue::Mask, Epilogue::None][index % 3];
-            for epilogue in [epilogue, Epilogue::Accumulate] {
-                all.push(case(format!("{name} {epilogue:?}"), Transform::from_points(g, side, epilogue)));
+            for images in fetches(target) {
+                let from = if images { ", image" } else { "" };
+                let name = format!("winograd {side:?} {}x{}x{}{from}", g.images, g.low_h, g.low_w);
+                all.push(case(&name, Transform::to_points(g, side).fetching(images)));
+                let epilogue = [Epilogue::BiasRelu, Epilogue::Mask, Epilogue::None][index % 3];
+                for epilogue in [epilogue, Epilogue::Accumulate] {
+                    let op = Transform::from_points(g, side, epilogue).fetching(images);
+                    all.push(case(format!("{name} {epilogue:?}"), op));
+                }
             }
         }
     }
@@ -289,7 +298,7 @@ fn over_a_batch(all: &mut Vec<Case>) {
     }
 }
 
-fn reductions(all: &mut Vec<Case>, large: bool) {
+fn reductions(all: &mut Vec<Case>, target: &Target, large: bool) {
     for epilogue in [Epilogue::None, Epilogue::BiasRelu, Epilogue::Mask] {
         all.push(case(format!("split_sum {epilogue:?}"), SplitSum::new(5, 3 * 12, 12, epilogue)));
     }
@@ -298,10 +307,14 @@ fn reductions(all: &mut Vec<Case>, large: bool) {
     for (rows, channels) in [(1, 4), (37, 12), (1000, 4), (300, 516), (20_000, 8)] {
         for (threads, parts) in [(64, 1), (64, 7), (256, 1), (256, 50)] {
             let parts = parts.min(rows);
-            let (name, form) = (format!("bias_grad {rows}x{channels}"), Form::Columns { threads, parts });
-            let op = |epilogue| BiasGrad::new(rows, channels, [threads, parts], epilogue);
-            all.push(case(&name, op(Epilogue::None)).in_form(form));
-            all.push(case(format!("{name} added"), op(Epilogue::Accumulate)).in_form(form));
+            let name = format!("bias_grad {rows}x{channels}");
+            for images in fetches(target) {
+                let form = Form::Columns { threads, parts, images };
+                let op =
+                    |epilogue| BiasGrad::new(rows, channels, [threads, parts], epilogue).fetching(images);
+                all.push(case(&name, op(Epilogue::None)).in_form(form));
+                all.push(case(format!("{name} added"), op(Epilogue::Accumulate)).in_form(form));
+            }
         }
     }
     for (parts, rows) in [(1, 1), (63, 65), (1000, 3)] {

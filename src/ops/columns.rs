@@ -1,11 +1,12 @@
 //! The gradient of a bias: column sums of a matrix, in one pass, or in two where there are many rows.
 
 use super::check::Tolerance;
+use super::fetch;
 use super::gemm::Epilogue;
 use super::tuning::{Form, Tunable, Tuning, key};
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::gpu::program::Op;
-use crate::gpu::{Element, Plan, ProgramId, Shape, Target, Tensor};
+use crate::gpu::{Element, Plan, ProgramId, Shape, Target, Tensor, images};
 use crate::{params, wgsl};
 
 /// Fewest rows of a part: less is not worth a second pass.
@@ -30,6 +31,7 @@ params! {
 pub struct BiasGrad {
     params: BiasGradParams,
     threads: u32,
+    images: bool,
     epilogue: Epilogue,
 }
 
@@ -38,13 +40,21 @@ impl BiasGrad {
     pub fn new(rows: u32, channels: u32, [threads, parts]: [u32; 2], epilogue: Epilogue) -> Self {
         let rows_per_part = rows.div_ceil(parts);
         let parts = rows.div_ceil(rows_per_part);
-        Self { params: BiasGradParams { rows, quads: channels / 4, parts, rows_per_part }, threads, epilogue }
+        let params = BiasGradParams { rows, quads: channels / 4, parts, rows_per_part };
+        Self { params, threads, images: false, epilogue }
+    }
+
+    /// The same that reads an image of `dy`, where `images` says so.
+    pub fn fetching(self, images: bool) -> Self {
+        Self { images, ..self }
     }
 }
 
 impl Op for BiasGrad {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "bias_grad", files: vec![wgsl!("bias_grad.wgsl"), wgsl!("epilogue.wgsl")] }
+        let mut files = vec![wgsl!("bias_grad.wgsl"), wgsl!("epilogue.wgsl")];
+        files.extend(fetch::source(self.images));
+        Kernel { name: "bias_grad", files }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -61,11 +71,11 @@ impl Op for BiasGrad {
         let BiasGradParams { rows, quads, parts, .. } = self.params;
         let out = Shape::new(&[parts, 4 * quads]);
         let aux = self.epilogue.aux(out, 4 * quads);
-        vec![("dy", Shape::new(&[rows, 4 * quads])), ("aux", aux), ("out", out)]
+        vec![("source", Shape::new(&[rows, 4 * quads])), ("aux", aux), ("out", out)]
     }
 
     fn aliases(&self) -> &'static [Option<&'static str>] {
-        &[Some("In"), Some("Aux"), Some("Out")]
+        &[Some("Source"), Some("Aux"), Some("Out")]
     }
 
     fn groups(&self) -> u64 {
@@ -113,6 +123,11 @@ impl ColumnSums {
         (self.rows / MIN_ROWS).max(1)
     }
 
+    /// Whether an image can hold the matrix.
+    pub(super) fn fits_image(&self) -> bool {
+        images::fits(self.rows * self.channels)
+    }
+
     /// Workgroups of `threads` beside each other.
     pub fn column_blocks(&self, threads: u32) -> u32 {
         (self.channels / 4).div_ceil(threads)
@@ -126,7 +141,8 @@ impl Tunable for ColumnSums {
         format!("{} {:?}{element}", key("bias_grad", &sizes), self.epilogue)
     }
 
-    /// One pass, and two with about 32, 128, 512 and 2048 workgroups in the first.
+    /// One pass, and two with about 32, 128, 512 and 2048 workgroups in the first; from an image as well on software
+    /// adapters, which read buffers slowly.
     fn forms(&self, target: &Target) -> Vec<Form> {
         let least = target.least_parts(self.rows);
         let mut forms = Vec::new();
@@ -135,15 +151,21 @@ impl Tunable for ColumnSums {
                 |groups: u32| groups.div_ceil(self.column_blocks(threads)).min(self.most_parts()).max(least);
             let mut all: Vec<u32> = [1, 32, 128, 512, 2048].into_iter().map(parts).collect();
             all.dedup();
-            forms.extend(all.into_iter().map(|parts| Form::Columns { threads, parts }));
+            let imaged = target.software && target.images && self.fits_image();
+            let fetches: &[bool] = if imaged { &[false, true] } else { &[false] };
+            for &images in fetches {
+                forms.extend(all.iter().map(|&parts| Form::Columns { threads, parts, images }));
+            }
         }
         forms
     }
 
     fn allows(&self, form: Form) -> bool {
         let most = self.most_parts();
-        matches!(form, Form::Columns { threads, parts }
-            if Form::COLUMN_THREADS.contains(&threads) && (1..=most).contains(&parts))
+        matches!(form, Form::Columns { threads, parts, images }
+            if Form::COLUMN_THREADS.contains(&threads)
+                && (1..=most).contains(&parts)
+                && (!images || self.fits_image()))
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -187,16 +209,16 @@ fn record_as(
     (dy, out): (Tensor, Tensor),
 ) {
     let ColumnSums { rows, channels, epilogue, .. } = sums;
-    let Form::Columns { threads, parts } = form else {
+    let Form::Columns { threads, parts, images } = form else {
         panic!("{label}: {form:?} is no form of column sums")
     };
     let spare = dy.slice(0, 4); // neither pass reads it
     if parts == 1 {
-        let op = BiasGrad::new(rows, channels, [threads, 1], epilogue);
+        let op = BiasGrad::new(rows, channels, [threads, 1], epilogue).fetching(images);
         plan.dispatch(program, label, op, &[dy, spare, out]);
         return;
     }
-    let first = BiasGrad::new(rows, channels, [threads, parts], Epilogue::None);
+    let first = BiasGrad::new(rows, channels, [threads, parts], Epilogue::None).fetching(images);
     let parts = first.params.parts;
     let between = plan.scratch(parts * channels);
     plan.dispatch(program, label, first, &[dy, spare, between]);

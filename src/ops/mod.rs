@@ -12,6 +12,7 @@ pub mod check;
 pub mod clip;
 pub mod columns;
 pub mod conv2d;
+mod fetch;
 pub mod gemm;
 pub mod latent;
 pub mod likelihood;
@@ -86,6 +87,8 @@ pub const SHADERS: &[Source] = &[
     wgsl!("reparameterize_backward.wgsl"),
     wgsl!("rescale.wgsl"),
     wgsl!("sigmoid.wgsl"),
+    wgsl!("source_buffer.wgsl"),
+    wgsl!("source_image.wgsl"),
     wgsl!("split_sum.wgsl"),
     wgsl!("square_sum.wgsl"),
     wgsl!("step.wgsl"),
@@ -93,6 +96,7 @@ pub const SHADERS: &[Source] = &[
     wgsl!("subgroup_shuffle.wgsl"),
     wgsl!("swap.wgsl"),
     wgsl!("sweep.wgsl"),
+    wgsl!("texel.wgsl"),
     wgsl!("totals.wgsl"),
     wgsl!("totals_slots.wgsl"),
     wgsl!("tree_sum.wgsl"),

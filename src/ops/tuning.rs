@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::check::Tolerance;
 use super::columns::ColumnSums;
 use super::gemm::{Epilogue, Fused, Product, Size};
-use super::variant::Variant;
-use super::winograd::{Winograd, each_product};
+use super::variant::{Variant, is_false};
+use super::winograd::{Side, Winograd, each_product};
 use crate::error::{Error, Result};
 use crate::gpu::kernel::{Constant, Value};
 use crate::gpu::{Element, Plan, ProgramId, Shape, Target, Tensor};
@@ -50,6 +50,9 @@ pub enum Form {
         threads: u32,
         /// parts of the rows, added in a second pass
         parts: u32,
+        /// whether the matrix is read from an image of it
+        #[serde(default, skip_serializing_if = "is_false")]
+        images: bool,
     },
 }
 
@@ -63,8 +66,10 @@ impl Form {
                 format!("winograd, {}", Self::Product { variant, splits }.name())
             }
             Self::Sweep { threads, each } => format!("{threads} threads, {each} vec4 each"),
-            Self::Columns { threads, parts: 1 } => format!("{threads} threads, one pass"),
-            Self::Columns { threads, parts } => format!("{threads} threads, {parts} parts"),
+            Self::Columns { threads, parts, images } => {
+                let parts = if parts == 1 { "one pass".into() } else { format!("{parts} parts") };
+                format!("{threads} threads, {parts}{}", if images { ", image" } else { "" })
+            }
         }
     }
 
@@ -75,7 +80,9 @@ impl Form {
                 variant.runs_on(target) && splits > 0
             }
             Self::Sweep { threads, each } => SWEEPS.contains(&[threads, each]),
-            Self::Columns { threads, parts } => Self::COLUMN_THREADS.contains(&threads) && parts > 0,
+            Self::Columns { threads, parts, images } => {
+                Self::COLUMN_THREADS.contains(&threads) && parts > 0 && (!images || target.images)
+            }
         }
     }
 
@@ -154,10 +161,18 @@ struct Defaults {
 
 /// Least length of a part of a split sum.
 const MIN_SPLIT: u32 = 256;
-/// Multiplications of a direct convolution for each element of points, from which on points were faster on llvmpipe by a
-/// tenth and more, whichever side they made. Down to 145 it was from a seventh slower to a quarter faster: that is for
-/// the tuner.
-const MULTIPLICATIONS: u64 = 200;
+/// Multiplications of a direct convolution for each element of points, from which on points are taken to make `side`. What
+/// was seen on llvmpipe, from images: weights faster by a tenth to a third from 114 on, low as fast at 126 to 131 where
+/// tensors fit the caches, and faster by a fifth where they do not, high a tenth slower to a sixth faster at 131; from 154
+/// on all of them faster by a tenth to a third.
+fn least_multiplications(side: Side) -> u64 {
+    match side {
+        Side::Weights => 110,
+        Side::Low => 125,
+        Side::High => 150,
+    }
+}
+
 /// Most bytes of the parts of one split sum.
 const MAX_PARTS_BYTES: u64 = 64 << 20;
 
@@ -234,7 +249,9 @@ impl Defaults {
 
     /// By points where that saves more than it costs, on software adapters with images; it has not been measured on others.
     fn product<P: Product>(&self, op: &Fused<P>) -> Form {
-        let pays = |winograd: &Winograd| op.product.flops() / 2 > MULTIPLICATIONS * winograd.elements();
+        let pays = |winograd: &Winograd| {
+            op.product.flops() / 2 > least_multiplications(winograd.made()) * winograd.elements()
+        };
         match op.by_points().filter(|winograd| self.imaged.is_some() && pays(winograd)) {
             Some(winograd) => self.points(&winograd),
             None => self.whole(op),
@@ -336,14 +353,16 @@ impl Tuning {
         }
     }
 
-    /// How columns are summed: by default in enough parts to keep the adapter busy.
+    /// How columns are summed: by default in enough parts to keep the adapter busy, and from an image where products
+    /// are computed from images.
     pub fn columns(&self, op: ColumnSums) -> Form {
         let [threads, _] = self.defaults.sweep;
         let parts = self.defaults.busy.div_ceil(op.column_blocks(threads).into()) as u32;
         let least = self.defaults.target.least_parts(op.rows);
         let parts = parts.min(op.most_parts()).max(least);
         let fits = |form| matches!(form, Form::Columns { parts, .. } if parts >= least);
-        self.form(op, Form::Columns { threads, parts }, fits)
+        let images = self.defaults.imaged.is_some() && op.fits_image();
+        self.form(op, Form::Columns { threads, parts, images }, fits)
     }
 
     fn form(&self, op: impl Tunable + 'static, default: Form, fits: impl Fn(Form) -> bool) -> Form {

@@ -69,7 +69,7 @@ pub enum Variant {
     },
 }
 
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
 
@@ -171,7 +171,11 @@ impl Variant {
     /// The core's files and the one that fetches.
     pub fn files(self) -> Vec<Source> {
         let mut files = self.core();
-        files.push(if self.images() { wgsl!("gemm_images.wgsl") } else { wgsl!("gemm_buffers.wgsl") });
+        if self.images() {
+            files.extend([wgsl!("gemm_images.wgsl"), wgsl!("texel.wgsl")]);
+        } else {
+            files.push(wgsl!("gemm_buffers.wgsl"));
+        }
         files
     }
 

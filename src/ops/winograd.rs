@@ -6,9 +6,11 @@
 //! `winograd.wgsl`; all coefficients are 0, 1 and -1, so that little is lost to rounding. What is lost shows where terms
 //! cancel: the gradient of a tap that has met only zeros is not zero but 1e-7 of its neighbours'.
 //!
-//! Points are nine quarters of the high and of the low side, so a large batch goes in rounds of some images each.
+//! Points are nine quarters of the high and of the low side, so a large batch goes in rounds of some images each. Both
+//! gradients of a layer take points of dy: the second finds what the first has made.
 
 use super::conv2d::Geometry;
+use super::fetch;
 use super::gemm::{self, Epilogue, Fused, Operands};
 use super::linear::{Linear, LinearInputGrad, LinearWeightGrad};
 use super::tuning::Form;
@@ -136,24 +138,30 @@ pub struct Transform {
     geometry: Geometry,
     side: Side,
     back: Option<Epilogue>,
+    images: bool,
 }
 
 impl Transform {
     /// `points = transform(side)`.
     pub fn to_points(geometry: Geometry, side: Side) -> Self {
-        Self { geometry, side, back: None }
+        Self { geometry, side, back: None, images: false }
     }
 
     /// `side = finish(transform(points))`.
     pub fn from_points(geometry: Geometry, side: Side, epilogue: Epilogue) -> Self {
-        Self { geometry, side, back: Some(epilogue) }
+        Self { geometry, side, back: Some(epilogue), images: false }
+    }
+
+    /// The same that reads an image of what it transforms, where `images` says so.
+    pub fn fetching(self, images: bool) -> Self {
+        Self { images, ..self }
     }
 
     fn channels(&self) -> u32 {
         if self.side == Side::Low { self.geometry.low_c } else { self.geometry.high_c }
     }
 
-    fn source(&self) -> Source {
+    fn file(&self) -> Source {
         match (self.side, self.back) {
             (Side::High, None) => wgsl!("winograd_high.wgsl"),
             (Side::Low, None) => wgsl!("winograd_low.wgsl"),
@@ -167,8 +175,9 @@ impl Transform {
 
 impl Op for Transform {
     fn kernel(&self) -> Kernel {
-        let name = self.source().name.trim_end_matches(".wgsl");
-        let mut files = vec![self.source(), wgsl!("winograd.wgsl")];
+        let name = self.file().name.trim_end_matches(".wgsl");
+        let mut files = vec![self.file(), wgsl!("winograd.wgsl")];
+        files.extend(fetch::source(self.images));
         files.extend(match self.back {
             None => vec![wgsl!("winograd_points.wgsl")],
             Some(_) => vec![wgsl!("winograd_back.wgsl"), wgsl!("epilogue.wgsl")],
@@ -186,21 +195,16 @@ impl Op for Transform {
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let (side, points) = (self.geometry.side(self.side), self.geometry.points(self.side));
-        let name = match self.side {
-            Side::High => "high",
-            Side::Low => "low",
-            Side::Weights => "weights",
-        };
         match self.back {
-            None => vec![(name, side), ("points", points)],
+            None => vec![("source", side), ("points", points)],
             Some(epilogue) => {
-                vec![("points", points), ("aux", epilogue.aux(side, self.channels())), ("out", side)]
+                vec![("source", points), ("aux", epilogue.aux(side, self.channels())), ("out", side)]
             }
         }
     }
 
     fn aliases(&self) -> &'static [Option<&'static str>] {
-        if self.back.is_some() { &[None, Some("Aux"), Some("Out")] } else { &[] }
+        if self.back.is_some() { &[Some("Source"), Some("Aux"), Some("Out")] } else { &[Some("Source")] }
     }
 
     fn groups(&self) -> u64 {
@@ -325,6 +329,11 @@ impl Winograd {
         }
     }
 
+    /// What it makes of the other two.
+    pub fn made(&self) -> Side {
+        self.sides[2]
+    }
+
     /// Elements of all points, each of which is written once and read at least once.
     pub fn elements(&self) -> u64 {
         let once = |side: Side| side == Side::Weights && self.sides[2] != Side::Weights;
@@ -349,18 +358,22 @@ impl Winograd {
     ) {
         let Operands { left, right, aux, out } = *operands;
         let [.., made] = self.sides;
-        let mut scratch = |slot: usize| {
-            let shape = self.geometry.points(self.sides[slot]);
-            Tensor { shape, ..plan.scratch_of(1 + slot, shape.len()) }
-        };
-        let points = [scratch(0), scratch(1), scratch(2)];
+        // where products read images, reading buffers is slow
+        let images = matches!(form, Form::Product { variant, .. } if variant.images());
+        // a memory of its own for each side, so that what follows may find points that it needs as well
+        let points = self.sides.map(|side| {
+            let shape = self.geometry.points(side);
+            Tensor { shape, ..plan.scratch_of(1 + side as usize, shape.len()) }
+        });
         for round in 0..self.rounds {
             for (slot, (name, factor)) in [("left", left), ("right", right)].into_iter().enumerate() {
                 let side = self.sides[slot];
-                if side != Side::Weights || round == 0 {
-                    let (op, factor) =
-                        (Transform::to_points(self.geometry, side), self.part(&factor, side, round));
+                let factor = self.part(&factor, side, round);
+                // the weights' from the round before, or those of another product
+                if !plan.holds(program, &factor, &points[slot]) {
+                    let op = Transform::to_points(self.geometry, side).fetching(images);
                     plan.dispatch(program, format!("{label}, {name} points"), op, &[factor, points[slot]]);
+                    plan.hold(program, factor, points[slot]);
                 }
             }
             let inner = Operands { left: points[0], right: points[1], aux: None, out: points[2] };
@@ -375,7 +388,7 @@ impl Winograd {
                 (Some(bias), Epilogue::Bias | Epilogue::BiasRelu) => bias,
                 _ => left.slice(0, 4),
             };
-            let back = Transform::from_points(self.geometry, made, epilogue);
+            let back = Transform::from_points(self.geometry, made, epilogue).fetching(images);
             let bindings = [points[2], aux, self.part(&out, made, round)];
             plan.dispatch(program, format!("{label}, from points"), back, &bindings);
         }

@@ -1,0 +1,51 @@
+//! What a plan's programs have made of tensors and need not make again: images of them, or other tensors.
+//!
+//! It holds as long as neither is written. A run of a program begins with nothing, because others may have run before.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::program::ProgramId;
+use super::tensor::{BufferId, Tensor};
+
+/// What was made of which tensor where each program's recording has come to, the least recently used first.
+pub(super) struct Held<T>(HashMap<ProgramId, Vec<(Tensor, T)>>);
+
+impl<T> Default for Held<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T> Held<T> {
+    /// What `program` holds.
+    pub(super) fn of(&mut self, program: ProgramId) -> &mut Vec<(Tensor, T)> {
+        self.0.entry(program).or_default()
+    }
+
+    /// `program` has written `tensor`: what was made of it is old.
+    pub(super) fn written(&mut self, program: ProgramId, tensor: &Tensor) {
+        self.of(program).retain(|(other, _)| !overlap(other, tensor));
+    }
+
+    /// `program` has written all of `buffer`.
+    pub(super) fn cleared(&mut self, program: ProgramId, buffer: BufferId) {
+        self.of(program).retain(|(other, _)| other.buffer != buffer);
+    }
+}
+
+/// Whether both are the same elements.
+pub(super) fn same(a: &Tensor, b: &Tensor) -> bool {
+    (a.buffer, a.element) == (b.buffer, b.element) && bytes(a) == bytes(b)
+}
+
+/// Whether they share a byte.
+pub(super) fn overlap(a: &Tensor, b: &Tensor) -> bool {
+    let (one, other) = (bytes(a), bytes(b));
+    a.buffer == b.buffer && one.start < other.end && other.start < one.end
+}
+
+/// Its bytes in its buffer.
+fn bytes(tensor: &Tensor) -> Range<u64> {
+    tensor.byte_offset()..tensor.byte_offset() + tensor.bytes()
+}
