@@ -6,6 +6,7 @@
 #   PYTHON=python3        a Python with torch; on a machine with CUDA, PyTorch runs there too (TF32, then bf16)
 #   SIZES="64:16 128:8 256:4"          pixels:batch
 #   STEPS=8               counted steps of a run
+#   ALSO="LP_NATIVE_VECTOR_WIDTH=512"  wgvae once more in each round, with these variables
 #   PEERS="pytorch burn tinygrad"      which peers, if they are there (default: pytorch burn)
 #   BURN_BATCH=2          another batch for burn: on a software adapter it tunes batch 16 for minutes
 #   BURN_STEPS=2 BURN_SECONDS=900      counted steps of burn and tinygrad, and how long to wait for them: they compile and
@@ -33,10 +34,10 @@ wants() { case $peers in *" $1 "*) return 0 ;; *) return 1 ;; esac }
 keep() {
     local who=$1 size=$2 line
     shift 2
-    if line=$("$@" 2>>"$folder/$who.err") && [ -n "$line" ]; then
+    if line=$("$@" 2>>"$folder/${who%% *}.err") && [ -n "$line" ]; then
         printf '{"who": "%s", "pixels": %s, "figures": %s}\n' "$who" "$size" "$(printf '%s\n' "$line" | tail -n 1)" >>"$results"
     else
-        say "  $who gave no result: $(tail -n 1 "$folder/$who.err")"
+        say "  $who gave no result: $(tail -n 1 "$folder/${who%% *}.err")"
     fi
 }
 
@@ -118,9 +119,14 @@ for pair in ${SIZES:-64:16 128:8 256:4}; do
     fi
     # an uncounted run fills the driver's cache of compiled kernels
     "$program" bench "${model[@]}" --batch-size "$batch" --steps 1 >/dev/null
+    [ -z "${ALSO:-}" ] || env $ALSO "$program" bench "${model[@]}" --batch-size "$batch" --steps 1 >/dev/null
     for round in $(seq "$rounds"); do
         say "$size px, batch $batch: round $round of $rounds"
         keep wgvae "$size" "$program" bench "${model[@]}" --batch-size "$batch" --steps "$steps" --json
+        if [ -n "${ALSO:-}" ]; then
+            keep "wgvae with $ALSO" "$size" env $ALSO "$program" bench "${model[@]}" --batch-size "$batch" \
+                --steps "$steps" --json
+        fi
         if wants pytorch; then
             torch=("$python" benches/peers/pytorch_vae.py --bench "${model[@]}" --batch "$batch" --steps "$steps")
             keep pytorch "$size" "${torch[@]}"

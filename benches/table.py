@@ -15,23 +15,31 @@ def name(who, figures):
     version = next((figures[key] for key in ("torch", "burn", "tinygrad") if key in figures), "")
     device = figures.get("device") or figures.get("adapter")
     precision = " bf16" if figures.get("bf16") else ""
-    return f"{who.split('-')[0]} {version}{precision}, {device}".replace("  ", " ").replace(" ,", ",")
+    who = who if who.startswith("wgvae") else who.split("-")[0]
+    return f"{who} {version}{precision}, {device}".replace("  ", " ").replace(" ,", ",")
 
 
 print(f"\n{datetime.date.today()}\n")
-print("| pixels | batch | program | images/s (lowest to highest) | wgvae / it, pair by pair | peak memory |")
-print("|---|---|---|---|---|---|")
+
+def ratio(ours, theirs):
+    """Pair by pair; one run of a slow peer is compared with the median of ours."""
+    pairs = zip(ours, theirs) if len(ours) == len(theirs) else [(statistics.median(ours), rate) for rate in theirs]
+    ratios = [a / b for a, b in pairs]
+    return f"{statistics.median(ratios):.3g} ({min(ratios):.3g} to {max(ratios):.3g})"
+
+
+ours = [who for who in dict.fromkeys(row["who"] for row in rows) if who.startswith("wgvae")]
+ratios = " | ".join(f"{who} / it, pair by pair" for who in ours)
+print(f"| pixels | batch | program | images/s (lowest to highest) | {ratios} | peak memory |")
+print("|---|---|---|---|---|" + "---|" * len(ours))
 for pixels in dict.fromkeys(row["pixels"] for row in rows):
     here = [row for row in rows if row["pixels"] == pixels]
     of = {who: [row["figures"] for row in here if row["who"] == who] for who in dict.fromkeys(r["who"] for r in here)}
-    ours = [rate(figures) for figures in of["wgvae"]]
+    rates_of = {who: [rate(figures) for figures in runs] for who, runs in of.items()}
     for who, runs in of.items():
-        rates = [rate(figures) for figures in runs]
-        # one run of a slow peer is compared with the median of ours
-        pairs = zip(ours, rates) if len(rates) == len(ours) else [(statistics.median(ours), r) for r in rates]
-        ratios = [a / b for a, b in pairs]
-        ratio = f"{statistics.median(ratios):.3g} ({min(ratios):.3g} to {max(ratios):.3g})" if who != "wgvae" else ""
+        rates = rates_of[who]
+        ratios = [ratio(rates_of[one], rates) if one in of and one != who else "" for one in ours]
         peak = max((f.get("peak_memory_bytes") or f.get("peak_bytes") or 0) for f in runs) / 2**20
         batch = runs[0].get("batch") or of["wgvae"][0]["batch"]
         spread = f"{statistics.median(rates):.3g} ({min(rates):.3g} to {max(rates):.3g})"
-        print(f"| {pixels} | {batch} | {name(who, runs[0])} | {spread} | {ratio} | {peak:.0f} MiB |")
+        print(f"| {pixels} | {batch} | {name(who, runs[0])} | {spread} | {' | '.join(ratios)} | {peak:.0f} MiB |")
