@@ -24,6 +24,7 @@ python=${PYTHON:-python3}
 patience=${BURN_SECONDS:-900}
 folder=$(mktemp -d)
 results=$folder/results
+read -ra also <<<"${ALSO:-}"
 declare -A asks answers pids # of peers that are kept running, below
 trap 'kill -KILL "${pids[@]}" 2>/dev/null || true; rm -rf "$folder"' EXIT
 
@@ -119,12 +120,14 @@ for pair in ${SIZES:-64:16 128:8 256:4}; do
     fi
     # an uncounted run fills the driver's cache of compiled kernels
     "$program" bench "${model[@]}" --batch-size "$batch" --steps 1 >/dev/null
-    [ -z "${ALSO:-}" ] || env $ALSO "$program" bench "${model[@]}" --batch-size "$batch" --steps 1 >/dev/null
+    if [ "${#also[@]}" != 0 ]; then
+        env "${also[@]}" "$program" bench "${model[@]}" --batch-size "$batch" --steps 1 >/dev/null
+    fi
     for round in $(seq "$rounds"); do
         say "$size px, batch $batch: round $round of $rounds"
         keep wgvae "$size" "$program" bench "${model[@]}" --batch-size "$batch" --steps "$steps" --json
-        if [ -n "${ALSO:-}" ]; then
-            keep "wgvae with $ALSO" "$size" env $ALSO "$program" bench "${model[@]}" --batch-size "$batch" \
+        if [ "${#also[@]}" != 0 ]; then
+            keep "wgvae with ${also[*]}" "$size" env "${also[@]}" "$program" bench "${model[@]}" --batch-size "$batch" \
                 --steps "$steps" --json
         fi
         if wants pytorch; then

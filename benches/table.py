@@ -23,14 +23,14 @@ print(f"\n{datetime.date.today()}\n")
 
 def ratio(ours, theirs):
     """Pair by pair; one run of a slow peer is compared with the median of ours."""
-    pairs = zip(ours, theirs) if len(ours) == len(theirs) else [(statistics.median(ours), rate) for rate in theirs]
-    ratios = [a / b for a, b in pairs]
-    return f"{statistics.median(ratios):.3g} ({min(ratios):.3g} to {max(ratios):.3g})"
+    pairs = zip(ours, theirs) if len(ours) == len(theirs) else [(statistics.median(ours), it) for it in theirs]
+    all_of = [a / b for a, b in pairs]
+    return f"{statistics.median(all_of):.3g} ({min(all_of):.3g} to {max(all_of):.3g})"
 
 
 ours = [who for who in dict.fromkeys(row["who"] for row in rows) if who.startswith("wgvae")]
-ratios = " | ".join(f"{who} / it, pair by pair" for who in ours)
-print(f"| pixels | batch | program | images/s (lowest to highest) | {ratios} | peak memory |")
+heads = " | ".join(f"{who} / it, pair by pair" for who in ours)
+print(f"| pixels | batch | program | images/s (lowest to highest) | {heads} | peak memory |")
 print("|---|---|---|---|---|" + "---|" * len(ours))
 for pixels in dict.fromkeys(row["pixels"] for row in rows):
     here = [row for row in rows if row["pixels"] == pixels]
@@ -40,6 +40,6 @@ for pixels in dict.fromkeys(row["pixels"] for row in rows):
         rates = rates_of[who]
         ratios = [ratio(rates_of[one], rates) if one in of and one != who else "" for one in ours]
         peak = max((f.get("peak_memory_bytes") or f.get("peak_bytes") or 0) for f in runs) / 2**20
-        batch = runs[0].get("batch") or of["wgvae"][0]["batch"]
+        batch = runs[0].get("batch") or next(iter(of.values()))[0]["batch"]
         spread = f"{statistics.median(rates):.3g} ({min(rates):.3g} to {max(rates):.3g})"
         print(f"| {pixels} | {batch} | {name(who, runs[0])} | {spread} | {' | '.join(ratios)} | {peak:.0f} MiB |")

@@ -185,8 +185,10 @@ fn layer() -> (Plan, ProgramId, LayerTensors) {
     (plan, program, LayerTensors { x, dy, weight, dw, dx })
 }
 
-const POINTS: Form = Form::Winograd { variant: Variant::PLAIN, splits: 1 };
-const DIRECT: Form = Form::Product { variant: Variant::PLAIN, splits: 1 };
+/// By points whose products are computed by `variant`.
+fn points(variant: Variant) -> Form {
+    Form::Winograd { variant, splits: 1 }
+}
 
 fn record(plan: &mut Plan, to: (ProgramId, Form), product: impl Product, factors: [Tensor; 2], out: Tensor) {
     let (program, form) = to;
@@ -197,13 +199,14 @@ fn record(plan: &mut Plan, to: (ProgramId, Form), product: impl Product, factors
 
 /// Both gradients of a layer by points, dy being its high side; dy anew, without points; and both once more: each of
 /// the five to its program.
-fn record_gradients(plan: &mut Plan, programs: [ProgramId; 5], t: &LayerTensors) {
+fn record_gradients(plan: &mut Plan, programs: [ProgramId; 5], t: &LayerTensors, variant: Variant) {
     let [one, two, three, four, five] = programs;
-    record(plan, (one, POINTS), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
-    record(plan, (two, POINTS), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
-    record(plan, (three, DIRECT), Conv2dTranspose::from(GEOMETRY), [t.dx, t.weight], t.dy);
-    record(plan, (four, POINTS), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
-    record(plan, (five, POINTS), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
+    let (points, direct) = (points(variant), Form::Product { variant, splits: 1 });
+    record(plan, (one, points), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
+    record(plan, (two, points), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
+    record(plan, (three, direct), Conv2dTranspose::from(GEOMETRY), [t.dx, t.weight], t.dy);
+    record(plan, (four, points), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
+    record(plan, (five, points), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
 }
 
 #[test]
@@ -213,37 +216,49 @@ fn points_of_what_has_not_changed_are_not_made_again() {
         points.filter(|d| !d.kernel.ends_with("back")).map(|d| d.kernel.replace("winograd_", "")).collect()
     };
     let (mut plan, program, t) = layer();
-    record_gradients(&mut plan, [program; 5], &t);
+    record_gradients(&mut plan, [program; 5], &t, Variant::PLAIN);
     // products write to the memory of points as well: the first one over the weights', the second over low's
     assert_eq!(made(&plan, program), ["low", "high", "weights", "low", "high", "weights"]);
     let second = plan.program("second");
     let conv2d = |plan: &mut Plan| {
-        record(plan, (second, POINTS), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
+        record(plan, (second, points(Variant::PLAIN)), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
         made(plan, second)
     };
     assert_eq!(conv2d(&mut plan), ["high", "weights"], "another program may run after anything");
     assert_eq!(conv2d(&mut plan).len(), 2, "nothing has changed");
     plan.clear(second, t.weight.buffer);
     assert_eq!(conv2d(&mut plan), ["high", "weights", "weights"], "the weights have been cleared");
+
+    let high = plan.get(second).dispatches().find(|d| d.kernel == "winograd_high").map(|d| d.bindings[1]);
+    plan.clear(second, high.expect("points of high").buffer);
+    assert_eq!(conv2d(&mut plan)[3..], ["high"], "the points of high have been cleared");
+    // whose points are the beginning of the same memory
+    let smaller = Geometry { images: 1, ..GEOMETRY };
+    let [dy, dx] = [smaller.high(), smaller.low()].map(|shape| plan.tensor("smaller", shape.dims()));
+    record(&mut plan, (second, points(Variant::PLAIN)), Conv2d::from(smaller), [dy, t.weight], dx);
+    assert_eq!(conv2d(&mut plan)[4..], ["high", "high"], "the points of a smaller layer lie there now");
 }
 
 #[test]
 fn points_that_are_used_twice_give_the_same_gradients() {
     let Some(adapter) = common::adapter() else { return };
-    let (mut plan, program, t) = layer();
-    let tensors = [t.x, t.dy, t.weight, t.dw, t.dx];
-    record_gradients(&mut plan, [program; 5], &t);
-    let got = run(&mut GpuRunner::new(&adapter, plan).expect("runner"), program, &tensors);
     // each by itself, of what the ones before have left
     let (mut plan, first, t) = layer();
+    let tensors = [t.x, t.dy, t.weight, t.dw, t.dx];
     let rest = ["b", "c", "d", "e"].map(|name| plan.program(name));
-    record_gradients(&mut plan, [first, rest[0], rest[1], rest[2], rest[3]], &t);
+    record_gradients(&mut plan, [first, rest[0], rest[1], rest[2], rest[3]], &t, Variant::PLAIN);
     let mut runner = TwinRunner::new(plan);
     let mut want = run(&mut runner, first, &tensors);
     for program in rest {
         want = rerun(&mut runner, program, &tensors);
     }
-    for (name, (got, want)) in ["x", "dy", "weight", "dw", "dx"].iter().zip(got.iter().zip(&want)) {
-        assert!(got == want, "{name} differs");
+    let imaged = adapter.target().images.then_some(Variant::direct([64, 1], 1).fetching(true));
+    for variant in [Some(Variant::PLAIN), imaged].into_iter().flatten() {
+        let (mut plan, program, t) = layer();
+        record_gradients(&mut plan, [program; 5], &t, variant);
+        let got = run(&mut GpuRunner::new(&adapter, plan).expect("runner"), program, &tensors);
+        for (name, (got, want)) in ["x", "dy", "weight", "dw", "dx"].iter().zip(got.iter().zip(&want)) {
+            assert!(got == want, "{name} differs by {}", variant.name());
+        }
     }
 }

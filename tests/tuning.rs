@@ -308,6 +308,27 @@ fn defaults_of_software_adapters_follow_the_product() {
     assert_eq!(tile(&broad, forward(32, 8192, 512)), ([32, 64], true), "subgroups of 16, few rows");
 }
 
+/// Gradients of biases come from images where the products behind them do, and only where there can be one.
+#[test]
+fn columns_are_summed_from_images_where_products_are_computed_from_them() {
+    let software = Target { subgroups: Some([8, 8]), images: true, ..Target::twins() };
+    let sums = |rows| ColumnSums { rows, channels: 256, epilogue: Epilogue::None, element: Element::F32 };
+    let from_image = |target: &Target, rows| match Tuning::of(target).columns(sums(rows)) {
+        Form::Columns { images, .. } => images,
+        form => panic!("{form:?}"),
+    };
+    assert!(from_image(&software, 4096));
+    assert!(!from_image(&software, 1 << 20), "too large for an image");
+    assert!(!from_image(&Target { images: false, ..software.clone() }, 4096), "no images");
+    assert!(!from_image(&Target::webgpu_default(), 4096), "not measured on GPUs");
+    let imaged = Form::Columns { threads: 64, parts: 4, images: true };
+    assert!(imaged.runs_on(&software) && !imaged.runs_on(&Target { images: false, ..software }));
+    assert!(sums(4096).allows(imaged) && !sums(1 << 20).allows(imaged));
+    let before: Form =
+        serde_json::from_str(r#"{"columns":{"threads":64,"parts":4}}"#).expect("an older table's");
+    assert_eq!(before, Form::Columns { threads: 64, parts: 4, images: false });
+}
+
 /// Points are taken where they save more than they cost, where there was something to measure them by, and in f32.
 #[test]
 fn points_are_the_default_where_they_pay() {

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::program::ProgramId;
-use super::tensor::{BufferId, Tensor};
+use super::tensor::Tensor;
 
-/// What was made of which tensor where each program's recording has come to, the least recently used first.
+/// What was made of which tensor where each program's recording has come to.
 pub(super) struct Held<T>(HashMap<ProgramId, Vec<(Tensor, T)>>);
 
 impl<T> Default for Held<T> {
@@ -23,14 +23,9 @@ impl<T> Held<T> {
         self.0.entry(program).or_default()
     }
 
-    /// `program` has written `tensor`: what was made of it is old.
-    pub(super) fn written(&mut self, program: ProgramId, tensor: &Tensor) {
-        self.of(program).retain(|(other, _)| !overlap(other, tensor));
-    }
-
-    /// `program` has written all of `buffer`.
-    pub(super) fn cleared(&mut self, program: ProgramId, buffer: BufferId) {
-        self.of(program).retain(|(other, _)| other.buffer != buffer);
+    /// Forgets what is `old` of what `program` holds.
+    pub(super) fn forget(&mut self, program: ProgramId, old: impl Fn(&Tensor, &T) -> bool) {
+        self.of(program).retain(|(tensor, made)| !old(tensor, made));
     }
 }
 

@@ -1,8 +1,8 @@
 //! Images of tensors: what a kernel reads as a texture is copied into one of a few images before, unless one still
 //! holds it. Knows nothing of wgpu.
 //!
-//! llvmpipe reads a buffer lane by lane and an image by vectors, so that the copies pay for themselves wherever a
-//! product reads its factors several times over.
+//! llvmpipe reads a buffer lane by lane and an image by vectors, so that a copy pays for itself wherever a tensor is read
+//! several times over, by one product or by several passes.
 
 use super::held::{Held, same};
 use super::program::ProgramId;
@@ -18,8 +18,8 @@ pub const MOST_ROWS: u32 = 8192;
 /// Rows by which growth is counted: fewer are none, so that small tensors do not go to large images.
 const LITTLE: u32 = 16;
 
-/// Images that a plan has at most of each element, as narrow as can be: enough for what the two gradients of a layer
-/// read. Of wider ones, which hold tens of megabytes each, it has one for each element and width, and a second where a
+/// Images that a plan has at most of each element, as narrow as can be: what the gradients of a layer take in
+/// turn, of which a fourth and a fifth image would save a twentieth of the copies only. Of wider ones, which hold tens of megabytes each, it has one for each element and width, and a second where a
 /// product reads two such tensors.
 const IMAGES: usize = 3;
 
@@ -91,6 +91,7 @@ const CACHE_LINE: u32 = 64;
 #[derive(Default)]
 pub(super) struct Images {
     pub(super) specs: Vec<ImageSpec>,
+    /// the least recently read first
     pub(super) held: Held<ImageId>,
 }
 

@@ -235,9 +235,7 @@ impl Plan {
     /// Records that `program` fills `buffer` with zeros here.
     pub fn clear(&mut self, program: ProgramId, buffer: BufferId) {
         self.programs[program.0].items.push(Item::Clear(buffer));
-        self.images.held.cleared(program, buffer);
-        self.made.cleared(program, buffer);
-        self.made.of(program).retain(|(_, made)| made.buffer != buffer);
+        self.written(program, |tensor| tensor.buffer == buffer);
     }
 
     /// Records one dispatch of `op` on `bindings`.
@@ -300,9 +298,7 @@ impl Plan {
         let images = images.collect();
         for (tensor, (_, access)) in bindings.iter().zip(&reflection.bindings) {
             if *access == Access::ReadWrite {
-                self.images.held.written(program, tensor);
-                self.made.written(program, tensor);
-                self.made.of(program).retain(|(_, made)| !held::overlap(made, tensor));
+                self.written(program, |other| held::overlap(other, tensor));
             }
         }
         let dispatch =
@@ -310,14 +306,21 @@ impl Plan {
         self.programs[program.0].items.push(Item::Dispatch(dispatch));
     }
 
-    /// Whether `made` holds what `program` made of `tensor`, neither written since.
-    pub fn holds(&mut self, program: ProgramId, tensor: &Tensor, made: &Tensor) -> bool {
+    /// `program` has written to tensors that `new` knows: what was made of them is old, and so is what they were made to be.
+    fn written(&mut self, program: ProgramId, new: impl Fn(&Tensor) -> bool) {
+        self.images.held.forget(program, |tensor, _| new(tensor));
+        self.made.forget(program, |tensor, made| new(tensor) || new(made));
+    }
+
+    /// Whether `made` holds what `program` made of `tensor`, neither written since. There must be one way only to make one
+    /// of the other: what else it depends on is not compared.
+    pub(crate) fn holds(&mut self, program: ProgramId, tensor: &Tensor, made: &Tensor) -> bool {
         let is = |(from, to): &(Tensor, Tensor)| held::same(from, tensor) && held::same(to, made);
         self.made.of(program).iter().any(is)
     }
 
     /// `program` has just made `made` of `tensor`.
-    pub fn hold(&mut self, program: ProgramId, tensor: Tensor, made: Tensor) {
+    pub(crate) fn hold(&mut self, program: ProgramId, tensor: Tensor, made: Tensor) {
         self.made.of(program).push((tensor, made));
     }
 

@@ -195,7 +195,7 @@ pub fn cases(target: &Target, large: bool) -> Vec<Case> {
     checked(&mut all);
     over_a_batch(&mut all);
     if target.f16 {
-        halves(&mut all);
+        halves(&mut all, target);
     }
     all
 }
@@ -255,11 +255,14 @@ fn checked(all: &mut Vec<Case>) {
 }
 
 /// Whatever else reads or writes f16.
-fn halves(all: &mut Vec<Case>) {
+fn halves(all: &mut Vec<Case>, target: &Target) {
     let [f16, f32] = [Element::F16, Element::F32];
     for (rows, channels) in [(37, 12), (1000, 4), (300, 516)] {
-        let op = BiasGrad::new(rows, channels, [64, 5], Epilogue::None);
-        all.push(case(format!("bias_grad {rows}x{channels} f16"), op).of(&[f16, f16]));
+        for images in fetches(target) {
+            let op = BiasGrad::new(rows, channels, [64, 5], Epilogue::None).fetching(images);
+            let from = if images { ", image" } else { "" };
+            all.push(case(format!("bias_grad {rows}x{channels} f16{from}"), op).of(&[f16, f16]));
+        }
     }
     let sum = |epilogue| SplitSum::new(5, 3 * 12, 12, epilogue);
     all.push(case("split_sum f16", sum(Epilogue::BiasRelu)).of(&[f32, f32, f16]));

@@ -162,14 +162,14 @@ struct Defaults {
 /// Least length of a part of a split sum.
 const MIN_SPLIT: u32 = 256;
 /// Multiplications of a direct convolution for each element of points, from which on points are taken to make `side`. What
-/// was seen on llvmpipe, from images: weights faster by a tenth to a third from 114 on, low as fast at 126 to 131 where
-/// tensors fit the caches, and faster by a fifth where they do not, high a tenth slower to a sixth faster at 131; from 154
-/// on all of them faster by a tenth to a third.
+/// was seen on llvmpipe, from images: weights faster by a twelfth to a third from 122 on, but for one case; low as fast at
+/// 122 to 141, points of dy that are there already not counted, and faster by a fifth from 145 on; high slower by a
+/// twentieth to a tenth at 122 to 141, and faster by a twelfth to a third from 145 on.
 fn least_multiplications(side: Side) -> u64 {
     match side {
-        Side::Weights => 110,
+        Side::Weights => 118,
         Side::Low => 125,
-        Side::High => 150,
+        Side::High => 143,
     }
 }
 
@@ -354,7 +354,7 @@ impl Tuning {
     }
 
     /// How columns are summed: by default in enough parts to keep the adapter busy, and from an image where products
-    /// are computed from images.
+    /// are computed from images, because those that come behind it read the same one.
     pub fn columns(&self, op: ColumnSums) -> Form {
         let [threads, _] = self.defaults.sweep;
         let parts = self.defaults.busy.div_ceil(op.column_blocks(threads).into()) as u32;

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fetch;
 use crate::gpu::kernel::{Alias, Constant, Source};
 use crate::gpu::{Element, Fragment, Target};
 use crate::wgsl;
@@ -171,11 +172,7 @@ impl Variant {
     /// The core's files and the one that fetches.
     pub fn files(self) -> Vec<Source> {
         let mut files = self.core();
-        if self.images() {
-            files.extend([wgsl!("gemm_images.wgsl"), wgsl!("texel.wgsl")]);
-        } else {
-            files.push(wgsl!("gemm_buffers.wgsl"));
-        }
+        files.extend(fetch::factors(self.images()));
         files
     }
 

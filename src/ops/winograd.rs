@@ -7,7 +7,7 @@
 //! cancel: the gradient of a tap that has met only zeros is not zero but 1e-7 of its neighbours'.
 //!
 //! Points are nine quarters of the high and of the low side, so a large batch goes in rounds of some images each. Both
-//! gradients of a layer take points of dy: the second finds what the first has made.
+//! gradients of a layer take points of dy: without rounds the second finds what the first has made.
 
 use super::conv2d::Geometry;
 use super::fetch;
