@@ -19,8 +19,6 @@ def name(who, figures):
     return f"{who} {version}{precision}, {device}".replace("  ", " ").replace(" ,", ",")
 
 
-print(f"\n{datetime.date.today()}\n")
-
 def ratio(ours, theirs):
     """Pair by pair; one run of a slow peer is compared with the median of ours."""
     pairs = zip(ours, theirs) if len(ours) == len(theirs) else [(statistics.median(ours), it) for it in theirs]
@@ -28,6 +26,7 @@ def ratio(ours, theirs):
     return f"{statistics.median(all_of):.3g} ({min(all_of):.3g} to {max(all_of):.3g})"
 
 
+print(f"\n{datetime.date.today()}\n")
 ours = [who for who in dict.fromkeys(row["who"] for row in rows) if who.startswith("wgvae")]
 heads = " | ".join(f"{who} / it, pair by pair" for who in ours)
 print(f"| pixels | batch | program | images/s (lowest to highest) | {heads} | peak memory |")

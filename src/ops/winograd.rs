@@ -322,7 +322,7 @@ impl Winograd {
     pub fn points(&self) -> Points {
         let Geometry { low_c: outputs, high_c, .. } = self.geometry;
         let (rows, inputs, planes) = (self.geometry.tiles(), 4 * high_c, POINTS);
-        match self.sides[2] {
+        match self.made() {
             Side::Low => Points::Low(Linear { rows, inputs, outputs, planes }),
             Side::High => Points::High(LinearInputGrad { rows, inputs, outputs, planes }),
             Side::Weights => Points::Weights(LinearWeightGrad { rows, inputs, outputs, planes }),
@@ -336,7 +336,7 @@ impl Winograd {
 
     /// Elements of all points, each of which is written once and read at least once.
     pub fn elements(&self) -> u64 {
-        let once = |side: Side| side == Side::Weights && self.sides[2] != Side::Weights;
+        let once = |side: Side| side == Side::Weights && self.made() != Side::Weights;
         let rounds = |side: Side| u64::from(if once(side) { 1 } else { self.rounds });
         self.sides.iter().map(|&side| rounds(side) * u64::from(self.geometry.points(side).len())).sum()
     }
@@ -357,7 +357,7 @@ impl Winograd {
         operands: &Operands,
     ) {
         let Operands { left, right, aux, out } = *operands;
-        let [.., made] = self.sides;
+        let made = self.made();
         // where products read images, reading buffers is slow
         let images = matches!(form, Form::Product { variant, .. } if variant.images());
         // a memory of its own for each side, so that what follows may find points that it needs as well
