@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use wgvae::config::ModelConfig;
-use wgvae::gpu::{Adapter, Choice, GpuRunner, Op, Plan, Runner, adapter};
+use wgvae::gpu::{Adapter, Choice, GpuRunner, Plan, Runner, adapter};
 use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
-use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
-use wgvae::ops::tuning::{Form, Tuning};
+use wgvae::ops::gemm::{Epilogue, Fused, Product};
+use wgvae::ops::tuning::{Tunable, Tuning};
 
 fn open() -> Adapter {
     let named = std::env::var("WGVAE_ADAPTER").ok().and_then(|name| name.parse().ok());
@@ -57,14 +57,14 @@ fn kernels(criterion: &mut Criterion) {
 
 fn one<P: Product>(criterion: &mut Criterion, name: &str, product: P) {
     let adapter = open();
-    let form = Tuning::of(&adapter.target()).product(Fused::plain(product, Epilogue::None));
-    let Form::Product { variant, .. } = form else { panic!("{form:?} is no form of a product") };
-    let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
-    let mut plan = Plan::new();
+    let target = adapter.target();
+    let op = Fused::plain(product, Epilogue::None);
+    let form = Tuning::of(&target).product(op);
+    let mut plan = Plan::of(&target);
     let program = plan.program("bench");
     let tensors: Vec<_> =
         op.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
-    plan.dispatch(program, name, op, &tensors);
+    op.record(&mut plan, program, form, &tensors);
     let mut runner = GpuRunner::new(&adapter, plan).expect("runner");
     for tensor in &tensors[..2] {
         let values: Vec<f32> = (0..tensor.len()).map(|i| (i % 97) as f32 / 97.0 - 0.5).collect();

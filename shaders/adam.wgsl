@@ -16,23 +16,25 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> step: Step;
-@group(0) @binding(1) var<storage, read> grad: array<vec4<f32>>; // [quads]
+@group(0) @binding(1) var<storage, read> grad: array<Quad>; // [quads]
 @group(0) @binding(2) var<storage, read> scaling: array<u32>; // [4], see loss_scale.wgsl
 @group(0) @binding(3) var<storage, read> totals: array<f32>; // [slots], see clip.wgsl
-@group(0) @binding(4) var<storage, read_write> param: array<vec4<f32>>; // [quads]
-@group(0) @binding(5) var<storage, read_write> moment1: array<vec4<f32>>; // [quads]
-@group(0) @binding(6) var<storage, read_write> moment2: array<vec4<f32>>; // [quads]
+@group(0) @binding(4) var<storage, read_write> param: array<Quad>; // [quads]
+@group(0) @binding(5) var<storage, read_write> moment1: array<Quad>; // [quads]
+@group(0) @binding(6) var<storage, read_write> moment2: array<Quad>; // [quads]
 
 fn item(at: u32) {
     if ((at >= params.quads) | (scaling[FOUND] != 0u)) {
         return;
     }
     let factor = power_of_two(-bitcast<i32>(scaling[EXPONENT])) * select(1.0, totals[CLIPPED], CLIP);
-    let g = factor * grad[at];
-    let m = moment1[at] + params.rate1 * (g - moment1[at]);
-    let v = params.beta2 * moment2[at] + params.rate2 * g * g;
-    moment1[at] = m;
-    moment2[at] = v;
+    let g = factor * unpacked(grad[at]);
+    let first = unpacked(moment1[at]);
+    let m = first + params.rate1 * (g - first);
+    let v = params.beta2 * unpacked(moment2[at]) + params.rate2 * g * g;
+    moment1[at] = packed(m);
+    moment2[at] = packed(v);
     let change = step.step_size * m / (sqrt(v) * step.inv_sqrt_bias2 + params.eps);
-    param[at] -= step.decay * param[at] + change;
+    let value = unpacked(param[at]);
+    param[at] = packed(value - (step.decay * value + change));
 }

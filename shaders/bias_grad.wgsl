@@ -12,7 +12,7 @@ struct Params {
 
 // source: dy [rows, C]
 @group(0) @binding(1) var<storage, read> aux: array<vec4<Aux>>; // unused
-@group(0) @binding(2) var<storage, read_write> out: array<vec4<Out>>; // [parts, C]
+@group(0) @binding(2) var<storage, read_write> out: array<Quad>; // [parts, C]
 
 const WIDTH: u32 = min(THREADS, params.quads);
 const LANES: u32 = THREADS / WIDTH; // rows side by side

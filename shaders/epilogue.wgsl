@@ -13,7 +13,7 @@ fn finish(at: u32, channel: u32, sum: vec4<f32>) {
         value = select(vec4<f32>(0.0), value, vec4<f32>(aux[at]) > vec4<f32>(0.0));
     }
     if (ACCUMULATE) {
-        value += vec4<f32>(out[at]);
+        value += unpacked(out[at]);
     }
-    out[at] = vec4<Out>(value);
+    out[at] = packed(value);
 }

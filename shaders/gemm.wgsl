@@ -90,7 +90,7 @@ fn store_row(tile: Tile, m: u32, n: u32, sum: vec4<f32>) {
     }
     let at = place(tile.plane, m, n);
     if (SPLITS > 1u) {
-        out[tile.split * (PLANES * M * N / 4u) + at] = vec4<Out>(sum);
+        out[tile.split * (PLANES * M * N / 4u) + at] = packed(sum);
     } else {
         finish(at, n / 4u, sum);
     }

@@ -3,7 +3,7 @@
 // left: dy [N, O]
 // right: weight [O, I]
 @group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // mask [N, I]
-@group(0) @binding(3) var<storage, read_write> out: array<vec4<Out>>; // [N, I]
+@group(0) @binding(3) var<storage, read_write> out: array<Quad>; // [N, I]
 
 const M: u32 = params.rows;
 const N: u32 = params.inputs;

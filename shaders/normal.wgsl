@@ -8,7 +8,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> step: Step;
-@group(0) @binding(1) var<storage, read_write> out: array<vec4<Out>>; // [N, Z]
+@group(0) @binding(1) var<storage, read_write> out: array<Quad>; // [N, Z]
 
 // cosine and sine of b / 2^32 turns, from its upper 24 bits: a quarter turn from the top, then Taylor within an
 // eighth. WGSL's own may be 2^-11 off, and more beyond half a turn, and then adapters would draw differently.
@@ -39,5 +39,5 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let counter = vec4<u32>(at % params.quads, picture, step.step, step.stream);
     let words = philox(counter, vec2<u32>(step.seed_lo, step.seed_hi));
     let normals = vec4<f32>(box_muller(words.x, words.y), box_muller(words.z, words.w));
-    out[at] = vec4<Out>(step.scale * normals);
+    out[at] = packed(step.scale * normals);
 }

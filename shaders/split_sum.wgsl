@@ -9,7 +9,7 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> parts: array<vec4<f32>>; // [parts, quads]
 @group(0) @binding(1) var<storage, read> aux: array<vec4<Aux>>; // bias [channels] or mask [quads]
-@group(0) @binding(2) var<storage, read_write> out: array<vec4<Out>>; // [quads]
+@group(0) @binding(2) var<storage, read_write> out: array<Quad>; // [quads]
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {

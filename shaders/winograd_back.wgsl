@@ -2,7 +2,7 @@
 
 // source: points [9, ITEMS]
 @group(0) @binding(1) var<storage, read> aux: array<vec4<Aux>>; // bias, one for each channel, or mask, as out
-@group(0) @binding(2) var<storage, read_write> out: array<vec4<Out>>; // the side
+@group(0) @binding(2) var<storage, read_write> out: array<Quad>; // the side
 
 // points j, 3 + j and 6 + j of item `at`
 fn column(at: u32, j: u32) -> mat3x4<f32> {

@@ -1,10 +1,10 @@
 // Where the kernels that make points store them.
 
-@group(0) @binding(1) var<storage, read_write> points: array<vec4<f32>>; // [9, ITEMS]
+@group(0) @binding(1) var<storage, read_write> points: array<Quad>; // [9, ITEMS]
 
 // points 3i, 3i + 1 and 3i + 2 of item `at`
 fn store_row(i: u32, at: u32, row: mat3x4<f32>) {
-    points[3u * i * ITEMS + at] = row[0];
-    points[(3u * i + 1u) * ITEMS + at] = row[1];
-    points[(3u * i + 2u) * ITEMS + at] = row[2];
+    points[3u * i * ITEMS + at] = packed(row[0]);
+    points[(3u * i + 1u) * ITEMS + at] = packed(row[1]);
+    points[(3u * i + 2u) * ITEMS + at] = packed(row[2]);
 }

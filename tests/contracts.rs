@@ -11,6 +11,7 @@ use std::sync::{Arc, LazyLock};
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ShaderStage, TypeInner};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use wgvae::config::ModelConfig;
 use wgvae::gpu::kernel::{Access, Reflection, Value};
 use wgvae::gpu::{Dispatch, Element, Fragment, Plan, Shape, Target, Tensor, Usage};
@@ -23,6 +24,7 @@ fn targets() -> Vec<Target> {
     let lanes = |least, most| Target { subgroups: Some([least, most]), ..plain.clone() };
     let half = |target| Target { f16: true, ..target };
     let images = |target| Target { images: true, ..target };
+    let words = |target| Target { words: true, ..target };
     let fragments = |target, lanes, cells: &[(u32, Element)]| {
         let fragments = cells.iter().map(|&(edge, cell)| Fragment { edge, cell, lanes }).collect();
         half(Target { fragments, ..target })
@@ -30,7 +32,7 @@ fn targets() -> Vec<Target> {
     vec![
         images(lanes(4, 4)),
         images(Target { software: true, ..lanes(16, 16) }), // llvmpipe by vectors of 512 bits
-        images(fragments(lanes(8, 8), [8, 8], &[(8, Element::F16)])), // llvmpipe
+        words(images(fragments(lanes(8, 8), [8, 8], &[(8, Element::F16)]))), // llvmpipe
         fragments(lanes(4, 64), [32, 32], &[(8, Element::F32), (8, Element::F16)]), // Apple
         fragments(lanes(32, 32), [32, 32], &[(16, Element::F16)]), // NVIDIA
         fragments(lanes(32, 64), [32, 64], &[(16, Element::F16)]), // AMD
@@ -42,7 +44,7 @@ fn targets() -> Vec<Target> {
 
 /// The cases of one target as dispatches, large sizes included: they cost nothing here, no twin is run.
 fn record(target: &Target) -> Plan {
-    let mut plan = Plan::new();
+    let mut plan = Plan::of(target);
     let program = plan.program("contracts");
     for case in cases::cases(target, true) {
         let tensors: Vec<Tensor> = (case.op.operands().into_iter().enumerate())
@@ -69,14 +71,14 @@ fn kernels(plans: &[Plan]) -> Vec<(&Dispatch, Module)> {
 }
 
 static PLANS: LazyLock<Vec<Plan>> = LazyLock::new(|| targets().iter().map(record).collect());
+static KERNELS: LazyLock<Vec<(&Dispatch, Module)>> = LazyLock::new(|| kernels(&PLANS));
 
 /// Runs `check` on every kernel and fails with all that it found.
-fn hold(check: impl Fn(&Dispatch, &Module) -> Result<(), String>) {
-    let kernels = kernels(&PLANS);
-    let wrong: BTreeSet<String> = (kernels.iter())
+fn hold(check: impl Fn(&Dispatch, &Module) -> Result<(), String> + Sync) {
+    let wrong: BTreeSet<String> = (KERNELS.par_iter())
         .filter_map(|(d, module)| check(d, module).err().map(|e| format!("{} ({}): {e}", d.kernel, d.label)))
         .collect();
-    println!("{} kernels", kernels.len());
+    println!("{} kernels", KERNELS.len());
     assert!(wrong.is_empty(), "{} broken:\n{}", wrong.len(), Vec::from_iter(wrong).join("\n"));
 }
 
@@ -86,8 +88,9 @@ fn require(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> 
 
 fn validate(dispatch: &Dispatch, module: &Module) -> Result<ModuleInfo, String> {
     let needed = |is, capability| if is { capability } else { Capabilities::empty() };
-    let Reflection { subgroups, f16, cooperative, .. } = *dispatch.reflection;
+    let Reflection { subgroups, f16, int64, cooperative, .. } = *dispatch.reflection;
     let needed = needed(subgroups, Capabilities::SUBGROUP)
+        | needed(int64, Capabilities::SHADER_INT64)
         | needed(f16, Capabilities::SHADER_FLOAT16)
         | needed(cooperative, Capabilities::COOPERATIVE_MATRIX);
     let validated = Validator::new(ValidationFlags::all(), needed).validate(module);
@@ -106,6 +109,8 @@ fn every_kernel_is_valid_and_asks_only_for_what_the_adapter_has() {
         assert_eq!(cooperative, !target.fragments.is_empty(), "kernels with cooperative matrices");
         let images = plan.programs[0].dispatches().any(|d| d.reflection.images());
         assert_eq!(images, target.images, "kernels that read images");
+        let words = plan.programs[0].dispatches().any(|d| d.reflection.int64);
+        assert_eq!(words, target.words, "kernels that write words of 64 bits");
     }
 }
 
@@ -187,7 +192,7 @@ fn the_step_uniform_has_the_same_layout_in_wgsl_and_in_rust() {
         step_size inv_sqrt_bias2 decay average);
     assert_eq!(Step::FIELDS.to_vec(), rust.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>());
     let mut uniforms = 0;
-    for (dispatch, module) in &kernels(&PLANS) {
+    for (dispatch, module) in KERNELS.iter() {
         let (wgsl, span) = members(module, "Step");
         if !wgsl.is_empty() {
             uniforms += 1;
@@ -255,7 +260,7 @@ fn whole_trainings_fit_the_default_limits() {
 fn every_kernel_translates_to_spirv_msl_and_hlsl() {
     hold(|dispatch, module| {
         let info = validate(dispatch, module)?;
-        let Reflection { subgroups, cooperative, .. } = *dispatch.reflection;
+        let Reflection { subgroups, int64, cooperative, .. } = *dispatch.reflection;
         let entry = || (ShaderStage::Compute, "main".to_owned());
         let lang_version = if subgroups { (1, 3) } else { (1, 0) };
         let options = spv::Options { lang_version, ..Default::default() };
@@ -267,7 +272,7 @@ fn every_kernel_translates_to_spirv_msl_and_hlsl() {
         if cooperative && dispatch.source.contains("coop_mat16x16") {
             return Ok(());
         }
-        let lang_version = if cooperative { (2, 3) } else { (2, 1) };
+        let lang_version = if int64 || cooperative { (2, 3) } else { (2, 1) };
         let options = msl::Options { lang_version, ..Default::default() };
         let chosen = msl::PipelineOptions { entry_point: Some(entry()), ..Default::default() };
         let (text, _) =
@@ -277,7 +282,7 @@ fn every_kernel_translates_to_spirv_msl_and_hlsl() {
         if cooperative {
             return Ok(());
         }
-        let shader_model = if subgroups { hlsl::ShaderModel::V6_0 } else { hlsl::ShaderModel::V5_1 };
+        let shader_model = if subgroups || int64 { hlsl::ShaderModel::V6_0 } else { hlsl::ShaderModel::V5_1 };
         let options = hlsl::Options { shader_model, ..Default::default() };
         let chosen = hlsl::PipelineOptions { entry_point: Some(entry()) };
         let mut text = String::new();
@@ -289,9 +294,11 @@ fn every_kernel_translates_to_spirv_msl_and_hlsl() {
 
 #[test]
 fn every_shader_file_is_used_short_and_introduced() {
-    let kernels = kernels(&PLANS);
-    let used: BTreeSet<String> =
-        kernels.iter().flat_map(|(d, _)| d.op.kernel().files).map(|file| file.name.to_owned()).collect();
+    let used = |text: &str| KERNELS.iter().any(|(d, _)| d.source.contains(text));
+    let used: BTreeSet<String> = (wgvae::ops::SHADERS.iter())
+        .filter(|file| used(file.text))
+        .map(|file| file.name.to_owned())
+        .collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let mut there = BTreeSet::new();
     for entry in std::fs::read_dir(&folder).expect("the folder shaders") {
@@ -305,7 +312,7 @@ fn every_shader_file_is_used_short_and_introduced() {
     assert_eq!(there, used, "files in shaders/ and files that the kernels of the cases table are made of");
     let listed: BTreeSet<String> = wgvae::ops::SHADERS.iter().map(|file| file.name.to_owned()).collect();
     assert_eq!(there, listed, "files in shaders/ and ops::SHADERS");
-    for (Dispatch { kernel, .. }, _) in &kernels {
+    for (Dispatch { kernel, .. }, _) in KERNELS.iter() {
         assert!(there.contains(&format!("{kernel}.wgsl")), "kernel {kernel} has no file of its name");
     }
 }

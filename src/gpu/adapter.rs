@@ -72,6 +72,8 @@ pub struct Target {
     pub fragments: Vec<Fragment>,
     /// Kernels may read images of tensors.
     pub images: bool,
+    /// Kernels write words of 64 bits, because the adapter takes lanes and their components one by one.
+    pub words: bool,
 }
 
 impl Target {
@@ -88,6 +90,7 @@ impl Target {
             f16: false,
             fragments: Vec::new(),
             images: false,
+            words: false,
         }
     }
 
@@ -104,6 +107,7 @@ impl Target {
             f16: true,
             fragments: Vec::new(),
             images: false,
+            words: false,
         }
     }
 
@@ -304,6 +308,8 @@ impl Adapter {
             f16: self.features.contains(wgpu::Features::SHADER_F16),
             fragments: self.fragments(),
             images: self.images(),
+            // others move a quad at once
+            words: self.is_software() && self.features.contains(wgpu::Features::SHADER_INT64),
         }
     }
 

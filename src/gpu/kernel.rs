@@ -42,7 +42,7 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    fn mentions(&self, name: &str) -> bool {
+    pub(super) fn mentions(&self, name: &str) -> bool {
         self.files.iter().any(|file| file.text.contains(name))
     }
 }
@@ -205,6 +205,8 @@ pub struct Reflection {
     pub subgroups: bool,
     /// Whether its code asks for 16-bit floats.
     pub f16: bool,
+    /// Whether its code asks for integers of 64 bits.
+    pub int64: bool,
     /// Whether its code asks for cooperative matrices.
     pub cooperative: bool,
 }
@@ -249,8 +251,13 @@ pub fn reflect(name: &str, source: &str) -> Reflection {
         workgroup_size: entry.workgroup_size,
         subgroups: source.lines().filter_map(|line| line.split("//").next()).any(|c| c.contains("subgroup")),
         f16: source.starts_with(ENABLE_F16),
+        int64: module.types.iter().any(|(_, ty)| is_int64(&ty.inner)),
         cooperative: source[..header_len(source)].contains(ENABLE_COOPERATIVE),
     }
+}
+
+fn is_int64(inner: &naga::TypeInner) -> bool {
+    inner.scalar().is_some_and(|scalar| matches!(scalar, naga::Scalar::U64 | naga::Scalar::I64))
 }
 
 /// What the texels of an image are made of.

@@ -7,12 +7,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::adapter::Target;
 use super::held::{self, Held};
 use super::images::{self, ImageId, ImageSpec, Images};
-use super::kernel::{self, Access, Alias, Constant, Kernel, Reflection};
+use super::kernel::{self, Access, Alias, Constant, Kernel, Reflection, Source};
 use super::profile::Timings;
 use super::tensor::{BufferId, Element, Shape, Tensor};
 use crate::error::{Error, Result};
+use crate::wgsl;
 
 /// Workgroups per dimension that WebGPU promises.
 pub const MAX_GROUPS: u32 = 65_535;
@@ -172,6 +174,8 @@ pub struct Plan {
     /// The programs.
     pub programs: Vec<Program>,
     images: Images,
+    /// whether kernels write words of 64 bits
+    words: bool,
     /// tensors made of others
     made: Held<Tensor>,
     /// by slot
@@ -180,9 +184,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// An empty plan.
+    /// An empty plan, as any adapter can run it.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty plan whose kernels access memory as suits `target`.
+    pub fn of(target: &Target) -> Self {
+        Self { words: target.words, ..Self::default() }
     }
 
     /// A new buffer of `len` words of 32 bits.
@@ -260,7 +269,7 @@ impl Plan {
         op: Box<dyn Op>,
         bindings: &[Tensor],
     ) {
-        let kernel = op.kernel();
+        let mut kernel = op.kernel();
         let operands = op.operands();
         assert_eq!(operands.len(), bindings.len(), "{label}: {} takes {operands:?}", kernel.name);
         for ((name, shape), tensor) in operands.iter().zip(bindings) {
@@ -282,6 +291,9 @@ impl Plan {
                 }
                 None => assert_eq!(tensor.element, Element::F32, "{label}: {}'s {name}", kernel.name),
             }
+        }
+        if kernel.mentions("Quad") {
+            kernel.files.push(quads(self.words, &mut aliases));
         }
         let text = kernel::compose(&kernel, &op.params(), &op.constants(), &aliases, &widths, groups[0]);
         let (source, reflection) = self
@@ -352,6 +364,16 @@ impl Plan {
     pub fn pipelines(&self) -> usize {
         self.composed.len()
     }
+}
+
+/// The file that says how four elements of what a kernel writes lie in memory. What has no name for their type writes f32.
+fn quads(words: bool, aliases: &mut Vec<Alias>) -> Source {
+    let named = aliases.iter().find(|(name, _)| *name == "Out").map(|(_, element)| *element);
+    let element = named.unwrap_or_else(|| {
+        aliases.push(("Out", Element::F32));
+        Element::F32
+    });
+    if words && element == Element::F32 { wgsl!("quads_words.wgsl") } else { wgsl!("quads.wgsl") }
 }
 
 /// Folds a row of workgroups into two dimensions where it is longer than WebGPU allows; kernels skip the rest.

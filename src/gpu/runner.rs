@@ -169,6 +169,7 @@ fn open(adapter: &Adapter, plan: &Plan, features: wgpu::Features) -> Result<(wgp
             | kept::feature(adapter)
             | needs(wgpu::Features::SUBGROUP, |r| r.subgroups)
             | needs(wgpu::Features::SHADER_F16, |r| r.f16)
+            | needs(wgpu::Features::SHADER_INT64, |r| r.int64)
             | needs(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, |r| r.cooperative),
         experimental_features: if dispatches().any(|d| d.reflection.cooperative) {
             trusted::experimental()

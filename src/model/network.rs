@@ -189,7 +189,7 @@ impl Network {
         let Build { ref config, batch, kept, precision, training, likelihood, .. } = *build;
         let extras = if training { build.extras } else { Extras::default() };
         let extent = Extent { batch, micro, kept, precision };
-        let mut plan = Plan::new();
+        let mut plan = Plan::of(tuning.target());
         let layout = Layout::new(config);
         let mut arena = |name: &str| plan.buffer(name, layout.len, Usage::State);
         let params = arena("parameters");

@@ -11,7 +11,7 @@ use super::step::{Step, Stream};
 use crate::error::Result;
 use crate::gpu::kernel::{Access, Constant, Value};
 use crate::gpu::{
-    Adapter, Clock, Element, GpuRunner, Op, Plan, ProgramId, Runner, Shape, Tensor, TwinRunner,
+    Adapter, Clock, Element, GpuRunner, Op, Plan, ProgramId, Runner, Shape, Target, Tensor, TwinRunner,
 };
 
 /// How far two results may lie apart: `|a - b| <= abs + rel * |b|` for every element; NaN is never equal.
@@ -168,8 +168,8 @@ struct Bench {
     outputs: Vec<(String, Tensor)>,
 }
 
-fn bench(case: Case) -> Bench {
-    let mut plan = Plan::new();
+fn bench(target: &Target, case: Case) -> Bench {
+    let mut plan = Plan::of(target);
     let program = plan.program("case");
     let operands = case.op.operands();
     let usage =
@@ -251,7 +251,7 @@ pub struct Checked {
 /// # Errors
 /// If the device refuses the kernel.
 pub fn check(adapter: &Adapter, case: Case) -> Result<Vec<Verdict>> {
-    let (mut runner, expected) = expect(case, |plan| GpuRunner::new(adapter, plan))?;
+    let (mut runner, expected) = expect(&adapter.target(), case, |plan| GpuRunner::new(adapter, plan))?;
     expected.judge(&mut runner)
 }
 
@@ -260,7 +260,7 @@ pub fn check(adapter: &Adapter, case: Case) -> Result<Vec<Verdict>> {
 /// # Errors
 /// As [`check`].
 pub fn check_timed(adapter: &Adapter, case: Case) -> Result<Checked> {
-    let (mut runner, expected) = expect(case, |plan| GpuRunner::timed(adapter, plan))?;
+    let (mut runner, expected) = expect(&adapter.target(), case, |plan| GpuRunner::timed(adapter, plan))?;
     let verdicts = expected.judge(&mut runner)?;
     // the first run sets up buffers and takes longer, so it is the second that is timed
     runner.profile(true)?;
@@ -281,14 +281,14 @@ struct Expected {
 }
 
 /// Runs `case` on its twin, and opens a runner of its plan.
-fn expect<R>(case: Case, open: impl FnOnce(Plan) -> Result<R>) -> Result<(R, Expected)> {
+fn expect<R>(target: &Target, case: Case, open: impl FnOnce(Plan) -> Result<R>) -> Result<(R, Expected)> {
     let label = case.label.clone();
     let parts = |(name, value): &Constant| match (*name, *value) {
         ("SPLITS", Value::U32(parts)) if parts > 1 => Some(parts),
         _ => None,
     };
     let parts = case.op.constants().iter().find_map(parts);
-    let b = bench(case);
+    let b = bench(target, case);
     let Some(dispatch) = b.plan.get(b.program).dispatches().next() else { unreachable!("just recorded") };
     let kernel = dispatch.kernel;
     let allowed: Vec<Tolerance> = b

@@ -82,6 +82,8 @@ pub const SHADERS: &[Source] = &[
     wgsl!("normal.wgsl"),
     wgsl!("philox.wgsl"),
     wgsl!("picture.wgsl"),
+    wgsl!("quads.wgsl"),
+    wgsl!("quads_words.wgsl"),
     wgsl!("reconstruction.wgsl"),
     wgsl!("reparameterize.wgsl"),
     wgsl!("reparameterize_backward.wgsl"),

@@ -225,7 +225,7 @@ fn median(mut times: Vec<Duration>) -> Option<Duration> {
 /// # Errors
 /// If the device refuses any of them, or does not have the memory.
 pub(super) fn run(adapter: &Adapter, ops: &[(&dyn Tunable, Vec<Form>)]) -> Result<Vec<Vec<Verdict>>> {
-    let mut plan = Plan::new();
+    let mut plan = Plan::of(&adapter.target());
     let tensors = Pool::tensors(ops, &mut plan);
     let entries: Vec<Entry> =
         ops.iter().zip(&tensors).map(|(op, tensors)| record(&mut plan, op, tensors)).collect();

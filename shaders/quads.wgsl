@@ -1,0 +1,11 @@
+// Four elements of what a kernel writes, in memory as they are.
+
+alias Quad = vec4<Out>;
+
+fn packed(values: vec4<f32>) -> Quad {
+    return vec4<Out>(values);
+}
+
+fn unpacked(quad: Quad) -> vec4<f32> {
+    return vec4<f32>(quad);
+}
