@@ -9,6 +9,7 @@ mod common;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use wgvae::config::ModelConfig;
 use wgvae::gpu::Element;
 use wgvae::model::{Build, Named, Place, StepSettings, Vae, Weights};
@@ -248,26 +249,27 @@ fn every_variant_agrees_with_pytorch() {
     let Some(adapter) = common::adapter() else { return };
     let target = adapter.target();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/small");
-    let mut wrong = Vec::new();
-    let mut hold = |name: String, tuning: &Tuning, factors: Element, bounds: Bounds| {
-        let report = check_within(bounds, &folder, Place::Tuned(&adapter, tuning), factors);
-        let mut worst: Vec<_> = report.worst.iter().map(|(class, e)| format!("{class} {e:.1e}")).collect();
-        worst.sort();
-        println!("{name}: worst {}", worst.join(", "));
-        wrong.extend(report.wrong.into_iter().map(|line| format!("{name}: {line}")));
-    };
-    let precision = if target.f16 { Element::F16 } else { Element::F32 };
-    for variant in Variant::all(&target, precision) {
-        let factors = variant.factors();
-        hold(variant.name(), &Tuning::forced(&target, variant), factors, Bounds::of(factors));
-    }
     let plain = Tuning::of(&target);
     check(&folder, Place::Tuned(&adapter, &plain), Element::F32);
     let by_points = Form::Winograd { variant: Variant::PLAIN, splits: 1 };
     let convolutions = plain.ops().into_iter().filter(|(op, _)| op.allows(by_points));
     let table: Table = convolutions.map(|(op, _)| (op.key(), by_points)).collect();
     assert!(table.len() >= 3, "convolutions, their transposes and their weight gradients: {table:?}");
-    hold("winograd".into(), &Tuning::with(&target, table), Element::F32, Bounds::BY_POINTS);
+    let mut all = vec![("winograd".into(), Tuning::with(&target, table), Element::F32, Bounds::BY_POINTS)];
+    let precision = if target.f16 { Element::F16 } else { Element::F32 };
+    all.extend(Variant::all(&target, precision).into_iter().map(|variant| {
+        let factors = variant.factors();
+        (variant.name(), Tuning::forced(&target, variant), factors, Bounds::of(factors))
+    }));
+    // most of the time goes into compiling, which drivers do on one core
+    let wrong = all.into_par_iter().flat_map_iter(|(name, tuning, factors, bounds)| {
+        let report = check_within(bounds, &folder, Place::Tuned(&adapter, &tuning), factors);
+        let mut worst: Vec<_> = report.worst.iter().map(|(class, e)| format!("{class} {e:.1e}")).collect();
+        worst.sort();
+        println!("{name}: worst {}", worst.join(", "));
+        report.wrong.into_iter().map(move |line| format!("{name}: {line}"))
+    });
+    let wrong: Vec<String> = wrong.collect();
     assert!(wrong.is_empty(), "variants that disagree with PyTorch:\n{}", wrong.join("\n"));
 }
 
