@@ -47,7 +47,8 @@ fn steps(criterion: &mut Criterion) {
     }
 }
 
-/// Floating-point operations per second of the three convolutions of a middle layer.
+/// Floating-point operations per second of the three convolutions of a middle layer, as computed directly: the default
+/// form may take fewer.
 fn kernels(criterion: &mut Criterion) {
     let geometry = Geometry { images: 16, low_h: 8, low_w: 8, low_c: 256, high_c: 128 };
     one(criterion, "conv2d", Conv2d::from(geometry));

@@ -7,13 +7,14 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> step: Step;
-@group(0) @binding(1) var<storage, read> param: array<vec4<f32>>; // [quads]
+@group(0) @binding(1) var<storage, read> param: array<Quad>; // [quads]
 @group(0) @binding(2) var<storage, read> scaling: array<u32>; // [4], see loss_scale.wgsl
-@group(0) @binding(3) var<storage, read_write> average: array<vec4<f32>>; // [quads]
+@group(0) @binding(3) var<storage, read_write> average: array<Quad>; // [quads]
 
 fn item(at: u32) {
     if ((at >= params.quads) | (scaling[FOUND] != 0u)) {
         return;
     }
-    average[at] += step.average * (param[at] - average[at]);
+    let was = unpacked(average[at]);
+    average[at] = packed(was + step.average * (unpacked(param[at]) - was));
 }

@@ -4,8 +4,8 @@ struct Params {
     quads: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>; // [quads]
-@group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>; // [quads]
+@group(0) @binding(0) var<storage, read> x: array<Quad>; // [quads]
+@group(0) @binding(1) var<storage, read_write> out: array<Quad>; // [quads]
 
 fn item(at: u32) {
     if (at < params.quads) {

@@ -1,4 +1,4 @@
-// Four elements of what a kernel writes, in memory as they are.
+// Four elements in memory as they are: of what a kernel writes, or reads to write it anew.
 
 alias Quad = vec4<Out>;
 

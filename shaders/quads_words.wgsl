@@ -1,4 +1,4 @@
-// Four elements of what a kernel writes, in memory as two words of 64 bits: the same bytes in half as many accesses,
+// Four f32 in memory as two words of 64 bits, where quads.wgsl has four floats: the same bytes in half as many accesses,
 // for adapters that go through lanes and components one by one.
 
 alias Quad = vec2<u64>;

@@ -254,6 +254,17 @@ fn whole_trainings_fit_the_default_limits() {
     }
 }
 
+#[test]
+fn networks_take_quads_as_suits_the_adapter() {
+    for words in [false, true] {
+        let target = Target { words, ..Target::webgpu_default() };
+        let build = Build::training(ModelConfig { size: 16, hidden: 4, latent: 3 }, 2);
+        let (_, plan) = build.plan(&target).expect("a micro-batch that fits");
+        let by_words = plan.programs.iter().flat_map(|p| p.dispatches()).any(|d| d.reflection.int64);
+        assert_eq!(by_words, words);
+    }
+}
+
 /// To each language that an adapter which offers what the kernel asks for may want: cooperative matrices are not
 /// there on Direct3D, and on Metal only those of 8 x 8.
 #[test]

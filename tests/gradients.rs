@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wgvae::config::{Likelihood, LossKind, ModelConfig};
-use wgvae::gpu::{Op, Plan, Runner, TwinRunner};
+use wgvae::gpu::{Op, Plan, Runner, Target, TwinRunner};
 use wgvae::model::{Build, Extras, Place, StepSettings, Vae, Weights};
 use wgvae::ops::check::Tolerance;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
@@ -98,7 +98,7 @@ fn the_linear_layer_has_its_adjoints() {
 /// What the twins make of two factors by way of Winograd's points, in an output that held `before`.
 fn by_points<P: Product>(product: P, epilogue: Epilogue, before: f32, factors: [&[f32]; 2]) -> Vec<f32> {
     let fused = Fused::plain(product, epilogue);
-    let mut plan = Plan::new();
+    let mut plan = Plan::of(&Target::twins());
     let program = plan.program("points");
     let operands: Vec<_> =
         fused.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();

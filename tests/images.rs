@@ -3,7 +3,7 @@
 
 mod common;
 
-use wgvae::gpu::{GpuRunner, Item, Plan, ProgramId, Runner, Tensor, TwinRunner};
+use wgvae::gpu::{GpuRunner, Item, Plan, ProgramId, Runner, Target, Tensor, TwinRunner};
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
 use wgvae::ops::linear::Linear;
@@ -15,7 +15,7 @@ const EDGE: u32 = 8;
 
 /// `names` as matrices, and an empty program.
 fn plan<const N: usize>(names: [&str; N]) -> (Plan, ProgramId, [Tensor; N]) {
-    let mut plan = Plan::new();
+    let mut plan = Plan::of(&Target::webgpu_default());
     let program = plan.program("images");
     let tensors = names.map(|name| plan.tensor(name, &[EDGE, EDGE]));
     (plan, program, tensors)
@@ -59,7 +59,7 @@ fn what_has_not_changed_is_not_copied_again() {
 /// where the left one has just been copied to, and two large tensors need no third large image.
 #[test]
 fn large_tensors_share_images_and_no_product_overwrites_its_own() {
-    let mut plan = Plan::new();
+    let mut plan = Plan::of(&Target::webgpu_default());
     let program = plan.program("images");
     let mut product = |rows: u32, inputs: u32, outputs: u32| {
         let x = plan.tensor("x", &[rows, inputs]);
@@ -100,7 +100,7 @@ fn long_tensors_lie_in_wider_rows() {
     }
     let outputs = (1 << 20) + 8;
     let record = || {
-        let mut plan = Plan::new();
+        let mut plan = Plan::of(&adapter.target());
         let program = plan.program("images");
         let tensors =
             [&[EDGE, EDGE], &[outputs, EDGE], &[EDGE, outputs]].map(|dims| plan.tensor("any", dims));
@@ -176,8 +176,8 @@ struct LayerTensors {
 
 const GEOMETRY: Geometry = Geometry { images: 2, low_h: 4, low_w: 3, low_c: 8, high_c: 4 };
 
-fn layer() -> (Plan, ProgramId, LayerTensors) {
-    let mut plan = Plan::new();
+fn layer(target: &Target) -> (Plan, ProgramId, LayerTensors) {
+    let mut plan = Plan::of(target);
     let program = plan.program("points");
     let [low, high, weight] = [GEOMETRY.low(), GEOMETRY.high(), GEOMETRY.weight()];
     let names = [("x", low), ("dy", high), ("weight", weight), ("dw", weight), ("dx", low)];
@@ -215,7 +215,7 @@ fn points_of_what_has_not_changed_are_not_made_again() {
         let points = plan.get(program).dispatches().filter(|d| d.label.contains("points"));
         points.filter(|d| !d.kernel.ends_with("back")).map(|d| d.kernel.replace("winograd_", "")).collect()
     };
-    let (mut plan, program, t) = layer();
+    let (mut plan, program, t) = layer(&Target::webgpu_default());
     record_gradients(&mut plan, [program; 5], &t, Variant::PLAIN);
     // products write to the memory of points as well: the first one over the weights', the second over low's
     assert_eq!(made(&plan, program), ["low", "high", "weights", "low", "high", "weights"]);
@@ -243,7 +243,7 @@ fn points_of_what_has_not_changed_are_not_made_again() {
 fn points_that_are_used_twice_give_the_same_gradients() {
     let Some(adapter) = common::adapter() else { return };
     // each by itself, of what the ones before have left
-    let (mut plan, first, t) = layer();
+    let (mut plan, first, t) = layer(&adapter.target());
     let tensors = [t.x, t.dy, t.weight, t.dw, t.dx];
     let rest = ["b", "c", "d", "e"].map(|name| plan.program(name));
     record_gradients(&mut plan, [first, rest[0], rest[1], rest[2], rest[3]], &t, Variant::PLAIN);
@@ -254,7 +254,7 @@ fn points_that_are_used_twice_give_the_same_gradients() {
     }
     let imaged = adapter.target().images.then_some(Variant::direct([64, 1], 1).fetching(true));
     for variant in [Some(Variant::PLAIN), imaged].into_iter().flatten() {
-        let (mut plan, program, t) = layer();
+        let (mut plan, program, t) = layer(&adapter.target());
         record_gradients(&mut plan, [program; 5], &t, variant);
         let got = run(&mut GpuRunner::new(&adapter, plan).expect("runner"), program, &tensors);
         for (name, (got, want)) in ["x", "dy", "weight", "dw", "dx"].iter().zip(got.iter().zip(&want)) {

@@ -82,7 +82,7 @@ fn of_every_form<P: Product>(
     factors: &[[Vec<f32>; 2]],
 ) -> Vec<(String, Vec<Vec<f32>>)> {
     let run = |variant: Variant| {
-        let mut plan = Plan::new();
+        let mut plan = Plan::of(&adapter.target());
         let program = plan.program("edges");
         let [a, b, c] = product.shapes();
         let [a, b, c] = [("left", a), ("right", b), ("out", c)].map(|(name, s)| plan.tensor(name, s.dims()));
@@ -151,7 +151,7 @@ fn rounds_of_points_agree_with_the_twin() {
         let fused = Fused::plain(product, Epilogue::None);
         let usual = fused.forms(&adapter.target()).last().copied().expect("forms");
         for form in [usual, Form::Winograd { variant: Variant::PLAIN, splits: 2 }] {
-            let mut plan = Plan::new();
+            let mut plan = Plan::of(&adapter.target());
             let program = plan.program("rounds");
             let operands: Vec<_> =
                 fused.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use wgvae::config::ModelConfig;
 use wgvae::gpu::profile::{CLEAR, COPY, Row, Span, rows};
 use wgvae::gpu::{
-    Adapter, Clock, GpuRunner, Item, Op, Plan, ProgramId, Runner, Tensor, Timing, Timings, TwinRunner, trace,
+    Adapter, Clock, GpuRunner, Item, Op, Plan, ProgramId, Runner, Target, Tensor, Timing, Timings,
+    TwinRunner, trace,
 };
 use wgvae::model::{Build, Input, Loss, Place, StepSettings, Vae};
 use wgvae::ops::Tuning;
@@ -169,8 +170,8 @@ fn profiled_steps_compute_the_same_bits() {
 }
 
 /// A program that adds the sums of 100 ones to four totals, behind a clear of the total if `clears`.
-fn summing(clears: bool) -> (Plan, ProgramId, [Tensor; 2]) {
-    let mut plan = Plan::new();
+fn summing(target: &Target, clears: bool) -> (Plan, ProgramId, [Tensor; 2]) {
+    let mut plan = Plan::of(target);
     let program = plan.program("sum");
     let tensors = [plan.tensor("x", &[100, 4]), plan.tensor("total", &[4])];
     if clears {
@@ -188,7 +189,7 @@ fn a_program_is_timed_as_often_as_asked() {
         [GpuRunner::timed, GpuRunner::new];
     for make in makers {
         for (clears, want) in [(false, 700.0), (true, 100.0)] {
-            let (mut plan, program, [x, total]) = summing(clears);
+            let (mut plan, program, [x, total]) = summing(&adapter.target(), clears);
             let empty = plan.program("empty");
             let mut runner = make(&adapter, plan).expect("runner");
             runner.write_f32(&x, &[1.0; 400]);
@@ -212,7 +213,7 @@ fn timing(label: &str, kernel: &'static str, begin_ns: u64, end_ns: u64) -> Timi
 fn what_is_read_and_written_moves_twice() {
     const LEN: u32 = 1024;
     let bytes = |op: Box<dyn Op>| {
-        let mut plan = Plan::new();
+        let mut plan = Plan::of(&Target::webgpu_default());
         let program = plan.program("p");
         let operands = op.operands();
         let tensors: Vec<_> = operands.iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
@@ -273,7 +274,7 @@ fn a_trace_has_an_event_for_everything() {
 
 #[test]
 fn a_recording_starts_from_nothing() {
-    let (plan, program, _) = summing(true);
+    let (plan, program, _) = summing(&Target::webgpu_default(), true);
     let mut runner = TwinRunner::new(plan);
     runner.profile(true).expect("on");
     runner.run(&[program]).expect("run");

@@ -72,7 +72,7 @@ pub struct Target {
     pub fragments: Vec<Fragment>,
     /// Kernels may read images of tensors.
     pub images: bool,
-    /// Kernels write words of 64 bits, because the adapter takes lanes and their components one by one.
+    /// Kernels take quads of f32 by words of 64 bits, because the adapter goes through lanes and components one by one.
     pub words: bool,
 }
 

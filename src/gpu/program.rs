@@ -167,14 +167,13 @@ pub struct BufferSpec {
 }
 
 /// Buffers and programs.
-#[derive(Default)]
 pub struct Plan {
     /// The buffers.
     pub buffers: Vec<BufferSpec>,
     /// The programs.
     pub programs: Vec<Program>,
     images: Images,
-    /// whether kernels write words of 64 bits
+    /// whether quads are words of 64 bits, see `quads`
     words: bool,
     /// tensors made of others
     made: Held<Tensor>,
@@ -184,14 +183,17 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// An empty plan, as any adapter can run it.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// An empty plan whose kernels access memory as suits `target`.
+    /// An empty plan for `target`, whose kernels access memory as suits it.
     pub fn of(target: &Target) -> Self {
-        Self { words: target.words, ..Self::default() }
+        Self {
+            buffers: Vec::new(),
+            programs: Vec::new(),
+            images: Images::default(),
+            words: target.words,
+            made: Held::default(),
+            scratch: Vec::new(),
+            composed: HashMap::new(),
+        }
     }
 
     /// A new buffer of `len` words of 32 bits.
@@ -366,7 +368,7 @@ impl Plan {
     }
 }
 
-/// The file that says how four elements of what a kernel writes lie in memory. What has no name for their type writes f32.
+/// The file that says what a kernel's `Quad` is: four elements of what it writes. What has no name for their type writes f32.
 fn quads(words: bool, aliases: &mut Vec<Alias>) -> Source {
     let named = aliases.iter().find(|(name, _)| *name == "Out").map(|(_, element)| *element);
     let element = named.unwrap_or_else(|| {

@@ -143,7 +143,7 @@ impl Build {
     /// As [`Build::micro`].
     pub fn plan_with(&self, target: &Target, tuning: &Tuning) -> Result<(Network, Plan)> {
         self.config.checked()?;
-        let recorded = Network::record(self, self.micro(target)?, tuning);
+        let recorded = Network::record(self, target, self.micro(target)?, tuning);
         tuning.checked()?;
         Ok(recorded)
     }

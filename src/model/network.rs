@@ -185,11 +185,11 @@ impl Extent {
 
 impl Network {
     /// Records the plan of `build` for micro-batches of `micro`.
-    pub fn record(build: &Build, micro: u32, tuning: &Tuning) -> (Self, Plan) {
+    pub fn record(build: &Build, target: &Target, micro: u32, tuning: &Tuning) -> (Self, Plan) {
         let Build { ref config, batch, kept, precision, training, likelihood, .. } = *build;
         let extras = if training { build.extras } else { Extras::default() };
         let extent = Extent { batch, micro, kept, precision };
-        let mut plan = Plan::of(tuning.target());
+        let mut plan = Plan::of(target);
         let layout = Layout::new(config);
         let mut arena = |name: &str| plan.buffer(name, layout.len, Usage::State);
         let params = arena("parameters");

@@ -169,7 +169,7 @@ impl Ceilings {
 
 /// Seconds of one dispatch of `op`, in the best of several measurements.
 fn best(adapter: &Adapter, clock: Clock, op: impl Op) -> Result<f64> {
-    let mut plan = Plan::new();
+    let mut plan = Plan::of(&adapter.target());
     let program = plan.program("ceiling");
     let operands = op.operands();
     let tensors: Vec<_> = operands.iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();

@@ -300,7 +300,7 @@ fn expect<R>(target: &Target, case: Case, open: impl FnOnce(Plan) -> Result<R>) 
         .collect();
     let Bench { plan, program, operands, words, outputs } = b;
     let mut twin = TwinRunner::new(plan);
-    let bench = Bench { plan: Plan::new(), program, operands, words, outputs };
+    let bench = Bench { plan: Plan::of(target), program, operands, words, outputs };
     let want = run(&mut twin, &bench)?;
     Ok((open(twin.into_plan())?, Expected { label, kernel, bench, split: parts.is_some(), allowed, want }))
 }

@@ -313,11 +313,6 @@ impl Tuning {
         Self { forced: Some(variant), ..Self::of(target) }
     }
 
-    /// The adapter that it is for.
-    pub fn target(&self) -> &Target {
-        &self.defaults.target
-    }
-
     fn asked(&self) -> MutexGuard<'_, Asked> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
