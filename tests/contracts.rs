@@ -31,7 +31,7 @@ fn targets() -> Vec<Target> {
     };
     vec![
         images(lanes(4, 4)),
-        images(Target { software: true, ..lanes(16, 16) }), // llvmpipe by vectors of 512 bits
+        words(images(Target { software: true, ..lanes(16, 16) })), // llvmpipe by vectors of 512 bits
         words(images(fragments(lanes(8, 8), [8, 8], &[(8, Element::F16)]))), // llvmpipe
         fragments(lanes(4, 64), [32, 32], &[(8, Element::F32), (8, Element::F16)]), // Apple
         fragments(lanes(32, 32), [32, 32], &[(16, Element::F16)]), // NVIDIA

@@ -91,6 +91,35 @@ impl Report {
             self.wrong.push(format!("{class} {name}: {error:.2e}, allowed {bound:.0e}"));
         }
     }
+
+    /// Prints the worst of each class, and gives what is wrong, as `name`'s.
+    fn said_of(self, name: &str) -> impl Iterator<Item = String> + use<'_> {
+        let mut worst: Vec<_> = self.worst.iter().map(|(class, e)| format!("{class} {e:.1e}")).collect();
+        worst.sort();
+        println!("{name}: worst {}", worst.join(", "));
+        self.wrong.into_iter().map(move |line| format!("{name}: {line}"))
+    }
+}
+
+/// What a folder's `meta.json` says.
+struct Meta(serde_json::Value);
+
+impl Meta {
+    fn of(folder: &Path) -> Self {
+        let text = std::fs::read_to_string(folder.join("meta.json")).expect("meta.json");
+        Self(serde_json::from_str(&text).expect("meta.json"))
+    }
+
+    fn number(&self, key: &str) -> f64 {
+        self.0[key].as_f64().unwrap_or_else(|| panic!("meta.json: {key}"))
+    }
+
+    fn build(&self, precision: Element) -> Build {
+        let [size, hidden, latent, batch] =
+            ["size", "hidden", "latent", "batch"].map(|key| self.number(key) as u32);
+        let config = ModelConfig { size, hidden, latent };
+        Build { micro: Some(batch), precision, ..Build::training(config, batch) }
+    }
 }
 
 fn check(folder: &Path, place: Place<'_>, precision: Element) -> Report {
@@ -98,12 +127,10 @@ fn check(folder: &Path, place: Place<'_>, precision: Element) -> Report {
 }
 
 fn check_within(bounds: Bounds, folder: &Path, place: Place<'_>, precision: Element) -> Report {
-    let meta = std::fs::read_to_string(folder.join("meta.json")).expect("meta.json");
-    let meta: serde_json::Value = serde_json::from_str(&meta).expect("meta.json");
-    let number = |key: &str| meta[key].as_f64().unwrap_or_else(|| panic!("meta.json: {key}"));
-    let [size, hidden, latent, batch, steps] =
-        ["size", "hidden", "latent", "batch", "steps"].map(|key| number(key) as u32);
-    let config = ModelConfig { size, hidden, latent };
+    let meta = Meta::of(folder);
+    let build = meta.build(precision);
+    let (config, steps) = (build.config, meta.number("steps") as u32);
+    let size = config.size;
     let golden = read(&folder.join("golden.safetensors"));
     let initial = read(&folder.join("model.safetensors"));
     let named = |(name, shape): (String, Vec<usize>)| {
@@ -114,7 +141,6 @@ fn check_within(bounds: Bounds, folder: &Path, place: Place<'_>, precision: Elem
     };
     let weights = Weights { tensors: Weights::names(&config).into_iter().map(named).collect() };
 
-    let build = Build { micro: Some(batch), precision, ..Build::training(config, batch) };
     let mut vae = Vae::empty(place, build).expect("build");
     vae.load(&weights).expect("load");
     let mut report = Report::default();
@@ -123,8 +149,8 @@ fn check_within(bounds: Bounds, folder: &Path, place: Place<'_>, precision: Elem
         let settings = StepSettings {
             seed: 0,
             step: step.into(),
-            lr: number("lr"),
-            beta: number("beta"),
+            lr: meta.number("lr"),
+            beta: meta.number("beta"),
             ..StepSettings::default()
         };
         let probe = vae.probe(&x, &golden[&format!("eps.{step}")].1, &settings).expect("step");
@@ -218,11 +244,8 @@ fn check_all(place: Place<'_>, name: &str, precision: Element) {
     let mut wrong = Vec::new();
     for folder in folders() {
         let report = check(&folder, place, precision);
-        let folder = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut worst: Vec<_> = report.worst.iter().map(|(class, e)| format!("{class} {e:.1e}")).collect();
-        worst.sort();
-        println!("{folder} on {name}: worst {}", worst.join(", "));
-        wrong.extend(report.wrong.into_iter().map(|line| format!("{folder}: {line}")));
+        let folder = folder.file_name().unwrap_or_default().to_string_lossy();
+        wrong.extend(report.said_of(&format!("{folder} on {name}")));
     }
     assert!(wrong.is_empty(), "{name} disagrees with PyTorch:\n{}", wrong.join("\n"));
 }
@@ -250,12 +273,13 @@ fn every_variant_agrees_with_pytorch() {
     let target = adapter.target();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/small");
     let plain = Tuning::of(&target);
-    check(&folder, Place::Tuned(&adapter, &plain), Element::F32);
+    Meta::of(&folder).build(Element::F32).plan_with(&target, &plain).expect("a plan");
     let by_points = Form::Winograd { variant: Variant::PLAIN, splits: 1 };
     let convolutions = plain.ops().into_iter().filter(|(op, _)| op.allows(by_points));
     let table: Table = convolutions.map(|(op, _)| (op.key(), by_points)).collect();
     assert!(table.len() >= 3, "convolutions, their transposes and their weight gradients: {table:?}");
-    let mut all = vec![("winograd".into(), Tuning::with(&target, table), Element::F32, Bounds::BY_POINTS)];
+    let mut all =
+        vec![("winograd".to_owned(), Tuning::with(&target, table), Element::F32, Bounds::BY_POINTS)];
     let precision = if target.f16 { Element::F16 } else { Element::F32 };
     all.extend(Variant::all(&target, precision).into_iter().map(|variant| {
         let factors = variant.factors();
@@ -264,10 +288,7 @@ fn every_variant_agrees_with_pytorch() {
     // most of the time goes into compiling, which drivers do on one core
     let wrong = all.into_par_iter().flat_map_iter(|(name, tuning, factors, bounds)| {
         let report = check_within(bounds, &folder, Place::Tuned(&adapter, &tuning), factors);
-        let mut worst: Vec<_> = report.worst.iter().map(|(class, e)| format!("{class} {e:.1e}")).collect();
-        worst.sort();
-        println!("{name}: worst {}", worst.join(", "));
-        report.wrong.into_iter().map(move |line| format!("{name}: {line}"))
+        report.said_of(&name).collect::<Vec<_>>()
     });
     let wrong: Vec<String> = wrong.collect();
     assert!(wrong.is_empty(), "variants that disagree with PyTorch:\n{}", wrong.join("\n"));

@@ -159,16 +159,15 @@ fn fill(name: &str, shape: Shape, poison: bool, rows: u32, rng: &mut ChaCha8Rng)
     (0..shape.len()).map(|_| word(rng)).collect()
 }
 
-/// A plan of one dispatch, and what to write into its operands.
+/// The program of a plan of one dispatch, and what to write into its operands.
 struct Bench {
-    plan: Plan,
     program: ProgramId,
     operands: Vec<Tensor>,
     words: Vec<Vec<u32>>,
     outputs: Vec<(String, Tensor)>,
 }
 
-fn bench(target: &Target, case: Case) -> Bench {
+fn bench(target: &Target, case: Case) -> (Plan, Bench) {
     let mut plan = Plan::of(target);
     let program = plan.program("case");
     let operands = case.op.operands();
@@ -209,7 +208,7 @@ fn bench(target: &Target, case: Case) -> Bench {
             outputs.push((name.to_owned(), *tensor));
         }
     }
-    Bench { plan, program, operands: tensors, words, outputs }
+    (plan, Bench { program, operands: tensors, words, outputs })
 }
 
 fn run(runner: &mut dyn Runner, b: &Bench) -> Result<Vec<Vec<f32>>> {
@@ -288,19 +287,17 @@ fn expect<R>(target: &Target, case: Case, open: impl FnOnce(Plan) -> Result<R>) 
         _ => None,
     };
     let parts = case.op.constants().iter().find_map(parts);
-    let b = bench(target, case);
-    let Some(dispatch) = b.plan.get(b.program).dispatches().next() else { unreachable!("just recorded") };
+    let (plan, bench) = bench(target, case);
+    let Some(dispatch) = plan.get(bench.program).dispatches().next() else { unreachable!("just recorded") };
     let kernel = dispatch.kernel;
-    let allowed: Vec<Tolerance> = b
+    let allowed: Vec<Tolerance> = bench
         .outputs
         .iter()
         .map(|(name, t)| {
             tolerance(dispatch.op.as_ref(), name, t.len() / parts.unwrap_or(1)).stored_as(t.element)
         })
         .collect();
-    let Bench { plan, program, operands, words, outputs } = b;
     let mut twin = TwinRunner::new(plan);
-    let bench = Bench { plan: Plan::of(target), program, operands, words, outputs };
     let want = run(&mut twin, &bench)?;
     Ok((open(twin.into_plan())?, Expected { label, kernel, bench, split: parts.is_some(), allowed, want }))
 }
