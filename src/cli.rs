@@ -227,7 +227,8 @@ pub struct ListArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct SelftestArgs {
-    /// Print every case, not only each kernel's worst
+    /// Print every case, not only each kernel's worst; with RAYON_NUM_THREADS=1 in the environment one after the other,
+    /// which names the one that a driver crashes on
     #[arg(long, short)]
     pub verbose: bool,
     /// Add the sizes that take a software adapter seconds each

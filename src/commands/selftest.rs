@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
+use rayon::prelude::*;
 use serde_json::{Value, json};
 use wgvae::error::Error;
 use wgvae::gpu::Adapter;
 use wgvae::ops::cases::{self, Case};
-use wgvae::ops::check::{self, Checked, Verdict};
+use wgvae::ops::check::{self, Judged, Verdict};
 
 use super::about;
 use super::screen::Bar;
@@ -38,10 +39,29 @@ impl Row {
         }
     }
 
-    fn add(&mut self, checked: &Checked) {
-        self.wrong += usize::from(!checked.verdicts.iter().all(Verdict::ok));
-        self.worst = checked.verdicts.iter().map(|verdict| verdict.share).fold(self.worst, f64::max);
-        self.device_ns = self.device_ns.or(Some(0)).zip(checked.device_ns).map(|(a, b)| a + b);
+    fn add(&mut self, verdicts: &[Verdict], device_ns: Option<u64>) {
+        self.wrong += usize::from(!verdicts.iter().all(Verdict::ok));
+        self.worst = verdicts.iter().map(|verdict| verdict.share).fold(self.worst, f64::max);
+        self.device_ns = self.device_ns.or(Some(0)).zip(device_ns).map(|(a, b)| a + b);
+    }
+}
+
+/// What came of a case.
+struct Outcome {
+    key: Key,
+    label: String,
+    /// with its compiling
+    seconds: f64,
+    judged: wgvae::error::Result<Judged>,
+}
+
+impl Outcome {
+    fn of(adapter: &Adapter, case: Case) -> Self {
+        let half = if case.is_half() { " f16" } else { "" };
+        let key = (format!("{}{half}", case.op.kernel().name), case.form.clone());
+        let (began, label) = (Instant::now(), case.label.clone());
+        let judged = check::judge(adapter, case);
+        Self { key, label, seconds: began.elapsed().as_secs_f64(), judged }
     }
 }
 
@@ -50,6 +70,30 @@ struct Table {
     rows: BTreeMap<Key, Row>,
     /// every case that is not ok, in a line
     problems: Vec<String>,
+}
+
+impl Table {
+    /// Takes the time of a case and puts both into its row; what there is to say of it, in lines, and whether each is
+    /// well.
+    fn add(&mut self, outcome: Outcome) -> Vec<(bool, String)> {
+        let row = self.rows.entry(outcome.key).or_default();
+        row.cases += 1;
+        row.wall_seconds += outcome.seconds;
+        let lines: Vec<(bool, String)> =
+            match outcome.judged.and_then(|mut judged| Ok((judged.device_ns()?, judged.verdicts))) {
+                Ok((device_ns, verdicts)) => {
+                    row.add(&verdicts, device_ns);
+                    verdicts.iter().map(|verdict| (verdict.ok(), describe(verdict))).collect()
+                }
+                // the table goes on: a report should have all of it
+                Err(error) => {
+                    row.refused += 1;
+                    vec![(false, format!("REFUSED {}: {error}", outcome.label))]
+                }
+            };
+        self.problems.extend(lines.iter().filter(|(ok, _)| !ok).map(|(_, line)| line.clone()));
+        lines
+    }
 }
 
 pub fn run(args: &SelftestArgs) -> Result<ExitCode> {
@@ -83,34 +127,18 @@ pub fn run(args: &SelftestArgs) -> Result<ExitCode> {
 fn check_all(adapter: &Adapter, cases: Vec<Case>, args: &SelftestArgs) -> Table {
     let mut table = Table::default();
     let (bar, all) = (Bar::new("checking", args.json), cases.len());
-    for (done, case) in cases.into_iter().enumerate() {
+    let (mut done, mut cases) = (0, cases.into_iter().peekable());
+    while cases.peek().is_some() {
         bar.set(done, all);
-        let half = if case.is_half() { " f16" } else { "" };
-        let key = (format!("{}{half}", case.op.kernel().name), case.form.clone());
-        let (began, label) = (Instant::now(), case.label.clone());
-        let result = check::check_timed(adapter, case);
-        let row = table.rows.entry(key).or_default();
-        row.cases += 1;
-        row.wall_seconds += began.elapsed().as_secs_f64();
-        match result {
-            Ok(checked) => {
-                row.add(&checked);
-                for verdict in &checked.verdicts {
-                    let line = describe(verdict);
-                    if !args.json && (args.verbose || !verdict.ok()) {
-                        bar.say(&line); // at once: a driver that crashes later takes the table with it
-                    }
-                    table.problems.extend((!verdict.ok()).then_some(line));
+        // most of the time goes into compiling, which drivers do on one core
+        let some: Vec<Case> = cases.by_ref().take(rayon::current_num_threads()).collect();
+        done += some.len();
+        let outcomes: Vec<Outcome> = some.into_par_iter().map(|case| Outcome::of(adapter, case)).collect();
+        for outcome in outcomes {
+            for (ok, line) in table.add(outcome) {
+                if !args.json && (args.verbose || !ok) {
+                    bar.say(&line); // at once: a driver that crashes later takes the table with it
                 }
-            }
-            // the table goes on: a report should have all of it
-            Err(error) => {
-                row.refused += 1;
-                let line = format!("REFUSED {label}: {error}");
-                if !args.json {
-                    bar.say(&line);
-                }
-                table.problems.push(line);
             }
         }
     }

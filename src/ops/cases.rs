@@ -141,8 +141,9 @@ fn half<P: Product>(name: &str, product: P, variant: Variant, direction: usize) 
     case(name, op).of(&elements)
 }
 
-/// A size of 1, batches, odd sizes, channels that do not fill a tile, a real layer, tiles along an edge of all pictures,
-/// pictures that are taken as they lie in memory; and whether every variant is tried on it.
+/// A size of 1, batches, odd sizes, channels that do not fill a tile, pictures that are taken as they lie in memory, tiles
+/// along an edge of all pictures, a real layer; and whether every variant is tried on it. The large ones come last, so
+/// that the others are the same kernels with them and without: drivers keep what they have compiled.
 fn geometries(large: bool) -> Vec<(Geometry, bool)> {
     let g = |images, low_h, low_w, low_c, high_c| Geometry { images, low_h, low_w, low_c, high_c };
     let mut all = vec![
@@ -150,18 +151,20 @@ fn geometries(large: bool) -> Vec<(Geometry, bool)> {
         (g(3, 3, 5, 12, 8), false),
         (g(2, 8, 8, 36, 20), true),
         (g(2, 4, 4, 64, 4), false),
+        (g(2, 9, 5, 8, 12), true),
+        (g(45, 3, 3, 12, 4), false),
     ];
     if large {
         all.extend([(g(4, 8, 8, 128, 64), true), (g(1, 2, 2, 512, 256), false)]);
     }
-    all.extend([(g(45, 3, 3, 12, 4), false), (g(2, 9, 5, 8, 12), true)]);
     all
 }
 
-/// Rows, inputs and outputs; and whether every variant is tried on them.
-fn linears(large: bool) -> Vec<([u32; 3], bool)> {
-    let mut all = vec![([1, 4, 4], false), ([3, 20, 12], true), ([17, 128, 72], true)];
-    all.extend(large.then_some(([16, 8192, 256], false)));
+/// Rows, inputs, outputs and planes; and whether every variant is tried on them. The large one comes last, as above.
+fn linears(large: bool) -> Vec<([u32; 4], bool)> {
+    let mut all =
+        vec![([1, 4, 4, 1], false), ([3, 20, 12, 1], true), ([17, 128, 72, 1], true), ([5, 24, 12, 3], true)];
+    all.extend(large.then_some(([16, 8192, 256, 1], false)));
     all
 }
 
@@ -178,8 +181,6 @@ pub fn cases(target: &Target, large: bool) -> Vec<Case> {
     products(&mut all, target, "conv2d_transpose", &of(&sizes, Conv2dTranspose::from));
     products(&mut all, target, "conv2d_weight_grad", &of(&sizes, Conv2dWeightGrad::from));
     let sizes = linears(large);
-    let sizes: Vec<_> = sizes.into_iter().map(|([r, i, o], common)| ([r, i, o, 1], common)).collect();
-    let sizes = [sizes, vec![([5, 24, 12, 3], true)]].concat();
     let linear = of(&sizes, |[rows, inputs, outputs, planes]| Linear { rows, inputs, outputs, planes });
     products(&mut all, target, "linear", &linear);
     let linear =

@@ -236,15 +236,6 @@ fn comparable(name: &str, shape: Shape, values: &[f32], split: bool) -> Vec<f32>
     (0..len).map(|i| (0..parts).map(|p| f64::from(values[p * len + i])).sum::<f64>() as f32).collect()
 }
 
-/// What came of one case.
-#[derive(Debug, Clone)]
-pub struct Checked {
-    /// One for every output.
-    pub verdicts: Vec<Verdict>,
-    /// Nanoseconds that the device took by its own clock, where it has one.
-    pub device_ns: Option<u64>,
-}
-
 /// Runs `case` on `adapter` and on its twin.
 ///
 /// # Errors
@@ -254,19 +245,36 @@ pub fn check(adapter: &Adapter, case: Case) -> Result<Vec<Verdict>> {
     expected.judge(&mut runner)
 }
 
-/// The same, and once more for the time that it takes.
+/// A case that has run once, and can run again for the time that it takes.
+pub struct Judged {
+    /// One for every output.
+    pub verdicts: Vec<Verdict>,
+    runner: GpuRunner,
+    program: ProgramId,
+}
+
+/// The same on a device whose clock can be read.
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_timed(adapter: &Adapter, case: Case) -> Result<Checked> {
+pub fn judge(adapter: &Adapter, case: Case) -> Result<Judged> {
     let (mut runner, expected) = expect(&adapter.target(), case, |plan| GpuRunner::timed(adapter, plan))?;
     let verdicts = expected.judge(&mut runner)?;
-    // the first run sets up buffers and takes longer, so it is the second that is timed
-    runner.profile(true)?;
-    runner.run(&[expected.bench.program])?;
-    let timings = runner.timings()?;
-    let device_ns = (timings.clock == Clock::Device).then(|| timings.busy_ns());
-    Ok(Checked { verdicts, device_ns })
+    Ok(Judged { verdicts, runner, program: expected.bench.program })
+}
+
+impl Judged {
+    /// Nanoseconds that another run takes by the device's own clock, where it has one: the first has set up buffers and
+    /// takes longer.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn device_ns(&mut self) -> Result<Option<u64>> {
+        self.runner.profile(true)?;
+        self.runner.run(&[self.program])?;
+        let timings = self.runner.timings()?;
+        Ok((timings.clock == Clock::Device).then(|| timings.busy_ns()))
+    }
 }
 
 /// What a device should give for one case.
