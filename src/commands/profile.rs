@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use wgvae::config::ModelConfig;
 use wgvae::data::write_whole;
 use wgvae::error::Error;
-use wgvae::gpu::profile::{CLEAR, COPY, Row, rows};
+use wgvae::gpu::profile::{Row, is_kernel, rows};
 use wgvae::gpu::{Adapter, Clock, Timings, trace};
 use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::Tuning;
@@ -141,13 +141,13 @@ fn figures(subject: &Subject, row: &Row, busy_ns: u64) -> Figures {
         gflops,
         gbps,
         of_fma: gflops / subject.ceilings.gflops,
-        of_copy: (![CLEAR, COPY].contains(&row.kernel)).then_some(gbps / subject.ceilings.gbps),
+        of_copy: is_kernel(row.kernel).then_some(gbps / subject.ceilings.gbps),
     }
 }
 
 /// Dispatches of one step, and its clears and copies, those that cannot be timed among them.
 fn counts(subject: &Subject, timings: &Timings) -> (u64, u64) {
-    let others = timings.device.iter().filter(|t| [CLEAR, COPY].contains(&t.kernel)).count() as u64;
+    let others = timings.device.iter().filter(|t| !is_kernel(t.kernel)).count() as u64;
     let dispatches = timings.device.len() as u64 - others;
     let steps = u64::from(subject.steps);
     (dispatches / steps, (others + timings.untimed) / steps)

@@ -13,6 +13,11 @@ pub const CLEAR: &str = "clear";
 /// What a copy to an image has in place of a kernel's name.
 pub const COPY: &str = "copy";
 
+/// Whether that is a kernel's name, not what a row of clears or copies has in its place.
+pub fn is_kernel(name: &str) -> bool {
+    ![CLEAR, COPY].contains(&name)
+}
+
 /// What read the times of the dispatches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Clock {
