@@ -348,9 +348,10 @@ fn points_are_the_default_where_they_pay() {
     let [fewer, more] = [8, 16].map(|images| g(images, 16, 128, 64));
     assert!(!by_points(&software, plain(Conv2d::from(fewer))), "no faster");
     assert!(!by_points(&software, plain(Conv2dTranspose::from(fewer))), "no faster");
-    assert!(by_points(&software, plain(Conv2dWeightGrad::from(fewer))), "the direct one reads windows");
+    assert!(by_points(&software, plain(Conv2dWeightGrad::from(fewer))), "faster from here on");
     assert!(by_points(&software, plain(Conv2d::from(more))));
     assert!(by_points(&software, plain(Conv2dTranspose::from(more))));
+    assert!(by_points(&software, plain(Conv2dWeightGrad::from(more))));
     let deep = g(4, 4, 512, 256);
     assert!(
         !by_points(&software, plain(Conv2d::from(deep))),

@@ -160,13 +160,10 @@ test_on_swiftshader() {
     printf '{"file_format_version": "1.0.0", "ICD": {"library_path": "%s", "api_version": "1.0.5"}}\n' \
         "$folder/libvk_swiftshader.so" >"$icd"
     say "kernels and golden values once more, on SwiftShader"
-    export WGVAE_ADAPTER=SwiftShader VK_DRIVER_FILES=$icd VK_ICD_FILENAMES=$icd
-    # it compiles one kernel at a time in a process, so a core would be idle
-    cargo test --test golden -- --nocapture >"$scratch/golden" 2>&1 &
-    cargo test --test kernels -- --nocapture || status=$?
-    wait $! || status=$?
-    cat "$scratch/golden"
-    unset WGVAE_ADAPTER VK_DRIVER_FILES VK_ICD_FILENAMES
+    # it compiles one kernel at a time in a process, so that one after the other would leave a core idle
+    printf '%s\n' kernels golden |
+        WGVAE_ADAPTER=SwiftShader VK_DRIVER_FILES=$icd VK_ICD_FILENAMES=$icd \
+            xargs -P 2 -I TEST cargo test --test TEST -- --nocapture || status=$?
     rm -rf "$scratch"
     return "$status"
 }
