@@ -118,7 +118,7 @@ impl Meta {
         let [size, hidden, latent, batch] =
             ["size", "hidden", "latent", "batch"].map(|key| self.number(key) as u32);
         let config = ModelConfig { size, hidden, latent };
-        Build { micro: Some(batch), precision, ..Build::training(config, batch) }
+        Build { micro: Some(batch), precision, keep_gradients: true, ..Build::training(config, batch) }
     }
 }
 

@@ -302,7 +302,7 @@ impl Network {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let pictures = random(2 * 16 * 16 * 3, &mut rng).iter().map(|v| 0.5 + 0.5 * v).collect();
         let eps = random(2 * 5, &mut rng);
-        let build = Build { likelihood, extras, ..Build::training(config, 2) };
+        let build = Build { likelihood, extras, keep_gradients: true, ..Build::training(config, 2) };
         let vae = Vae::empty(Place::Twins, build).expect("twins have no limits");
         Self { vae, pictures, eps, settings }
     }

@@ -60,7 +60,8 @@ fn continues(place: Place<'_>) {
         checkpoint::read_model(&folder.join("training.pth")).expect("pth");
     let adam = adam.expect("an optimizer");
     assert_eq!((config, adam.step), (ModelConfig { size: 16, hidden: 2, latent: 3 }, 3));
-    let mut vae = Vae::empty(place, Build::training(config, 2)).expect("build");
+    let build = Build { keep_gradients: true, ..Build::training(config, 2) };
+    let mut vae = Vae::empty(place, build).expect("build");
     vae.restore(&weights, &adam.moments, None, None).expect("restored");
     let area = 16 * 16;
     let pixel = |image: &[f32], i: usize| [image[i], image[area + i], image[2 * area + i]];

@@ -55,7 +55,13 @@ fn ways() -> Vec<Way> {
 
 fn open(place: Place<'_>, way: &Way, micro: u32) -> Vae {
     let Way { likelihood, extras, .. } = *way;
-    let build = Build { micro: Some(micro), likelihood, extras, ..Build::training(TINY, PICTURES) };
+    let build = Build {
+        micro: Some(micro),
+        likelihood,
+        extras,
+        keep_gradients: true,
+        ..Build::training(TINY, PICTURES)
+    };
     Vae::new(place, build, 5).expect("build")
 }
 

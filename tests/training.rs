@@ -5,8 +5,9 @@ mod common;
 use wgvae::config::ModelConfig;
 use wgvae::data;
 use wgvae::error::Error;
+use wgvae::gpu::kernel::Access;
 use wgvae::gpu::{Element, Target};
-use wgvae::model::{Build, Input, Loss, Place, StepSettings, Vae, Weights};
+use wgvae::model::{Build, Extras, Input, Loss, Place, StepSettings, Vae, Weights};
 use wgvae::ops::scaling::Scaling;
 
 const SMALL: ModelConfig = ModelConfig { size: 32, hidden: 8, latent: 12 };
@@ -58,6 +59,61 @@ fn the_same_seed_gives_the_same_bits() {
     let initial = Weights::initial(&SMALL, 5);
     let moved = weights.tensors.iter().zip(&initial.tensors).filter(|(a, b)| a.values != b.values).count();
     assert_eq!(moved, weights.tensors.len(), "every parameter tensor is trained");
+}
+
+fn keeping(build: Build) -> Build {
+    Build { keep_gradients: true, ..build }
+}
+
+/// Where a step is one micro-batch, Adam follows each weight's gradient at once.
+#[test]
+fn gradients_that_make_room_and_gradients_that_stay_give_the_same_bits() {
+    let adapter = common::adapter();
+    let gpu = adapter.as_ref().map(|adapter| (Place::Gpu(adapter), 16, 4));
+    for (place, batch, steps) in [(Place::Twins, 2, 3)].into_iter().chain(gpu) {
+        let (losses, weights) = trained(place, build(batch, None), batch, steps);
+        let (same, others) = trained(place, keeping(build(batch, None)), batch, steps);
+        assert_eq!(losses, same);
+        assert_eq!(bits(&weights), bits(&others));
+    }
+}
+
+/// Every parameter is updated once, after all that read it; only where nothing needs the gradients together.
+#[test]
+fn a_weight_is_updated_when_nothing_reads_it_any_more() {
+    let target = Target::webgpu_default();
+    let (network, plan) = build(4, None).plan(&target).expect("plan");
+    let (params, programs) = (network.arenas.params, network.programs.training.expect("a training"));
+    let mut updated: Vec<(u64, u64)> = Vec::new();
+    for dispatch in [programs.backward, programs.update].iter().flat_map(|p| plan.get(*p).dispatches()) {
+        for (tensor, (_, access)) in dispatch.bindings.iter().zip(&dispatch.reflection.bindings) {
+            let (begin, end) = (tensor.offset, tensor.offset + u64::from(tensor.len()));
+            let met = |&(from, to): &(u64, u64)| tensor.buffer == params && begin < to && from < end;
+            assert!(!updated.iter().any(met), "{}: reads what is of the next step", dispatch.label);
+            if tensor.buffer == params && *access == Access::ReadWrite {
+                updated.push((begin, end));
+            }
+        }
+    }
+    for slot in network.layout.slots() {
+        let within = |(from, to): &(u64, u64)| {
+            *from <= slot.offset && slot.offset + u64::from(slot.shape.len()) <= *to
+        };
+        let names = network.layout.names(slot);
+        assert_eq!(updated.iter().filter(|range| within(range)).count(), 1, "{names:?}");
+    }
+
+    let bytes = |build: Build| build.plan(&target).expect("plan").1.bytes();
+    let saved = bytes(keeping(build(4, None))) - bytes(build(4, None));
+    assert!(saved > 4 * network.layout.weights / 2, "{saved} bytes less");
+    let several = build(4, Some(2));
+    let clipped = Build { extras: Extras { clip: Some(1.0), ..Extras::default() }, ..build(4, None) };
+    let half = Build { precision: Element::F16, ..build(4, None) };
+    let target = Target { f16: true, ..Target::webgpu_default() };
+    for build in [several, clipped, half] {
+        let (network, _) = build.plan(&target).expect("plan");
+        assert!(!network.arenas.training.expect("a training").gradients.pass());
+    }
 }
 
 #[test]

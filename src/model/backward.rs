@@ -1,9 +1,9 @@
 //! What a step does after the forward list: gradients in reverse order.
 
 use super::layers::{Activations, Recorder, geometry};
-use super::network::Network;
+use super::network::{Network, TrainingArenas};
 use super::params::Layer;
-use crate::gpu::{BufferId, Plan, ProgramId, Tensor};
+use crate::gpu::{Plan, ProgramId, Tensor};
 use crate::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad};
 use crate::ops::gemm::{Epilogue, Operands};
 use crate::ops::latent::{ReparameterizeBackward, padded};
@@ -11,15 +11,14 @@ use crate::ops::linear::{LinearInputGrad, LinearWeightGrad};
 use crate::ops::tuning::Tuning;
 
 impl Network {
-    /// The forward list in reverse: for each layer the gradients of bias and weight, then of its input.
+    /// The forward list in reverse: for each layer the gradients of its bias, its input and its weight.
     pub(super) fn record_backward(
         &self,
         plan: &mut Plan,
         tuning: &Tuning,
         acts: &Activations,
-        to: (ProgramId, BufferId),
+        (program, arenas): (ProgramId, TrainingArenas),
     ) {
-        let (program, grads) = to;
         let t = &self.tensors;
         let (rows, quads) = (self.extent.micro, padded(self.config.latent) / 4);
         let d = Activations::new(plan, "d", &self.config, self.extent, t.x); // there is no gradient of x
@@ -27,7 +26,7 @@ impl Network {
             [("dz", t.z), ("dheads", t.heads)].map(|(name, of)| plan.tensor(name, of.shape.dims()));
         let mut r = Recorder { plan, network: self, tuning, program };
 
-        let dbias = self.layout.decoder[3].bias.of(grads);
+        let dbias = arenas.gradients.of(self.layout.decoder[3].bias);
         self.record_reconstruction(r.plan, program, Some([d.decoder[4], dbias]));
         for i in (0..4).rev() {
             let (x, dx, dy) = (acts.decoder[i], d.decoder[i], d.decoder[i + 1]);
@@ -35,22 +34,19 @@ impl Network {
             let (name, sizes) = (format!("decoder.{}", 2 * i), geometry(&x, &dy));
             // that of the last layer came with the loss; the first reader of dy, so that its image serves the next ones
             if i < 3 {
-                r.bias_grad(&name, dy, layer, grads);
+                r.bias_grad(&name, dy, layer, arenas);
             }
-            let out = layer.weight.of(grads);
-            let operands = Operands { left: x, right: dy, aux: None, out };
-            let op = Conv2dWeightGrad::from(sizes);
-            r.gemm(&format!("{name} weight gradient"), op, self.gradient(), &operands);
             // x is the output of a ReLU, except the first, which comes from decoder_input
             let (epilogue, aux) = if i > 0 { (Epilogue::Mask, Some(x)) } else { (Epilogue::None, None) };
             let operands = Operands { left: dy, right: r.param(layer.weight), aux, out: dx };
             r.gemm(&format!("{name} input gradient"), Conv2d::from(sizes), epilogue, &operands);
+            r.weight_grad(&name, Conv2dWeightGrad::from(sizes), [x, dy], layer, arenas);
         }
 
         let flat = d.decoder[0].len() / rows;
         let dy = d.decoder[0].reshape(&[rows, flat]);
         let dh = dheads.reshape(&[rows, 8 * quads]);
-        self.linear_backward(&mut r, "decoder_input", self.layout.decoder_input, (t.z, dy), grads);
+        r.bias_grad("decoder_input", dy, self.layout.decoder_input, arenas);
         let op = LinearInputGrad { rows, inputs: 4 * quads, outputs: flat, planes: 1 };
         let weight = r.param(self.layout.decoder_input.weight);
         r.gemm(
@@ -59,6 +55,7 @@ impl Network {
             Epilogue::None,
             &Operands { left: dy, right: weight, aux: None, out: dz },
         );
+        linear_weight_grad(&mut r, "decoder_input", self.layout.decoder_input, [t.z, dy], arenas);
         // without a comparison of latents and prior, four elements that nobody reads
         let dmmd = self.discrepancy.map(|of| of.gradient).unwrap_or_else(|| r.plan.tensor("no dmmd", &[4]));
         let batch = self.discrepancy.map(|_| self.extent.batch);
@@ -66,42 +63,36 @@ impl Network {
         let bindings = [t.step, t.heads, t.eps, dz, t.scaling, t.kl, dmmd, dheads];
         r.op("reparameterize backward", op, &bindings);
         let features = acts.encoder[4].reshape(&[rows, flat]);
-        self.linear_backward(&mut r, "heads", self.layout.heads, (features, dh), grads);
+        r.bias_grad("heads", dh, self.layout.heads, arenas);
         let op = LinearInputGrad { rows, inputs: flat, outputs: 8 * quads, planes: 1 };
         let weight = r.param(self.layout.heads.weight);
         let out = d.encoder[4].reshape(&[rows, flat]);
         let operands = Operands { left: dh, right: weight, aux: Some(features), out };
         r.gemm("heads input gradient", op, Epilogue::Mask, &operands);
+        linear_weight_grad(&mut r, "heads", self.layout.heads, [features, dh], arenas);
 
         for i in (0..4).rev() {
             let (x, dx, dy) = (acts.encoder[i], d.encoder[i], d.encoder[i + 1]);
             let layer = self.layout.encoder[i];
             let (name, sizes) = (format!("encoder.{}", 2 * i), geometry(&dy, &x));
-            r.bias_grad(&name, dy, layer, grads);
-            let out = layer.weight.of(grads);
-            let operands = Operands { left: dy, right: x, aux: None, out };
-            let op = Conv2dWeightGrad::from(sizes);
-            r.gemm(&format!("{name} weight gradient"), op, self.gradient(), &operands);
+            r.bias_grad(&name, dy, layer, arenas);
             if i > 0 {
                 let operands = Operands { left: dy, right: r.param(layer.weight), aux: Some(x), out: dx };
                 let op = Conv2dTranspose::from(sizes);
                 r.gemm(&format!("{name} input gradient"), op, Epilogue::Mask, &operands);
             }
+            r.weight_grad(&name, Conv2dWeightGrad::from(sizes), [dy, x], layer, arenas);
         }
     }
+}
 
-    fn linear_backward(
-        &self,
-        r: &mut Recorder<'_>,
-        name: &str,
-        layer: Layer,
-        (x, dy): (Tensor, Tensor),
-        grads: BufferId,
-    ) {
-        r.bias_grad(name, dy, layer, grads);
-        let [rows, inputs] = [0, 1].map(|i| x.shape.dims()[i]);
-        let op = LinearWeightGrad { rows, inputs, outputs: dy.shape.dims()[1], planes: 1 };
-        let operands = Operands { left: dy, right: x, aux: None, out: layer.weight.of(grads) };
-        r.gemm(&format!("{name} weight gradient"), op, self.gradient(), &operands);
-    }
+fn linear_weight_grad(
+    r: &mut Recorder<'_>,
+    name: &str,
+    layer: Layer,
+    [x, dy]: [Tensor; 2],
+    arenas: TrainingArenas,
+) {
+    let ([rows, inputs], outputs) = ([0, 1].map(|i| x.shape.dims()[i]), dy.shape.dims()[1]);
+    r.weight_grad(name, LinearWeightGrad { rows, inputs, outputs, planes: 1 }, [dy, x], layer, arenas);
 }

@@ -58,6 +58,9 @@ pub struct Build {
     pub likelihood: Likelihood,
     /// what a training does besides
     pub extras: Extras,
+    /// keeps every gradient until the next step, for [`Vae::gradients`](super::Vae::gradients), where else a weight's would
+    /// make room for the next one's as soon as Adam has seen it; the steps compute the same bits either way
+    pub keep_gradients: bool,
 }
 
 impl Build {
@@ -72,6 +75,7 @@ impl Build {
             precision: Element::F32,
             likelihood: Likelihood::default(),
             extras: Extras::default(),
+            keep_gradients: false,
         }
     }
 

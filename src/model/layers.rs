@@ -1,9 +1,10 @@
 //! What forward and backward share: activations between the layers, and how a layer's products are recorded.
 
-use super::network::{Extent, Network};
+use super::network::{Extent, Network, TrainingArenas};
 use super::params::{Layer, Slot};
 use crate::config::ModelConfig;
-use crate::gpu::{BufferId, Element, Plan, ProgramId, Tensor};
+use crate::gpu::{Element, Plan, ProgramId, Tensor};
+use crate::ops::adam::{Adam, AnyAdam};
 use crate::ops::columns::bias_grad;
 use crate::ops::conv2d::Geometry;
 use crate::ops::gemm::{self, Epilogue, Operands};
@@ -71,10 +72,36 @@ impl Recorder<'_> {
         self.plan.dispatch(self.program, label, op, bindings);
     }
 
-    pub(super) fn bias_grad(&mut self, label: &str, dy: Tensor, layer: Layer, grads: BufferId) {
-        let label = format!("{label} bias gradient");
-        let to = (dy, layer.bias.of(grads));
+    pub(super) fn bias_grad(&mut self, name: &str, dy: Tensor, layer: Layer, arenas: TrainingArenas) {
+        let label = format!("{name} bias gradient");
+        let to = (dy, arenas.gradients.of(layer.bias));
         bias_grad(self.plan, self.program, &label, self.tuning, to, self.network.gradient());
+    }
+
+    /// The gradient of a layer's weight. The last that reads the weight, because Adam may come at once.
+    pub(super) fn weight_grad<P: gemm::Product>(
+        &mut self,
+        name: &str,
+        product: P,
+        [left, right]: [Tensor; 2],
+        layer: Layer,
+        arenas: TrainingArenas,
+    ) {
+        let out = arenas.gradients.of(layer.weight);
+        let operands = Operands { left, right, aux: None, out };
+        self.gemm(&format!("{name} weight gradient"), product, self.network.gradient(), &operands);
+        if arenas.gradients.pass() {
+            self.adam(&format!("{name} adam"), arenas, (out, layer.weight.offset));
+        }
+    }
+
+    /// Adam over the parameters from `offset` on, as many as there are elements of `grad`.
+    pub(super) fn adam(&mut self, label: &str, arenas: TrainingArenas, (grad, offset): (Tensor, u64)) {
+        let Network { tensors: t, extras, .. } = self.network;
+        let [param, moment1, moment2] = [self.network.arenas.params, arenas.moments[0], arenas.moments[1]]
+            .map(|buffer| Tensor { buffer, offset, ..grad });
+        let op = Adam::new(grad.len(), self.tuning.sweep(AnyAdam).into()).clipped(extras.clip.is_some());
+        self.op(label, op, &[t.step, grad, t.scaling, t.totals, param, moment1, moment2]);
     }
 }
 

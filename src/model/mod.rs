@@ -3,6 +3,7 @@
 mod backward;
 mod build;
 mod extras;
+mod gradients;
 mod init;
 mod layers;
 mod network;

@@ -5,6 +5,7 @@
 
 use super::build::Build;
 use super::extras::{Discrepancy, Extras};
+use super::gradients::Gradients;
 use super::layers::{Activations, Recorder, geometry};
 use super::params::Layout;
 use crate::config::{Likelihood, ModelConfig};
@@ -77,10 +78,19 @@ impl Programs {
 pub struct Arenas {
     /// parameters
     pub params: BufferId,
-    /// gradients, first and second moment
-    pub training: Option<[BufferId; 3]>,
+    /// what a training has besides
+    pub training: Option<TrainingArenas>,
     /// the running average of the parameters, where one is kept
     pub average: Option<BufferId>,
+}
+
+/// What Adam needs besides the parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct TrainingArenas {
+    /// gradients
+    pub gradients: Gradients,
+    /// first and second moment
+    pub moments: [BufferId; 2],
 }
 
 /// The tensors that the host writes or reads. N is the micro-batch, Z and channels are padded.
@@ -191,10 +201,16 @@ impl Network {
         let extent = Extent { batch, micro, kept, precision };
         let mut plan = Plan::of(target);
         let layout = Layout::new(config);
-        let mut arena = |name: &str| plan.buffer(name, layout.len, Usage::State);
-        let params = arena("parameters");
-        let moments = training.then(|| ["gradients", "first moments", "second moments"].map(&mut arena));
-        let average = extras.average.then(|| arena("average"));
+        let arena = |plan: &mut Plan, name: &str| plan.buffer(name, layout.len, Usage::State);
+        let params = arena(&mut plan, "parameters");
+        let moments =
+            training.then(|| ["first moments", "second moments"].map(|name| arena(&mut plan, name)));
+        let average = extras.average.then(|| arena(&mut plan, "average"));
+        let together = extent.accumulates() || extras.clip.is_some() || precision == Element::F16;
+        let training = moments.map(|moments| {
+            let passing = !together && !build.keep_gradients;
+            TrainingArenas { gradients: Gradients::new(&mut plan, &layout, passing), moments }
+        });
         let tensors = allocate(&mut plan, config, micro, kept);
         let acts = Activations::new(&mut plan, "", config, extent, tensors.x);
         let tensors = Tensors { logits: acts.decoder[4], ..tensors };
@@ -210,13 +226,13 @@ impl Network {
             begin: plan.program("begin"),
             training: None,
         };
-        let arenas = Arenas { params, training: moments, average };
+        let arenas = Arenas { params, training, average };
         let discrepancy = extras.mmd.then(|| Discrepancy::new(&mut plan, batch, config.latent));
         let config = *config;
         let mut network =
             Self { config, extent, likelihood, extras, discrepancy, layout, arenas, tensors, programs };
         network.record_forward(&mut plan, tuning, &acts);
-        if let Some(arenas) = moments {
+        if let Some(arenas) = training {
             network.programs.training = Some(network.record_training(&mut plan, tuning, &acts, arenas));
         }
         (network, plan)
@@ -228,7 +244,7 @@ impl Network {
         plan: &mut Plan,
         tuning: &Tuning,
         acts: &Activations,
-        arenas: [BufferId; 3],
+        arenas: TrainingArenas,
     ) -> TrainingPrograms {
         let programs = TrainingPrograms {
             backward: plan.program("backward"),
@@ -241,7 +257,7 @@ impl Network {
             discrepancy: self.discrepancy.map(|_| [plan.program("gather"), plan.program("compare")]),
             swap: self.arenas.average.map(|_| plan.program("swap")),
         };
-        self.record_backward(plan, tuning, acts, (programs.backward, arenas[0]));
+        self.record_backward(plan, tuning, acts, (programs.backward, arenas));
         self.record_update(plan, tuning, programs.update, arenas);
         if self.extras.augmentation.any() {
             self.record_augment(plan, programs.augment);
@@ -323,8 +339,8 @@ impl Network {
     /// The loss alone, for pictures that are not trained on.
     fn record_loss(&self, plan: &mut Plan) {
         plan.clear(self.programs.begin, self.tensors.totals.buffer);
-        if let Some([gradients, ..]) = self.arenas.training.filter(|_| self.extent.accumulates()) {
-            plan.clear(self.programs.begin, gradients);
+        if let Some(training) = self.arenas.training.filter(|_| self.extent.accumulates()) {
+            plan.clear(self.programs.begin, training.gradients.arena);
         }
         self.record_reconstruction(plan, self.programs.loss, None);
     }

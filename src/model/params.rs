@@ -1,7 +1,8 @@
 //! Where every parameter lies in the flat arenas, and how PyTorch lays out the same numbers.
 //!
-//! Parameters, gradients and Adam's two moments are four arenas with the same offsets. Channels and latents
-//! are padded to multiples of 4 with zeros that stay zero: their gradients are zero, and Adam leaves them.
+//! Parameters, gradients and Adam's two moments are four arenas with the same offsets, first all weights, then all
+//! biases. Channels and latents are padded to multiples of 4 with zeros that stay zero: their gradients are zero, and
+//! Adam leaves them.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -136,6 +137,8 @@ pub struct Layout {
     pub decoder: [Layer; 4],
     /// every parameter in PyTorch's order
     pub parameters: Vec<Parameter>,
+    /// elements of an arena before the first bias
+    pub weights: u64,
     /// elements of an arena
     pub len: u64,
 }
@@ -145,14 +148,10 @@ struct Allocator {
 }
 
 impl Allocator {
-    fn slot(&mut self, dims: &[u32]) -> Slot {
-        let slot = Slot { offset: self.len, shape: Shape::new(dims) };
+    fn slot(&mut self, shape: Shape) -> Slot {
+        let slot = Slot { offset: self.len, shape };
         self.len = (self.len + u64::from(slot.shape.len())).next_multiple_of(ALIGN);
         slot
-    }
-
-    fn layer(&mut self, weight: &[u32], bias: u32) -> Layer {
-        Layer { weight: self.slot(weight), bias: self.slot(&[bias]) }
     }
 }
 
@@ -163,16 +162,28 @@ impl Layout {
         let area = config.side() * config.side();
         let [low, latent] = [widths[4], config.latent];
         let (flat, z) = (padded(low) * area, padded(latent));
+        let conv =
+            |low: u32, high: u32, bias: u32| (Shape::new(&[padded(low), 4, 4, padded(high)]), padded(bias));
+        let down = |i: usize| conv(widths[i + 1], widths[i], widths[i + 1]);
+        let up = |i: usize| conv(widths[i + 1], widths[i], widths[i]);
+        let heads = (Shape::new(&[2 * z, flat]), 2 * z);
+        let decoder_input = (Shape::new(&[flat, z]), flat);
+        let shapes = [down(0), down(1), down(2), down(3), heads, decoder_input, up(3), up(2), up(1), up(0)];
         let mut arena = Allocator { len: 0 };
-        let conv = |arena: &mut Allocator, low: u32, high: u32, bias: u32| {
-            arena.layer(&[padded(low), 4, 4, padded(high)], padded(bias))
+        let weights = shapes.map(|(weight, _)| arena.slot(weight));
+        let before_biases = arena.len;
+        let biases = shapes.map(|(_, bias)| arena.slot(Shape::new(&[bias])));
+        let [a, b, c, d, heads, decoder_input, e, f, g, h] =
+            std::array::from_fn(|i| Layer { weight: weights[i], bias: biases[i] });
+        let mut layout = Self {
+            encoder: [a, b, c, d],
+            heads,
+            decoder_input,
+            decoder: [e, f, g, h],
+            parameters: Vec::new(),
+            weights: before_biases,
+            len: arena.len,
         };
-        let encoder = [0, 1, 2, 3].map(|i| conv(&mut arena, widths[i + 1], widths[i], widths[i + 1]));
-        let heads = arena.layer(&[2 * z, flat], 2 * z);
-        let decoder_input = arena.layer(&[flat, z], flat);
-        let decoder = [3, 2, 1, 0].map(|i| conv(&mut arena, widths[i + 1], widths[i], widths[i]));
-        let mut layout =
-            Self { encoder, heads, decoder_input, decoder, parameters: Vec::new(), len: arena.len };
         layout.name(config, area);
         layout
     }

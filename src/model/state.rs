@@ -1,7 +1,7 @@
 //! What training changes, in and out: parameters, their average, gradients, moments, the factor on gradients.
 
 use super::init::Weights;
-use super::network::TrainingPrograms;
+use super::network::{TrainingArenas, TrainingPrograms};
 use super::vae::Vae;
 use crate::error::{Error, Result};
 use crate::gpu::BufferId;
@@ -44,9 +44,14 @@ impl Vae {
     /// The gradients of the last batch, without the factor of f16.
     ///
     /// # Errors
-    /// If the device is lost.
+    /// If the device is lost, or the model was built without [`keep_gradients`](super::Build::keep_gradients) and has
+    /// not kept them.
     pub fn gradients(&mut self) -> Result<Weights> {
-        let mut gradients = self.read_arena(self.training()?.1[0])?;
+        let (_, arenas) = self.training()?;
+        if arenas.gradients.pass() {
+            return Err(Error::Usage("this model keeps no gradients: build it with keep_gradients".into()));
+        }
+        let mut gradients = self.read_arena(arenas.gradients.arena)?;
         let factor = self.scaling()?.factor() as f32;
         let values = gradients.tensors.iter_mut().flat_map(|tensor| &mut tensor.values);
         values.for_each(|value| *value /= factor); // a power of two: exact
@@ -58,7 +63,7 @@ impl Vae {
     /// # Errors
     /// If the device is lost.
     pub fn moments(&mut self) -> Result<[Weights; 2]> {
-        let [_, first, second] = self.training()?.1;
+        let [first, second] = self.training()?.1.moments;
         Ok([self.read_arena(first)?, self.read_arena(second)?])
     }
 
@@ -67,7 +72,7 @@ impl Vae {
     /// # Errors
     /// If the model was built without training.
     pub fn load_moments(&mut self, moments: &[Weights; 2]) -> Result<()> {
-        let [_, first, second] = self.training()?.1;
+        let [first, second] = self.training()?.1.moments;
         self.write_arena(first, &moments[0]);
         self.write_arena(second, &moments[1]);
         Ok(())
@@ -106,7 +111,8 @@ impl Vae {
         if let Some(name) = first(self.weights()?) {
             return Ok(Some(name));
         }
-        if self.training().is_ok()
+        // those that did not stay would have made their parameter the first
+        if self.training().is_ok_and(|(_, arenas)| !arenas.gradients.pass())
             && let Some(name) = first(self.gradients()?)
         {
             return Ok(Some(format!("the gradient of {name}")));
@@ -145,7 +151,7 @@ impl Vae {
         self.read_arena(self.network.arenas.average.ok_or_else(none)?)
     }
 
-    pub(super) fn training(&self) -> Result<(TrainingPrograms, [BufferId; 3])> {
+    pub(super) fn training(&self) -> Result<(TrainingPrograms, TrainingArenas)> {
         let both = self.network.programs.training.zip(self.network.arenas.training);
         both.ok_or_else(|| Error::Usage("this model was built for inference: build it with training".into()))
     }

@@ -1,8 +1,9 @@
 //! What ends a step: the gradient's norm, Adam, and the running average of the parameters.
 
-use super::network::Network;
+use super::layers::Recorder;
+use super::network::{Network, TrainingArenas};
 use crate::gpu::{BufferId, Element, Plan, ProgramId, Shape, Tensor};
-use crate::ops::adam::{Adam, AnyAdam};
+use crate::ops::adam::AnyAdam;
 use crate::ops::average::{Average, Swap};
 use crate::ops::clip::{Clip, SquareSum};
 use crate::ops::scaling::{CheckGradient, INTERVAL, Rescale};
@@ -13,30 +14,31 @@ use crate::ops::tuning::Tuning;
 const RANGE: u64 = 128 << 20;
 
 impl Network {
-    /// Adam over the arenas, if the gradients are finite.
+    /// Adam over what has not had it yet, if the gradients are finite.
     pub(super) fn record_update(
         &self,
         plan: &mut Plan,
         tuning: &Tuning,
         program: ProgramId,
-        arenas: [BufferId; 3],
+        arenas: TrainingArenas,
     ) {
         let sweep = tuning.sweep(AnyAdam).into();
-        let [grads, moment1, moment2] = arenas;
-        let (step, scaling, totals) = (self.tensors.step, self.tensors.scaling, self.tensors.totals);
+        let (step, scaling) = (self.tensors.step, self.tensors.scaling);
         if self.extent.precision == Element::F16 {
-            self.record_check(plan, program, grads);
+            self.record_check(plan, program, arenas);
         }
         if let Some(most) = self.extras.clip {
-            self.record_clip(plan, program, grads, most as f32);
+            self.record_clip(plan, program, arenas, most as f32);
         }
-        for range in self.ranges() {
-            let [grad, param, m, v] = [grads, self.arenas.params, moment1, moment2].map(&range);
-            let op = Adam::new(grad.len(), sweep).clipped(self.extras.clip.is_some());
-            plan.dispatch(program, "adam", op, &[step, grad, scaling, totals, param, m, v]);
+        let mut r = Recorder { plan: &mut *plan, network: self, tuning, program };
+        let first = arenas.gradients.first;
+        for range in self.ranges(first) {
+            let param = range(self.arenas.params);
+            let grad = Tensor { buffer: arenas.gradients.arena, offset: param.offset - first, ..param };
+            r.adam("adam", arenas, (grad, param.offset));
         }
         if let Some(average) = self.arenas.average {
-            for range in self.ranges() {
+            for range in self.ranges(0) {
                 let [param, average] = [self.arenas.params, average].map(&range);
                 let op = Average::new(param.len(), sweep);
                 plan.dispatch(program, "average", op, &[step, param, scaling, average]);
@@ -48,19 +50,19 @@ impl Network {
     }
 
     /// Every gradient that is kept in 16 bits is summed for the bias of its layer: those show what has overflowed.
-    fn record_check(&self, plan: &mut Plan, program: ProgramId, grads: BufferId) {
+    fn record_check(&self, plan: &mut Plan, program: ProgramId, arenas: TrainingArenas) {
         for (name, layer) in self.layout.layers() {
-            let bias = layer.bias.of(grads);
+            let bias = arenas.gradients.of(layer.bias);
             let op = CheckGradient::new(bias.len());
             plan.dispatch(program, format!("{name} check"), op, &[bias, self.tensors.scaling]);
         }
     }
 
     /// The norm of all gradients together.
-    fn record_clip(&self, plan: &mut Plan, program: ProgramId, grads: BufferId, most: f32) {
+    fn record_clip(&self, plan: &mut Plan, program: ProgramId, arenas: TrainingArenas, most: f32) {
         let sums: Vec<(SquareSum, Tensor)> = self
-            .ranges()
-            .map(|range| range(grads))
+            .ranges(0)
+            .map(|range| range(arenas.gradients.arena))
             .map(|values| (SquareSum::new(values.len()), values))
             .collect();
         let all = plan.scratch(sums.iter().map(|(op, _)| op.parts()).sum());
@@ -76,19 +78,19 @@ impl Network {
 
     /// Exchanges the parameters with their average.
     pub(super) fn record_swap(&self, plan: &mut Plan, program: ProgramId, average: BufferId) {
-        for range in self.ranges() {
+        for range in self.ranges(0) {
             let [one, other] = [self.arenas.params, average].map(&range);
             plan.dispatch(program, "swap", Swap::new(one.len(), Sweep::default()), &[one, other]);
         }
     }
 
-    /// The arenas in ranges that WebGPU's default limits can bind.
-    fn ranges(&self) -> impl Iterator<Item = impl Fn(BufferId) -> Tensor> {
-        let (all, most) = (self.layout.len, RANGE / 4);
+    /// The arenas from element `first` on in ranges that WebGPU's default limits can bind.
+    fn ranges(&self, first: u64) -> impl Iterator<Item = impl Fn(BufferId) -> Tensor> {
+        let (all, most) = (self.layout.len - first, RANGE / 4);
         (0..all.div_ceil(most)).map(move |at| {
-            let offset = at * most;
-            let shape = Shape::new(&[most.min(all - offset) as u32]);
-            move |buffer| Tensor { buffer, offset, shape, element: Element::F32 }
+            let done = at * most;
+            let shape = Shape::new(&[most.min(all - done) as u32]);
+            move |buffer| Tensor { buffer, offset: first + done, shape, element: Element::F32 }
         })
     }
 }
