@@ -21,7 +21,7 @@ impl Network {
     ) {
         let t = &self.tensors;
         let (rows, quads) = (self.extent.micro, padded(self.config.latent) / 4);
-        let d = Activations::new(plan, "d", &self.config, self.extent, t.x); // there is no gradient of x
+        let d = Activations::gradients(plan, &self.config, self.extent, t.x);
         let [dz, dheads] =
             [("dz", t.z), ("dheads", t.heads)].map(|(name, of)| plan.tensor(name, of.shape.dims()));
         let mut r = Recorder { plan, network: self, tuning, program };

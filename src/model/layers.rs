@@ -3,7 +3,7 @@
 use super::network::{Extent, Network, TrainingArenas};
 use super::params::{Layer, Slot};
 use crate::config::ModelConfig;
-use crate::gpu::{Element, Plan, ProgramId, Tensor};
+use crate::gpu::{Element, Plan, ProgramId, Shape, Tensor, Usage};
 use crate::ops::adam::{Adam, AnyAdam};
 use crate::ops::columns::bias_grad;
 use crate::ops::conv2d::Geometry;
@@ -19,23 +19,11 @@ pub(super) struct Activations {
 }
 
 impl Activations {
-    /// New tensors for all but `x`, the picture's side of the encoder. The logits' side is f32 like it: the loss is
-    /// computed there.
-    pub(super) fn new(
-        plan: &mut Plan,
-        prefix: &str,
-        config: &ModelConfig,
-        extent: Extent,
-        x: Tensor,
-    ) -> Self {
-        let Extent { micro, precision, .. } = extent;
-        let shape = |i: usize| {
-            let edge = config.size >> i;
-            [micro, edge, edge, padded(config.widths()[i])]
-        };
+    /// New tensors for all but `x`, the picture's side of the encoder.
+    pub(super) fn new(plan: &mut Plan, config: &ModelConfig, extent: Extent, x: Tensor) -> Self {
         let mut tensor = |part: &str, layer: usize, i: usize| {
-            let element = if i == 0 { Element::F32 } else { precision };
-            plan.tensor_of(format!("{prefix}{part}.{layer}"), &shape(i), element)
+            let (shape, element) = between(config, extent, i);
+            plan.tensor_of(format!("{part}.{layer}"), shape.dims(), element)
         };
         let encoder = [1, 2, 3, 4].map(|i| tensor("encoder", 2 * (i - 1), i));
         let bottleneck = tensor("decoder_input", 0, 4);
@@ -44,6 +32,30 @@ impl Activations {
         let [e, f, g, h] = decoder;
         Self { encoder: [x, a, b, c, d], decoder: [bottleneck, e, f, g, h] }
     }
+
+    /// Tensors for their gradients, in two buffers by turns: the way back reads one and writes the next, and needs neither
+    /// any more when it comes to a third. There is no gradient of `x`, which stands for it.
+    pub(super) fn gradients(plan: &mut Plan, config: &ModelConfig, extent: Extent, x: Tensor) -> Self {
+        let sides = [0, 1, 2, 3, 4, 4, 3, 2, 1].map(|i| between(config, extent, i)); // as the way back meets them
+        let words = |(shape, element): (Shape, Element)| element.words(shape.len().into());
+        let buffers = [0, 1].map(|turn| {
+            let largest = sides.into_iter().skip(turn).step_by(2).map(words).max().unwrap_or(0);
+            plan.buffer(format!("gradients of activations {turn}"), largest, Usage::Activation)
+        });
+        let [h, g, f, e, bottleneck, d, c, b, a] = std::array::from_fn(|at| {
+            let ((shape, element), buffer) = (sides[at], buffers[at % 2]);
+            Tensor { buffer, offset: 0, shape, element }
+        });
+        Self { encoder: [x, a, b, c, d], decoder: [bottleneck, e, f, g, h] }
+    }
+}
+
+/// What side `i` of a convolution is, from the picture inwards. The logits' side is f32 like the picture's: the loss is
+/// computed there.
+fn between(config: &ModelConfig, extent: Extent, i: usize) -> (Shape, Element) {
+    let edge = config.size >> i;
+    let shape = Shape::new(&[extent.micro, edge, edge, padded(config.widths()[i])]);
+    (shape, if i == 0 { Element::F32 } else { extent.precision })
 }
 
 pub(super) struct Recorder<'a> {

@@ -179,8 +179,8 @@ pub fn micro_batch(build: &Build, target: &Target) -> Result<u32> {
             hint: "lower --size or --hidden, or take another adapter".into(),
         });
     }
-    // every activation stands in the encoder and the decoder, and once more as a gradient
-    let together: u64 = 4 * sizes.iter().sum::<u64>();
+    // every activation stands in the encoder and in the decoder, and there are two gradients at a time
+    let together = 2 * (sizes.iter().sum::<u64>() + largest);
     let most = (target.binding_bytes / largest).min((ACTIVATION_BUDGET / together).max(1));
     let parts = u64::from(batch).div_ceil(most).max(1) as u32;
     Ok(batch.div_ceil(parts))
@@ -212,7 +212,7 @@ impl Network {
             TrainingArenas { gradients: Gradients::new(&mut plan, &layout, passing), moments }
         });
         let tensors = allocate(&mut plan, config, micro, kept);
-        let acts = Activations::new(&mut plan, "", config, extent, tensors.x);
+        let acts = Activations::new(&mut plan, config, extent, tensors.x);
         let tensors = Tensors { logits: acts.decoder[4], ..tensors };
         let programs = Programs {
             unpack: plan.program("unpack"),
