@@ -3,7 +3,9 @@
 
 mod common;
 
+use wgvae::config::ModelConfig;
 use wgvae::gpu::{GpuRunner, Item, Plan, ProgramId, Runner, Target, Tensor, TwinRunner};
+use wgvae::model::Build;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
 use wgvae::ops::linear::Linear;
@@ -237,6 +239,129 @@ fn points_of_what_has_not_changed_are_not_made_again() {
     let [dy, dx] = [smaller.high(), smaller.low()].map(|shape| plan.tensor("smaller", shape.dims()));
     record(&mut plan, (second, points(Variant::PLAIN)), Conv2d::from(smaller), [dy, t.weight], dx);
     assert_eq!(conv2d(&mut plan)[4..], ["high", "high"], "the points of a smaller layer lie there now");
+}
+
+/// A layer forward, another one with weights of its own, and the first one's gradient by its input: the second of two
+/// programs follows the first.
+fn forward_and_back(
+    plan: &mut Plan,
+    [first, second]: [ProgramId; 2],
+    t: &LayerTensors,
+    other: Tensor,
+    form: Form,
+) {
+    record(plan, (first, form), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.x);
+    record(plan, (first, form), Conv2d::from(GEOMETRY), [t.dy, other], t.dx);
+    plan.follow(second, &[first]);
+    record(plan, (second, form), Conv2dTranspose::from(GEOMETRY), [t.x, t.weight], t.dy);
+}
+
+#[test]
+fn what_is_made_of_weights_is_found_by_programs_that_follow() {
+    let form = points(Variant::direct([64, 1], 1).fetching(true));
+    let weights = |plan: &Plan, program: ProgramId| {
+        plan.get(program).dispatches().filter(|d| d.kernel == "winograd_weights").count()
+    };
+    // buffers of weights or of points of them that are copied to images
+    let copied = |plan: &Plan, program: ProgramId| {
+        let made = plan.get(program).dispatches().filter(|d| d.kernel == "winograd_weights");
+        let made: Vec<usize> = made.flat_map(|d| &d.bindings).map(|tensor| tensor.buffer.index()).collect();
+        copies(plan, program).iter().filter(|buffer| made.contains(buffer)).count()
+    };
+    let (mut plan, first, t) = layer(&Target::webgpu_default());
+    let (other, second) = (plan.tensor("other", GEOMETRY.weight().dims()), plan.program("second"));
+    plan.keep_made_of(t.weight.buffer);
+    plan.keep_made_of(other.buffer);
+    forward_and_back(&mut plan, [first, second], &t, other, form);
+    assert_eq!((weights(&plan, first), copied(&plan, first)), (2, 4), "both weights, and points of both");
+    let again =
+        |plan: &Plan| plan.get(second).items.iter().filter(|item| matches!(item, Item::Image(_))).count();
+    assert_eq!(
+        (weights(&plan, second), again(&plan)),
+        (0, 3),
+        "x, points of x, and those that dy is made of"
+    );
+    plan.clear(second, t.weight.buffer);
+    record(&mut plan, (second, form), Conv2dTranspose::from(GEOMETRY), [t.x, t.weight], t.dy);
+    assert_eq!((weights(&plan, second), copied(&plan, second)), (1, 2), "the weights have been cleared");
+    record(&mut plan, (second, form), Conv2d::from(GEOMETRY), [t.dy, other], t.dx);
+    assert_eq!(weights(&plan, second), 1, "the other ones have not");
+
+    let (mut plan, first, t) = layer(&Target::webgpu_default());
+    let (other, second) = (plan.tensor("other", GEOMETRY.weight().dims()), plan.program("second"));
+    forward_and_back(&mut plan, [first, second], &t, other, form);
+    assert_eq!(weights(&plan, second), 1, "nobody said that they stay");
+}
+
+/// Forward and backward, on an adapter that multiplies by points from images.
+#[test]
+fn a_step_transforms_and_copies_each_weight_once() {
+    let target = Target { subgroups: Some([8, 8]), images: true, ..Target::twins() };
+    let config = ModelConfig { size: 64, hidden: 64, latent: 128 };
+    let (network, plan) = Build::training(config, 16).plan(&target).expect("plan");
+    let backward = network.programs.training.expect("a training").backward;
+    let step = [network.programs.encode, network.programs.decode, backward];
+    let items: Vec<&Item> = step.iter().flat_map(|program| &plan.get(*program).items).collect();
+    let transformed = items.iter().filter_map(|item| match item {
+        Item::Dispatch(dispatch) if dispatch.kernel == "winograd_weights" => Some(dispatch.bindings[0]),
+        _ => None,
+    });
+    let copied = items.iter().filter_map(|item| match item {
+        Item::Image(copy) if copy.tensor.buffer == network.arenas.params => Some(copy.tensor),
+        _ => None,
+    });
+    let [transformed, copied] = [transformed.collect(), copied.collect()].map(|all: Vec<Tensor>| {
+        let mut offsets: Vec<u64> = all.iter().map(|tensor| tensor.offset).collect();
+        offsets.sort_unstable();
+        offsets
+    });
+    let layout = &network.layout;
+    let by_points = [&layout.encoder[1..], &layout.decoder[..3]].concat();
+    assert_eq!(transformed, by_points.iter().map(|layer| layer.weight.offset).collect::<Vec<_>>());
+    let (once, all) = (copied.len(), layout.layers().len());
+    assert!(copied.windows(2).all(|pair| pair[0] < pair[1]), "a weight is copied twice: {copied:?}");
+    assert!(once > all / 2, "{once} of {all} weights are read from images");
+
+    let (_, plan) = Build::inference(config, 16).plan(&target).expect("plan");
+    assert!(plan.buffers.iter().all(|buffer| !buffer.label.starts_with("made of")), "nothing follows");
+}
+
+#[test]
+#[should_panic(expected = "points writes to what it should leave as it is")]
+fn no_program_follows_one_that_writes_to_the_weights() {
+    let (mut plan, first, t) = layer(&Target::webgpu_default());
+    let second = plan.program("second");
+    plan.keep_made_of(t.dw.buffer);
+    record(&mut plan, (first, points(Variant::PLAIN)), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
+    plan.follow(second, &[first]);
+}
+
+#[test]
+fn what_is_found_gives_the_same_bits_as_what_is_made_again() {
+    let Some(adapter) = common::adapter() else { return };
+    let imaged = adapter.target().images.then_some(Variant::direct([64, 1], 1).fetching(true));
+    for variant in [Some(Variant::PLAIN), imaged].into_iter().flatten() {
+        let results = [false, true].map(|kept| {
+            let (mut plan, first, t) = layer(&adapter.target());
+            let (other, second) = (plan.tensor("other", GEOMETRY.weight().dims()), plan.program("second"));
+            if kept {
+                plan.keep_made_of(t.weight.buffer);
+                plan.keep_made_of(other.buffer);
+            }
+            forward_and_back(&mut plan, [first, second], &t, other, points(variant));
+            let mut runner = GpuRunner::new(&adapter, plan).expect("runner");
+            let tensors = [t.x, t.dy, t.weight, t.dx, other];
+            run(&mut runner, first, &tensors);
+            let once = rerun(&mut runner, second, &tensors);
+            // and with other weights, which the host writes between two rounds
+            let shifted: Vec<f32> = once[2].iter().map(|value| value + 1.0).collect();
+            runner.write_f32(&t.weight, &shifted);
+            runner.run(&[first]).expect("run");
+            [once, rerun(&mut runner, second, &tensors)]
+        });
+        assert!(results[0] == results[1], "by {}", variant.name());
+        assert!(results[0][0] != results[0][1], "the weights count");
+    }
 }
 
 #[test]

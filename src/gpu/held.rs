@@ -1,6 +1,7 @@
 //! What a plan's programs have made of tensors and need not make again: images of them, or other tensors.
 //!
-//! It holds as long as neither is written. A run of a program begins with nothing, because others may have run before.
+//! It holds as long as neither is written. A run of a program begins with nothing, because others may have run before,
+//! but for what it inherits of programs that it follows (`lasting`).
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -17,10 +18,21 @@ impl<T> Default for Held<T> {
     }
 }
 
-impl<T> Held<T> {
+impl<T: Copy> Held<T> {
     /// What `program` holds.
     pub(super) fn of(&mut self, program: ProgramId) -> &mut Vec<(Tensor, T)> {
         self.0.entry(program).or_default()
+    }
+
+    /// What `earlier` holds at its end and `lasts` is what `program` begins with.
+    pub(super) fn inherit(
+        &mut self,
+        program: ProgramId,
+        earlier: ProgramId,
+        lasts: impl Fn(&Tensor) -> bool,
+    ) {
+        let left: Vec<_> = self.of(earlier).iter().filter(|(tensor, _)| lasts(tensor)).copied().collect();
+        self.of(program).extend(left);
     }
 
     /// Forgets what is `old` of what `program` holds.

@@ -18,7 +18,7 @@ pub const MOST_ROWS: u32 = 8192;
 /// Rows by which growth is counted: fewer are none, so that small tensors do not go to large images.
 const LITTLE: u32 = 16;
 
-/// Images that a plan has at most of each element, as narrow as can be: what the gradients of a layer take in
+/// Images that a plan has at most of each element for all to share, as narrow as can be: what the gradients of a layer take in
 /// turn, of which a fourth and a fifth image would save a twentieth of the copies only. Of wider ones, which hold tens of megabytes each, it has one for each element and width, and a second where a
 /// product reads two such tensors.
 const IMAGES: usize = 3;
@@ -93,18 +93,25 @@ pub(super) struct Images {
     pub(super) specs: Vec<ImageSpec>,
     /// the least recently read first
     pub(super) held: Held<ImageId>,
+    /// those that are for one tensor only
+    own: Vec<(Tensor, ImageId)>,
 }
 
 impl Images {
-    /// The image that `program` reads `tensor` from here, and whether it has to be copied there first.
-    pub(super) fn find(&mut self, program: ProgramId, tensor: &Tensor) -> (ImageId, bool) {
+    /// The image that `program` reads `tensor` from here, and whether it has to be copied there first. One that `lasts` is
+    /// for this tensor only, if it is as narrow as can be.
+    pub(super) fn find(&mut self, program: ProgramId, tensor: &Tensor, lasts: bool) -> (ImageId, bool) {
         let held = self.held.of(program);
         if let Some(at) = held.iter().position(|(other, _)| same(other, tensor)) {
             let entry = held.remove(at);
             held.push(entry);
             return (entry.1, false);
         }
-        let image = Self::place_for(&mut self.specs, tensor, held);
+        let image = if lasts && width(tensor.len()) == WIDTHS[0] {
+            Self::own_of(&mut self.specs, &mut self.own, tensor)
+        } else {
+            Self::place_for(&mut self.specs, &self.own, tensor, held)
+        };
         let spec = &mut self.specs[image.0];
         spec.rows = spec.rows.max(rows(tensor.len()));
         held.retain(|(_, other)| *other != image);
@@ -112,15 +119,32 @@ impl Images {
         (image, true)
     }
 
+    /// The image that is for `tensor` only.
+    fn own_of(specs: &mut Vec<ImageSpec>, own: &mut Vec<(Tensor, ImageId)>, tensor: &Tensor) -> ImageId {
+        let known = own.iter().find(|(other, _)| same(other, tensor)).map(|(_, image)| *image);
+        known.unwrap_or_else(|| {
+            specs.push(ImageSpec::of(tensor));
+            let image = ImageId(specs.len() - 1);
+            own.push((*tensor, image));
+            image
+        })
+    }
+
     /// Where `tensor` is to go, of the images of its element and width: to one that is not `held`, else to a new one,
     /// else to one of the others, but never to the one that was read last, which the same dispatch may be about to read.
     /// Among several to the one that has to grow least, and of those to the smallest, so that large tensors share their
     /// images.
-    fn place_for(specs: &mut Vec<ImageSpec>, tensor: &Tensor, held: &[(Tensor, ImageId)]) -> ImageId {
+    fn place_for(
+        specs: &mut Vec<ImageSpec>,
+        own: &[(Tensor, ImageId)],
+        tensor: &Tensor,
+        held: &[(Tensor, ImageId)],
+    ) -> ImageId {
         let age = |image: ImageId| held.iter().position(|(_, other)| *other == image);
         let wanted = ImageSpec::of(tensor);
         let of_kind = (0..specs.len()).filter(|&at| specs[at].is_like(&wanted));
-        let kind: Vec<ImageId> = of_kind.map(ImageId).collect();
+        let shared = |image: &ImageId| own.iter().all(|(_, other)| other != image);
+        let kind: Vec<ImageId> = of_kind.map(ImageId).filter(shared).collect();
         let growth = |image: ImageId| wanted.rows.saturating_sub(specs[image.0].rows) / LITTLE;
         let idle = kind.iter().copied().filter(|image| age(*image).is_none());
         let idle = idle.min_by_key(|image| (growth(*image), specs[image.0].rows));

@@ -6,6 +6,7 @@ mod held;
 pub mod images;
 mod kept;
 pub mod kernel;
+mod lasting;
 mod pipelines;
 pub mod profile;
 pub mod program;

@@ -11,6 +11,7 @@ use super::adapter::Target;
 use super::held::{self, Held};
 use super::images::{self, ImageId, ImageSpec, Images};
 use super::kernel::{self, Access, Alias, Constant, Kernel, Reflection, Source};
+use super::lasting::Lasting;
 use super::profile::Timings;
 use super::tensor::{BufferId, Element, Shape, Tensor};
 use crate::error::{Error, Result};
@@ -172,11 +173,12 @@ pub struct Plan {
     pub buffers: Vec<BufferSpec>,
     /// The programs.
     pub programs: Vec<Program>,
-    images: Images,
+    pub(super) images: Images,
     /// whether quads are words of 64 bits, see `quads`
     words: bool,
     /// tensors made of others
-    made: Held<Tensor>,
+    pub(super) made: Held<Tensor>,
+    pub(super) lasting: Lasting,
     /// by slot
     scratch: Vec<BufferId>,
     composed: HashMap<String, (Arc<str>, Arc<Reflection>)>,
@@ -191,6 +193,7 @@ impl Plan {
             images: Images::default(),
             words: target.words,
             made: Held::default(),
+            lasting: Lasting::default(),
             scratch: Vec::new(),
             composed: HashMap::new(),
         }
@@ -343,7 +346,7 @@ impl Plan {
         let whole =
             tensor.len().is_multiple_of(4) && tensor.offset.is_multiple_of(4) && images::fits(tensor.len());
         assert!(whole, "{label}: {} at element {} fits no image", tensor.shape, tensor.offset);
-        let (image, stale) = self.images.find(program, tensor);
+        let (image, stale) = self.images.find(program, tensor, self.lasting.has(tensor));
         if stale {
             let copy = Image { label: label.to_owned(), tensor: *tensor, image };
             self.programs[program.0].items.push(Item::Image(copy));

@@ -206,6 +206,9 @@ impl Network {
         let moments =
             training.then(|| ["first moments", "second moments"].map(|name| arena(&mut plan, name)));
         let average = extras.average.then(|| arena(&mut plan, "average"));
+        if training {
+            plan.keep_made_of(params);
+        }
         let together = extent.accumulates() || extras.clip.is_some() || precision == Element::F16;
         let training = moments.map(|moments| {
             let passing = !together && !build.keep_gradients;
@@ -257,6 +260,8 @@ impl Network {
             discrepancy: self.discrepancy.map(|_| [plan.program("gather"), plan.program("compare")]),
             swap: self.arenas.average.map(|_| plan.program("swap")),
         };
+        let Programs { encode, draw, reparameterize, decode, .. } = self.programs;
+        plan.follow(programs.backward, &[encode, draw, reparameterize, decode]);
         self.record_backward(plan, tuning, acts, (programs.backward, arenas));
         self.record_update(plan, tuning, programs.update, arenas);
         if self.extras.augmentation.any() {

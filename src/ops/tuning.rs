@@ -162,9 +162,10 @@ struct Defaults {
 /// Least length of a part of a split sum.
 const MIN_SPLIT: u32 = 256;
 /// Multiplications of a direct convolution for each element of points, from which on points are taken to make `side`. What
-/// was seen on llvmpipe, from images: weights faster by a twelfth to a third from 122 on, but for one case; low as fast at
-/// 122 to 141, points of dy that are there already not counted, and faster by a fifth from 145 on; high, since points are
-/// stored by words, as fast at 122, faster by a tenth at 131 and 141, and by a twelfth to a third from 145 on.
+/// was seen on llvmpipe, from images: weights faster by a twelfth to a third from 122 on, but for one case; the others,
+/// where products with the same weights do not share their points, low as fast at 131 to 145 and faster by a fifth from
+/// 150 on, high, since points are stored by words, as fast at 131 and faster by a tenth to a third from 138 on. Where they
+/// share them, both together faster by an eighth at 127.
 fn least_multiplications(side: Side) -> u64 {
     match side {
         Side::Weights => 118,

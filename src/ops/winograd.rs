@@ -334,11 +334,18 @@ impl Winograd {
         self.sides[2]
     }
 
-    /// Elements of all points, each of which is written once and read at least once.
+    /// Elements of all points, each of which is written once and read at least once. Those of weights count half: a
+    /// layer's two products with its weights share them.
     pub fn elements(&self) -> u64 {
-        let once = |side: Side| side == Side::Weights && self.made() != Side::Weights;
-        let rounds = |side: Side| u64::from(if once(side) { 1 } else { self.rounds });
-        self.sides.iter().map(|&side| rounds(side) * u64::from(self.geometry.points(side).len())).sum()
+        let of = |side: Side| {
+            let once = u64::from(self.geometry.points(side).len());
+            if side == Side::Weights && self.made() != side {
+                once / 2
+            } else {
+                u64::from(self.rounds) * once
+            }
+        };
+        self.sides.iter().map(|&side| of(side)).sum()
     }
 
     /// What a round takes of an operand.
@@ -361,10 +368,13 @@ impl Winograd {
         // where products read images, reading buffers is slow
         let images = matches!(form, Form::Product { variant, .. } if variant.images());
         // a memory of its own for each side, so that what follows may find points that it needs as well
-        let points = self.sides.map(|side| {
-            let shape = self.geometry.points(side);
-            Tensor { shape, ..plan.scratch_of(1 + side as usize, shape.len()) }
-        });
+        let mut memory = |side: Side, factor: Option<Tensor>| {
+            let (shape, slot) = (self.geometry.points(side), 1 + side as usize);
+            let of = |factor: Tensor| plan.memory_for(&factor, slot, shape.len());
+            Tensor { shape, ..factor.map(of).unwrap_or_else(|| plan.scratch_of(slot, shape.len())) }
+        };
+        let [one, other, third] = self.sides;
+        let points = [memory(one, Some(left)), memory(other, Some(right)), memory(third, None)];
         for round in 0..self.rounds {
             for (slot, (name, factor)) in [("left", left), ("right", right)].into_iter().enumerate() {
                 let side = self.sides[slot];

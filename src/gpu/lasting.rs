@@ -1,0 +1,75 @@
+//! What programs make of parameters and leave to those that follow: images of them, and their points.
+//!
+//! Whatever else is made of a tensor shares its memory with others' (`scratch_of`, `images`) and is good for one program.
+//! Parameters stay as they are from a step's forward to its backward programs, so what is made of them has memory of its
+//! own, and is made once a step.
+
+use super::held;
+use super::kernel::Access;
+use super::program::{Item, Plan, ProgramId, Usage};
+use super::tensor::{BufferId, Element, Shape, Tensor};
+
+/// Buffers of which what is made stays, and the memory for it.
+#[derive(Default)]
+pub(super) struct Lasting {
+    sources: Vec<BufferId>,
+    /// of what, and where it is
+    made: Vec<(Tensor, BufferId)>,
+}
+
+impl Lasting {
+    /// Whether what is made of `tensor` stays.
+    pub(super) fn has(&self, tensor: &Tensor) -> bool {
+        let buffer = tensor.buffer;
+        self.sources.contains(&buffer) || self.made.iter().any(|(_, made)| *made == buffer)
+    }
+}
+
+impl Plan {
+    /// From here on, what programs make of `buffer` has memory of its own, for programs that [`Plan::follow`].
+    pub fn keep_made_of(&mut self, buffer: BufferId) {
+        self.lasting.sources.push(buffer);
+    }
+
+    /// Memory for `len` elements that are made of `tensor`: its own where it stays, else that of `slot`.
+    pub(crate) fn memory_for(&mut self, tensor: &Tensor, slot: usize, len: u32) -> Tensor {
+        if !self.lasting.has(tensor) {
+            return self.scratch_of(slot, len);
+        }
+        let shape = Shape::new(&[len]);
+        let known =
+            self.lasting.made.iter().find(|(of, made)| {
+                held::same(of, tensor) && self.buffers[made.index()].len == u64::from(len)
+            });
+        let buffer = known.map(|(_, made)| *made).unwrap_or_else(|| {
+            let label = format!("made of {} at {}", self.buffers[tensor.buffer.index()].label, tensor.offset);
+            let buffer = self.buffer(label, len.into(), Usage::Activation);
+            self.lasting.made.push((*tensor, buffer));
+            buffer
+        });
+        Tensor { buffer, offset: 0, shape, element: Element::F32 }
+    }
+
+    /// `program`, of which nothing is recorded yet, runs after all of `before`, and nothing writes to what lasts meanwhile:
+    /// it finds what they have made of it.
+    ///
+    /// # Panics
+    /// If one of `before` writes to it.
+    pub fn follow(&mut self, program: ProgramId, before: &[ProgramId]) {
+        for &earlier in before {
+            let items = &self.get(earlier).items;
+            let writes = items.iter().any(|item| match item {
+                Item::Clear(buffer) => self.lasting.sources.contains(buffer),
+                Item::Image(_) => false,
+                Item::Dispatch(dispatch) => {
+                    let bound = dispatch.bindings.iter().zip(&dispatch.reflection.bindings);
+                    let mut written = bound.filter(|(_, (_, access))| *access == Access::ReadWrite);
+                    written.any(|(tensor, _)| self.lasting.sources.contains(&tensor.buffer))
+                }
+            });
+            assert!(!writes, "{} writes to what it should leave as it is", self.get(earlier).name);
+            self.images.held.inherit(program, earlier, |tensor| self.lasting.has(tensor));
+            self.made.inherit(program, earlier, |tensor| self.lasting.has(tensor));
+        }
+    }
+}
