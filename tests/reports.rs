@@ -85,6 +85,22 @@ fn variables_that_hide_adapters_are_named() {
     assert_eq!(document["adapters"], Value::Array(Vec::new()));
 }
 
+/// What llvmpipe is told, unless the user tells it something else.
+#[test]
+fn software_adapters_get_more_threads_than_cores() {
+    let folder = tempfile::tempdir().expect("folder");
+    let threads = |set: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wgvae"));
+        command.args(["adapters", "--json"]).current_dir(folder.path()).env_remove("LP_NUM_THREADS");
+        let output = command.envs(set.map(|count| ("LP_NUM_THREADS", count))).output().expect("wgvae runs");
+        json(&output.stdout)["environment"]["LP_NUM_THREADS"].clone()
+    };
+    let cores = std::thread::available_parallelism().expect("cores").get();
+    let twice = if cores <= 8 { Value::from((2 * cores).to_string()) } else { Value::Null };
+    assert_eq!(threads(None), twice);
+    assert_eq!(threads(Some("1")), "1");
+}
+
 /// A row for every kernel, and for the products one for every core.
 #[test]
 fn selftest_has_a_row_for_every_kernel_and_form() {

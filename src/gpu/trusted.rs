@@ -1,4 +1,4 @@
-//! What wgpu marks as unsafe: the only file that may say so, each call with the reason why it is sound here.
+//! What wgpu marks as unsafe: the only file of the library that may say so, each call with the reason why it is sound here.
 #![allow(unsafe_code, reason = "wgpu asks for the caller's word that no type can give")]
 
 /// Leave to use wgpu's experimental features. Asked for only by a plan with kernels that need one, cooperative
