@@ -107,6 +107,10 @@ pub trait Tunable: Send + Sync {
     fn elements(&self) -> Vec<Element> {
         Vec::new()
     }
+    /// The operand that a second product of a step reads as well: what a form makes of it serves both.
+    fn shared(&self) -> Option<usize> {
+        None
+    }
     /// How far `form` may lie from the plain one on operands that are drawn from the normal distribution.
     fn tolerance(&self, form: Form) -> Tolerance;
     /// Records it in `form`.

@@ -28,8 +28,8 @@ struct Entry {
     outputs: [ProgramId; 2],
     /// the plain form into `want`
     plain: ProgramId,
-    /// the candidates into `out`
-    candidates: Vec<ProgramId>,
+    /// the candidates into `out`: what is run in turn to time one, the first of which is all of it
+    candidates: Vec<Vec<ProgramId>>,
     /// compare `out` with `want`, one for each candidate
     compare: Vec<ProgramId>,
     /// the result of the comparison
@@ -47,12 +47,8 @@ impl Pool {
         let mut pool = Self { lens: Vec::new() };
         for (op, _) in ops {
             let operands = operands(*op);
-            let (out, inputs) = operands.split_last().unwrap_or_else(|| unreachable!("an op has an output"));
-            // 0: the output, 1: what it should be, 2..: the other operands but the uniform
-            pool.grow(0, out);
-            pool.grow(1, out);
-            let inputs = inputs.iter().filter(|operand| operand.name != "step");
-            inputs.zip(2..).for_each(|(operand, at)| pool.grow(at, operand));
+            operands.iter().zip(places(*op)).for_each(|(operand, at)| pool.grow(at, operand));
+            operands.last().into_iter().for_each(|out| pool.grow(WANTED, out));
         }
         let mut buffer = |at: usize, len: u64| plan.buffer(format!("operand {at}"), len, Usage::State);
         let buffers: Vec<_> = pool.lens.iter().enumerate().map(|(at, &len)| buffer(at, len)).collect();
@@ -65,33 +61,45 @@ impl Pool {
         let of_op = |op: &&dyn Tunable| {
             let operands = operands(*op);
             let last = operands.len() - 1;
-            let mut next = 2;
             let tensor = |at: usize, operand: &Operand| Tensor {
                 buffer: buffers[at],
                 offset: 0,
                 shape: operand.shape,
                 element: operand.element,
             };
-            let mut tensors: Vec<Tensor> = (operands.iter().enumerate())
-                .map(|(at, operand)| match operand.name {
-                    "step" => step,
-                    _ if at == last => tensor(0, operand),
-                    _ => {
-                        next += 1;
-                        tensor(next - 1, operand)
-                    }
-                })
-                .collect();
-            tensors.extend([tensor(1, &operands[last]), step]);
+            let bound = |(operand, at): (&Operand, usize)| match operand.name {
+                "step" => step,
+                _ => tensor(at, operand),
+            };
+            let mut tensors: Vec<Tensor> = operands.iter().zip(places(*op)).map(bound).collect();
+            tensors.extend([tensor(WANTED, &operands[last]), step]);
             tensors
         };
         ops.iter().map(|(op, _)| of_op(op)).collect()
     }
 
     fn grow(&mut self, at: usize, operand: &Operand) {
+        if operand.name == "step" {
+            return;
+        }
         self.lens.resize(self.lens.len().max(at + 1), 0);
         self.lens[at] = self.lens[at].max(operand.element.words(operand.shape.len().into()));
     }
+}
+
+/// Where the pool has what should come out.
+const WANTED: usize = 1;
+
+/// The place in the pool of each of an op's operands: 0 is the output, 2 what it shares, the others come behind. The
+/// uniform's is nobody's.
+fn places(op: &dyn Tunable) -> Vec<usize> {
+    let last = op.operands().len() - 1;
+    let place = |at: usize| match at {
+        _ if at == last => 0,
+        _ if Some(at) == op.shared() => 2,
+        _ => 3 + at,
+    };
+    (0..=last).map(place).collect()
 }
 
 /// One of an op's operands.
@@ -132,14 +140,10 @@ fn record(plan: &mut Plan, (op, forms): &(&dyn Tunable, Vec<Form>), tensors: &[T
     wanted[operands.len() - 1] = want;
     let plain = plan.program("plain");
     op.record(plan, plain, forms[0], &wanted);
-    let candidates = forms
-        .iter()
-        .map(|form| {
-            let program = plan.program("candidate");
-            op.record(plan, program, *form, operands);
-            program
-        })
-        .collect();
+    if let Some(at) = op.shared() {
+        plan.keep_made_of(operands[at].buffer);
+    }
+    let candidates = forms.iter().map(|form| candidate(plan, *op, *form, operands)).collect();
     let shares = plan.tensor("shares", &[Worst::new(out.len(), 0.0, 0.0).parts()]);
     let compare = forms
         .iter()
@@ -156,6 +160,21 @@ fn record(plan: &mut Plan, (op, forms): &(&dyn Tunable, Vec<Form>), tensors: &[T
         })
         .collect();
     Entry { inputs, outputs, plain, candidates, compare, shares }
+}
+
+/// The programs of one candidate: `op` in `form`, and where that makes something of what another product shares, the same
+/// with what has been made. The two products of a step take as long as these.
+fn candidate(plan: &mut Plan, op: &dyn Tunable, form: Form, operands: &[Tensor]) -> Vec<ProgramId> {
+    let first = plan.program("candidate");
+    op.record(plan, first, form, operands);
+    if op.shared().is_none() {
+        return vec![first];
+    }
+    let second = plan.program("candidate, second");
+    plan.follow(second, &[first]);
+    op.record(plan, second, form, operands);
+    let less = plan.get(second).items.len() < plan.get(first).items.len();
+    if less { vec![first, second] } else { vec![first] }
 }
 
 /// Fills the inputs, then what is written to: always with the same draws, whatever an op did to them meanwhile.
@@ -180,35 +199,39 @@ fn shares(runner: &mut GpuRunner, entry: &Entry, step: Tensor) -> Result<Vec<f32
     let mut shares = Vec::new();
     for (candidate, compare) in entry.candidates.iter().zip(&entry.compare) {
         draw(runner, &entry.inputs, out, step)?;
-        runner.run(&[*candidate, *compare])?;
+        runner.run(&[candidate[0], *compare])?;
         shares.push(runner.read(&entry.shares)?.into_iter().fold(0.0, f32::max));
     }
     Ok(shares)
 }
 
-/// One measurement of a candidate: seconds of one run.
-fn once(runner: &mut GpuRunner, program: ProgramId, repeats: u32) -> Result<Duration> {
-    Ok(runner.time(program, repeats)? / repeats)
+/// One measurement of a candidate: how long its programs take on average.
+fn once(runner: &mut GpuRunner, programs: &[ProgramId], repeats: u32) -> Result<Duration> {
+    let mut sum = Duration::ZERO;
+    for program in programs {
+        sum += runner.time(*program, repeats)? / repeats;
+    }
+    Ok(sum / programs.len() as u32)
 }
 
 /// Times the candidates that are right: one round for all, further rounds for those that are not far behind.
-fn race(runner: &mut GpuRunner, programs: &[Option<ProgramId>]) -> Result<Vec<Option<Duration>>> {
-    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); programs.len()];
+fn race(runner: &mut GpuRunner, candidates: &[Option<&[ProgramId]>]) -> Result<Vec<Option<Duration>>> {
+    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); candidates.len()];
     let mut repeats = 1;
-    if let Some(first) = programs.iter().flatten().next() {
-        let estimate = once(runner, *first, 1)?.max(Duration::from_nanos(1));
+    if let Some(first) = candidates.iter().flatten().next() {
+        let estimate = once(runner, first, 1)?.max(Duration::from_nanos(1));
         repeats = (LONG_ENOUGH.as_secs_f64() / estimate.as_secs_f64()).ceil().clamp(1.0, MOST_REPEATS.into())
             as u32;
     }
     for round in 0..ROUNDS {
         let best = times.iter().filter_map(|t| t.iter().min()).min().copied();
-        for (program, times) in programs.iter().zip(&mut times) {
+        for (programs, times) in candidates.iter().zip(&mut times) {
             let behind =
                 best.zip(times.first()).is_some_and(|(b, t)| t.as_secs_f64() > OUT * b.as_secs_f64());
-            if let Some(program) = program
+            if let Some(programs) = programs
                 && (round == 0 || !behind)
             {
-                times.push(once(runner, *program, repeats)?);
+                times.push(once(runner, programs, repeats)?);
             }
         }
     }
@@ -234,8 +257,9 @@ pub(super) fn run(adapter: &Adapter, ops: &[(&dyn Tunable, Vec<Form>)]) -> Resul
     for (entry, tensors) in entries.iter().zip(&tensors) {
         let step = tensors[tensors.len() - 1];
         let shares = shares(&mut runner, entry, step)?;
-        let right: Vec<Option<ProgramId>> =
-            entry.candidates.iter().zip(&shares).map(|(c, share)| (*share <= 1.0).then_some(*c)).collect();
+        let right = entry.candidates.iter().zip(&shares);
+        let right: Vec<Option<&[ProgramId]>> =
+            right.map(|(programs, share)| (*share <= 1.0).then_some(&programs[..])).collect();
         let times = race(&mut runner, &right)?;
         let verdict =
             |(time, share): (Option<Duration>, f32)| time.map_or(Verdict::Wrong(share), Verdict::Right);
