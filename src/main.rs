@@ -9,16 +9,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Tells llvmpipe how many threads it has.
-const LLVMPIPE_THREADS: &str = "LP_NUM_THREADS";
-/// Cores up to which it gets two threads for each: it takes 16 at most.
-const FEW_CORES: usize = 8;
-
 /// What a shell says of a program that a closed pipe ended.
 const PIPE_CLOSED: i32 = 141;
 
 fn main() -> ExitCode {
-    cut_llvmpipes_work_finer();
+    wgvae::gpu::software::cut_work_finer();
     leave_quietly_when_nobody_reads();
     let cli = cli::Cli::parse();
     match commands::run(cli.command) {
@@ -32,18 +27,6 @@ fn main() -> ExitCode {
             eprintln!("error: {text}");
             ExitCode::from(code)
         }
-    }
-}
-
-/// llvmpipe cuts every dispatch into as many parts as it has threads, one for each core, and waits for the last: where two
-/// parts meet on one core for a while, the others idle. With parts half as long, the kernel that spreads threads over
-/// cores evens that out. Must come before any thread.
-#[expect(unsafe_code, reason = "this driver can be told in no other way")]
-fn cut_llvmpipes_work_finer() {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if cores <= FEW_CORES && std::env::var_os(LLVMPIPE_THREADS).is_none() {
-        // SAFETY: nothing else runs yet that could read the environment meanwhile
-        unsafe { std::env::set_var(LLVMPIPE_THREADS, (2 * cores).to_string()) }
     }
 }
 

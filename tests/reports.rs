@@ -86,6 +86,7 @@ fn variables_that_hide_adapters_are_named() {
 }
 
 /// What llvmpipe is told, unless the user tells it something else.
+#[cfg(target_os = "linux")]
 #[test]
 fn software_adapters_get_more_threads_than_cores() {
     let folder = tempfile::tempdir().expect("folder");
@@ -96,7 +97,7 @@ fn software_adapters_get_more_threads_than_cores() {
         json(&output.stdout)["environment"]["LP_NUM_THREADS"].clone()
     };
     let cores = std::thread::available_parallelism().expect("cores").get();
-    let twice = if cores <= 8 { Value::from((2 * cores).to_string()) } else { Value::Null };
+    let twice = if (2..=8).contains(&cores) { Value::from((2 * cores).to_string()) } else { Value::Null };
     assert_eq!(threads(None), twice);
     assert_eq!(threads(Some("1")), "1");
 }

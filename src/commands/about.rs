@@ -33,7 +33,8 @@ pub fn driver(adapter: &Adapter) -> String {
     format!("{} {}", adapter.info.driver, adapter.info.driver_info).trim().to_owned()
 }
 
-/// The variables that influence which adapters there are, where they are set, as they may be printed.
+/// The variables that influence which adapters there are and how they compute, where they are set, by the user or (as
+/// `gpu::software` does) by the program, as they may be printed.
 pub fn environment() -> BTreeMap<String, String> {
     let all = std::env::vars_os().map(|(name, value)| [name, value].map(|text| shown(text.as_ref())));
     let matters = |name: &str| VARIABLES.contains(&name) || PREFIXES.iter().any(|p| name.starts_with(p));

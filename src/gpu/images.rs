@@ -43,6 +43,13 @@ pub fn fits(len: u32) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ImageId(pub(super) usize);
 
+impl ImageId {
+    /// Its place in the plan.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// An image to be allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageSpec {
@@ -94,7 +101,7 @@ pub(super) struct Images {
     /// the least recently read first
     pub(super) held: Held<ImageId>,
     /// those that are for one tensor only
-    own: Vec<(Tensor, ImageId)>,
+    pub(super) own: Vec<(Tensor, ImageId)>,
 }
 
 impl Images {

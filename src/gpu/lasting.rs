@@ -1,8 +1,8 @@
 //! What programs make of parameters and leave to those that follow: images of them, and their points.
 //!
 //! Whatever else is made of a tensor shares its memory with others' (`scratch_of`, `images`) and is good for one program.
-//! Parameters stay as they are from a step's forward to its backward programs, so what is made of them has memory of its
-//! own, and is made once a step.
+//! Parameters stay as they are from a step's forward to its backward programs, so their points and their images, but for
+//! those too large for narrow rows, have memory of their own, and are made once a step.
 
 use super::held;
 use super::kernel::Access;
@@ -56,6 +56,7 @@ impl Plan {
     /// # Panics
     /// If one of `before` writes to it.
     pub fn follow(&mut self, program: ProgramId, before: &[ProgramId]) {
+        assert!(self.get(program).items.is_empty(), "{} has begun", self.get(program).name);
         for &earlier in before {
             let items = &self.get(earlier).items;
             let writes = items.iter().any(|item| match item {
@@ -68,7 +69,9 @@ impl Plan {
                 }
             });
             assert!(!writes, "{} writes to what it should leave as it is", self.get(earlier).name);
-            self.images.held.inherit(program, earlier, |tensor| self.lasting.has(tensor));
+            let own = &self.images.own;
+            let is_own = |tensor: &Tensor| own.iter().any(|(of, _)| held::same(of, tensor));
+            self.images.held.inherit(program, earlier, is_own);
             self.made.inherit(program, earlier, |tensor| self.lasting.has(tensor));
         }
     }

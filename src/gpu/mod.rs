@@ -12,6 +12,7 @@ pub mod profile;
 pub mod program;
 mod readback;
 mod runner;
+pub mod software;
 pub mod tensor;
 mod timed;
 pub mod trace;

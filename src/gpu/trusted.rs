@@ -1,5 +1,6 @@
-//! What wgpu marks as unsafe: the only file of the library that may say so, each call with the reason why it is sound here.
-#![allow(unsafe_code, reason = "wgpu asks for the caller's word that no type can give")]
+//! What wgpu and the standard library mark as unsafe: the only file that may say so, each call with the reason why it is
+//! sound here.
+#![allow(unsafe_code, reason = "they ask for the caller's word that no type can give")]
 
 /// Leave to use wgpu's experimental features. Asked for only by a plan with kernels that need one, cooperative
 /// matrices; the autotuner takes those after it has compared them with the plain core.
@@ -17,4 +18,13 @@ pub(super) fn pipeline_cache(device: &wgpu::Device, data: Option<&[u8]>) -> wgpu
     // SAFETY: the data comes from a file of ours whose digest is right, so it is what get_data gave when it was
     // written, unless somebody who may write to the user's cache folder made it up
     unsafe { device.create_pipeline_cache(&descriptor) }
+}
+
+/// Sets a variable of the environment, if this is the only thread of the process.
+#[cfg(target_os = "linux")]
+pub(super) fn set_variable(name: &str, value: &str) {
+    if std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1) {
+        // SAFETY: another thread could read the environment meanwhile, and there is none, nor anyone to start one
+        unsafe { std::env::set_var(name, value) }
+    }
 }

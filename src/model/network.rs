@@ -54,9 +54,10 @@ pub struct Programs {
 /// The programs that need gradients.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainingPrograms {
-    /// loss and gradients of the micro-batch
+    /// loss and gradients of the micro-batch, to be run once after its forward programs; with Adam over each weight whose
+    /// gradient makes room for the next one's
     pub backward: ProgramId,
-    /// one Adam step
+    /// one Adam step over whatever `backward` has left
     pub update: ProgramId,
     /// `rgba` to `x`, varied where pictures are
     pub augment: ProgramId,

@@ -1,7 +1,7 @@
 //! Where every parameter lies in the flat arenas, and how PyTorch lays out the same numbers.
 //!
-//! Parameters, gradients and Adam's two moments are four arenas with the same offsets, first all weights, then all
-//! biases. Channels and latents are padded to multiples of 4 with zeros that stay zero: their gradients are zero, and
+//! Parameters, gradients and Adam's two moments are four arenas with the same offsets (but see `gradients`), first all
+//! weights, then all biases. Channels and latents are padded to multiples of 4 with zeros that stay zero: their gradients are zero, and
 //! Adam leaves them.
 
 use rand::{RngExt, SeedableRng};
@@ -252,7 +252,7 @@ impl Layout {
         self.parameters.iter().filter(|p| p.slot == slot).map(|p| p.name.as_str()).collect()
     }
 
-    /// The slots in order, each once.
+    /// The slots layer by layer, each once.
     pub fn slots(&self) -> Vec<Slot> {
         self.layers().iter().flat_map(|(_, layer)| [layer.weight, layer.bias]).collect()
     }

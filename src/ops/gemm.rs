@@ -8,7 +8,7 @@ use super::check::Tolerance;
 use super::reduce::SplitSum;
 use super::tuning::{Form, Tunable, Tuning, key, most_splits};
 use super::variant::Variant;
-use super::winograd::{Side, Winograd, each_product};
+use super::winograd::{Winograd, each_product};
 use crate::gpu::kernel::{Alias, Constant, Kernel, Source, Value};
 use crate::gpu::program::{Op, Plan, ProgramId};
 use crate::gpu::{Element, Params, Shape, Target, Tensor, images};
@@ -311,7 +311,7 @@ impl<P: Product> Tunable for Fused<P> {
 
     /// The weights of a convolution, which its input's gradient needs again.
     fn shared(&self) -> Option<usize> {
-        self.product.winograd().filter(|winograd| winograd.made() != Side::Weights).map(|_| 1)
+        self.product.winograd().filter(Winograd::by_weights).map(|_| 1)
     }
 
     fn tolerance(&self, form: Form) -> Tolerance {

@@ -334,16 +334,17 @@ impl Winograd {
         self.sides[2]
     }
 
+    /// Whether one factor is weights, which a step multiplies twice.
+    pub fn by_weights(&self) -> bool {
+        self.made() != Side::Weights
+    }
+
     /// Elements of all points, each of which is written once and read at least once. Those of weights count half: a
     /// layer's two products with its weights share them.
     pub fn elements(&self) -> u64 {
         let of = |side: Side| {
             let once = u64::from(self.geometry.points(side).len());
-            if side == Side::Weights && self.made() != side {
-                once / 2
-            } else {
-                u64::from(self.rounds) * once
-            }
+            if side == Side::Weights && self.by_weights() { once / 2 } else { u64::from(self.rounds) * once }
         };
         self.sides.iter().map(|&side| of(side)).sum()
     }
