@@ -6,7 +6,6 @@ mod common;
 use std::collections::HashMap;
 
 use wgvae::config::ModelConfig;
-use wgvae::gpu::kernel::Access;
 use wgvae::gpu::{GpuRunner, Item, Plan, ProgramId, Runner, Target, Tensor, TwinRunner};
 use wgvae::model::Build;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
@@ -340,26 +339,20 @@ fn every_image_is_of_the_tensor_that_its_reader_means() {
         let at = network.programs;
         let backward = at.training.expect("a training").backward;
         let step = [at.encode, at.draw, at.reparameterize, at.decode, backward];
-        let bytes = |t: &Tensor| t.byte_offset()..t.byte_offset() + t.bytes();
         let mut holds: HashMap<usize, Tensor> = HashMap::new();
         for item in step.iter().flat_map(|program| &plan.get(*program).items) {
             match item {
                 Item::Clear(buffer) => holds.retain(|_, tensor| tensor.buffer != *buffer),
                 Item::Image(copy) => drop(holds.insert(copy.image.index(), copy.tensor)),
                 Item::Dispatch(dispatch) => {
-                    for (tensor, image) in dispatch.bindings.iter().zip(&dispatch.images) {
-                        let held =
-                            image.map(|image| holds.get(&image.index()).map(|of| (of.buffer, bytes(of))));
-                        let right =
-                            held.as_ref().is_none_or(|held| *held == Some((tensor.buffer, bytes(tensor))));
+                    let images = dispatch.bindings.iter().zip(&dispatch.images);
+                    for (tensor, image) in images.filter_map(|(tensor, image)| Some((tensor, (*image)?))) {
+                        let held = holds.get(&image.index());
+                        let right = held.is_some_and(|held| held.is(tensor));
                         assert!(right, "{size} px, {}: {tensor:?} from an image of {held:?}", dispatch.label);
                     }
-                    let bound = dispatch.bindings.iter().zip(&dispatch.reflection.bindings);
-                    for (written, _) in bound.filter(|(_, (_, access))| *access == Access::ReadWrite) {
-                        let (begin, end) = (bytes(written).start, bytes(written).end);
-                        holds.retain(|_, of| {
-                            of.buffer != written.buffer || bytes(of).start >= end || bytes(of).end <= begin
-                        });
+                    for written in dispatch.written() {
+                        holds.retain(|_, held| !held.overlaps(written));
                     }
                 }
             }

@@ -5,8 +5,7 @@ mod common;
 use wgvae::config::ModelConfig;
 use wgvae::data;
 use wgvae::error::Error;
-use wgvae::gpu::kernel::Access;
-use wgvae::gpu::{Element, Target};
+use wgvae::gpu::{Element, Target, Tensor};
 use wgvae::model::{Build, Extras, Input, Loss, Place, StepSettings, Vae, Weights};
 use wgvae::ops::scaling::Scaling;
 
@@ -84,23 +83,17 @@ fn a_weight_is_updated_when_nothing_reads_it_any_more() {
     let target = Target::webgpu_default();
     let (network, plan) = build(4, None).plan(&target).expect("plan");
     let (params, programs) = (network.arenas.params, network.programs.training.expect("a training"));
-    let mut updated: Vec<(u64, u64)> = Vec::new();
+    let mut updated: Vec<Tensor> = Vec::new();
     for dispatch in [programs.backward, programs.update].iter().flat_map(|p| plan.get(*p).dispatches()) {
-        for (tensor, (_, access)) in dispatch.bindings.iter().zip(&dispatch.reflection.bindings) {
-            let (begin, end) = (tensor.offset, tensor.offset + u64::from(tensor.len()));
-            let met = |&(from, to): &(u64, u64)| tensor.buffer == params && begin < to && from < end;
-            assert!(!updated.iter().any(met), "{}: reads what is of the next step", dispatch.label);
-            if tensor.buffer == params && *access == Access::ReadWrite {
-                updated.push((begin, end));
-            }
-        }
+        let next = |tensor: &Tensor| updated.iter().any(|other| other.overlaps(tensor));
+        assert!(!dispatch.bindings.iter().any(next), "{}: reads what is of the next step", dispatch.label);
+        updated.extend(dispatch.written().filter(|tensor| tensor.buffer == params));
     }
     for slot in network.layout.slots() {
-        let within = |(from, to): &(u64, u64)| {
-            *from <= slot.offset && slot.offset + u64::from(slot.shape.len()) <= *to
-        };
+        let end = slot.offset + u64::from(slot.shape.len());
+        let within = |of: &&Tensor| of.offset <= slot.offset && end <= of.offset + u64::from(of.len());
         let names = network.layout.names(slot);
-        assert_eq!(updated.iter().filter(|range| within(range)).count(), 1, "{names:?}");
+        assert_eq!(updated.iter().filter(within).count(), 1, "{names:?}");
     }
 
     let bytes = |build: Build| build.plan(&target).expect("plan").1.bytes();
@@ -303,7 +296,7 @@ fn batch_64_of_the_reference_keeps_to_the_default_limits() {
     assert_eq!(network.extent.micro, 32);
     let widest = plan.programs.iter().flat_map(|p| p.dispatches().flat_map(|d| d.bindings.iter()));
     assert_eq!(
-        widest.map(wgvae::gpu::Tensor::bytes).max(),
+        widest.map(Tensor::bytes).max(),
         Some(128 << 20),
         "the heads fill a binding exactly"
     );

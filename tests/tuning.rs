@@ -346,13 +346,15 @@ fn points_are_the_default_where_they_pay() {
     assert!(by_points(&software, plain(Conv2dWeightGrad::from(layer))));
     // 122 multiplications for each element of points, and 131; for the gradient of the weights, whose points count whole,
     // 107 and 122
-    let [fewer, more] = [4, 8].map(|images| g(images, 16, 128, 64));
+    let [fewer, more, most] = [4, 8, 16].map(|images| g(images, 16, 128, 64));
     assert!(!by_points(&software, plain(Conv2d::from(fewer))), "no faster");
     assert!(!by_points(&software, plain(Conv2dTranspose::from(fewer))), "no faster");
     assert!(!by_points(&software, plain(Conv2dWeightGrad::from(fewer))), "no faster");
     assert!(by_points(&software, plain(Conv2d::from(more))));
     assert!(by_points(&software, plain(Conv2dTranspose::from(more))));
     assert!(by_points(&software, plain(Conv2dWeightGrad::from(more))));
+    assert!(by_points(&software, plain(Conv2d::from(most))));
+    assert!(by_points(&software, plain(Conv2dTranspose::from(most))));
     let shared = g(16, 4, 512, 256);
     assert!(
         by_points(&software, plain(Conv2d::from(shared))),

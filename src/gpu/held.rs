@@ -4,7 +4,6 @@
 //! but for what it inherits of programs that it follows (`lasting`).
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use super::program::ProgramId;
 use super::tensor::Tensor;
@@ -39,20 +38,4 @@ impl<T: Copy> Held<T> {
     pub(super) fn forget(&mut self, program: ProgramId, old: impl Fn(&Tensor, &T) -> bool) {
         self.of(program).retain(|(tensor, made)| !old(tensor, made));
     }
-}
-
-/// Whether both are the same elements.
-pub(super) fn same(a: &Tensor, b: &Tensor) -> bool {
-    (a.buffer, a.element) == (b.buffer, b.element) && bytes(a) == bytes(b)
-}
-
-/// Whether they share a byte.
-pub(super) fn overlap(a: &Tensor, b: &Tensor) -> bool {
-    let (one, other) = (bytes(a), bytes(b));
-    a.buffer == b.buffer && one.start < other.end && other.start < one.end
-}
-
-/// Its bytes in its buffer.
-fn bytes(tensor: &Tensor) -> Range<u64> {
-    tensor.byte_offset()..tensor.byte_offset() + tensor.bytes()
 }

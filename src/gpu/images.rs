@@ -4,7 +4,7 @@
 //! llvmpipe reads a buffer lane by lane and an image by vectors, so that a copy pays for itself wherever a tensor is read
 //! several times over, by one product or by several passes.
 
-use super::held::{Held, same};
+use super::held::Held;
 use super::program::ProgramId;
 use super::tensor::{Element, Tensor};
 
@@ -18,9 +18,9 @@ pub const MOST_ROWS: u32 = 8192;
 /// Rows by which growth is counted: fewer are none, so that small tensors do not go to large images.
 const LITTLE: u32 = 16;
 
-/// Images that a plan has at most of each element for all to share, as narrow as can be: what the gradients of a layer take in
-/// turn, of which a fourth and a fifth image would save a twentieth of the copies only. Of wider ones, which hold tens of megabytes each, it has one for each element and width, and a second where a
-/// product reads two such tensors.
+/// Images that a plan has at most of each element for all to share, as narrow as can be: what the gradients of a layer
+/// take in turn, of which a fourth and a fifth image would save a twentieth of the copies only. Of wider ones, which hold
+/// tens of megabytes each, it has one for each element and width, and a second where a product reads two such tensors.
 const IMAGES: usize = 3;
 
 /// Texels of a row of an image of `len` elements, without its margin.
@@ -109,7 +109,7 @@ impl Images {
     /// for this tensor only, if it is as narrow as can be.
     pub(super) fn find(&mut self, program: ProgramId, tensor: &Tensor, lasts: bool) -> (ImageId, bool) {
         let held = self.held.of(program);
-        if let Some(at) = held.iter().position(|(other, _)| same(other, tensor)) {
+        if let Some(at) = held.iter().position(|(other, _)| other.is(tensor)) {
             let entry = held.remove(at);
             held.push(entry);
             return (entry.1, false);
@@ -128,7 +128,7 @@ impl Images {
 
     /// The image that is for `tensor` only.
     fn own_of(specs: &mut Vec<ImageSpec>, own: &mut Vec<(Tensor, ImageId)>, tensor: &Tensor) -> ImageId {
-        let known = own.iter().find(|(other, _)| same(other, tensor)).map(|(_, image)| *image);
+        let known = own.iter().find(|(other, _)| other.is(tensor)).map(|(_, image)| *image);
         known.unwrap_or_else(|| {
             specs.push(ImageSpec::of(tensor));
             let image = ImageId(specs.len() - 1);

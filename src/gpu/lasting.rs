@@ -4,8 +4,6 @@
 //! Parameters stay as they are from a step's forward to its backward programs, so their points and their images, but for
 //! those too large for narrow rows, have memory of their own, and are made once a step.
 
-use super::held;
-use super::kernel::Access;
 use super::program::{Item, Plan, ProgramId, Usage};
 use super::tensor::{BufferId, Element, Shape, Tensor};
 
@@ -31,16 +29,14 @@ impl Plan {
         self.lasting.sources.push(buffer);
     }
 
-    /// Memory for `len` elements that are made of `tensor`: its own where it stays, else that of `slot`.
+    /// Memory for `len` elements that are made of `tensor`, or it of them: their own where they stay, else that of `slot`.
     pub(crate) fn memory_for(&mut self, tensor: &Tensor, slot: usize, len: u32) -> Tensor {
         if !self.lasting.has(tensor) {
             return self.scratch_of(slot, len);
         }
         let shape = Shape::new(&[len]);
-        let known =
-            self.lasting.made.iter().find(|(of, made)| {
-                held::same(of, tensor) && self.buffers[made.index()].len == u64::from(len)
-            });
+        let fits = |made: &BufferId| self.buffers[made.index()].len == u64::from(len);
+        let known = self.lasting.made.iter().find(|(of, made)| of.is(tensor) && fits(made));
         let buffer = known.map(|(_, made)| *made).unwrap_or_else(|| {
             let label = format!("made of {} at {}", self.buffers[tensor.buffer.index()].label, tensor.offset);
             let buffer = self.buffer(label, len.into(), Usage::Activation);
@@ -63,14 +59,12 @@ impl Plan {
                 Item::Clear(buffer) => self.lasting.sources.contains(buffer),
                 Item::Image(_) => false,
                 Item::Dispatch(dispatch) => {
-                    let bound = dispatch.bindings.iter().zip(&dispatch.reflection.bindings);
-                    let mut written = bound.filter(|(_, (_, access))| *access == Access::ReadWrite);
-                    written.any(|(tensor, _)| self.lasting.sources.contains(&tensor.buffer))
+                    dispatch.written().any(|tensor| self.lasting.sources.contains(&tensor.buffer))
                 }
             });
             assert!(!writes, "{} writes to what it should leave as it is", self.get(earlier).name);
             let own = &self.images.own;
-            let is_own = |tensor: &Tensor| own.iter().any(|(of, _)| held::same(of, tensor));
+            let is_own = |tensor: &Tensor| own.iter().any(|(of, _)| of.is(tensor));
             self.images.held.inherit(program, earlier, is_own);
             self.made.inherit(program, earlier, |tensor| self.lasting.has(tensor));
         }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::adapter::Target;
-use super::held::{self, Held};
+use super::held::Held;
 use super::images::{self, ImageId, ImageSpec, Images};
 use super::kernel::{self, Access, Alias, Constant, Kernel, Reflection, Source};
 use super::lasting::Lasting;
@@ -82,6 +82,12 @@ impl Dispatch {
     /// Floating-point operations.
     pub fn flops(&self) -> u64 {
         self.op.flops()
+    }
+
+    /// The tensors that it writes to.
+    pub fn written(&self) -> impl Iterator<Item = &Tensor> {
+        let bound = self.bindings.iter().zip(&self.reflection.bindings);
+        bound.filter(|(_, (_, access))| *access == Access::ReadWrite).map(|(tensor, _)| tensor)
     }
 
     /// Least bytes: what has to move at least, every operand counted once, or twice where it is read and written. A
@@ -313,13 +319,11 @@ impl Plan {
                 .then(|| self.image(program, &format!("{label}, {name}"), tensor))
         });
         let images = images.collect();
-        for (tensor, (_, access)) in bindings.iter().zip(&reflection.bindings) {
-            if *access == Access::ReadWrite {
-                self.written(program, |other| held::overlap(other, tensor));
-            }
-        }
         let dispatch =
             Dispatch { label, kernel: kernel.name, source, reflection, bindings, images, groups, op };
+        for tensor in dispatch.written() {
+            self.written(program, |other| other.overlaps(tensor));
+        }
         self.programs[program.0].items.push(Item::Dispatch(dispatch));
     }
 
@@ -332,7 +336,7 @@ impl Plan {
     /// Whether `made` holds what `program` made of `tensor`, neither written since. There must be one way only to make one
     /// of the other: what else it depends on is not compared.
     pub(crate) fn holds(&mut self, program: ProgramId, tensor: &Tensor, made: &Tensor) -> bool {
-        let is = |(from, to): &(Tensor, Tensor)| held::same(from, tensor) && held::same(to, made);
+        let is = |(from, to): &(Tensor, Tensor)| from.is(tensor) && to.is(made);
         self.made.of(program).iter().any(is)
     }
 

@@ -99,6 +99,22 @@ impl Tensor {
         self.element.bytes() * self.offset
     }
 
+    /// Whether both are the same elements, under whatever shapes.
+    pub fn is(&self, other: &Self) -> bool {
+        (self.buffer, self.element) == (other.buffer, other.element) && self.range() == other.range()
+    }
+
+    /// Whether they share a byte.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (one, two) = (self.range(), other.range());
+        self.buffer == other.buffer && one.start < two.end && two.start < one.end
+    }
+
+    /// Its bytes in its buffer.
+    fn range(&self) -> std::ops::Range<u64> {
+        self.byte_offset()..self.byte_offset() + self.bytes()
+    }
+
     /// The same elements under another shape.
     ///
     /// # Panics

@@ -1,8 +1,8 @@
 //! Where every parameter lies in the flat arenas, and how PyTorch lays out the same numbers.
 //!
 //! Parameters, gradients and Adam's two moments are four arenas with the same offsets (but see `gradients`), first all
-//! weights, then all biases. Channels and latents are padded to multiples of 4 with zeros that stay zero: their gradients are zero, and
-//! Adam leaves them.
+//! weights, then all biases. Channels and latents are padded to multiples of 4 with zeros that stay zero: their
+//! gradients are zero, and Adam leaves them.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

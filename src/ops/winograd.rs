@@ -369,13 +369,11 @@ impl Winograd {
         // where products read images, reading buffers is slow
         let images = matches!(form, Form::Product { variant, .. } if variant.images());
         // a memory of its own for each side, so that what follows may find points that it needs as well
-        let mut memory = |side: Side, factor: Option<Tensor>| {
-            let (shape, slot) = (self.geometry.points(side), 1 + side as usize);
-            let of = |factor: Tensor| plan.memory_for(&factor, slot, shape.len());
-            Tensor { shape, ..factor.map(of).unwrap_or_else(|| plan.scratch_of(slot, shape.len())) }
-        };
-        let [one, other, third] = self.sides;
-        let points = [memory(one, Some(left)), memory(other, Some(right)), memory(third, None)];
+        let tensors = [left, right, out];
+        let points: [Tensor; 3] = std::array::from_fn(|at| {
+            let (side, shape) = (self.sides[at], self.geometry.points(self.sides[at]));
+            Tensor { shape, ..plan.memory_for(&tensors[at], 1 + side as usize, shape.len()) }
+        });
         for round in 0..self.rounds {
             for (slot, (name, factor)) in [("left", left), ("right", right)].into_iter().enumerate() {
                 let side = self.sides[slot];
