@@ -295,11 +295,7 @@ fn batch_64_of_the_reference_keeps_to_the_default_limits() {
     target.check(&plan).expect("limits");
     assert_eq!(network.extent.micro, 32);
     let widest = plan.programs.iter().flat_map(|p| p.dispatches().flat_map(|d| d.bindings.iter()));
-    assert_eq!(
-        widest.map(Tensor::bytes).max(),
-        Some(128 << 20),
-        "the heads fill a binding exactly"
-    );
+    assert_eq!(widest.map(Tensor::bytes).max(), Some(128 << 20), "the heads fill a binding exactly");
 }
 
 #[test]
