@@ -10,10 +10,11 @@ use std::sync::{Arc, LazyLock};
 
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-use naga::{AddressSpace, Module, ShaderStage, TypeInner};
+use naga::{AddressSpace, Block, Expression, Function, Module, ShaderStage, Statement, TypeInner};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use wgvae::config::ModelConfig;
-use wgvae::gpu::kernel::{Access, Reflection, Value};
+use wgvae::gpu::kernel::{self, Access, Reflection, Value};
+use wgvae::gpu::prune::pruned;
 use wgvae::gpu::{Dispatch, Element, Fragment, Plan, Shape, Target, Tensor, Usage};
 use wgvae::model::Build;
 use wgvae::ops::{Step, cases};
@@ -66,8 +67,7 @@ fn kernels(plans: &[Plan]) -> Vec<(&Dispatch, Module)> {
     for dispatch in plans.iter().flat_map(|plan| &plan.programs).flat_map(|p| p.dispatches()) {
         all.entry(dispatch.source.clone()).or_insert(dispatch);
     }
-    let parse = |text: &str| naga::front::wgsl::parse_str(text).expect("parsed when it was recorded");
-    all.into_iter().map(|(text, dispatch)| (dispatch, parse(&text))).collect()
+    all.into_iter().map(|(text, dispatch)| (dispatch, kernel::parse(dispatch.kernel, &text))).collect()
 }
 
 static PLANS: LazyLock<Vec<Plan>> = LazyLock::new(|| targets().iter().map(record).collect());
@@ -265,11 +265,87 @@ fn networks_take_quads_as_suits_the_adapter() {
     }
 }
 
-/// To each language that an adapter which offers what the kernel asks for may want: cooperative matrices are not
-/// there on Direct3D, and on Metal only those of 8 x 8.
+/// How many statements a block has, those within them counted, and how many conditions it asks for that are constants.
+fn statements(block: &Block, function: &Function) -> [usize; 2] {
+    let within = |statement: &Statement| match statement {
+        Statement::If { condition, accept, reject } => {
+            let constant = matches!(
+                function.expressions[*condition],
+                Expression::Literal(_) | Expression::Constant(_) | Expression::Override(_)
+            );
+            let [accept, reject] = [accept, reject].map(|block| statements(block, function));
+            [1 + accept[0] + reject[0], usize::from(constant) + accept[1] + reject[1]]
+        }
+        Statement::Loop { body, continuing, .. } => {
+            let [body, continuing] = [body, continuing].map(|block| statements(block, function));
+            [1 + body[0] + continuing[0], body[1] + continuing[1]]
+        }
+        Statement::Block(block) => statements(block, function),
+        _ => [1, 0],
+    };
+    block.iter().map(within).fold([0, 0], |all, of| [all[0] + of[0], all[1] + of[1]])
+}
+
+/// [`statements`] of all functions.
+fn statements_of(module: &Module) -> [usize; 2] {
+    let functions = module.functions.iter().map(|(_, function)| function);
+    let functions = functions.chain(module.entry_points.iter().map(|entry| &entry.function));
+    let counts = functions.map(|function| statements(&function.body, function));
+    counts.fold([0, 0], |all, of| [all[0] + of[0], all[1] + of[1]])
+}
+
+#[test]
+fn devices_get_only_what_constants_leave() {
+    let counts = std::sync::Mutex::new([0, 0]);
+    hold(|_, module| {
+        let [before, _] = statements_of(module);
+        let [after, ruled] = statements_of(&pruned(module.clone()));
+        let mut all = counts.lock().expect("no thread panicked");
+        *all = [all[0] + before, all[1] + after];
+        require(ruled == 0, || format!("{ruled} conditions are constants"))
+    });
+    let [before, after] = counts.into_inner().expect("no thread panicked");
+    println!("{before} statements, {after} for devices");
+    assert!(after < before, "{after} of {before} statements are left");
+}
+
+#[test]
+fn pruning_takes_the_branch_that_runs() {
+    let source = "
+        const YES: bool = true;
+        const SIZE: u32 = 8u;
+        @group(0) @binding(0) var<storage, read_write> out: array<u32>;
+        fn chosen() -> u32 { if (YES) { return 101u; } return 902u; }
+        fn other() -> u32 { if (!YES) { return 903u; } else if (SIZE > 7u) { return 104u; } else { return 905u; } }
+        fn unused() -> u32 { return 906u; }
+        fn last(i: u32) -> u32 { if (i == 107u) { if (SIZE == 9u) { return 908u; } return 109u; } return 110u; }
+        @compute @workgroup_size(1)
+        fn main(@builtin(workgroup_id) id: vec3<u32>) {
+            var sum = chosen() + other();
+            for (var i = 0u; i < id.x; i += 1u) {
+                if (YES & (SIZE > 8u)) { sum += unused(); }
+                if (SIZE == 8u) { if (i == 111u) { continue; } sum += 112u; } else { break; }
+                sum += last(i);
+            }
+            if (!YES) { let named = out[913u]; sum += named; }
+            out[0] = sum;
+        }";
+    let module = pruned(kernel::parse("pruning", source));
+    let info = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module);
+    let info = info.unwrap_or_else(|e| panic!("{}", e.emit_to_string(source)));
+    let (text, _) = msl::write_string(&module, &info, &Default::default(), &Default::default()).expect("MSL");
+    let digits = text.split(|c: char| !c.is_ascii_digit()).filter(|word| word.len() == 3);
+    let mut numbers: Vec<u32> = digits.filter_map(|word| word.parse().ok()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [101, 104, 107, 109, 110, 111, 112], "{text}");
+}
+
+/// As devices get it, to each language that an adapter which offers what the kernel asks for may want: cooperative
+/// matrices are not there on Direct3D, and on Metal only those of 8 x 8.
 #[test]
 fn every_kernel_translates_to_spirv_msl_and_hlsl() {
     hold(|dispatch, module| {
+        let module = &pruned(module.clone());
         let info = validate(dispatch, module)?;
         let Reflection { subgroups, int64, cooperative, .. } = *dispatch.reflection;
         let entry = || (ShaderStage::Compute, "main".to_owned());

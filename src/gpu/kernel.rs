@@ -218,13 +218,21 @@ impl Reflection {
     }
 }
 
-/// Parses composed WGSL and reads its bindings and workgroup size.
+/// Parses composed WGSL.
 ///
 /// # Panics
 /// On WGSL that does not parse, with naga's diagnostic: our own shaders are code, not input.
+pub fn parse(name: &str, source: &str) -> naga::Module {
+    naga::front::wgsl::parse_str(source)
+        .unwrap_or_else(|e| panic!("kernel {name}:\n{}", e.emit_to_string(source)))
+}
+
+/// Parses composed WGSL and reads its bindings and workgroup size.
+///
+/// # Panics
+/// As [`parse`], and where there is no entry point or bindings leave gaps.
 pub fn reflect(name: &str, source: &str) -> Reflection {
-    let module = naga::front::wgsl::parse_str(source)
-        .unwrap_or_else(|e| panic!("kernel {name}:\n{}", e.emit_to_string(source)));
+    let module = parse(name, source);
     let mut bindings: Vec<(u32, String, Access)> = module
         .global_variables
         .iter()

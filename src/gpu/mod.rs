@@ -10,6 +10,7 @@ mod lasting;
 mod pipelines;
 pub mod profile;
 pub mod program;
+pub mod prune;
 mod readback;
 mod runner;
 pub mod software;

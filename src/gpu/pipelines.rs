@@ -1,12 +1,14 @@
 //! Composed kernels compiled: one pipeline for each, on all cores.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::kernel::{Access, Reflection};
+use super::kernel::{self, Access, Reflection};
 use super::program::{Dispatch, Plan, Program};
+use super::prune::pruned;
 use super::tensor::Element;
 
 /// By composed text.
@@ -25,9 +27,10 @@ fn pipeline(
     dispatch: &Dispatch,
     kept: Option<&wgpu::PipelineCache>,
 ) -> wgpu::ComputePipeline {
+    let module = pruned(kernel::parse(dispatch.kernel, &dispatch.source));
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some(dispatch.kernel),
-        source: wgpu::ShaderSource::Wgsl(dispatch.source.as_ref().into()),
+        source: wgpu::ShaderSource::Naga(Cow::Owned(module)),
     });
     let layout = bind_group_layout(device, dispatch.kernel, &dispatch.reflection);
     let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
