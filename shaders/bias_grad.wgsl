@@ -11,7 +11,7 @@ struct Params {
 }
 
 // source: dy [rows, C]
-@group(0) @binding(1) var<storage, read> aux: array<vec4<Aux>>; // unused
+@group(0) @binding(1) var<storage, read> aux: array<AuxQuad>; // unused
 @group(0) @binding(2) var<storage, read_write> out: array<Quad>; // [parts, C]
 
 const WIDTH: u32 = min(THREADS, params.quads);
@@ -40,6 +40,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         for (var other = 1u; other < LANES; other += 1u) {
             sum += sh_sum[other * WIDTH + thread];
         }
-        finish(part * params.quads + column, column, sum);
+        finish(part * params.quads + column, bias_of(column), sum);
     }
 }

@@ -7,7 +7,7 @@
 
 // left: x [N, H, W, C_low]
 // right: weight [C_low, 4, 4, C_high]
-@group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // bias [C_high] or mask, shaped as out
+@group(0) @binding(2) var<storage, read> aux: array<AuxQuad>; // bias [C_high] or mask, shaped as out
 @group(0) @binding(3) var<storage, read_write> out: array<Quad>; // [N, 2H, 2W, C_high]
 
 const M: u32 = PIXELS;

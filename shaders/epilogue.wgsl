@@ -1,16 +1,24 @@
 // What happens to a finished sum on its way to `out`: the switches come with the dispatch.
 
-fn finish(at: u32, channel: u32, sum: vec4<f32>) {
+// what sums of those four channels get added: where several do, it is asked for once
+fn bias_of(channel: u32) -> vec4<f32> {
+    if (BIAS) {
+        return aux_at(channel); // [N]
+    }
+    return vec4<f32>(0.0);
+}
+
+fn finish(at: u32, bias: vec4<f32>, sum: vec4<f32>) {
     var value = sum;
     if (BIAS) {
-        value += vec4<f32>(aux[channel]); // [N]
+        value += bias;
     }
     if (RELU) {
         value = max(value, vec4<f32>(0.0));
     }
     if (MASK) {
         // the derivative of ReLU, read off its output; aux is shaped as out
-        value = select(vec4<f32>(0.0), value, vec4<f32>(aux[at]) > vec4<f32>(0.0));
+        value = select(vec4<f32>(0.0), value, aux_at(at) > vec4<f32>(0.0));
     }
     if (ACCUMULATE) {
         value += unpacked(out[at]);

@@ -84,22 +84,40 @@ fn block_b(plane: u32, n: u32, k: u32) -> mat4x4<f32> {
     );
 }
 
-fn store_row(tile: Tile, m: u32, n: u32, sum: vec4<f32>) {
-    if ((m >= M) | (n >= N) | (tile.plane >= PLANES)) {
-        return;
-    }
+// whether row m, columns n..n+3 are there: tiles jut out
+fn holds(tile: Tile, m: u32, n: u32) -> bool {
+    return (m < M) & (n < N) & (tile.plane < PLANES);
+}
+
+// the bias of columns n..n+3, which may jut out
+fn bias_at(n: u32) -> vec4<f32> {
+    return bias_of(min(n, N - 4u) / 4u);
+}
+
+// one row of four columns that C holds
+fn store_row(tile: Tile, m: u32, n: u32, bias: vec4<f32>, sum: vec4<f32>) {
     let at = place(tile.plane, m, n);
     if (SPLITS > 1u) {
         out[tile.split * (PLANES * M * N / 4u) + at] = packed(sum);
     } else {
-        finish(at, n / 4u, sum);
+        finish(at, bias, sum);
     }
 }
 
-// column r of the block is row m + r of C
-fn store_block(tile: Tile, m: u32, n: u32, block: mat4x4<f32>) {
-    store_row(tile, m, n, block[0]);
-    store_row(tile, m + 1u, n, block[1]);
-    store_row(tile, m + 2u, n, block[2]);
-    store_row(tile, m + 3u, n, block[3]);
+// Column r of the block is row m + r of C. Where M is a multiple of 4 a block juts out as a whole, so that one
+// question does for its rows.
+fn store_block(tile: Tile, m: u32, n: u32, bias: vec4<f32>, block: mat4x4<f32>) {
+    const WHOLE: bool = M % 4u == 0u;
+    if (holds(tile, m, n)) {
+        store_row(tile, m, n, bias, block[0]);
+        if (WHOLE || m + 1u < M) {
+            store_row(tile, m + 1u, n, bias, block[1]);
+        }
+        if (WHOLE || m + 2u < M) {
+            store_row(tile, m + 2u, n, bias, block[2]);
+        }
+        if (WHOLE || m + 3u < M) {
+            store_row(tile, m + 3u, n, bias, block[3]);
+        }
+    }
 }

@@ -33,8 +33,10 @@ fn store_fragment(tile: Tile, part: Part, m: u32, n: u32) {
     for (var quad = part.lane; quad < EDGE * EDGE / 4u; quad += part.lanes) {
         let at = part.cells + 4u * quad;
         let row = vec4<f32>(sh_c[at], sh_c[at + 1u], sh_c[at + 2u], sh_c[at + 3u]);
-        if (part.stores) {
-            store_row(tile, tile.m + m + 4u * quad / EDGE, tile.n + n + 4u * quad % EDGE, row);
+        let at_m = tile.m + m + 4u * quad / EDGE;
+        let at_n = tile.n + n + 4u * quad % EDGE;
+        if (part.stores & holds(tile, at_m, at_n)) {
+            store_row(tile, at_m, at_n, bias_at(at_n), row);
         }
     }
     workgroupBarrier(); // all of it is read

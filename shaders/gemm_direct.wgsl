@@ -34,10 +34,12 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             c11 += b1 * a1;
         }
     }
-    store_block(tile, m0, n0, c00);
-    store_block(tile, m1, n0, c10);
+    let bias0 = bias_at(n0);
+    let bias1 = bias_at(n1);
+    store_block(tile, m0, n0, bias0, c00);
+    store_block(tile, m1, n0, bias0, c10);
     if (BLOCKS_N > 1u) {
-        store_block(tile, m0, n1, c01);
-        store_block(tile, m1, n1, c11);
+        store_block(tile, m0, n1, bias1, c01);
+        store_block(tile, m1, n1, bias1, c11);
     }
 }

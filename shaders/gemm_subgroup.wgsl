@@ -62,29 +62,30 @@ fn multiply(c: ptr<function, Rows>, a: mat4x4<f32>, b: ptr<function, Parts>) {
 }
 
 fn store_rows(tile: Tile, m: u32, n: u32, c: ptr<function, Rows>) {
-    store_block(tile, m, n, (*c)[0]);
+    let bias = bias_at(n);
+    store_block(tile, m, n, bias, (*c)[0]);
     if (GROUP > 1u) {
-        store_block(tile, m + 4u, n, (*c)[1]);
+        store_block(tile, m + 4u, n, bias, (*c)[1]);
     }
     if (GROUP > 2u) {
-        store_block(tile, m + 8u, n, (*c)[2]);
-        store_block(tile, m + 12u, n, (*c)[3]);
+        store_block(tile, m + 8u, n, bias, (*c)[2]);
+        store_block(tile, m + 12u, n, bias, (*c)[3]);
     }
     if (GROUP > 4u) {
-        store_block(tile, m + 16u, n, (*c)[4]);
-        store_block(tile, m + 20u, n, (*c)[5]);
-        store_block(tile, m + 24u, n, (*c)[6]);
-        store_block(tile, m + 28u, n, (*c)[7]);
+        store_block(tile, m + 16u, n, bias, (*c)[4]);
+        store_block(tile, m + 20u, n, bias, (*c)[5]);
+        store_block(tile, m + 24u, n, bias, (*c)[6]);
+        store_block(tile, m + 28u, n, bias, (*c)[7]);
     }
     if (GROUP > 8u) {
-        store_block(tile, m + 32u, n, (*c)[8]);
-        store_block(tile, m + 36u, n, (*c)[9]);
-        store_block(tile, m + 40u, n, (*c)[10]);
-        store_block(tile, m + 44u, n, (*c)[11]);
-        store_block(tile, m + 48u, n, (*c)[12]);
-        store_block(tile, m + 52u, n, (*c)[13]);
-        store_block(tile, m + 56u, n, (*c)[14]);
-        store_block(tile, m + 60u, n, (*c)[15]);
+        store_block(tile, m + 32u, n, bias, (*c)[8]);
+        store_block(tile, m + 36u, n, bias, (*c)[9]);
+        store_block(tile, m + 40u, n, bias, (*c)[10]);
+        store_block(tile, m + 44u, n, bias, (*c)[11]);
+        store_block(tile, m + 48u, n, bias, (*c)[12]);
+        store_block(tile, m + 52u, n, bias, (*c)[13]);
+        store_block(tile, m + 56u, n, bias, (*c)[14]);
+        store_block(tile, m + 60u, n, bias, (*c)[15]);
     }
 }
 

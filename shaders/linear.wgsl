@@ -2,7 +2,7 @@
 
 // left: x [N, I]
 // right: weight [O, I]
-@group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // bias [O]
+@group(0) @binding(2) var<storage, read> aux: array<AuxQuad>; // bias [O]
 @group(0) @binding(3) var<storage, read_write> out: array<Quad>; // [N, O]
 
 const M: u32 = params.rows;

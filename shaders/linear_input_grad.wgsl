@@ -2,7 +2,7 @@
 
 // left: dy [N, O]
 // right: weight [O, I]
-@group(0) @binding(2) var<storage, read> aux: array<vec4<Aux>>; // mask [N, I]
+@group(0) @binding(2) var<storage, read> aux: array<AuxQuad>; // mask [N, I]
 @group(0) @binding(3) var<storage, read_write> out: array<Quad>; // [N, I]
 
 const M: u32 = params.rows;

@@ -8,7 +8,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> parts: array<vec4<f32>>; // [parts, quads]
-@group(0) @binding(1) var<storage, read> aux: array<vec4<Aux>>; // bias [channels] or mask [quads]
+@group(0) @binding(1) var<storage, read> aux: array<AuxQuad>; // bias [channels] or mask [quads]
 @group(0) @binding(2) var<storage, read_write> out: array<Quad>; // [quads]
 
 @compute @workgroup_size(64)
@@ -21,5 +21,5 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     for (var p = 0u; p < params.parts; p += 1u) {
         sum += parts[p * params.quads + at];
     }
-    finish(at, at % params.channels, sum);
+    finish(at, bias_of(at % params.channels), sum);
 }

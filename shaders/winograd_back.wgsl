@@ -1,7 +1,7 @@
 // What the kernels that go back from points read and write.
 
 // source: points [9, ITEMS]
-@group(0) @binding(1) var<storage, read> aux: array<vec4<Aux>>; // bias, one for each channel, or mask, as out
+@group(0) @binding(1) var<storage, read> aux: array<AuxQuad>; // bias, one for each channel, or mask, as out
 @group(0) @binding(2) var<storage, read_write> out: array<Quad>; // the side
 
 // points j, 3 + j and 6 + j of item `at`

@@ -44,15 +44,15 @@ fn place(tile: u32, step: u32, parity: u32) -> u32 {
 }
 
 // two pixels of row y, from this row of the points of a tile's three columns and its neighbour's
-fn store_row(tile: Tile, y: u32, parity: u32, quad: u32, m: mat4x4<f32>) {
+fn store_row(tile: Tile, y: u32, parity: u32, quad: u32, bias: vec4<f32>, m: mat4x4<f32>) {
     let line = (tile.image * 2u * params.low_h + y) * 2u * params.low_w;
     let meet = place(tile.col, 2u * parity, parity);
     if ((y < 2u * params.low_h) & (meet < 2u * params.low_w)) {
-        finish((line + meet) * HIGH + quad, quad, meeting(parity, m[0], m[2], m[3]));
+        finish((line + meet) * HIGH + quad, bias, meeting(parity, m[0], m[2], m[3]));
     }
     let inner = place(tile.col, 1u, parity);
     if ((y < 2u * params.low_h) & (inner < 2u * params.low_w)) {
-        finish((line + inner) * HIGH + quad, quad, m[1] + m[2] - m[0]);
+        finish((line + inner) * HIGH + quad, bias, m[1] + m[2] - m[0]);
     }
 }
 
@@ -70,6 +70,7 @@ fn item(at: u32) {
     let c2 = rows(2u, at, below.at, below.outside, parity.y, false);
     let j = select(0u, 2u, parity.x == 0u);
     let other = rows(j, beside.at, corner, below.outside, parity.y, beside.outside);
-    store_row(tile, place(tile.row, 2u * parity.y, parity.y), parity.x, quad, mat4x4<f32>(c0[0], c1[0], c2[0], other[0]));
-    store_row(tile, place(tile.row, 1u, parity.y), parity.x, quad, mat4x4<f32>(c0[1], c1[1], c2[1], other[1]));
+    let bias = bias_of(quad);
+    store_row(tile, place(tile.row, 2u * parity.y, parity.y), parity.x, quad, bias, mat4x4<f32>(c0[0], c1[0], c2[0], other[0]));
+    store_row(tile, place(tile.row, 1u, parity.y), parity.x, quad, bias, mat4x4<f32>(c0[1], c1[1], c2[1], other[1]));
 }

@@ -8,16 +8,16 @@ fn gather(m: mat3x4<f32>) -> mat2x4<f32> {
 }
 
 // two pixels of a tile's row
-fn store_row(tile: Tile, row: u32, quad: u32, m: mat3x4<f32>) {
+fn store_row(tile: Tile, row: u32, quad: u32, bias: vec4<f32>, m: mat3x4<f32>) {
     let pixels = gather(m);
     let y = 2u * tile.row + row;
     let x = 2u * tile.col;
     let place = ((tile.image * params.low_h + y) * params.low_w + x) * LOW + quad;
     if (y < params.low_h) {
-        finish(place, quad, pixels[0]);
+        finish(place, bias, pixels[0]);
     }
     if ((y < params.low_h) & (x + 1u < params.low_w)) {
-        finish(place + LOW, quad, pixels[1]);
+        finish(place + LOW, bias, pixels[1]);
     }
 }
 
@@ -27,6 +27,7 @@ fn item(at: u32) {
     let left = gather(column(at, 0u));
     let middle = gather(column(at, 1u));
     let right = gather(column(at, 2u));
-    store_row(tile, 0u, quad, mat3x4<f32>(left[0], middle[0], right[0]));
-    store_row(tile, 1u, quad, mat3x4<f32>(left[1], middle[1], right[1]));
+    let bias = bias_of(quad);
+    store_row(tile, 0u, quad, bias, mat3x4<f32>(left[0], middle[0], right[0]));
+    store_row(tile, 1u, quad, bias, mat3x4<f32>(left[1], middle[1], right[1]));
 }

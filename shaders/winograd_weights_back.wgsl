@@ -8,10 +8,10 @@ fn gather(m: mat3x4<f32>) -> mat2x4<f32> {
 }
 
 // two taps of a row of the kernel
-fn store_row(place: u32, quad: u32, m: mat3x4<f32>) {
+fn store_row(place: u32, bias: vec4<f32>, m: mat3x4<f32>) {
     let taps = gather(m);
-    finish(place, quad, taps[0]);
-    finish(place + 2u * HIGH, quad, taps[1]);
+    finish(place, bias, taps[0]);
+    finish(place + 2u * HIGH, bias, taps[1]);
 }
 
 fn item(at: u32) {
@@ -22,6 +22,7 @@ fn item(at: u32) {
     let left = gather(column(at, 0u));
     let middle = gather(column(at, 1u));
     let right = gather(column(at, 2u));
-    store_row(first, quad, mat3x4<f32>(left[0], middle[0], right[0]));
-    store_row(first + 8u * HIGH, quad, mat3x4<f32>(left[1], middle[1], right[1]));
+    let bias = bias_of(quad);
+    store_row(first, bias, mat3x4<f32>(left[0], middle[0], right[0]));
+    store_row(first + 8u * HIGH, bias, mat3x4<f32>(left[1], middle[1], right[1]));
 }

@@ -303,9 +303,8 @@ impl Plan {
                 None => assert_eq!(tensor.element, Element::F32, "{label}: {}'s {name}", kernel.name),
             }
         }
-        if kernel.mentions("Quad") {
-            kernel.files.push(quads(self.words, &mut aliases));
-        }
+        let quads = quads(&kernel, self.words, &mut aliases);
+        kernel.files.extend(quads);
         let text = kernel::compose(&kernel, &op.params(), &op.constants(), &aliases, &widths, groups[0]);
         let (source, reflection) = self
             .composed
@@ -375,14 +374,28 @@ impl Plan {
     }
 }
 
-/// The file that says what a kernel's `Quad` is: four elements of what it writes. What has no name for their type writes f32.
-fn quads(words: bool, aliases: &mut Vec<Alias>) -> Source {
-    let named = aliases.iter().find(|(name, _)| *name == "Out").map(|(_, element)| *element);
-    let element = named.unwrap_or_else(|| {
-        aliases.push(("Out", Element::F32));
-        Element::F32
-    });
-    if words && element == Element::F32 { wgsl!("quads_words.wgsl") } else { wgsl!("quads.wgsl") }
+/// The files that say what the kernel's `Quad` is, four elements of what it writes, and its `AuxQuad`, four of a bias or a
+/// mask. What has no name for their type is f32.
+fn quads(kernel: &Kernel, words: bool, aliases: &mut Vec<Alias>) -> Vec<Source> {
+    let mut by_words = |alias: &'static str| {
+        let named = aliases.iter().find(|(name, _)| *name == alias).map(|(_, element)| *element);
+        let element = named.unwrap_or_else(|| {
+            aliases.push((alias, Element::F32));
+            Element::F32
+        });
+        words && element == Element::F32
+    };
+    let mut files = Vec::new();
+    if kernel.mentions("<Quad>") {
+        files.push(if by_words("Out") { wgsl!("quads_words.wgsl") } else { wgsl!("quads.wgsl") });
+    }
+    if kernel.mentions("<AuxQuad>") {
+        files.push(if by_words("Aux") { wgsl!("auxiliary_words.wgsl") } else { wgsl!("auxiliary.wgsl") });
+    }
+    if files.iter().any(|file| file.text.contains("u64")) {
+        files.push(wgsl!("words.wgsl"));
+    }
+    files
 }
 
 /// Folds a row of workgroups into two dimensions where it is longer than WebGPU allows; kernels skip the rest.

@@ -41,6 +41,8 @@ use crate::wgsl;
 pub const SHADERS: &[Source] = &[
     wgsl!("adam.wgsl"),
     wgsl!("augment.wgsl"),
+    wgsl!("auxiliary.wgsl"),
+    wgsl!("auxiliary_words.wgsl"),
     wgsl!("average.wgsl"),
     wgsl!("bce.wgsl"),
     wgsl!("bias_grad.wgsl"),
@@ -112,5 +114,6 @@ pub const SHADERS: &[Source] = &[
     wgsl!("winograd_points.wgsl"),
     wgsl!("winograd_weights.wgsl"),
     wgsl!("winograd_weights_back.wgsl"),
+    wgsl!("words.wgsl"),
     wgsl!("worst.wgsl"),
 ];
