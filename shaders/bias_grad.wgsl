@@ -11,7 +11,7 @@ struct Params {
 }
 
 // source: dy [rows, C]
-@group(0) @binding(1) var<storage, read> aux: array<AuxQuad>; // unused
+@group(0) @binding(1) var<storage, read> aux: array<AuxQuad>; // for `finish`, unused
 @group(0) @binding(2) var<storage, read_write> out: array<Quad>; // [parts, C]
 
 const WIDTH: u32 = min(THREADS, params.quads);
@@ -29,17 +29,17 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let begin = part * params.rows_per_part;
     let end = min(params.rows, begin + params.rows_per_part);
     var sum = vec4<f32>(0.0);
-    if (column < params.quads && lane < LANES && part < params.parts) {
+    if ((column < params.quads) & (lane < LANES) & (part < params.parts)) {
         for (var row = begin + lane; row < end; row += LANES) {
             sum += source_at(row * params.quads + column, false);
         }
     }
     sh_sum[thread] = sum;
     workgroupBarrier();
-    if (lane == 0u && column < params.quads && part < params.parts) {
+    if ((lane == 0u) & (column < params.quads) & (part < params.parts)) {
         for (var other = 1u; other < LANES; other += 1u) {
             sum += sh_sum[other * WIDTH + thread];
         }
-        finish(part * params.quads + column, bias_of(column), sum);
+        finish(part * params.quads + column, bias_of_quad(column), sum);
     }
 }

@@ -5,7 +5,7 @@
 
 // left: low [N, H, W, C_low]
 // right: high [N, 2H, 2W, C_high]
-@group(0) @binding(2) var<storage, read> aux: array<AuxQuad>; // unused
+@group(0) @binding(2) var<storage, read> aux: array<AuxQuad>; // for `finish`, unused
 @group(0) @binding(3) var<storage, read_write> out: array<Quad>; // [C_low, 4, 4, C_high]
 
 const M: u32 = params.low_c;

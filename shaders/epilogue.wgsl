@@ -1,9 +1,10 @@
 // What happens to a finished sum on its way to `out`: the switches come with the dispatch.
 
-// what sums of those four channels get added: where several do, it is asked for once
-fn bias_of(channel: u32) -> vec4<f32> {
+// The bias of four channels, zeros where there is none: not asked for in `finish`, so that several rows of the same
+// channels load it once.
+fn bias_of_quad(quad: u32) -> vec4<f32> {
     if (BIAS) {
-        return aux_at(channel); // [N]
+        return aux_at(quad); // [N]
     }
     return vec4<f32>(0.0);
 }

@@ -36,7 +36,7 @@ fn store_fragment(tile: Tile, part: Part, m: u32, n: u32) {
         let at_m = tile.m + m + 4u * quad / EDGE;
         let at_n = tile.n + n + 4u * quad % EDGE;
         if (part.stores & holds(tile, at_m, at_n)) {
-            store_row(tile, at_m, at_n, bias_at(at_n), row);
+            store_row(tile, at_m, at_n, bias_of_quad(at_n / 4u), row);
         }
     }
     workgroupBarrier(); // all of it is read

@@ -34,11 +34,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             c11 += b1 * a1;
         }
     }
-    let bias0 = bias_at(n0);
-    let bias1 = bias_at(n1);
+    let bias0 = bias_of_columns(n0);
     store_block(tile, m0, n0, bias0, c00);
     store_block(tile, m1, n0, bias0, c10);
     if (BLOCKS_N > 1u) {
+        let bias1 = bias_of_columns(n1);
         store_block(tile, m0, n1, bias1, c01);
         store_block(tile, m1, n1, bias1, c11);
     }

@@ -61,8 +61,7 @@ fn multiply(c: ptr<function, Rows>, a: mat4x4<f32>, b: ptr<function, Parts>) {
     }
 }
 
-fn store_rows(tile: Tile, m: u32, n: u32, c: ptr<function, Rows>) {
-    let bias = bias_at(n);
+fn store_rows(tile: Tile, m: u32, n: u32, bias: vec4<f32>, c: ptr<function, Rows>) {
     store_block(tile, m, n, bias, (*c)[0]);
     if (GROUP > 1u) {
         store_block(tile, m + 4u, n, bias, (*c)[1]);
@@ -129,14 +128,16 @@ fn main(
         }
     }
 
-    store_rows(tile, m, n0, &c00);
+    let bias0 = bias_of_columns(n0);
+    store_rows(tile, m, n0, bias0, &c00);
     if (TURNS > 1u) {
-        store_rows(tile, m + TURN, n0, &c10);
+        store_rows(tile, m + TURN, n0, bias0, &c10);
     }
     if (COLUMNS > 1u) {
-        store_rows(tile, m, n1, &c01);
-    }
-    if ((TURNS > 1u) & (COLUMNS > 1u)) {
-        store_rows(tile, m + TURN, n1, &c11);
+        let bias1 = bias_of_columns(n1);
+        store_rows(tile, m, n1, bias1, &c01);
+        if (TURNS > 1u) {
+            store_rows(tile, m + TURN, n1, bias1, &c11);
+        }
     }
 }

@@ -70,16 +70,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let m1 = m0 + 4u * THREADS_M;
     let n0 = tile.n + 4u * tn;
     let n1 = n0 + 4u * THREADS_N;
-    let bias0 = bias_at(n0);
-    let bias1 = bias_at(n1);
+    let bias0 = bias_of_columns(n0);
     store_block(tile, m0, n0, bias0, c00);
-    if (BLOCKS_N > 1u) {
-        store_block(tile, m0, n1, bias1, c01);
-    }
     if (BLOCKS_M > 1u) {
         store_block(tile, m1, n0, bias0, c10);
     }
-    if (BLOCKS_M * BLOCKS_N > 2u) {
-        store_block(tile, m1, n1, bias1, c11);
+    if (BLOCKS_N > 1u) {
+        let bias1 = bias_of_columns(n1);
+        store_block(tile, m0, n1, bias1, c01);
+        if (BLOCKS_M > 1u) {
+            store_block(tile, m1, n1, bias1, c11);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 // left: dy [N, O]
 // right: x [N, I]
-@group(0) @binding(2) var<storage, read> aux: array<AuxQuad>; // unused
+@group(0) @binding(2) var<storage, read> aux: array<AuxQuad>; // for `finish`, unused
 @group(0) @binding(3) var<storage, read_write> out: array<Quad>; // [O, I]
 
 const M: u32 = params.outputs;

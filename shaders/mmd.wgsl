@@ -62,7 +62,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     for (var first = 0u; first < n; first += 64u) {
         let j = first + thread;
         var weights = vec2<f32>(0.0);
-        if (counts && j < n) {
+        if (counts & (j < n)) {
             let k = kernels(i, j);
             let other = select(same, 0.0, i == j);
             share += other * (k.x + k.z) - 2.0 * across * k.y;
@@ -86,7 +86,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         }
     }
     let total = tree_sum(thread, vec4<f32>(share, 0.0, 0.0, 0.0));
-    if (thread == 0u && i < params.batch) {
+    if ((thread == 0u) & (i < params.batch)) {
         shares[i] = total.x;
     }
 }

@@ -45,7 +45,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         }
     }
     let total = tree_sum(thread, vec4<f32>(gradients.xyz, counts * (nats.x + nats.y + nats.z)));
-    if (thread == 0u && image < params.images) {
+    if ((thread == 0u) & (image < params.images)) {
         parts[at] = total;
     }
 }

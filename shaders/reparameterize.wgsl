@@ -36,7 +36,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
     let total = tree_sum(thread, sum);
     let all = tree_sum(thread, counted);
-    if (thread == 0u && row < params.rows) {
+    if ((thread == 0u) & (row < params.rows)) {
         let is = total.x + total.y + total.z + total.w;
         let counts = all.x + all.y + all.z + all.w - step.capacity;
         kl[row] = select(vec2<f32>(0.0), vec2<f32>(is, counts), row < step.count);

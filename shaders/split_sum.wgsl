@@ -21,5 +21,5 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     for (var p = 0u; p < params.parts; p += 1u) {
         sum += parts[p * params.quads + at];
     }
-    finish(at, bias_of(at % params.channels), sum);
+    finish(at, bias_of_quad(at % params.channels), sum);
 }

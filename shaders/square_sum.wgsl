@@ -20,7 +20,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         sum += values[i] * values[i];
     }
     let total = tree_sum(thread, sum);
-    if (thread == 0u && at < params.parts) {
+    if ((thread == 0u) & (at < params.parts)) {
         parts[at] = total.x + total.y + total.z + total.w;
     }
 }

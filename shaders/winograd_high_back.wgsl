@@ -70,7 +70,7 @@ fn item(at: u32) {
     let c2 = rows(2u, at, below.at, below.outside, parity.y, false);
     let j = select(0u, 2u, parity.x == 0u);
     let other = rows(j, beside.at, corner, below.outside, parity.y, beside.outside);
-    let bias = bias_of(quad);
+    let bias = bias_of_quad(quad);
     store_row(tile, place(tile.row, 2u * parity.y, parity.y), parity.x, quad, bias, mat4x4<f32>(c0[0], c1[0], c2[0], other[0]));
     store_row(tile, place(tile.row, 1u, parity.y), parity.x, quad, bias, mat4x4<f32>(c0[1], c1[1], c2[1], other[1]));
 }

@@ -22,7 +22,7 @@ fn item(at: u32) {
     let left = gather(column(at, 0u));
     let middle = gather(column(at, 1u));
     let right = gather(column(at, 2u));
-    let bias = bias_of(quad);
+    let bias = bias_of_quad(quad);
     store_row(first, bias, mat3x4<f32>(left[0], middle[0], right[0]));
     store_row(first + 8u * HIGH, bias, mat3x4<f32>(left[1], middle[1], right[1]));
 }

@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             sh_worst[thread] = max(sh_worst[thread], sh_worst[thread + half]);
         }
     }
-    if (thread == 0u && part < params.parts) {
+    if ((thread == 0u) & (part < params.parts)) {
         out[part] = sh_worst[0];
     }
 }

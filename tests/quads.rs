@@ -27,8 +27,8 @@ fn bits(value: f32) -> u32 {
     if value.is_nan() { f32::NAN.to_bits() } else { value.to_bits() }
 }
 
-/// What a product that adds to what is there, a step of Adam, an average and a convolution by points write, and how many of
-/// their kernels take words.
+/// What products that add to what is there, have a mask and a bias, a step of Adam, an average and a convolution by points
+/// write, and how many of their kernels take words.
 fn outputs(adapter: &Adapter, target: &Target) -> (Vec<(&'static str, Vec<u32>)>, usize) {
     let mut plan = Plan::of(target);
     let program = plan.program("quads");
@@ -43,6 +43,10 @@ fn outputs(adapter: &Adapter, target: &Target) -> (Vec<(&'static str, Vec<u32>)>
     let product = LinearWeightGrad { rows: EDGE, inputs: EDGE, outputs: EDGE, planes: 1 };
     let added = Gemm { product, variant: Variant::PLAIN, splits: 1, epilogue: Epilogue::Accumulate };
     plan.dispatch(program, "added", added, &[dy, x, x.slice(0, 4), grad]);
+    let [mask, masked, biased] = ["mask", "masked", "biased"].map(|name| plan.tensor(name, &square));
+    let bias = plan.tensor("bias", &[EDGE]);
+    plan.dispatch(program, "masked", Gemm { epilogue: Epilogue::Mask, ..added }, &[x, x, mask, masked]);
+    plan.dispatch(program, "biased", Gemm { epilogue: Epilogue::Bias, ..added }, &[x, x, bias, biased]);
     let adam = Adam::new(EDGE * EDGE, Sweep::default());
     plan.dispatch(program, "adam", adam, &[step, grad, scaling, totals, param, first, second]);
     let averaged = Average::new(EDGE * EDGE, Sweep::default());
@@ -57,7 +61,7 @@ fn outputs(adapter: &Adapter, target: &Target) -> (Vec<(&'static str, Vec<u32>)>
     let words = plan.get(program).dispatches().filter(|d| d.reflection.int64).count();
     let mut runner = GpuRunner::new(adapter, plan).expect("a runner");
     let wave = |scale: f32, len: u32| -> Vec<f32> { (0..len).map(|i| (scale * i as f32).sin()).collect() };
-    for (scale, tensor) in [dy, x, grad, param, first, average, low, weight].iter().enumerate() {
+    for (scale, tensor) in [dy, x, grad, param, first, average, low, weight, mask, bias].iter().enumerate() {
         runner.write_f32(tensor, &wave(0.3 + scale as f32, tensor.len()));
     }
     let squares: Vec<f32> = wave(0.7, second.len()).into_iter().map(f32::abs).collect();
@@ -69,7 +73,7 @@ fn outputs(adapter: &Adapter, target: &Target) -> (Vec<(&'static str, Vec<u32>)>
     runner.write_f32(&dy, &column);
     [grad, first, second].iter().for_each(|tensor| runner.write(tensor, &zeros));
     runner.write(&grad, &ODD);
-    runner.write(&param.slice(8, 8), &ODD);
+    [param.slice(8, 8), mask.slice(8, 8), bias].iter().for_each(|tensor| runner.write(tensor, &ODD));
     runner.write(&scaling, cast_slice(&[Scaling::default()]));
     runner.write(&step, cast_slice(&[Step { average: 0.1, ..Step::default().with_adam(1e-3, 0.0, 3) }]));
     runner.run(&[program]).expect("a run");
@@ -80,6 +84,8 @@ fn outputs(adapter: &Adapter, target: &Target) -> (Vec<(&'static str, Vec<u32>)>
         ("second", second),
         ("average", average),
         ("high", high),
+        ("masked", masked),
+        ("biased", biased),
     ];
     let mut read = |tensor| runner.read(tensor).expect("a result").into_iter().map(bits).collect();
     (outputs.iter().map(|(name, tensor)| (*name, read(tensor))).collect(), words)
@@ -97,8 +103,8 @@ fn words_of_64_bits_hold_the_same_bits() {
     let of = |words| outputs(&adapter, &Target { words, ..adapter.target() });
     let ((floats, none), (words, some)) = (of(false), of(true));
     assert_eq!(none, 0, "kernels with words nobody asked for");
-    // the product, Adam, the average; points of both factors, their products, the sum of those, and the way back
-    assert_eq!(some, 8, "kernels with words");
+    // the products, Adam, the average; points of both factors, their products, the sum of those, and the way back
+    assert_eq!(some, 10, "kernels with words");
     let kept = |(name, bits): &(&str, Vec<u32>)| *name != "param" || bits[8..10] == ODD[..2];
     assert!(floats.iter().all(kept), "{:x?} should still be there", &ODD[..2]);
     for ((name, floats), (_, words)) in floats.iter().zip(&words) {

@@ -58,7 +58,10 @@ impl Fault {
                 (Self::Value, "epilogue.wgsl") => {
                     edit(file, "var value = sum;", "var value = sum; if (at == 3u) { value.y *= 2.0; }");
                 }
-                (Self::Missing, "gemm.wgsl") => edit(file, "(m >= M)", "(m >= M - 1u)"),
+                (Self::Missing, "gemm.wgsl") => {
+                    let place = "let at = place(tile.plane, m, n);";
+                    edit(file, place, &format!("if (m + 1u == M) {{ return; }} {place}"));
+                }
                 (Self::Refused, "gemm_tile.wgsl") => {
                     edit(file, "@workgroup_size(THREADS)", "@workgroup_size(THREADS, 64u)");
                 }

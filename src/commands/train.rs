@@ -274,7 +274,7 @@ fn one(
     screen.report("run", &format!("{}; losses in nats per image", shown(&run.path)));
     if adapter.is_software() {
         screen.say(
-            "the first step compiles the kernels; on a software adapter that takes half a minute at most, once",
+            "the first step compiles the kernels; on a software adapter that takes some ten seconds, once",
         );
     }
     let begin =

@@ -75,7 +75,7 @@ fn from_cache(adapter: &Adapter) -> Table {
 }
 
 /// The forms that `flags` ask for: those of a file, the defaults, or the kept ones. On a GPU, what is missing is
-/// measured first; on a software adapter only `wgvae tune` does that, because there it takes minutes.
+/// measured first; on a software adapter only `wgvae tune` does that, because there it takes a minute or two.
 pub fn choose(adapter: &Adapter, build: &Build, flags: &TuningArgs, quiet: bool) -> Result<Tuning> {
     if flags.tuning.is_some() || flags.no_tune || adapter.is_software() {
         return kept(adapter, flags);

@@ -377,22 +377,20 @@ impl Plan {
 /// The files that say what the kernel's `Quad` is, four elements of what it writes, and its `AuxQuad`, four of a bias or a
 /// mask. What has no name for their type is f32.
 fn quads(kernel: &Kernel, words: bool, aliases: &mut Vec<Alias>) -> Vec<Source> {
-    let mut by_words = |alias: &'static str| {
+    let kinds = [
+        ("<Quad>", "Out", wgsl!("quads.wgsl"), wgsl!("quads_words.wgsl")),
+        ("<AuxQuad>", "Aux", wgsl!("auxiliary.wgsl"), wgsl!("auxiliary_words.wgsl")),
+    ];
+    let mut files = Vec::new();
+    for (_, alias, as_is, by_words) in kinds.into_iter().filter(|(bound, ..)| kernel.mentions(bound)) {
         let named = aliases.iter().find(|(name, _)| *name == alias).map(|(_, element)| *element);
         let element = named.unwrap_or_else(|| {
             aliases.push((alias, Element::F32));
             Element::F32
         });
-        words && element == Element::F32
-    };
-    let mut files = Vec::new();
-    if kernel.mentions("<Quad>") {
-        files.push(if by_words("Out") { wgsl!("quads_words.wgsl") } else { wgsl!("quads.wgsl") });
+        files.push(if words && element == Element::F32 { by_words } else { as_is });
     }
-    if kernel.mentions("<AuxQuad>") {
-        files.push(if by_words("Aux") { wgsl!("auxiliary_words.wgsl") } else { wgsl!("auxiliary.wgsl") });
-    }
-    if files.iter().any(|file| file.text.contains("u64")) {
+    if kinds.iter().any(|(.., by_words)| files.contains(by_words)) {
         files.push(wgsl!("words.wgsl"));
     }
     files

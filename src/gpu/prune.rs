@@ -1,14 +1,17 @@
 //! Takes out of a kernel what its constants rule out, before a driver sees it.
 //!
 //! Kernels are written for all sizes, and the header's constants choose: `if (LANES > 8u) { .. }`. naga and wgpu hand
-//! on both branches and every function, and drivers inline all of it before they drop any. Of the subgroup core that
-//! is four times what a dispatch keeps, and llvmpipe took five times as long to read it.
+//! on both branches and every function. llvmpipe inlines all of it before it drops any, of the subgroup core four times
+//! what a dispatch keeps, and took four times as long to read kernels.
+
+use std::collections::HashSet;
 
 use naga::compact::{KeepUnused, compact};
-use naga::{Arena, Block, Constant, Expression, Function, Handle, Literal, Module, Statement};
+use naga::{Arena, Block, Constant, Expression, Handle, Literal, Module, Statement};
 
-/// The same kernel with each `if` whose condition is a constant replaced by the branch that it takes, and without what
-/// nothing uses any more; bindings as well, which pipelines have from [`Reflection`](super::kernel::Reflection).
+/// The same kernel with each `if` whose condition is a constant replaced by the branch that it takes, and without
+/// functions and bindings that nothing uses any more; pipelines have bindings from
+/// [`Reflection`](super::kernel::Reflection).
 ///
 /// # Panics
 /// If `module` is not valid, as [`compact`].
@@ -17,22 +20,20 @@ pub fn pruned(mut module: Module) -> Module {
     let functions = functions.iter_mut().map(|(_, function)| function);
     for function in functions.chain(entry_points.iter_mut().map(|entry| &mut entry.function)) {
         let body = std::mem::take(&mut function.body);
-        function.body = taken(body, &|condition| known(function, constants, global_expressions, condition));
-        // a name would keep what it names
-        function.named_expressions.clear();
+        let known = |condition| known(&function.expressions[condition], constants, global_expressions);
+        let mut computed = HashSet::new();
+        function.body = taken(body, &known, &mut computed);
+        // Names of what is not computed any more would keep it. The others stay, for they have a part in when a back end
+        // computes what they name.
+        function.named_expressions.retain(|expression, _| computed.contains(expression));
     }
     compact(&mut module, KeepUnused::No);
     module
 }
 
-/// What a condition is whenever the function runs, where constants decide it.
-fn known(
-    function: &Function,
-    constants: &Arena<Constant>,
-    globals: &Arena<Expression>,
-    condition: Handle<Expression>,
-) -> Option<bool> {
-    let value = match &function.expressions[condition] {
+/// What a condition is whenever its function runs, where constants decide it.
+fn known(condition: &Expression, constants: &Arena<Constant>, globals: &Arena<Expression>) -> Option<bool> {
+    let value = match condition {
         Expression::Constant(constant) => &globals[constants[*constant].init],
         expression => expression,
     };
@@ -42,27 +43,43 @@ fn known(
     }
 }
 
-/// The statements of `block` that may run, given what is known of conditions.
-fn taken(block: Block, known: &impl Fn(Handle<Expression>) -> Option<bool>) -> Block {
+/// The statements of `block` that may run, given what is `known` of conditions, and what they have `computed`.
+///
+/// What a loop does to go on must not need what its body has computed, as it cannot after `for`.
+fn taken(
+    block: Block,
+    known: &impl Fn(Handle<Expression>) -> Option<bool>,
+    computed: &mut HashSet<Handle<Expression>>,
+) -> Block {
     let mut kept = Block::with_capacity(block.len());
     for (statement, span) in block.span_into_iter() {
         match statement {
             Statement::If { condition, accept, reject } => match known(condition) {
-                Some(true) => kept.extend_block(taken(accept, known)),
-                Some(false) => kept.extend_block(taken(reject, known)),
+                Some(true) => kept.extend_block(taken(accept, known, computed)),
+                Some(false) => kept.extend_block(taken(reject, known, computed)),
                 None => {
-                    let (accept, reject) = (taken(accept, known), taken(reject, known));
+                    let [accept, reject] = [accept, reject].map(|block| taken(block, known, computed));
                     kept.push(Statement::If { condition, accept, reject }, span);
                 }
             },
             Statement::Loop { body, continuing, break_if } => {
-                let (body, continuing) = (taken(body, known), taken(continuing, known));
+                let [body, continuing] = [body, continuing].map(|block| taken(block, known, computed));
                 kept.push(Statement::Loop { body, continuing, break_if }, span);
             }
-            Statement::Block(block) => kept.push(Statement::Block(taken(block, known)), span),
+            Statement::Switch { selector, mut cases } => {
+                for case in &mut cases {
+                    case.body = taken(std::mem::take(&mut case.body), known, computed);
+                }
+                kept.push(Statement::Switch { selector, cases }, span);
+            }
+            Statement::Block(block) => kept.extend_block(taken(block, known, computed)),
+            Statement::Emit(range) => {
+                computed.extend(range.clone());
+                kept.push(Statement::Emit(range), span);
+            }
             other => kept.push(other, span),
         }
-        // nothing may follow what ends a block
+        // what follows never runs
         if matches!(kept.last(), Some(Statement::Return { .. } | Statement::Break | Statement::Continue)) {
             break;
         }

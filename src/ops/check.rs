@@ -152,7 +152,8 @@ fn fill(name: &str, shape: Shape, poison: bool, rows: u32, rng: &mut ChaCha8Rng)
     let word = |rng: &mut ChaCha8Rng| match name {
         _ if poison => f32::NAN.to_bits(),
         "rgba" => rng.random(),
-        "which" => rng.random_range(0..9), // some are out of range
+        "which" => rng.random_range(0..9),  // some are out of range
+        "aux" if rng.random_bool(0.1) => 0, // a mask has many
         "moment2" | "squares" => (normal(rng) as f32).abs().to_bits(),
         _ => (normal(rng) as f32).to_bits(),
     };
