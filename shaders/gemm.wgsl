@@ -107,22 +107,17 @@ fn store_row(tile: Tile, m: u32, n: u32, bias: vec4<f32>, sum: vec4<f32>) {
 // Column r of the block is row m + r of C, m a multiple of 4. Where M is one too a block juts out as a whole, so that
 // one question does for its rows.
 fn store_block(tile: Tile, m: u32, n: u32, bias: vec4<f32>, block: mat4x4<f32>) {
+    const WHOLE: bool = M % 4u == 0u;
     if (holds(tile, m, n)) {
         store_row(tile, m, n, bias, block[0]);
-        if (M % 4u == 0u) {
+        if (WHOLE | (m + 1u < M)) {
             store_row(tile, m + 1u, n, bias, block[1]);
+        }
+        if (WHOLE | (m + 2u < M)) {
             store_row(tile, m + 2u, n, bias, block[2]);
+        }
+        if (WHOLE | (m + 3u < M)) {
             store_row(tile, m + 3u, n, bias, block[3]);
-        } else {
-            if (m + 1u < M) {
-                store_row(tile, m + 1u, n, bias, block[1]);
-            }
-            if (m + 2u < M) {
-                store_row(tile, m + 2u, n, bias, block[2]);
-            }
-            if (m + 3u < M) {
-                store_row(tile, m + 3u, n, bias, block[3]);
-            }
         }
     }
 }

@@ -42,10 +42,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let costs = (kl_of(mu, logvar) >= vec4<f32>(step.free_bits)) | vec4<bool>(step.free_bits <= 0.0);
     let b = select(vec4<f32>(0.0), vec4<f32>(beta), costs);
     var d = dz[at];
-    if (MMD) {
-        if (counts) {
-            d += factor * step.mmd * dmmd[step.first * params.quads + at];
-        }
+    if (MMD & counts) {
+        d += factor * step.mmd * dmmd[step.first * params.quads + at];
     }
     let dmu = d + b * kl_by_mu(mu);
     let dlogvar = 0.5 * d * eps[at] * exp(0.5 * logvar) + b * kl_by_logvar(logvar);

@@ -350,6 +350,9 @@ fn pruning_takes_the_branch_that_runs() {
                 if (YES & (SIZE > 8u)) { sum += unused(); }
                 if (SIZE == 8u) { if (i == 111u) { continue; } sum += 112u; } else { break; }
                 sum += last(i);
+                if (YES | (i == 918u)) { sum += 116u; }
+                if ((i == 919u) & !YES) { sum += 920u; }
+                if ((i == 117u) & YES) { sum += 118u; }
                 switch i { case 114u: { if (YES) { sum += 115u; } else { sum += 916u; } } default: {} }
             }
             if (!YES) { let named = ruled[917u]; sum += named; }
@@ -363,7 +366,7 @@ fn pruning_takes_the_branch_that_runs() {
     let digits = text.split(|c: char| !c.is_ascii_digit()).filter(|word| word.len() == 3);
     let mut numbers: Vec<u32> = digits.filter_map(|word| word.parse().ok()).collect();
     numbers.sort_unstable();
-    assert_eq!(numbers, [101, 104, 107, 109, 110, 111, 112, 113, 114, 115], "{text}");
+    assert_eq!(numbers, [101, 104, 107, 109, 110, 111, 112, 113, 114, 115, 116, 117, 118], "{text}");
     let [loaded, stored] = ["uint old = ", "= 113u"].map(|part| text.find(part).expect("a load and a store"));
     assert!(loaded < stored, "what was there is loaded before something else is:\n{text}");
 }

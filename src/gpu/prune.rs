@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use naga::compact::{KeepUnused, compact};
-use naga::{Arena, Block, Constant, Expression, Handle, Literal, Module, Statement};
+use naga::{Arena, BinaryOperator, Block, Constant, Expression, Handle, Literal, Module, Statement};
 
 /// The same kernel with each `if` whose condition is a constant replaced by the branch that it takes, and without
 /// functions and bindings that nothing uses any more; pipelines have bindings from
@@ -20,7 +20,7 @@ pub fn pruned(mut module: Module) -> Module {
     let functions = functions.iter_mut().map(|(_, function)| function);
     for function in functions.chain(entry_points.iter_mut().map(|entry| &mut entry.function)) {
         let body = std::mem::take(&mut function.body);
-        let known = |condition| known(&function.expressions[condition], constants, global_expressions);
+        let known = |condition| known(condition, &function.expressions, constants, global_expressions);
         let mut computed = HashSet::new();
         function.body = taken(body, &known, &mut computed);
         // Names of what is not computed any more would keep it. The others stay, for they have a part in when a back end
@@ -31,14 +31,26 @@ pub fn pruned(mut module: Module) -> Module {
     module
 }
 
-/// What a condition is whenever its function runs, where constants decide it.
-fn known(condition: &Expression, constants: &Arena<Constant>, globals: &Arena<Expression>) -> Option<bool> {
-    let value = match condition {
-        Expression::Constant(constant) => &globals[constants[*constant].init],
-        expression => expression,
-    };
-    match value {
-        Expression::Literal(Literal::Bool(value)) => Some(*value),
+/// What a condition of a function with these `expressions` is whenever it runs, where constants decide it: by themselves,
+/// or as one side of `|` or `&`.
+fn known(
+    condition: Handle<Expression>,
+    expressions: &Arena<Expression>,
+    constants: &Arena<Constant>,
+    globals: &Arena<Expression>,
+) -> Option<bool> {
+    match expressions[condition] {
+        Expression::Literal(Literal::Bool(value)) => Some(value),
+        Expression::Constant(constant) => known(constants[constant].init, globals, constants, globals),
+        Expression::Binary { op, left, right } => {
+            let decides = match op {
+                BinaryOperator::InclusiveOr => true,
+                BinaryOperator::And => false,
+                _ => return None,
+            };
+            let side = |side| known(side, expressions, constants, globals) == Some(decides);
+            (side(left) || side(right)).then_some(decides)
+        }
         _ => None,
     }
 }
