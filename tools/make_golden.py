@@ -1,4 +1,4 @@
-"""Writes PyTorch's values of the reference VAE, which tests/golden.rs compares with.
+"""Writes PyTorch's values of the reference VAE, which tests/golden compares with.
 
     python tools/make_golden.py OUT [--size 16 --hidden 3 --latent 5 --batch 2 --steps 5 --beta 0.2 --seed 3]
                                     [--then 0]

@@ -1,4 +1,4 @@
-"""Makes the pictures that tests/data.rs compares its resizing and decoding with.
+"""Makes the pictures that tests/data compares its resizing and decoding with.
 
     pip install pillow
     python tools/make_resize_fixture.py FOLDER

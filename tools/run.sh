@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Trains or tests on a machine that has a Rust toolchain and maybe nothing else.
 #
-#   tools/run.sh train [DATA] [options of wgvae train]   no DATA: the built-in landscapes, the demo preset
-#   tools/run.sh test [options of cargo test]            no options: everything, then kernels and golden on SwiftShader
-#   tools/run.sh setup                                   only the first step of both
+#   tools/run.sh train [DATA] [options of wgvae train]   without DATA: the built-in landscapes, the demo preset
+#   tools/run.sh test [options]                      what every change has to pass; test --help lists the options
+#   tools/run.sh setup                               only the first step of both
 #
-# Both first see to a linker and a Vulkan driver, which on Debian and Ubuntu come from apt where they are
-# missing; test without options sees to a browser too. WGVAE_NO_SWIFTSHADER=1 leaves SwiftShader out,
-# WGVAE_ALLOW_NO_BROWSER=1 the tests of the page where there is no browser.
+# Both first see to a linker and a Vulkan driver, which on Debian and Ubuntu come from apt where they are missing; test
+# sees to a browser too, and to SwiftShader, which comes with it. WGVAE_ALLOW_NO_BROWSER=1 leaves out the tests of the
+# page where there is no browser, WGVAE_NO_SWIFTSHADER=1 those on SwiftShader.
 set -eu
 cd "$(dirname "$0")/.."
 # Mesa asks the desktop which GPU it uses, and complains where there is no desktop
@@ -131,68 +131,39 @@ train() {
     fi
 }
 
-# The folder with SwiftShader's library, from Debian's chromium; nothing where it cannot be had.
-swiftshader_folder() {
-    local folder
-    for folder in /usr/lib/chromium /usr/lib/chromium-browser /opt/google/chrome; do
-        [ -e "$folder/libvk_swiftshader.so" ] && printf '%s' "$folder" && return
-    done
-    return 0
+# Installs a package that only Debian has, if this is one; what wants it says what to do without.
+from_debian() {
+    grep -qx 'ID=debian' /etc/os-release 2>/dev/null && command -v apt-get >/dev/null 2>&1 || return 0
+    say "installing $1 with apt-get, for $2 ($3 does without)"
+    apt_install "$1" || true
 }
 
-# Kernels and golden values once more on a second software adapter, whose subgroups are 4 wide where Mesa's are 8.
-test_on_swiftshader() {
-    local folder scratch icd status=0
-    folder=$(swiftshader_folder)
-    if [ -z "$folder" ]; then
-        if ! grep -qx 'ID=debian' /etc/os-release 2>/dev/null || ! command -v apt-get >/dev/null 2>&1; then
-            say "SwiftShader left out: it comes with Debian's chromium package, and this is not Debian"
-            return 0
-        fi
-        say "installing chromium-common with apt-get, for SwiftShader (WGVAE_NO_SWIFTSHADER=1 leaves it out)"
-        apt_install chromium-common || true
-        folder=$(swiftshader_folder)
-        [ -n "$folder" ] || { say "SwiftShader left out: chromium-common could not be installed" && return 0; }
-    fi
-    # a driver file of our own, because theirs may name the library by a path that only they can follow
-    scratch=$(mktemp -d)
-    icd=$scratch/swiftshader.json # the loader passes over any other suffix
-    printf '{"file_format_version": "1.0.0", "ICD": {"library_path": "%s", "api_version": "1.0.5"}}\n' \
-        "$folder/libvk_swiftshader.so" >"$icd"
-    say "kernels and golden values once more, on SwiftShader"
-    # it compiles one kernel at a time in a process, so that one after the other would leave a core idle
-    printf '%s\n' kernels golden |
-        WGVAE_ADAPTER=SwiftShader VK_DRIVER_FILES=$icd VK_ICD_FILENAMES=$icd \
-            xargs -P 2 -I TEST cargo test --test TEST -- --nocapture || status=$?
-    rm -rf "$scratch"
-    return "$status"
-}
-
-# The page is tested in a browser, which on Debian comes from apt; elsewhere the test says what to do without one.
+# The page is tested in a browser, and kernels a second time on SwiftShader, which comes with Debian's.
 see_to_browser() {
-    local name
-    [ -z "${WGVAE_CHROMIUM:-}" ] && [ "${WGVAE_ALLOW_NO_BROWSER:-}" != 1 ] || return 0
-    for name in chromium chromium-browser google-chrome; do
-        command -v "$name" >/dev/null 2>&1 && return 0
-    done
-    if grep -qx 'ID=debian' /etc/os-release 2>/dev/null && command -v apt-get >/dev/null 2>&1; then
-        say "installing chromium with apt-get, for the page's tests (WGVAE_ALLOW_NO_BROWSER=1 does without)"
-        apt_install chromium || true
+    local file
+    [ "$(uname -s)" = Linux ] || return 0
+    if [ -z "${WGVAE_CHROMIUM:-}" ] && [ "${WGVAE_ALLOW_NO_BROWSER:-}" != 1 ] &&
+        ! command -v chromium >/dev/null 2>&1 && ! command -v chromium-browser >/dev/null 2>&1 &&
+        ! command -v google-chrome >/dev/null 2>&1; then
+        from_debian chromium "the page's tests" WGVAE_ALLOW_NO_BROWSER=1
     fi
+    [ "${WGVAE_NO_SWIFTSHADER:-}" != 1 ] || return 0
+    for file in /usr/lib/chromium /usr/lib/chromium-browser /opt/google/chrome; do
+        [ ! -e "$file/libvk_swiftshader.so" ] || return 0
+    done
+    from_debian chromium-common "tests on SwiftShader" WGVAE_NO_SWIFTSHADER=1
 }
 
 tests() {
-    [ $# != 0 ] || see_to_browser
-    say "cargo test $*"
-    cargo test "$@"
-    if [ $# = 0 ] && [ "$(uname -s)" = Linux ]; then
-        if [ "${WGVAE_NO_SWIFTSHADER:-}" = 1 ]; then
-            say "SwiftShader left out: WGVAE_NO_SWIFTSHADER=1"
-        else
-            test_on_swiftshader
-        fi
-    fi
-    say "all tests passed"
+    case " $* " in
+    *" -h "* | *" --help "* | *" --list "*) exec cargo test --quiet --test suite -- "$@" ;;
+    *" web "* | *" swiftshader "*) see_to_browser ;;
+    *" --group "* | *" --kernel "* | *" --variant "*) ;;
+    *) see_to_browser ;;
+    esac
+    # all at once, so that no core waits for the one crate that the suite itself needs
+    [ $# != 0 ] || cargo test --no-run --tests --test suite
+    cargo test --quiet --test suite -- "$@"
 }
 
 command=${1:-}
@@ -207,5 +178,5 @@ test)
     tests "$@"
     ;;
 setup) setup ;;
-*) fail "usage: tools/run.sh train [DATA] [options] | test [options of cargo test] | setup" ;;
+*) fail "usage: tools/run.sh train [DATA] [options] | test [options] | setup" ;;
 esac

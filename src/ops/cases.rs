@@ -1,4 +1,4 @@
-//! Every op at the sizes where kernels break. `wgvae selftest` and `tests/kernels.rs` both walk this table, and
+//! Every op at the sizes where kernels break. `wgvae selftest` and `tests/kernels` both walk this table, and
 //! compare each case by [`check`](super::check::check).
 
 use super::adam::Adam;
@@ -18,7 +18,7 @@ use super::reconstruction::{Reconstruction, Totals};
 use super::reduce::SplitSum;
 use super::scaling::{CheckGradient, Rescale, Scaling};
 use super::sweep::Sweep;
-use super::tuning::{Form, SWEEPS};
+use super::tuning::{Form, SWEEPS, Tuning};
 use super::variant::Variant;
 use super::winograd::{Side, Transform};
 use super::worst::Worst;
@@ -41,6 +41,9 @@ pub struct Case {
     pub scaling: Scaling,
     /// what the last element of the first operand is, where it is no normal
     pub flaw: Option<f32>,
+    /// whether nothing takes it unless told to: a form that is neither the plain one nor a default of the target, or a
+    /// size that takes a software adapter seconds
+    pub rare: bool,
 }
 
 impl Case {
@@ -54,6 +57,11 @@ impl Case {
 
     fn in_form(self, form: Form) -> Self {
         Self { form: form.name(), ..self }
+    }
+
+    /// Marks a case that only a test of everything runs.
+    fn rarely(self, rare: bool) -> Self {
+        Self { rare, ..self }
     }
 
     /// Whether an operand is made of 16-bit floats.
@@ -70,7 +78,7 @@ impl Case {
 fn case(label: impl Into<String>, op: impl Op) -> Case {
     let scaling = Scaling { exponent: 3, found: 0, good: 4, skipped: 2 };
     let (label, form, op) = (label.into(), String::new(), Box::new(op));
-    Case { label, form, updates: op.updates(), op, elements: Vec::new(), scaling, flaw: None }
+    Case { label, form, updates: op.updates(), op, elements: Vec::new(), scaling, flaw: None, rare: false }
 }
 
 /// Of an op that leaves some of its output as it was.
@@ -81,7 +89,7 @@ fn update(label: impl Into<String>, op: impl Op) -> Case {
 /// Adds every product under the plain variant and the target's default ones with every epilogue that makes a
 /// difference, and those that are `common` under every other variant, whole, split or added in turn: what differs there
 /// is the core, not the ends. Variants that round their factors get them in f16.
-fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, products: &[(P, bool)]) {
+fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, products: &[(P, Size)]) {
     let precision = if target.f16 { Element::F16 } else { Element::F32 };
     let variants = Variant::all(target, precision);
     let shared = |columns| Variant::shared(target, 1, columns);
@@ -92,19 +100,23 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, produ
         [shared(1), None]
     };
     let thorough = [Some(Variant::PLAIN), defaults[0], defaults[1]];
-    for (index, &(product, common)) in products.iter().enumerate() {
-        let size = product.size();
+    let usual = Tuning::of(target).usual();
+    for (index, &(product, kind)) in products.iter().enumerate() {
+        let (size, common) = (product.size(), kind.every_variant);
         let label = format!("{label} {}x{}x{}", size.m, size.n, size.k);
         for (turn, &variant) in variants.iter().enumerate() {
             let epilogue = [Epilogue::BiasRelu, Epilogue::Mask, Epilogue::Bias, Epilogue::None][index % 4];
             let form = Form::Product { variant, splits: 1 }; // whole, split or added: the core is the same
             let name = format!("{label} {}", variant.name());
+            let rare = kind.large || !usual.contains(&variant);
+            let every = thorough.contains(&Some(variant));
+            let add = |case: Case| case.in_form(form).rarely(rare);
             if !variant.serves(Element::F32) {
                 let directions = if common { 0..3 } else { index..index + 1 };
-                all.extend(directions.map(|at| half(&name, product, variant, at).in_form(form)));
+                all.extend(directions.map(|at| add(half(&name, product, variant, at))));
                 let op = Gemm { product, variant, splits: 3, epilogue: Epilogue::None };
                 let elements = [Element::F16, Element::F16, Element::F16, Element::F32];
-                all.push(case(format!("{name} f16 split"), op).of(&elements).in_form(form));
+                all.push(add(case(format!("{name} f16 split"), op).of(&elements)));
                 continue;
             }
             let forms = [
@@ -115,15 +127,14 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, produ
                     Gemm { product, variant, splits: 1, epilogue: Epilogue::Accumulate },
                 ),
             ];
-            let every = thorough.contains(&Some(variant));
             if !every && !common {
                 continue;
             }
             if target.f16 && common {
-                all.push(half(&name, product, variant, index + turn).in_form(form));
+                all.push(add(half(&name, product, variant, index + turn)));
             }
             let chosen = forms.into_iter().enumerate().filter(|(at, _)| every || *at == (index + turn) % 3);
-            all.extend(chosen.map(|(_, case)| case.in_form(form)));
+            all.extend(chosen.map(|(_, case)| add(case)));
         }
     }
 }
@@ -141,36 +152,54 @@ fn half<P: Product>(name: &str, product: P, variant: Variant, direction: usize) 
     case(name, op).of(&elements)
 }
 
+/// What a size of the table is for.
+#[derive(Clone, Copy)]
+struct Size {
+    /// every variant is tried on it
+    every_variant: bool,
+    /// it takes a software adapter seconds
+    large: bool,
+}
+
+const ONE: Size = Size { every_variant: false, large: false };
+const EVERY: Size = Size { every_variant: true, large: false };
+const LARGE: Size = Size { every_variant: false, large: true };
+const LARGE_EVERY: Size = Size { every_variant: true, large: true };
+
 /// A size of 1, batches, odd sizes, channels that do not fill a tile, pictures that are taken as they lie in memory, tiles
-/// along an edge of all pictures, a real layer; and whether every variant is tried on it. The large ones come last, so
+/// along an edge of all pictures, a real layer. The large ones come last, so
 /// that the others are the same kernels with them and without: drivers keep what they have compiled.
-fn geometries(large: bool) -> Vec<(Geometry, bool)> {
+fn geometries(large: bool) -> Vec<(Geometry, Size)> {
     let g = |images, low_h, low_w, low_c, high_c| Geometry { images, low_h, low_w, low_c, high_c };
     let mut all = vec![
-        (g(1, 1, 1, 4, 4), false),
-        (g(3, 3, 5, 12, 8), false),
-        (g(2, 8, 8, 36, 20), true),
-        (g(2, 4, 4, 64, 4), false),
-        (g(2, 9, 5, 8, 12), true),
-        (g(45, 3, 3, 12, 4), false),
+        (g(1, 1, 1, 4, 4), ONE),
+        (g(3, 3, 5, 12, 8), ONE),
+        (g(2, 8, 8, 36, 20), EVERY),
+        (g(2, 4, 4, 64, 4), ONE),
+        (g(2, 9, 5, 8, 12), EVERY),
+        (g(45, 3, 3, 12, 4), ONE),
     ];
     if large {
-        all.extend([(g(4, 8, 8, 128, 64), true), (g(1, 2, 2, 512, 256), false)]);
+        all.extend([(g(4, 8, 8, 128, 64), LARGE_EVERY), (g(1, 2, 2, 512, 256), LARGE)]);
     }
     all
 }
 
-/// Rows, inputs, outputs and planes; and whether every variant is tried on them. The large one comes last, as above.
-fn linears(large: bool) -> Vec<([u32; 4], bool)> {
-    let mut all =
-        vec![([1, 4, 4, 1], false), ([3, 20, 12, 1], true), ([17, 128, 72, 1], true), ([5, 24, 12, 3], true)];
-    all.extend(large.then_some(([16, 8192, 256, 1], false)));
+/// Rows, inputs, outputs and planes. The large one comes last, as above.
+fn linears(large: bool) -> Vec<([u32; 4], Size)> {
+    let mut all = vec![
+        ([1, 4, 4, 1], ONE),
+        ([3, 20, 12, 1], EVERY),
+        ([17, 128, 72, 1], EVERY),
+        ([5, 24, 12, 3], EVERY),
+    ];
+    all.extend(large.then_some(([16, 8192, 256, 1], LARGE)));
     all
 }
 
 /// Each size as an op.
-fn of<S: Copy, P>(sizes: &[(S, bool)], op: impl Fn(S) -> P) -> Vec<(P, bool)> {
-    sizes.iter().map(|&(size, common)| (op(size), common)).collect()
+fn of<S: Copy, P>(sizes: &[(S, Size)], op: impl Fn(S) -> P) -> Vec<(P, Size)> {
+    sizes.iter().map(|&(size, kind)| (op(size), kind)).collect()
 }
 
 /// Every op; `large` adds the sizes that take a software adapter seconds.
@@ -208,16 +237,16 @@ fn fetches(target: &Target) -> impl Iterator<Item = bool> {
 
 /// Winograd's points of every side and the ways back, and their products.
 fn points(all: &mut Vec<Case>, target: &Target, large: bool) {
-    for (index, (g, _)) in geometries(large).into_iter().enumerate() {
+    for (index, (g, kind)) in geometries(large).into_iter().enumerate() {
         for side in [Side::High, Side::Low, Side::Weights] {
             for images in fetches(target) {
                 let from = if images { ", image" } else { "" };
                 let name = format!("winograd {side:?} {}x{}x{}{from}", g.images, g.low_h, g.low_w);
-                all.push(case(&name, Transform::to_points(g, side).fetching(images)));
+                all.push(case(&name, Transform::to_points(g, side).fetching(images)).rarely(kind.large));
                 let epilogue = [Epilogue::BiasRelu, Epilogue::Mask, Epilogue::None][index % 3];
                 for epilogue in [epilogue, Epilogue::Accumulate] {
                     let op = Transform::from_points(g, side, epilogue).fetching(images);
-                    all.push(case(format!("{name} {epilogue:?}"), op));
+                    all.push(case(format!("{name} {epilogue:?}"), op).rarely(kind.large));
                 }
             }
         }
@@ -331,7 +360,8 @@ fn reductions(all: &mut Vec<Case>, target: &Target, large: bool) {
     }
     if large {
         // more than 65,535 workgroups
-        all.push(case("split_sum, two rows of groups", SplitSum::new(1, 4 * 64 * 65_600, 4, Epilogue::None)));
+        let sum = SplitSum::new(1, 4 * 64 * 65_600, 4, Epilogue::None);
+        all.push(case("split_sum, two rows of groups", sum).rarely(true));
     }
 }
 
@@ -383,6 +413,7 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
         }
     }
     if large {
-        all.push(case("unpack, two rows of groups", Unpack { images: 64, pixels: 65_600, slots: 2 }));
+        let op = Unpack { images: 64, pixels: 65_600, slots: 2 };
+        all.push(case("unpack, two rows of groups", op).rarely(true));
     }
 }

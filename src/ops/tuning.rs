@@ -399,6 +399,18 @@ impl Tuning {
         })
     }
 
+    /// The variants that products take without a table, and the plain one.
+    pub fn usual(&self) -> Vec<Variant> {
+        let Defaults { wide, imaged, few_rows, narrow, .. } = &self.defaults;
+        let narrow_imaged = imaged.as_ref().map(|_| narrow.fetching(true));
+        let imaged = imaged.iter().flatten().chain(few_rows);
+        let mut all = vec![Variant::PLAIN, *narrow];
+        all.extend(narrow_imaged.iter().chain(wide).chain(imaged));
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// What the plans recorded so far took.
     pub fn used(&self) -> Table {
         self.asked().forms.clone()

@@ -8,6 +8,7 @@ use wgvae::data::{
     Layout, Resize, check, decode, grid, landscape, load, printable, save_png, scan, write_synth,
 };
 
+use crate::common::report;
 use crate::helpers::{QUIET, encode, fill, folder_source, names, plain, put, sides};
 
 #[test]
@@ -208,7 +209,7 @@ fn written_landscapes_are_a_reference_data_set() {
 #[test]
 fn real_photographs_all_load() {
     let Some(folder) = std::env::var_os("WGVAE_PHOTOS") else {
-        println!("skipped: WGVAE_PHOTOS is not set");
+        report::left_out("WGVAE_PHOTOS does not name a folder of photographs");
         return;
     };
     let set = scan(Path::new(&folder), 0).unwrap();

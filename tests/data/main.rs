@@ -6,6 +6,8 @@
 mod batches;
 mod cache;
 mod cache_folder;
+#[path = "../common/mod.rs"]
+mod common;
 mod decode;
 mod folders;
 mod helpers;

@@ -11,6 +11,7 @@ use wgvae::config::Likelihood;
 use wgvae::config::ModelConfig;
 use wgvae::model::Weights;
 
+use crate::common::report;
 use crate::memory::Memory;
 use crate::mutate::{edge, mutate};
 
@@ -138,6 +139,7 @@ fn damaged_models_are_read_or_refused() {
     println!(
         "{MODELS} damaged models: {refused} refused, {read} read, {seconds:.1} s, memory grown by {grown:?} MiB"
     );
+    report::checked(MODELS as usize, "damaged files");
     assert!(read > MODELS / 50 && refused > MODELS / 2, "the damage is too strong or too weak");
     assert!(grown.is_none_or(|grown| grown <= MOST_MIB), "memory has grown by {grown:?} MiB");
 }

@@ -9,6 +9,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wgvae::data::{Resize, load};
 
+use crate::common::report;
 use crate::memory::Memory;
 use crate::mutate::mutate;
 
@@ -110,6 +111,7 @@ fn damaged_pictures_are_read_or_refused() {
         "{PICTURES} damaged pictures: {refused} refused ({survived} by a panic that was caught), {read} read, \
          {seconds:.1} s, memory grown by {grown:?} MiB"
     );
+    report::checked(PICTURES, "damaged files");
     assert!(read > PICTURES / 20 && refused > PICTURES / 20, "the damage is too strong or too weak");
     assert!(grown.is_none_or(|grown| grown <= MOST_MIB), "memory has grown by {grown:?} MiB");
 }

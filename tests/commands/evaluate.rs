@@ -1,0 +1,265 @@
+//! `wgvae evaluate` where the factors of the pictures are known, and its page.
+
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use wgvae::checkpoint;
+use wgvae::data::{self, Factors, Resize};
+use wgvae::evaluate::HELD_OUT;
+use wgvae::generate::{self, Input};
+use wgvae::metrics::{Kind, Samples};
+use wgvae::model::{Build, Place, Vae};
+
+use crate::common;
+use crate::common::program::{refuses, text, wgvae};
+
+fn said(folder: &Path, args: &[&str]) -> String {
+    let output = wgvae(folder, args);
+    assert!(output.status.success(), "wgvae {args:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// A run of a few steps on landscapes.
+fn trained() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("folder");
+    let train = ["train", "--landscapes", "60", "--size", "16", "--hidden", "4", "--latent", "4"];
+    said(
+        folder.path(),
+        &[&train[..], &["--batch-size", "8", "--epochs", "6", "--name", "a", "--quiet"]].concat(),
+    );
+    folder
+}
+
+/// What `evaluate --json` finds, with few draws.
+fn found(at: &Path, more: &[&str]) -> Value {
+    let args = ["evaluate", "runs/a", "--json", "--iwae", "1", "--samples", "8"];
+    serde_json::from_str(&said(at, &[&args[..], more].concat())).expect("one JSON document")
+}
+
+/// Latents of `inputs`, and their factors as a table whose rows are turned by `turn`.
+fn samples(at: &Path, inputs: &[Input], turn: usize) -> Samples {
+    let adapter = common::adapter().expect("it was there");
+    let model = checkpoint::open(&at.join("runs/a")).expect("the model");
+    let mut vae = Vae::empty(Place::Gpu(&adapter), Build::inference(model.config, 16)).expect("build");
+    vae.load(&model.weights).expect("loaded");
+    let (encoded, _) = generate::encode(&mut vae, inputs, Resize::Stretch, &mut |_| ()).expect("encoded");
+    let latents: Vec<f64> = encoded.mu.iter().map(|&mu| mu.into()).collect();
+    let mut factors: Vec<[f64; 9]> =
+        inputs.iter().map(|input| input.factors.expect("known").values()).collect();
+    factors.rotate_left(turn);
+    let mut kinds = [Kind::Continuous; 9];
+    kinds[0] = Kind::Discrete;
+    kinds[7] = Kind::Discrete;
+    Samples::new(&latents, encoded.dims, &factors.concat(), &kinds).expect("samples")
+}
+
+fn close(found: &Value, expected: f64) {
+    let found = found.as_f64().unwrap_or_else(|| panic!("{found} is no number"));
+    assert!((found - expected).abs() < 1e-9, "{found} and {expected}");
+}
+
+#[test]
+fn known_factors_give_scores() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = trained();
+    let at = folder.path();
+    // without DATA: landscapes that no training has seen
+    let all = found(at, &["--landscapes", "120", "--seed", "5"]);
+    let scores = &all["scores"];
+    let inputs = generate::landscapes(HELD_OUT, 120);
+    let known = samples(at, &inputs, 0);
+    close(&scores["mig"], known.mig().mean);
+    close(&scores["sap"], known.sap().mean);
+    let dci = known.dci(5).expect("dci");
+    close(&scores["disentanglement"], dci.disentanglement);
+    close(&scores["completeness"], dci.completeness.mean);
+    close(&scores["error"], dci.error.mean);
+    assert_eq!((&scores["pictures"], &all["pictures"]), (&120.into(), &120.into()));
+    for (at, name) in Factors::NAMES.iter().enumerate() {
+        assert_eq!(&scores["factors"][at]["factor"], name);
+        close(&scores["factors"][at]["mig"], known.mig().factors[at]);
+    }
+    // the latents know something of their own pictures' factors, and less of other pictures'
+    let others = samples(at, &inputs, 1).dci(5).expect("dci").error.mean;
+    assert!(
+        dci.error.mean < 0.97 * others,
+        "{} with the pictures' factors, {others} with others'",
+        dci.error.mean
+    );
+
+    // the same for landscapes as files, for a split of them, and not for pictures of which nothing is known
+    said(at, &["data", "synth", "set", "--count", "80", "--size", "16", "--seed", "3"]);
+    let whole = found(at, &["set"]);
+    let drawn = samples(at, &generate::landscapes(3, 80), 0);
+    close(&whole["scores"]["mig"], drawn.mig().mean);
+    close(&whole["scores"]["sap"], drawn.sap().mean);
+    let part = found(at, &["set/Training Data"]);
+    assert_eq!(part["scores"]["pictures"], 72);
+    let table = said(at, &["evaluate", "runs/a", "set", "--iwae", "1", "--samples", "8"]);
+    for word in
+        ["9 known factors", "MIG", "sun_height", "mean of the factors", "of 80 pictures", "disentanglement"]
+    {
+        assert!(table.contains(word), "{word} is missing in\n{table}");
+    }
+    std::fs::write(
+        at.join("set/Training Data/Snow/other.png"),
+        std::fs::read(at.join("samples/a_sample_epoch_0001.png")).expect("a picture"),
+    )
+    .expect("written");
+    assert!(found(at, &["set"])["scores"].is_null(), "of one picture nothing is known");
+}
+
+#[test]
+fn what_cannot_be_scored_is_said() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = trained();
+    let at = folder.path();
+    refuses(
+        at,
+        &["evaluate", "runs/a", "set", "--landscapes", "9"],
+        2,
+        &["--landscapes", "cannot be used with"],
+    );
+    refuses(at, &["evaluate", "runs/a", "--landscapes", "0"], 2, &["--landscapes"]);
+    // ten rows are too few to learn from and to test on: the other measures are there all the same
+    let args = ["evaluate", "runs/a", "--landscapes", "10", "--iwae", "1", "--samples", "8"];
+    let output = wgvae(at, &args);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("no scores of disentanglement: "), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("measured on 10 built-in landscapes"), "{}", text(&output.stdout));
+    said(at, &["data", "synth", "set", "--count", "8", "--size", "16"]);
+    let table = std::fs::read_to_string(at.join("set/factors.csv")).expect("a table");
+    let damaged = table.replacen("Training Data,", "Training Data,Swamp", 1);
+    std::fs::write(at.join("set/factors.csv"), damaged).expect("written");
+    refuses(at, &["evaluate", "runs/a", "set"], 1, &["factors.csv: line 2: not a row of factors"]);
+    std::fs::write(at.join("set/factors.csv"), "file,price\nx,1\n").expect("written");
+    assert!(found(at, &["set"])["scores"].is_null(), "a table of something else");
+}
+
+/// The names of the tags of a page in their order, each closed as it was opened.
+fn tags(page: &str) -> Vec<String> {
+    let (mut open, mut all) = (Vec::new(), Vec::new());
+    for (at, _) in page.match_indices('<') {
+        let inside = &page[at + 1..at + page[at..].find('>').expect("a tag ends")];
+        let name: String =
+            inside.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
+        if let Some(closed) = inside.strip_prefix('/') {
+            assert_eq!(open.pop().as_deref(), Some(closed), "what is closed was opened last");
+        } else if !inside.ends_with('/')
+            && !inside.starts_with('!')
+            && !["meta", "img", "br"].contains(&name.as_str())
+        {
+            open.push(name.clone());
+        }
+        if !inside.starts_with('/') {
+            all.push(name);
+        }
+    }
+    assert!(open.is_empty(), "{open:?} are not closed");
+    all
+}
+
+#[test]
+fn the_page_is_one_file_without_scripts() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = trained();
+    let at = folder.path();
+    let odd = "a<img src=x onerror='alert(1)'>&\".png";
+    for i in 0..16u64 {
+        let name = if i == 0 { odd.to_owned() } else { format!("{i}.png") };
+        let grid = data::grid(&[data::landscape(8, i, 16).0], 16, 1, 0);
+        data::save_png(&grid, &at.join("photos").join(name)).expect("written");
+    }
+    let page = |more: &[&str]| {
+        let args = ["evaluate", "runs/a", "--iwae", "1", "--samples", "8", "--html", "report.html"];
+        let told = said(at, &[&args[..], more].concat());
+        assert!(told.contains("wrote report.html"), "{told}");
+        std::fs::read_to_string(at.join("report.html")).expect("a page")
+    };
+    let photos = page(&["photos"]);
+    let used = tags(&photos);
+    let known = [
+        "",
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "h1",
+        "h2",
+        "p",
+        "table",
+        "thead",
+        "tr",
+        "th",
+        "td",
+        "svg",
+        "line",
+        "text",
+        "rect",
+        "div",
+        "figure",
+        "figcaption",
+        "img",
+        "br",
+    ];
+    assert!(used.iter().all(|tag| known.contains(&tag.as_str())), "{used:?}");
+    for outside in ["http:", "https:", "url(", "@import", "<script", "<link", "onerror='"] {
+        assert!(!photos.contains(outside), "{outside} is in the page");
+    }
+    assert!(
+        photos.contains("a&lt;img src=x onerror=&#39;alert(1)&#39;&gt;&amp;&quot;.png"),
+        "a name is shown"
+    );
+    let sources: Vec<&str> =
+        photos.split("src=\"").skip(1).map(|s| s.split('"').next().expect("its end")).collect();
+    assert_eq!(sources.len(), used.iter().filter(|tag| *tag == "img").count());
+    let decoded = |source: &&str| {
+        let data = source.strip_prefix("data:image/png;base64,").unwrap_or_else(|| panic!("{source:.60}"));
+        image::load_from_memory(&STANDARD.decode(data).expect("base64")).expect("a PNG").into_rgb8()
+    };
+    // eight best and eight worst over their reconstructions, and samples
+    let pictures: Vec<_> = sources.iter().map(decoded).collect();
+    assert_eq!(pictures.len(), 2 * 16 + 24);
+    assert!(pictures.iter().all(|picture| picture.dimensions() == (16, 16)));
+    let errors: Vec<f64> =
+        photos.split("<br>MSE ").skip(1).map(|s| s[..7].parse().expect("a figure")).collect();
+    assert!(
+        errors.len() == 16 && errors[..8].is_sorted() && errors[8..].is_sorted_by(|a, b| a >= b),
+        "{errors:?}"
+    );
+    assert!(errors[7] <= errors[15], "the best are not the worst: {errors:?}");
+    for pair in pictures[..32].chunks(2) {
+        let known = (0..16u64).any(|i| pair[0].as_raw() == &data::landscape(8, i, 16).0);
+        assert!(known && pair[1] != pair[0], "an original over its reconstruction");
+    }
+    assert_eq!(used.iter().filter(|tag| *tag == "rect").count(), 4, "a bar for each dimension");
+    assert!(
+        !photos.contains("DCI") && !photos.contains("fitted prior"),
+        "what was not measured is not shown"
+    );
+    assert_eq!(photos, page(&["photos"]), "the same model and pictures give the same page");
+
+    said(at, &["fit-prior", "runs/a", "photos", "--components", "1"]);
+    let landscapes = page(&["--landscapes", "40"]);
+    tags(&landscapes);
+    for part in ["Samples of the fitted prior", "DCI completeness", "sun_height", "IWAE bound", "parameters"]
+    {
+        assert!(landscapes.contains(part), "{part} is missing");
+    }
+    refuses(
+        at,
+        &["evaluate", "runs/a", "photos", "--iwae", "1", "--html", "no/report.html"],
+        1,
+        &["cannot write no/report.html"],
+    );
+}

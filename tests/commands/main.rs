@@ -1,0 +1,10 @@
+//! The program as a user meets it: every command, what it writes, and what it says to bad input.
+
+mod cli;
+#[path = "../common/mod.rs"]
+mod common;
+mod evaluate;
+mod generate;
+mod reports;
+mod shell;
+mod words;

@@ -1,0 +1,130 @@
+//! Adam's first step, judged element by element by what PyTorch's arithmetic determines of it.
+//!
+//! The first step is `lr * g / (|g| + eps)`: its sign is the gradient's, whatever its size. Where a gradient is the
+//! rounding of a sum, PyTorch's own step is arbitrary. So each element may differ by what the difference of the two
+//! gradients makes of the step, and by the rounding of the step and of the parameter: next to nothing where the
+//! gradient is large, up to two whole steps where it is a rounding error. How far gradients may differ is held by
+//! itself.
+
+/// Adam's eps, PyTorch's and ours.
+const EPS: f64 = 1e-8;
+/// Rounding of a step, as a share of it: a dozen operations in f32.
+const STEP: f64 = 12.0 / (1 << 24) as f64;
+/// Rounding of a parameter after the subtraction, as a share of it: each side to its nearest f32.
+const PARAMETER: f64 = 2.0 / (1 << 24) as f64;
+/// A step that the gradients' difference moves by less than this share of a whole one is determined.
+const DETERMINED: f64 = 1e-3;
+
+/// One tensor's elements, PyTorch's and ours.
+pub(crate) struct Elements<'a> {
+    /// parameters before the step
+    pub(crate) before: &'a [f32],
+    /// PyTorch's gradient, and ours
+    pub(crate) gradients: [&'a [f32]; 2],
+    /// PyTorch's parameters after the step; none where the file has none: they follow from its gradient
+    pub(crate) after: Option<&'a [f32]>,
+    /// ours after the step
+    pub(crate) ours: &'a [f32],
+}
+
+/// How many elements were judged how.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// both gradients are zero: the parameter must not move
+    pub(crate) still: usize,
+    /// held to the rounding of a step: the gradients' difference moves it by less than a thousandth
+    pub(crate) determined: usize,
+    /// held to what the gradients' difference makes of the step
+    pub(crate) moved: usize,
+    /// the same, and the difference turns the sign of the step: PyTorch's is arbitrary
+    pub(crate) turned: usize,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.still += other.still;
+        self.determined += other.determined;
+        self.moved += other.moved;
+        self.turned += other.turned;
+    }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { still, determined, moved, turned } = self;
+        write!(
+            f,
+            "of first steps {still} stay, {determined} are held to their rounding, {moved} to what the "
+        )?;
+        write!(f, "gradients' difference makes of them; the sign of {turned} is arbitrary")
+    }
+}
+
+/// The step for gradient `g`, as a share of the learning rate.
+fn step(g: f64) -> f64 {
+    g / (g.abs() + EPS)
+}
+
+/// Judges a step of learning rate `lr`: the largest deviation as a share of what is allowed, the index where that is,
+/// and how many elements were judged how.
+///
+/// # Panics
+/// If the lengths differ.
+pub(crate) fn judge(elements: &Elements<'_>, lr: f64) -> (f64, usize, Counts) {
+    let Elements { before, gradients: [theirs, own], after, ours } = elements;
+    let lengths = [theirs.len(), own.len(), ours.len(), after.map_or(before.len(), <[f32]>::len)];
+    assert_eq!(lengths, [before.len(); 4], "lengths differ");
+    let (mut worst, mut at, mut counts) = (0.0, 0, Counts::default());
+    for i in 0..before.len() {
+        let [p, g, own, got] = [before[i], theirs[i], own[i], ours[i]].map(f64::from);
+        let want = after.map_or_else(|| f64::from((p - lr * step(g)) as f32), |after| after[i].into());
+        let moved = (step(own) - step(g)).abs();
+        match (g == 0.0 && own == 0.0, moved > DETERMINED, g * own <= 0.0) {
+            (true, ..) => counts.still += 1,
+            (_, false, _) => counts.determined += 1,
+            (_, true, false) => counts.moved += 1,
+            (_, true, true) => counts.turned += 1,
+        }
+        let rounding = if g == 0.0 && own == 0.0 { 0.0 } else { lr * STEP + PARAMETER * p.abs() };
+        let deviation = (got - want).abs();
+        // not a number is as wrong as can be
+        let share = match deviation {
+            d if d.is_nan() || moved.is_nan() => f64::INFINITY,
+            0.0 => 0.0,
+            d => d / (lr * moved + rounding),
+        };
+        if share > worst {
+            (worst, at) = (share, i);
+        }
+    }
+    (worst, at, counts)
+}
+
+#[test]
+fn only_steps_of_unknown_gradients_may_be_anything() {
+    let lr = 1e-3;
+    let judge = |gradients: [f32; 2], deviation: f64| {
+        let [theirs, own] = gradients.map(|g| [g]);
+        let ours = [(0.1 - lr * step(theirs[0].into()) + deviation) as f32];
+        judge(&Elements { before: &[0.1], gradients: [&theirs, &own], after: None, ours: &ours }, lr)
+    };
+    let one = |still, determined, moved, turned| Counts { still, determined, moved, turned };
+    // gradients that are the rounding of a sum, of either sign: so is the step
+    let (share, _, counts) = judge([3e-8, -3e-8], 1.4e-3);
+    assert!(share <= 1.0 && counts == one(0, 0, 0, 1), "{share} {counts:?}");
+    assert!(judge([3e-8, -3e-8], 1.6e-3).0 > 1.0, "and no further than that");
+    // of one sign: the step of 1e-8 is half a one, of 3e-8 three quarters
+    let (share, _, counts) = judge([1e-8, 3e-8], -2.4e-4);
+    assert!(share <= 1.0 && counts == one(0, 0, 1, 0), "{share} {counts:?}");
+    assert!(judge([1e-8, 3e-8], -2.6e-4).0 > 1.0);
+    // large ones, a thousandth apart: the step is the same to its rounding
+    let (share, _, counts) = judge([1.0, 1.001], 0.0);
+    assert!(share <= 1.0 && counts == one(0, 1, 0, 0), "{share} {counts:?}");
+    assert!(judge([1.0, 1.001], 3e-8).0 > 1.0, "the roundings of 0.1 and of the step are 1.3e-8 together");
+    // no gradient, no step
+    let (share, _, counts) = judge([0.0, 0.0], 0.0);
+    assert!(share == 0.0 && counts == one(1, 0, 0, 0), "{share} {counts:?}");
+    assert_eq!(judge([0.0, 0.0], 1e-8).0, f64::INFINITY);
+    assert_eq!(judge([1.0, 1.0], f64::NAN).0, f64::INFINITY);
+    assert_eq!(judge([1.0, f32::NAN], 0.0).0, f64::INFINITY);
+}

@@ -1,0 +1,424 @@
+//! What a plan makes of tensors for those who read them: images, and Winograd's points. Again when the tensor has been
+//! written since, and not when it has not.
+
+use std::collections::HashMap;
+
+use wgvae::config::ModelConfig;
+use wgvae::gpu::{GpuRunner, Item, Plan, ProgramId, Runner, Target, Tensor, TwinRunner};
+use wgvae::model::Build;
+use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
+use wgvae::ops::linear::Linear;
+use wgvae::ops::tuning::{Form, Tunable};
+use wgvae::ops::variant::Variant;
+
+use crate::common;
+use crate::common::report;
+
+/// Edge of every matrix: a tensor is one row of an image, not filled.
+const EDGE: u32 = 8;
+
+/// `names` as matrices, and an empty program.
+fn plan<const N: usize>(names: [&str; N]) -> (Plan, ProgramId, [Tensor; N]) {
+    let mut plan = Plan::of(&Target::webgpu_default());
+    let program = plan.program("images");
+    let tensors = names.map(|name| plan.tensor(name, &[EDGE, EDGE]));
+    (plan, program, tensors)
+}
+
+/// Records `out = x weight^T`, the factors read from images.
+fn multiply(plan: &mut Plan, program: ProgramId, x: Tensor, weight: Tensor, out: Tensor) {
+    let product = Linear { rows: EDGE, inputs: EDGE, outputs: EDGE, planes: 1 };
+    let variant = Variant::direct([64, 1], 1).fetching(true);
+    let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
+    plan.dispatch(program, "multiply", op, &[x, weight, x.slice(0, 4), out]);
+}
+
+/// What is copied, by the place of its buffer, in order.
+fn copies(plan: &Plan, program: ProgramId) -> Vec<usize> {
+    let items = plan.get(program).items.iter();
+    items
+        .filter_map(|item| if let Item::Image(copy) = item { Some(copy.tensor.buffer.index()) } else { None })
+        .collect()
+}
+
+#[test]
+fn what_has_not_changed_is_not_copied_again() {
+    let (mut plan, program, [x, weight, other, out, out2]) = plan(["x", "weight", "other", "out", "out2"]);
+    multiply(&mut plan, program, x, weight, out);
+    multiply(&mut plan, program, x, other, out2);
+    assert_eq!(copies(&plan, program), [0, 1, 2], "x is in its image already");
+    plan.clear(program, x.buffer);
+    multiply(&mut plan, program, x, other, out2);
+    assert_eq!(copies(&plan, program), [0, 1, 2, 0], "x has been cleared");
+    let second = plan.program("second");
+    multiply(&mut plan, second, x, other, out2);
+    assert_eq!(copies(&plan, second), [0, 2], "another program may run after anything");
+    assert_eq!(plan.images().len(), 3, "the images are shared");
+    let words: u64 = plan.buffers.iter().map(|buffer| buffer.len).sum();
+    let images: u64 = plan.images().iter().map(|image| image.bytes()).sum();
+    assert_eq!(plan.bytes(), 4 * words + images, "images are part of a plan's memory");
+}
+
+/// Images of very different sizes, so that the large tensors go where there is room: the right factor must not go
+/// where the left one has just been copied to, and two large tensors need no third large image.
+#[test]
+fn large_tensors_share_images_and_no_product_overwrites_its_own() {
+    let mut plan = Plan::of(&Target::webgpu_default());
+    let program = plan.program("images");
+    let mut product = |rows: u32, inputs: u32, outputs: u32| {
+        let x = plan.tensor("x", &[rows, inputs]);
+        let weight = plan.tensor("weight", &[outputs, inputs]);
+        let out = plan.tensor("out", &[rows, outputs]);
+        let variant = Variant::direct([64, 1], 1).fetching(true);
+        let product = Linear { rows, inputs, outputs, planes: 1 };
+        let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
+        plan.dispatch(program, "multiply", op, &[x, weight, x.slice(0, 4), out]);
+        let mut all: Vec<u32> = plan.images().iter().map(|image| image.rows).collect();
+        all.sort_unstable();
+        all
+    };
+    assert_eq!(product(8, 1024, 1024), [8, 1024]);
+    assert_eq!(product(8, 512, 8), [4, 8, 1024]);
+    assert_eq!(product(8, 1024, 2048), [8, 8, 2048], "the large one grows");
+    assert_eq!(product(8, 512, 8), [8, 8, 2048]);
+    assert_eq!(product(2048, 1024, 2048), [8, 2048, 2048], "both factors are large");
+    assert_eq!(product(2048, 1024, 1024), [8, 2048, 2048]);
+    let wide = 1 << 20; // 16 and 32 of it are too long for 8192 rows of 256 texels
+    assert_eq!(product(16, wide, 4), [8, 2048, 4096, 4096], "the new one has rows of 1024 texels");
+    assert_eq!(product(4, wide, 16), [8, 4096, 4096, 4096], "one wide image is enough");
+    assert_eq!(product(16, wide, 32), [8, 4096, 4096, 4096, 8192], "but for two such factors");
+    for item in &plan.get(program).items {
+        if let Item::Dispatch(dispatch) = item {
+            let [left, right] = [0, 1].map(|at| dispatch.images[at].expect("read as an image"));
+            assert_ne!(left, right, "one image for both factors");
+        }
+    }
+}
+
+/// A factor too long for the narrowest rows, beside one that is not: each is looked up by its own width.
+#[test]
+fn long_tensors_lie_in_wider_rows() {
+    let Some(adapter) = common::adapter() else { return };
+    if !adapter.target().images {
+        return report::left_out(&format!("no images: {}", adapter.describe()));
+    }
+    let outputs = (1 << 20) + 8;
+    let record = || {
+        let mut plan = Plan::of(&adapter.target());
+        let program = plan.program("images");
+        let tensors =
+            [&[EDGE, EDGE], &[outputs, EDGE], &[EDGE, outputs]].map(|dims| plan.tensor("any", dims));
+        let [x, weight, out] = tensors;
+        let product = Linear { rows: EDGE, inputs: EDGE, outputs, planes: 1 };
+        let variant = Variant::direct([64, 1], 1).fetching(true);
+        let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
+        plan.dispatch(program, "multiply", op, &[x, weight, x.slice(0, 4), out]);
+        (plan, program, tensors)
+    };
+    let (plan, program, tensors) = record();
+    let widths: Vec<u32> = plan.images().iter().map(|image| image.width).collect();
+    assert_eq!(widths, [256, 1024]);
+    let want = run(&mut TwinRunner::new(plan), program, &tensors);
+    let (plan, program, tensors) = record();
+    let got = run(&mut GpuRunner::new(&adapter, plan).expect("runner"), program, &tensors);
+    let differ = got[2].iter().zip(&want[2]).filter(|(got, want)| got != want).count();
+    assert_eq!(differ, 0, "of {} whole numbers", want[2].len());
+}
+
+/// Small whole numbers into all tensors, different ones in each, a run, and what is in them then.
+fn run(runner: &mut dyn Runner, program: ProgramId, tensors: &[Tensor]) -> Vec<Vec<f32>> {
+    for (tensor, shift) in tensors.iter().zip(1..) {
+        let values: Vec<f32> = (0..tensor.len()).map(|i| ((i * shift + shift) % 7) as f32 - 3.0).collect();
+        runner.write_f32(tensor, &values);
+    }
+    rerun(runner, program, tensors)
+}
+
+/// The same with what is in them now.
+fn rerun(runner: &mut dyn Runner, program: ProgramId, tensors: &[Tensor]) -> Vec<Vec<f32>> {
+    runner.run(&[program]).expect("run");
+    tensors.iter().map(|tensor| runner.read(tensor).expect("read")).collect()
+}
+
+/// The second product overwrites the left factor of the first, which the third reads again; with it, more tensors
+/// are read than there are images.
+#[test]
+fn what_has_been_written_is_read_anew() {
+    let Some(adapter) = common::adapter() else { return };
+    if !adapter.target().images {
+        return report::left_out(&format!("no images: {}", adapter.describe()));
+    }
+    let names = ["x", "weight", "middle", "back", "out"];
+    let record = || {
+        let (mut plan, program, tensors) = plan(names);
+        let [x, weight, middle, back, out] = tensors;
+        multiply(&mut plan, program, x, weight, middle);
+        multiply(&mut plan, program, middle, weight, x);
+        multiply(&mut plan, program, x, weight, out);
+        multiply(&mut plan, program, back, middle, x);
+        multiply(&mut plan, program, x, weight, middle);
+        (plan, program, tensors)
+    };
+    let (plan, program, tensors) = record();
+    let want = run(&mut TwinRunner::new(plan), program, &tensors);
+    let (plan, program, tensors) = record();
+    let got = run(&mut GpuRunner::new(&adapter, plan).expect("runner"), program, &tensors);
+    // whole numbers below 2^24: exact in any order
+    for (name, (got, want)) in names.iter().zip(got.iter().zip(&want)) {
+        assert_eq!(got, want, "{name}");
+    }
+}
+
+/// A layer's input, weights and their gradients.
+struct LayerTensors {
+    x: Tensor,
+    dy: Tensor,
+    weight: Tensor,
+    dw: Tensor,
+    dx: Tensor,
+}
+
+const GEOMETRY: Geometry = Geometry { images: 2, low_h: 4, low_w: 3, low_c: 8, high_c: 4 };
+
+fn layer(target: &Target) -> (Plan, ProgramId, LayerTensors) {
+    let mut plan = Plan::of(target);
+    let program = plan.program("points");
+    let [low, high, weight] = [GEOMETRY.low(), GEOMETRY.high(), GEOMETRY.weight()];
+    let names = [("x", low), ("dy", high), ("weight", weight), ("dw", weight), ("dx", low)];
+    let [x, dy, weight, dw, dx] = names.map(|(name, shape)| plan.tensor(name, shape.dims()));
+    (plan, program, LayerTensors { x, dy, weight, dw, dx })
+}
+
+/// By points whose products are computed by `variant`.
+fn points(variant: Variant) -> Form {
+    Form::Winograd { variant, splits: 1 }
+}
+
+fn record(plan: &mut Plan, to: (ProgramId, Form), product: impl Product, factors: [Tensor; 2], out: Tensor) {
+    let (program, form) = to;
+    let [left, right] = factors;
+    let operands = [left, right, left.slice(0, 4), out];
+    Fused::plain(product, Epilogue::None).record(plan, program, form, &operands);
+}
+
+/// Both gradients of a layer by points, dy being its high side; dy anew, without points; and both once more: each of
+/// the five to its program.
+fn record_gradients(plan: &mut Plan, programs: [ProgramId; 5], t: &LayerTensors, variant: Variant) {
+    let [one, two, three, four, five] = programs;
+    let (points, direct) = (points(variant), Form::Product { variant, splits: 1 });
+    record(plan, (one, points), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
+    record(plan, (two, points), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
+    record(plan, (three, direct), Conv2dTranspose::from(GEOMETRY), [t.dx, t.weight], t.dy);
+    record(plan, (four, points), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
+    record(plan, (five, points), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
+}
+
+#[test]
+fn points_of_what_has_not_changed_are_not_made_again() {
+    let made = |plan: &Plan, program: ProgramId| -> Vec<String> {
+        let points = plan.get(program).dispatches().filter(|d| d.label.contains("points"));
+        points.filter(|d| !d.kernel.ends_with("back")).map(|d| d.kernel.replace("winograd_", "")).collect()
+    };
+    let (mut plan, program, t) = layer(&Target::webgpu_default());
+    record_gradients(&mut plan, [program; 5], &t, Variant::PLAIN);
+    // products write to the memory of points as well: the first one over the weights', the second over low's
+    assert_eq!(made(&plan, program), ["low", "high", "weights", "low", "high", "weights"]);
+    let second = plan.program("second");
+    let conv2d = |plan: &mut Plan| {
+        record(plan, (second, points(Variant::PLAIN)), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
+        made(plan, second)
+    };
+    assert_eq!(conv2d(&mut plan), ["high", "weights"], "another program may run after anything");
+    assert_eq!(conv2d(&mut plan).len(), 2, "nothing has changed");
+    plan.clear(second, t.weight.buffer);
+    assert_eq!(conv2d(&mut plan), ["high", "weights", "weights"], "the weights have been cleared");
+
+    let high = plan.get(second).dispatches().find(|d| d.kernel == "winograd_high").map(|d| d.bindings[1]);
+    plan.clear(second, high.expect("points of high").buffer);
+    assert_eq!(conv2d(&mut plan)[3..], ["high"], "the points of high have been cleared");
+    // whose points are the beginning of the same memory
+    let smaller = Geometry { images: 1, ..GEOMETRY };
+    let [dy, dx] = [smaller.high(), smaller.low()].map(|shape| plan.tensor("smaller", shape.dims()));
+    record(&mut plan, (second, points(Variant::PLAIN)), Conv2d::from(smaller), [dy, t.weight], dx);
+    assert_eq!(conv2d(&mut plan)[4..], ["high", "high"], "the points of a smaller layer lie there now");
+}
+
+/// A layer forward, another one with weights of its own, and the first one's gradient by its input: the second of two
+/// programs follows the first.
+fn forward_and_back(
+    plan: &mut Plan,
+    [first, second]: [ProgramId; 2],
+    t: &LayerTensors,
+    other: Tensor,
+    form: Form,
+) {
+    record(plan, (first, form), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.x);
+    record(plan, (first, form), Conv2d::from(GEOMETRY), [t.dy, other], t.dx);
+    plan.follow(second, &[first]);
+    record(plan, (second, form), Conv2dTranspose::from(GEOMETRY), [t.x, t.weight], t.dy);
+}
+
+#[test]
+fn what_is_made_of_weights_is_found_by_programs_that_follow() {
+    let form = points(Variant::direct([64, 1], 1).fetching(true));
+    let weights = |plan: &Plan, program: ProgramId| {
+        plan.get(program).dispatches().filter(|d| d.kernel == "winograd_weights").count()
+    };
+    // buffers of weights or of points of them that are copied to images
+    let copied = |plan: &Plan, program: ProgramId| {
+        let made = plan.get(program).dispatches().filter(|d| d.kernel == "winograd_weights");
+        let made: Vec<usize> = made.flat_map(|d| &d.bindings).map(|tensor| tensor.buffer.index()).collect();
+        copies(plan, program).iter().filter(|buffer| made.contains(buffer)).count()
+    };
+    let (mut plan, first, t) = layer(&Target::webgpu_default());
+    let (other, second) = (plan.tensor("other", GEOMETRY.weight().dims()), plan.program("second"));
+    plan.keep_made_of(t.weight.buffer);
+    plan.keep_made_of(other.buffer);
+    forward_and_back(&mut plan, [first, second], &t, other, form);
+    assert_eq!((weights(&plan, first), copied(&plan, first)), (2, 4), "both weights, and points of both");
+    let again =
+        |plan: &Plan| plan.get(second).items.iter().filter(|item| matches!(item, Item::Image(_))).count();
+    assert_eq!(
+        (weights(&plan, second), again(&plan)),
+        (0, 3),
+        "x, points of x, and those that dy is made of"
+    );
+    plan.clear(second, t.weight.buffer);
+    record(&mut plan, (second, form), Conv2dTranspose::from(GEOMETRY), [t.x, t.weight], t.dy);
+    assert_eq!((weights(&plan, second), copied(&plan, second)), (1, 2), "the weights have been cleared");
+    record(&mut plan, (second, form), Conv2d::from(GEOMETRY), [t.dy, other], t.dx);
+    assert_eq!(weights(&plan, second), 1, "the other ones have not");
+
+    let (mut plan, first, t) = layer(&Target::webgpu_default());
+    let (other, second) = (plan.tensor("other", GEOMETRY.weight().dims()), plan.program("second"));
+    forward_and_back(&mut plan, [first, second], &t, other, form);
+    assert_eq!(weights(&plan, second), 1, "nobody said that they stay");
+}
+
+/// Forward and backward, on an adapter that multiplies by points from images.
+#[test]
+fn a_step_transforms_and_copies_each_weight_once() {
+    let target = Target { subgroups: Some([8, 8]), images: true, ..Target::twins() };
+    let config = ModelConfig { size: 64, hidden: 64, latent: 128 };
+    let (network, plan) = Build::training(config, 16).plan(&target).expect("plan");
+    let backward = network.programs.training.expect("a training").backward;
+    let step = [network.programs.encode, network.programs.decode, backward];
+    let items: Vec<&Item> = step.iter().flat_map(|program| &plan.get(*program).items).collect();
+    let transformed = items.iter().filter_map(|item| match item {
+        Item::Dispatch(dispatch) if dispatch.kernel == "winograd_weights" => Some(dispatch.bindings[0]),
+        _ => None,
+    });
+    let copied = items.iter().filter_map(|item| match item {
+        Item::Image(copy) if copy.tensor.buffer == network.arenas.params => Some(copy.tensor),
+        _ => None,
+    });
+    let [transformed, copied] = [transformed.collect(), copied.collect()].map(|all: Vec<Tensor>| {
+        let mut offsets: Vec<u64> = all.iter().map(|tensor| tensor.offset).collect();
+        offsets.sort_unstable();
+        offsets
+    });
+    let layout = &network.layout;
+    let by_points = [&layout.encoder[1..], &layout.decoder[..3]].concat();
+    assert_eq!(transformed, by_points.iter().map(|layer| layer.weight.offset).collect::<Vec<_>>());
+    let (once, all) = (copied.len(), layout.layers().len());
+    assert!(copied.windows(2).all(|pair| pair[0] < pair[1]), "a weight is copied twice: {copied:?}");
+    assert!(once > all / 2, "{once} of {all} weights are read from images");
+
+    let (_, plan) = Build::inference(config, 16).plan(&target).expect("plan");
+    assert!(plan.buffers.iter().all(|buffer| !buffer.label.starts_with("made of")), "nothing follows");
+}
+
+/// Walks through a step and holds every image that a kernel reads against the tensor that it should be of: copied there
+/// last, and not written since. For weights of every width of images.
+#[test]
+fn every_image_is_of_the_tensor_that_its_reader_means() {
+    let target = Target { subgroups: Some([8, 8]), images: true, ..Target::twins() };
+    for (size, hidden, batch) in [(64, 64, 16), (256, 64, 4), (128, 64, 9)] {
+        let config = ModelConfig { size, hidden, latent: 128 };
+        let (network, plan) = Build::training(config, batch).plan(&target).expect("plan");
+        let at = network.programs;
+        let backward = at.training.expect("a training").backward;
+        let step = [at.encode, at.draw, at.reparameterize, at.decode, backward];
+        let mut holds: HashMap<usize, Tensor> = HashMap::new();
+        for item in step.iter().flat_map(|program| &plan.get(*program).items) {
+            match item {
+                Item::Clear(buffer) => holds.retain(|_, tensor| tensor.buffer != *buffer),
+                Item::Image(copy) => drop(holds.insert(copy.image.index(), copy.tensor)),
+                Item::Dispatch(dispatch) => {
+                    let images = dispatch.bindings.iter().zip(&dispatch.images);
+                    for (tensor, image) in images.filter_map(|(tensor, image)| Some((tensor, (*image)?))) {
+                        let held = holds.get(&image.index());
+                        let right = held.is_some_and(|held| held.is(tensor));
+                        assert!(right, "{size} px, {}: {tensor:?} from an image of {held:?}", dispatch.label);
+                    }
+                    for written in dispatch.written() {
+                        holds.retain(|_, held| !held.overlaps(written));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "points writes to what it should leave as it is")]
+fn no_program_follows_one_that_writes_to_the_weights() {
+    let (mut plan, first, t) = layer(&Target::webgpu_default());
+    let second = plan.program("second");
+    plan.keep_made_of(t.dw.buffer);
+    record(&mut plan, (first, points(Variant::PLAIN)), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
+    plan.follow(second, &[first]);
+}
+
+#[test]
+fn what_is_found_gives_the_same_bits_as_what_is_made_again() {
+    let Some(adapter) = common::adapter() else { return };
+    let imaged = adapter.target().images.then_some(Variant::direct([64, 1], 1).fetching(true));
+    for variant in [Some(Variant::PLAIN), imaged].into_iter().flatten() {
+        let results = [false, true].map(|kept| {
+            let (mut plan, first, t) = layer(&adapter.target());
+            let (other, second) = (plan.tensor("other", GEOMETRY.weight().dims()), plan.program("second"));
+            if kept {
+                plan.keep_made_of(t.weight.buffer);
+                plan.keep_made_of(other.buffer);
+            }
+            forward_and_back(&mut plan, [first, second], &t, other, points(variant));
+            let mut runner = GpuRunner::new(&adapter, plan).expect("runner");
+            let tensors = [t.x, t.dy, t.weight, t.dx, other];
+            run(&mut runner, first, &tensors);
+            let once = rerun(&mut runner, second, &tensors);
+            // and with other weights, which the host writes between two rounds
+            let shifted: Vec<f32> = once[2].iter().map(|value| value + 1.0).collect();
+            runner.write_f32(&t.weight, &shifted);
+            runner.run(&[first]).expect("run");
+            [once, rerun(&mut runner, second, &tensors)]
+        });
+        assert!(results[0] == results[1], "by {}", variant.name());
+        assert!(results[0][0][1] != results[0][1][1], "dy depends on the weights");
+    }
+}
+
+#[test]
+fn points_that_are_used_twice_give_the_same_gradients() {
+    let Some(adapter) = common::adapter() else { return };
+    // each by itself, of what the ones before have left
+    let (mut plan, first, t) = layer(&adapter.target());
+    let tensors = [t.x, t.dy, t.weight, t.dw, t.dx];
+    let rest = ["b", "c", "d", "e"].map(|name| plan.program(name));
+    record_gradients(&mut plan, [first, rest[0], rest[1], rest[2], rest[3]], &t, Variant::PLAIN);
+    let mut runner = TwinRunner::new(plan);
+    let mut want = run(&mut runner, first, &tensors);
+    for program in rest {
+        want = rerun(&mut runner, program, &tensors);
+    }
+    let imaged = adapter.target().images.then_some(Variant::direct([64, 1], 1).fetching(true));
+    for variant in [Some(Variant::PLAIN), imaged].into_iter().flatten() {
+        let (mut plan, program, t) = layer(&adapter.target());
+        record_gradients(&mut plan, [program; 5], &t, variant);
+        let got = run(&mut GpuRunner::new(&adapter, plan).expect("runner"), program, &tensors);
+        for (name, (got, want)) in ["x", "dy", "weight", "dw", "dx"].iter().zip(got.iter().zip(&want)) {
+            assert!(got == want, "{name} differs by {}", variant.name());
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Compiled kernels kept from run to run: the same pictures with and without, and whatever the file has become.
+
+use std::path::Path;
+
+use wgvae::config::ModelConfig;
+use wgvae::gpu::Adapter;
+use wgvae::model::{Build, Place, Vae, Weights};
+
+use crate::common;
+use crate::common::report;
+
+const SMALL: ModelConfig = ModelConfig { size: 16, hidden: 4, latent: 3 };
+
+fn pictures(adapter: &Adapter) -> Vec<Vec<u32>> {
+    let mut vae = Vae::empty(Place::Gpu(adapter), Build::inference(SMALL, 2)).expect("a device");
+    vae.load(&Weights::initial(&SMALL, 7)).expect("weights");
+    vae.sample(2, 1, 1.0).expect("pictures")
+}
+
+/// The only file of `folder`.
+fn file(folder: &Path) -> std::path::PathBuf {
+    let files: Vec<_> =
+        std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files[0].clone()
+}
+
+#[test]
+fn kept_kernels_compute_the_same_and_a_damaged_file_is_written_anew() {
+    let Some(adapter) = common::adapter() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("not there yet");
+    let want = pictures(&adapter);
+    let keeping = adapter.clone().keeping(Some(place.clone()));
+    assert_eq!(pictures(&keeping), want, "the first time");
+    if !adapter.features.contains(wgpu::Features::PIPELINE_CACHE) {
+        report::left_out(&format!("no pipeline cache: {}", adapter.describe()));
+        assert!(!place.exists());
+        return;
+    }
+    let path = file(&place);
+    let whole = std::fs::read(&path).expect("a file");
+    assert!(whole.len() > 4, "{} bytes", whole.len());
+    assert_eq!(pictures(&keeping), want, "with what was kept");
+    // another driver's, cut, empty, and no file of ours at all
+    let mut others = whole.clone();
+    others[20] ^= 0xff;
+    let others = [&crc32fast::hash(&others[4..]).to_le_bytes()[..], &others[4..]].concat();
+    for bad in [&others[..], &whole[..whole.len() / 2], &[], b"no pipelines but plain words"] {
+        std::fs::write(&path, bad).expect("written");
+        assert_eq!(pictures(&keeping), want, "with {} odd bytes", bad.len());
+        assert_ne!(std::fs::read(&path).expect("a file"), bad, "an odd file stayed");
+    }
+    // and where none can be written, nothing is lost
+    let blocked = folder.path().join("a file");
+    std::fs::write(&blocked, "").expect("written");
+    assert_eq!(pictures(&adapter.keeping(Some(blocked))), want, "in no folder");
+}

@@ -1,0 +1,228 @@
+//! Every kernel on the adapter in use against its CPU twin, over the table in `ops::cases`.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use wgvae::gpu::{Adapter, Element, Fragment, GpuRunner, Plan, Runner, Shape, Target};
+use wgvae::ops::cases::{self, Case};
+use wgvae::ops::check;
+use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
+use wgvae::ops::linear::LinearWeightGrad;
+use wgvae::ops::tuning::{Form, Tunable, Tuning};
+use wgvae::ops::variant::Variant;
+
+use crate::common::report::{self, Progress};
+use crate::common::{self, Choose, Scale};
+
+/// Checks `cases`, and fails with all that are wrong or refused.
+fn check_all(adapter: &Adapter, cases: Vec<Case>) -> usize {
+    let progress = Progress::new(cases.len(), "cases");
+    // most of the time goes into compiling, which drivers do on one core
+    let outcomes = cases.into_par_iter().map(|case| {
+        let label = case.label.clone();
+        let checked = check::check(adapter, case).map_err(|error| format!("REFUSED {label}: {error}"));
+        progress.step();
+        checked
+    });
+    let outcomes: Vec<Result<Vec<check::Verdict>, String>> = outcomes.collect();
+    let outputs = outcomes.iter().flatten().flatten().count();
+    let wrong = outcomes.iter().flatten().flatten().filter(|v| !v.ok()).map(|v| format!("WRONG {v:?}"));
+    let wrong: Vec<String> = outcomes.iter().filter_map(|o| o.as_ref().err().cloned()).chain(wrong).collect();
+    assert!(wrong.is_empty(), "{} of {outputs} outputs:\n{}", wrong.len(), wrong.join("\n"));
+    outputs
+}
+
+/// Of each kernel and form the case of middling size: what a second adapter is tried on in the usual run.
+fn one_of_each_kind(cases: Vec<Case>) -> Vec<Case> {
+    let mut kinds: BTreeMap<_, Vec<Case>> = BTreeMap::new();
+    for case in cases {
+        let kind = (case.op.kernel().name, case.form.clone(), case.is_half());
+        kinds.entry(kind).or_default().push(case);
+    }
+    let middling = |mut cases: Vec<Case>| {
+        let elements = |case: &Case| -> u32 { case.op.operands().iter().map(|(_, shape)| shape.len()).sum() };
+        cases.sort_by_key(elements);
+        cases.swap_remove(cases.len() / 2)
+    };
+    kinds.into_values().map(middling).collect()
+}
+
+fn names(variants: &[Variant]) -> Vec<String> {
+    variants.iter().map(|variant| variant.name()).collect()
+}
+
+#[test]
+fn every_kernel_agrees_with_its_twin() {
+    let Some(adapter) = common::adapter() else { return };
+    let target = adapter.target();
+    let mut cases = cases::cases(&target, true);
+    let chosen = Choose::from_environment();
+    let every: Vec<String> = names(&Variant::all(&target, Element::F16));
+    let variants = names(&common::variants(&target, Element::F16));
+    cases.retain(|case| {
+        let in_scale = match common::scale() {
+            Scale::Usual => !case.rare,
+            Scale::All => true,
+            Scale::Rest => case.rare,
+        };
+        // forms of other kinds are in every part
+        let in_part = !every.contains(&case.form) || variants.contains(&case.form);
+        in_scale && in_part && chosen.kernel(case.op.kernel().name) && chosen.variant(&case.form)
+    });
+    if common::is_set("WGVAE_TEST_SECOND") && common::scale() == Scale::Usual {
+        cases = one_of_each_kind(cases);
+    }
+    assert!(!cases.is_empty(), "no kernel or form has that in its name");
+    let outputs = check_all(&adapter, cases);
+    report::checked(outputs, "outputs against twins");
+    let [tried, all] = [variants.len(), every.len()];
+    println!("{outputs} outputs compared on {}, {tried} of {all} variants", adapter.describe());
+}
+
+/// Sums longer than an adapter can take in one loop, in the forms that it takes by default: llvmpipe ends a shader's
+/// loops after 65,535 turns and says nothing. The features of a picture of 512 pixels are such a sum.
+#[test]
+fn long_sums_agree_with_their_twins() {
+    let Some(adapter) = common::adapter() else { return };
+    let target = adapter.target();
+    let product = LinearWeightGrad { rows: 1 << 19, inputs: 8, outputs: 12, planes: 1 };
+    let tuning = Tuning::of(&target);
+    let form = tuning.product(Fused::plain(product, Epilogue::None));
+    let variants = [Variant::PLAIN, Variant::direct([16, 4], 1)];
+    let Form::Product { variant, splits } = form else { panic!("{form:?}") };
+    for variant in variants.into_iter().chain([variant]) {
+        let mut case = cases::cases(&target, false).swap_remove(0);
+        (case.label, case.form) = (format!("long sum, {} in {splits} parts", variant.name()), String::new());
+        case.op = Box::new(Gemm { product, variant, splits, epilogue: Epilogue::None });
+        for verdict in check::check(&adapter, case).expect("checked") {
+            println!("{verdict:?}");
+            assert!(verdict.ok(), "{verdict:?}");
+        }
+    }
+}
+
+/// Where subgroups may be larger than they turn out to be, a workgroup has more of them than it needs.
+#[test]
+fn cooperative_cores_bear_more_subgroups_than_they_need() {
+    let Some(adapter) = common::adapter() else { return };
+    let target = adapter.target();
+    let wider = |of: &Fragment| Fragment { lanes: [of.lanes[0], 2 * of.lanes[1]], ..*of };
+    let wider = Target { fragments: target.fragments.iter().map(wider).collect(), ..target };
+    let is_cooperative = |variant: &Variant| matches!(variant, Variant::Cooperative { .. });
+    if !Variant::all(&wider, Element::F16).iter().any(is_cooperative) {
+        let adapter = adapter.describe();
+        report::left_out(&format!("no cooperative matrices for which such a workgroup fits: {adapter}"));
+        return;
+    }
+    let mut cases = cases::cases(&wider, true);
+    cases.retain(|case| case.label.starts_with("conv2d_weight_grad") && case.form.starts_with("cooperative"));
+    let outputs = check_all(&adapter, cases);
+    println!("{outputs} outputs compared on {}", adapter.describe());
+}
+
+/// What every form computes from each pair of factors, with the form's name.
+fn of_every_form<P: Product>(
+    adapter: &Adapter,
+    product: P,
+    factors: &[[Vec<f32>; 2]],
+) -> Vec<(String, Vec<Vec<f32>>)> {
+    let run = |variant: Variant| {
+        let mut plan = Plan::of(&adapter.target());
+        let program = plan.program("edges");
+        let [a, b, c] = product.shapes();
+        let [a, b, c] = [("left", a), ("right", b), ("out", c)].map(|(name, s)| plan.tensor(name, s.dims()));
+        let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
+        plan.dispatch(program, "edges", op, &[a, b, a.slice(0, 4), c]);
+        let mut runner = GpuRunner::new(adapter, plan).expect("a runner");
+        let outputs = factors.iter().map(|[left, right]| {
+            runner.write(&a, bytemuck::cast_slice(left));
+            runner.write(&b, bytemuck::cast_slice(right));
+            runner.run(&[program]).expect("a run");
+            runner.read(&c).expect("a result")
+        });
+        (variant.name(), outputs.collect())
+    };
+    common::variants(&adapter.target(), Element::F32).into_par_iter().map(run).collect()
+}
+
+/// A tile whose pixels all lie along an edge leaves out the taps beyond it: multiplied by zeros, not a number would
+/// still be not a number.
+#[test]
+fn taps_beyond_an_edge_are_left_out() {
+    let Some(adapter) = common::adapter() else { return };
+    // a row of all pictures is as long as the longest tile, and half a sum as long as the deepest
+    let g = Geometry { images: 64, low_h: 4, low_w: 8, low_c: 16, high_c: 32 };
+    let ones = |shape: Shape| vec![1.0; shape.len() as usize];
+    // not a number where the index along `dim` is `at`
+    let flawed = |shape: Shape, dim: usize, at: usize| -> Vec<f32> {
+        let inner: u32 = shape.dims()[dim + 1..].iter().product();
+        let along = |i: u32| (i / inner % shape.dims()[dim]) as usize;
+        (0..shape.len()).map(|i| if along(i) == at { f32::NAN } else { 1.0 }).collect()
+    };
+    // by every form, of all outputs whose index along `dim` is `at`, none is not a number; others are
+    let check =
+        |outputs: Vec<(String, Vec<Vec<f32>>)>, shape: Shape, of: &str, [dim, first, last]: [usize; 3]| {
+            let few = common::scale() == Scale::Usual && outputs.len() < 2;
+            assert!(!few, "{of}: forms");
+            let inner: usize = shape.dims()[dim + 1..].iter().map(|&d| d as usize).product();
+            for (form, outputs) in outputs {
+                for (out, at) in outputs.iter().zip([first, last]) {
+                    let along = |i: usize| i / inner % shape.dims()[dim] as usize;
+                    let finite = |i: &usize| out[*i].is_finite();
+                    let (edge, others): (Vec<usize>, Vec<usize>) =
+                        (0..out.len()).partition(|&i| along(i) == at);
+                    assert!(edge.iter().all(finite), "{of} by {form}: index {at} along {dim}");
+                    assert!(!others.iter().all(finite), "{of} by {form}: not a number is nowhere");
+                }
+            }
+        };
+
+    // the first row of low has no ky = 0, the last no ky = 3
+    let by_weight = [0, 3].map(|ky| [ones(g.high()), flawed(g.weight(), 1, ky)]);
+    check(of_every_form(&adapter, Conv2d::from(g), &by_weight), g.low(), "conv2d", [1, 0, 3]);
+    // nor has the first row of high ky = 3 - 0 - 0, or the last ky = 3 - 1 - 2
+    let by_weight = [3, 0].map(|ky| [ones(g.low()), flawed(g.weight(), 1, ky)]);
+    let outputs = of_every_form(&adapter, Conv2dTranspose::from(g), &by_weight);
+    check(outputs, g.high(), "conv2d_transpose", [1, 0, 7]);
+    let by_row = [0, 3].map(|row| [flawed(g.low(), 1, row), ones(g.high())]);
+    let outputs = of_every_form(&adapter, Conv2dWeightGrad::from(g), &by_row);
+    check(outputs, g.weight(), "conv2d_weight_grad", [1, 0, 3]);
+}
+
+/// Convolutions by way of points in three rounds, by the core and parts that the adapter would take and by the plain one
+/// in two parts: what one round leaves in memory and images is not taken for another's.
+#[test]
+fn rounds_of_points_agree_with_the_twin() {
+    fn hold<P: Product>(adapter: &Adapter, product: P) {
+        let fused = Fused::plain(product, Epilogue::None);
+        let usual = fused.forms(&adapter.target()).last().copied().expect("forms");
+        for form in [usual, Form::Winograd { variant: Variant::PLAIN, splits: 2 }] {
+            let mut plan = Plan::of(&adapter.target());
+            let program = plan.program("rounds");
+            let operands: Vec<_> =
+                fused.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
+            fused.record(&mut plan, program, form, &operands);
+            let rounds = plan.get(program).dispatches().filter(|d| d.kernel.ends_with("_back")).count();
+            assert_eq!(rounds, 3, "{}", form.name());
+            let mut runner = GpuRunner::new(adapter, plan).expect("a runner");
+            let wave =
+                |scale: f32, len: u32| -> Vec<f32> { (0..len).map(|i| (scale * i as f32).sin()).collect() };
+            let (left, right) = (wave(0.7, operands[0].len()), wave(1.3, operands[1].len()));
+            runner.write_f32(&operands[0], &left);
+            runner.write_f32(&operands[1], &right);
+            runner.write_f32(&operands[3], &vec![f32::NAN; operands[3].len() as usize]);
+            runner.run(&[program]).expect("a run");
+            let got = runner.read(&operands[3]).expect("a result");
+            let mut want = vec![f32::NAN; got.len()];
+            product.twin(&left, &right, &mut |at, sum| want[at] = sum as f32);
+            let (at, share) = fused.tolerance(form).worst(&got, &want);
+            assert!(share <= 1.0, "{}: element {at} is off by {share} of what is allowed", form.name());
+        }
+    }
+    let Some(adapter) = common::adapter() else { return };
+    let g = Geometry { images: 33, low_h: 32, low_w: 32, low_c: 12, high_c: 32 };
+    hold(&adapter, Conv2d::from(g));
+    hold(&adapter, Conv2dTranspose::from(g));
+    hold(&adapter, Conv2dWeightGrad::from(g));
+}

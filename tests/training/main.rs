@@ -1,0 +1,10 @@
+//! Training: single steps, objectives, whole runs and their resumption, settings, events and advice.
+
+mod coach;
+#[path = "../common/mod.rs"]
+mod common;
+mod events;
+mod objective;
+mod runs;
+mod settings;
+mod steps;

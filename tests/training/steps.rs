@@ -1,0 +1,314 @@
+//! What can be relied on in training steps: same bits, micro-batches that add up, short batches, 16 bits, limits.
+
+use wgvae::config::ModelConfig;
+use wgvae::data;
+use wgvae::error::Error;
+use wgvae::gpu::{Element, Target, Tensor};
+use wgvae::model::{Build, Extras, Input, Loss, Place, StepSettings, Vae, Weights};
+use wgvae::ops::scaling::Scaling;
+
+use crate::common;
+
+const SMALL: ModelConfig = ModelConfig { size: 32, hidden: 8, latent: 12 };
+
+fn landscapes(count: u32, size: u32) -> Vec<u32> {
+    (0..u64::from(count)).flat_map(|i| data::rgba_of(&data::landscape(9, i, size).0)).collect()
+}
+
+/// Losses of `steps` steps on the same `count` pictures, and the parameters afterwards.
+fn trained(place: Place<'_>, build: Build, count: u32, steps: u64) -> (Vec<Loss>, Weights) {
+    let mut vae = Vae::new(place, build, 5).expect("build");
+    let rgba = landscapes(count, build.config.size);
+    let mut losses = Vec::new();
+    for step in 0..steps {
+        vae.train_step(
+            Input::Rgba(&rgba),
+            count,
+            &StepSettings { seed: 5, step, lr: 1e-3, beta: 0.2, ..StepSettings::default() },
+        )
+        .expect("step");
+        losses.extend(vae.losses(step + 1 == steps).expect("losses").into_iter().map(|(_, of)| of.loss));
+    }
+    assert_eq!(losses.len(), steps as usize, "every step's loss comes back once");
+    (losses, vae.weights().expect("weights"))
+}
+
+fn build(batch: u32, micro: Option<u32>) -> Build {
+    Build { micro, ..Build::training(SMALL, batch) }
+}
+
+fn close(a: &[Loss], b: &[Loss], bound: f64) {
+    for (step, (a, b)) in a.iter().zip(b).enumerate() {
+        let error = (a.total(0.2) - b.total(0.2)).abs() / b.total(0.2);
+        assert!(error <= bound, "step {step}: {a:?} and {b:?} differ by {error:.1e}");
+    }
+}
+
+fn bits(weights: &Weights) -> Vec<u32> {
+    weights.tensors.iter().flat_map(|t| t.values.iter().map(|v| v.to_bits())).collect()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits() {
+    let Some(adapter) = common::adapter() else { return };
+    let (losses, weights) = trained(Place::Gpu(&adapter), build(16, None), 16, 4);
+    let (again, others) = trained(Place::Gpu(&adapter), build(16, None), 16, 4);
+    assert_eq!(losses, again);
+    assert_eq!(bits(&weights), bits(&others));
+    let initial = Weights::initial(&SMALL, 5);
+    let moved = weights.tensors.iter().zip(&initial.tensors).filter(|(a, b)| a.values != b.values).count();
+    assert_eq!(moved, weights.tensors.len(), "every parameter tensor is trained");
+}
+
+fn keeping(build: Build) -> Build {
+    Build { keep_gradients: true, ..build }
+}
+
+/// Where a step is one micro-batch, Adam follows each weight's gradient at once.
+#[test]
+fn gradients_that_make_room_and_gradients_that_stay_give_the_same_bits() {
+    let adapter = common::adapter();
+    let gpu = adapter.as_ref().map(|adapter| (Place::Gpu(adapter), 16, 4));
+    for (place, batch, steps) in [(Place::Twins, 2, 3)].into_iter().chain(gpu) {
+        let (losses, weights) = trained(place, build(batch, None), batch, steps);
+        let (same, others) = trained(place, keeping(build(batch, None)), batch, steps);
+        assert_eq!(losses, same);
+        assert_eq!(bits(&weights), bits(&others));
+    }
+}
+
+/// Every parameter is updated once, after all that read it; only where nothing needs the gradients together.
+#[test]
+fn a_weight_is_updated_when_nothing_reads_it_any_more() {
+    let target = Target::webgpu_default();
+    let (network, plan) = build(4, None).plan(&target).expect("plan");
+    let (params, programs) = (network.arenas.params, network.programs.training.expect("a training"));
+    let mut updated: Vec<Tensor> = Vec::new();
+    for dispatch in [programs.backward, programs.update].iter().flat_map(|p| plan.get(*p).dispatches()) {
+        let next = |tensor: &Tensor| updated.iter().any(|other| other.overlaps(tensor));
+        assert!(!dispatch.bindings.iter().any(next), "{}: reads what is of the next step", dispatch.label);
+        updated.extend(dispatch.written().filter(|tensor| tensor.buffer == params));
+    }
+    for slot in network.layout.slots() {
+        let end = slot.offset + u64::from(slot.shape.len());
+        let within = |of: &&Tensor| of.offset <= slot.offset && end <= of.offset + u64::from(of.len());
+        let names = network.layout.names(slot);
+        assert_eq!(updated.iter().filter(within).count(), 1, "{names:?}");
+    }
+
+    let bytes = |build: Build| build.plan(&target).expect("plan").1.bytes();
+    let saved = bytes(keeping(build(4, None))) - bytes(build(4, None));
+    assert!(saved > 4 * network.layout.weights / 2, "{saved} bytes less");
+    let several = build(4, Some(2));
+    let clipped = Build { extras: Extras { clip: Some(1.0), ..Extras::default() }, ..build(4, None) };
+    let half = Build { precision: Element::F16, ..build(4, None) };
+    let target = Target { f16: true, ..Target::webgpu_default() };
+    for build in [several, clipped, half] {
+        let (network, _) = build.plan(&target).expect("plan");
+        assert!(!network.arenas.training.expect("a training").gradients.pass());
+    }
+}
+
+#[test]
+fn more_kept_pictures_than_an_index_counts_are_refused() {
+    let config = ModelConfig { size: 256, hidden: 8, latent: 12 };
+    let build = |kept| Build { kept, ..Build::training(config, 1) };
+    assert!(build(65_000).micro(&Target::twins()).is_ok());
+    let error = build(65_536).micro(&Target::twins()).expect_err("refused").to_string();
+    assert!(error.contains("65536 pictures") && error.contains("--resident no"), "{error}");
+}
+
+/// What a kept picture gives is what the same picture gives that is uploaded, to the last bit.
+#[test]
+fn kept_pictures_give_the_same_bits_as_uploaded_ones() {
+    let Some(adapter) = common::adapter() else { return };
+    let rgba = landscapes(9, SMALL.size);
+    let pixels = (SMALL.size * SMALL.size) as usize;
+    let order = [7u32, 0, 8, 3, 5];
+    let chosen: Vec<u32> =
+        order.iter().flat_map(|&i| rgba[i as usize * pixels..][..pixels].to_vec()).collect();
+    let settings = StepSettings { seed: 5, step: 0, lr: 1e-3, beta: 0.2, ..StepSettings::default() };
+    let run = |kept: u32, input: Input<'_>| {
+        let build = Build { kept, ..build(5, Some(2)) };
+        let mut vae = Vae::new(Place::Gpu(&adapter), build, 5).expect("build");
+        if kept > 0 {
+            vae.keep(0, &rgba[..4 * pixels]).expect("kept");
+            vae.keep(4, &rgba[4 * pixels..]).expect("kept");
+        }
+        vae.train_step(input, 5, &settings).expect("step");
+        let losses = vae.losses(true).expect("losses");
+        let held_out = vae.evaluate(input, 5, 0, (1, 0.0)).expect("evaluate");
+        (losses, held_out, bits(&vae.weights().expect("weights")))
+    };
+    let uploaded = run(0, Input::Rgba(&chosen));
+    assert_eq!(run(9, Input::Kept(&order)), uploaded);
+    // with some kept, others can still be uploaded
+    assert_eq!(run(9, Input::Rgba(&chosen)), uploaded);
+}
+
+#[test]
+fn micro_batches_add_up() {
+    let Some(adapter) = common::adapter() else { return };
+    let whole = trained(Place::Gpu(&adapter), build(16, Some(16)), 16, 5).0;
+    let quarters = trained(Place::Gpu(&adapter), build(16, Some(4)), 16, 5).0;
+    let uneven = trained(Place::Gpu(&adapter), build(16, Some(7)), 16, 5).0;
+    close(&quarters, &whole, 1e-5);
+    close(&uneven, &whole, 1e-5);
+}
+
+#[test]
+fn a_short_batch_counts_only_its_pictures() {
+    let Some(adapter) = common::adapter() else { return };
+    let short = trained(Place::Gpu(&adapter), build(8, None), 3, 3).0;
+    let exact = trained(Place::Gpu(&adapter), build(3, None), 3, 3).0;
+    close(&short, &exact, 1e-5);
+}
+
+#[test]
+fn the_adapter_trains_like_the_twins() {
+    let Some(adapter) = common::adapter() else { return };
+    let config = ModelConfig { size: 16, hidden: 4, latent: 6 };
+    let build = Build { config, ..build(4, None) };
+    let gpu = trained(Place::Gpu(&adapter), build, 4, 3);
+    let twins = trained(Place::Twins, build, 4, 3);
+    close(&gpu.0, &twins.0, 1e-5);
+}
+
+/// The cross-entropy of pictures with themselves, summed: no model gets below it.
+fn floor(rgba: &[u32]) -> f64 {
+    let entropy = |byte: u8| {
+        let x = f64::from(byte) / 255.0;
+        [x, 1.0 - x].into_iter().filter(|p| *p > 0.0).map(|p| -p * p.ln()).sum::<f64>()
+    };
+    rgba.iter().flat_map(|word| word.to_le_bytes().into_iter().take(3)).map(entropy).sum()
+}
+
+#[test]
+fn training_learns() {
+    let Some(adapter) = common::adapter() else { return };
+    let losses = trained(Place::Gpu(&adapter), build(16, None), 16, 150).0;
+    let floor = floor(&landscapes(16, SMALL.size));
+    let (first, last) = (losses[0].total(0.2) - floor, losses[149].total(0.2) - floor);
+    println!("loss above the pictures' own entropy ({floor:.0}): {first:.0}, after 150 steps {last:.0}");
+    assert!(last > 0.0, "no model can get below the floor");
+    assert!(last < 0.5 * first, "150 steps took the loss above the floor from {first} to {last} only");
+}
+
+#[test]
+fn encoding_decoding_and_loss_agree_with_the_twins() {
+    let Some(adapter) = common::adapter() else { return };
+    let config = ModelConfig { size: 16, hidden: 4, latent: 6 };
+    let build = Build { micro: Some(2), ..Build::inference(config, 4) };
+    let mut gpu = Vae::new(Place::Gpu(&adapter), build, 1).expect("gpu");
+    let mut twins = Vae::new(Place::Twins, build, 1).expect("twins");
+    let bytes: Vec<u8> = (0..5).flat_map(|i| data::landscape(9, i, 16).0).collect();
+    let pictures: Vec<f32> = bytes.iter().map(|&b| f32::from(b) / 255.0).collect();
+    let near = |a: &[f32], b: &[f32]| {
+        assert_eq!(a.len(), b.len());
+        a.iter().zip(b).for_each(|(a, b)| assert!((a - b).abs() < 1e-5, "{a} and {b}"));
+    };
+    let [a, b] = [&mut gpu, &mut twins].map(|vae| vae.encode(&pictures).expect("encode"));
+    near(&a.mu, &b.mu);
+    near(&a.logvar, &b.logvar);
+    let [a, b] = [&mut gpu, &mut twins].map(|vae| vae.reparameterize(&b, 3, 4).expect("reparameterize"));
+    near(&a, &b);
+    let [a, b] = [&mut gpu, &mut twins].map(|vae| vae.decode(&b).expect("decode"));
+    near(&a, &b);
+    let [a, b] = [&mut gpu, &mut twins].map(|vae| vae.loss(&pictures, 3, 4).expect("loss"));
+    close(&[a], &[b], 1e-5);
+}
+
+/// The twins round what they store as the adapter does, so the two stay together far beyond what f16 could tell
+/// apart from f32.
+#[test]
+fn training_in_f16_is_like_the_twins_and_repeats_its_bits() {
+    let Some(adapter) = common::adapter() else { return };
+    if !common::has_f16(&adapter) {
+        return;
+    }
+    let half = Build { precision: Element::F16, ..build(4, Some(2)) };
+    let (losses, weights) = trained(Place::Gpu(&adapter), half, 4, 10);
+    let (again, others) = trained(Place::Gpu(&adapter), half, 4, 10);
+    assert_eq!(losses, again);
+    assert_eq!(bits(&weights), bits(&others));
+    close(&losses, &trained(Place::Twins, half, 4, 10).0, 1e-4);
+    close(&losses, &trained(Place::Gpu(&adapter), build(4, Some(2)), 4, 10).0, 1e-3);
+    assert_ne!(losses, trained(Place::Gpu(&adapter), build(4, Some(2)), 4, 10).0, "f16 rounds nothing");
+}
+
+/// A factor that is too large makes gradients infinite: those steps change nothing but the factor, until it fits.
+#[test]
+fn steps_that_overflow_f16_are_left_out_and_halve_the_factor() {
+    let gpu = common::adapter().filter(common::has_f16);
+    let places = [Some(Place::Twins), gpu.as_ref().map(Place::Gpu)];
+    for place in places.into_iter().flatten() {
+        let half = Build { precision: Element::F16, ..build(4, None) };
+        let mut vae = Vae::new(place, half, 5).expect("build");
+        let start = Scaling { exponent: 20, ..Scaling::START };
+        vae.load_scaling(start);
+        let rgba = landscapes(4, SMALL.size);
+        let before = bits(&vae.weights().expect("weights"));
+        let mut step = 0;
+        let mut skipped = 0;
+        loop {
+            let settings = StepSettings { seed: 5, step, lr: 1e-3, beta: 0.2, ..StepSettings::default() };
+            vae.train_step(Input::Rgba(&rgba), 4, &settings).expect("step");
+            let scaling = vae.scaling().expect("scaling");
+            let moved = bits(&vae.weights().expect("weights")) != before;
+            assert_eq!(moved, scaling.good > 0, "step {step}: {scaling:?}");
+            skipped += u32::from(!moved);
+            assert_eq!((scaling.skipped, scaling.exponent), (skipped, 20 - skipped as i32));
+            step += 1;
+            if moved || step > 20 {
+                break;
+            }
+        }
+        assert!((1..12).contains(&skipped), "{skipped} steps left out at {}", vae.adapter());
+    }
+}
+
+#[test]
+fn f16_without_16_bit_floats_is_refused() {
+    let half = Build { precision: Element::F16, ..build(4, None) };
+    let error = half.plan(&Target::webgpu_default()).err().expect("refused").to_string();
+    assert!(error.contains("--precision f16") && error.contains("SHADER_F16"), "{error}");
+}
+
+#[test]
+fn sizes_that_overflow_an_index_are_refused() {
+    let refused = |config: ModelConfig, batch, micro| {
+        let build = Build { micro, ..Build::training(config, batch) };
+        let error = build.plan(&Target::webgpu_default()).err().expect("refused");
+        assert!(matches!(error, Error::Usage(_) | Error::Limit { .. }), "{error}");
+    };
+    refused(ModelConfig { size: 1024, hidden: 64, latent: 1024 }, 1, None);
+    refused(ModelConfig { size: 4096, hidden: 1024, latent: 8 }, 1, None);
+    refused(ModelConfig::REFERENCE, 4096, Some(4096));
+    refused(ModelConfig::REFERENCE, 0, None);
+}
+
+#[test]
+fn batch_64_of_the_reference_keeps_to_the_default_limits() {
+    let target = Target::webgpu_default();
+    let build = Build::training(ModelConfig::REFERENCE, 64);
+    let (network, plan) = build.plan(&target).expect("plan");
+    target.check(&plan).expect("limits");
+    assert_eq!(network.extent.micro, 32);
+    let widest = plan.programs.iter().flat_map(|p| p.dispatches().flat_map(|d| d.bindings.iter()));
+    assert_eq!(widest.map(Tensor::bytes).max(), Some(128 << 20), "the heads fill a binding exactly");
+}
+
+#[test]
+fn a_tensor_that_no_binding_holds_is_named() {
+    let target = Target::webgpu_default();
+    let config = ModelConfig { latent: 160, ..ModelConfig::REFERENCE };
+    let (_, plan) = Build::training(config, 4).plan(&target).expect("plan");
+    let text = target.check(&plan).expect_err("too large").to_string();
+    for part in
+        ["heads", "[320, 131072]", "167772160", "134217728", "maxStorageBufferBindingSize", "--latent"]
+    {
+        assert!(text.contains(part), "{part} is missing in: {text}");
+    }
+    let larger = Target { binding_bytes: 1 << 30, buffer_bytes: 1 << 31, ..target };
+    larger.check(&plan).expect("an adapter with larger limits takes it");
+}
