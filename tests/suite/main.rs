@@ -250,7 +250,7 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     if outcomes.iter().any(Outcome::interrupted) {
         return Ok(ExitCode::from(130));
     }
-    let nothing = passed == 0 && left_out.is_empty();
+    let nothing = passed + failed == 0 && left_out.is_empty();
     if nothing {
         println!("no test has that in its name");
     }
