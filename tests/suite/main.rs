@@ -29,16 +29,16 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Runs the tests in groups. Without options: what every change has to pass.
 #[derive(Parser)]
-#[command(name = "tools/run.sh test")]
+#[command(name = "tools/run.sh test", bin_name = "tools/run.sh test")]
 struct Options {
-    /// Everything: every variant, the fault and hostile suites in full, on both adapters
+    /// Everything: every variant of every kernel, every fault, on both adapters
     #[arg(long)]
     all: bool,
     /// What --all tests beyond the usual run, and only that
     #[arg(long, conflicts_with = "all")]
     rest: bool,
     /// Of the variants that --all and --rest add, every N-th, beginning with the I-th
-    #[arg(long, value_name = "I/N")]
+    #[arg(long, value_name = "I/N", value_parser = part)]
     part: Option<String>,
     /// Only this group, see --list; may be given several times
     #[arg(long, value_name = "NAME")]
@@ -50,13 +50,25 @@ struct Options {
     #[arg(long, value_name = "NAME")]
     variant: Option<String>,
     /// Minutes that a group may take [default: 20, with --all or --rest 120]
-    #[arg(long, value_name = "MINUTES")]
+    #[arg(long, value_name = "MINUTES", value_parser = minutes)]
     limit: Option<f64>,
     /// List the groups
     #[arg(long)]
     list: bool,
     /// Only tests with one of these in their name
     filter: Vec<String>,
+}
+
+/// `I/N` with I from 1 to N, which the tests read again.
+fn part(text: &str) -> Result<String, String> {
+    let numbers = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse::<usize>().ok()?)));
+    let part = numbers.filter(|(i, n)| (1..=*n).contains(i));
+    part.map(|_| text.to_owned()).ok_or_else(|| "must be I/N, I from 1 to N, for example 1/4".to_owned())
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes = text.parse().ok().filter(|minutes| (0.0..1e6).contains(minutes));
+    minutes.ok_or_else(|| "must be a number of minutes, for example 30".to_owned())
 }
 
 impl Options {
@@ -112,7 +124,7 @@ impl Options {
 
     fn limit(&self) -> Duration {
         let minutes = self.limit.unwrap_or(if self.all || self.rest { 120.0 } else { 20.0 });
-        Duration::from_secs_f64(60.0 * minutes.max(0.0))
+        Duration::from_secs_f64(60.0 * minutes)
     }
 }
 
@@ -133,12 +145,16 @@ impl Outcome {
         self.programs.iter().any(|(_, end, _)| *end == End::Interrupted)
     }
 
+    /// Tests that have ended, either way.
+    fn tests(&self) -> usize {
+        self.programs.iter().map(|(_, _, said)| said.done()).sum()
+    }
+
     /// One line: verdict, tests, comparisons, time.
     fn line(&self) -> String {
-        let said = || self.programs.iter().map(|(_, _, said)| said);
-        let tests: usize = said().map(Said::done).sum();
+        let tests = self.tests();
         let mut counts = vec![format!("{tests} test{}", if tests == 1 { "" } else { "s" })];
-        counts.extend(screen::checks(said()));
+        counts.extend(screen::checks(self.programs.iter().map(|(_, _, said)| said)));
         let verdict = match self.programs.iter().map(|(_, end, _)| end).find(|end| **end != End::Passed) {
             None => "ok",
             Some(End::Limit) => "NOT FINISHED",
@@ -190,8 +206,10 @@ fn main() -> ExitCode {
     let options = Options::parse();
     if options.list {
         for group in GROUPS.iter() {
-            let more = if group.more.is_empty() { String::new() } else { format!("; --all: {}", group.more) };
-            println!("{:<12} {}{more}", group.name, group.what);
+            println!("{:<12} {}", group.name, group.what);
+            if !group.more.is_empty() {
+                println!("             --all: {}", group.more);
+            }
         }
         return ExitCode::SUCCESS;
     }
@@ -223,7 +241,10 @@ fn run(options: &Options) -> Result<ExitCode, String> {
                 continue;
             }
         };
-        println!("{}", outcome.line());
+        let idle = outcome.passed() && outcome.tests() == 0 && !options.filter.is_empty();
+        if !idle {
+            println!("{}", outcome.line());
+        }
         let notes = outcome.programs.iter().flat_map(|(_, _, said)| &said.notes);
         notes.for_each(|note| println!("             {note}"));
         let said = outcome.programs.iter().flat_map(|(_, _, said)| &said.left_out);
