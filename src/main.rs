@@ -11,10 +11,13 @@ use clap::Parser;
 
 /// What a shell says of a program that a closed pipe ended.
 const PIPE_CLOSED: i32 = 141;
+/// How the standard library's words for a closed pipe end: EPIPE, and Windows' two codes.
+const CLOSED: [&str; 3] = ["(os error 32)", "(os error 109)", "(os error 232)"];
 
 fn main() -> ExitCode {
     wgvae::gpu::software::cut_work_finer();
-    leave_quietly_when_nobody_reads();
+    wgvae::gpu::software::ask_no_desktop();
+    leave_when_nobody_reads();
     let cli = cli::Cli::parse();
     match commands::run(cli.command) {
         Ok(code) => code,
@@ -24,20 +27,23 @@ fn main() -> ExitCode {
                 Some(known) => (known.to_string(), known.exit_code()),
                 None => (format!("{error:#}"), 1),
             };
-            eprintln!("error: {text}");
+            commands::note(&format!("error: {text}"));
             ExitCode::from(code)
         }
     }
 }
 
-/// `wgvae plan | head` closes our output while we write to it, which `println!` takes for a panic.
-fn leave_quietly_when_nobody_reads() {
+/// `wgvae plan | head` closes our output while we write to it, which `println!` takes for a panic. Other reasons why a line
+/// cannot be written, a full disk above all, are said. A training writes its lines in another way: nothing of this ends it.
+fn leave_when_nobody_reads() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let text = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
-        if text.starts_with("failed printing to std") {
+        let Some(failure) = text.strip_prefix("failed printing to ") else { return usual(panic) };
+        if CLOSED.iter().any(|code| failure.ends_with(code)) {
             std::process::exit(PIPE_CLOSED);
         }
-        usual(panic);
+        commands::note(&format!("error: cannot write to {failure}"));
+        std::process::exit(1);
     }));
 }

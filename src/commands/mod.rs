@@ -15,6 +15,7 @@ mod export_web;
 mod fit_prior;
 mod interpolate;
 mod man;
+mod output;
 mod plan;
 mod profile;
 mod reconstruct;
@@ -22,6 +23,7 @@ mod sample;
 mod screen;
 mod selftest;
 mod settings;
+mod signals;
 mod train;
 mod train_data;
 mod train_start;
@@ -34,6 +36,7 @@ mod web;
 use std::process::ExitCode;
 
 use anyhow::Result;
+pub use output::note;
 use wgvae::gpu::{Adapter, Choice, adapter};
 
 use crate::cli::{AdapterArgs, Command};

@@ -9,6 +9,8 @@ use wgvae::config::ModelConfig;
 use wgvae::data::{Skipped, printable};
 use wgvae::train::{EpochMetrics, Observer, StepMetrics};
 
+use super::output;
+
 /// Seconds between two plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 /// Unreadable files that are named one by one.
@@ -141,7 +143,7 @@ impl Screen {
     /// A line above the bar.
     pub fn say(&self, line: &str) {
         if !self.quiet {
-            self.bar.suspend(|| println!("{line}"));
+            self.bar.suspend(|| output::line(line));
         }
     }
 

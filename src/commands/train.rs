@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, Checkpoint, State};
@@ -19,13 +19,10 @@ use wgvae::tune;
 use wgvae::tune::file::TuningFile;
 
 use super::screen::{Screen, bytes, count, shown};
-use super::settings;
 use super::train_data::{LANDSCAPES, MEMORY, pictures, resident};
 use super::train_start::{Origin, Start, same_data, samples, start};
+use super::{output, settings, signals};
 use crate::cli::{AdapterArgs, TrainArgs, TrainSettings, TuningArgs};
-
-/// Exit code of a training that was stopped by a signal.
-const STOPPED: u8 = 130;
 
 pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let mut asked = settings::merge(args.config.as_deref(), args.settings)?;
@@ -66,13 +63,19 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         let reason = "--patience and --lr-schedule plateau watch the validation loss, and there are no pictures for it";
         return Err(Error::Usage(reason.into()).into());
     }
-    let _lock = match lock {
+    let lock = match lock {
         Some(lock) => lock,
         None => {
             run.create()?;
             run.lock()?
         }
     };
+    if let Some(reason) = &lock.missing {
+        let run = shown(&run.path);
+        output::note(&format!(
+            "no lock for {run} ({reason}): see to it that no other process trains this run"
+        ));
+    }
     match &mut origin {
         Origin::Own(folder, checkpoint) => {
             same_data(&screen, &data, checkpoint, folder)?;
@@ -126,10 +129,9 @@ fn forms(
     if flags.tuning.is_none() && !flags.no_tune && own.exists() {
         match super::tune::replay(adapter, &own) {
             Ok(tuning) => return Ok(tuning),
-            Err(error) => eprintln!(
-                "{error}
-the run goes on in forms chosen for this adapter"
-            ),
+            Err(error) => {
+                output::note(&format!("{error}\nthe run goes on in forms chosen for this adapter"));
+            }
         }
     }
     super::tune::choose(adapter, build, flags, quiet)
@@ -186,17 +188,20 @@ fn train(mut screen: Screen, adapter: Adapter, training: &Training) -> Result<Ex
         &format!("{} px, hidden {}, latent {}: {parameters} parameters", m.size, m.hidden, m.latent),
     );
     let stop = Arc::new(AtomicBool::new(false));
-    catch_signals(&stop)?;
+    signals::catch(&stop)?;
     let micro = build.micro(&adapter.target())?;
     let mut adapter = Some(adapter);
-    let end = train::twice(micro, |attempt| {
+    let progress = || run.newest_checkpoint().map_or(0, |(_, checkpoint, _)| checkpoint.state.step);
+    let end = train::retry(micro, progress, |attempt| {
         let adapter = match adapter.take() {
             Some(adapter) => adapter,
             None => {
                 let Attempt { micro, failure } = &attempt;
                 screen.clear();
                 let failure = failure.as_deref().unwrap_or_default();
-                eprintln!("{failure}\ntrying once more on a new device, in micro-batches of {micro}");
+                output::note(&format!(
+                    "{failure}\ntrying again on a new device, in micro-batches of {micro}"
+                ));
                 let TrainSettings { adapter, backend, .. } = &training.asked;
                 super::choose_keeping(&AdapterArgs { adapter: adapter.clone(), backend: backend.clone() })
                     .map_err(|error| Error::Device(format!("{error:#}")))?
@@ -231,7 +236,7 @@ fn train(mut screen: Screen, adapter: Adapter, training: &Training) -> Result<Ex
         End::Stopped(checkpoint) => {
             screen.say(&format!("stopped; wrote {}", shown(&checkpoint)));
             screen.say(&format!("go on with: {}", resume_command(folder)));
-            Ok(ExitCode::from(STOPPED))
+            Ok(ExitCode::from(signals::STOPPED))
         }
     }
 }
@@ -301,16 +306,4 @@ fn resume_command(folder: &Path) -> String {
     let runs = if runs == "runs" { String::new() } else { format!(" --runs {runs:?}") };
     let name = if name.contains(' ') { format!("{name:?}") } else { name };
     format!("wgvae train --resume --name {name}{runs}")
-}
-
-/// The first signal ends the training after its step, the second at once.
-fn catch_signals(stop: &Arc<AtomicBool>) -> Result<()> {
-    let stop = stop.clone();
-    ctrlc::set_handler(move || {
-        if stop.swap(true, Ordering::SeqCst) {
-            std::process::exit(STOPPED.into());
-        }
-        eprintln!("\nfinishing the step and writing a checkpoint; once more to stop at once");
-    })?;
-    Ok(())
 }

@@ -13,7 +13,7 @@ use wgvae::ops::scaling::Scaling;
 use wgvae::train::{Data, Lock, RunFolder};
 
 use super::screen::{Screen, shown};
-use super::settings;
+use super::{output, settings};
 use crate::cli::TrainSettings;
 
 /// What a training goes on from.
@@ -140,10 +140,10 @@ fn imported(asked: TrainSettings, file: &Path, quiet: bool) -> Result<Start> {
     let asked = TrainSettings { lr: asked.lr.or(adam.settings.lr), ..asked };
     let config = settings::training(&asked, asked.data.is_some())?;
     for difference in differences(&adam.settings) {
-        eprintln!("{}: {difference}", shown(file));
+        output::note(&format!("{}: {difference}", shown(file)));
     }
     if !quiet {
-        println!("going on from {} (step {} of Adam)", shown(file), adam.step);
+        output::line(&format!("going on from {} (step {} of Adam)", shown(file), adam.step));
     }
     let scaling = (config.precision == Element::F16).then_some(Scaling::START);
     let state = State { step: adam.step, scaling, ..State::new(config.clone()) };
@@ -189,16 +189,17 @@ fn resumed(asked: TrainSettings, quiet: bool) -> Result<Start> {
     let run = RunFolder { samples: samples(&asked), ..run };
     if run.vacant().is_ok() {
         if !quiet {
-            println!("{name} has no checkpoint yet: it begins from the start");
+            output::line(&format!("{name} has no checkpoint yet: it begins from the start"));
         }
         return begin(run, asked, lock);
     }
     let (folder, checkpoint, broken) = run.newest_checkpoint()?;
     for error in broken {
-        eprintln!("passed over: {error}");
+        output::note(&format!("passed over: {error}"));
     }
     if !quiet {
-        println!("resuming {} from {} (step {})", name, shown(&folder), checkpoint.state.step);
+        let step = checkpoint.state.step;
+        output::line(&format!("resuming {name} from {} (step {step})", shown(&folder)));
     }
     let config = settings::training(&asked, asked.data.is_some())?;
     fits(&config, &checkpoint, &folder)?;

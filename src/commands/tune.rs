@@ -15,7 +15,7 @@ use wgvae::tune::file::TuningFile;
 use wgvae::tune::{self, Finding, Verdict};
 
 use super::screen::{Bar, shown};
-use super::settings;
+use super::{output, settings};
 use crate::cli::{Preset, TuneArgs, TuningArgs};
 
 pub fn run(args: &TuneArgs) -> Result<ExitCode> {
@@ -84,10 +84,11 @@ pub fn choose(adapter: &Adapter, build: &Build, flags: &TuningArgs, quiet: bool)
     let (table, findings) = complete(adapter, build, from_cache(adapter), quiet)?;
     if !quiet && !findings.is_empty() {
         let seconds = began.elapsed().as_secs_f64();
-        println!("tuned {} kernels in {seconds:.1} s, once for this model and adapter", findings.len());
+        let count = findings.len();
+        output::line(&format!("tuned {count} kernels in {seconds:.1} s, once for this model and adapter"));
     }
     for (finding, (form, verdict)) in findings.iter().flat_map(|f| f.bad().map(move |bad| (f, bad))) {
-        eprintln!("{}: {}: {}", finding.key, form.name(), describe(verdict));
+        output::note(&format!("{}: {}: {}", finding.key, form.name(), describe(verdict)));
     }
     Ok(Tuning::with(&adapter.target(), table))
 }
@@ -97,10 +98,10 @@ pub fn replay(adapter: &Adapter, path: &Path) -> Result<Tuning> {
     let file = TuningFile::read(path)?;
     file.check(&adapter.target(), path)?;
     if !file.is_for(adapter) {
-        eprintln!(
-            "{} was made with another adapter, driver or version: results may differ in their last bits",
-            shown(path)
-        );
+        let path = shown(path);
+        output::note(&format!(
+            "{path} was made with another adapter, driver or version: results may differ in their last bits"
+        ));
     }
     Ok(Tuning::with(&adapter.target(), file.forms))
 }
@@ -121,7 +122,7 @@ fn complete(adapter: &Adapter, build: &Build, known: Table, quiet: bool) -> Resu
     if let Some(folder) = cache_folder() {
         let kept = TuningFile::keep(&folder, adapter, measured.clone());
         if let Err(error @ Error::Io { .. }) = kept {
-            eprintln!("the choices are not kept for the next time: {error}");
+            output::note(&format!("the choices are not kept for the next time: {error}"));
         }
     }
     Ok((known.into_iter().chain(measured).collect(), findings))

@@ -25,6 +25,11 @@ const RING: usize = 4;
 /// Most floating-point operations of one submit on a GPU: drivers end long ones.
 const SUBMIT_FLOPS: u64 = 100_000_000_000;
 
+/// After which a GPU is taken for one that never answers again: drivers end a submit after seconds.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// The same for software adapters, on which a step of the reference model takes minutes.
+const SOFTWARE_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
 /// A plan on a device.
 pub struct GpuRunner {
     pub(super) plan: Plan,
@@ -36,6 +41,7 @@ pub struct GpuRunner {
     flights: VecDeque<Flight>,
     spare: Vec<wgpu::Buffer>,
     pub(super) submit_flops: u64,
+    patience: Duration,
     failure: Arc<Mutex<Option<String>>>,
     submits: u64,
     pub(super) profiler: Option<Profiler>,
@@ -73,6 +79,7 @@ impl GpuRunner {
             flights: VecDeque::new(),
             spare: Vec::new(),
             submit_flops: if adapter.is_software() { u64::MAX } else { SUBMIT_FLOPS },
+            patience: if adapter.is_software() { SOFTWARE_PATIENCE } else { PATIENCE },
             failure,
             submits: 0,
             profiler: None,
@@ -116,8 +123,7 @@ impl GpuRunner {
 
     pub(super) fn wait(&mut self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
         let began = Instant::now();
-        // a step of the reference model takes minutes on a software adapter
-        let timeout = Some(Duration::from_secs(24 * 3600));
+        let timeout = Some(self.patience);
         self.device
             .poll(wgpu::PollType::Wait { submission_index: submission, timeout })
             .map_err(|e| Error::Device(format!("{}: {e}", self.name)))?;

@@ -21,3 +21,18 @@ pub fn cut_work_finer() {
 /// Nothing where llvmpipe is not what people have.
 #[cfg(not(target_os = "linux"))]
 pub fn cut_work_finer() {}
+
+/// Leaves out Mesa's layer that asks the desktop which GPU it uses, where there is no desktop to ask: it would complain in
+/// front of everything that the program says. Which adapter is taken is decided here anyway. To be called as early as
+/// [`cut_work_finer`].
+#[cfg(target_os = "linux")]
+pub fn ask_no_desktop() {
+    const LAYER_OFF: &str = "NODEVICE_SELECT";
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() && std::env::var_os(LAYER_OFF).is_none() {
+        super::trusted::set_variable(LAYER_OFF, "1");
+    }
+}
+
+/// Nothing where Mesa has no such layer.
+#[cfg(not(target_os = "linux"))]
+pub fn ask_no_desktop() {}

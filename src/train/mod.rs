@@ -14,7 +14,7 @@ mod verify;
 mod watch;
 
 pub use metrics::{EpochMetrics, StepMetrics};
-pub use retry::{Attempt, twice};
+pub use retry::{Attempt, retry};
 pub use run::{Lock, RunFolder};
 pub use trainer::{Begin, Data, End, Trainer};
 pub use verify::{Verdict, verify};

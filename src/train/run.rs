@@ -22,6 +22,16 @@ pub struct RunFolder {
 #[derive(Debug)]
 pub struct Lock {
     _file: fs::File,
+    /// Why there is no lock, where the file system has none.
+    pub missing: Option<std::io::Error>,
+}
+
+/// Whether a file system has refused a lock because it has none, and not because another process has it: ENOSYS and
+/// EOPNOTSUPP, ENOLCK of NFS without its lock service, EACCES of some clustered ones.
+fn has_no_locks(error: &std::io::Error) -> bool {
+    let no_service = if cfg!(target_os = "linux") { 37 } else { 77 };
+    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied)
+        || cfg!(unix) && error.raw_os_error() == Some(no_service)
 }
 
 impl RunFolder {
@@ -36,15 +46,15 @@ impl RunFolder {
         match file.try_lock() {
             Ok(()) => {
                 checkpoint::sweep(&self.checkpoints());
-                Ok(Lock { _file: file })
+                Ok(Lock { _file: file, missing: None })
             }
             Err(fs::TryLockError::WouldBlock) => Err(Error::Usage(format!(
                 "another process is training {}: wait for it, or choose another --name",
                 crate::data::printable(&self.path)
             ))),
-            // some network file systems have no locks: better to train than to refuse
-            Err(fs::TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
-                Ok(Lock { _file: file })
+            // better to train than to refuse
+            Err(fs::TryLockError::Error(error)) if has_no_locks(&error) => {
+                Ok(Lock { _file: file, missing: Some(error) })
             }
             Err(fs::TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
         }

@@ -100,6 +100,18 @@ fn software_adapters_get_more_threads_than_cores() {
     assert_eq!(threads(Some("1")), "1");
 }
 
+/// On servers and in containers there is no desktop that Mesa could ask.
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_is_said_of_a_desktop_that_is_not_there() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wgvae"));
+    command.arg("adapters").current_dir(folder.path());
+    let output = command.env_remove("XDG_RUNTIME_DIR").env_remove("NODEVICE_SELECT").output();
+    let output = output.expect("wgvae runs");
+    assert!(!text(&output.stderr).contains("XDG_RUNTIME_DIR"), "{}", text(&output.stderr));
+}
+
 /// A row for every kernel, and for the products one for every core. In the usual run for the plain core only, because
 /// the same cases are compared in the group of kernels.
 #[test]

@@ -7,6 +7,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod signals;
+mod storage;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,14 +31,14 @@ fn command(folder: &Path, more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wgvae"));
     command.arg("train");
     let epochs = EPOCHS.to_string();
-    let sizes = [("--hidden", "4"), ("--latent", "4"), ("--checkpoint-every", "2")];
+    let sizes = [("--hidden", "4"), ("--latent", "4"), ("--checkpoint-every", "2"), ("--landscapes", "40")];
     for (flag, value) in [("--epochs", epochs.as_str()), ("--name", "a")].into_iter().chain(sizes) {
         if !more.contains(&flag) {
             command.args([flag, value]);
         }
     }
     command
-        .args(["--landscapes", "40", "--size", "16", "--seed", "3", "--batch-size", "8"])
+        .args(["--size", "16", "--seed", "3", "--batch-size", "8"])
         .args(more)
         .env("WGVAE_CACHE_DIR", folder.join("cache"))
         .current_dir(folder)
@@ -122,9 +124,11 @@ fn straight() -> (Left, Duration) {
     (left(folder.path()), began.elapsed())
 }
 
-fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
-    assert!(status.expect("kill runs").success());
+/// Sends a signal to `child`, or with `group` to the group of processes that it leads.
+fn signal(child: &Child, name: &str, group: bool) {
+    // the shell's own kill, because not every system has a program of that name
+    let script = format!("kill -{name} {}{}", if group { "-" } else { "" }, child.id());
+    assert!(Command::new("sh").args(["-c", &script]).status().expect("sh runs").success());
 }
 
 /// Sends `name` to the training at random instants until enough of them have hit one, going on after each. A run
@@ -145,7 +149,7 @@ fn disturb(name: &str, seed: u64, after: impl Fn(&Output)) {
         }
         let ended = child.try_wait().expect("a child").is_some();
         if !ended {
-            signal(&child, name);
+            signal(&child, name, false);
         }
         let output = child.wait_with_output().expect("a child");
         if !ended {
