@@ -1,6 +1,7 @@
 //! Requests to end: by signals, by a terminal or a pipe that goes away. A training writes its checkpoint whatever has
 //! become of those who read what it says.
 
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -12,17 +13,40 @@ use crate::{command, signal, text};
 /// What a test waits for at most: the first step compiles its kernels.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A training that goes on until it is stopped, with no checkpoint before that.
-fn endless(folder: &Path) -> Command {
-    command(folder, &["--epochs", "1000000", "--checkpoint-every", "1000000", "--landscapes", "2000"])
+/// What resets the signals that these tests were started with: below `nohup` or in a shell's background some are ignored,
+/// and stay so. None where they are as they should be, or where `env` cannot do it.
+fn reset() -> &'static [&'static str] {
+    const RESET: [&str; 2] = ["env", "--default-signal"];
+    let probe = Command::new(RESET[0]).args([RESET[1], "true"]).stderr(Stdio::null()).status();
+    if probe.is_ok_and(|status| status.success()) { &RESET } else { &[] }
 }
 
-/// The program and arguments of `command` as `"$0" "$@"` of a shell's script.
-fn in_shell(shell: &str, script: &str, command: &Command, folder: &Path) -> Command {
-    let mut shell = Command::new(shell);
-    shell.args(["-c", script]).arg(command.get_program()).args(command.get_args());
-    shell.env("WGVAE_CACHE_DIR", folder.join("cache")).current_dir(folder).stdin(Stdio::null());
-    shell
+/// `words` as a command in `folder`, its signals reset.
+fn run_in<'a>(folder: &Path, words: impl IntoIterator<Item = &'a OsStr>) -> Command {
+    let mut words = reset().iter().map(|word| OsStr::new(*word)).chain(words).map(OsStr::to_owned);
+    let mut command = Command::new(words.next().expect("a program"));
+    command.args(words).env("WGVAE_CACHE_DIR", folder.join("cache")).current_dir(folder);
+    command.stdin(Stdio::null());
+    command
+}
+
+/// A training that goes on for long, with no checkpoint within an epoch unless it is stopped: its program and arguments.
+fn long(folder: &Path) -> Vec<OsString> {
+    let command =
+        command(folder, &["--epochs", "500", "--checkpoint-every", "1000000", "--landscapes", "2000"]);
+    std::iter::once(command.get_program()).chain(command.get_args()).map(OsStr::to_owned).collect()
+}
+
+/// The same in a shell's `script`, which has it as `"$0" "$@"`.
+fn in_shell(script: &str, folder: &Path) -> Command {
+    let training = long(folder);
+    let shell = ["sh", "-c", script].map(OsStr::new);
+    run_in(folder, shell.into_iter().chain(training.iter().map(OsString::as_os_str)))
+}
+
+fn start_long(folder: &Path) -> Child {
+    let training = long(folder);
+    start(run_in(folder, training.iter().map(OsString::as_os_str)))
 }
 
 /// Waits until `is` holds.
@@ -65,7 +89,7 @@ fn ctrl_c_under_tee_writes_the_checkpoint() {
     }
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
-    let mut pipeline = in_shell("sh", "\"$0\" \"$@\" 2>&1 | cat >log", &endless(at), at);
+    let mut pipeline = in_shell("\"$0\" \"$@\" 2>&1 | cat >log", at);
     let mut pipeline = pipeline.process_group(0).spawn().expect("sh runs");
     trains(at);
     signal(&pipeline, "INT", true);
@@ -81,15 +105,15 @@ fn a_terminal_that_goes_away_costs_no_checkpoint() {
     }
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
-    let inner = endless(at);
-    let words = std::iter::once(inner.get_program()).chain(inner.get_args());
-    let line: Vec<String> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
-    let mut terminal = Command::new("script");
-    terminal.args(["-qec", &line.join(" "), "/dev/null"]).current_dir(at);
-    terminal.env("WGVAE_CACHE_DIR", at.join("cache")).stdin(Stdio::null()).stdout(Stdio::null());
-    let Ok(mut terminal) = terminal.spawn() else {
+    let training = long(at);
+    let line: Vec<String> = training.iter().map(|word| format!("'{}'", word.to_string_lossy())).collect();
+    let line = line.join(" ");
+    let mut terminal = run_in(at, ["script", "-qec", &line, "/dev/null"].map(OsStr::new));
+    terminal.stdout(Stdio::null()).stderr(Stdio::null());
+    if Command::new("script").arg("--version").stdout(Stdio::null()).status().is_err() {
         return report::left_out("a terminal that goes away: there is no program called script");
-    };
+    }
+    let mut terminal = terminal.spawn().expect("script runs");
     trains(at);
     terminal.kill().expect("killed");
     terminal.wait().expect("a child");
@@ -104,7 +128,7 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
     }
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
-    let mut child = start(in_shell("sh", "trap '' HUP; exec \"$0\" \"$@\"", &endless(at), at));
+    let mut child = start(in_shell("trap '' HUP; exec \"$0\" \"$@\"", at));
     trains(at);
     signal(&child, "HUP", false);
     std::thread::sleep(Duration::from_secs(1));
@@ -122,7 +146,7 @@ fn every_request_to_end_writes_a_checkpoint() {
     for name in ["TERM", "HUP", "USR1", "USR2", "XCPU"] {
         let folder = tempfile::tempdir().expect("folder");
         let at = folder.path();
-        let child = start(endless(at));
+        let child = start_long(at);
         trains(at);
         signal(&child, name, false);
         ends_with_a_checkpoint(child, at, name);
@@ -137,7 +161,7 @@ fn two_signals_at_once_are_one_request() {
     }
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
-    let child = start(endless(at));
+    let child = start_long(at);
     trains(at);
     (0..3).for_each(|_| signal(&child, "TERM", false));
     ends_with_a_checkpoint(child, at, "three signals");
