@@ -191,7 +191,9 @@ fn train(mut screen: Screen, adapter: Adapter, training: &Training) -> Result<Ex
     signals::catch(&stop)?;
     let micro = build.micro(&adapter.target())?;
     let mut adapter = Some(adapter);
-    let progress = || run.newest_checkpoint().map_or(0, |(_, checkpoint, _)| checkpoint.state.step);
+    // of the checkpoints only what they say of themselves: their tensors may be gigabytes
+    let newest = || checkpoint::list(&run.checkpoints()).ok()?.whole.pop();
+    let progress = || newest().map_or(0, |(_, state)| state.step);
     let end = train::retry(micro, progress, |attempt| {
         let adapter = match adapter.take() {
             Some(adapter) => adapter,
