@@ -97,6 +97,13 @@ pub enum Preset {
     Demo,
 }
 
+impl Preset {
+    /// As it is typed.
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
+    }
+}
+
 /// Whether the training pictures stay on the GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,19 +1,24 @@
 //! Checkpoints: a folder with the model under PyTorch's names, Adam's moments and the state of the run.
 //!
-//! A checkpoint is written whole or not at all: into a temporary folder beside it, synced, then renamed. Its
+//! A checkpoint is written whole or not at all: into a temporary folder beside it, synced, then renamed, or where the file
+//! system renames no folders, moved file by file. Its
 //! state.json holds a checksum of every file, itself included, so that damage is named and never loaded.
 //! A model is also read from a file alone, safetensors or PyTorch's [`pth`].
 
 mod file;
+mod keep;
 pub mod pth;
 mod state;
+mod storage;
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub use file::{Adam, Model, read_model};
-pub use state::{Best, Digest, State, VERSION};
+pub use keep::{Keep, bytes, prune};
+pub use state::{Best, Digest, Replanned, State, VERSION};
+pub use storage::renames_folders;
 
 use crate::config::Likelihood;
 use crate::error::{Error, Result};
@@ -67,12 +72,12 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
     file::write_synced(&at.join(OPTIMIZER), &optimizer)?;
     drop(optimizer);
     file::write_synced(&at.join(STATE), state.to_json().as_bytes())?;
-    sync_folder(at);
+    storage::sync_folder(at);
     let target = folder.join(name);
-    replace(at, &target)?;
+    storage::replace(at, &target)?;
     // it has another name now, so there is nothing left to remove
     let _ = temporary.keep();
-    sync_folder(folder);
+    storage::sync_folder(folder);
     point(folder, "last", name)?;
     Ok(target)
 }
@@ -97,28 +102,6 @@ fn readable(folder: &Path) -> Result<()> {
     #[cfg(not(unix))]
     let _ = folder;
     Ok(())
-}
-
-/// Renames `from` to `to`, moving aside a folder that is there already.
-fn replace(from: &Path, to: &Path) -> Result<()> {
-    let aside = to.with_extension("old");
-    if to.exists() {
-        let _ = fs::remove_dir_all(&aside); // left by an interrupted replacement, if at all
-        fs::rename(to, &aside).map_err(Error::io("replace", to))?;
-    }
-    if let Err(error) = fs::rename(from, to) {
-        let _ = fs::rename(&aside, to); // what was there before comes back
-        return Err(Error::io("write", to)(error));
-    }
-    let _ = fs::remove_dir_all(&aside); // usually not there
-    Ok(())
-}
-
-/// Makes the rename itself durable, where the system can do that.
-fn sync_folder(folder: &Path) {
-    if let Ok(handle) = fs::File::open(folder) {
-        let _ = handle.sync_all(); // not on Windows
-    }
 }
 
 /// Lets `folder/pointer` (a small text file) name a checkpoint.
@@ -201,31 +184,6 @@ pub fn sweep(folder: &Path) {
             let _ = fs::remove_dir_all(entry.path()); // another time, then
         }
     }
-}
-
-/// Removes checkpoints that are not wanted any more: all but the `keep` newest ones, or, where nobody said how
-/// many, all but the two newest of those within an epoch. The best one and the newest one always stay.
-///
-/// # Errors
-/// If the folder cannot be read or written.
-pub fn prune(folder: &Path, keep: Option<u32>) -> Result<()> {
-    let mut all = list(folder)?.whole;
-    let best = follow(folder, "best").and_then(|path| path.file_name().map(ToOwned::to_owned));
-    all.reverse();
-    let mut within = 0;
-    for (at, (path, state)) in all.iter().enumerate() {
-        let goes = match keep {
-            Some(keep) => at >= keep.max(1) as usize,
-            None => {
-                within += usize::from(state.cursor > 0);
-                at > 0 && state.cursor > 0 && within > 2
-            }
-        };
-        if goes && path.file_name().map(ToOwned::to_owned) != best {
-            fs::remove_dir_all(path).map_err(Error::io("remove", path))?;
-        }
-    }
-    Ok(())
 }
 
 /// The model file that the user means by MODEL: the file itself, a checkpoint folder, or a run folder (its best

@@ -10,8 +10,10 @@ use crate::error::{Error, Result};
 use crate::model::Loss;
 use crate::ops::scaling::Scaling;
 
-/// Of the state's format.
-pub const VERSION: u32 = 3;
+/// Of the state's format: 4 knows the held-out pictures.
+pub const VERSION: u32 = 4;
+/// The oldest format that is read.
+const OLDEST: u32 = 3;
 
 /// The checkpoint with the lowest validation loss so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +22,18 @@ pub struct Best {
     pub name: String,
     /// its validation loss in nats per image
     pub loss: f64,
+}
+
+/// A change of the number of epochs on the way: the schedules of the learning rate and of beta go on from where they were
+/// then, and come to their end with the new last epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Replanned {
+    /// epochs that the schedules were planned for
+    pub planned: u32,
+    /// where in these they stood at the change, in epochs
+    pub place: f64,
+    /// epochs that were done then
+    pub done: f64,
 }
 
 /// Length and CRC-32 of a file: against damage, not against malice.
@@ -73,6 +87,9 @@ pub struct State {
     pub micro_batch: u32,
     /// digest of the training pictures' names and sizes
     pub data: String,
+    /// the same of the held-out pictures, which losses are compared on; unknown in runs of format 3
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<String>,
     /// finished steps of the run
     pub step: u64,
     /// the epoch that the next step belongs to, from 1
@@ -92,6 +109,9 @@ pub struct State {
     /// the factor on gradients, where the training is in f16
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
+    /// how the schedules go on, where the number of epochs has been changed on the way
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replanned: Option<Replanned>,
     /// the settings
     pub config: TrainConfig,
     /// of the other files of the checkpoint
@@ -111,6 +131,7 @@ impl State {
             adapter: String::new(),
             micro_batch: 0,
             data: String::new(),
+            held_out: None,
             step: 0,
             epoch: 1,
             cursor: 0,
@@ -120,6 +141,7 @@ impl State {
             stale: 0,
             cuts: Vec::new(),
             scaling: None,
+            replanned: None,
             config,
             files: BTreeMap::new(),
             checksum: 0,
@@ -146,8 +168,10 @@ impl State {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
         let damaged = |e: serde_json::Error| Error::model(path, format!("damaged: {e}"));
         let any: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
-        if any["format"].as_u64().is_some_and(|format| format != u64::from(VERSION)) {
-            let reason = format!("is of format {}; this version reads format {VERSION}", any["format"]);
+        let known = u64::from(OLDEST)..=u64::from(VERSION);
+        if any["format"].as_u64().is_some_and(|format| !known.contains(&format)) {
+            let reason =
+                format!("is of format {}; this version reads formats {OLDEST} to {VERSION}", any["format"]);
             return Err(Error::model(path, reason));
         }
         let state: Self = serde_json::from_value(any).map_err(damaged)?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use wgvae::checkpoint::Keep;
 use wgvae::config::{BetaSchedule, LossKind, LrSchedule};
 use wgvae::data::Resize;
 
@@ -24,15 +25,29 @@ pub struct TrainArgs {
     /// Take settings from this TOML file; flags win over it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Go on with the run called --name, or the newest one, from its newest whole checkpoint. With
-    /// --resume=FILE.pth begin a run that goes on from PyTorch's dictionary of a model and its Adam optimizer
-    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
-    pub resume: Option<Option<PathBuf>>,
+    #[command(flatten)]
+    pub resume: ResumeArgs,
     #[command(flatten)]
     pub tuning: TuningArgs,
     /// Print only errors
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ResumeArgs {
+    /// Go on with a run from its newest whole checkpoint: a run's folder or name, or without RUN the one called --name, or
+    /// the newest. With an older checkpoint as RUN, a new run goes on from it; with a FILE.pth, one that goes on from
+    /// PyTorch's dictionary of a model and its Adam optimizer
+    #[arg(long, value_name = "RUN", num_args = 0..=1)]
+    pub resume: Option<Option<PathBuf>>,
+    /// With --resume: go on with other training pictures than the run's
+    #[arg(long, requires = "resume")]
+    pub new_data: bool,
+    /// With --resume: compute the schedules of the learning rate and of beta anew over all --epochs, which may make them
+    /// jump; without it they go on from where they are
+    #[arg(long, requires = "resume")]
+    pub reschedule: bool,
 }
 
 /// Everything that a configuration file may set.
@@ -137,9 +152,10 @@ pub struct TrainSettings {
     /// Write a checkpoint every so many steps, besides the one at the end of each epoch
     #[arg(long, value_name = "STEPS")]
     pub checkpoint_every: Option<u64>,
-    /// Keep only the newest so many checkpoints, and the best one [default: one per epoch, and two within one]
+    /// Which checkpoints stay besides the best: the newest so many, few (the last 3 epochs' and 2 within one), or all of
+    /// them [default: few]
     #[arg(long, value_name = "CHECKPOINTS")]
-    pub keep: Option<u32>,
+    pub keep: Option<Keep>,
     /// Start from the parameters of this model: a run, a checkpoint folder, a .safetensors or a .pth file
     #[arg(long, value_name = "MODEL")]
     pub init: Option<PathBuf>,
@@ -152,7 +168,8 @@ pub struct TrainSettings {
     /// Where pictures go besides the run's folder [default: samples]
     #[arg(long, value_name = "FOLDER")]
     pub samples: Option<PathBuf>,
-    /// Memory for decoded pictures, in MiB; the rest is read from disk every epoch [default: 2048]
+    /// Memory for decoded pictures, in MiB; the rest is read from disk every epoch [default: 2048, or half of what is free
+    /// if that is less]
     #[arg(long, value_name = "MIB")]
     pub cache: Option<u64>,
     /// Keep the training pictures on the GPU instead of uploading each batch: auto (where they fit), yes or no

@@ -144,6 +144,56 @@ fn objective(settings: &TrainSettings) -> Result<Objective> {
     })
 }
 
+/// The settings that mean `config`: every one of them, but for those that have no effect.
+pub fn of(config: &TrainConfig) -> TrainSettings {
+    let TrainConfig { model, objective, optimizer, augmentation, .. } = config;
+    let schedule = objective.beta_schedule;
+    let capacity = schedule == BetaSchedule::Capacity;
+    let cycles = schedule == BetaSchedule::Cyclical;
+    TrainSettings {
+        size: Some(model.size),
+        hidden: Some(model.hidden),
+        latent: Some(model.latent),
+        batch_size: Some(config.batch_size),
+        epochs: Some(config.epochs),
+        lr: Some(config.lr),
+        beta: Some(config.beta),
+        seed: Some(config.seed),
+        resize: Some(config.resize),
+        precision: Some(config.precision.into()),
+        loss: Some(objective.likelihood.kind),
+        sigma: objective.likelihood.kind.has_width().then_some(objective.likelihood.sigma),
+        beta_schedule: Some(schedule),
+        beta_epochs: objective.beta_epochs,
+        beta_cycles: cycles.then_some(objective.beta_cycles),
+        capacity: capacity.then_some(objective.capacity),
+        free_bits: Some(objective.free_bits),
+        mmd: Some(objective.mmd),
+        lr_schedule: Some(optimizer.lr_schedule),
+        warmup: Some(optimizer.warmup),
+        clip_norm: optimizer.clip_norm,
+        weight_decay: Some(optimizer.weight_decay),
+        ema: optimizer.ema,
+        patience: optimizer.patience,
+        flip: Some(augmentation.flip),
+        crop: Some(augmentation.crop),
+        jitter: Some(augmentation.jitter),
+        ..TrainSettings::default()
+    }
+}
+
+/// The settings in which two trainings differ, by their flags: "--lr 0.001 to 0.01".
+pub fn changes(was: &TrainConfig, is: &TrainConfig) -> Vec<String> {
+    let [was, is] = [was, is].map(|config| serde_json::to_value(of(config)).unwrap_or_default());
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => "nothing".to_owned(),
+        serde_json::Value::String(text) => text.clone(),
+        value => value.to_string(),
+    };
+    let flags = is.as_object().into_iter().flatten().filter(|(flag, is)| was[flag.as_str()] != **is);
+    flags.map(|(flag, is)| format!("--{flag} {} to {}", text(&was[flag.as_str()]), text(is))).collect()
+}
+
 /// What a configuration file and the flags say, the flags winning.
 pub fn merge(file: Option<&Path>, flags: TrainSettings) -> Result<TrainSettings> {
     let Some(path) = file else { return Ok(flags) };

@@ -1,6 +1,6 @@
 //! `wgvae train`.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,8 +19,11 @@ use wgvae::tune;
 use wgvae::tune::file::TuningFile;
 
 use super::screen::{Screen, bytes, count, shown};
-use super::train_data::{LANDSCAPES, MEMORY, pictures, resident};
-use super::train_start::{Origin, Start, same_data, samples, start};
+use super::train_changes::changed;
+use super::train_data::{LANDSCAPES, pictures, resident};
+use super::train_resume::run_around;
+use super::train_start::{Origin, Start, samples, start};
+use super::train_storage::report_storage;
 use super::{output, settings, signals};
 use crate::cli::{AdapterArgs, TrainArgs, TrainSettings, TuningArgs};
 
@@ -32,10 +35,17 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         let reason = "the folder's name is not UTF-8; rename it, or give it by a link with a plain name";
         return Err(Error::data(data, reason).into());
     }
-    if asked.checkpoint_every == Some(0) || asked.keep == Some(0) {
-        return Err(Error::Usage("--checkpoint-every and --keep: must be at least 1".into()).into());
+    if asked.checkpoint_every == Some(0) {
+        return Err(Error::Usage("--checkpoint-every: must be at least 1".into()).into());
     }
-    let start = start(asked, args.resume, args.quiet)?;
+    if let Some((data, run)) = asked.data.as_deref().and_then(|data| Some((data, run_around(data)?))) {
+        let (data, run) = (shown(data), shown(&run));
+        let reason = format!(
+            "{data} is a run, or lies in one, and no folder of photographs; wgvae train --resume {run} goes on with it"
+        );
+        return Err(Error::Usage(reason).into());
+    }
+    let start = start(asked, args.resume.resume.as_ref(), args.quiet)?;
     let Start { run, asked, config, mut origin, lock } = start;
     let adapter = AdapterArgs { adapter: asked.adapter.clone(), backend: asked.backend.clone() };
     let adapter = super::choose_keeping(&adapter)?;
@@ -63,36 +73,30 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         let reason = "--patience and --lr-schedule plateau watch the validation loss, and there are no pictures for it";
         return Err(Error::Usage(reason.into()).into());
     }
-    let lock = match lock {
-        Some(lock) => lock,
-        None => {
-            run.create()?;
-            run.lock()?
-        }
-    };
     if let Some(reason) = &lock.missing {
         let run = shown(&run.path);
         output::note(&format!(
             "no lock for {run} ({reason}): see to it that no other process trains this run"
         ));
     }
+    if let Origin::Own(folder, checkpoint) = &mut origin {
+        changed(&screen, &mut checkpoint.state, folder, (&config, &data, &args.resume))?;
+    }
+    report_storage(&screen, &run, &asked, &config)?;
+    // what was said with --resume stays
+    write_settings(&run.path, &asked, &config)?;
     match &mut origin {
-        Origin::Own(folder, checkpoint) => {
-            same_data(&screen, &data, checkpoint, folder)?;
-            // what was said with --resume stays
-            write_settings(&run.path, &asked, &config)?;
-        }
+        // so that --resume finds it, whatever happens before the run's own first checkpoint
         Origin::Imported(checkpoint) => {
-            write_settings(&run.path, &asked, &config)?;
-            // so that --resume finds it, whatever happens before the run's own first checkpoint
-            checkpoint.state.data = format!("{:016x}", data.train.fingerprint());
+            checkpoint.state.data = data.train.digest();
             let name = format!("step_{:08}", checkpoint.state.step);
             checkpoint::save(&run.checkpoints(), &name, checkpoint)?;
         }
-        Origin::Seed | Origin::Parameters(_) => {
-            run.create()?;
-            write_settings(&run.path, &asked, &config)?;
+        Origin::Own(folder, checkpoint) if folder.parent() != Some(&run.checkpoints()) => {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            checkpoint::save(&run.checkpoints(), &name, checkpoint)?;
         }
+        Origin::Own(..) | Origin::Seed | Origin::Parameters(_) => {}
     }
     let build = Build { kept: resident(&asked, &config, &adapter, data.train.len()), ..build };
     let training = Training { tuning, build, data, run, config, origin, asked };
@@ -140,27 +144,14 @@ fn forms(
 /// Every setting, resolved, so that the run can be repeated.
 fn write_settings(run: &Path, asked: &TrainSettings, config: &TrainConfig) -> Result<()> {
     let resolved = TrainSettings {
-        preset: None,
-        size: Some(config.model.size),
-        hidden: Some(config.model.hidden),
-        latent: Some(config.model.latent),
-        batch_size: Some(config.batch_size),
-        epochs: Some(config.epochs),
-        lr: Some(config.lr),
-        beta: Some(config.beta),
-        seed: Some(config.seed),
-        resize: Some(config.resize),
-        precision: Some(config.precision.into()),
-        loss: Some(config.objective.likelihood.kind),
-        sigma: config.objective.likelihood.kind.has_width().then_some(config.objective.likelihood.sigma),
         name: None, // the folder's
         runs: None,
         data: asked.data.as_ref().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())),
         init: asked.init.as_ref().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())),
         samples: Some(samples(asked)),
-        cache: Some(asked.cache.unwrap_or(MEMORY)),
         landscapes: asked.data.is_none().then(|| asked.landscapes.unwrap_or(LANDSCAPES)),
-        ..asked.clone()
+        keep: Some(asked.keep.unwrap_or_default()),
+        ..settings::over(settings::of(config), TrainSettings { preset: None, ..asked.clone() })
     };
     let text = toml::to_string(&resolved).map_err(|e| anyhow::anyhow!("config.toml: {e}"))?;
     let path = run.join("config.toml");
@@ -215,7 +206,10 @@ fn train(mut screen: Screen, adapter: Adapter, training: &Training) -> Result<Ex
     screen.clear();
     let (end, state) = match end {
         Ok(end) => end,
-        Err(error @ Error::Device(_)) => return Err(with_advice(&error, run).into()),
+        Err(error @ (Error::Device(_) | Error::Io { .. })) => {
+            output::note(&format!("error: {error}\n{}", advice(&error, run)));
+            return Ok(ExitCode::from(error.exit_code()));
+        }
         Err(error) => return Err(error.into()),
     };
     let folder = &run.path;
@@ -284,22 +278,29 @@ fn one(
             "the first step compiles the kernels; on a software adapter that takes some ten seconds, once",
         );
     }
-    let begin =
-        Begin { checkpoint, every: asked.checkpoint_every, keep: asked.keep, ..config.clone().into() };
+    let begin = Begin {
+        checkpoint,
+        every: asked.checkpoint_every,
+        keep: asked.keep.unwrap_or_default(),
+        ..config.clone().into()
+    };
     let mut trainer = Trainer::new(vae, data.clone(), run.clone(), begin, stop.clone())?;
     let end = trainer.train(screen)?;
     Ok((end, trainer.state().clone()))
 }
 
-/// A failure of the device with what to go on from.
-fn with_advice(error: &Error, run: &RunFolder) -> Error {
-    let advice = match run.newest_checkpoint() {
+/// What a training that a failure has ended goes on from, and what to do before.
+fn advice(error: &Error, run: &RunFolder) -> String {
+    let full = matches!(error, Error::Io { source, .. }
+        if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded));
+    let room = if full { "Free some of the disk, or keep fewer checkpoints with --keep 1. " } else { "" };
+    match run.newest_checkpoint() {
         Ok((folder, ..)) => {
-            format!("The last checkpoint is {}; go on with: {}", shown(&folder), resume_command(&run.path))
+            let command = resume_command(&run.path);
+            format!("{room}The last checkpoint is {}; go on with: {command}", shown(&folder))
         }
-        Err(_) => "There is no checkpoint yet.".to_owned(),
-    };
-    Error::Device(format!("{error}\n{advice}"))
+        Err(_) => format!("{room}There is no checkpoint yet."),
+    }
 }
 
 fn resume_command(folder: &Path) -> String {

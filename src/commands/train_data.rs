@@ -15,8 +15,8 @@ use crate::cli::{Resident, TrainSettings};
 
 /// Landscapes of the built-in data, unless said otherwise.
 pub(super) const LANDSCAPES: usize = 2048;
-/// Memory for decoded pictures in MiB, unless said otherwise.
-pub(super) const MEMORY: u64 = 2048;
+/// Most memory for decoded pictures in bytes, unless said otherwise.
+const MEMORY: u64 = 2 << 30;
 /// Most bytes of pictures that stay on a GPU unasked.
 const RESIDENT: u64 = 1 << 30;
 
@@ -51,7 +51,7 @@ pub(super) fn pictures(
             (source(train), validation, about, skipped)
         }
     };
-    let budget = asked.cache.unwrap_or(MEMORY).saturating_mul(1 << 20);
+    let budget = memory(asked);
     let cache = settings::cache(asked.no_cache.unwrap_or(false));
     let prepare = |source: Source, budget: u64| -> Result<Arc<Pictures>> {
         let bar = Bar::new(if asked.data.is_some() { "decoding" } else { "drawing" }, quiet);
@@ -84,7 +84,7 @@ pub(super) fn pictures(
     }
     if train.in_memory() < train.len() {
         let text = format!(
-            "{} of {} pictures fit --cache {} MiB of memory; of the rest, {} are decoded again every epoch",
+            "{} of {} pictures fit into {} MiB of memory (--cache); of the rest, {} are decoded again every epoch",
             train.in_memory(),
             train.len(),
             budget >> 20,
@@ -93,6 +93,12 @@ pub(super) fn pictures(
         screen.report("memory", &text);
     }
     Ok(Data { train, validation })
+}
+
+/// Bytes of memory for decoded pictures: what was asked for, else 2 GiB, but no more than half of what is free.
+fn memory(asked: &TrainSettings) -> u64 {
+    let share = || wgvae::config::free_memory().map_or(MEMORY, |free| MEMORY.min(free / 2));
+    asked.cache.map_or_else(share, |mib| mib.saturating_mul(1 << 20))
 }
 
 /// How many training pictures are to stay on the device: all or none.

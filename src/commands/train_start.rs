@@ -10,9 +10,10 @@ use wgvae::gpu::Element;
 use wgvae::model::Weights;
 use wgvae::ops::adam::{BETA1, BETA2, EPS};
 use wgvae::ops::scaling::Scaling;
-use wgvae::train::{Data, Lock, RunFolder};
+use wgvae::train::{Lock, RunFolder};
 
-use super::screen::{Screen, shown};
+use super::screen::shown;
+use super::train_resume::{self, Target};
 use super::{output, settings};
 use crate::cli::TrainSettings;
 
@@ -24,7 +25,7 @@ pub(super) enum Origin {
     Parameters(Weights),
     /// a checkpoint of another program: parameters, Adam's moments and step
     Imported(Box<Checkpoint>),
-    /// a checkpoint of this run
+    /// a checkpoint of this run, or of the one that it comes from
     Own(PathBuf, Box<Checkpoint>),
 }
 
@@ -43,16 +44,18 @@ pub(super) struct Start {
     pub(super) asked: TrainSettings,
     pub(super) config: TrainConfig,
     pub(super) origin: Origin,
-    /// held by a run that is there already; a new one is locked when it is made
-    pub(super) lock: Option<Lock>,
+    /// held until the training ends
+    pub(super) lock: Lock,
 }
 
 /// What the flags mean: a new run, or with `resume` one that goes on.
-pub(super) fn start(asked: TrainSettings, resume: Option<Option<PathBuf>>, quiet: bool) -> Result<Start> {
-    match resume {
-        None => fresh(asked),
-        Some(None) => resumed(asked, quiet),
-        Some(Some(file)) => imported(asked, &file, quiet),
+pub(super) fn start(asked: TrainSettings, resume: Option<&Option<PathBuf>>, quiet: bool) -> Result<Start> {
+    let Some(given) = resume else { return fresh(asked) };
+    match Target::find(given.as_deref(), &runs(&asked))? {
+        Target::Newest => train_resume::newest(asked, quiet),
+        Target::Run(folder) => train_resume::by_folder(&folder, asked, quiet),
+        Target::Checkpoint(folder, run) => train_resume::chosen(&folder, run.as_deref(), asked, quiet),
+        Target::File(file) => imported(asked, &file, quiet),
     }
 }
 
@@ -64,35 +67,43 @@ pub(super) fn samples(asked: &TrainSettings) -> PathBuf {
     asked.samples.clone().unwrap_or_else(|| "samples".into())
 }
 
-/// A new run's folder: its name is the data folder's, made free.
-fn folder(asked: &TrainSettings) -> Result<RunFolder> {
+/// Makes a new run's folder and takes it; without --name it is called `base`, made free.
+pub(super) fn claim(asked: &TrainSettings, base: &str) -> Result<(RunFolder, Lock)> {
+    Ok(RunFolder::claim(&runs(asked), asked.name.as_deref(), base, &samples(asked))?)
+}
+
+/// What a new run is called: as its data folder.
+fn base(asked: &TrainSettings) -> String {
     let folder = asked.data.as_deref().and_then(|path| path.canonicalize().ok());
     let folder = folder.and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
     let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     let base = folder.map_or_else(|| "landscapes".into(), |name| name.chars().map(plain).collect::<String>());
     let base = base.trim_start_matches('.').to_owned();
-    let base = if base.is_empty() { "run".into() } else { base };
-    let name = asked.name.clone().unwrap_or_else(|| RunFolder::free_name(&runs(asked), &base));
-    let run = RunFolder::open(&runs(asked), &name, &samples(asked))?;
-    run.vacant()?;
-    Ok(run)
+    if base.is_empty() { "run".into() } else { base }
 }
 
 fn fresh(asked: TrainSettings) -> Result<Start> {
-    let run = folder(&asked)?;
-    begin(run, asked, None)
+    let (asked, config, origin) = beginning(asked)?;
+    let (run, lock) = claim(&asked, &base(&asked))?;
+    Ok(Start { run, asked, config, origin, lock })
 }
 
-/// A run that has no checkpoint yet: from --init, or from the seed.
-fn begin(run: RunFolder, asked: TrainSettings, lock: Option<Lock>) -> Result<Start> {
+/// A run that has no checkpoint yet.
+pub(super) fn begin(run: RunFolder, asked: TrainSettings, lock: Lock) -> Result<Start> {
+    let (asked, config, origin) = beginning(asked)?;
+    Ok(Start { run, asked, config, origin, lock })
+}
+
+/// Where a run begins: from --init, or from the seed.
+fn beginning(asked: TrainSettings) -> Result<(TrainSettings, TrainConfig, Origin)> {
     let Some(file) = asked.init.clone() else {
         let config = settings::training(&asked, asked.data.is_some())?;
-        return Ok(Start { run, asked, config, origin: Origin::Seed, lock });
+        return Ok((asked, config, Origin::Seed));
     };
     let model = checkpoint::open(&file)?;
     let asked = likely(sized(asked, &model, &file)?, model.likelihood);
     let config = settings::training(&asked, asked.data.is_some())?;
-    Ok(Start { run, asked, config, origin: Origin::Parameters(model.weights), lock })
+    Ok((asked, config, Origin::Parameters(model.weights)))
 }
 
 /// The likelihood that a model was trained with, unless the flags name another one.
@@ -125,14 +136,13 @@ fn sized(asked: TrainSettings, model: &Model, file: &Path) -> Result<TrainSettin
 fn imported(asked: TrainSettings, file: &Path, quiet: bool) -> Result<Start> {
     if let Some(init) = &asked.init {
         let (init, file) = (shown(init), shown(file));
-        return Err(Error::Usage(format!("--init {init} and --resume={file}: give one of them")).into());
+        return Err(Error::Usage(format!("--init {init} and --resume {file}: give one of them")).into());
     }
-    let run = folder(&asked)?;
     let model = checkpoint::open(file)?;
     let asked = sized(asked, &model, file)?;
     let Some(adam) = model.adam else {
         return Err(Error::Usage(format!(
-            "--resume={}: holds a model without an optimizer; --init starts from its parameters",
+            "--resume {}: holds a model without an optimizer; --init starts from its parameters",
             shown(file)
         ))
         .into());
@@ -148,7 +158,8 @@ fn imported(asked: TrainSettings, file: &Path, quiet: bool) -> Result<Start> {
     let scaling = (config.precision == Element::F16).then_some(Scaling::START);
     let state = State { step: adam.step, scaling, ..State::new(config.clone()) };
     let checkpoint = Checkpoint { weights: model.weights, moments: adam.moments, average: None, state };
-    Ok(Start { run, asked, config, origin: Origin::Imported(Box::new(checkpoint)), lock: None })
+    let (run, lock) = claim(&asked, &base(&asked))?;
+    Ok(Start { run, asked, config, origin: Origin::Imported(Box::new(checkpoint)), lock })
 }
 
 /// Where the optimizer of a file was not our Adam.
@@ -172,82 +183,4 @@ fn differences(theirs: &pth::Settings) -> Vec<String> {
         all.push("was trained with amsgrad; this training goes on without".to_owned());
     }
     all
-}
-
-/// The run to go on with; its own settings stand below the flags.
-fn resumed(asked: TrainSettings, quiet: bool) -> Result<Start> {
-    let runs = runs(&asked);
-    let name = asked.name.clone().or_else(|| RunFolder::newest(&runs));
-    let name = name.ok_or_else(|| Error::Usage(format!("--resume: no run in {}", shown(&runs))))?;
-    let run = RunFolder::open(&runs, &name, &samples(&asked))?;
-    let path = run.path.join("config.toml");
-    if !path.exists() {
-        return Err(Error::Usage(format!("--resume: {} is not a run", shown(&run.path))).into());
-    }
-    let lock = Some(run.lock()?);
-    let asked = settings::merge(Some(&path), asked)?;
-    let run = RunFolder { samples: samples(&asked), ..run };
-    if run.vacant().is_ok() {
-        if !quiet {
-            output::line(&format!("{name} has no checkpoint yet: it begins from the start"));
-        }
-        return begin(run, asked, lock);
-    }
-    let (folder, checkpoint, broken) = run.newest_checkpoint()?;
-    for error in broken {
-        output::note(&format!("passed over: {error}"));
-    }
-    if !quiet {
-        let step = checkpoint.state.step;
-        output::line(&format!("resuming {name} from {} (step {step})", shown(&folder)));
-    }
-    let config = settings::training(&asked, asked.data.is_some())?;
-    fits(&config, &checkpoint, &folder)?;
-    Ok(Start { run, asked, config, origin: Origin::Own(folder, Box::new(checkpoint)), lock })
-}
-
-/// A checkpoint can only be gone on with under the settings that decide what a step is.
-fn fits(config: &TrainConfig, checkpoint: &Checkpoint, folder: &Path) -> Result<()> {
-    let was = &checkpoint.state.config;
-    let same = was.model == config.model && was.batch_size == config.batch_size && was.seed == config.seed;
-    let same = same && was.resize == config.resize && was.precision == config.precision;
-    if same && was.objective.likelihood == config.objective.likelihood {
-        return Ok(());
-    }
-    let text = |c: &TrainConfig| {
-        let m = c.model;
-        let (size, hidden, latent, batch) = (m.size, m.hidden, m.latent, c.batch_size);
-        format!(
-            "--size {size} --hidden {hidden} --latent {latent} --batch-size {batch} --seed {} --resize {} \
-             --precision {} --loss {} --sigma {}",
-            c.seed,
-            c.resize,
-            c.precision.name(),
-            c.objective.likelihood.kind.name(),
-            c.objective.likelihood.sigma
-        )
-    };
-    let reason = format!("was made with {}\nand cannot go on with {}", text(was), text(config));
-    Err(Error::model(folder, reason).into())
-}
-
-/// In the middle of an epoch the order of its pictures must stay; at its end others may come in.
-pub(super) fn same_data(screen: &Screen, data: &Data, checkpoint: &Checkpoint, folder: &Path) -> Result<()> {
-    let same = same_pictures(data, &checkpoint.state, folder);
-    if same.is_err() && checkpoint.state.cursor == 0 {
-        screen
-            .say("the training pictures are not those that the run began with; it goes on with the new ones");
-        return Ok(());
-    }
-    same
-}
-
-/// An error if the training pictures are not those of `state`.
-pub(super) fn same_pictures(data: &Data, state: &State, folder: &Path) -> Result<()> {
-    if state.data == format!("{:016x}", data.train.fingerprint()) {
-        return Ok(());
-    }
-    let reason =
-        "was written with other training pictures than are there now; put those back, or start a new run";
-    Err(Error::model(folder, reason).into())
 }

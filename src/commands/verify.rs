@@ -13,7 +13,7 @@ use wgvae::tune;
 
 use super::screen::{Bar, Screen, count, shown};
 use super::train_data::pictures;
-use super::{settings, train_start};
+use super::{settings, train_changes};
 use crate::cli::{AdapterArgs, TrainSettings, VerifyArgs};
 
 pub fn run(args: &VerifyArgs) -> Result<ExitCode> {
@@ -94,7 +94,7 @@ fn compare(
     let screen = Screen::new(false, config.epochs, adapter.is_software());
     screen.report("adapter", &adapter.describe());
     let data = pictures(&screen, asked, config, false)?;
-    train_start::same_pictures(&data, state, run)?;
+    train_changes::same_pictures(&data, state, run)?;
     let build = Build { micro: Some(state.micro_batch), ..Build::of(config) };
     let mut vae = Vae::new(Place::Tuned(&adapter, &tuning), build, config.seed)?;
     let bar = Bar::new("computing again", false);

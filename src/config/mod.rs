@@ -1,5 +1,6 @@
 //! The settings of a model and of a training, their presets, and what is allowed.
 
+mod memory;
 mod names;
 mod objective;
 mod optimizer;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use memory::free_memory;
 pub use objective::{BetaSchedule, Likelihood, LossKind, Objective};
 pub use optimizer::{Augmentation, LrSchedule, Optimizer};
 

@@ -130,6 +130,11 @@ impl Pictures {
         digest.0
     }
 
+    /// The fingerprint in hexadecimal digits, as checkpoints keep it.
+    pub fn digest(&self) -> String {
+        format!("{:016x}", self.fingerprint())
+    }
+
     /// As [`Pictures::get`], with path and reason apart.
     pub(super) fn pixels(&self, index: usize) -> Result<Cow<'_, [u8]>, Skipped> {
         let (number, place) = &self.kept[index];

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use crate::checkpoint::State;
+use crate::checkpoint::{Replanned, State};
 use crate::config::{BetaSchedule, LrSchedule, TrainConfig};
 use crate::model::{Loss, StepSettings};
 
@@ -43,6 +43,19 @@ fn position(state: &State, steps: u64) -> f64 {
     (u64::from(state.epoch - 1) * steps + state.cursor) as f64
 }
 
+/// Where the next step stands in the schedules, and how many epochs these were planned for. The same as [`position`] and
+/// the run's epochs, unless their number was changed on the way.
+fn planned(state: &State, steps: u64) -> (f64, f64) {
+    let step = position(state, steps);
+    let Some(Replanned { planned, place, done }) = state.replanned else {
+        return (step, f64::from(state.config.epochs));
+    };
+    let (all, steps) = (f64::from(planned), steps as f64);
+    let left = (f64::from(state.config.epochs) - done).max(f64::MIN_POSITIVE);
+    let gone = ((step / steps - done) / left).clamp(0.0, 1.0);
+    ((place + (all - place) * gone) * steps, all)
+}
+
 fn lr(state: &State, steps: u64) -> f64 {
     let config = &state.config;
     let optimizer = &config.optimizer;
@@ -51,7 +64,8 @@ fn lr(state: &State, steps: u64) -> f64 {
     let course = match optimizer.lr_schedule {
         LrSchedule::Constant => 1.0,
         LrSchedule::Cosine => {
-            let all = (f64::from(config.epochs) * steps as f64 - warmup).max(1.0);
+            let (step, epochs) = planned(state, steps);
+            let all = (epochs * steps as f64 - warmup).max(1.0);
             0.5 * (1.0 + (PI * ((step - warmup) / all).clamp(0.0, 1.0)).cos())
         }
         LrSchedule::Plateau => {
@@ -66,12 +80,15 @@ fn lr(state: &State, steps: u64) -> f64 {
 fn divergence(state: &State, steps: u64) -> (f64, f64) {
     let config = &state.config;
     let objective = &config.objective;
-    let default = match objective.beta_schedule {
-        BetaSchedule::Cyclical => f64::from(config.epochs),
-        _ => 0.5 * f64::from(config.epochs),
+    // a ramp of so many epochs has nothing to do with how many the run has
+    let (step, ramp) = match objective.beta_epochs {
+        Some(epochs) => (position(state, steps), epochs),
+        None => {
+            let (step, epochs) = planned(state, steps);
+            (step, if objective.beta_schedule == BetaSchedule::Cyclical { epochs } else { 0.5 * epochs })
+        }
     };
-    let ramp = (objective.beta_epochs.unwrap_or(default) * steps as f64).max(1.0);
-    let done = position(state, steps) / ramp;
+    let done = step / (ramp * steps as f64).max(1.0);
     match objective.beta_schedule {
         BetaSchedule::Constant => (config.beta, 0.0),
         BetaSchedule::Linear => (config.beta * done.min(1.0), 0.0),
@@ -110,6 +127,28 @@ impl State {
         let same = key(&self.config) == key(&config);
         let (best, stale) = if same { (self.best, self.stale) } else { (None, 0) };
         Self { config, best, stale, ..self }
+    }
+
+    /// Plans the schedules for `epochs` epochs of `steps` steps: they go on from where they are, or with `anew` are
+    /// computed as if the run had had so many from its start, which may make them jump.
+    pub fn replan(&mut self, epochs: u32, steps: u64, anew: bool) {
+        if anew {
+            self.replanned = None;
+        } else if epochs != self.config.epochs {
+            let (place, all) = planned(self, steps);
+            let epochs_of = |step: f64| step / steps as f64;
+            self.replanned = Some(Replanned {
+                planned: all as u32,
+                place: epochs_of(place),
+                done: epochs_of(position(self, steps)),
+            });
+        }
+        self.config.epochs = epochs;
+    }
+
+    /// The learning rate and beta of the next step, in epochs of `steps` steps.
+    pub fn rates(&self, steps: u64) -> (f64, f64) {
+        (lr(self, steps), divergence(self, steps).0)
     }
 
     /// Takes in an epoch's loss: how long there has been no lower one, and whether the learning rate is to be cut.
@@ -168,6 +207,53 @@ mod tests {
         let course = at(&mut state, &[0, 40, 80, 200], lr);
         assert!((course[0] - 0.1).abs() < 1e-15 && (course[1] - 0.05).abs() < 1e-15, "{course:?}");
         assert!(course[2] == 0.0 && course[3] == 0.0, "{course:?}");
+    }
+
+    /// Four epochs of a cosine, then forty more: no jump, and the end is where the last epoch is.
+    #[test]
+    fn schedules_go_on_where_they_are_after_a_change_of_epochs() {
+        let mut state = state();
+        state.config.optimizer.lr_schedule = LrSchedule::Cosine;
+        state.config.objective.beta_schedule = BetaSchedule::Linear;
+        (state.epoch, state.cursor) = (5, 0);
+        let before = state.rates(8);
+        state.replan(40, 8, false);
+        let after = state.rates(8);
+        assert!(
+            (before.0 - after.0).abs() < 1e-15 && (before.1 - after.1).abs() < 1e-15,
+            "{before:?} {after:?}"
+        );
+        let course = at(&mut state, &[32, 33, 100, 200, 320], |state, steps| state.rates(steps));
+        assert!(course.is_sorted_by(|a, b| a.0 > b.0 && a.1 <= b.1), "{course:?}");
+        assert_eq!(course[4], (0.0, 2.0));
+        // another change, in the middle of an epoch
+        (state.epoch, state.cursor) = (13, 4);
+        let before = state.rates(8);
+        state.replan(20, 8, false);
+        let after = state.rates(8);
+        assert!(
+            (before.0 - after.0).abs() < 1e-15 && (before.1 - after.1).abs() < 1e-15,
+            "{before:?} {after:?}"
+        );
+        assert_eq!(at(&mut state, &[160], lr), [0.0]);
+        // anew: as if there had been forty from the start
+        (state.epoch, state.cursor) = (5, 0);
+        state.replan(40, 8, true);
+        let cosine = 0.05 * (1.0 + (std::f64::consts::PI * 0.1).cos());
+        assert!((state.rates(8).0 - cosine).abs() < 1e-15 && state.rates(8).1 == 0.4, "{:?}", state.rates(8));
+    }
+
+    #[test]
+    fn a_schedule_that_has_ended_stays_at_its_end() {
+        let mut state = state();
+        state.config.optimizer.lr_schedule = LrSchedule::Cosine;
+        (state.epoch, state.cursor) = (11, 0);
+        state.replan(40, 8, false);
+        assert_eq!(at(&mut state, &[80, 200, 320], lr), [0.0; 3]);
+        // a ramp of so many epochs does not change with the number of epochs
+        state.config.objective.beta_schedule = BetaSchedule::Linear;
+        state.config.objective.beta_epochs = Some(20.0);
+        assert_eq!(at(&mut state, &[80, 160], |state, steps| state.rates(steps).1), [1.0, 2.0]);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 pub mod coach;
 mod course;
 mod feed;
+mod health;
+mod lock;
 mod metrics;
 mod pictures;
 mod retry;
@@ -13,9 +15,11 @@ mod trainer;
 mod verify;
 mod watch;
 
+pub use health::Healthy;
+pub use lock::Lock;
 pub use metrics::{EpochMetrics, StepMetrics};
 pub use retry::{Attempt, retry};
-pub use run::{Lock, RunFolder};
+pub use run::{RunFolder, SETTINGS};
 pub use trainer::{Begin, Data, End, Trainer};
 pub use verify::{Verdict, verify};
 

@@ -1,9 +1,9 @@
 //! The folder of a run.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::Lock;
 use crate::checkpoint::{self, State};
 use crate::error::{Error, Result};
 
@@ -18,46 +18,43 @@ pub struct RunFolder {
     pub samples: PathBuf,
 }
 
-/// Holds a run against other processes until it is dropped, or the process ends in whatever way.
-#[derive(Debug)]
-pub struct Lock {
-    _file: fs::File,
-    /// Why there is no lock, where the file system has none.
-    pub missing: Option<std::io::Error>,
-}
-
-/// Whether a file system has refused a lock because it has none, and not because another process has it: ENOSYS and
-/// EOPNOTSUPP, ENOLCK of NFS without its lock service, EACCES of some clustered ones.
-fn has_no_locks(error: &std::io::Error) -> bool {
-    let no_service = if cfg!(target_os = "linux") { 37 } else { 77 };
-    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied)
-        || cfg!(unix) && error.raw_os_error() == Some(no_service)
-}
+/// The settings of a run, in its folder: with them it has begun.
+pub const SETTINGS: &str = "config.toml";
+/// A line for every step and epoch, in the run's folder.
+pub(super) const METRICS: &str = "metrics.jsonl";
 
 impl RunFolder {
-    /// Takes the run for this process, and clears away what a killed one left half-written.
+    /// Makes a new run's folder and takes it for this process: the one called `name`, or where nobody gave one, the first of
+    /// `base`, `base-2`, `base-3` that is free.
     ///
     /// # Errors
-    /// [`Error::Usage`] if another process has it, [`Error::Io`] if its folder cannot be written.
-    pub fn lock(&self) -> Result<Lock> {
-        let path = self.path.join("lock");
-        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(Error::io("write", &path))?;
-        match file.try_lock() {
-            Ok(()) => {
-                checkpoint::sweep(&self.checkpoints());
-                Ok(Lock { _file: file, missing: None })
-            }
-            Err(fs::TryLockError::WouldBlock) => Err(Error::Usage(format!(
-                "another process is training {}: wait for it, or choose another --name",
-                crate::data::printable(&self.path)
-            ))),
-            // better to train than to refuse
-            Err(fs::TryLockError::Error(error)) if has_no_locks(&error) => {
-                Ok(Lock { _file: file, missing: Some(error) })
-            }
-            Err(fs::TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
+    /// [`Error::Usage`] if the run of that name has begun or another process has it, [`Error::Io`] if it cannot be written.
+    pub fn claim(runs: &Path, name: Option<&str>, base: &str, samples: &Path) -> Result<(Self, Lock)> {
+        if let Some(name) = name {
+            let run = Self::open(runs, name, samples)?;
+            run.vacant()?;
+            let lock = run.create()?;
+            run.vacant()?;
+            return Ok((run, lock));
         }
+        let numbered = (2u32..).map(|n| format!("{base}-{n}"));
+        for name in std::iter::once(base.to_owned()).chain(numbered) {
+            let run = Self::open(runs, &name, samples)?;
+            if run.path.join(SETTINGS).exists() || run.begun() {
+                continue;
+            }
+            match run.create() {
+                Ok(lock) if lock.is_new() => return Ok((run, lock)),
+                // left by a process that was killed before it began, if a lock can tell
+                Ok(lock) if lock.missing.is_none() && !run.path.join(SETTINGS).exists() => {
+                    return Ok((run, lock));
+                }
+                Ok(_) => {}
+                Err(Error::Usage(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Usage(format!("{}: no name is free", crate::data::printable(runs))))
     }
 
     /// An error if a run of this name has begun.
@@ -74,22 +71,6 @@ impl RunFolder {
         )))
     }
 
-    /// Makes a new run's folders.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if a run of that name is there already, [`Error::Io`] if it cannot be written.
-    pub fn create(&self) -> Result<()> {
-        self.vacant()?;
-        for folder in [self.checkpoints(), self.path.join("samples"), self.samples.clone()] {
-            fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
-        }
-        // a folder that can be made is not always one that can be written
-        for folder in [&self.path, &self.samples] {
-            tempfile::tempfile_in(folder).map_err(Error::io("write into", folder))?;
-        }
-        Ok(())
-    }
-
     /// The folder of a run that is there, or will be.
     ///
     /// # Errors
@@ -100,13 +81,6 @@ impl RunFolder {
             return Err(Error::Usage(format!("--name {name:?}: must be a folder's name, without slashes")));
         }
         Ok(Self { name: name.to_owned(), path: runs.join(name), samples: samples.to_path_buf() })
-    }
-
-    /// A name that is not taken: `base`, `base-2`, `base-3`..
-    pub fn free_name(runs: &Path, base: &str) -> String {
-        let taken = |name: &str| runs.join(name).exists();
-        let numbered = (2..).map(|n| format!("{base}-{n}"));
-        std::iter::once(base.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
     }
 
     /// The run in `runs` that was written to last.

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::feed::Feed;
+use super::health::{self, Diverged};
 use super::metrics::{EpochMetrics, MetricsFile, StepMetrics};
+use super::run::METRICS;
 use super::watch::Watch;
 use super::{Observer, RunFolder};
-use crate::checkpoint::{self, Best, Checkpoint, State};
+use crate::checkpoint::{self, Best, Checkpoint, Keep, State, VERSION};
 use crate::config::{LossKind, TrainConfig};
 use crate::data::{Loader, PREFETCH, Pictures};
 use crate::error::{Error, Result};
@@ -47,13 +49,13 @@ pub struct Begin {
     pub checkpoint: Option<Checkpoint>,
     /// steps between checkpoints within an epoch; there is one at the end of every epoch anyway
     pub every: Option<u64>,
-    /// how many checkpoints stay, see [`checkpoint::prune`]
-    pub keep: Option<u32>,
+    /// which checkpoints stay
+    pub keep: Keep,
 }
 
 impl From<TrainConfig> for Begin {
     fn from(config: TrainConfig) -> Self {
-        Self { config, checkpoint: None, every: None, keep: None }
+        Self { config, checkpoint: None, every: None, keep: Keep::default() }
     }
 }
 
@@ -67,7 +69,7 @@ pub struct Trainer {
     watch: Watch,
     state: State,
     every: Option<u64>,
-    keep: Option<u32>,
+    keep: Keep,
     stop: Arc<AtomicBool>,
     /// step in epoch, pictures and settings of the steps whose loss is not back yet
     pending: HashMap<u64, (u64, u32, StepSettings)>,
@@ -96,16 +98,18 @@ impl Trainer {
             None => State::new(config),
         };
         let state = State {
+            format: VERSION,
             version: env!("CARGO_PKG_VERSION").into(),
             commit: env!("WGVAE_COMMIT").into(),
             shaders: tune::file::shaders(),
             adapter: vae.adapter(),
             micro_batch: vae.micro(),
-            data: format!("{:016x}", data.train.fingerprint()),
+            data: data.train.digest(),
+            held_out: data.validation.as_ref().map(|pictures| pictures.digest()),
             ..state
         };
         run.mend(&state)?;
-        let metrics = MetricsFile::open(&run.path.join("metrics.jsonl"), &state)?;
+        let metrics = MetricsFile::open(&run.path.join(METRICS), &state)?;
         let watch = Watch::begin(&vae, &data, &run, &state)?;
         let feed = Feed::new(&mut vae, data.train.clone());
         let last_log = (Instant::now(), 0);
@@ -181,7 +185,7 @@ impl Trainer {
             let StepSettings { lr, beta, capacity, mmd, .. } = settings;
             let of_one = loss.per(count.into());
             let total = of_one.objective(beta, mmd);
-            self.finite(total, of_one, &format!("step {}", step + 1))?;
+            self.finite(total, of_one, step + 1, &format!("step {}", step + 1))?;
             self.state.epoch_loss.add(&loss);
             self.state.epoch_images += u64::from(count);
             self.last_log.1 += u64::from(count);
@@ -214,25 +218,35 @@ impl Trainer {
         self.state.config.objective.likelihood.kind == LossKind::Bce
     }
 
-    /// An error where a loss is no longer a number.
-    fn finite(&mut self, total: f64, loss: Loss, of: &str) -> Result<()> {
+    /// An error where the loss of `step`, from 1, is no longer a number.
+    fn finite(&mut self, total: f64, loss: Loss, step: u64, of: &str) -> Result<()> {
         if total.is_finite() {
             return Ok(());
         }
         let tensor = self.vae.first_non_finite()?.map_or_else(String::new, |name| {
             format!(" The first tensor that holds something that is no finite number: {name}.")
         });
+        let Loss { nll, kl, .. } = loss;
+        let name = if self.is_bce() { "BCE" } else { "negative log-likelihood" };
+        let epoch = self.state.epoch;
+        let what = format!("the loss of {of} (epoch {epoch}) is {total}: {name} {nll}, KL {kl}.{tensor}");
+        Err(self.diverged(step, &what)?)
+    }
+
+    /// Keeps in mind for a resumed run that it diverged at `step`, from 1, and says `what` and what to do.
+    fn diverged(&mut self, step: u64, what: &str) -> Result<Error> {
+        self.metrics.write(&Diverged { kind: "diverged", step, epoch: self.state.epoch })?;
         let half = match self.vae.precision() {
             Element::F16 => ", or train with --precision f32",
             Element::F32 => "",
         };
-        let Loss { nll, kl, .. } = loss;
-        let name = if self.is_bce() { "BCE" } else { "negative log-likelihood" };
-        Err(Error::Diverged(format!(
-            "the loss of {of} (epoch {}) is {total}: {name} {nll}, KL {kl}.{tensor}\nTraining stops; the last \
-             checkpoint stays. Lower --lr (it is {}){half}; --resume goes on from the checkpoint.",
-            self.state.epoch, self.state.config.lr
-        )))
+        let go_on = if checkpoint::list(&self.run.checkpoints())?.whole.is_empty() {
+            "There is no checkpoint yet: begin again."
+        } else {
+            "--resume goes on from the last checkpoint before that."
+        };
+        let lr = self.state.config.lr;
+        Ok(Error::Diverged(format!("{what}\nTraining stops. Lower --lr (it is {lr:?}){half}. {go_on}")))
     }
 
     /// Validation, metrics, the checkpoint and the pictures of an epoch.
@@ -254,7 +268,7 @@ impl Trainer {
         let loss = validation.map(compared);
         if let (Some(of), Some(total)) = (validation, loss) {
             // the last update of an epoch shows only here
-            self.finite(total, of, "validation")?;
+            self.finite(total, of, self.state.step + 1, "validation")?;
         }
         let images = (self.state.epoch_images as f64).max(1.0);
         let train = self.state.epoch_loss.per(images);
@@ -345,6 +359,10 @@ impl Trainer {
             average: if self.vae.averages() { Some(self.vae.average()?) } else { None },
             state: self.state.clone(),
         };
+        if let Some(reason) = health::not_finite(&checkpoint) {
+            // without held-out pictures an epoch's last update shows only here
+            return Err(self.diverged(self.state.step + 1, &format!("{reason}."))?);
+        }
         checkpoint::save(&self.run.checkpoints(), name, &checkpoint)
     }
 }

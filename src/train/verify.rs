@@ -37,6 +37,7 @@ pub fn verify(
     };
     state.config = to.state.config.clone();
     state.cuts = to.state.cuts.clone();
+    state.replanned = to.state.replanned;
     let (first, last) = (state.step, to.state.step);
     let feed = Feed::new(vae, data.train.clone());
     while state.step < last {

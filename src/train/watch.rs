@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::coach::{Coach, Figures, Setup};
+use super::run::METRICS;
 use super::{Data, EpochMetrics, Observer, RunFolder, StepMetrics, pictures};
 use crate::checkpoint::State;
 use crate::data::{self, Batch, Pictures};
@@ -47,7 +48,7 @@ impl Watch {
         let coach = Coach::new(Setup { latent, batch, micro: vae.micro(), pictures, decoded });
         let whole = state.cursor == 0 && run.drawn(state);
         let events = EventFile::begin(&run.path, state.step + u64::from(whole))?;
-        let again = if whole { Vec::new() } else { last_lines(&run.path.join("metrics.jsonl"), state) };
+        let again = if whole { Vec::new() } else { last_lines(&run.path.join(METRICS), state) };
         let config = &state.config;
         let mut watch = Self { events, coach, waited: Arc::default(), last: (config.lr, config.beta), again };
         if let Some(step) = watch.again.iter().find(|line| line["kind"] == "step") {
@@ -94,6 +95,11 @@ impl Watch {
         observer: &mut dyn Observer,
     ) -> Result<()> {
         let (kl, written) = self.look(vae, (data, run, state), &json(metrics))?;
+        // pictures that cannot be written are no reason to end a training
+        let written = written.unwrap_or_else(|error| {
+            observer.advice(&format!("{error}; the training goes on without these pictures"));
+            Vec::new()
+        });
         observer.epoch_ends(metrics, &written);
         let figures = Figures {
             epoch: metrics.epoch,
@@ -120,19 +126,20 @@ impl Watch {
     ) -> Result<()> {
         if !run.drawn(state) {
             let line = self.again.iter().find(|line| line["kind"] == "epoch").cloned().unwrap_or_default();
-            self.look(vae, (data, run, state), &line)?;
+            // pictures that cannot be written now either are not worth a failure
+            let _ = self.look(vae, (data, run, state), &line)?;
         }
         Ok(())
     }
 
     /// Draws the pictures of the epoch before `state`, and writes its events with the figures of `line`. Returns each
-    /// dimension's divergence, and the pictures that the user looks at.
+    /// dimension's divergence, and the pictures that the user looks at, if they could be written.
     fn look(
         &mut self,
         vae: &mut Vae,
         (data, run, state): (&Data, &RunFolder, &State),
         line: &Value,
-    ) -> Result<(Vec<f64>, Vec<PathBuf>)> {
+    ) -> Result<(Vec<f64>, Result<Vec<PathBuf>>)> {
         // by the averaged parameters, where there are any
         vae.swap_average()?;
         let latents = latents(vae, data.validation.as_ref().unwrap_or(&data.train))?;
@@ -152,7 +159,7 @@ impl Watch {
             summary = summary.picture(&format!("pictures/{name}"), sheet.dimensions(), &data::png(sheet)?);
         }
         self.events.write(state.step, summary)?;
-        Ok((kl, pictures::write(run, state.epoch - 1, &sheets)?))
+        Ok((kl, pictures::write(run, state.epoch - 1, &sheets)))
     }
 }
 

@@ -153,9 +153,10 @@ fn from_pictures_to_samples() {
         &["--hidden 4", "--hidden 8"],
     );
     damaged(at, &run);
-    // at an epoch's end the data may change, and that is said
+    // the data may change where that is meant, and it is said
     let args = ["train", "--resume", "--name", "a", "--epochs", "3", "--landscapes", "24"];
-    let output = wgvae(at, &args);
+    refuses(at, &args, 1, &["other training pictures", "--new-data"]);
+    let output = wgvae(at, &[&args[..], &["--new-data"]].concat());
     let shown = text(&output.stdout);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(shown.contains("goes on with the new ones"), "{shown}");

@@ -5,6 +5,7 @@ mod coach;
 mod common;
 mod events;
 mod objective;
+mod resume;
 mod runs;
 mod settings;
 mod steps;

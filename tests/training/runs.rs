@@ -86,9 +86,7 @@ fn run_with(
     config: &TrainConfig,
 ) -> Result<(End, Vec<EpochMetrics>), Error> {
     let run = RunFolder::open(folder, "r", &folder.join("samples"))?;
-    if !run.path.exists() {
-        run.create()?;
-    }
+    let _lock = if run.path.exists() { run.lock()? } else { run.create()? };
     let checkpoint = run.newest_checkpoint().ok().map(|(_, checkpoint, _)| checkpoint);
     let vae = Vae::new(Place::Gpu(adapter), Build::of(config), 1)?;
     let data = Data { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
@@ -257,7 +255,7 @@ fn photographs_that_vanish_between_epochs_are_named_and_left_out() {
     // no memory for any picture: each epoch decodes the files again
     let pictures = Arc::new(Pictures::prepare(source, SMALL.size, 0, &|_, _| ()).expect("pictures"));
     let run = RunFolder::open(folder.path(), "r", &folder.path().join("samples")).expect("run");
-    run.create().expect("created");
+    let _lock = run.create().expect("created");
     let vae = Vae::new(Place::Gpu(&adapter), Build::training(SMALL, 8), 1).expect("build");
     let data = Data { train: pictures, validation: None };
     let mut vandal = Vandal { folder: photos, skipped: Vec::new(), steps: 0 };

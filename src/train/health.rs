@@ -1,0 +1,176 @@
+//! Which checkpoint a run that has diverged goes on from.
+//!
+//! A loss that is no longer a number comes from the parameters before it, which a checkpoint may hold. So the checkpoints
+//! from which it came are passed over, and those whose next loss was already far above the run's first: the loss of an
+//! untrained model is what a training falls from.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::RunFolder;
+use super::run::METRICS;
+use crate::checkpoint::{self, Checkpoint, Listing, State};
+use crate::error::{Error, Result};
+
+/// In metrics.jsonl, of the step whose loss was no finite number; the training ended there.
+#[derive(Debug, Serialize)]
+pub(super) struct Diverged {
+    /// "diverged"
+    pub(super) kind: &'static str,
+    /// from 1
+    pub(super) step: u64,
+    /// from 1
+    pub(super) epoch: u32,
+}
+
+/// The checkpoints of a run that can be gone on from, and those that cannot.
+#[derive(Debug)]
+pub struct Healthy {
+    /// the newest that is whole and from before a divergence, and its folder
+    pub newest: Option<(PathBuf, Checkpoint)>,
+    /// why newer ones were passed over, a line for each
+    pub passed_over: Vec<String>,
+    /// those of them that are whole, and from a training that was diverging
+    pub diverged: Vec<PathBuf>,
+}
+
+impl RunFolder {
+    /// The newest checkpoint that can be gone on from.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn healthy(&self) -> Result<Healthy> {
+        let Listing { mut whole, broken } = checkpoint::list(&self.checkpoints())?;
+        let losses = Losses::read(&self.path.join(METRICS));
+        let mut passed_over: Vec<String> = broken.iter().map(ToString::to_string).collect();
+        let mut diverged = Vec::new();
+        while let Some((path, state)) = whole.pop() {
+            let checkpoint = match checkpoint::load(&path) {
+                Ok(checkpoint) => checkpoint,
+                Err(error) => {
+                    passed_over.push(error.to_string());
+                    continue;
+                }
+            };
+            let Some(reason) = losses.illness(&state).or_else(|| not_finite(&checkpoint)) else {
+                return Ok(Healthy { newest: Some((path, checkpoint)), passed_over, diverged });
+            };
+            passed_over.push(Error::model(&path, reason).to_string());
+            diverged.push(path);
+        }
+        Ok(Healthy { newest: None, passed_over, diverged })
+    }
+
+    /// Moves checkpoints to the run's folder `diverged`, where nothing goes on from them.
+    ///
+    /// # Errors
+    /// If they cannot be moved.
+    pub fn set_aside(&self, checkpoints: &[PathBuf]) -> Result<()> {
+        let aside = self.path.join("diverged");
+        for path in checkpoints {
+            fs::create_dir_all(&aside).map_err(Error::io("create", &aside))?;
+            let to = aside.join(path.file_name().unwrap_or_default());
+            let _ = fs::remove_dir_all(&to); // of an earlier divergence at the same step, if at all
+            fs::rename(path, &to).map_err(Error::io("move", path))?;
+        }
+        Ok(())
+    }
+}
+
+/// What metrics.jsonl says of a run that has diverged; nothing of one that has not.
+#[derive(Debug, Default)]
+struct Losses {
+    /// the step whose loss was no finite number
+    diverged: Option<u64>,
+    /// the loss of the run's first step
+    first: Option<f64>,
+    by_step: HashMap<u64, f64>,
+}
+
+impl Losses {
+    fn read(path: &Path) -> Self {
+        let mut losses = Self::default();
+        let text = fs::read_to_string(path).unwrap_or_default();
+        for line in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+            let Some(step) = line["step"].as_u64() else { continue };
+            match line["kind"].as_str() {
+                Some("diverged") => losses.diverged = Some(step),
+                Some("step") => {
+                    if let Some(loss) = line["loss"].as_f64() {
+                        losses.first.get_or_insert(loss);
+                        losses.by_step.insert(step, loss);
+                    }
+                }
+                _ => {}
+            }
+        }
+        losses
+    }
+
+    /// Why the parameters behind the steps of `state` are not to be gone on from, if that is so.
+    fn illness(&self, state: &State) -> Option<String> {
+        let diverged = self.diverged?;
+        let next = state.step + 1;
+        if next >= diverged {
+            return Some(format!("the loss of the step behind it, {next}, was no finite number"));
+        }
+        let (first, loss) = (self.first?, *self.by_step.get(&next)?);
+        let most = first + first.abs();
+        (loss > most).then(|| {
+            format!("the loss of the step behind it, {next}, was {loss:.4e}; the run began at {first:.4e}")
+        })
+    }
+}
+
+/// The first tensor that holds something that is no finite number.
+pub(super) fn not_finite(checkpoint: &Checkpoint) -> Option<String> {
+    let Checkpoint { weights, moments: [first, second], average, .. } = checkpoint;
+    let sets =
+        [("", Some(weights)), ("adam.m.", Some(first)), ("adam.v.", Some(second)), ("", average.as_ref())];
+    let tensors = sets.into_iter().flat_map(|(prefix, set)| {
+        set.into_iter().flat_map(move |set| set.tensors.iter().map(move |tensor| (prefix, tensor)))
+    });
+    let mut sick = tensors.filter(|(_, tensor)| !tensor.values.iter().all(|value| value.is_finite()));
+    sick.next()
+        .map(|(prefix, tensor)| format!("{prefix}{} holds something that is no finite number", tensor.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Losses;
+    use crate::checkpoint::State;
+    use crate::config::TrainConfig;
+
+    /// What is wrong with the checkpoint behind each of `steps`, by the lines of metrics.jsonl.
+    fn ill(lines: &str, steps: &[u64]) -> Vec<bool> {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join(METRICS);
+        std::fs::write(&path, lines).expect("written");
+        let losses = Losses::read(&path);
+        let state = |step| State { step, ..State::new(TrainConfig::default()) };
+        steps.iter().map(|step| losses.illness(&state(*step)).is_some()).collect()
+    }
+
+    fn steps(losses: &[f64]) -> String {
+        let line = |(step, loss): (usize, &f64)| {
+            format!("{{\"kind\":\"step\",\"step\":{},\"epoch\":1,\"loss\":{loss}}}\n", step + 1)
+        };
+        losses.iter().enumerate().map(line).collect()
+    }
+
+    #[test]
+    fn checkpoints_from_which_a_divergence_came_are_ill() {
+        let losses = steps(&[100.0, 90.0, 80.0, 300.0, 1e20]);
+        let diverged = losses.clone() + "{\"kind\":\"diverged\",\"step\":6,\"epoch\":1}\n";
+        assert_eq!(ill(&diverged, &[0, 1, 2, 3, 4, 5]), [false, false, false, true, true, true]);
+        // a spike of a run that has not diverged is no illness
+        assert_eq!(ill(&losses, &[3, 4, 5]), [false; 3]);
+        // densities may be above 1, and their losses below 0
+        let density = steps(&[-100.0, -120.0, 5.0]) + "{\"kind\":\"diverged\",\"step\":4,\"epoch\":1}\n";
+        assert_eq!(ill(&density, &[1, 2, 3]), [false, true, true]);
+    }
+}
