@@ -64,11 +64,32 @@ fn ignored(status: &str) -> u64 {
     line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
-/// The same by Windows' console events.
-#[cfg(not(unix))]
+/// The same by Windows' console events: Ctrl-C and Ctrl-Break, and the ends of the console, the session and the system,
+/// which leave some seconds for the checkpoint.
+#[cfg(windows)]
 pub fn catch(stop: &Arc<AtomicBool>) -> Result<()> {
+    use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
+
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let within = runtime.enter();
+    let (mut c, mut pause) = (ctrl_c()?, ctrl_break()?);
+    let (mut close, mut logoff, mut shutdown) = (ctrl_close()?, ctrl_logoff()?, ctrl_shutdown()?);
+    drop(within);
     let mut requests = Requests { stop: stop.clone(), first: None };
-    Ok(ctrlc::set_handler(move || requests.request())?)
+    let heard = async move {
+        loop {
+            tokio::select! {
+                _ = c.recv() => {}
+                _ = pause.recv() => {}
+                _ = close.recv() => {}
+                _ = logoff.recv() => {}
+                _ = shutdown.recv() => {}
+            }
+            requests.request();
+        }
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(heard))?;
+    Ok(())
 }
 
 #[cfg(all(test, unix))]

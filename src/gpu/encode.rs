@@ -8,7 +8,8 @@ pub(super) struct Prepared {
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) bind_group: wgpu::BindGroup,
     pub(super) groups: [u32; 3],
-    pub(super) flops: u64,
+    /// see [`super::pace::work`]
+    pub(super) work: u64,
 }
 
 impl Prepared {
@@ -85,15 +86,15 @@ impl Entry {
     }
 }
 
-/// Encodes entries up to the submit's budget; returns how many.
+/// Encodes entries up to the submit's budget; returns how many, and their work.
 pub(super) fn encode(
     encoder: &mut wgpu::CommandEncoder,
     buffers: &[wgpu::Buffer],
     entries: &[Entry],
     budget: u64,
-) -> usize {
-    let (mut done, mut flops) = (0, 0);
-    while done < entries.len() && flops < budget {
+) -> (usize, u64) {
+    let (mut done, mut work) = (0, 0u64);
+    while done < entries.len() && work < budget {
         if !entries[done].is_dispatch() {
             entries[done].record_outside(encoder, buffers);
             done += 1;
@@ -103,13 +104,13 @@ pub(super) fn encode(
         while let Some(Entry::Dispatch(d)) = entries.get(done) {
             d.record(&mut pass);
             done += 1;
-            flops = flops.saturating_add(d.flops);
-            if flops >= budget {
+            work = work.saturating_add(d.work);
+            if work >= budget {
                 break;
             }
         }
     }
-    done
+    (done, work)
 }
 
 /// Encodes all of `entries`, a pass for each row of dispatches between others. With a query set, its query 0

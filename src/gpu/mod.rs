@@ -7,6 +7,7 @@ pub mod images;
 mod kept;
 pub mod kernel;
 mod lasting;
+mod pace;
 mod pipelines;
 pub mod profile;
 pub mod program;

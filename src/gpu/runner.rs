@@ -10,6 +10,7 @@ use super::encode::{Copy, Entry, Prepared, encode};
 use super::images::{ImageId, ImageSpec};
 use super::kept::{self, Kept};
 use super::kernel::Reflection;
+use super::pace::{Pace, work};
 use super::pipelines::{Pipelines, compile, texels};
 use super::profile::Timings;
 use super::program::{Dispatch, Item, Plan, ProgramId, Runner, Usage};
@@ -21,9 +22,6 @@ use crate::error::{Error, Result};
 
 /// Small read-backs in flight: more would let the host run that many steps ahead of the GPU.
 const RING: usize = 4;
-
-/// Most floating-point operations of one submit on a GPU: drivers end long ones.
-const SUBMIT_FLOPS: u64 = 100_000_000_000;
 
 /// After which a GPU is taken for one that never answers again: drivers end a submit after seconds.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -40,7 +38,7 @@ pub struct GpuRunner {
     pub(super) programs: Vec<Vec<Entry>>,
     flights: VecDeque<Flight>,
     spare: Vec<wgpu::Buffer>,
-    pub(super) submit_flops: u64,
+    pub(super) pace: Pace,
     patience: Duration,
     failure: Arc<Mutex<Option<String>>>,
     submits: u64,
@@ -78,7 +76,7 @@ impl GpuRunner {
             programs: Vec::new(),
             flights: VecDeque::new(),
             spare: Vec::new(),
-            submit_flops: if adapter.is_software() { u64::MAX } else { SUBMIT_FLOPS },
+            pace: if adapter.is_software() { Pace::unbounded() } else { Pace::unknown() },
             patience: if adapter.is_software() { SOFTWARE_PATIENCE } else { PATIENCE },
             failure,
             submits: 0,
@@ -134,6 +132,20 @@ impl GpuRunner {
     pub(super) fn submit(&mut self, commands: wgpu::CommandBuffer) -> wgpu::SubmissionIndex {
         self.submits += 1;
         self.queue.submit([commands])
+    }
+
+    /// The same for `work`, which is timed while the device's speed is not known.
+    fn submit_paced(&mut self, commands: wgpu::CommandBuffer, work: u64) -> Result<()> {
+        if !self.pace.times(work) {
+            self.submit(commands);
+            return Ok(());
+        }
+        self.wait(None)?; // what was submitted before is not part of it
+        let began = Instant::now();
+        let submission = self.submit(commands);
+        self.wait(Some(submission))?;
+        self.pace.took(work, began.elapsed());
+        Ok(())
     }
 
     /// Where it is being profiled: the host has done `what` from `began` until now.
@@ -280,7 +292,13 @@ fn prepare(device: &wgpu::Device, memory: Memory<'_>, pipelines: &Pipelines, d: 
         layout: &pipeline.get_bind_group_layout(0),
         entries: &entries,
     });
-    Prepared { label: d.label.clone(), pipeline, bind_group, groups: d.groups, flops: d.flops() }
+    Prepared {
+        label: d.label.clone(),
+        pipeline,
+        bind_group,
+        groups: d.groups,
+        work: work(d.flops(), d.bytes()),
+    }
 }
 
 impl Runner for GpuRunner {
@@ -305,8 +323,10 @@ impl Runner for GpuRunner {
                 let label = Some(self.plan.get(*id).name);
                 let mut encoder =
                     self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
-                at += encode(&mut encoder, &self.buffers, &self.programs[id.0][at..], self.submit_flops);
-                self.submit(encoder.finish());
+                let entries = &self.programs[id.0][at..];
+                let (done, work) = encode(&mut encoder, &self.buffers, entries, self.pace.budget());
+                at += done;
+                self.submit_paced(encoder.finish(), work)?;
             }
         }
         self.healthy()

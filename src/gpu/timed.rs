@@ -184,7 +184,7 @@ impl GpuRunner {
         let descriptor = wgpu::CommandEncoderDescriptor { label: Some(program.name) };
         let mut encoder = self.device.create_command_encoder(&descriptor);
         let (mut done, mut flops, before) = (0, 0u64, stamps.open.len());
-        while done < entries.len() && flops < self.submit_flops && !stamps.full() {
+        while done < entries.len() && flops < self.pace.budget() && !stamps.full() {
             let timing = Timing::of(&self.plan, program, &program.items[at + done]);
             flops = flops.saturating_add(timing.flops);
             let timed = stamp(&mut encoder, stamps, &self.buffers, &entries[done]);

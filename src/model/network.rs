@@ -160,7 +160,12 @@ pub struct Network {
     pub programs: Programs,
 }
 
-/// The largest micro-batch that fits the target's bindings and the activation budget, in equal parts of `batch`.
+/// Most floating-point operations of a dispatch on a GPU that shares the processor's memory. A dispatch cannot be cut, and
+/// drivers end those that take seconds: this is half a second at 40 GFLOP/s, about the slowest that there are.
+const DISPATCH_FLOPS: u64 = 20_000_000_000;
+
+/// The largest micro-batch that fits the target's bindings and the activation budget, and on integrated GPUs the longest
+/// dispatch, in equal parts of `batch`.
 ///
 /// # Errors
 /// [`Error::Limit`] if not even one picture fits.
@@ -183,8 +188,20 @@ pub fn micro_batch(build: &Build, target: &Target) -> Result<u32> {
     // every activation stands in the encoder and in the decoder, and there are two gradients at a time
     let together = 2 * (sizes.iter().sum::<u64>() + largest);
     let most = (target.binding_bytes / largest).min((ACTIVATION_BUDGET / together).max(1));
+    let integrated = !target.software && !target.discrete;
+    let most = if integrated { most.min((DISPATCH_FLOPS / longest(config)).max(1)) } else { most };
     let parts = u64::from(batch).div_ceil(most).max(1) as u32;
     Ok(batch.div_ceil(parts))
+}
+
+/// Floating-point operations for a picture of the convolution that takes most of them.
+fn longest(config: &ModelConfig) -> u64 {
+    let widths = config.widths();
+    let layer = |i: usize| {
+        let cells = u64::from(config.size >> i).pow(2);
+        2 * 16 * cells * u64::from(widths[i - 1]) * u64::from(widths[i])
+    };
+    (1..5).map(layer).max().unwrap_or(1).max(1)
 }
 
 impl Extent {

@@ -141,7 +141,7 @@ pub(super) fn not_finite(checkpoint: &Checkpoint) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Losses;
+    use super::{Losses, METRICS};
     use crate::checkpoint::State;
     use crate::config::TrainConfig;
 

@@ -289,13 +289,29 @@ fn sizes_that_overflow_an_index_are_refused() {
 
 #[test]
 fn batch_64_of_the_reference_keeps_to_the_default_limits() {
-    let target = Target::webgpu_default();
+    let target = Target { discrete: true, ..Target::webgpu_default() };
     let build = Build::training(ModelConfig::REFERENCE, 64);
     let (network, plan) = build.plan(&target).expect("plan");
     target.check(&plan).expect("limits");
     assert_eq!(network.extent.micro, 32);
     let widest = plan.programs.iter().flat_map(|p| p.dispatches().flat_map(|d| d.bindings.iter()));
     assert_eq!(widest.map(Tensor::bytes).max(), Some(128 << 20), "the heads fill a binding exactly");
+}
+
+/// Drivers end a dispatch that takes seconds, and cannot cut it.
+#[test]
+fn no_dispatch_is_too_long_for_an_integrated_gpu() {
+    let target = Target { binding_bytes: 1 << 31, buffer_bytes: 1 << 32, ..Target::webgpu_default() };
+    let longest = |target: &Target| {
+        let build = Build::training(ModelConfig::REFERENCE, 64);
+        let (network, plan) = build.plan(target).expect("plan");
+        let dispatches = plan.programs.iter().flat_map(|program| program.dispatches());
+        (network.extent.micro, dispatches.map(|dispatch| dispatch.flops()).max().expect("dispatches"))
+    };
+    let (micro, flops) = longest(&target);
+    assert!(micro == 16 && flops <= 20_000_000_000, "{micro}: {flops}");
+    let (micro, flops) = longest(&Target { discrete: true, ..target });
+    assert!(micro == 32 && flops > 30_000_000_000, "{micro}: {flops}");
 }
 
 #[test]
