@@ -131,9 +131,9 @@ fn signal(child: &Child, name: &str, group: bool) {
     assert!(Command::new("sh").args(["-c", &script]).status().expect("sh runs").success());
 }
 
-/// Sends `name` to the training at random instants until enough of them have hit one, going on after each. A run
+/// Sends `names` in turn to the training at random instants until enough of them have hit one, going on after each. A run
 /// that reaches its end is compared and begun anew.
-fn disturb(name: &str, seed: u64, after: impl Fn(&Output)) {
+fn disturb(names: &[&str], seed: u64, after: impl Fn(&Output)) {
     let (straight, whole) = straight();
     let times = common::at_scale(TIMES[0], TIMES[1]);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -149,7 +149,7 @@ fn disturb(name: &str, seed: u64, after: impl Fn(&Output)) {
         }
         let ended = child.try_wait().expect("a child").is_some();
         if !ended {
-            signal(&child, name, false);
+            signal(&child, names[hits % names.len()], false);
         }
         let output = child.wait_with_output().expect("a child");
         if !ended {
@@ -168,20 +168,21 @@ fn disturb(name: &str, seed: u64, after: impl Fn(&Output)) {
         }
     }
     report::checked(hits, "kills and interruptions");
-    println!("SIG{name}: {hits} hits, {finished} runs brought to their end, each as the undisturbed one");
+    println!("{names:?}: {hits} hits, {finished} runs brought to their end, each as the undisturbed one");
 }
 
 #[test]
 fn a_training_killed_at_any_instant_goes_on_bit_for_bit() {
     if common::adapter().is_some() {
-        disturb("KILL", 1, |_| {});
+        disturb(&["KILL"], 1, |_| {});
     }
 }
 
 #[test]
 fn an_interrupted_training_goes_on_bit_for_bit() {
     if common::adapter().is_some() {
-        disturb("INT", 2, |output| {
+        // a terminal's, those of shells and of batch systems
+        disturb(&["INT", "TERM", "HUP", "USR1", "USR2", "XCPU"], 2, |output| {
             // before its first step there is nothing to write, and after its last nothing to stop
             let code = output.status.code();
             assert!(matches!(code, Some(130 | 0) | None), "{code:?}: {}", text(output));
