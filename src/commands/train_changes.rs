@@ -108,20 +108,10 @@ fn new_epochs(
     let jump = jump.rates(steps);
     let changes = state.config.epochs != config.epochs;
     state.replan(config.epochs, steps, anew);
-    let text = |(lr, beta): (f64, f64)| format!("learning rate {lr:.3e}, beta {beta:.4}");
-    let same = |a: (f64, f64), b: (f64, f64)| text(a) == text(b);
-    if anew && !same(before, jump) {
-        screen.say(&format!("--reschedule: {} becomes {}", text(before), text(jump)));
-    }
-    if !anew && changes && !same(before, jump) {
-        screen.say(&format!(
-            "schedules go on from where they are ({}) to the new last epoch; --reschedule would compute them anew over all \
-             {} epochs ({})",
-            text(before),
-            config.epochs,
-            text(jump)
-        ));
-    }
+    let text = |(lr, beta): (f64, f64)| {
+        let lr = if lr == 0.0 { "0".to_owned() } else { format!("{lr:.3e}") };
+        format!("learning rate {lr}, beta {beta:.4}")
+    };
     let planned = State { config: config.clone(), ..state.clone() };
     if planned.rates(steps).0 == 0.0 && state.epoch <= config.epochs {
         return Err(Error::Usage(format!(
@@ -131,6 +121,19 @@ fn new_epochs(
             text(jump)
         ))
         .into());
+    }
+    let jumps = text(before) != text(jump);
+    if anew && jumps {
+        screen.say(&format!("--reschedule: {} becomes {}", text(before), text(jump)));
+    }
+    if !anew && changes && jumps {
+        screen.say(&format!(
+            "schedules go on from where they are ({}) to the new last epoch; --reschedule would compute them anew over all \
+             {} epochs ({})",
+            text(before),
+            config.epochs,
+            text(jump)
+        ));
     }
     Ok(())
 }

@@ -246,7 +246,7 @@ impl Trainer {
             "--resume goes on from the last checkpoint before that."
         };
         let lr = self.state.config.lr;
-        Ok(Error::Diverged(format!("{what}\nTraining stops. Lower --lr (it is {lr:?}){half}. {go_on}")))
+        Ok(Error::Diverged(format!("{what}\nTraining stops. Lower --lr (it is {lr:e}){half}. {go_on}")))
     }
 
     /// Validation, metrics, the checkpoint and the pictures of an epoch.

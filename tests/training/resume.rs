@@ -163,7 +163,7 @@ fn schedules_do_not_jump_with_more_epochs() {
     // a jump is said
     let said = self::said(at, &[&resume[..], &["--reschedule"]].concat());
     assert!(
-        said.contains("--reschedule: learning rate 0.000e0, beta 0.2000 becomes learning rate 5.000e-4"),
+        said.contains("--reschedule: learning rate 0, beta 0.2000 becomes learning rate 5.000e-4"),
         "{said}"
     );
     assert!((figures(&straight, "lr")[4 * steps] - 5e-4).abs() < 1e-12);
