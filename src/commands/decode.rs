@@ -41,6 +41,6 @@ pub fn run(args: &DecodeArgs) -> Result<ExitCode> {
         bar.set(done, rows);
     }
     bar.clear();
-    folder.finish()?;
+    folder.finish();
     Ok(ExitCode::SUCCESS)
 }

@@ -174,12 +174,12 @@ impl Destination {
     ///
     /// # Errors
     /// [`Error::Io`] naming it.
-    pub fn write(&self, bytes: &[u8]) -> Result<()> {
+    pub fn write(&self, bytes: &[u8]) -> wgvae::error::Result<()> {
         let folder = data::folder_of(&self.path);
         if !folder.exists() {
             std::fs::create_dir(folder).map_err(Error::io("create", folder))?;
         }
-        Ok(data::write_whole(&self.path, |file| file.write_all(bytes))?)
+        data::write_whole(&self.path, |file| file.write_all(bytes))
     }
 
     /// Writes a picture in the format of the ending, and says so.

@@ -67,7 +67,7 @@ pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
         return usage("not one of the pictures could be read".into());
     }
     if let Some(folder) = folder {
-        folder.finish()?;
+        folder.finish();
         return Ok(ExitCode::SUCCESS);
     }
     let columns = COLUMNS.min(done as u32);

@@ -70,7 +70,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     }
     bar.clear();
     if let Some(folder) = folder {
-        folder.finish()?;
+        folder.finish();
     }
     if let Some(sheet) = sheet {
         sheet.save(&data::grid(&pictures, config.size, columns, data::GAP))?;

@@ -1,7 +1,7 @@
 //! Files that are written whole or not at all, and only where a file is meant.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -27,7 +27,10 @@ pub fn file_meant(path: &Path) -> io::Result<PathBuf> {
                 return Err(io::Error::other(format!("it is {}, and no file", kind_of(&found))));
             }
             Ok(_) => return Ok(path),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path),
+            // whether there can be a file is for its folder to say
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(path);
+            }
             Err(error) => return Err(error),
         }
     }
