@@ -59,7 +59,7 @@ impl Bar {
             bar.enable_steady_tick(TICK);
         }
         let stand: Stand = Arc::new(Mutex::new((what, 0, 0)));
-        let plain = (plain && !quiet).then(|| Plain::start(stand.clone(), say));
+        let plain = (plain && !quiet).then(|| Plain::start(stand.clone(), PLAIN_EVERY, say));
         Self { bar, stand, plain }
     }
 
@@ -113,11 +113,11 @@ struct Plain {
 }
 
 impl Plain {
-    fn start(stand: Stand, say: fn(&str)) -> Self {
+    fn start(stand: Stand, every: Duration, say: fn(&str)) -> Self {
         let (end, ended) = mpsc::channel();
         let work = move || {
             let began = Instant::now();
-            while ended.recv_timeout(PLAIN_EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
+            while ended.recv_timeout(every) == Err(mpsc::RecvTimeoutError::Timeout) {
                 let (what, done, all) = *stand.lock().unwrap_or_else(PoisonError::into_inner);
                 let time = duration(began.elapsed().as_secs_f64());
                 say(&if all == 0 {
@@ -139,5 +139,35 @@ impl Drop for Plain {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join(); // a line that could not be said
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+    #[test]
+    fn plain_lines_come_whether_or_not_anything_moves() {
+        let stand: Stand = Arc::new(Mutex::new(("decoding", 0, 0)));
+        let said = || SAID.lock().expect("lines").clone();
+        let wait_for = |part: &str| {
+            let began = Instant::now();
+            while !said().iter().any(|line| line.starts_with(part)) {
+                assert!(began.elapsed() < Duration::from_secs(20), "{part:?} is missing in {:?}", said());
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        let every = Duration::from_millis(2);
+        let plain =
+            Plain::start(stand.clone(), every, |line| SAID.lock().expect("lines").push(line.to_owned()));
+        wait_for("decoding: 0.0 s");
+        *stand.lock().expect("stand") = ("decoding", 3, 12);
+        wait_for("decoding: 3 of 12, ");
+        drop(plain);
+        let lines = said().len();
+        std::thread::sleep(10 * every);
+        assert_eq!(said().len(), lines, "it has ended");
     }
 }

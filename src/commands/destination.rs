@@ -2,7 +2,8 @@
 //!
 //! A command writes over its own files and over nothing else: they bear a mark ([`data::Mark`]). A file that others made,
 //! or somebody has changed since, needs --force. What the command reads, and what belongs to a run, is never written
-//! over, and neither is anything but a regular file; a link is followed. The last folder on the way is made, no more.
+//! over, and neither is anything but a regular file; a link is followed. Of folders on the way to a picture the last is made, no
+//! more; other files need theirs.
 
 use std::fmt::Debug;
 use std::io::Write as _;
@@ -49,25 +50,31 @@ impl Writer {
         self
     }
 
-    /// The file that the user has named, or one of the default name.
+    /// The file that the user has named, whose folder must be there, or one of the default name.
     ///
     /// # Errors
     /// If it must not be written over, or cannot be written.
     pub fn file(&self, named: Option<&Path>, default: impl FnOnce() -> PathBuf) -> Result<Destination> {
-        match named {
-            Some(path) => self.named(path),
-            None => self.default_file(&default()),
-        }
+        named.map_or_else(|| self.default_file(&default()), |path| self.named(path))
     }
 
-    /// The file at `path`.
+    /// The same for a picture, whose folder is made where only that is missing.
+    pub fn picture(&self, named: Option<&Path>, default: impl FnOnce() -> PathBuf) -> Result<Destination> {
+        named.map_or_else(|| self.default_file(&default()), |path| self.at(path, true))
+    }
+
+    /// The file at `path`, whose folder must be there.
     pub fn named(&self, path: &Path) -> Result<Destination> {
+        self.at(path, false)
+    }
+
+    fn at(&self, path: &Path, makes_folder: bool) -> Result<Destination> {
         let name = shown(path);
         if path.file_name().is_none() || name.ends_with('/') {
             return usage(format!("{name:?} names no file"));
         }
         let file = meant(path)?;
-        folder_for(data::folder_of(&file), path)?;
+        folder_for(data::folder_of(&file), path, makes_folder)?;
         if file.exists() {
             self.protected.check(&file, path)?;
             if !self.force {
@@ -102,7 +109,7 @@ impl Writer {
             let again =
                 || self.protected.check(&file, &path).is_ok() && Mark::read(&file).as_ref() == Some(&mark);
             if free || again() {
-                folder_for(data::folder_of(&file), &path)?;
+                folder_for(data::folder_of(&file), &path, true)?;
                 return Ok(Destination { path, mark });
             }
         }
@@ -128,22 +135,20 @@ pub(super) fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
 
 /// The regular file that `path` means.
 fn meant(path: &Path) -> Result<PathBuf> {
-    data::file_meant(path).or_else(|error| usage(format!("cannot write {}: {error}", shown(path))))
+    Ok(data::file_meant(path).map_err(Error::io("write", path))?)
 }
 
-/// An error if files cannot be written into `folder`, which is made later where it is only the last of `path` that is
-/// missing.
-pub(super) fn folder_for(folder: &Path, path: &Path) -> Result<()> {
-    let there = if folder.exists() { folder } else { data::folder_of(folder) };
-    let name = shown(path);
+/// An error if files cannot be written into `folder`, which with `is_made` is made later where it is only the last of
+/// `path` that is missing.
+pub(super) fn folder_for(folder: &Path, path: &Path, is_made: bool) -> Result<()> {
+    let there = if is_made && !folder.exists() { data::folder_of(folder) } else { folder };
+    let cannot = |reason: String| Err(Error::io("write", path)(std::io::Error::other(reason)).into());
     if there.exists() && !there.is_dir() {
-        return usage(format!("cannot write {name}: {} is no folder", shown(there)));
+        return cannot(format!("{} is no folder", shown(there)));
     }
     if !there.is_dir() {
-        return usage(format!(
-            "cannot write {name}: there is no folder {}; only the last one on the way is made",
-            shown(there)
-        ));
+        let made = if is_made { " (of folders only the last is made)" } else { "" };
+        return cannot(format!("there is no folder {}{made}", shown(there)));
     }
     tempfile::Builder::new().prefix(".wgvae").tempfile_in(there).map_err(Error::io("write", path))?;
     Ok(())
@@ -151,11 +156,10 @@ pub(super) fn folder_for(folder: &Path, path: &Path) -> Result<()> {
 
 /// An error if `path` is no new or empty folder, nor can become one.
 pub(super) fn new_folder(path: &Path) -> Result<()> {
-    let name = shown(path);
     if path.exists() && !path.is_dir() {
-        return usage(format!("{name} is there already, and no folder: name a new folder"));
+        return Err(Error::data(path, "is no folder: name a new one").into());
     }
-    folder_for(path, path)?;
+    folder_for(path, path, true)?;
     let is_run = path.is_dir().then(|| Protected::default().check_folder(path, path));
     is_run.unwrap_or(Ok(()))
 }

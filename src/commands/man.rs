@@ -29,7 +29,10 @@ pub fn run(args: &ManArgs) -> Result<ExitCode> {
         let page = entry.map_err(Error::io("read", &made))?.path();
         let name = page.file_name().unwrap_or_default();
         let writer = Writer::new("man", args.force.force || is_page(&out.join(name)), &());
-        pages.push((writer.named(&out.join(name))?, std::fs::read(&page).map_err(Error::io("read", &page))?));
+        pages.push((
+            writer.picture(Some(&out.join(name)), || out.join(name))?,
+            std::fs::read(&page).map_err(Error::io("read", &page))?,
+        ));
     }
     for (destination, page) in &pages {
         destination.write(page)?;

@@ -37,7 +37,7 @@ impl Writer {
             let again = || folder.is_own() && self.may_fill(&folder, files).is_ok();
             if !path.exists() || again() {
                 // samples/ is made with it
-                folder_for(data::folder_of(&path), &path)?;
+                folder_for(data::folder_of(&path), &path, true)?;
                 return Ok(folder);
             }
         }
@@ -56,12 +56,12 @@ impl Writer {
             if path.is_symlink() {
                 return usage(format!("{name} is a link to something that is not there"));
             }
-            return folder_for(path, path);
+            return folder_for(path, path, true);
         }
         if !path.is_dir() {
             return usage(format!("{name} is no folder, and several files are to be written: name a folder"));
         }
-        folder_for(path, path)?;
+        folder_for(path, path, true)?;
         self.protected.check_folder(path, path)?;
         let mut entries = fs::read_dir(path).map_err(Error::io("read", path))?;
         if !(self.force || entries.next().is_none() || folder.is_own()) {

@@ -84,22 +84,22 @@ pub(super) fn picture(
     named: Option<&Path>,
     default: impl FnOnce() -> PathBuf,
 ) -> Result<Destination> {
-    if let Some(path) = named {
+    if let Some(path) = named
+        && let Err(error) = PictureFormat::of(path)
+    {
         if path.is_dir() {
-            return usage(format!(
-                "{0} is a folder: name a file in it, such as {0}/picture.png",
-                shown(path)
-            ));
+            let name = shown(path);
+            return usage(format!("{name} is a folder: name a file in it, such as {name}/picture.png"));
         }
-        PictureFormat::of(path)?;
+        return Err(error.into());
     }
-    writer.file(named, default)
+    writer.picture(named, default)
 }
 
 /// A film's file beside a picture's: of the same name, and by a default name of the same settings.
 pub(super) fn film_beside(writer: &Writer, picture: &Destination) -> Result<Destination> {
     let path = picture.path.with_extension("gif");
-    let film = writer.named(&path)?;
+    let film = writer.picture(Some(&path), PathBuf::new)?;
     let other = |mark: Mark| mark.settings != picture.mark.settings;
     if !writer.force && picture.mark.settings.is_some() && Mark::read(&path).is_some_and(other) {
         return usage(format!("{} is of other settings: name a file with -o, or --force", shown(&path)));
