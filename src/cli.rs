@@ -77,12 +77,21 @@ pub enum Command {
 /// Which GPU.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 pub struct AdapterArgs {
-    /// high-performance, low-power, software, a number from `wgvae adapters`, or part of a name
+    /// high-performance, low-power, software, a number from `wgvae adapters`, or a part of a name such as 3060
     #[arg(long, value_name = "WHICH")]
     pub adapter: Option<String>,
     /// Only this back end: vulkan, metal or dx12
     #[arg(long, value_name = "NAME")]
     pub backend: Option<String>,
+}
+
+/// What may be written over.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ForceArgs {
+    /// Write over a file that is there already. Without this only what the same command has written, and nobody has
+    /// changed since, is written over; what is read, and what belongs to a run, never is
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// A set of sizes.
@@ -192,9 +201,11 @@ pub struct TuneArgs {
     /// Print every candidate and its time, not only the one that was chosen
     #[arg(long, short)]
     pub verbose: bool,
-    /// Write the choices to this file too, for --tuning
+    /// Write the choices to this .json file too, for --tuning
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: ForceArgs,
     #[command(flatten)]
     pub adapter: AdapterArgs,
 }
@@ -308,9 +319,11 @@ pub struct ProfileArgs {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
-    /// Write every dispatch, and what the host did meanwhile, to this file for chrome://tracing or Perfetto
+    /// Write every dispatch, and what the host did meanwhile, to this .json file for chrome://tracing or Perfetto
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: ForceArgs,
     /// Time by waiting for every dispatch, as where the adapter has no timestamps
     #[arg(long)]
     pub host_clock: bool,
@@ -332,7 +345,7 @@ pub enum DataCommand {
     },
     /// Write the built-in landscapes as PNG files, with their factors
     Synth {
-        /// A new folder
+        /// A new or empty folder
         out: PathBuf,
         /// How many
         #[arg(long, default_value_t = 1000)]
@@ -348,9 +361,10 @@ pub enum DataCommand {
     Sheet {
         /// A folder of pictures [default: the built-in landscapes]
         folder: Option<PathBuf>,
-        /// The sheet's file
-        #[arg(long, short, default_value = "samples/sheet.png")]
-        out: PathBuf,
+        /// The sheet's file, .png, .jpg (quality 95) or .webp (lossless)
+        /// [default: samples/sheet_FOLDER_seed_SEED.png]
+        #[arg(long, short)]
+        out: Option<PathBuf>,
         /// How many
         #[arg(long, default_value_t = 36)]
         count: usize,
@@ -363,5 +377,7 @@ pub enum DataCommand {
         /// Of the landscapes, and of the choice
         #[arg(long, default_value_t = 0)]
         seed: u64,
+        #[command(flatten)]
+        force: ForceArgs,
     },
 }

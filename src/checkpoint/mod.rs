@@ -87,8 +87,16 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
 /// # Errors
 /// If it cannot be written; what was there before stays.
 pub fn write_model(path: &Path, weights: &Weights, likelihood: Likelihood) -> Result<()> {
-    let bytes = file::encode(path, &[("", weights)], Some(likelihood))?;
+    let bytes = model_file(path, weights, likelihood)?;
     crate::data::write_whole(path, |file| file.write_all(&bytes))
+}
+
+/// The bytes of such a file; `path` is what it is called if it cannot be made.
+///
+/// # Errors
+/// [`Error::Model`] if the tensors do not fit together.
+pub fn model_file(path: &Path, weights: &Weights, likelihood: Likelihood) -> Result<Vec<u8>> {
+    file::encode(path, &[("", weights)], Some(likelihood))
 }
 
 /// Temporary folders are their owner's alone; a checkpoint is an ordinary folder.

@@ -182,7 +182,7 @@ pub struct TrainSettings {
     /// Without DATA: how many landscapes to make [default: 2048]
     #[arg(long, value_name = "PICTURES")]
     pub landscapes: Option<usize>,
-    /// high-performance, low-power, software, a number from `wgvae adapters`, or part of a name
+    /// high-performance, low-power, software, a number from `wgvae adapters`, or a part of a name such as 3060
     #[arg(long, value_name = "WHICH")]
     pub adapter: Option<String>,
     /// Only this back end: vulkan, metal or dx12

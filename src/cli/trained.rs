@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use wgvae::data::Resize;
 
-use super::AdapterArgs;
+use super::{AdapterArgs, ForceArgs};
 
 #[derive(Debug, Clone, Args)]
 pub struct SampleArgs {
@@ -23,12 +23,15 @@ pub struct SampleArgs {
     /// Standard deviation of the draws: below 1 plainer, above 1 wilder
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     pub temperature: f32,
-    /// The grid's file [default: samples/sample_seed_SEED.png], or with --separate the folder
+    /// The grid's file, .png, .jpg (quality 95) or .webp (lossless), or with --separate the folder
+    /// [default: samples/MODEL_sample_seed_SEED, with prior, temperature and count where they are not the usual]
     #[arg(long, short)]
     pub out: Option<PathBuf>,
-    /// Write every picture to a file of its own
+    /// Write every picture to a file of its own; what an earlier call left in the folder goes
     #[arg(long)]
     pub separate: bool,
+    #[command(flatten)]
+    pub force: ForceArgs,
     #[command(flatten)]
     pub adapter: AdapterArgs,
 }
@@ -52,12 +55,15 @@ pub struct ReconstructArgs {
     /// Pictures, or folders of them
     #[arg(required = true)]
     pub images: Vec<PathBuf>,
-    /// The sheet's file [default: samples/reconstruct.png], or with --separate the folder
+    /// The sheet's file, .png, .jpg (quality 95) or .webp (lossless), or with --separate the folder
+    /// [default: samples/MODEL_reconstruct_IMAGES]
     #[arg(long, short)]
     pub out: Option<PathBuf>,
-    /// Write every reconstruction to a file of its own; for folders of any length
+    /// Write every reconstruction to a file of its own, for folders of any length; what an earlier call left there goes
     #[arg(long)]
     pub separate: bool,
+    #[command(flatten)]
+    pub force: ForceArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -74,12 +80,14 @@ pub struct InterpolateArgs {
     /// Go along the straight line, and not along the arc
     #[arg(long)]
     pub linear: bool,
-    /// The strip's file
-    #[arg(long, short, default_value = "samples/interpolate.png")]
-    pub out: PathBuf,
-    /// Write a film there and back too, beside the strip
+    /// The strip's file, .png, .jpg (quality 95) or .webp (lossless) [default: samples/MODEL_interpolate_FROM_TO.png]
+    #[arg(long, short)]
+    pub out: Option<PathBuf>,
+    /// Write a film there and back too, beside the strip: the same name with .gif
     #[arg(long)]
     pub gif: bool,
+    #[command(flatten)]
+    pub force: ForceArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -101,12 +109,14 @@ pub struct TraverseArgs {
     /// From minus to plus so many standard deviations of the prior
     #[arg(long, default_value_t = 3.0)]
     pub range: f32,
-    /// The sheet's file
-    #[arg(long, short, default_value = "samples/traverse.png")]
-    pub out: PathBuf,
-    /// Write a film there and back too, beside the sheet
+    /// The sheet's file, .png, .jpg (quality 95) or .webp (lossless) [default: samples/MODEL_traverse_IMAGE.png]
+    #[arg(long, short)]
+    pub out: Option<PathBuf>,
+    /// Write a film there and back too, beside the sheet: the same name with .gif
     #[arg(long)]
     pub gif: bool,
+    #[command(flatten)]
+    pub force: ForceArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -117,8 +127,11 @@ pub struct EncodeArgs {
     #[arg(required = true, value_name = "DATA")]
     pub images: Vec<PathBuf>,
     /// The file: .safetensors (mu, logvar, names and classes), .csv (the same) or .npy (mu)
-    #[arg(long, short, default_value = "latents.safetensors")]
-    pub out: PathBuf,
+    /// [default: MODEL_latents_DATA.safetensors]
+    #[arg(long, short)]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: ForceArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -134,9 +147,11 @@ pub struct FitPriorArgs {
     /// Of the draws and the starts
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// The prior's file [default: prior.safetensors in the run or checkpoint, or beside the file]
+    /// The prior's .safetensors file [default: prior.safetensors in the run or checkpoint, or beside the file]
     #[arg(long, short)]
     pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: ForceArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -162,9 +177,11 @@ pub struct EvaluateArgs {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
-    /// Write a page with all of it and the best, the worst and sampled pictures: one file, without scripts
+    /// Write a page with all of it and the best, the worst and sampled pictures: one .html file, without scripts
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: ForceArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -177,6 +194,8 @@ pub struct CompletionsArgs {
 pub struct ManArgs {
     /// A folder for one page per command [default: print the program's own page]
     pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: ForceArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -185,9 +204,11 @@ pub struct DecodeArgs {
     pub model: PathBuf,
     /// A .safetensors (z or mu), .npy or .csv file of [N, Z]
     pub latents: PathBuf,
-    /// The folder for the pictures
-    #[arg(long, short, default_value = "decoded")]
-    pub out: PathBuf,
+    /// The folder for the pictures; what an earlier call left there goes [default: samples/MODEL_decode_LATENTS]
+    #[arg(long, short)]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: ForceArgs,
     #[command(flatten)]
     pub adapter: AdapterArgs,
 }

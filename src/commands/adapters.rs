@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use wgvae::gpu::{Adapter, Choice, Fragment, adapter};
+use wgvae::gpu::{Adapter, Choice, Fragment, adapter, software};
 use wgvae::ops::variant::Variant;
 
 use super::about;
@@ -21,11 +21,15 @@ const KINDS: [(&str, Choice); 3] = [
 pub fn run(args: &ListArgs) -> Result<ExitCode> {
     let backends = adapter::backends(args.adapter.backend.as_deref())?;
     let all = Adapter::list(backends);
-    let taken = Adapter::pick(&all, &super::choice(&args.adapter));
+    let choice = super::choice(&args.adapter)?;
+    let taken = Adapter::pick(&all, &choice);
+    // where there is none at all, the error below says it
+    let hint = Adapter::why_no_gpu(&all, &choice).filter(|_| !all.is_empty());
     if args.json {
-        println!("{:#}", document(&all, taken));
+        println!("{:#}", document(&all, taken, hint.as_deref()));
     } else {
         print(&all, taken);
+        hint.iter().for_each(|hint| println!("\n{hint}"));
     }
     // what there is has been said; a choice that names none of it is an error all the same
     super::choose(&args.adapter)?;
@@ -35,7 +39,8 @@ pub fn run(args: &ListArgs) -> Result<ExitCode> {
 fn print(all: &[Adapter], taken: Option<usize>) {
     println!("{}", about::version());
     for (name, value) in about::environment() {
-        println!("environment: {name}={value}");
+        let by = if software::has_set(&name) { " (set by wgvae)" } else { "" };
+        println!("environment: {name}={value}{by}");
     }
     println!();
     for (index, one) in all.iter().enumerate() {
@@ -107,12 +112,13 @@ fn name_of(fragment: &Fragment) -> String {
     format!("{edge}x{edge} of {}", cell.name())
 }
 
-fn document(all: &[Adapter], taken: Option<usize>) -> Value {
+fn document(all: &[Adapter], taken: Option<usize>, hint: Option<&str>) -> Value {
     let adapters: Vec<Value> = all.iter().enumerate().map(|(index, one)| one_of(index, one)).collect();
     let would = KINDS.map(|(name, choice)| (name.to_owned(), json!(Adapter::pick(all, &choice))));
     let mut document = about::json();
     document["adapters"] = adapters.into();
     document["taken"] = json!(taken);
+    document["hint"] = json!(hint);
     document["taken_by_kind"] = Value::Object(would.into_iter().collect());
     document
 }

@@ -1,69 +1,92 @@
 //! `wgvae data`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
+use image::RgbImage;
 use wgvae::data::{self, Resize, Source};
 use wgvae::error::Error;
 
+use super::destination::{self, Destination, Writer, usage};
 use super::screen::{Bar, shown};
+use super::{names, trained};
 use crate::cli::DataCommand;
 
 pub fn run(command: DataCommand) -> Result<ExitCode> {
     match command {
         DataCommand::Check { folder, seed } => {
-            let bar = Bar::new("decoding", false);
-            let report = data::check(&folder, seed, &|done, all| bar.set(done, all))?;
+            let bar = Bar::new("looking for pictures", false);
+            let report = data::check(&folder, seed, &|done, all| bar.step("decoding", done, all))?;
             bar.clear();
             println!("{report}");
         }
         DataCommand::Synth { out, count, size, seed } => {
+            destination::new_folder(&out)?;
             let bar = Bar::new("drawing", false);
             data::write_synth(&out, count, size, seed, &|done, all| bar.set(done, all))?;
             bar.clear();
-            println!("{count} landscapes of {size} x {size} in {}", shown(&out));
+            println!(
+                "wrote {} ({})",
+                shown(&out),
+                data::counted(count, &format!("landscape of {size} x {size} px"))
+            );
         }
-        DataCommand::Sheet { folder, out, count, size, resize, seed } => {
-            sheet(folder.as_deref(), &out, count, (size, resize), seed)?;
-            println!("{}", shown(&out));
+        DataCommand::Sheet { folder, out, count, size, resize, seed, force } => {
+            let asked = Sheet { folder, count, size, resize, seed };
+            let writer = Writer::new("sheet", force.force, &asked).reads(&asked.folder);
+            let of = asked.folder.as_deref().map_or("landscapes".into(), names::plain);
+            let parts = ["sheet".into(), of, format!("seed_{seed}")];
+            let out = trained::picture(&writer, out.as_deref(), || names::picture(&parts))?;
+            out.save(&asked.draw(&out)?)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn sheet(folder: Option<&Path>, out: &Path, count: usize, how: (u32, Resize), seed: u64) -> Result<()> {
-    let (size, resize) = how;
-    if count == 0 || size == 0 || count > 10_000 || size > 4096 {
-        return Err(
-            Error::Usage(format!("{count} pictures of {size} px: from 1 to 10000, and to 4096 px")).into()
-        );
-    }
-    if (count as f64).sqrt().ceil() * f64::from(size) > 32_768.0 {
-        return Err(
-            Error::Usage(format!("{count} pictures of {size} px: a sheet is at most 32768 px wide")).into()
-        );
-    }
-    let source = match folder {
-        None => Source::Synthetic { seed, first: 0, count },
-        Some(folder) => {
-            let dataset = data::scan(folder, seed)?;
-            let items = dataset.train.into_iter().chain(dataset.validation).chain(dataset.test).collect();
-            Source::Folder { root: dataset.root, items, resize }
+/// A contact sheet that is asked for.
+#[derive(Debug)]
+struct Sheet {
+    folder: Option<PathBuf>,
+    count: usize,
+    size: u32,
+    resize: Resize,
+    seed: u64,
+}
+
+impl Sheet {
+    fn draw(&self, out: &Destination) -> Result<RgbImage> {
+        let Self { count, size, resize, seed, .. } = *self;
+        if count == 0 || size == 0 || count > 10_000 || size > 4096 {
+            return usage(format!("{count} pictures of {size} px: from 1 to 10000, and to 4096 px"));
         }
-    };
-    let chosen = data::order(seed, 0, source.len()).into_iter().take(count);
-    let mut pictures = Vec::new();
-    for index in chosen {
-        match source.load(index as usize, size) {
-            Ok(picture) => pictures.push(picture),
-            Err(error) => eprintln!("skipped: {error}"),
+        let columns = (count as f64).sqrt().ceil() as u32;
+        trained::sheet_fits([columns, columns], size, out, "take a smaller --count or --size")?;
+        let source = match &self.folder {
+            None => Source::Synthetic { seed, first: 0, count },
+            Some(folder) => {
+                let dataset = data::scan(folder, seed)?;
+                let items = dataset.train.into_iter().chain(dataset.validation).chain(dataset.test).collect();
+                Source::Folder { root: dataset.root, items, resize }
+            }
+        };
+        let chosen: Vec<u32> = data::order(seed, 0, source.len()).into_iter().take(count).collect();
+        let bar = Bar::new("decoding", false);
+        let (mut pictures, mut skipped) = (Vec::new(), Vec::new());
+        for (done, index) in chosen.iter().enumerate() {
+            match source.load(*index as usize, size) {
+                Ok(picture) => pictures.push(picture),
+                Err(error) => skipped.push(error),
+            }
+            bar.set(done + 1, chosen.len());
         }
+        bar.clear();
+        skipped.iter().for_each(|error| eprintln!("skipped: {error}"));
+        if pictures.is_empty() {
+            let folder = self.folder.as_deref().unwrap_or(Path::new("."));
+            return Err(Error::data(folder, "no picture could be read").into());
+        }
+        let columns = (pictures.len() as f64).sqrt().ceil() as u32;
+        Ok(data::grid(&pictures, size, columns, data::GAP))
     }
-    if pictures.is_empty() {
-        return Err(Error::data(folder.unwrap_or(Path::new(".")), "no picture could be read").into());
-    }
-    let columns = (pictures.len() as f64).sqrt().ceil() as u32;
-    data::save_png(&data::grid(&pictures, size, columns, data::GAP), out)?;
-    Ok(())
 }

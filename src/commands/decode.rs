@@ -3,29 +3,44 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use wgvae::checkpoint;
 use wgvae::data;
 use wgvae::generate;
 
-use super::screen::{Bar, shown};
-use super::trained;
-use crate::cli::DecodeArgs;
+use super::destination::Writer;
+use super::screen::Bar;
+use super::{names, trained};
+use crate::cli::{DecodeArgs, ForceArgs};
 
 pub fn run(args: &DecodeArgs) -> Result<ExitCode> {
-    let mut vae = trained::open(&args.model, &args.adapter)?;
-    let (size, latent) = (vae.config().size, vae.config().latent as usize);
+    let model = names::model_file(&args.model)?;
+    let latent = checkpoint::open(&args.model)?.config.latent as usize;
     let z = generate::read_latents(&args.latents, latent)?;
     let rows = z.len() / latent;
+    let parts = [names::model(&args.model)?, "decode".into(), names::plain(&args.latents)];
+    let settings = DecodeArgs {
+        model: model.clone(),
+        latents: names::settled(&args.latents),
+        out: None,
+        force: ForceArgs::default(),
+        ..args.clone()
+    };
+    let writer = Writer::new("decode", args.force.force, &settings).reads([&model, &args.latents]);
+    let file = |row: usize| format!("{row:06}.png");
+    let files: Vec<String> = (0..rows).map(file).collect();
+    let mut folder = writer.folder(args.out.as_deref(), &names::folder(&parts), &files)?;
+    let mut vae = trained::open(&args.model, &args.adapter)?;
+    let size = vae.config().size;
     let bar = Bar::new("decoding", false);
     let mut done = 0;
     for some in z.chunks(latent * vae.micro() as usize) {
         for picture in trained::decode(&mut vae, some)? {
-            let path = args.out.join(format!("{done:06}.png"));
-            data::save_png(&data::grid(&[picture], size, 1, 0), &path)?;
+            folder.save(&file(done), &data::grid(&[picture], size, 1, 0))?;
             done += 1;
         }
         bar.set(done, rows);
     }
     bar.clear();
-    println!("{rows} pictures in {}", shown(&args.out));
+    folder.finish();
     Ok(ExitCode::SUCCESS)
 }

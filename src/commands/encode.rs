@@ -1,19 +1,35 @@
 //! `wgvae encode`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::generate;
 
+use super::destination::Writer;
 use super::screen::shown;
-use super::trained;
-use crate::cli::EncodeArgs;
+use super::{names, trained};
+use crate::cli::{EncodeArgs, ForceArgs, TrainedArgs};
 
 pub fn run(args: &EncodeArgs) -> Result<ExitCode> {
-    generate::known(&args.out)?;
+    if let Some(out) = &args.out {
+        generate::known(out)?;
+    }
+    let model = names::model_file(&args.trained.model)?;
+    let parts = [names::model(&args.trained.model)?, "latents".into(), names::plain(&args.images[0])];
+    let settings = EncodeArgs {
+        trained: TrainedArgs { model: model.clone(), ..args.trained.clone() },
+        images: names::settled_all(&args.images),
+        out: None,
+        force: ForceArgs::default(),
+    };
+    let writer = Writer::new("encode", args.force.force, &settings).reads([&model]).reads(&args.images);
+    let default = || Path::new(&format!("{}.safetensors", parts.join("_"))).to_owned();
+    let out = writer.file(args.out.as_deref(), default)?;
     let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
     let encoded = trained::encode(&mut vae, &args.trained, &args.images)?;
-    generate::write_latents(&args.out, &encoded)?;
-    println!("{} pictures, {} latent dimensions: wrote {}", encoded.len(), encoded.dims, shown(&args.out));
+    out.write(&generate::latents_file(&out.path, &encoded, Some(&out.mark))?)?;
+    let (pictures, dims) = (encoded.len(), encoded.dims);
+    println!("wrote {} ({pictures} pictures, {dims} latent dimensions)", shown(&out.path));
     Ok(ExitCode::SUCCESS)
 }

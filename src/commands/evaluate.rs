@@ -1,18 +1,16 @@
 //! `wgvae evaluate`.
 
-use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::data;
 use wgvae::error::Error;
-use wgvae::evaluate::{self, About, Evaluation, Found, Gallery, HELD_OUT, Settings};
+use wgvae::evaluate::{self, About, Found, HELD_OUT, Settings};
 use wgvae::generate::{self, Input, fitted};
 use wgvae::model::Vae;
 
+use super::destination::{Destination, Writer, must_end_with};
 use super::screen::{Bar, count, shown};
-use super::{about, trained};
+use super::{about, names, trained};
 use crate::cli::EvaluateArgs;
 
 /// Dimensions whose divergence is printed.
@@ -24,6 +22,7 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     if args.samples == Some(0) {
         return Err(Error::Usage("--samples 0: must be at least 1".into()).into());
     }
+    let page = page(args)?;
     let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
     // without one, N(0, I) alone is measured; one that does not fit is named
     let prior = match fitted::find(&args.trained.model, None, &vae.weights()?) {
@@ -43,8 +42,8 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     let resize = trained::resize(&args.trained)?;
     let (draws, gallery) = (args.iwae, args.html.is_some());
     let settings = Settings { resize, draws, samples: args.samples, seed: args.seed, gallery };
-    let bar = Bar::new("evaluating", args.json);
-    let progress = &mut |_: &'static str, done: usize, all: usize| bar.set(done, all);
+    let bar = Bar::new("evaluating", false);
+    let progress = &mut |what: &'static str, done: usize, all: usize| bar.step(what, done, all);
     let found = evaluate::evaluate(&mut vae, &inputs, prior.as_ref(), &settings, progress);
     bar.clear();
     let Found { evaluation: found, no_scores, gallery, skipped } = found?;
@@ -60,10 +59,11 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         let shown = order.iter().take(SHOWN).map(|&dim| format!("{dim}: {:.2}", found.kl_per_dimension[dim]));
         println!("most used dimensions (KL in nats): {}", shown.collect::<Vec<_>>().join(", "));
     }
-    if let (Some(path), Some(gallery)) = (&args.html, &gallery) {
-        write_page(path, &facts(args, &vae, &settings, of), &found, gallery)?;
+    if let (Some(page), Some(gallery)) = (&page, &gallery) {
+        let text = evaluate::page(&facts(args, &vae, &settings, of), &found, gallery)?;
+        page.write(page.mark.sign_page(&text).as_bytes())?;
         if !args.json {
-            println!("wrote {}", shown(path));
+            println!("wrote {}", shown(&page.path));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -111,8 +111,11 @@ fn facts(args: &EvaluateArgs, vae: &Vae, settings: &Settings, of: String) -> Abo
     About { title: format!("Evaluation of {name}"), size: model.size, facts }
 }
 
-fn write_page(path: &Path, about: &About, found: &Evaluation, gallery: &Gallery) -> Result<()> {
-    let page = evaluate::page(about, found, gallery)?;
-    data::write_whole(path, |file| file.write_all(page.as_bytes()))?;
-    Ok(())
+/// Where the page goes, if one is wanted.
+fn page(args: &EvaluateArgs) -> Result<Option<Destination>> {
+    let Some(path) = &args.html else { return Ok(None) };
+    must_end_with(path, "html", "a page")?;
+    let model = names::model_file(&args.trained.model)?;
+    let writer = Writer::new("evaluate", args.force.force, &()).reads([&model]).reads(&args.images);
+    writer.reads(fitted::beside(&args.trained.model)).named(path).map(Some)
 }

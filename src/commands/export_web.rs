@@ -10,17 +10,19 @@ use wgvae::model::{Build, Place, Vae, Weights};
 use wgvae::web::{self, Files, Page, Precision, Rounding};
 
 use super::screen::{bytes, shown};
-use super::trained;
+use super::{destination, trained};
 use crate::cli::{ExportWebArgs, PageArgs};
 
 /// Samples that are compared before and after rounding.
 const SEEDS: u64 = 8;
 
 pub fn run(args: &ExportWebArgs) -> Result<ExitCode> {
-    web::check(&args.out, args.force)?; // before anything is computed
+    // before anything is computed
+    destination::new_folder(&args.out)?;
+    web::check(&args.out, args.force)?;
     let files = page(&args.page)?;
     web::write(&args.out, &files, args.force)?;
-    println!("wrote {}: {}", shown(&args.out), sizes(&files));
+    println!("wrote {} ({})", shown(&args.out), sizes(&files));
     println!(
         "look at it with: wgvae web {}; or put the folder on any web server with HTTPS",
         shown(&args.out)

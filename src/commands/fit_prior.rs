@@ -8,30 +8,39 @@ use wgvae::generate::{Fitted, fitted};
 use wgvae::model::Latents;
 use wgvae::prior::{self, Candidate, Settings};
 
+use super::destination::{Writer, must_end_with};
 use super::screen::shown;
-use super::trained;
+use super::{names, trained};
 use crate::cli::FitPriorArgs;
 
 pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
+    let place = fitted::place(&args.trained.model);
+    let path = args.out.as_deref().unwrap_or(&place);
+    must_end_with(path, "safetensors", "a prior")?;
+    let model = names::model_file(&args.trained.model)?;
+    let out =
+        Writer::new("fit-prior", args.force.force, &()).reads([&model]).reads(&args.images).named(path)?;
     let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
     let encoded = trained::encode(&mut vae, &args.trained, &args.images)?;
     // one draw for each picture: two of one picture, one fitted to and one held out, would favour many components
     let latents = Latents { mu: encoded.mu.clone(), logvar: encoded.logvar.clone() };
     let rows = vae.reparameterize(&latents, args.seed, 0)?;
     let settings = Settings { components: args.components.clone(), seed: args.seed, ..Settings::default() };
-    println!("{} latents of {} dimensions; held-out nats per latent:", encoded.len(), encoded.dims);
+    println!(
+        "{} latents of {} dimensions; held-out nats per latent, the higher the better:",
+        encoded.len(),
+        encoded.dims
+    );
     let fit = prior::fit(&rows, encoded.dims, &settings, &mut |candidate| println!("  {}", line(candidate)));
     let fit = fit.map_err(Error::Usage)?;
     println!("  N(0, I): {:.2}", fit.standard_normal);
     println!("taken: {}", line(&fit.candidates[fit.chosen]));
-    let path = args.out.clone().unwrap_or_else(|| fitted::place(&args.trained.model));
     let fitted = Fitted { mixture: fit.prior, kl: encoded.kl(), model: fitted::digest(&vae.weights()?) };
-    fitted.write(&path)?;
-    println!(
-        "wrote {}; use it with: wgvae sample {} --prior fitted",
-        shown(&path),
-        shown(&args.trained.model)
-    );
+    out.write(&fitted.to_bytes()?)?;
+    // what lies beside the model is found by itself
+    let prior = if args.out.is_some() { shown(&out.path) } else { "fitted".into() };
+    let model = shown(&args.trained.model);
+    println!("wrote {}; use it with: wgvae sample {model} --prior {prior}", shown(&out.path));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,24 +5,42 @@ use std::process::ExitCode;
 use anyhow::Result;
 use wgvae::generate::{self, Way};
 
-use super::trained;
-use crate::cli::InterpolateArgs;
+use super::destination::Writer;
+use super::{names, trained};
+use crate::cli::{ForceArgs, InterpolateArgs, TrainedArgs};
 
 pub fn run(args: &InterpolateArgs) -> Result<ExitCode> {
+    let model = names::model_file(&args.trained.model)?;
+    let [from, to] = [&args.from, &args.to].map(|path| names::settled(path));
+    let parts =
+        [names::model(&args.trained.model)?, "interpolate".into(), names::plain(&from), names::plain(&to)];
+    let settings = InterpolateArgs {
+        trained: TrainedArgs { model: model.clone(), ..args.trained.clone() },
+        from,
+        to,
+        out: None,
+        gif: false,
+        force: ForceArgs::default(),
+        ..args.clone()
+    };
+    let writer =
+        Writer::new("interpolate", args.force.force, &settings).reads([&model, &args.from, &args.to]);
+    let out = trained::picture(&writer, args.out.as_deref(), || names::picture(&parts))?;
+    let film = args.gif.then(|| trained::film_beside(&writer, &out)).transpose()?;
     let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
     let resize = trained::resize(&args.trained)?;
     let size = vae.config().size;
-    trained::sheet_fits(args.steps + 2, 1, size, "take fewer --steps")?;
+    trained::sheet_fits([args.steps + 2, 1], size, &out, "take fewer --steps")?;
     let (first, a) = trained::one(&mut vae, &args.from, resize)?;
     let (last, b) = trained::one(&mut vae, &args.to, resize)?;
     let way = if args.linear { Way::Linear } else { Way::Spherical };
     let points = generate::between(&a, &b, args.steps as usize, way);
     let pictures = trained::decode(&mut vae, &points.concat())?;
     let strip: Vec<Vec<u8>> = std::iter::once(first).chain(pictures.clone()).chain([last]).collect();
-    trained::save(&strip, size, strip.len() as u32, &args.out)?;
-    if args.gif {
+    trained::save(&strip, size, strip.len() as u32, &out)?;
+    if let Some(film) = film {
         let frames: Vec<_> = pictures.into_iter().map(|picture| vec![picture]).collect();
-        trained::save_film(&frames, size, 1, &args.out)?;
+        trained::save_film(&frames, size, 1, &film)?;
     }
     Ok(ExitCode::SUCCESS)
 }

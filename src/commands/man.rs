@@ -1,12 +1,15 @@
 //! `wgvae man`.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::CommandFactory;
+use wgvae::data::counted;
 use wgvae::error::Error;
 
+use super::destination::{self, Writer};
 use super::screen::shown;
 use crate::cli::{Cli, ManArgs};
 
@@ -17,8 +20,29 @@ pub fn run(args: &ManArgs) -> Result<ExitCode> {
         std::io::stdout().write_all(&page).map_err(Error::io("write", "standard output"))?;
         return Ok(ExitCode::SUCCESS);
     };
-    std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
-    clap_mangen::generate_to(Cli::command(), out).map_err(Error::io("write into", out))?;
-    println!("wrote the pages to {}; read one with: man {}/wgvae-train.1", shown(out), shown(out));
+    destination::new_folder(out)?;
+    // made elsewhere first: they must not be written over what is no page
+    let made = tempfile::tempdir().map_err(Error::io("create", "a temporary folder"))?;
+    clap_mangen::generate_to(Cli::command(), &made).map_err(Error::io("write into", out))?;
+    let mut pages = Vec::new();
+    for entry in std::fs::read_dir(&made).map_err(Error::io("read", &made))? {
+        let page = entry.map_err(Error::io("read", &made))?.path();
+        let name = page.file_name().unwrap_or_default();
+        let writer = Writer::new("man", args.force.force || is_page(&out.join(name)), &());
+        pages.push((
+            writer.picture(Some(&out.join(name)), || out.join(name))?,
+            std::fs::read(&page).map_err(Error::io("read", &page))?,
+        ));
+    }
+    for (destination, page) in &pages {
+        destination.write(page)?;
+    }
+    println!("wrote {} ({}); read one with: man {0}/wgvae-train.1", shown(out), counted(pages.len(), "page"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a file is a page of this program.
+fn is_page(path: &Path) -> bool {
+    std::fs::read_to_string(path)
+        .is_ok_and(|text| text.lines().take(5).any(|line| line.starts_with(".TH wgvae")))
 }

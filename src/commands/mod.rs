@@ -2,6 +2,7 @@
 
 mod about;
 mod adapters;
+mod bar;
 mod bench;
 mod bench_data;
 mod completions;
@@ -9,15 +10,19 @@ mod config_file;
 mod convert;
 mod data;
 mod decode;
+mod destination;
 mod encode;
 mod evaluate;
 mod export_web;
 mod fit_prior;
 mod interpolate;
 mod man;
+mod names;
+mod out_folder;
 mod output;
 mod plan;
 mod profile;
+mod protected;
 mod reconstruct;
 mod sample;
 mod screen;
@@ -77,7 +82,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
 
 /// The adapter that the flags name.
 fn choose(args: &AdapterArgs) -> Result<Adapter> {
-    Ok(Adapter::choose(&choice(args), adapter::backends(args.backend.as_deref())?)?)
+    Ok(Adapter::choose(&choice(args)?, adapter::backends(args.backend.as_deref())?)?)
 }
 
 /// The same, which keeps the kernels that it compiles: for work that users do again and again.
@@ -86,6 +91,6 @@ fn choose_keeping(args: &AdapterArgs) -> Result<Adapter> {
 }
 
 /// How the flags name it.
-fn choice(args: &AdapterArgs) -> Choice {
-    args.adapter.as_deref().unwrap_or("high-performance").parse().unwrap_or_default()
+fn choice(args: &AdapterArgs) -> Result<Choice> {
+    Ok(args.adapter.as_deref().unwrap_or("high-performance").parse()?)
 }

@@ -1,14 +1,11 @@
 //! `wgvae profile`.
 
-use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 use wgvae::config::ModelConfig;
-use wgvae::data::write_whole;
 use wgvae::error::Error;
 use wgvae::gpu::profile::{Row, is_kernel, rows};
 use wgvae::gpu::{Adapter, Clock, Timings, trace};
@@ -16,7 +13,8 @@ use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::Tuning;
 use wgvae::ops::ceiling::Ceilings;
 
-use super::screen::model;
+use super::destination::{Destination, Writer, must_end_with};
+use super::screen::{model, shown};
 use super::{bench, settings};
 use crate::cli::{Preset, ProfileArgs};
 
@@ -48,9 +46,7 @@ pub fn run(args: &ProfileArgs) -> Result<ExitCode> {
     if args.steps == 0 {
         return Err(Error::Usage("--steps 0: must be at least 1".into()).into());
     }
-    if let Some(path) = &args.trace {
-        reachable(path)?;
-    }
+    let trace = trace_file(args)?;
     let rgba = bench::pictures(batch, config.size)?;
     let adapter = super::choose(&args.adapter)?;
     let clock = if args.host_clock { Clock::Host } else { Clock::Device };
@@ -66,10 +62,13 @@ pub fn run(args: &ProfileArgs) -> Result<ExitCode> {
     } else {
         print(&subject, &outcome);
     }
-    if let Some(path) = &args.trace {
-        write_trace(path, &subject, &outcome.timings)?;
+    if let Some(out) = &trace {
+        let title = format!("wgvae on {}", subject.adapter);
+        let mut document = trace::document(&outcome.timings, &title);
+        document["otherData"] = json!({ "made_by": out.mark.text(None) });
+        out.write(document.to_string().as_bytes())?;
         if !args.json {
-            println!("\nwrote {}", super::screen::shown(path));
+            println!("\nwrote {}", shown(&out.path));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -109,17 +108,11 @@ fn measure(vae: &mut Vae, rgba: &[u32], batch: u32, steps: u32) -> Result<Outcom
     Ok(Outcome { timings, plain_ms: plain[plain.len() / 2], timed_ms, submits })
 }
 
-/// Says before the measuring, which may take minutes, that there is no such folder.
-fn reachable(path: &Path) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::metadata(folder).map_err(Error::io("write", path))?;
-    Ok(())
-}
-
-fn write_trace(path: &Path, subject: &Subject, timings: &Timings) -> Result<()> {
-    let title = format!("wgvae on {}", subject.adapter);
-    let document = trace::document(timings, &title).to_string();
-    Ok(write_whole(path, |file| file.write_all(document.as_bytes()))?)
+/// Where the trace goes, if one is wanted.
+fn trace_file(args: &ProfileArgs) -> Result<Option<Destination>> {
+    let Some(path) = &args.trace else { return Ok(None) };
+    must_end_with(path, "json", "a trace")?;
+    Writer::new("profile", args.force.force, &()).named(path).map(Some)
 }
 
 /// Rates and shares of a row, as every form of the report shows them; shares are of 1.

@@ -1,40 +1,56 @@
 //! `wgvae reconstruct`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::data;
-use wgvae::error::Error;
-use wgvae::generate;
+use wgvae::generate::{self, Input};
 
-use super::screen::{Bar, shown};
-use super::trained;
-use crate::cli::ReconstructArgs;
+use super::destination::{Writer, usage};
+use super::screen::Bar;
+use super::{names, trained};
+use crate::cli::{ForceArgs, ReconstructArgs, TrainedArgs};
 
 /// Pictures of a row of the sheet.
 const COLUMNS: u32 = 8;
 
 pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
+    let model = names::model_file(&args.trained.model)?;
+    let parts = [names::model(&args.trained.model)?, "reconstruct".into(), names::plain(&args.images[0])];
+    let settings = ReconstructArgs {
+        trained: TrainedArgs { model: model.clone(), ..args.trained.clone() },
+        images: names::settled_all(&args.images),
+        out: None,
+        force: ForceArgs::default(),
+        ..args.clone()
+    };
+    let writer = Writer::new("reconstruct", args.force.force, &settings).reads([&model]).reads(&args.images);
     let inputs = trained::gather(&args.images)?;
+    let files: Vec<String> = inputs.iter().enumerate().map(file).collect();
+    let out = args.out.as_deref();
+    let (mut folder, mut sheet) = (None, None);
+    if args.separate {
+        folder = Some(writer.folder(out, &names::folder(&parts), &files)?);
+    } else {
+        sheet = Some(trained::picture(&writer, out, || names::picture(&parts))?);
+    }
     let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
     let resize = trained::resize(&args.trained)?;
     let size = vae.config().size;
-    if !args.separate {
+    if let Some(sheet) = &sheet {
         let rows = 2 * (inputs.len() as u32).div_ceil(COLUMNS);
-        trained::sheet_fits(COLUMNS, rows, size, "use --separate")?;
+        trained::sheet_fits([COLUMNS, rows], size, sheet, "use --separate")?;
     }
-    let folder = args.out.clone().unwrap_or_else(|| PathBuf::from("samples/reconstruct"));
     let bar = Bar::new("reconstructing", false);
     let (mut originals, mut recons, mut done) = (Vec::new(), Vec::new(), 0);
     let skipped = generate::stream(&mut vae, &inputs, resize, |vae, chunk| {
         let rgba: Vec<u32> = chunk.rgb.iter().flat_map(|rgb| data::rgba_of(rgb)).collect();
         let recon = vae.reconstruct(&rgba, chunk.rgb.len() as u32)?;
-        for ((input, original), recon) in chunk.inputs.iter().zip(chunk.rgb).zip(recon) {
+        for ((number, original), recon) in chunk.numbers.into_iter().zip(chunk.rgb).zip(recon) {
             let recon = data::rgb_of(&recon);
-            if args.separate {
-                let path = folder.join(format!("{done:06}_{}.png", plain(&input.name)));
-                data::save_png(&data::grid(&[recon], size, 1, 0), &path)?;
+            if let Some(folder) = &mut folder {
+                folder.save(&files[number], &data::grid(&[recon], size, 1, 0))?;
             } else {
                 originals.push(original);
                 recons.push(recon);
@@ -48,10 +64,10 @@ pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
     let skipped = skipped?;
     trained::name(&skipped);
     if done == 0 {
-        return Err(Error::Usage("not one of the pictures could be read".into()).into());
+        return usage("not one of the pictures could be read".into());
     }
-    if args.separate {
-        println!("{done} pictures in {}", shown(&folder));
+    if let Some(folder) = folder {
+        folder.finish();
         return Ok(ExitCode::SUCCESS);
     }
     let columns = COLUMNS.min(done as u32);
@@ -63,15 +79,14 @@ pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
         row.resize(columns as usize, blank.clone());
         row
     };
-    let sheet: Vec<Vec<u8>> = rows.flat_map(|(a, b)| [filled(a), filled(b)].concat()).collect();
-    let path = args.out.clone().unwrap_or_else(|| PathBuf::from("samples/reconstruct.png"));
-    trained::save(&sheet, size, columns, &path)?;
+    let rows: Vec<Vec<u8>> = rows.flat_map(|(a, b)| [filled(a), filled(b)].concat()).collect();
+    if let Some(sheet) = sheet {
+        trained::save(&rows, size, columns, &sheet)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A name that is a file's on every system.
-fn plain(name: &str) -> String {
-    let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-    stem.chars().map(plain).take(80).collect()
+/// The name of a separate picture.
+fn file((index, input): (usize, &Input)) -> String {
+    format!("{index:06}_{}.png", names::plain(Path::new(&input.name)))
 }

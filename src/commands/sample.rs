@@ -1,32 +1,46 @@
 //! `wgvae sample`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, Model};
 use wgvae::data;
-use wgvae::error::Error;
-use wgvae::generate::fitted;
+use wgvae::generate::{Fitted, fitted};
 use wgvae::model::{Build, Place, Vae};
 
-use super::screen::shown;
-use crate::cli::SampleArgs;
+use super::destination::{Writer, usage};
+use super::screen::Bar;
+use super::{names, trained};
+use crate::cli::{ForceArgs, SampleArgs};
 
-/// Largest side of a grid in pixels.
-const MAX_SIDE: u32 = 32_768;
 /// Pictures computed at once.
 const BATCH: u32 = 16;
+/// Pictures of a grid, unless said otherwise.
+const COUNT: u32 = 16;
 
 pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     if args.count == 0 || args.count > 100_000 {
-        return Err(Error::Usage(format!("--count {}: must be between 1 and 100000", args.count)).into());
+        return usage(format!("--count {}: must be between 1 and 100000", args.count));
     }
     if !args.temperature.is_finite() || args.temperature < 0.0 {
-        return Err(
-            Error::Usage(format!("--temperature {}: must be zero or positive", args.temperature)).into()
-        );
+        return usage(format!("--temperature {}: must be zero or positive", args.temperature));
     }
+    let model = names::model_file(&args.model)?;
+    let prior_file = prior_file(args);
+    let settings =
+        SampleArgs { model: model.clone(), out: None, force: ForceArgs::default(), ..args.clone() };
+    let writer = Writer::new("sample", args.force.force, &settings).reads([&model]).reads(prior_file);
+    let parts = parts(args)?;
+    let files: Vec<String> = (0..args.count).map(file).collect();
+    let out = args.out.as_deref();
+    let (mut folder, mut sheet) = (None, None);
+    if args.separate {
+        folder = Some(writer.folder(out, &names::folder(&parts), &files)?);
+    } else {
+        sheet = Some(trained::picture(&writer, out, || names::picture(&parts))?);
+    }
+
     let Model { config, weights, likelihood, .. } = checkpoint::open(&args.model)?;
     let prior = match args.prior.as_str() {
         "normal" => None,
@@ -34,34 +48,78 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         path => Some(fitted::find(&args.model, Some(Path::new(path)), &weights)?),
     };
     let columns = f64::from(args.count).sqrt().ceil() as u32;
-    if !args.separate && columns * config.size > MAX_SIDE {
-        let count = args.count;
-        return Err(Error::Usage(format!(
-            "--count {count}: a grid too large for one picture; use --separate"
-        ))
-        .into());
+    if let Some(sheet) = &sheet {
+        trained::sheet_fits([columns, columns], config.size, sheet, "use --separate")?;
     }
     let adapter = super::choose_keeping(&args.adapter)?;
     let build = Build { likelihood, ..Build::inference(config, args.count.min(BATCH)) };
     let mut vae = Vae::empty(Place::Gpu(&adapter), build)?;
     vae.load(&weights)?;
-    let pictures = match prior {
-        None => vae.sample(args.count, args.seed, args.temperature)?,
-        Some(prior) => vae.decode_rgba(&prior.draw(args.count, args.seed, args.temperature))?,
-    };
-    let pictures: Vec<Vec<u8>> = pictures.iter().map(|picture| data::rgb_of(picture)).collect();
-    let name = format!("sample_seed_{}", args.seed);
-    if args.separate {
-        let folder = args.out.clone().unwrap_or_else(|| PathBuf::from("samples").join(&name));
-        for (index, picture) in pictures.iter().enumerate() {
-            let path = folder.join(format!("{index:05}.png"));
-            data::save_png(&data::grid(std::slice::from_ref(picture), config.size, 1, 0), &path)?;
+
+    let bar = Bar::new("sampling", false);
+    let mut pictures = Vec::new();
+    for first in (0..args.count).step_by(BATCH as usize) {
+        let range = first..args.count.min(first + BATCH);
+        for (index, picture) in range.clone().zip(draw(&mut vae, prior.as_ref(), range, args)?) {
+            match &mut folder {
+                Some(folder) => folder.save(&file(index), &data::grid(&[picture], config.size, 1, 0))?,
+                None => pictures.push(picture),
+            }
         }
-        println!("{} pictures in {}", pictures.len(), shown(&folder));
-    } else {
-        let path = args.out.clone().unwrap_or_else(|| PathBuf::from("samples").join(format!("{name}.png")));
-        data::save_png(&data::grid(&pictures, config.size, columns, data::GAP), &path)?;
-        println!("{}", shown(&path));
+        bar.set((first + BATCH).min(args.count) as usize, args.count as usize);
+    }
+    bar.clear();
+    if let Some(folder) = folder {
+        folder.finish();
+    }
+    if let Some(sheet) = sheet {
+        sheet.save(&data::grid(&pictures, config.size, columns, data::GAP))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The samples of these numbers, as RGB bytes.
+fn draw(
+    vae: &mut Vae,
+    prior: Option<&Fitted>,
+    range: std::ops::Range<u32>,
+    args: &SampleArgs,
+) -> Result<Vec<Vec<u8>>> {
+    let pictures = match prior {
+        None => vae.sample_range(range, args.seed, args.temperature)?,
+        Some(prior) => vae.decode_rgba(&prior.draw_range(range, args.seed, args.temperature))?,
+    };
+    Ok(pictures.iter().map(|picture| data::rgb_of(picture)).collect())
+}
+
+/// The file of the prior, if there is one.
+fn prior_file(args: &SampleArgs) -> Option<std::path::PathBuf> {
+    match args.prior.as_str() {
+        "normal" => None,
+        "fitted" => fitted::beside(&args.model),
+        path => Some(path.into()),
+    }
+}
+
+/// What the file is called after: all that makes it another picture, the usual left out.
+fn parts(args: &SampleArgs) -> Result<Vec<String>> {
+    let mut parts = vec![names::model(&args.model)?, "sample".into()];
+    match args.prior.as_str() {
+        "normal" => {}
+        "fitted" => parts.push("fitted".into()),
+        path => parts.push(names::plain(Path::new(path))),
+    }
+    if args.temperature.to_bits() != 1f32.to_bits() {
+        parts.push(format!("temperature_{}", args.temperature));
+    }
+    if args.count != COUNT {
+        parts.push(format!("count_{}", args.count));
+    }
+    parts.push(format!("seed_{}", args.seed));
+    Ok(parts)
+}
+
+/// The name of a separate picture.
+fn file(index: u32) -> String {
+    format!("{index:05}.png")
 }

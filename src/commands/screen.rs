@@ -2,17 +2,19 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use wgvae::config::ModelConfig;
 use wgvae::data::{Skipped, printable};
 use wgvae::train::{EpochMetrics, Observer, StepMetrics};
 
+pub use super::bar::Bar;
+use super::bar::{PLAIN_EVERY, is_drawn, style};
 use super::output;
 
-/// Seconds between two plain lines.
-const PLAIN_EVERY: Duration = Duration::from_secs(10);
+/// Said until the first step has come back.
+const COMPILES: &str = "the first step compiles the kernels";
 /// Unreadable files that are named one by one.
 const NAMED: usize = 10;
 
@@ -66,41 +68,6 @@ pub fn peak_memory() -> Option<u64> {
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
-/// A bar for one piece of work, shown only on a terminal.
-pub struct Bar(ProgressBar);
-
-impl Bar {
-    /// A bar with a word before it.
-    pub fn new(what: &'static str, quiet: bool) -> Self {
-        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
-        bar.set_style(style("{prefix} [{bar:30}] {pos}/{len} {eta}"));
-        bar.set_prefix(what);
-        Self(bar)
-    }
-
-    /// So many of so many.
-    pub fn set(&self, done: usize, all: usize) {
-        self.0.set_length(all as u64);
-        self.0.set_position(done as u64);
-    }
-
-    /// A line above the bar.
-    pub fn say(&self, line: &str) {
-        self.0.suspend(|| println!("{line}"));
-    }
-
-    /// Takes the bar off the screen.
-    pub fn clear(&self) {
-        self.0.finish_and_clear();
-    }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("=> ")
-}
-
 /// How a training shows itself.
 pub struct Screen {
     bar: ProgressBar,
@@ -114,6 +81,8 @@ pub struct Screen {
     estimated: bool,
     last_line: Instant,
     skipped: usize,
+    /// says that the first step compiles, where there is no terminal to show it on
+    compiling: Option<Bar>,
     /// the last epoch's pictures
     pub pictures: Vec<PathBuf>,
 }
@@ -121,9 +90,9 @@ pub struct Screen {
 impl Screen {
     /// For a training of `epochs` epochs.
     pub fn new(quiet: bool, epochs: u32, software: bool) -> Self {
-        let terminal = std::io::stderr().is_terminal() && std::io::stdout().is_terminal();
+        let terminal = is_drawn() && std::io::stdout().is_terminal();
         let bar = ProgressBar::hidden(); // until there is something to show
-        bar.set_style(style("{prefix} [{bar:24}] {pos}/{len} {msg}"));
+        bar.set_style(style("{prefix} [{bar:12}] {pos}/{len} {wide_msg}"));
         let now = Instant::now();
         Self {
             bar,
@@ -136,6 +105,7 @@ impl Screen {
             estimated: false,
             last_line: now,
             skipped: 0,
+            compiling: None,
             pictures: Vec::new(),
         }
     }
@@ -179,7 +149,11 @@ impl Screen {
         self.estimated = true;
         let epoch = seconds / steps as f64 * self.epoch.1 as f64;
         let all = epoch * f64::from(self.epochs + 1 - self.epoch.0);
-        self.say(&format!("an epoch takes about {}, all of them {}", duration(epoch), duration(all)));
+        let to_go = match self.epochs + 1 - self.epoch.0 {
+            1 => "and it is the last".to_owned(),
+            number => format!("the {number} to go {}", duration(all)),
+        };
+        self.say(&format!("an epoch takes about {}, {to_go}", duration(epoch)));
         if self.software && all > 1800.0 {
             self.say(
                 "this is a software adapter, which computes on the CPU; `--preset demo` or a smaller --size and \
@@ -197,33 +171,32 @@ fn of_pixels(bce: Option<f64>) -> &'static str {
 impl Observer for Screen {
     fn epoch_begins(&mut self, epoch: u32, steps: u64, cursor: u64) {
         self.epoch = (epoch, steps);
-        if self.terminal && !self.quiet {
+        // once: a new target forgets the bar that was drawn on the old one, and leaves it there
+        if self.terminal && !self.quiet && self.bar.is_hidden() {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         self.bar.reset();
+        self.bar.set_message("");
         self.bar.set_length(steps);
         self.bar.set_position(cursor);
         self.bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
         if self.pace.is_none() {
-            self.bar.set_message("the first step compiles the kernels");
+            self.bar.set_message(COMPILES);
+            self.compiling = (!self.terminal).then(|| Bar::logged(COMPILES, self.quiet));
         }
     }
 
     fn step(&mut self, m: &StepMetrics) {
+        self.compiling = None;
         self.estimate(m);
         let left = self.left(m).map_or(String::new(), |left| format!("{} left, ", duration(left)));
-        let text = format!(
-            "{:.1} img/s, {left}loss {:.1}, {} {:.1}, KL {:.2}",
-            m.images_per_second,
-            m.loss,
-            of_pixels(m.bce),
-            m.nll,
-            m.kl
-        );
+        let pace = format!("{:.1} img/s, {left}loss {:.1}", m.images_per_second, m.loss);
         self.bar.set_position(m.step_in_epoch);
-        self.bar.set_message(text.clone());
+        // short enough for 80 columns
+        self.bar.set_message(format!("{pace}, KL {:.2}", m.kl));
         if !self.terminal && self.last_line.elapsed() > PLAIN_EVERY {
             self.last_line = Instant::now();
+            let text = format!("{pace}, {} {:.1}, KL {:.2}", of_pixels(m.bce), m.nll, m.kl);
             self.say(&format!("epoch {} step {}/{}: {text}", m.epoch, m.step_in_epoch, self.epoch.1));
         }
     }

@@ -66,6 +66,9 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     adapter.target().check(&plan)?;
     drop(plan);
     screen.report("adapter", &adapter.describe());
+    if let Some(hint) = &adapter.hint {
+        screen.say(hint);
+    }
     let tuning = forms(&adapter, &build, &args.tuning, &run, args.quiet)?;
     let data = pictures(&screen, &asked, &config, args.quiet)?;
     let watches = config.optimizer.patience.is_some() || config.optimizer.lr_schedule == LrSchedule::Plateau;

@@ -54,7 +54,7 @@ pub(super) fn pictures(
     let budget = memory(asked);
     let cache = settings::cache(asked.no_cache.unwrap_or(false));
     let prepare = |source: Source, budget: u64| -> Result<Arc<Pictures>> {
-        let bar = Bar::new(if asked.data.is_some() { "decoding" } else { "drawing" }, quiet);
+        let bar = Bar::logged(if asked.data.is_some() { "decoding" } else { "drawing" }, quiet);
         let shown = |done, all| bar.set(done, all);
         let pictures = Pictures::prepare_cached(source, config.model.size, budget, cache.as_ref(), &shown);
         bar.clear();

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, Model, State};
-use wgvae::data::{self, Resize, Skipped};
+use wgvae::data::{self, Mark, PictureFormat, Resize, Skipped};
 use wgvae::error::Error;
 use wgvae::generate::{self, Encoded, Input};
 use wgvae::model::{Build, Place, Vae};
 
+use super::destination::{Destination, Writer, usage};
 use super::screen::{Bar, shown};
 use crate::cli::{AdapterArgs, TrainedArgs};
 
@@ -16,8 +17,8 @@ use crate::cli::{AdapterArgs, TrainedArgs};
 const BATCH: u32 = 16;
 /// Unreadable files that are named one by one.
 const NAMED: usize = 10;
-/// Largest side of a sheet in pixels.
-const MAX_SIDE: u64 = 32_768;
+/// Milliseconds of a film's frame.
+const FRAME_MS: u32 = 80;
 
 /// The model on the adapter that the flags name.
 pub(super) fn open(model: &Path, adapter: &AdapterArgs) -> Result<Vae> {
@@ -77,29 +78,61 @@ pub(super) fn decode(vae: &mut Vae, z: &[f32]) -> Result<Vec<Vec<u8>>> {
     Ok(vae.decode_rgba(z)?.iter().map(|picture| data::rgb_of(picture)).collect())
 }
 
-/// An error if a sheet of so many pictures would be too large for one file.
-pub(super) fn sheet_fits(columns: u32, rows: u32, size: u32, instead: &str) -> Result<()> {
-    let side = u64::from(columns.max(rows)) * u64::from(size + data::GAP);
-    if side > MAX_SIDE {
-        let message =
-            format!("{columns} x {rows} pictures of {size} px are too large for one file; {instead}");
-        return Err(Error::Usage(message).into());
+/// A picture's file: of a format that is known, and where it may be written.
+pub(super) fn picture(
+    writer: &Writer,
+    named: Option<&Path>,
+    default: impl FnOnce() -> PathBuf,
+) -> Result<Destination> {
+    if let Some(path) = named
+        && let Err(error) = PictureFormat::of(path)
+    {
+        if path.is_dir() {
+            let name = shown(path);
+            return usage(format!("{name} is a folder: name a file in it, such as {name}/picture.png"));
+        }
+        return Err(error.into());
+    }
+    writer.picture(named, default)
+}
+
+/// A film's file beside a picture's: of the same name, and by a default name of the same settings.
+pub(super) fn film_beside(writer: &Writer, picture: &Destination) -> Result<Destination> {
+    let path = picture.path.with_extension("gif");
+    let film = writer.picture(Some(&path), PathBuf::new)?;
+    let other = |mark: Mark| mark.settings != picture.mark.settings;
+    if !writer.force && picture.mark.settings.is_some() && Mark::read(&path).is_some_and(other) {
+        return usage(format!("{} is of other settings: name a file with -o, or --force", shown(&path)));
+    }
+    Ok(Destination { mark: picture.mark.clone(), ..film })
+}
+
+/// An error if a sheet of so many columns and rows would be too large for its file.
+pub(super) fn sheet_fits(
+    [columns, rows]: [u32; 2],
+    size: u32,
+    sheet: &Destination,
+    instead: &str,
+) -> Result<()> {
+    let side = u64::from(columns.max(rows)) * u64::from(size + data::GAP) + u64::from(data::GAP);
+    let largest = PictureFormat::of(&sheet.path)?.max_side();
+    if side > u64::from(largest) {
+        return usage(format!(
+            "{columns} x {rows} pictures of {size} px are too large for one file of {largest} px; {instead}"
+        ));
     }
     Ok(())
 }
 
 /// Writes a sheet and says so.
-pub(super) fn save(pictures: &[Vec<u8>], size: u32, columns: u32, path: &Path) -> Result<()> {
-    data::save_png(&data::grid(pictures, size, columns, data::GAP), path)?;
-    println!("wrote {}", shown(path));
-    Ok(())
+pub(super) fn save(pictures: &[Vec<u8>], size: u32, columns: u32, sheet: &Destination) -> Result<()> {
+    sheet.save(&data::grid(pictures, size, columns, data::GAP))
 }
 
-/// Writes a film there and back beside `path`: each frame a sheet of `columns`.
-pub(super) fn save_film(frames: &[Vec<Vec<u8>>], size: u32, columns: u32, path: &Path) -> Result<()> {
+/// Writes a film there and back: each frame a sheet of `columns`.
+pub(super) fn save_film(frames: &[Vec<Vec<u8>>], size: u32, columns: u32, film: &Destination) -> Result<()> {
     let sheets: Vec<_> = frames.iter().map(|frame| data::grid(frame, size, columns, 0)).collect();
-    let path = path.with_extension("gif");
-    data::save_gif(&generate::shuttle(&sheets), 80, &path)?;
-    println!("wrote {}", shown(&path));
+    film.write(&data::film(&generate::shuttle(&sheets), FRAME_MS, &film.mark)?)?;
+    println!("wrote {}", shown(&film.path));
     Ok(())
 }

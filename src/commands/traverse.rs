@@ -3,22 +3,41 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::error::Error;
 use wgvae::generate::{self, fitted};
 use wgvae::model::Vae;
 
-use super::trained;
-use crate::cli::TraverseArgs;
+use super::destination::{Writer, usage};
+use super::{names, trained};
+use crate::cli::{ForceArgs, TrainedArgs, TraverseArgs};
 
 pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
     if !(args.range.is_finite() && args.range > 0.0) || args.dims == 0 {
-        return Err(Error::Usage("--range and --dims: must be positive".into()).into());
+        return usage("--range and --dims: must be positive".into());
     }
+    let model = names::model_file(&args.trained.model)?;
+    let mut parts = vec![names::model(&args.trained.model)?, "traverse".into()];
+    parts.extend(args.image.as_deref().map(names::plain));
+    let settings = TraverseArgs {
+        trained: TrainedArgs { model: model.clone(), ..args.trained.clone() },
+        image: args.image.as_deref().map(names::settled),
+        data: args.data.as_deref().map(names::settled),
+        out: None,
+        gif: false,
+        force: ForceArgs::default(),
+        ..args.clone()
+    };
+    let writer = Writer::new("traverse", args.force.force, &settings)
+        .reads([&model])
+        .reads(&args.image)
+        .reads(&args.data)
+        .reads(fitted::beside(&args.trained.model));
+    let out = trained::picture(&writer, args.out.as_deref(), || names::picture(&parts))?;
+    let film = args.gif.then(|| trained::film_beside(&writer, &out)).transpose()?;
     let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
     let resize = trained::resize(&args.trained)?;
     let (size, latent) = (vae.config().size, vae.config().latent);
     let (dims, steps) = (args.dims.min(latent), args.steps);
-    trained::sheet_fits(steps, dims, size, "take fewer --dims or --steps")?;
+    trained::sheet_fits([steps, dims], size, &out, "take fewer --dims or --steps")?;
     let centre = match &args.image {
         Some(path) => trained::one(&mut vae, path, resize)?.1,
         None => vec![0.0; latent as usize],
@@ -39,13 +58,13 @@ pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
     for &dim in &order {
         println!("{dim:9}  {:10.3}", kl[dim]);
     }
-    trained::save(&pictures, size, steps, &args.out)?;
-    if args.gif {
+    trained::save(&pictures, size, steps, &out)?;
+    if let Some(film) = film {
         let columns = (order.len() as f64).sqrt().ceil() as u32;
         let at =
             |step: usize| pictures.iter().skip(step).step_by(steps as usize).cloned().collect::<Vec<_>>();
         let frames: Vec<_> = (0..steps as usize).map(at).collect();
-        trained::save_film(&frames, size, columns, &args.out)?;
+        trained::save_film(&frames, size, columns, &film)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -59,8 +78,9 @@ fn divergences(args: &TraverseArgs, vae: &mut Vae) -> Result<Vec<f64>> {
         return Ok(prior.kl);
     }
     let Some(image) = &args.image else {
-        let message = "which dimensions the model uses shows on pictures: give an IMAGE, or --data FOLDER";
-        return Err(Error::Usage(message.into()).into());
+        return usage(
+            "which dimensions the model uses shows on pictures: give an IMAGE, or --data FOLDER".into(),
+        );
     };
     Ok(trained::encode(vae, &args.trained, std::slice::from_ref(image))?.kl())
 }

@@ -14,12 +14,14 @@ use wgvae::ops::tuning::Table;
 use wgvae::tune::file::TuningFile;
 use wgvae::tune::{self, Finding, Verdict};
 
+use super::destination::{Destination, Writer, must_end_with};
 use super::screen::{Bar, shown};
 use super::{output, settings};
 use crate::cli::{Preset, TuneArgs, TuningArgs};
 
 pub fn run(args: &TuneArgs) -> Result<ExitCode> {
     let build = settings::build(&args.model, Preset::Reference)?;
+    let out = out(args)?;
     let adapter = super::choose(&args.adapter)?;
     println!("{}", adapter.describe());
     let known = if args.again { Table::new() } else { from_cache(&adapter) };
@@ -36,11 +38,18 @@ pub fn run(args: &TuneArgs) -> Result<ExitCode> {
         table.len() - findings.len(),
         saved.iter().filter(|gain| **gain < 1.0).count()
     );
-    if let Some(out) = &args.out {
-        TuningFile::new(&adapter, table).write(out)?;
-        println!("wrote {}", shown(out));
+    if let Some(out) = out {
+        out.write(TuningFile::new(&adapter, table).to_text()?.as_bytes())?;
+        println!("wrote {}", shown(&out.path));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the choices go besides, if anywhere.
+fn out(args: &TuneArgs) -> Result<Option<Destination>> {
+    let Some(path) = &args.out else { return Ok(None) };
+    must_end_with(path, "json", "a table of forms")?;
+    Writer::new("tune", args.force.force, &()).named(path).map(Some)
 }
 
 /// One finding: what was chosen, and with `verbose` every candidate; what is wrong always.

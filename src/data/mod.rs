@@ -14,8 +14,11 @@
 mod cache;
 mod check;
 mod decode;
+mod files;
 mod jpeg;
 mod loader;
+mod mark;
+mod picture_file;
 mod pictures;
 mod pixels;
 mod prepare;
@@ -30,16 +33,19 @@ mod text;
 pub use cache::Cache;
 pub use check::{Report, SplitCounts, check};
 pub use decode::{Decoded, Resize, decode, load, resize_rgb};
+pub use files::{file_meant, folder_of, write_whole};
 pub use loader::{Batch, Loader, PREFETCH, indices_only};
+pub use mark::Mark;
+pub use picture_file::{PictureFormat, film, png, save_png};
 pub use pictures::Pictures;
 pub use pixels::{rgb_of, rgba_of};
 pub use prepare::Prepared;
 pub use scan::{Dataset, Item, Layout, scan};
-pub use sheet::{GAP, grid, png, save_gif, save_png, write_whole};
+pub use sheet::{GAP, grid};
 pub use shuffle::order;
 pub use source::Source;
 pub use synth::{Biome, Factors, landscape, read_factors, write_synth};
-pub use text::{Skipped, printable};
+pub use text::{Skipped, counted, printable};
 
 /// Told about progress: how many are done, and of how many. Called from several threads.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);

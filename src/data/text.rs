@@ -34,6 +34,6 @@ pub(super) fn first_few(skipped: &[&Skipped]) -> String {
 }
 
 /// "1 picture", "2 pictures".
-pub(super) fn counted(count: usize, what: &str) -> String {
+pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -16,6 +16,7 @@ pub use html::{About, page};
 pub use report::{Distances, Evaluation, Row};
 pub use scores::{OfFactor, Scores};
 
+use crate::config::LossKind;
 use crate::data::{self, Factors, Resize, Skipped};
 use crate::error::{Error, Result};
 use crate::generate::{self, Chunk, Encoded, Fitted, Input};
@@ -63,7 +64,7 @@ fn floats(rgb: &[u8]) -> Vec<f32> {
 }
 
 /// Evaluates the model on `inputs`; `fitted` is measured beside N(0, I) where there is one. `progress` hears what is
-/// being done, how much of it, and of how much.
+/// being done, how much of it, and of how much, which is 0 where it is not known.
 ///
 /// # Errors
 /// If the device is lost, no picture can be read, or a statistic cannot be had of such pictures.
@@ -99,6 +100,7 @@ pub fn evaluate(
     let mut distance = |prior| distances(vae, prior, &originals, settings, &mut *progress);
     let normal = distance(None)?;
     let fitted = fitted.map(|fitted| distance(Some(fitted))).transpose()?;
+    progress("comparing halves of the pictures", 0, 0);
     Ok(Found {
         no_scores,
         gallery,
@@ -110,6 +112,8 @@ pub fn evaluate(
             nll: bounds.nll(),
             kl: total,
             elbo: -bounds.nll() - total,
+            bits_per_value: (vae.likelihood().kind != LossKind::Bce)
+                .then(|| (bounds.nll() + total) / (3 * size * size) as f64 / std::f64::consts::LN_2),
             iwae: bounds.iwae(),
             draws: settings.draws,
             mse: mean(|f| f.mse),
@@ -236,17 +240,21 @@ fn distances(
     progress: &mut dyn FnMut(&'static str, usize, usize),
 ) -> Result<Distances> {
     let count = settings.samples.unwrap_or_else(|| (real.len() as u32).max(200));
-    progress("sampling", 0, 1);
-    let pictures = match prior {
-        None => vae.sample(count, settings.seed, 1.0)?,
-        Some(prior) => vae.decode_rgba(&prior.draw(count, settings.seed, 1.0))?,
-    };
-    let samples: Vec<Vec<f32>> = pictures.iter().map(|picture| floats(&data::rgb_of(picture))).collect();
+    let mut samples: Vec<Vec<f32>> = Vec::new();
+    for first in (0..count).step_by(vae.micro() as usize) {
+        progress("sampling", first as usize, count as usize);
+        let range = first..count.min(first.saturating_add(vae.micro()));
+        let pictures = match prior {
+            None => vae.sample_range(range, settings.seed, 1.0)?,
+            Some(prior) => vae.decode_rgba(&prior.draw_range(range, settings.seed, 1.0))?,
+        };
+        samples.extend(pictures.iter().map(|picture| floats(&data::rgb_of(picture))));
+    }
+    progress("comparing samples with the pictures", 0, 0);
     let real: Vec<&[f32]> = real.iter().map(Vec::as_slice).collect();
     let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
     let size = vae.config().size as usize;
     let both = between(&real, &samples, size, settings.seed).map_err(refused)?;
-    progress("sampling", 1, 1);
     Ok(Distances { pixels: both[0], pyramid: both[1] })
 }
 

@@ -28,6 +28,10 @@ pub struct Evaluation {
     pub kl: f64,
     /// `-(nll + kl)`: the bound that beta 1 trains
     pub elbo: f64,
+    /// (nll + kl) in bits per value, pixels being continuous values from 0 to 1, where the likelihood is a density; add 8
+    /// to compare with figures of 8-bit pixels
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits_per_value: Option<f64>,
     /// the importance-weighted bound, never below the other but for noise
     pub iwae: f64,
     /// its draws
@@ -73,10 +77,19 @@ impl Evaluation {
     /// The measures as they are shown.
     pub fn rows(&self) -> Vec<Row> {
         let row = |name, value: String, what: &str| Row { name, value, what: what.to_owned() };
-        let name = if self.loss == "bce" { "BCE" } else { "NLL" };
-        vec![
+        let bce = self.loss == "bce";
+        let name = if bce { "BCE" } else { "NLL" };
+        let density = if bce { ", no density" } else { "" };
+        let bits: Option<Row> = self.bits_per_value.map(|bits| {
+            row("bits per value", format!("{bits:.4}"), "of values from 0 to 1; add 8 for 8-bit pixels")
+        });
+        let rows = vec![
             row("pictures", self.pictures.to_string(), ""),
-            row(name, format!("{:.2}", self.nll), &format!("nats per picture, z drawn ({})", self.loss)),
+            row(
+                name,
+                format!("{:.2}", self.nll),
+                &format!("nats per picture, z drawn ({}{density})", self.loss),
+            ),
             row("KL", format!("{:.3}", self.kl), "nats per picture, from N(0, I)"),
             row("ELBO", format!("{:.2}", self.elbo), &format!("-({name} + KL)")),
             row("IWAE bound", format!("{:.2}", self.iwae), &format!("of {} draws", self.draws)),
@@ -94,7 +107,11 @@ impl Evaluation {
                 format!("{:.2}", self.mismatch),
                 "nats, of the latents' moments from N(0, I)",
             ),
-        ]
+        ];
+        // behind the bound that they are of
+        let at = rows.iter().position(|row| row.name == "ELBO").map_or(0, |at| at + 1);
+        let (before, after) = rows.split_at(at);
+        [before, bits.as_slice(), after].concat()
     }
 
     /// The distances of samples to the pictures, and what less than which is noise.

@@ -41,7 +41,12 @@ pub fn place(model: &Path) -> PathBuf {
 impl Fitted {
     /// `count` points `[N, Z]`; point i depends on `seed` and i alone.
     pub fn draw(&self, count: u32, seed: u64, temperature: f32) -> Vec<f32> {
-        (0..u64::from(count)).flat_map(|index| self.mixture.sample(seed, index, temperature.into())).collect()
+        self.draw_range(0..count, seed, temperature)
+    }
+
+    /// The points of these numbers.
+    pub fn draw_range(&self, range: std::ops::Range<u32>, seed: u64, temperature: f32) -> Vec<f32> {
+        range.flat_map(|index| self.mixture.sample(seed, index.into(), temperature.into())).collect()
     }
 
     /// Writes the file, whole or not at all.
@@ -75,6 +80,7 @@ impl Fitted {
             TensorView::new(Dtype::F64, shape, bytemuck::cast_slice(values)).map(|view| (name, view))
         });
         let views = views.into_iter().collect::<std::result::Result<Vec<_>, _>>().map_err(wrong)?;
+        // one entry: a map of several has no fixed order, and the file would not be the same again
         let about: HashMap<String, String> = [("model".into(), self.model.to_string())].into();
         safetensors::serialize(views, Some(about)).map_err(wrong)
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::Encoded;
-use crate::data::write_whole;
+use crate::data::{Mark, write_whole};
 use crate::error::{Error, Result};
 
 /// How an `.npy` file begins.
@@ -35,24 +35,49 @@ pub fn known(path: &Path) -> Result<()> {
 /// # Errors
 /// If there is no such format, or the file cannot be written.
 pub fn write_latents(path: &Path, encoded: &Encoded) -> Result<()> {
-    let bytes = match kind(path)? {
-        "npy" => npy(&encoded.mu, encoded.dims),
-        "csv" => csv(encoded).into_bytes(),
-        _ => tensors(path, encoded)?,
-    };
+    let bytes = latents_file(path, encoded, None)?;
     write_whole(path, |file| file.write_all(&bytes))
 }
 
-fn tensors(path: &Path, encoded: &Encoded) -> Result<Vec<u8>> {
+/// The bytes of such a file; the format with room for it, safetensors, says by which command it was made.
+///
+/// # Errors
+/// If there is no such format.
+pub fn latents_file(path: &Path, encoded: &Encoded, mark: Option<&Mark>) -> Result<Vec<u8>> {
+    match kind(path)? {
+        "npy" => Ok(npy(&encoded.mu, encoded.dims)),
+        "csv" => Ok(csv(encoded).into_bytes()),
+        _ => tensors(path, encoded, mark),
+    }
+}
+
+fn tensors(path: &Path, encoded: &Encoded, mark: Option<&Mark>) -> Result<Vec<u8>> {
     let shape = vec![encoded.len(), encoded.dims];
     let wrong = |e: safetensors::SafeTensorError| Error::model(path, e.to_string());
     // a list needs quotes and escapes, and JSON has them
     let list = |texts: &[String]| serde_json::to_string(texts).unwrap_or_default();
-    let about: HashMap<String, String> =
+    let mut about: HashMap<String, String> =
         [("names".into(), list(&encoded.names)), ("classes".into(), list(&encoded.classes))].into();
+    about.extend(mark.map(|mark| ("made_by".into(), mark.text(None))));
     let mu = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(&encoded.mu)).map_err(wrong)?;
     let logvar = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(&encoded.logvar));
-    safetensors::serialize([("mu", mu), ("logvar", logvar.map_err(wrong)?)], Some(about)).map_err(wrong)
+    let bytes = safetensors::serialize([("mu", mu), ("logvar", logvar.map_err(wrong)?)], Some(about));
+    Ok(with_sorted_header(&bytes.map_err(wrong)?))
+}
+
+/// A safetensors file whose header is the same for the same content: what is said about it comes in the order of a hash
+/// map, which is another in every process.
+fn with_sorted_header(bytes: &[u8]) -> Vec<u8> {
+    let sorted = || {
+        let length = u64::from_le_bytes(*bytes.first_chunk()?);
+        let (header, data) = bytes.get(8..)?.split_at_checked(length as usize)?;
+        let header: serde_json::Value = serde_json::from_slice(header).ok()?;
+        let mut header = header.to_string().into_bytes();
+        // spaces fill it up, so that numbers lie at multiples of their size
+        header.resize(header.len().next_multiple_of(8), b' ');
+        Some([&(header.len() as u64).to_le_bytes()[..], &header, data].concat())
+    };
+    sorted().unwrap_or_else(|| bytes.to_vec())
 }
 
 /// Version 1.0 of NumPy's format.

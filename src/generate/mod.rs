@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 pub use fitted::Fitted;
-pub use format::{known, read_latents, write_latents};
+pub use format::{known, latents_file, read_latents, write_latents};
 pub use walk::{Way, between, shuttle};
 
 use crate::data::{self, Factors, Resize, Skipped, synth};
@@ -174,6 +174,8 @@ fn relative(root: &Path, path: &Path) -> String {
 
 /// Pictures that were read, as 8-bit RGB `[S, S, 3]` each.
 pub struct Chunk<'a> {
+    /// their places among all that were to be read
+    pub numbers: Vec<usize>,
     /// where they come from
     pub inputs: Vec<&'a Input>,
     /// their pixels
@@ -193,12 +195,14 @@ pub fn stream(
 ) -> Result<Vec<Skipped>> {
     let size = vae.config().size;
     let mut skipped = Vec::new();
-    for some in inputs.chunks(vae.micro() as usize) {
+    let micro = vae.micro() as usize;
+    for (first, some) in inputs.chunks(micro).enumerate().map(|(at, some)| (at * micro, some)) {
         let read: Vec<_> = some.par_iter().map(|input| read(input, size, resize)).collect();
-        let mut chunk = Chunk { inputs: Vec::new(), rgb: Vec::new() };
-        for (input, read) in some.iter().zip(read) {
+        let mut chunk = Chunk { numbers: Vec::new(), inputs: Vec::new(), rgb: Vec::new() };
+        for (number, (input, read)) in (first..).zip(some.iter().zip(read)) {
             match read {
                 Ok(rgb) => {
+                    chunk.numbers.push(number);
                     chunk.inputs.push(input);
                     chunk.rgb.push(rgb);
                 }

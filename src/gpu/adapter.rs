@@ -3,42 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use wgpu::{Backends, DeviceType};
+use wgpu::{AdapterInfo, Backends, DeviceType};
 
+use super::choice::{Choice, is_software};
+use super::hidden::{self, Host};
 use super::images;
 use super::kernel::Access;
 use super::program::{Plan, Usage};
 use super::tensor::Element;
 use crate::error::{Error, Result};
-
-/// How the user names an adapter.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Choice {
-    /// A discrete GPU before an integrated one before a software adapter.
-    #[default]
-    HighPerformance,
-    /// An integrated GPU before a discrete one.
-    LowPower,
-    /// A CPU implementation: lavapipe, SwiftShader, WARP.
-    Software,
-    /// Its place in `wgvae adapters`.
-    Index(usize),
-    /// A part of its name, in any case.
-    Name(String),
-}
-
-impl std::str::FromStr for Choice {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
-            "high-performance" => Self::HighPerformance,
-            "low-power" => Self::LowPower,
-            "software" => Self::Software,
-            other => other.parse().map_or_else(|_| Self::Name(other.to_lowercase()), Self::Index),
-        })
-    }
-}
 
 /// A cooperative matrix product that an adapter has: `edge x edge` by `edge x edge` cells, summed in f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,13 +149,15 @@ impl Target {
 pub struct Adapter {
     pub(crate) inner: wgpu::Adapter,
     /// Name, driver, back end, kind.
-    pub info: wgpu::AdapterInfo,
+    pub info: AdapterInfo,
     /// Its own limits.
     pub limits: wgpu::Limits,
     /// Its own features.
     pub features: wgpu::Features,
     /// The folder for its compiled kernels; none unless [`Adapter::keeping`] says so.
     pub pipelines: Option<PathBuf>,
+    /// Where it is a software adapter that was taken for want of another: why a GPU that seems to be there is not found.
+    pub hint: Option<String>,
 }
 
 /// The back ends compiled into this binary, by the names of `--backend`.
@@ -201,7 +176,7 @@ pub fn backends(name: Option<&str>) -> Result<Backends> {
     let compiled = wgpu::Instance::enabled_backend_features();
     let Some(name) = name else { return Ok(compiled) };
     let there: Vec<&str> = BACKENDS.iter().filter(|(_, b)| compiled.contains(*b)).map(|(n, _)| *n).collect();
-    match BACKENDS.iter().find(|(n, _)| *n == name) {
+    match BACKENDS.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
         Some((_, backend)) if compiled.contains(*backend) => Ok(*backend),
         Some(_) => Err(Error::Usage(format!(
             "back end {name} is not compiled into this binary, which has: {}",
@@ -223,7 +198,7 @@ impl Adapter {
             .into_iter()
             .map(|inner| {
                 let (info, limits, features) = (inner.get_info(), inner.limits(), inner.features());
-                Self { inner, info, limits, features, pipelines: None }
+                Self { inner, info, limits, features, pipelines: None, hint: None }
             })
             .collect()
     }
@@ -235,35 +210,42 @@ impl Adapter {
     pub fn choose(choice: &Choice, backends: Backends) -> Result<Self> {
         let mut all = Self::list(backends);
         if all.is_empty() {
+            let reason = hidden::reason(&Host::this(), &[], true).unwrap_or_else(|| {
+                "On Debian or Ubuntu `tools/run.sh` installs a software one (package mesa-vulkan-drivers); otherwise \
+                 install your GPU's Vulkan driver."
+                    .into()
+            });
+            let tried = backend_names(backends);
             return Err(Error::Adapter(format!(
-                "no GPU adapter found (back ends tried: {}).\n{}",
-                backend_names(backends),
-                "On Debian or Ubuntu `tools/run.sh` installs a software one (package mesa-vulkan-drivers); \
-                 otherwise install your GPU's Vulkan driver."
+                "no GPU adapter found (back ends tried: {tried}).\n{reason}"
             )));
         }
         let Some(index) = Self::pick(&all, choice) else {
             let list: Vec<String> =
                 all.iter().enumerate().map(|(i, a)| format!("  {i}  {}", a.describe())).collect();
             let asked = match choice {
-                Choice::Index(index) => format!("number {index}"),
+                Choice::Index(index) => format!("number {index}, nor one with that in its name"),
                 Choice::Name(part) => format!("called {part:?}"),
                 _ => "that is software".into(),
             };
             return Err(Error::Adapter(format!("no adapter {asked}; there are:\n{}", list.join("\n"))));
         };
-        Ok(all.swap_remove(index))
+        let hint = Self::why_no_gpu(&all, choice);
+        Ok(Self { hint, ..all.swap_remove(index) })
     }
 
     /// Which of `all` it is that `choice` names, if any.
     pub fn pick(all: &[Self], choice: &Choice) -> Option<usize> {
-        match choice {
-            Choice::Index(index) => (*index < all.len()).then_some(*index),
-            Choice::Name(part) => all.iter().position(|a| a.info.name.to_lowercase().contains(part)),
-            Choice::Software => all.iter().position(Self::is_software),
-            Choice::HighPerformance => best(all, [DeviceType::DiscreteGpu, DeviceType::IntegratedGpu]),
-            Choice::LowPower => best(all, [DeviceType::IntegratedGpu, DeviceType::DiscreteGpu]),
-        }
+        let all: Vec<&AdapterInfo> = all.iter().map(|adapter| &adapter.info).collect();
+        choice.pick(&all)
+    }
+
+    /// Why of `all` none is a GPU though the machine seems to have one, and what to do about it; nothing where `choice`
+    /// asks for one of them.
+    pub fn why_no_gpu(all: &[Self], choice: &Choice) -> Option<String> {
+        let infos: Vec<&AdapterInfo> = all.iter().map(|adapter| &adapter.info).collect();
+        let asked = matches!(choice, Choice::HighPerformance | Choice::LowPower);
+        if asked { hidden::reason(&Host::this(), &infos, false) } else { None }
     }
 
     /// Keeps compiled kernels in `folder`, where the driver hands them out, or keeps none.
@@ -278,7 +260,7 @@ impl Adapter {
 
     /// Whether it runs on the CPU.
     pub fn is_software(&self) -> bool {
-        self.info.device_type == DeviceType::Cpu
+        is_software(&self.info)
     }
 
     /// One line: name, kind, back end, driver.
@@ -352,18 +334,6 @@ impl Adapter {
         let fragments: BTreeSet<Fragment> = properties.into_iter().filter_map(fragment).collect();
         fragments.into_iter().collect()
     }
-}
-
-/// The first adapter of the most wanted kind; software comes last.
-fn best(all: &[Adapter], wanted: [DeviceType; 2]) -> Option<usize> {
-    let rank = |a: &Adapter| match a.info.device_type {
-        kind if kind == wanted[0] => 0,
-        kind if kind == wanted[1] => 1,
-        DeviceType::VirtualGpu => 2,
-        DeviceType::Other => 3,
-        _ => 4,
-    };
-    (0..all.len()).min_by_key(|&i| (rank(&all[i]), i))
 }
 
 /// The names of `backends`, for messages.

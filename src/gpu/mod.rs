@@ -1,8 +1,10 @@
 //! Adapters, kernels, plans and the two runners. Knows nothing of networks.
 
 pub mod adapter;
+mod choice;
 mod encode;
 mod held;
+mod hidden;
 pub mod images;
 mod kept;
 pub mod kernel;
@@ -21,7 +23,8 @@ pub mod trace;
 mod trusted;
 mod twin;
 
-pub use adapter::{Adapter, Choice, Fragment, Target};
+pub use adapter::{Adapter, Fragment, Target};
+pub use choice::Choice;
 pub use images::{ImageId, ImageSpec};
 pub use kernel::{Kernel, Params, Source, Value};
 pub use profile::{Clock, Timing, Timings};

@@ -1,4 +1,8 @@
-//! What software adapters are told before they are looked for.
+//! What drivers are told before they are looked for.
+
+#[cfg(target_os = "linux")]
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// Tells llvmpipe how many threads it has.
 #[cfg(target_os = "linux")]
@@ -14,7 +18,7 @@ pub fn cut_work_finer() {
     const MANY: usize = 9;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     if (2..MANY).contains(&cores) && std::env::var_os(THREADS).is_none() {
-        super::trusted::set_variable(THREADS, &(2 * cores).to_string());
+        set(THREADS, &(2 * cores).to_string());
     }
 }
 
@@ -22,17 +26,38 @@ pub fn cut_work_finer() {
 #[cfg(not(target_os = "linux"))]
 pub fn cut_work_finer() {}
 
-/// Leaves out Mesa's layer that asks the desktop which GPU it uses, where there is no desktop to ask: it would complain in
-/// front of everything that the program says. Which adapter is taken is decided here anyway. To be called as early as
+/// Keeps Mesa's drivers from complaining in front of everything that the program says: leaves out the layer that asks the
+/// desktop which GPU it uses, where there is no desktop to ask (which adapter is taken is decided here anyway), and the
+/// line of drivers that have not passed Khronos' tests, which the user has been asked about. To be called as early as
 /// [`cut_work_finer`].
 #[cfg(target_os = "linux")]
 pub fn ask_no_desktop() {
     const LAYER_OFF: &str = "NODEVICE_SELECT";
-    if std::env::var_os("XDG_RUNTIME_DIR").is_none() && std::env::var_os(LAYER_OFF).is_none() {
-        super::trusted::set_variable(LAYER_OFF, "1");
+    const NO_WARNING: &str = "MESA_VK_IGNORE_CONFORMANCE_WARNING";
+    // what libwayland takes for a folder
+    let desktop = std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|folder| Path::new(&folder).is_absolute());
+    if !desktop && std::env::var_os(LAYER_OFF).is_none() {
+        set(LAYER_OFF, "1");
+    }
+    if std::env::var_os(NO_WARNING).is_none() {
+        set(NO_WARNING, "true");
     }
 }
 
 /// Nothing where Mesa has no such layer.
 #[cfg(not(target_os = "linux"))]
 pub fn ask_no_desktop() {}
+
+/// The variables that were set here, and not by the user.
+static SET: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+
+#[cfg(target_os = "linux")]
+fn set(name: &'static str, value: &str) {
+    super::trusted::set_variable(name, value);
+    SET.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+}
+
+/// Whether the program has set this variable of its environment by itself.
+pub fn has_set(name: &str) -> bool {
+    SET.lock().unwrap_or_else(PoisonError::into_inner).contains(&name)
+}

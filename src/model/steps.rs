@@ -141,9 +141,23 @@ impl Vae {
     /// # Errors
     /// If the device is lost or out of memory.
     pub fn sample(&mut self, count: u32, seed: u64, temperature: f32) -> Result<Vec<Vec<u32>>> {
+        self.sample_range(0..count, seed, temperature)
+    }
+
+    /// The samples of these numbers, as [`Vae::sample`] draws them.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn sample_range(
+        &mut self,
+        range: std::ops::Range<u32>,
+        seed: u64,
+        temperature: f32,
+    ) -> Result<Vec<Vec<u32>>> {
         let p = self.network.programs;
         let mut out = Vec::new();
-        for (first, n) in self.micro_batches(count as usize) {
+        for (at, n) in self.micro_batches(range.len()) {
+            let first = range.start as usize + at;
             let step = Step { scale: temperature, stream: Stream::Samples as u32, ..self.step(first, n) };
             self.write_step(step.seeded(seed));
             self.runner.run(&[p.prior, p.draw, p.reparameterize, p.decode, p.picture])?;

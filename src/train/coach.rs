@@ -1,9 +1,11 @@
 //! The coach: what a training's figures say is wrong, in plain words, with one thing to try.
 //!
-//! Knows only figures. Each rule speaks once, and again only when its figure has become twice as bad; none speaks
+//! Knows only figures, and which flags are set. Each rule speaks once, and again only when its figure has become twice as bad; none speaks
 //! before there is enough to go by, because every training begins with latents that say nothing.
 
 use std::collections::HashMap;
+
+use crate::config::TrainConfig;
 
 /// A dimension whose divergence from the prior is below this, in nats, carries next to nothing.
 pub const UNUSED: f64 = 0.01;
@@ -82,6 +84,8 @@ pub struct Figures {
 #[derive(Debug)]
 pub struct Coach {
     setup: Setup,
+    /// flags that need not be advised any more
+    in_use: Vec<&'static str>,
     /// how bad it was when it was said
     said: HashMap<Rule, f64>,
     epochs: Vec<Figures>,
@@ -92,7 +96,20 @@ pub struct Coach {
 impl Coach {
     /// At the beginning of a training, or of its going on.
     pub fn new(setup: Setup) -> Self {
-        Self { setup, said: HashMap::new(), epochs: Vec::new(), usual: (0.0, 0) }
+        Self { setup, in_use: Vec::new(), said: HashMap::new(), epochs: Vec::new(), usual: (0.0, 0) }
+    }
+
+    /// The same, which does not advise the flags that this training has already.
+    pub fn of(setup: Setup, config: &TrainConfig) -> Self {
+        let (varied, optimizer) = (&config.augmentation, &config.optimizer);
+        let flags = [
+            ("--flip", varied.flip),
+            ("--crop", varied.crop > 0.0),
+            ("--weight-decay", optimizer.weight_decay > 0.0),
+            ("--patience", optimizer.patience.is_some()),
+        ];
+        let in_use = flags.into_iter().filter_map(|(flag, used)| used.then_some(flag)).collect();
+        Self { in_use, ..Self::new(setup) }
     }
 
     /// What can be said before the first step.
@@ -201,12 +218,17 @@ impl Coach {
         let falls = now.train_loss < best.train_loss && best.beta.to_bits() == now.beta.to_bits();
         let trained = (best.train_loss, now.train_loss);
         let rises = since >= RISING.0 && last - lowest > RISING.1 * lowest.abs();
+        let is_free = |flag: &&str| !self.in_use.contains(&flag.split(' ').next().unwrap_or_default());
+        let remedies: Vec<&str> =
+            ["--flip", "--crop", "--weight-decay 0.01"].into_iter().filter(is_free).collect();
+        let remedies = if remedies.is_empty() { String::new() } else { remedies.join(", ") + " or " };
+        let end = format!(", or let --patience {} end such runs", RISING.0);
+        let end = if is_free(&"--patience") { end } else { String::new() };
         self.speak(rises && falls, Rule::Rising, last - lowest, || {
             format!(
                 "validation loss has not fallen for {since} epochs ({lowest:.1} in epoch {epoch}, {last:.1} now) while the \
-                 training loss has ({:.1} to {:.1}): the best checkpoint stays; try --flip, --crop, --weight-decay 0.01 \
-                 or more pictures, or let --patience {} end such runs",
-                trained.0, trained.1, RISING.0
+                 training loss has ({:.1} to {:.1}): the best checkpoint stays; try {remedies}more pictures{end}",
+                trained.0, trained.1
             )
         })
     }

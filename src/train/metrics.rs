@@ -80,8 +80,10 @@ pub struct EpochMetrics {
     pub validation_bce: Option<f64>,
     /// likewise
     pub validation_kl: Option<f64>,
-    /// (negative log-likelihood + KL) of the validation pictures in bits per value, values being continuous, from 0
-    /// to 1
+    /// (negative log-likelihood + KL) of the validation pictures in bits per value, pixels being continuous values from
+    /// 0 to 1; add 8 to compare with figures of 8-bit pixels. Only where the likelihood is a density: the binary
+    /// cross-entropy is none
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_bits_per_value: Option<f64>,
     /// pictures per second over the epoch
     pub images_per_second: f64,

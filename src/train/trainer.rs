@@ -296,7 +296,9 @@ impl Trainer {
             validation_nll: validation.map(|loss| loss.nll),
             validation_bce: validation.map(|loss| loss.nll).filter(|_| bce),
             validation_kl: validation.map(|loss| loss.kl),
-            validation_bits_per_value: validation.map(|l| l.total(1.0) / values / std::f64::consts::LN_2),
+            validation_bits_per_value: validation
+                .filter(|_| !bce)
+                .map(|l| l.total(1.0) / values / std::f64::consts::LN_2),
             images_per_second,
             seconds: began.elapsed().as_secs_f64(),
             best,

@@ -45,7 +45,8 @@ impl Watch {
         let (latent, batch) = (state.config.model.latent, state.config.batch_size);
         let decoded = if vae.kept() > 0 { 0 } else { data.train.decoded_each_time() };
         let pictures = data.train.len();
-        let coach = Coach::new(Setup { latent, batch, micro: vae.micro(), pictures, decoded });
+        let setup = Setup { latent, batch, micro: vae.micro(), pictures, decoded };
+        let coach = Coach::of(setup, &state.config);
         let whole = state.cursor == 0 && run.drawn(state);
         let events = EventFile::begin(&run.path, state.step + u64::from(whole))?;
         let again = if whole { Vec::new() } else { last_lines(&run.path.join(METRICS), state) };

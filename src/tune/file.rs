@@ -78,8 +78,17 @@ impl TuningFile {
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self).map_err(|e| Error::model(path, e.to_string()))?;
-        crate::data::write_whole(path, |file| writeln!(file, "{text}"))
+        let text = self.to_text()?;
+        crate::data::write_whole(path, |file| file.write_all(text.as_bytes()))
+    }
+
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if it cannot be written as JSON.
+    pub fn to_text(&self) -> Result<String> {
+        let text = serde_json::to_string_pretty(self).map_err(|e| Error::model(NAME, e.to_string()))?;
+        Ok(text + "\n")
     }
 
     /// Checks that `target` can run every form.

@@ -1,23 +1,32 @@
 //! The page as a folder: written file by file, each whole, the manifest last.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use super::{Files, MANIFEST};
+use super::{Files, MANIFEST, sha256};
 use crate::data::write_whole;
 use crate::error::{Error, Result};
 
-/// The names of the files of the export that lies in `folder`; nothing if it is none.
-fn exported(folder: &Path) -> Option<Vec<String>> {
+/// The files of the export that lies in `folder`, with the digests that they had; nothing if it is none.
+fn exported(folder: &Path) -> Option<BTreeMap<String, Option<String>>> {
     let text = fs::read(folder.join(MANIFEST)).ok()?;
     let manifest: Json = serde_json::from_slice(&text).ok()?;
     manifest.get("generator")?.as_str().filter(|name| name.starts_with("wgvae "))?;
-    let names: Vec<String> = manifest.get("files")?.as_object()?.keys().cloned().collect();
+    let digest = |entry: &Json| Some(entry.get("sha256")?.as_str()?.to_owned());
+    let files = manifest.get("files")?.as_object()?.iter();
+    let files: BTreeMap<_, _> = files.map(|(name, entry)| (name.clone(), digest(entry))).collect();
     // a file may say anything: only what lies inside is ever touched
-    names.iter().all(|name| is_inside(name)).then_some(names)
+    files.keys().all(|name| is_inside(name)).then_some(files)
+}
+
+/// Whether somebody has changed a file since it was exported.
+fn is_changed(path: &Path, digest: Option<&String>) -> bool {
+    let (Some(digest), Ok(bytes)) = (digest, fs::read(path)) else { return false };
+    sha256(&bytes) != *digest
 }
 
 /// Whether a name is a plain path below a folder.
@@ -26,7 +35,7 @@ fn is_inside(name: &str) -> bool {
     !name.is_empty() && parts.into_iter().all(|part| matches!(part, std::path::Component::Normal(_)))
 }
 
-/// An error if `folder` holds anything but an earlier export, unless it is to be written over with `force`.
+/// An error if `folder` holds anything but an earlier export as it was, unless it is to be written over with `force`.
 ///
 /// # Errors
 /// [`Error::Usage`], or if the folder cannot be read.
@@ -35,13 +44,21 @@ pub fn check(folder: &Path, force: bool) -> Result<()> {
         return Ok(());
     }
     let mut entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
-    if force || entries.next().is_none() || exported(folder).is_some() {
+    if force || entries.next().is_none() {
         return Ok(());
     }
-    let folder = crate::error::printable(folder);
-    Err(Error::Usage(format!(
-        "{folder} is not empty and no earlier export: name a new folder, or give --force to write into it"
-    )))
+    let shown = crate::error::printable(folder);
+    let Some(earlier) = exported(folder) else {
+        return Err(Error::Usage(format!(
+            "{shown} is not empty and no earlier export: name a new folder, or give --force to write into it"
+        )));
+    };
+    match earlier.iter().find(|(name, digest)| is_changed(&folder.join(name), digest.as_ref())) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::Usage(format!(
+            "{shown}: {name} was changed since it was exported: name a new folder, or give --force to write over it"
+        ))),
+    }
 }
 
 /// Writes the page; files of an earlier export that it does not have any more are removed.
@@ -51,6 +68,12 @@ pub fn check(folder: &Path, force: bool) -> Result<()> {
 pub fn write(folder: &Path, files: &Files, force: bool) -> Result<()> {
     check(folder, force)?;
     let earlier = exported(folder).unwrap_or_default();
+    let foreign =
+        |name: &&String| *name != MANIFEST && !earlier.contains_key(*name) && folder.join(name).exists();
+    if let (false, Some(name)) = (force, files.keys().find(foreign)) {
+        let path = crate::error::printable(&folder.join(name));
+        return Err(Error::Usage(format!("{path} is no file of the export: give --force to write over it")));
+    }
     for (name, bytes) in
         files.iter().filter(|(name, _)| *name != MANIFEST).chain(files.get_key_value(MANIFEST))
     {
@@ -59,8 +82,11 @@ pub fn write(folder: &Path, files: &Files, force: bool) -> Result<()> {
         fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
         write_whole(&path, |file| file.write_all(bytes))?;
     }
-    for name in earlier.iter().filter(|name| !files.contains_key(*name)) {
-        let _ = fs::remove_file(folder.join(name)); // left over, and named by nothing any more
+    for (name, digest) in earlier.iter().filter(|(name, _)| !files.contains_key(*name)) {
+        let path = folder.join(name);
+        if !is_changed(&path, digest.as_ref()) {
+            let _ = fs::remove_file(path); // left over, and named by nothing any more
+        }
     }
     Ok(())
 }
@@ -70,16 +96,16 @@ pub fn write(folder: &Path, files: &Files, force: bool) -> Result<()> {
 /// # Errors
 /// If the folder holds none, or a file is missing.
 pub fn read(folder: &Path) -> Result<Files> {
-    let Some(mut names) = exported(folder) else {
+    let Some(exported) = exported(folder) else {
         return Err(Error::model(folder, "is no page: make one with wgvae export-web MODEL OUT"));
     };
-    names.push(MANIFEST.into());
+    let names = exported.into_keys().chain([MANIFEST.into()]);
     let one = |name: String| {
         let path: PathBuf = folder.join(&name);
         let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
         Ok((name, bytes))
     };
-    names.into_iter().map(one).collect()
+    names.map(one).collect()
 }
 
 #[cfg(test)]

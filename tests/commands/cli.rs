@@ -278,7 +278,7 @@ fn a_profile_adds_up_and_its_trace_parses() {
         at,
         &["profile", "--preset", "demo", "--batch-size", "1", "--steps", "1", "--trace", "no/t.json"],
         1,
-        &["cannot write no/t.json"],
+        &["cannot write no/t.json", "there is no folder no"],
     );
 }
 

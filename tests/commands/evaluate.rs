@@ -13,6 +13,7 @@ use wgvae::metrics::{Kind, Samples};
 use wgvae::model::{Build, Place, Vae};
 
 use crate::common;
+use crate::common::events::values;
 use crate::common::program::{refuses, text, wgvae};
 
 fn said(folder: &Path, args: &[&str]) -> String {
@@ -140,6 +141,49 @@ fn what_cannot_be_scored_is_said() {
     refuses(at, &["evaluate", "runs/a", "set"], 1, &["factors.csv: line 2: not a row of factors"]);
     std::fs::write(at.join("set/factors.csv"), "file,price\nx,1\n").expect("written");
     assert!(found(at, &["set"])["scores"].is_null(), "a table of something else");
+}
+
+/// Bits per value are a figure of densities, which the cross-entropy is not.
+#[test]
+fn bits_per_value_are_given_for_densities_alone() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    let number = |from: &Value, key: &str| from[key].as_f64().unwrap_or_else(|| panic!("{key} in {from}"));
+    let bits = |from: &Value, prefix: &str| {
+        let [nll, kl] = ["nll", "kl"].map(|key| number(from, &format!("{prefix}{key}")));
+        (nll + kl) / (3.0 * 16.0 * 16.0) / std::f64::consts::LN_2
+    };
+    let key = "validation_bits_per_value";
+    for (loss, density) in [("bce", false), ("mse", true), ("l1", true), ("continuous-bernoulli", true)] {
+        let sizes = ["--landscapes", "40", "--size", "16", "--hidden", "2", "--latent", "2", "--epochs", "8"];
+        let name = ["--name", loss, "--loss", loss, "--batch-size", "8", "--quiet"];
+        said(at, &[&["train"], &sizes[..], &name[..]].concat());
+        let run = at.join("runs").join(loss);
+        let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
+        let epoch: Value = serde_json::from_str(metrics.lines().last().expect("a line")).expect("JSON");
+        assert_eq!(epoch.get(key).is_some(), density, "{loss}: {epoch}");
+        let scalar = format!("epoch/{key}");
+        assert_eq!(values(&run).iter().any(|value| value.tag == scalar), density, "{loss}");
+        if density {
+            assert!((number(&epoch, key) - bits(&epoch, "validation_")).abs() < 1e-9, "{epoch}");
+        }
+    }
+    for (loss, density) in [("bce", false), ("mse", true)] {
+        let model = format!("runs/{loss}");
+        let args = ["evaluate", &model, "--landscapes", "8", "--iwae", "1", "--samples", "4"];
+        let found: Value = serde_json::from_str(&said(at, &[&args[..], &["--json"]].concat())).expect("JSON");
+        let table = said(at, &args);
+        assert_eq!(found.get("bits_per_value").is_some(), density, "{loss}: {found}");
+        assert_eq!(table.contains("bits per value"), density, "{table}");
+        assert_eq!(table.contains("add 8 for 8-bit pixels"), density, "{table}");
+        assert_eq!(table.contains("no density"), !density, "{table}");
+        if density {
+            assert!((number(&found, "bits_per_value") - bits(&found, "")).abs() < 1e-9, "{found}");
+        }
+    }
 }
 
 /// The names of the tags of a page in their order, each closed as it was opened.

@@ -1,7 +1,7 @@
 //! What a trained model is used for, as a user does it: every command on one small model, its files compared with
 //! each other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use wgvae::checkpoint;
 use wgvae::data;
@@ -30,6 +30,18 @@ fn refused(folder: &Path, args: &[&str], part: &str) {
 
 fn pixels(path: &Path) -> image::RgbImage {
     image::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).into_rgb8()
+}
+
+/// The file in samples/ whose name, after the run's and the checkpoint's, is `name`.
+fn sample(at: &Path, name: &str) -> PathBuf {
+    let files = std::fs::read_dir(at.join("samples")).expect("samples").map(|e| e.expect("entry").path());
+    let is = |path: &PathBuf| {
+        let own = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        own.starts_with("a_epoch_") && own.get("a_epoch_0000_".len()..) == Some(name)
+    };
+    let found: Vec<PathBuf> = files.filter(is).collect();
+    let [path] = &found[..] else { panic!("{name}: {found:?}") };
+    path.clone()
 }
 
 /// The picture in a cell of a sheet.
@@ -73,7 +85,7 @@ fn every_command_on_one_model() {
         assert!(told.contains("24 pictures, 3 latent dimensions"), "{told}");
         said(at, &["decode", "runs/a", &file, "-o", extension]);
     }
-    let sheet = pixels(&at.join("samples/reconstruct.png"));
+    let sheet = pixels(&sample(at, "reconstruct_photos.png"));
     let mut separate: Vec<_> =
         std::fs::read_dir(at.join("again")).expect("again").map(|e| e.expect("entry").path()).collect();
     separate.sort();
@@ -97,14 +109,15 @@ fn every_command_on_one_model() {
 
     // the way between two pictures begins and ends at their reconstructions
     let (a, b) = ("photos/even, more/00.png", "photos/odd/01.png");
-    for more in [&[][..], &["--linear"]] {
+    // the arc and the line are two results, and lie beside each other
+    for (more, name) in [(&[][..], "00_01"), (&["--linear"], "00_01_2")] {
         said(at, &[&["interpolate", "runs/a", a, b, "--steps", "5", "--gif"][..], more].concat());
-        let strip = pixels(&at.join("samples/interpolate.png"));
+        let strip = pixels(&sample(at, &format!("interpolate_{name}.png")));
         assert_eq!(cell(&strip, SIZE, 1, 0), pixels(&separate[0]));
         assert_eq!(cell(&strip, SIZE, 5, 0), pixels(&separate[12]), "the classes are sorted");
         assert_ne!(cell(&strip, SIZE, 3, 0), cell(&strip, SIZE, 1, 0));
     }
-    let gif = std::fs::File::open(at.join("samples/interpolate.gif")).expect("a film");
+    let gif = std::fs::File::open(sample(at, "interpolate_00_01.gif")).expect("a film");
     let decoder = image::codecs::gif::GifDecoder::new(std::io::BufReader::new(gif)).expect("a GIF");
     let frames = image::AnimationDecoder::into_frames(decoder).collect_frames().expect("frames");
     assert_eq!(frames.len(), 8, "five pictures there and three back");
@@ -119,7 +132,7 @@ fn every_command_on_one_model() {
         .filter(|row| row.len() == 2)
         .collect();
     assert!(rows.len() == 2 && rows[0][1] >= rows[1][1] && rows[1][1] > 0.0, "{told}");
-    assert_eq!(pixels(&at.join("samples/traverse.png")).dimensions(), (5 * 18 + 2, 2 * 18 + 2));
+    assert_eq!(pixels(&sample(at, "traverse_00.png")).dimensions(), (5 * 18 + 2, 2 * 18 + 2));
 }
 
 #[test]

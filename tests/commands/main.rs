@@ -5,6 +5,7 @@ mod cli;
 mod common;
 mod evaluate;
 mod generate;
+mod outputs;
 mod reports;
 mod shell;
 mod words;

@@ -57,6 +57,32 @@ fn adapters_say_what_they_can_do_and_which_is_taken() {
     );
     let last = all.len();
     refuses(at, &["adapters", "--adapter", &last.to_string()], 1, &["no adapter number", "there are:"]);
+    // words in any case; a number that is no place is a part of a name
+    let taken =
+        |asked: &str| json(&wgvae(at, &["adapters", "--json", "--adapter", asked]).stdout)["taken"].clone();
+    assert_eq!(taken("HIGH-Performance"), document["taken_by_kind"]["high-performance"]);
+    assert_eq!(taken("Software"), document["taken_by_kind"]["software"]);
+    let digits =
+        |name: &str| name.split(|c: char| !c.is_ascii_digit()).map(str::to_owned).collect::<Vec<_>>();
+    for (index, one) in all.iter().enumerate() {
+        let name = one["name"].as_str().expect("a name");
+        for number in digits(name).iter().filter(|number| number.len() > 2 && !number.starts_with('0')) {
+            let first = all
+                .iter()
+                .position(|other| other["name"].as_str().is_some_and(|n| n.contains(number.as_str())));
+            assert_eq!(taken(number), first.unwrap_or(index), "{number} of {name}");
+        }
+    }
+    refuses(
+        at,
+        &["adapters", "--adapter", "98765"],
+        1,
+        &["98765", "nor one with that in its name", "there are:"],
+    );
+    for command in ["adapters", "train", "plan"] {
+        refuses(at, &[command, "--adapter", ""], 2, &["--adapter \"\"", "high-performance"]);
+    }
+    assert!(wgvae(at, &["adapters", "--backend", "Vulkan"]).status.success() || !cfg!(target_os = "linux"));
 }
 
 /// Without an adapter it is the variables that a report is about.

@@ -1,5 +1,6 @@
 //! What the coach says of made-up trainings, and where it is silent.
 
+use wgvae::config::TrainConfig;
 use wgvae::train::coach::{Coach, Figures, Setup};
 
 const SETUP: Setup = Setup { latent: 32, batch: 64, micro: 16, pictures: 2000, decoded: 0 };
@@ -208,4 +209,30 @@ fn a_tiny_micro_batch_is_named_before_the_first_step() {
     assert!(begins(23, 3).is_empty() && begins(64, 4).is_empty() && begins(1, 1).is_empty());
     let mut coach = Coach::new(Setup { batch: 64, micro: 1, ..SETUP });
     assert_eq!((coach.begins().len(), coach.begins().len()), (1, 0), "it is said once");
+}
+
+#[test]
+fn what_is_in_use_is_not_advised() {
+    let mut config = TrainConfig::default();
+    let advice = |config: &TrainConfig| {
+        let mut coach = Coach::of(SETUP, config);
+        let overfits = |epoch: u32| Figures {
+            validation_loss: Some(7100.0 + 4.0 * f64::from(epoch.abs_diff(4))),
+            ..healthy(epoch)
+        };
+        (1..=8).flat_map(|epoch| coach.epoch(overfits(epoch))).collect::<Vec<_>>().join("\n")
+    };
+    let all = advice(&config);
+    assert!(
+        all.contains("try --flip, --crop, --weight-decay 0.01 or more pictures, or let --patience 3 end"),
+        "{all}"
+    );
+    config.augmentation.flip = true;
+    config.optimizer.patience = Some(9);
+    let some = advice(&config);
+    assert!(some.ends_with("try --crop, --weight-decay 0.01 or more pictures"), "{some}");
+    config.augmentation.crop = 0.1;
+    config.optimizer.weight_decay = 0.01;
+    let none = advice(&config);
+    assert!(none.ends_with("try more pictures"), "{none}");
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::{Factors, landscape};
 use crate::data::Progress;
-use crate::data::sheet::{grid, save_png, write_whole};
+use crate::data::{grid, save_png, write_whole};
 use crate::error::{Error, Result};
 
 /// Writes the landscapes `0..count` of `seed` at `size` x `size` as PNGs, sorted into

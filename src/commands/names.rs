@@ -1,0 +1,61 @@
+//! What results are called where nobody says it: after the model and what was asked of it.
+
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::Result;
+use wgvae::checkpoint;
+
+/// Most characters of a part of a name.
+const MAX_PART: usize = 80;
+
+/// The last part of a path without its ending, as a file may be called on every system.
+pub(super) fn plain(name: &Path) -> String {
+    let stem = name.file_stem().unwrap_or_default().to_string_lossy();
+    let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    stem.chars().map(plain).take(MAX_PART).collect()
+}
+
+/// What results of MODEL are called after: its run and checkpoint, or its file.
+pub(super) fn model(model: &Path) -> Result<String> {
+    let file = checkpoint::find(model)?;
+    let file = file.canonicalize().unwrap_or(file);
+    let above = |depth| file.ancestors().nth(depth).map(whole_name).unwrap_or_default();
+    if file.file_name().is_some_and(|name| name == checkpoint::MODEL) && !above(1).is_empty() {
+        let of_run = above(2) == "checkpoints" && !above(3).is_empty();
+        return Ok(if of_run { format!("{}_{}", above(3), above(1)) } else { above(1) });
+    }
+    Ok(plain(&file))
+}
+
+/// The last part of a folder's path, which has no ending.
+fn whole_name(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    plain(Path::new(&format!("{name}.")))
+}
+
+/// MODEL's file in the one way that it is written in settings that are compared.
+pub(super) fn model_file(model: &Path) -> Result<PathBuf> {
+    Ok(settled(&checkpoint::find(model)?))
+}
+
+/// A path in the one way that it is written in settings that are compared: from here, where it lies below.
+pub(super) fn settled(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = path.strip_prefix(&here).unwrap_or(path);
+    path.components().filter(|part| *part != Component::CurDir).collect()
+}
+
+/// All of `paths` likewise.
+pub(super) fn settled_all(paths: &[PathBuf]) -> Vec<PathBuf> {
+    paths.iter().map(|path| settled(path)).collect()
+}
+
+/// `samples/NAME.png`, the name's parts joined.
+pub(super) fn picture(parts: &[String]) -> PathBuf {
+    Path::new("samples").join(format!("{}.png", parts.join("_")))
+}
+
+/// `samples/NAME`.
+pub(super) fn folder(parts: &[String]) -> PathBuf {
+    Path::new("samples").join(parts.join("_"))
+}

@@ -1,0 +1,132 @@
+//! What a command must not write over, whatever it is told: what it reads, and what belongs to a run.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use walkdir::WalkDir;
+use wgvae::checkpoint::{MODEL, STATE};
+
+use super::destination::usage;
+use super::screen::shown;
+
+/// Folders above a file that are looked through for a run.
+const MAX_DEPTH: usize = 4;
+
+/// Files and folders that are read, and the runs that they belong to.
+#[derive(Debug, Default)]
+pub(super) struct Protected {
+    read: Vec<PathBuf>,
+    runs: Vec<PathBuf>,
+}
+
+impl Protected {
+    /// Protects a file, or all that lies in a folder, and the run that it belongs to.
+    pub fn add(&mut self, path: &Path) {
+        // what is not there will be refused where it is read
+        let Ok(whole) = path.canonicalize() else { return };
+        self.runs.extend(run_of(&whole));
+        self.read.push(whole);
+    }
+
+    /// An error if `file`, which is there and is shown as `path`, is one of them.
+    ///
+    /// # Errors
+    /// [`wgvae::error::Error::Usage`] naming what it is.
+    pub fn check(&self, file: &Path, path: &Path) -> Result<()> {
+        let name = shown(path);
+        let whole = file.canonicalize().unwrap_or_else(|_| file.to_path_buf());
+        if let Some(run) = run_of(&whole).filter(|run| is_part(run, &whole)) {
+            return usage(format!(
+                "{name} belongs to the run or checkpoint {}, and is not written over: choose another name",
+                shown(&run)
+            ));
+        }
+        if self.read.iter().any(|read| whole.starts_with(read)) {
+            return usage(format!(
+                "{name} is read by this command, and not written over: choose another name"
+            ));
+        }
+        if let Some(other) = self.other_name_of(&whole) {
+            return usage(format!(
+                "{name} is the same file as {}, and is not written over: choose another name",
+                shown(&other)
+            ));
+        }
+        Ok(())
+    }
+
+    /// An error if new files must not go into `folder`, which is there and is shown as `path`.
+    ///
+    /// # Errors
+    /// As [`Protected::check`].
+    pub fn check_folder(&self, folder: &Path, path: &Path) -> Result<()> {
+        let name = shown(path);
+        let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+        let of_run = |run: &PathBuf| {
+            let below = whole.strip_prefix(run).unwrap_or(&whole);
+            below.iter().next().is_none_or(|first| first == "checkpoints" || first == "samples")
+        };
+        if let Some(run) = run_of(&whole).filter(of_run) {
+            return usage(format!(
+                "{name} belongs to the run or checkpoint {}: choose another folder",
+                shown(&run)
+            ));
+        }
+        if self.read.iter().any(|read| read.is_dir() && whole == *read) {
+            return usage(format!("{name} is read by this command: choose another folder"));
+        }
+        Ok(())
+    }
+
+    /// A protected file that is this one under another name.
+    #[cfg(unix)]
+    fn other_name_of(&self, file: &Path) -> Option<PathBuf> {
+        use std::os::unix::fs::MetadataExt;
+        let found = file.metadata().ok().filter(|found| found.nlink() > 1)?;
+        let same = |path: &Path| {
+            path.metadata().is_ok_and(|other| (other.dev(), other.ino()) == (found.dev(), found.ino()))
+        };
+        let files = |root: &PathBuf| WalkDir::new(root).into_iter().filter_map(Result::ok);
+        let read = self.read.iter().flat_map(files).map(|entry| entry.into_path());
+        let of_runs = self
+            .runs
+            .iter()
+            .flat_map(|run| files(run).map(|entry| entry.into_path()).filter(move |path| is_part(run, path)));
+        read.chain(of_runs).find(|path| same(path))
+    }
+
+    /// Elsewhere the canonical path is all there is to compare.
+    #[cfg(not(unix))]
+    fn other_name_of(&self, _: &Path) -> Option<PathBuf> {
+        None
+    }
+}
+
+/// The run, or the checkpoint without one, that a file with this canonical path lies in.
+fn run_of(file: &Path) -> Option<PathBuf> {
+    let folders = || file.ancestors().skip(usize::from(!file.is_dir())).take(MAX_DEPTH);
+    let is_run = |folder: &&Path| {
+        let has = |name: &str| folder.join(name).is_file();
+        folder.join("checkpoints").is_dir() && (has("config.toml") || has("metrics.jsonl"))
+    };
+    let is_checkpoint = |folder: &&Path| folder.join(MODEL).is_file() && folder.join(STATE).is_file();
+    folders().find(is_run).or_else(|| folders().find(is_checkpoint)).map(Path::to_path_buf)
+}
+
+/// Whether a file in a run or a checkpoint is what trainings write and read: others may lie beside these.
+fn is_part(run: &Path, file: &Path) -> bool {
+    let Ok(below) = file.strip_prefix(run) else { return false };
+    let names: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+    let Some(first) = names.first() else { return true };
+    let last = names.last().unwrap_or(first);
+    let of_checkpoint = || {
+        let folder = [MODEL, "optimizer.safetensors", STATE, "best", "last"];
+        folder.contains(&last.as_ref())
+    };
+    match first.as_ref() {
+        "config.toml" | "tuning.json" | "metrics.jsonl" | "samples" | "lock" | ".lock" => true,
+        "checkpoints" => of_checkpoint(),
+        name if name.starts_with("events.out.tfevents") => true,
+        _ => names.len() == 1 && of_checkpoint(),
+    }
+}

@@ -1,0 +1,80 @@
+//! Files that are written whole or not at all, and only where a file is meant.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, BufWriter, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// Links followed one after the other, as the systems do it.
+const MAX_LINKS: usize = 40;
+
+/// The folder of a file, `.` for a bare name.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The regular file that writing to `path` means, be it there already or not: links are followed.
+///
+/// # Errors
+/// If it is a folder, a device, a pipe or a socket, or the links lead round in a circle.
+pub fn file_meant(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_path_buf();
+    for _ in 0..MAX_LINKS {
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_symlink() => path = folder_of(&path).join(fs::read_link(&path)?),
+            Ok(found) if !found.is_file() => {
+                return Err(io::Error::other(format!("it is {}, and no file", kind_of(&found))));
+            }
+            Ok(_) => return Ok(path),
+            // whether there can be a file is for its folder to say
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(path);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("its links lead round in a circle"))
+}
+
+fn kind_of(found: &Metadata) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = found.file_type();
+        if kind.is_char_device() || kind.is_block_device() {
+            return "a device";
+        }
+        if kind.is_fifo() {
+            return "a pipe";
+        }
+        if kind.is_socket() {
+            return "a socket";
+        }
+    }
+    if found.is_dir() { "a folder" } else { "something else" }
+}
+
+/// Writes `path` whole or not at all; its folder must exist. A link is followed, and nothing but a regular file is ever
+/// replaced, whose permissions stay.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be written; what was there stays.
+pub fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
+    let write = || {
+        let path = file_meant(path)?;
+        // made as an ordinary file: a temporary one would be readable by its owner alone
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".").suffix(".part");
+        let (file, at) = builder.make_in(folder_of(&path), |at| File::create_new(at))?.into_parts();
+        if let Ok(before) = fs::metadata(&path) {
+            let _ = file.set_permissions(before.permissions()); // not every file system has them
+        }
+        let mut buffer = BufWriter::new(file);
+        fill(&mut buffer)?;
+        buffer.into_inner()?.sync_all()?;
+        at.persist(&path)?;
+        Ok(())
+    };
+    write().map_err(Error::io("write", path))
+}

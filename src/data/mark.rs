@@ -1,0 +1,174 @@
+//! What the files that commands write say of themselves, out of sight: which command made them, and a digest of what it
+//! made. So a command knows its own files again, and leaves alone those that others made or somebody has changed.
+
+use std::fs::{self, File};
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
+use serde_json::Value;
+
+/// Files above this many bytes are not looked into.
+const MAX_BYTES: u64 = 1 << 30;
+/// What every mark begins with.
+const OPENS: &str = "wgvae ";
+/// Most bytes of a mark's text.
+const MAX_TEXT: usize = 80;
+/// Begins and ends the mark behind a page.
+const PAGE: [&str; 2] = ["<!-- ", " -->\n"];
+
+/// Which command made a file, and by which settings, where that matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// the command's name
+    pub command: String,
+    /// digest of all that the result depends on
+    pub settings: Option<u32>,
+}
+
+impl Mark {
+    /// The mark of `command`.
+    pub fn of(command: &str) -> Self {
+        Self { command: command.to_owned(), settings: None }
+    }
+
+    /// "wgvae COMMAND SETTINGS DIGEST", eight hexadecimal digits or a dash each.
+    pub fn text(&self, digest: Option<u32>) -> String {
+        let hexadecimal = |number: Option<u32>| number.map_or("-".into(), |number| format!("{number:08x}"));
+        format!("{OPENS}{} {} {}", self.command, hexadecimal(self.settings), hexadecimal(digest))
+    }
+
+    /// The mark that `text` is, whatever its digest.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(Self::with_digest(text)?.0)
+    }
+
+    fn with_digest(text: &str) -> Option<(Self, Option<u32>)> {
+        let mut words = text.strip_prefix(OPENS)?.split_whitespace();
+        let command = words.next()?.to_owned();
+        let mut number = || match words.next()? {
+            "-" => Some(None),
+            digits => u32::from_str_radix(digits, 16).ok().map(Some),
+        };
+        let settings = number()?;
+        Some((Self { command, settings }, number()?))
+    }
+
+    /// The mark of the file at `path`; none if it is not ours, or was changed since.
+    pub fn read(path: &Path) -> Option<Self> {
+        let mut start = Vec::new();
+        File::open(path).ok()?.take(16).read_to_end(&mut start).ok()?;
+        let length = u64::from_le_bytes(start.get(..8)?.try_into().ok()?);
+        if start.get(8) == Some(&b'{') && length < MAX_BYTES {
+            let mut header = Vec::new();
+            File::open(path).ok()?.take(8 + length).read_to_end(&mut header).ok()?;
+            return of_tensors(header.get(8..)?);
+        }
+        if fs::metadata(path).ok()?.len() > MAX_BYTES {
+            return None;
+        }
+        let bytes = fs::read(path).ok()?;
+        match bytes.first()? {
+            b'{' => of_json(&bytes),
+            b'<' => of_end(&bytes, PAGE.map(str::as_bytes)),
+            b'G' => of_film(&bytes),
+            _ => of_picture(&bytes),
+        }
+    }
+
+    /// `page` with the mark behind it.
+    pub fn sign_page(&self, page: &str) -> String {
+        let digest = crc32fast::hash(page.as_bytes());
+        format!("{page}{}{}{}", PAGE[0], self.text(Some(digest)), PAGE[1])
+    }
+
+    /// `film`, a whole GIF, with the mark as its last comment.
+    pub(super) fn sign_film(&self, mut film: Vec<u8>) -> Vec<u8> {
+        let end = film.pop();
+        let text = self.text(Some(crc32fast::hash(&film)));
+        film.extend(comment(text.len()));
+        film.extend(text.as_bytes());
+        film.push(0);
+        film.extend(end);
+        film
+    }
+}
+
+/// How a comment of so many bytes, at most 255, begins in a GIF.
+fn comment(length: usize) -> [u8; 3] {
+    [0x21, 0xfe, length as u8]
+}
+
+/// A mark between two texts at the end of a file, whose digest is that of everything before.
+fn of_end(bytes: &[u8], [before, after]: [&[u8]; 2]) -> Option<Mark> {
+    let rest = bytes.strip_suffix(after)?;
+    let from = rest.len().saturating_sub(MAX_TEXT);
+    let at = from + rest[from..].windows(OPENS.len()).rposition(|window| window == OPENS.as_bytes())?;
+    let (mark, digest) = Mark::with_digest(std::str::from_utf8(&rest[at..]).ok()?)?;
+    let body = rest[..at].strip_suffix(before)?;
+    (digest == Some(crc32fast::hash(body))).then_some(mark)
+}
+
+fn of_film(bytes: &[u8]) -> Option<Mark> {
+    let end = bytes.strip_suffix(&[0, 0x3b])?;
+    let from = end.len().saturating_sub(MAX_TEXT);
+    let at = from + end[from..].windows(OPENS.len()).rposition(|window| window == OPENS.as_bytes())?;
+    of_end(bytes, [&comment(end.len() - at), &[0, 0x3b]])
+}
+
+/// The digest of a picture: of its size and its pixels, so that it is the same in every format without loss.
+pub(super) fn digest(image: &RgbImage) -> u32 {
+    let mut digest = crc32fast::Hasher::new();
+    [image.width(), image.height()].iter().for_each(|side| digest.update(&side.to_le_bytes()));
+    digest.update(image.as_raw());
+    digest.finalize()
+}
+
+/// EXIF data with nothing but the name of the program: a TIFF header and one directory of one entry.
+pub(super) fn exif(text: &str) -> Vec<u8> {
+    const SOFTWARE: u16 = 0x0131;
+    const ASCII: u16 = 2;
+    let mut exif = b"II*\0\x08\0\0\0\x01\0".to_vec();
+    exif.extend(SOFTWARE.to_le_bytes());
+    exif.extend(ASCII.to_le_bytes());
+    exif.extend((text.len() as u32 + 1).to_le_bytes());
+    exif.extend(26u32.to_le_bytes()); // where the text begins: behind this and the offset of a next directory
+    exif.extend(0u32.to_le_bytes());
+    exif.extend(text.as_bytes());
+    exif.push(0);
+    exif
+}
+
+fn of_picture(bytes: &[u8]) -> Option<Mark> {
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
+    let mut decoder = reader.into_decoder().ok()?;
+    let exif = decoder.exif_metadata().ok()??;
+    let at = exif.windows(OPENS.len()).position(|window| window == OPENS.as_bytes())?;
+    let text = exif[at..].split(|&byte| byte == 0).next()?;
+    let (mark, digested) = Mark::with_digest(std::str::from_utf8(text).ok()?)?;
+    let pixels = DynamicImage::from_decoder(decoder).ok()?.into_rgb8();
+    (digested == Some(digest(&pixels))).then_some(mark)
+}
+
+/// Of the header of a safetensors file, which says what it is of.
+fn of_tensors(header: &[u8]) -> Option<Mark> {
+    let header: Value = serde_json::from_slice(header).ok()?;
+    let about = header.get("__metadata__")?;
+    if let Some(text) = about.get("made_by") {
+        return Mark::parse(text.as_str()?);
+    }
+    // a fitted prior has no room for a mark, and no other file is like it
+    let prior = ["weights", "means", "factors", "kl"].iter().all(|name| header.get(name).is_some());
+    (prior && about.get("model").is_some()).then(|| Mark::of("fit-prior"))
+}
+
+fn of_json(bytes: &[u8]) -> Option<Mark> {
+    let document: Value = serde_json::from_slice(bytes).ok()?;
+    let made_by = document.get("otherData").and_then(|about| about.get("made_by"));
+    if let Some(text) = made_by {
+        return Mark::parse(text.as_str()?);
+    }
+    // a table of forms has no room for a mark, and no other document is like it
+    let table = ["adapter", "driver", "shaders", "forms"].iter().all(|key| document.get(key).is_some());
+    table.then(|| Mark::of("tune"))
+}

@@ -1,0 +1,154 @@
+//! How the user names an adapter, and which one that is.
+
+use wgpu::{AdapterInfo, DeviceType};
+
+use crate::error::{Error, Result};
+
+/// Numbers below this are places in the list and nothing else: names are full of them.
+const LEAST_IN_NAME: usize = 10;
+
+/// How the user names an adapter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Choice {
+    /// A discrete GPU before an integrated one before a software adapter.
+    #[default]
+    HighPerformance,
+    /// An integrated GPU before a discrete one.
+    LowPower,
+    /// A CPU implementation: llvmpipe before others, SwiftShader last.
+    Software,
+    /// Its place in `wgvae adapters`; where there is no such place, a part of its name, such as 3060.
+    Index(usize),
+    /// A part of its name, in any case.
+    Name(String),
+}
+
+impl std::str::FromStr for Choice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let text = text.trim().to_lowercase();
+        Ok(match text.as_str() {
+            "high-performance" => Self::HighPerformance,
+            "low-power" => Self::LowPower,
+            "software" => Self::Software,
+            "" => {
+                return Err(Error::Usage(
+                    "--adapter \"\": name one: high-performance, low-power, software, a number from `wgvae adapters`, \
+                     or a part of a name"
+                        .into(),
+                ));
+            }
+            _ => text.parse().map_or_else(|_| Self::Name(text.clone()), Self::Index),
+        })
+    }
+}
+
+impl Choice {
+    /// Which of `all` it is, if any.
+    pub fn pick(&self, all: &[&AdapterInfo]) -> Option<usize> {
+        let named = |part: &str| all.iter().position(|info| info.name.to_lowercase().contains(part));
+        match self {
+            Self::Index(index) if *index < all.len() => Some(*index),
+            Self::Index(index) if *index < LEAST_IN_NAME => None,
+            Self::Index(index) => named(&index.to_string()),
+            Self::Name(part) => named(part),
+            Self::Software => best(all, [DeviceType::Cpu; 2]).filter(|&index| is_software(all[index])),
+            Self::HighPerformance => best(all, [DeviceType::DiscreteGpu, DeviceType::IntegratedGpu]),
+            Self::LowPower => best(all, [DeviceType::IntegratedGpu, DeviceType::DiscreteGpu]),
+        }
+    }
+}
+
+/// Whether it runs on the CPU.
+pub(super) fn is_software(info: &AdapterInfo) -> bool {
+    info.device_type == DeviceType::Cpu
+}
+
+/// The first adapter of the most wanted kind; software comes last, and of that the fastest first.
+fn best(all: &[&AdapterInfo], wanted: [DeviceType; 2]) -> Option<usize> {
+    let rank = |info: &AdapterInfo| match info.device_type {
+        kind if kind == wanted[0] => 0,
+        kind if kind == wanted[1] => 1,
+        DeviceType::VirtualGpu => 2,
+        DeviceType::Other => 3,
+        _ => 4,
+    };
+    (0..all.len()).min_by_key(|&at| (rank(all[at]), slowness(all[at]), at))
+}
+
+/// Software adapters by the time that they take: SwiftShader was measured at 1 to 2 images per second where llvmpipe
+/// trains 70.
+fn slowness(info: &AdapterInfo) -> u32 {
+    let name = info.name.to_lowercase();
+    match info.device_type {
+        DeviceType::Cpu if name.contains("swiftshader") => 2,
+        DeviceType::Cpu if !name.contains("llvmpipe") => 1,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wgpu::Backend;
+
+    use super::*;
+
+    fn info(name: &str, device_type: DeviceType) -> AdapterInfo {
+        AdapterInfo { name: name.into(), ..AdapterInfo::new(device_type, Backend::Vulkan) }
+    }
+
+    fn picked(all: &[AdapterInfo], asked: &str) -> Option<usize> {
+        let all: Vec<&AdapterInfo> = all.iter().collect();
+        asked.parse::<Choice>().expect("a choice").pick(&all)
+    }
+
+    #[test]
+    fn a_slower_software_adapter_is_never_preferred() {
+        let slow = info("SwiftShader Device (LLVM 10.0.0)", DeviceType::Cpu);
+        let fast = info("llvmpipe (LLVM 15.0.6, 256 bits)", DeviceType::Cpu);
+        let other = info("Microsoft Basic Render Driver", DeviceType::Cpu);
+        let gpu = info("AMD Radeon 780M", DeviceType::IntegratedGpu);
+        for asked in ["high-performance", "low-power", "software"] {
+            assert_eq!(picked(&[slow.clone(), fast.clone()], asked), Some(1), "{asked}");
+            assert_eq!(picked(&[fast.clone(), slow.clone()], asked), Some(0), "{asked}");
+            assert_eq!(picked(&[slow.clone(), other.clone(), fast.clone()], asked), Some(2), "{asked}");
+            assert_eq!(picked(&[slow.clone(), other.clone()], asked), Some(1), "{asked}");
+        }
+        let all = [slow, gpu.clone(), fast];
+        assert_eq!(picked(&all, "high-performance"), Some(1), "a GPU comes before any of them");
+        assert_eq!(picked(&all, "software"), Some(2));
+        assert_eq!(picked(&[gpu], "software"), None);
+        assert_eq!(picked(&[], "software"), None);
+    }
+
+    #[test]
+    fn numbers_are_places_and_then_parts_of_names() {
+        let all = [
+            info("llvmpipe (LLVM 15.0.6, 256 bits)", DeviceType::Cpu),
+            info("Intel(R) UHD Graphics 630", DeviceType::IntegratedGpu),
+            info("NVIDIA GeForce RTX 3060", DeviceType::DiscreteGpu),
+        ];
+        for (asked, index) in [
+            ("0", Some(0)),
+            ("2", Some(2)),
+            ("3060", Some(2)),
+            ("630", Some(1)),
+            ("256", Some(0)),
+            ("3", None),
+            ("6", None),
+            ("4090", None),
+            ("rtx 3060", Some(2)),
+            ("INTEL", Some(1)),
+            ("High-Performance", Some(2)),
+            ("LOW-POWER", Some(1)),
+            (" Software ", Some(0)),
+            ("radeon", None),
+        ] {
+            assert_eq!(picked(&all, asked), index, "{asked}");
+        }
+        for empty in ["", "  "] {
+            assert!(empty.parse::<Choice>().is_err());
+        }
+    }
+}

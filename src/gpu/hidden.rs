@@ -1,0 +1,253 @@
+//! Why a machine with a GPU shows none: what the files of a Linux system say of it, and the remedy.
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Result};
+use std::path::{Path, PathBuf};
+
+use wgpu::AdapterInfo;
+
+use super::choice::is_software;
+
+const NVIDIA: u32 = 0x10de;
+const AMD: u32 = 0x1002;
+const INTEL: u32 = 0x8086;
+/// The display devices of virtual machines, by vendor: virtio, VMware, VirtualBox, QEMU, Cirrus, Hyper-V, Red Hat's QXL.
+const VIRTUAL: [u32; 7] = [0x1af4, 0x15ad, 0x80ee, 0x1234, 0x1013, 0x1414, 0x1b36];
+/// What lets wgpu take Mesa's driver over Direct3D 12, the only one that WSL2 has.
+const ALLOW: &str = "WGPU_ALLOW_UNDERLYING_NONCOMPLIANT_ADAPTER";
+/// Variables by which the Vulkan loader looks at some drivers only.
+const ONLY: [&str; 3] = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_LOADER_DRIVERS_SELECT"];
+
+/// The system that is looked at; tests make one up.
+pub(super) struct Host {
+    /// where its files begin
+    root: PathBuf,
+    /// its environment
+    variable: fn(&str) -> Option<OsString>,
+    /// opens a device file for reading and writing
+    open: fn(&Path) -> Result<()>,
+}
+
+impl Host {
+    /// The one that this program runs on.
+    pub(super) fn this() -> Self {
+        let open = |path: &Path| OpenOptions::new().read(true).write(true).open(path).map(|_| ());
+        Self { root: "/".into(), variable: |name| std::env::var_os(name), open }
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.root.join(path).exists()
+    }
+
+    fn text(&self, path: impl AsRef<Path>) -> String {
+        fs::read_to_string(self.root.join(path)).unwrap_or_default().trim().to_owned()
+    }
+
+    /// The entries of a folder, sorted; none where it is not there.
+    fn list(&self, folder: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.root.join(folder)).into_iter().flatten();
+        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.sort();
+        paths
+    }
+
+    fn is_container(&self) -> bool {
+        let groups = self.text("proc/1/cgroup");
+        let known = ["docker", "containerd", "kubepods", "libpod", "lxc"];
+        self.has(".dockerenv")
+            || self.has("run/.containerenv")
+            || known.iter().any(|name| groups.contains(name))
+    }
+
+    fn has_nvidia_icd(&self) -> bool {
+        ["usr/share/vulkan/icd.d", "etc/vulkan/icd.d"].iter().any(|folder| {
+            let is_nvidia = |path: &PathBuf| {
+                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("nvidia"))
+            };
+            self.list(folder).iter().any(is_nvidia)
+        })
+    }
+
+    /// Vendor and driver of each display device, by the PCI bus.
+    fn displays(&self) -> Vec<(u32, Option<String>)> {
+        let number = |path: PathBuf| {
+            u32::from_str_radix(fs::read_to_string(path).ok()?.trim().trim_start_matches("0x"), 16).ok()
+        };
+        let display = |device: PathBuf| {
+            (number(device.join("class"))? >> 16 == 3).then_some(())?;
+            let driver = fs::read_link(device.join("driver")).ok();
+            let driver = driver.and_then(|to| Some(to.file_name()?.to_string_lossy().into_owned()));
+            Some((number(device.join("vendor"))?, driver))
+        };
+        self.list("sys/bus/pci/devices").into_iter().filter_map(display).collect()
+    }
+
+    /// A device file of a GPU that this user may not open.
+    fn locked(&self) -> Option<PathBuf> {
+        let is_render = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("renderD"))
+        };
+        let refused = |path: &PathBuf| {
+            (self.open)(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+        };
+        self.list("dev/dri").into_iter().filter(is_render).find(refused)
+    }
+
+    /// The group that a device file belongs to.
+    fn group_of(&self, path: &Path) -> String {
+        #[cfg(unix)]
+        if let Ok(found) = path.metadata() {
+            use std::os::unix::fs::MetadataExt;
+            let groups = self.text("etc/group");
+            let fields = groups.lines().map(|line| line.split(':').collect::<Vec<_>>());
+            let own = fields.into_iter().find(|fields| {
+                found.gid() != 0 && fields.get(2).is_some_and(|id| *id == found.gid().to_string())
+            });
+            if let Some(name) = own.and_then(|fields| fields.first().copied().map(str::to_owned)) {
+                return name;
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = path;
+        "render".into()
+    }
+}
+
+/// Why `found` has no GPU though there are signs of one, and what to do; with `nothing` else, that there is no adapter at
+/// all may have reasons of its own.
+pub(super) fn reason(host: &Host, found: &[&AdapterInfo], nothing: bool) -> Option<String> {
+    if found.iter().any(|info| !is_software(info)) {
+        return None;
+    }
+    let set =
+        ONLY.iter().find_map(|name| Some((name, (host.variable)(name).filter(|value| !value.is_empty())?)));
+    let signs = sign(host);
+    if let Some((name, value)) = set.filter(|_| nothing || signs.is_some()) {
+        let value = crate::error::printable_text(&value.to_string_lossy());
+        return Some(format!(
+            "{name}={value} is set, so the Vulkan loader looks at no other drivers; unset it to see them, or install your \
+             GPU's Vulkan driver (for the CPU: package mesa-vulkan-drivers)."
+        ));
+    }
+    signs
+}
+
+/// The first sign of a GPU, and what to do.
+fn sign(host: &Host) -> Option<String> {
+    wsl(host).or_else(|| nvidia(host)).or_else(|| locked(host)).or_else(|| display(host))
+}
+
+fn wsl(host: &Host) -> Option<String> {
+    let version = host.text("proc/version") + &host.text("proc/sys/kernel/osrelease");
+    let is_wsl = version.to_lowercase().contains("microsoft");
+    if !is_wsl && !host.has("dev/dxg") {
+        return None;
+    }
+    if !host.has("dev/dxg") {
+        let start = if host.is_container() {
+            "start the container with --gpus all or --device /dev/dxg"
+        } else {
+            "run `wsl --update` and install the newest GPU driver on Windows (WSL 1 has no GPU at all)"
+        };
+        return Some(format!(
+            "this is WSL without a GPU (no /dev/dxg): {start}; or use the Windows build of wgvae."
+        ));
+    }
+    if (host.variable)(ALLOW).is_some_and(|value| value != "0") {
+        return Some(
+            "this is WSL2, and its GPU shows only through Mesa's driver dzn, which is not installed: install a Mesa that \
+             has it, or use the Windows build of wgvae."
+                .into(),
+        );
+    }
+    Some(format!(
+        "this is WSL2, which hides the GPU: set {ALLOW}=1 to take it by Mesa's driver dzn, and let `wgvae selftest` check \
+         it; or use the Windows build of wgvae."
+    ))
+}
+
+fn nvidia(host: &Host) -> Option<String> {
+    if !host.has("dev/nvidiactl") && !host.has("proc/driver/nvidia") {
+        return None;
+    }
+    let icd = "/usr/share/vulkan/icd.d/nvidia_icd.json";
+    if host.is_container() {
+        return Some(format!(
+            "an NVIDIA GPU is here, but the container lacks its Vulkan driver: start it with -e \
+             NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility; the image also needs libvulkan1 and, where the runtime \
+             does not bring it, {icd}."
+        ));
+    }
+    let missing = if host.has_nvidia_icd() {
+        "its Vulkan driver does not start: reboot if the driver was updated, and see `vulkaninfo`; in a container set \
+         NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility"
+            .to_owned()
+    } else {
+        format!(
+            "its Vulkan driver is not installed (no {icd}): install the graphics part of the NVIDIA driver (Debian: \
+             nvidia-vulkan-icd, Ubuntu: libnvidia-gl-VERSION); in a container set \
+             NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility"
+        )
+    };
+    Some(format!("an NVIDIA GPU is here, but {missing}."))
+}
+
+fn locked(host: &Host) -> Option<String> {
+    let file = host.locked()?;
+    let group = host.group_of(&file);
+    let shown = Path::new("/").join(file.strip_prefix(&host.root).unwrap_or(&file));
+    let remedy = if host.is_container() {
+        format!("start the container with --group-add {group} (or by its number on the host)")
+    } else {
+        format!("add yourself to the group: `sudo usermod -aG {group} $USER`, then log in again")
+    };
+    Some(format!(
+        "a GPU is here, but you may not open {} (group {group}, or video): {remedy}.",
+        shown.display()
+    ))
+}
+
+/// What the PCI bus has.
+fn display(host: &Host) -> Option<String> {
+    let displays = host.displays();
+    let rank = |vendor: u32| [NVIDIA, AMD, INTEL].iter().position(|known| *known == vendor);
+    let gpu =
+        displays.iter().filter(|(vendor, _)| rank(*vendor).is_some()).min_by_key(|(vendor, _)| rank(*vendor));
+    let Some((vendor, driver)) = gpu else {
+        let is_virtual = displays.iter().any(|(vendor, _)| VIRTUAL.contains(vendor));
+        return is_virtual.then(|| {
+            "this is a virtual machine, whose display adapter computes nothing: pass a GPU through to it, or run wgvae on \
+             the host."
+                .into()
+        });
+    };
+    let maker = ["an NVIDIA", "an AMD", "an Intel"][rank(*vendor)?];
+    let in_container = host.is_container() && !host.has("dev/dri") && *vendor != NVIDIA;
+    let remedy = match (*vendor, driver.as_deref()) {
+        (_, Some("vfio-pci")) => "it is set aside for virtual machines (driver vfio-pci)".to_owned(),
+        (NVIDIA, _) if host.is_container() => {
+            "the container was started without it: --gpus all -e NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility".into()
+        }
+        _ if in_container => "the container was started without it: --device /dev/dri".into(),
+        (NVIDIA, Some("nouveau")) => {
+            "it runs by nouveau: install NVIDIA's driver, or Mesa 24.1 or newer, whose driver NVK knows cards from Turing on"
+                .into()
+        }
+        (NVIDIA, _) => "no driver is loaded: install NVIDIA's and reboot (under Secure Boot its module must be signed)".into(),
+        (AMD, Some("radeon")) => {
+            "it runs by the kernel's old driver radeon, which has no Vulkan: boot with radeon.si_support=0 \
+             radeon.cik_support=0 amdgpu.si_support=1 amdgpu.cik_support=1, if the card is of 2012 or newer"
+                .into()
+        }
+        (AMD, None) => "no driver is loaded: install its firmware (Debian: firmware-amd-graphics) and reboot".into(),
+        (INTEL, None) => "no driver is loaded: a newer kernel may know it".into(),
+        _ => "its Vulkan driver is missing: install mesa-vulkan-drivers (Fedora and Debian), vulkan-radeon or vulkan-intel (Arch)"
+            .into(),
+    };
+    Some(format!("{maker} GPU is on the PCI bus, but {remedy}."))
+}
+
+#[cfg(test)]
+#[path = "hidden_tests.rs"]
+mod tests;
