@@ -19,7 +19,7 @@ const MAX_FILE: u64 = 64 << 30;
 /// Writes `bytes` to a new file and waits until they are on the disk.
 pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = File::create(path).map_err(Error::io("create", path))?;
-    file.write_all(bytes).and_then(|()| super::storage::sync(&file)).map_err(Error::io("write", path))
+    file.write_all(bytes).and_then(|()| crate::data::sync(&file)).map_err(Error::io("write", path))
 }
 
 /// What stands before the names of the parameters that Adam moves, where the model is their average.

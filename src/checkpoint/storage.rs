@@ -8,19 +8,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::{MODEL, OPTIMIZER, STATE};
+use crate::data::sync;
 use crate::error::{Error, Result};
-
-/// Waits until a file's bytes are on the disk, where the file system can tell.
-///
-/// # Errors
-/// If they could not be written.
-pub(super) fn sync(file: &File) -> std::io::Result<()> {
-    match file.sync_all() {
-        // EINVAL, ENOSYS, EOPNOTSUPP: there is no such thing here
-        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
-        other => other,
-    }
-}
 
 /// Makes a rename within `folder` durable, where the system can do that.
 pub(super) fn sync_folder(folder: &Path) {

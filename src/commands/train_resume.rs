@@ -31,6 +31,11 @@ impl Target {
     pub(super) fn find(given: Option<&Path>, runs: &Path) -> Result<Self> {
         let Some(given) = given else { return Ok(Self::Newest) };
         let by_name = runs.join(given);
+        // words that other programs have for it
+        let word = ["last", "latest", "auto"].iter().any(|word| given.as_os_str() == *word);
+        if word && !given.exists() && !by_name.exists() {
+            return Ok(Self::Newest);
+        }
         let path = if !given.exists() && by_name.exists() { by_name } else { given.to_path_buf() };
         let wrong = |what: &str| {
             let given = shown(given);

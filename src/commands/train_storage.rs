@@ -24,10 +24,8 @@ pub(super) fn report_storage(
     let keep = asked.keep.unwrap_or_default();
     let all = one.saturating_mul(count(keep));
     let free = fs4::available_space(&run.path).ok();
-    let beside = free.map_or(String::new(), |free| format!("; {} are free", bytes(free)));
-    let each = bytes(one);
-    screen
-        .report("disk", &format!("{} at most for checkpoints of {each}, --keep {keep}{beside}", bytes(all)));
+    let beside = free.map_or(String::new(), |free| format!(", {} are free", bytes(free)));
+    screen.report("disk", &format!("{} at most for checkpoints (--keep {keep}){beside}", bytes(all)));
     let there = one.saturating_mul(checkpoint::list(&run.checkpoints())?.whole.len() as u64);
     if free.is_some_and(|free| free.saturating_add(there) < all) {
         let least = bytes(one.saturating_mul(count(checkpoint::Keep::Newest(1))));

@@ -55,6 +55,18 @@ fn kind_of(found: &Metadata) -> &'static str {
     if found.is_dir() { "a folder" } else { "something else" }
 }
 
+/// Waits until a file's bytes are on the disk, where the file system can tell.
+///
+/// # Errors
+/// If they could not be written.
+pub(crate) fn sync(file: &File) -> io::Result<()> {
+    match file.sync_all() {
+        // EINVAL, ENOSYS, EOPNOTSUPP: there is no such thing here
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        other => other,
+    }
+}
+
 /// Writes `path` whole or not at all; its folder must exist. A link is followed, and nothing but a regular file is ever
 /// replaced, whose permissions stay.
 ///
@@ -72,7 +84,7 @@ pub fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::R
         }
         let mut buffer = BufWriter::new(file);
         fill(&mut buffer)?;
-        buffer.into_inner()?.sync_all()?;
+        sync(&buffer.into_inner()?)?;
         at.persist(&path)?;
         Ok(())
     };

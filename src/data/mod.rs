@@ -33,6 +33,7 @@ mod text;
 pub use cache::Cache;
 pub use check::{Report, SplitCounts, check};
 pub use decode::{Decoded, Resize, decode, load, resize_rgb};
+pub(crate) use files::sync;
 pub use files::{file_meant, folder_of, write_whole};
 pub use loader::{Batch, Loader, PREFETCH, indices_only};
 pub use mark::Mark;

@@ -50,6 +50,8 @@ fn a_run_is_named_as_everyone_types_it() {
     let said = said(at, &["train", "--resume=runs/a/checkpoints/last", "--epochs", "6"]);
     assert!(said.contains("resuming a from"), "{said}");
     assert!(!at.join("runs/b/checkpoints/epoch_0002").exists() && !at.join("runs/a-2").exists());
+    let said = self::said(at, &["train", "--resume", "latest", "--epochs", "7"]);
+    assert!(said.contains("resuming a from"), "{said}");
     refuses(
         at,
         &["train", "--resume", "runs/c"],
@@ -294,7 +296,7 @@ fn a_few_checkpoints_stay() {
     let still = ["--lr", "1e-30", "--epochs", "6", "--name"];
     let said = train(at, &[&still[..], &["a"]].concat());
     assert_eq!(there("a"), ["epoch_0001", "epoch_0004", "epoch_0005", "epoch_0006"]);
-    assert!(said.contains("for checkpoints of") && said.contains("are free"), "{said}");
+    assert!(said.contains("for checkpoints (--keep few)") && said.contains("are free"), "{said}");
     train(at, &[&still[..], &["b", "--keep", "all"]].concat());
     assert_eq!(there("b").len(), 6);
     train(at, &[&still[..], &["c", "--keep", "1"]].concat());

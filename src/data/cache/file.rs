@@ -19,6 +19,8 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
 
+use crate::data::sync;
+
 /// Raised whenever the layout of the file changes; part of its name, so that two versions of the program keep
 /// out of each other's way.
 pub(super) const FORMAT: u32 = 1;
@@ -274,7 +276,7 @@ impl Writer {
         file.rewind()?;
         file.write_all(&header(rows, &index))?;
         let file = file.into_inner()?;
-        file.sync_all()?;
+        sync(&file)?;
         temporary.persist(&path)?;
         let bytes = HEADER as u64 + rows * row_bytes + index.len() as u64;
         Ok(PixelFile { file, path, row_bytes, rows, bytes, used: AtomicBool::new(true) })
