@@ -14,7 +14,7 @@ use super::bar::{PLAIN_EVERY, is_drawn, style};
 use super::output;
 
 /// Said until the first step has come back.
-const COMPILES: &str = "the first step compiles the kernels";
+pub const COMPILES: &str = "the first step compiles the kernels";
 /// Unreadable files that are named one by one.
 const NAMED: usize = 10;
 
