@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use walkdir::WalkDir;
 use wgvae::checkpoint::{MODEL, STATE};
-use wgvae::data::PictureFormat;
+use wgvae::data::{self, PictureFormat};
 
 use super::destination::usage;
 use super::screen::shown;
@@ -35,14 +35,9 @@ impl Protected {
     /// # Errors
     /// [`wgvae::error::Error::Usage`] naming what it is.
     pub fn check(&self, file: &Path, path: &Path) -> Result<()> {
+        self.check_run(file, path)?;
         let name = shown(path);
         let whole = file.canonicalize().unwrap_or_else(|_| file.to_path_buf());
-        if let Some(run) = run_of(&whole).filter(|run| is_part(run, &whole)) {
-            return usage(format!(
-                "{name} belongs to the run or checkpoint {}, and is not written over: choose another name",
-                shown(&run)
-            ));
-        }
         // of a folder it is the pictures that are read
         let is_input = PictureFormat::of(&whole).is_ok() || whole.extension() == Some(OsStr::new("gif"));
         if self.read.iter().any(|read| whole == *read || (is_input && whole.starts_with(read))) {
@@ -57,6 +52,23 @@ impl Protected {
             ));
         }
         Ok(())
+    }
+
+    /// An error if `file`, be it there or not, is what a run keeps under that name.
+    ///
+    /// # Errors
+    /// As [`Protected::check`].
+    pub fn check_run(&self, file: &Path, path: &Path) -> Result<()> {
+        let Ok(folder) = data::folder_of(file).canonicalize() else { return Ok(()) };
+        let whole = folder.join(file.file_name().unwrap_or_default());
+        match run_of(&whole).filter(|run| is_part(run, &whole)) {
+            None => Ok(()),
+            Some(run) => usage(format!(
+                "{} belongs to the run or checkpoint {}, and is not written over: choose another name",
+                shown(path),
+                shown(&run)
+            )),
+        }
     }
 
     /// An error if new files must not go into `folder`, which is there and is shown as `path`.
