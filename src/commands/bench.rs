@@ -8,7 +8,7 @@ use wgvae::error::Error;
 use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::normal::philox;
 
-use super::screen::{bytes, model, peak_memory};
+use super::screen::{Bar, COMPILES, bytes, model, peak_memory};
 use super::settings;
 use crate::cli::{BenchArgs, Preset};
 
@@ -36,9 +36,15 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         vae.losses(true)?;
         Ok(began.elapsed().as_secs_f64())
     };
+    let bar = Bar::new(COMPILES, args.json);
     step(0)?;
     let start = began.elapsed().as_secs_f64();
-    let mut seconds = (1..=u64::from(args.steps)).map(&mut step).collect::<Result<Vec<f64>>>()?;
+    let mut seconds = Vec::new();
+    for number in 1..=args.steps {
+        seconds.push(step(number.into())?);
+        bar.step("measuring steps", number as usize, args.steps as usize);
+    }
+    drop(bar);
     seconds.sort_by(f64::total_cmp);
     let rate = |seconds: f64| f64::from(batch) / seconds;
     let median = rate(seconds[seconds.len() / 2]);

@@ -26,11 +26,8 @@ pub fn run(command: DataCommand) -> Result<ExitCode> {
             let bar = Bar::new("drawing", false);
             data::write_synth(&out, count, size, seed, &|done, all| bar.set(done, all))?;
             bar.clear();
-            println!(
-                "wrote {} ({})",
-                shown(&out),
-                data::counted(count, &format!("landscape of {size} x {size} px"))
-            );
+            let landscapes = data::counted(count, "landscape");
+            println!("wrote {} ({landscapes} of {size} x {size} px)", shown(&out));
         }
         DataCommand::Sheet { folder, out, count, size, resize, seed, force } => {
             let asked = Sheet { folder, count, size, resize, seed };

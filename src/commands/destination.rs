@@ -1,9 +1,9 @@
 //! Where a command's result goes: decided, and refused where it must not go, before anything is computed.
 //!
-//! A command writes over its own files and over nothing else: they bear a mark ([`data::Mark`]). A file that others made,
-//! or somebody has changed since, needs --force. What the command reads, and what belongs to a run, is never written
-//! over, and neither is anything but a regular file; a link is followed. Of folders on the way to a picture the last is made, no
-//! more; other files need theirs.
+//! A command writes over its own files and over nothing else: they bear a mark ([`data::Mark`]). A file that others
+//! made, or somebody has changed since, needs --force. What the command reads, and what belongs to a run, is never
+//! written over, and neither is anything but a regular file; a link is followed. Of the folders on the way to a picture
+//! the last is made, no more; other files need theirs.
 
 use std::fmt::Debug;
 use std::io::Write as _;
@@ -75,6 +75,7 @@ impl Writer {
         }
         let file = meant(path)?;
         folder_for(data::folder_of(&file), path, makes_folder)?;
+        self.protected.check_run(&file, path)?;
         if file.exists() {
             self.protected.check(&file, path)?;
             if !self.force {

@@ -1,6 +1,5 @@
 //! `wgvae encode`.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -24,8 +23,7 @@ pub fn run(args: &EncodeArgs) -> Result<ExitCode> {
         force: ForceArgs::default(),
     };
     let writer = Writer::new("encode", args.force.force, &settings).reads([&model]).reads(&args.images);
-    let default = || Path::new(&format!("{}.safetensors", parts.join("_"))).to_owned();
-    let out = writer.file(args.out.as_deref(), default)?;
+    let out = writer.file(args.out.as_deref(), || names::tensors(&parts))?;
     let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
     let encoded = trained::encode(&mut vae, &args.trained, &args.images)?;
     out.write(&generate::latents_file(&out.path, &encoded, Some(&out.mark))?)?;

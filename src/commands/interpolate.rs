@@ -6,6 +6,7 @@ use anyhow::Result;
 use wgvae::generate::{self, Way};
 
 use super::destination::Writer;
+use super::screen::Bar;
 use super::{names, trained};
 use crate::cli::{ForceArgs, InterpolateArgs, TrainedArgs};
 
@@ -31,12 +32,14 @@ pub fn run(args: &InterpolateArgs) -> Result<ExitCode> {
     let resize = trained::resize(&args.trained)?;
     let size = vae.config().size;
     trained::sheet_fits([args.steps + 2, 1], size, &out, "take fewer --steps")?;
+    let bar = Bar::new("computing", false);
     let (first, a) = trained::one(&mut vae, &args.from, resize)?;
     let (last, b) = trained::one(&mut vae, &args.to, resize)?;
     let way = if args.linear { Way::Linear } else { Way::Spherical };
     let points = generate::between(&a, &b, args.steps as usize, way);
     let pictures = trained::decode(&mut vae, &points.concat())?;
     let strip: Vec<Vec<u8>> = std::iter::once(first).chain(pictures.clone()).chain([last]).collect();
+    drop(bar);
     trained::save(&strip, size, strip.len() as u32, &out)?;
     if let Some(film) = film {
         let frames: Vec<_> = pictures.into_iter().map(|picture| vec![picture]).collect();

@@ -5,14 +5,24 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::Result;
 use wgvae::checkpoint;
 
-/// Most characters of a part of a name.
-const MAX_PART: usize = 80;
+/// Most bytes of a part of a name, and of a name without its ending: file systems have 255.
+const MAX_BYTES: [usize; 2] = [80, 200];
 
 /// The last part of a path without its ending, as a file may be called on every system.
 pub(super) fn plain(name: &Path) -> String {
     let stem = name.file_stem().unwrap_or_default().to_string_lossy();
     let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-    stem.chars().map(plain).take(MAX_PART).collect()
+    shortened(stem.chars().map(plain).collect(), MAX_BYTES[0])
+}
+
+/// `text` in at most so many bytes.
+fn shortened(mut text: String, bytes: usize) -> String {
+    text.truncate(text.floor_char_boundary(bytes));
+    text
+}
+
+fn joined(parts: &[String]) -> String {
+    shortened(parts.join("_"), MAX_BYTES[1])
 }
 
 /// What results of MODEL are called after: its run and checkpoint, or its file.
@@ -52,10 +62,15 @@ pub(super) fn settled_all(paths: &[PathBuf]) -> Vec<PathBuf> {
 
 /// `samples/NAME.png`, the name's parts joined.
 pub(super) fn picture(parts: &[String]) -> PathBuf {
-    Path::new("samples").join(format!("{}.png", parts.join("_")))
+    Path::new("samples").join(format!("{}.png", joined(parts)))
 }
 
 /// `samples/NAME`.
 pub(super) fn folder(parts: &[String]) -> PathBuf {
-    Path::new("samples").join(parts.join("_"))
+    Path::new("samples").join(joined(parts))
+}
+
+/// `NAME.safetensors`.
+pub(super) fn tensors(parts: &[String]) -> PathBuf {
+    PathBuf::from(format!("{}.safetensors", joined(parts)))
 }

@@ -14,7 +14,7 @@ use wgvae::ops::Tuning;
 use wgvae::ops::ceiling::Ceilings;
 
 use super::destination::{Destination, Writer, must_end_with};
-use super::screen::{model, shown};
+use super::screen::{Bar, model, shown};
 use super::{bench, settings};
 use crate::cli::{Preset, ProfileArgs};
 
@@ -50,10 +50,14 @@ pub fn run(args: &ProfileArgs) -> Result<ExitCode> {
     let rgba = bench::pictures(batch, config.size)?;
     let adapter = super::choose(&args.adapter)?;
     let clock = if args.host_clock { Clock::Host } else { Clock::Device };
+    let bar = Bar::new("measuring the adapter", args.json);
     let ceilings = Ceilings::measure(&adapter, clock)?;
+    drop(bar);
     let tuning = super::tune::choose(&adapter, &build, &args.tuning, args.json)?;
     let mut vae = Vae::new(place(&adapter, clock, &tuning), build, 0)?;
+    let bar = Bar::new("measuring steps", args.json);
     let outcome = measure(&mut vae, &rgba, batch, args.steps)?;
+    drop(bar);
     let (micro, pipelines) = (vae.micro(), vae.plan().pipelines());
     let subject =
         Subject { adapter: adapter.describe(), config, batch, micro, steps: args.steps, ceilings, pipelines };

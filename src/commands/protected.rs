@@ -1,10 +1,12 @@
 //! What a command must not write over, whatever it is told: what it reads, and what belongs to a run.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use walkdir::WalkDir;
 use wgvae::checkpoint::{MODEL, STATE};
+use wgvae::data::{self, PictureFormat};
 
 use super::destination::usage;
 use super::screen::shown;
@@ -33,15 +35,12 @@ impl Protected {
     /// # Errors
     /// [`wgvae::error::Error::Usage`] naming what it is.
     pub fn check(&self, file: &Path, path: &Path) -> Result<()> {
+        self.check_run(file, path)?;
         let name = shown(path);
         let whole = file.canonicalize().unwrap_or_else(|_| file.to_path_buf());
-        if let Some(run) = run_of(&whole).filter(|run| is_part(run, &whole)) {
-            return usage(format!(
-                "{name} belongs to the run or checkpoint {}, and is not written over: choose another name",
-                shown(&run)
-            ));
-        }
-        if self.read.iter().any(|read| whole.starts_with(read)) {
+        // of a folder it is the pictures that are read
+        let is_input = PictureFormat::of(&whole).is_ok() || whole.extension() == Some(OsStr::new("gif"));
+        if self.read.iter().any(|read| whole == *read || (is_input && whole.starts_with(read))) {
             return usage(format!(
                 "{name} is read by this command, and not written over: choose another name"
             ));
@@ -55,6 +54,23 @@ impl Protected {
         Ok(())
     }
 
+    /// An error if `file`, be it there or not, is what a run keeps under that name.
+    ///
+    /// # Errors
+    /// As [`Protected::check`].
+    pub fn check_run(&self, file: &Path, path: &Path) -> Result<()> {
+        let Ok(folder) = data::folder_of(file).canonicalize() else { return Ok(()) };
+        let whole = folder.join(file.file_name().unwrap_or_default());
+        match run_of(&whole).filter(|run| is_part(run, &whole)) {
+            None => Ok(()),
+            Some(run) => usage(format!(
+                "{} belongs to the run or checkpoint {}, and is not written over: choose another name",
+                shown(path),
+                shown(&run)
+            )),
+        }
+    }
+
     /// An error if new files must not go into `folder`, which is there and is shown as `path`.
     ///
     /// # Errors
@@ -64,7 +80,7 @@ impl Protected {
         let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
         let of_run = |run: &PathBuf| {
             let below = whole.strip_prefix(run).unwrap_or(&whole);
-            below.iter().next().is_none_or(|first| first == "checkpoints" || first == "samples")
+            below.iter().next().is_none_or(|first| first == "checkpoints") || below == Path::new("samples")
         };
         if let Some(run) = run_of(&whole).filter(of_run) {
             return usage(format!(
@@ -124,7 +140,8 @@ fn is_part(run: &Path, file: &Path) -> bool {
         folder.contains(&last.as_ref())
     };
     match first.as_ref() {
-        "config.toml" | "tuning.json" | "metrics.jsonl" | "samples" | "lock" | ".lock" => true,
+        "config.toml" | "tuning.json" | "metrics.jsonl" | "lock" => true,
+        "samples" => last.starts_with("sample_epoch_") || last.starts_with("reconstruction_epoch_"),
         "checkpoints" => of_checkpoint(),
         name if name.starts_with("events.out.tfevents") => true,
         _ => names.len() == 1 && of_checkpoint(),

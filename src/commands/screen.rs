@@ -14,7 +14,7 @@ use super::bar::{PLAIN_EVERY, is_drawn, style};
 use super::output;
 
 /// Said until the first step has come back.
-const COMPILES: &str = "the first step compiles the kernels";
+pub const COMPILES: &str = "the first step compiles the kernels";
 /// Unreadable files that are named one by one.
 const NAMED: usize = 10;
 
@@ -112,9 +112,12 @@ impl Screen {
 
     /// A line above the bar.
     pub fn say(&self, line: &str) {
-        if !self.quiet {
-            self.bar.suspend(|| output::line(line));
+        if self.quiet {
+            return;
         }
+        let width = self.terminal.then(|| console::Term::stdout().size_checked()).flatten();
+        let text = width.map_or_else(|| line.to_owned(), |(_, columns)| wrapped(line, columns.into()));
+        self.bar.suspend(|| output::line(&text));
     }
 
     /// A labelled line of the start-up report.
@@ -161,6 +164,24 @@ impl Screen {
             );
         }
     }
+}
+
+/// `line` with breaks between words, so that a terminal of so many columns need not break within them.
+fn wrapped(line: &str, columns: usize) -> String {
+    let (mut text, mut used) = (String::new(), 0);
+    for (at, word) in line.split(' ').enumerate() {
+        let length = word.chars().count();
+        if at > 0 && used + 1 + length <= columns {
+            text.push(' ');
+            used += 1;
+        } else if at > 0 {
+            text.push_str("\n  ");
+            used = 2;
+        }
+        text.push_str(word);
+        used += length;
+    }
+    text
 }
 
 /// What the negative log-likelihood of the pixels is called.
@@ -246,4 +267,24 @@ pub fn name_skipped(screen: &Screen, skipped: &[Skipped]) {
 /// `path` as it may be printed.
 pub fn shown(path: &Path) -> String {
     printable(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrapped("one two  three", 80), "one two  three");
+        assert_eq!(wrapped("one two three four", 8), "one two\n  three\n  four");
+        assert_eq!(wrapped("a/very/long/path and more", 8), "a/very/long/path\n  and\n  more");
+        assert_eq!(wrapped("", 8), "");
+        for columns in 10..60 {
+            let text = wrapped(
+                "epoch 1/3: loss 8446.3 (BCE 8446.3, KL 0.02), validation 8396.7 (best); 1.9 s",
+                columns,
+            );
+            assert!(text.lines().all(|line| line.chars().count() <= columns.max(12)), "{columns}: {text}");
+        }
+    }
 }

@@ -22,6 +22,7 @@ const FRAME_MS: u32 = 80;
 
 /// The model on the adapter that the flags name.
 pub(super) fn open(model: &Path, adapter: &AdapterArgs) -> Result<Vae> {
+    let _bar = Bar::new("loading the model", false);
     let Model { config, weights, likelihood, .. } = checkpoint::open(model)?;
     let adapter = super::choose_keeping(adapter)?;
     let build = Build { likelihood, ..Build::inference(config, BATCH) };

@@ -7,6 +7,7 @@ use wgvae::generate::{self, fitted};
 use wgvae::model::Vae;
 
 use super::destination::{Writer, usage};
+use super::screen::Bar;
 use super::{names, trained};
 use crate::cli::{ForceArgs, TrainedArgs, TraverseArgs};
 
@@ -53,7 +54,9 @@ pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
             z.extend(point);
         }
     }
+    let bar = Bar::new("decoding", false);
     let pictures = trained::decode(&mut vae, &z)?;
+    drop(bar);
     println!("dimension  KL in nats   (rows from the top, values from {} to {})", -args.range, args.range);
     for &dim in &order {
         println!("{dim:9}  {:10.3}", kl[dim]);

@@ -147,4 +147,35 @@ mod tests {
         write(&other, &second, true).expect("forced");
         assert!(out.join("a.txt").exists() && other.join("mine.txt").exists());
     }
+
+    #[test]
+    fn what_was_changed_or_added_since_stays() {
+        let folder = tempfile::tempdir().expect("folder");
+        let out = folder.path().join("out");
+        let export = |files: &[(&str, &str)]| {
+            let entry = |(name, text): &(&str, &str)| {
+                format!("\"{name}\": {{\"sha256\": \"{}\"}}", sha256(text.as_bytes()))
+            };
+            let entries: Vec<String> = files.iter().map(entry).collect();
+            let manifest = format!("{{\"generator\": \"wgvae 0\", \"files\": {{{}}}}}", entries.join(","));
+            let texts = files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()));
+            texts.chain([(MANIFEST.to_owned(), manifest.into_bytes())]).collect::<Files>()
+        };
+        let (both, one) = (export(&[("a.txt", "a"), ("b.txt", "b")]), export(&[("a.txt", "A")]));
+        write(&out, &both, false).expect("a new folder");
+        write(&out, &both, false).expect("the same again");
+        fs::write(out.join("b.txt"), "my own").expect("written");
+        let error = write(&out, &one, false).expect_err("changed").to_string();
+        assert!(error.contains("b.txt was changed") && error.contains("--force"), "{error}");
+        assert_eq!(fs::read(out.join("a.txt")).expect("read"), b"a", "nothing was written");
+        write(&out, &one, true).expect("forced");
+        assert_eq!(
+            fs::read(out.join("b.txt")).expect("read"),
+            b"my own",
+            "it is no file of the export any more"
+        );
+        let error = write(&out, &both, false).expect_err("another's file").to_string();
+        assert!(error.contains("b.txt") && error.contains("--force"), "{error}");
+        assert_eq!(fs::read(out.join("b.txt")).expect("read"), b"my own");
+    }
 }

@@ -204,6 +204,7 @@ fn inputs_and_runs_are_never_written_over() {
         never(format!("export-web runs/a runs/{run}/checkpoints/epoch_0001"), "belongs to the run");
     }
     never("reconstruct runs/a photos --separate -o photos".into(), "is read by this command");
+    std::fs::remove_file(at.join("runs/b/tuning.json")).expect("removed");
     #[cfg(unix)]
     {
         use std::os::unix::fs::symlink;
@@ -224,7 +225,15 @@ fn inputs_and_runs_are_never_written_over() {
         refuses(at, &forced, 2, &[part]);
     }
     assert!(contents(at) == before, "something was written");
-    // beside them there is room
+    // beside them there is room, also for somebody who stands in the run's folder
+    let run = at.join("runs/a");
+    let [first, second] = [0; 2].map(|_| wrote(&said(&run, &["sample", ".", "--count", "2"])));
+    assert_eq!(first, second);
+    let [first, second] = [0; 2].map(|_| wrote(&said(&run, &["sample", ".", "--count", "2", "--separate"])));
+    assert_eq!(first, second);
+    let page = ["evaluate", "runs/a", "photos", "--iwae", "1", "--samples", "4", "--html", "photos/r.html"];
+    said(at, &page);
+    said(at, &page);
     said(at, &["sample", "runs/a", "-o", "runs/a/mine.png"]);
     said(at, &["sample", "runs/a", "-o", "runs/a/mine.png"]);
     for _ in 0..2 {
@@ -352,6 +361,12 @@ fn default_names_never_meet_and_a_repeated_command_just_works() {
     for part in ["a_epoch_0001", "seed_0", ".png"] {
         assert!(names[0].contains(part), "{}", names[0]);
     }
+    // names of any length
+    let long = format!("{}.png", "\u{e9}".repeat(120));
+    std::fs::copy(at.join("photos/0.png"), at.join(&long)).expect("copied");
+    let way = ["interpolate", "runs/a", &long, &long];
+    assert_eq!(wrote(&said(at, &way)), wrote(&said(at, &way)));
+    said(at, &["reconstruct", "runs/a", &long, "--separate"]);
     // what somebody has put there stays
     std::fs::write(at.join(&names[0]), "mine").expect("written");
     assert_ne!(run("sample runs/a"), names[0]);
