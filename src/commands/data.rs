@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::data::{self, Resize, Source};
+use wgvae::data::{self, Resize, ScanOptions, Source};
 use wgvae::error::Error;
 
 use super::screen::{Bar, shown};
@@ -12,11 +12,16 @@ use crate::cli::DataCommand;
 
 pub fn run(command: DataCommand) -> Result<ExitCode> {
     match command {
-        DataCommand::Check { folder, seed } => {
+        DataCommand::Check { folder, seed, splits, exclude, include } => {
+            let options = ScanOptions { seed, splits, exclude, include, ..ScanOptions::default() };
             let bar = Bar::new("decoding", false);
-            let report = data::check(&folder, seed, &|done, all| bar.set(done, all))?;
+            let report = data::check(&folder, &options, &|done, all| bar.set(done, all));
             bar.clear();
+            let report = report?;
             println!("{report}");
+            if report.obstacle().is_some() {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         DataCommand::Synth { out, count, size, seed } => {
             let bar = Bar::new("drawing", false);

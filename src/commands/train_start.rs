@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use wgvae::checkpoint::{self, Checkpoint, Model, State, pth};
 use wgvae::config::{Likelihood, TrainConfig};
+use wgvae::data::Rules;
 use wgvae::error::Error;
 use wgvae::gpu::Element;
 use wgvae::model::Weights;
@@ -78,8 +79,17 @@ fn folder(asked: &TrainSettings) -> Result<RunFolder> {
     Ok(run)
 }
 
+/// A new run begins with the present rules for folders, and keeps to them.
+fn with_rules(asked: TrainSettings) -> TrainSettings {
+    TrainSettings {
+        folder_rules: asked.folder_rules.or(asked.data.as_ref().map(|_| Rules::default())),
+        ..asked
+    }
+}
+
 fn fresh(asked: TrainSettings) -> Result<Start> {
     let run = folder(&asked)?;
+    let asked = with_rules(asked);
     begin(run, asked, None)
 }
 
@@ -129,7 +139,7 @@ fn imported(asked: TrainSettings, file: &Path, quiet: bool) -> Result<Start> {
     }
     let run = folder(&asked)?;
     let model = checkpoint::open(file)?;
-    let asked = sized(asked, &model, file)?;
+    let asked = sized(with_rules(asked), &model, file)?;
     let Some(adam) = model.adam else {
         return Err(Error::Usage(format!(
             "--resume={}: holds a model without an optimizer; --init starts from its parameters",
