@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
-use wgvae::data::Resize;
+use wgvae::data::{Resize, Splits};
 use wgvae::gpu::Element;
 
 pub use train::*;
@@ -339,9 +339,18 @@ pub enum DataCommand {
     Check {
         /// The folder
         folder: PathBuf,
-        /// Of the split that is made where there is none
+        /// Seed of the split that is drawn if the folder has none
         #[arg(long, default_value_t = 0)]
         seed: u64,
+        /// Which folders are for what: auto, draw, or train=FOLDER,validation=FOLDER,test=FOLDER; see `wgvae train`
+        #[arg(long, default_value_t, value_name = "FOLDERS")]
+        splits: Splits,
+        /// Leave out files and folders of this name or pattern; may be given several times
+        #[arg(long, value_name = "GLOB")]
+        exclude: Vec<String>,
+        /// Take files and folders of this name or pattern, whatever they look like; may be given several times
+        #[arg(long, value_name = "GLOB")]
+        include: Vec<String>,
     },
     /// Write the built-in landscapes as PNG files, with their factors
     Synth {

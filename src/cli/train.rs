@@ -6,7 +6,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use wgvae::checkpoint::Keep;
 use wgvae::config::{BetaSchedule, LossKind, LrSchedule};
-use wgvae::data::Resize;
+use wgvae::data::{Resize, Rules, Splits};
 
 use super::{Precision, Preset, Resident, TuningArgs};
 
@@ -14,10 +14,11 @@ use super::{Precision, Preset, Resident, TuningArgs};
 const OBJECTIVE: &str = "What is minimised";
 const OPTIMIZER: &str = "How it is minimised";
 const VARIED: &str = "Variety of the training pictures";
+const FOLDER: &str = "Which pictures of the folder";
 
 #[derive(Debug, Clone, Args)]
 pub struct TrainArgs {
-    /// Folder of pictures: with Training Data, Validation Data and Testing Data, or train, val and test, or
+    /// Folder of pictures: with folders for training, validation and test (`train`, `seg_test`, `Validation Data`), or
     /// class folders, or just pictures
     pub data: Option<PathBuf>,
     #[command(flatten)]
@@ -149,6 +150,21 @@ pub struct TrainSettings {
     /// Change each training picture's brightness, contrast and saturation by up to this share, such as 0.1
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true, help_heading = VARIED)]
     pub jitter: Option<f64>,
+    /// Which folders are for what: auto (by their names), draw (the seed draws among all pictures), or
+    /// train=FOLDER,validation=FOLDER,test=FOLDER with folders or patterns from DATA [default: auto]
+    #[arg(long, value_name = "FOLDERS", help_heading = FOLDER)]
+    pub splits: Option<Splits>,
+    /// Leave out files and folders of this name, or of this path from DATA; * and ? stand for any letters. May be
+    /// given several times
+    #[arg(long, value_name = "GLOB", help_heading = FOLDER)]
+    pub exclude: Option<Vec<String>>,
+    /// Take files and folders of this name or path, though they look like previews, copies, masks or what systems
+    /// keep. May be given several times
+    #[arg(long, value_name = "GLOB", help_heading = FOLDER)]
+    pub include: Option<Vec<String>>,
+    /// By which version's rules the pictures were found and divided: set by a new run, which keeps to them
+    #[arg(skip)]
+    pub folder_rules: Option<Rules>,
     /// Write a checkpoint every so many steps, besides the one at the end of each epoch
     #[arg(long, value_name = "STEPS")]
     pub checkpoint_every: Option<u64>,

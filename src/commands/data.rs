@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use image::RgbImage;
-use wgvae::data::{self, Resize, Source};
+use wgvae::data::{self, Resize, ScanOptions, Source};
 use wgvae::error::Error;
 
 use super::destination::{self, Destination, Writer, usage};
@@ -15,11 +15,16 @@ use crate::cli::DataCommand;
 
 pub fn run(command: DataCommand) -> Result<ExitCode> {
     match command {
-        DataCommand::Check { folder, seed } => {
+        DataCommand::Check { folder, seed, splits, exclude, include } => {
+            let options = ScanOptions { seed, splits, exclude, include, ..ScanOptions::default() };
             let bar = Bar::new("looking for pictures", false);
-            let report = data::check(&folder, seed, &|done, all| bar.step("decoding", done, all))?;
+            let report = data::check(&folder, &options, &|done, all| bar.step("decoding", done, all));
             bar.clear();
+            let report = report?;
             println!("{report}");
+            if report.obstacle().is_some() {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         DataCommand::Synth { out, count, size, seed } => {
             destination::new_folder(&out)?;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use wgvae::config::ModelConfig;
-use wgvae::data::{Skipped, printable};
+use wgvae::data::{self, Skipped, printable};
 use wgvae::train::{EpochMetrics, Observer, StepMetrics};
 
 pub use super::bar::Bar;
@@ -256,11 +256,12 @@ impl Observer for Screen {
 
 /// Names the files that were left out, the first few one by one.
 pub fn name_skipped(screen: &Screen, skipped: &[Skipped]) {
-    for problem in skipped.iter().take(NAMED) {
-        screen.say(&format!("skipped {problem}"));
+    let lines = data::named(skipped);
+    for line in lines.iter().take(NAMED) {
+        screen.say(&format!("skipped {line}"));
     }
-    if skipped.len() > NAMED {
-        screen.say(&format!("and {} more; `wgvae data check` lists them all", skipped.len() - NAMED));
+    if lines.len() > NAMED {
+        screen.say(&format!("and {} more; `wgvae data check` lists them all", lines.len() - NAMED));
     }
 }
 

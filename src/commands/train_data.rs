@@ -1,10 +1,11 @@
 //! The pictures of `wgvae train`: found, decoded, kept, and reported.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
 use wgvae::config::TrainConfig;
-use wgvae::data::{self, Cache, Dataset, Pictures, Prepared, Source};
+use wgvae::data::{self, Cache, Divided, Pictures, Prepared, Rules, ScanOptions, Skipped, Source};
 use wgvae::error::Error;
 use wgvae::gpu::Adapter;
 use wgvae::train::Data;
@@ -27,58 +28,31 @@ pub(super) fn pictures(
     config: &TrainConfig,
     quiet: bool,
 ) -> Result<Data> {
-    let (train, validation, about, skipped) = match &asked.data {
-        None => {
-            let count = asked.landscapes.unwrap_or(LANDSCAPES);
-            if !(2..=10_000_000).contains(&count) {
-                return Err(
-                    Error::Usage(format!("--landscapes {count}: must be between 2 and 10000000")).into()
-                );
-            }
-            let held = (count / 20).clamp(1, 512);
-            let source =
-                |first: usize, count| Source::Synthetic { seed: config.seed, first: first as u64, count };
-            let about = "built-in landscapes; give a folder to train on your own pictures".to_owned();
-            (source(0, count - held), Some(source(count - held, held)), about, Vec::new())
-        }
-        Some(folder) => {
-            let Dataset { root, layout, train, validation, skipped, split_made, .. } =
-                data::scan(folder, config.seed)?;
-            let source = |items| Source::Folder { root: root.clone(), items, resize: config.resize };
-            let split = if split_made { ", split 90/5/5 by the seed" } else { "" };
-            let about = format!("{} ({layout}{split})", shown(folder));
-            let validation = (!validation.is_empty()).then(|| source(validation));
-            (source(train), validation, about, skipped)
-        }
-    };
     let budget = memory(asked);
     let cache = settings::cache(asked.no_cache.unwrap_or(false));
-    let prepare = |source: Source, budget: u64| -> Result<Arc<Pictures>> {
-        let bar = Bar::logged(if asked.data.is_some() { "decoding" } else { "drawing" }, quiet);
-        let shown = |done, all| bar.set(done, all);
-        let pictures = Pictures::prepare_cached(source, config.model.size, budget, cache.as_ref(), &shown);
-        bar.clear();
-        Ok(Arc::new(pictures?))
+    let bar = Bar::logged(if asked.data.is_some() { "decoding" } else { "drawing" }, quiet);
+    let progress = |done, all| bar.set(done, all);
+    let found = match &asked.data {
+        None => landscapes(asked, config, budget, cache.as_ref(), &progress),
+        Some(folder) => of_folder(folder, asked, config, budget, cache.as_ref(), &progress),
     };
-    let validation = validation.map(|source| prepare(source, budget / 8)).transpose()?;
-    let train = prepare(train, budget - budget / 8)?;
-    let bad: Vec<_> = [Some(&train), validation.as_ref()]
-        .into_iter()
-        .flatten()
-        .flat_map(|p| p.skipped().to_vec())
-        .collect();
-    let all: Vec<_> = skipped.into_iter().chain(bad).collect();
-    name_skipped(screen, &all);
+    bar.clear();
+    let Found { data, about, notes, skipped } = found?;
+    let Data { train, validation } = &data;
+    name_skipped(screen, &skipped);
+    for note in &notes {
+        screen.report("folder", note);
+    }
     let held = validation.as_ref().map_or(0, |pictures| pictures.len());
     screen.report(
         "pictures",
-        &format!("{} for training, {held} for validation, {} skipped: {about}", train.len(), all.len()),
+        &format!("{} for training, {held} for validation, {} skipped: {about}", train.len(), skipped.len()),
     );
     if held == 0 {
         screen.say("there are no pictures to validate on: no validation loss, and no best checkpoint");
     }
     if let Some(cache) = &cache {
-        let all = [Some(&train), validation.as_ref()];
+        let all = [Some(train), validation.as_ref()];
         let prepared: Vec<_> = all.into_iter().flatten().map(|pictures| pictures.prepared()).collect();
         report_cache(screen, cache, &prepared, if asked.data.is_some() { "decoded" } else { "drawn" });
     }
@@ -92,7 +66,64 @@ pub(super) fn pictures(
         );
         screen.report("memory", &text);
     }
-    Ok(Data { train, validation })
+    Ok(data)
+}
+
+/// Pictures, and what is to be said of them.
+struct Found {
+    data: Data,
+    about: String,
+    notes: Vec<String>,
+    skipped: Vec<Skipped>,
+}
+
+fn landscapes(
+    asked: &TrainSettings,
+    config: &TrainConfig,
+    budget: u64,
+    cache: Option<&Cache>,
+    progress: data::Progress<'_>,
+) -> Result<Found> {
+    let count = asked.landscapes.unwrap_or(LANDSCAPES);
+    if !(2..=10_000_000).contains(&count) {
+        return Err(Error::Usage(format!("--landscapes {count}: must be between 2 and 10000000")).into());
+    }
+    let held = (count / 20).clamp(1, 512);
+    let prepare = |first: usize, count, budget| -> Result<Arc<Pictures>> {
+        let source = Source::Synthetic { seed: config.seed, first: first as u64, count };
+        Ok(Arc::new(Pictures::prepare_cached(source, config.model.size, budget, cache, progress)?))
+    };
+    let validation = Some(prepare(count - held, held, budget / 8)?);
+    let train = prepare(0, count - held, budget - budget / 8)?;
+    let about = "built-in landscapes; give a folder to train on your own pictures".to_owned();
+    Ok(Found { data: Data { train, validation }, about, notes: Vec::new(), skipped: Vec::new() })
+}
+
+fn of_folder(
+    folder: &Path,
+    asked: &TrainSettings,
+    config: &TrainConfig,
+    budget: u64,
+    cache: Option<&Cache>,
+    progress: data::Progress<'_>,
+) -> Result<Found> {
+    let options = ScanOptions {
+        seed: config.seed,
+        splits: asked.splits.clone().unwrap_or_default(),
+        exclude: asked.exclude.clone().unwrap_or_default(),
+        include: asked.include.clone().unwrap_or_default(),
+        // a run that does not say so is older than the second ones
+        rules: asked.folder_rules.unwrap_or(Rules::First),
+    };
+    let dataset = data::scan_with(folder, &options)?;
+    let how = (config.model.size, config.resize);
+    let Divided { dataset, train, validation, skipped } =
+        data::prepare_folder(dataset, how, budget, cache, progress)?;
+    let split = dataset.drawn().map_or(String::new(), |drawn| format!(", {drawn}"));
+    let about = format!("{} ({}{split})", shown(folder), dataset.layout);
+    let data = Data { train: Arc::new(train), validation: validation.map(Arc::new) };
+    let skipped = [dataset.skipped, skipped].concat();
+    Ok(Found { data, about, notes: dataset.notes, skipped })
 }
 
 /// Bytes of memory for decoded pictures: what was asked for, else 2 GiB, but no more than half of what is free.

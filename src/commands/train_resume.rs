@@ -9,7 +9,7 @@ use wgvae::train::{Healthy, RunFolder, SETTINGS};
 
 use super::screen::shown;
 use super::train_changes::fits;
-use super::train_start::{Origin, Start, begin, claim, runs, samples};
+use super::train_start::{Origin, Start, begin, claim, runs, samples, with_rules};
 use super::{output, settings};
 use crate::cli::TrainSettings;
 
@@ -192,6 +192,7 @@ pub(super) fn chosen(folder: &Path, run: Option<&Path>, asked: TrainSettings, qu
     let base = run.and_then(Path::file_name).map_or("run".into(), |name| name.to_string_lossy().into_owned());
     let kept = TrainSettings { init: None, ..below };
     let asked = settings::over(asked, kept);
+    let asked = if run.is_none() { with_rules(asked) } else { asked };
     let config = settings::training(&asked, asked.data.is_some())?;
     fits(&config, &checkpoint, folder)?;
     let (new, lock) = claim(&asked, &base)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use wgvae::checkpoint::{self, Checkpoint, Model, State, pth};
 use wgvae::config::{Likelihood, TrainConfig};
+use wgvae::data::Rules;
 use wgvae::error::Error;
 use wgvae::gpu::Element;
 use wgvae::model::Weights;
@@ -82,8 +83,16 @@ fn base(asked: &TrainSettings) -> String {
     if base.is_empty() { "run".into() } else { base }
 }
 
+/// A new run begins with the present rules for folders, and keeps to them.
+pub(super) fn with_rules(asked: TrainSettings) -> TrainSettings {
+    TrainSettings {
+        folder_rules: asked.folder_rules.or(asked.data.as_ref().map(|_| Rules::default())),
+        ..asked
+    }
+}
+
 fn fresh(asked: TrainSettings) -> Result<Start> {
-    let (asked, config, origin) = beginning(asked)?;
+    let (asked, config, origin) = beginning(with_rules(asked))?;
     let (run, lock) = claim(&asked, &base(&asked))?;
     Ok(Start { run, asked, config, origin, lock })
 }
@@ -139,7 +148,7 @@ fn imported(asked: TrainSettings, file: &Path, quiet: bool) -> Result<Start> {
         return Err(Error::Usage(format!("--init {init} and --resume {file}: give one of them")).into());
     }
     let model = checkpoint::open(file)?;
-    let asked = sized(asked, &model, file)?;
+    let asked = sized(with_rules(asked), &model, file)?;
     let Some(adam) = model.adam else {
         return Err(Error::Usage(format!(
             "--resume {}: holds a model without an optimizer; --init starts from its parameters",

@@ -10,8 +10,9 @@ use rayon::prelude::*;
 
 use super::Progress;
 use super::decode::{Decoded, decode};
-use super::scan::{Dataset, Item, Layout, scan};
-use super::text::{Skipped, counted, printable, printable_text};
+use super::scan::{Item, Layout, ScanOptions, scan_with, too_many_damaged};
+use super::similar::{self, Look};
+use super::text::{Skipped, counted, named, printable, printable_text};
 use crate::error::Result;
 
 /// Pictures that can be read, of one split.
@@ -26,7 +27,7 @@ pub struct SplitCounts {
 /// What [`check`] found; its `Display` is the report.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The folder, as [`Dataset::root`].
+    /// The folder, as [`super::Dataset::root`].
     pub root: PathBuf,
     /// How the pictures lie.
     pub layout: Layout,
@@ -44,12 +45,20 @@ pub struct Report {
     pub heights: Option<[u32; 3]>,
     /// Files that were left out, by the scan or by decoding.
     pub skipped: Vec<Skipped>,
+    /// How many of them are damaged.
+    pub damaged: usize,
+    /// What was decided and passed over, as [`super::Dataset::notes`].
+    pub notes: Vec<String>,
     /// Files that are no pictures.
     pub other_files: usize,
     /// Pictures whose pixels equal those of an earlier one.
     pub duplicates: usize,
     /// Duplicates whose earlier copy lies in another split: they make validation look better than it is.
     pub across_splits: usize,
+    /// Pictures that are nearly equal to an earlier one without being equal.
+    pub near_duplicates: usize,
+    /// Those of them whose earlier one lies in another split.
+    pub near_across_splits: usize,
 }
 
 impl Report {
@@ -61,100 +70,113 @@ impl Report {
 
 struct Seen {
     split: usize,
-    label: usize,
     format: &'static str,
     width: u32,
     height: u32,
-    digest: u64,
 }
 
 /// Decodes every picture under `root` in full, in parallel, and reports.
 ///
-/// `seed` draws the split where there is none, as in [`scan`]; `progress` hears of every file.
+/// The split is drawn where there is none, as [`super::prepare_folder`] does; `progress` hears of every file.
 ///
 /// # Errors
-/// As [`scan`]. Pictures that cannot be decoded are in the report, however many.
-pub fn check(root: &Path, seed: u64, progress: Progress<'_>) -> Result<Report> {
-    let Dataset { root, layout, train, validation, test, classes, mut skipped, other_files, split_made } =
-        scan(root, seed)?;
-    let lists = [("training", train), ("validation", validation), ("test", test)];
-    let items: Vec<(usize, &Item)> = lists
-        .iter()
-        .enumerate()
-        .flat_map(|(split, (_, items))| items.iter().map(move |i| (split, i)))
-        .collect();
+/// As [`scan_with`]. Pictures that cannot be decoded are in the report, however many.
+pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Result<Report> {
+    let mut found = scan_with(root, options)?;
+    let items: Vec<Item> = found.items().cloned().collect();
     let done = AtomicUsize::new(0);
-    let decoded: Vec<Result<Seen, Skipped>> = items
+    let decoded: Vec<Result<(Seen, Look), Skipped>> = items
         .par_iter()
-        .map(|&(split, item)| {
-            let seen = look(split, item);
+        .map(|item| {
+            let seen = look(item);
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, items.len());
             seen
         })
         .collect();
-    let mut seen = Vec::with_capacity(decoded.len());
+    let (mut seen, mut looks, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
     for one in decoded {
         match one {
-            Ok(one) => seen.push(one),
-            Err(bad) => skipped.push(bad),
+            Ok((one, look)) => {
+                seen.push(Some(one));
+                looks.push(Some(look));
+            }
+            Err(bad) => {
+                unreadable.push(bad);
+                seen.push(None);
+                looks.push(None);
+            }
         }
     }
-    let mut formats = BTreeMap::new();
-    let mut splits = lists.map(|(name, _)| SplitCounts { name, per_class: vec![0; classes.len()] });
-    for one in &seen {
-        splits[one.split].per_class[one.label] += 1;
-        *formats.entry(one.format).or_insert(0) += 1;
+    found.replace_validation(&looks.iter().map(Option::is_some).collect::<Vec<_>>());
+    if found.is_drawn() {
+        found.draw(&looks);
     }
-    let (duplicates, across_splits) = duplicates(&seen);
-    let widths = spread(seen.iter().map(|one| one.width).collect());
-    let heights = spread(seen.iter().map(|one| one.height).collect());
-    let splits = splits.to_vec();
+    let number: HashMap<&Path, usize> = items.iter().map(|item| item.path.as_path()).zip(0..).collect();
+    let mut formats = BTreeMap::new();
+    let lists = [("training", &found.train), ("validation", &found.validation), ("test", &found.test)];
+    let mut splits = lists.map(|(name, _)| SplitCounts { name, per_class: vec![0; found.classes.len()] });
+    let mut ordered = Vec::with_capacity(seen.len());
+    for (split, (_, list)) in lists.iter().enumerate() {
+        for item in *list {
+            let Some(&at) = number.get(item.path.as_path()) else { continue };
+            let (Some(one), Some(look)) = (seen[at].take(), &looks[at]) else { continue };
+            splits[split].per_class[item.label as usize] += 1;
+            *formats.entry(one.format).or_insert(0) += 1;
+            ordered.push((Seen { split, ..one }, look));
+        }
+    }
+    let [(duplicates, across_splits), (near, near_across)] = duplicates(&ordered);
+    let widths = spread(ordered.iter().map(|(one, _)| one.width).collect());
+    let heights = spread(ordered.iter().map(|(one, _)| one.height).collect());
+    let damaged = found.damaged + unreadable.len();
     Ok(Report {
-        root,
-        layout,
-        split_made,
-        classes,
-        splits,
+        root: found.root,
+        layout: found.layout,
+        split_made: found.split_made,
+        classes: found.classes,
+        splits: splits.to_vec(),
         formats,
         widths,
         heights,
-        skipped,
-        other_files,
+        skipped: [found.skipped, unreadable].concat(),
+        damaged,
+        notes: found.notes,
+        other_files: found.other_files,
         duplicates,
         across_splits,
+        near_duplicates: near,
+        near_across_splits: near_across,
     })
 }
 
-/// How many pictures repeat an earlier one, and how many of those one of another split.
-fn duplicates(seen: &[Seen]) -> (usize, usize) {
-    let mut first: HashMap<u64, usize> = HashMap::new();
-    let (mut repeated, mut across) = (0, 0);
-    for one in seen {
-        match first.entry(one.digest) {
-            Entry::Vacant(entry) => {
+/// How many pictures repeat an earlier one, and how many of those one of another split: equal ones, and near-equal ones.
+fn duplicates(seen: &[(Seen, &Look)]) -> [(usize, usize); 2] {
+    let looks: Vec<&Look> = seen.iter().map(|(_, look)| *look).collect();
+    let (mut first, mut first_of_group) = (HashMap::new(), HashMap::new());
+    let mut counts = [(0, 0); 2];
+    for ((one, look), group) in seen.iter().zip(similar::groups(&looks)) {
+        let near = first_of_group.get(&group).copied();
+        first_of_group.entry(group).or_insert(one.split);
+        let count = match (first.entry(look.digest()), near) {
+            (Entry::Occupied(entry), _) => Some((0, *entry.get())),
+            (Entry::Vacant(entry), near) => {
                 entry.insert(one.split);
+                near.map(|split| (1, split))
             }
-            Entry::Occupied(entry) => {
-                repeated += 1;
-                across += usize::from(*entry.get() != one.split);
-            }
+        };
+        if let Some((kind, split)) = count {
+            counts[kind].0 += 1;
+            counts[kind].1 += usize::from(split != one.split);
         }
     }
-    (repeated, across)
+    counts
 }
 
-fn look(split: usize, item: &Item) -> Result<Seen, Skipped> {
+fn look(item: &Item) -> Result<(Seen, Look), Skipped> {
     let picture = decode(&item.path).map_err(|reason| Skipped { path: item.path.clone(), reason })?;
-    // eight bytes at a time: a digest to find equals with, not a defence
-    let mut digest = u64::from(picture.width) << 32 | u64::from(picture.height);
-    for chunk in picture.rgb.chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        digest = (digest ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        digest ^= digest >> 29;
-    }
-    let Decoded { width, height, format, .. } = picture;
-    Ok(Seen { split, label: item.label as usize, format, width, height, digest })
+    let Decoded { width, height, format, rgb } = picture;
+    let seen = Seen { split: 0, format, width, height };
+    Ok((seen, Look::of(&rgb, width, height)))
 }
 
 fn spread(mut sides: Vec<u32>) -> Option<[u32; 3]> {
@@ -167,6 +189,9 @@ impl fmt::Display for Report {
         let drawn = if self.split_made { ", validation drawn by the seed" } else { "" };
         writeln!(f, "{}", printable(&self.root))?;
         writeln!(f, "layout      {}{drawn}", self.layout)?;
+        for note in &self.notes {
+            writeln!(f, "folder      {note}")?;
+        }
         let formats: Vec<String> =
             self.formats.iter().map(|(name, count)| format!("{count} {name}")).collect();
         writeln!(f, "formats     {}", if formats.is_empty() { "none".into() } else { formats.join(", ") })?;
@@ -178,12 +203,16 @@ impl fmt::Display for Report {
             write!(f, "duplicates  {} with the same pixels as another", counted(self.duplicates, "picture"))?;
             writeln!(f, "; {} of them across splits", self.across_splits)?;
         }
+        if self.near_duplicates > 0 {
+            write!(f, "alike       {} nearly equal to another", counted(self.near_duplicates, "picture"))?;
+            writeln!(f, "; {} of them across splits", self.near_across_splits)?;
+        }
         if self.other_files > 0 {
             writeln!(f, "other       {}", counted(self.other_files, "file"))?;
         }
         self.table(f)?;
-        for one in &self.skipped {
-            writeln!(f, "skipped     {one}")?;
+        for line in named(&self.skipped) {
+            writeln!(f, "skipped     {line}")?;
         }
         f.write_str(&self.verdict())
     }
@@ -212,17 +241,26 @@ impl Report {
         writeln!(f, "\n")
     }
 
+    /// Why nothing can be trained on these pictures, if so.
+    pub fn obstacle(&self) -> Option<String> {
+        let good = self.readable();
+        let trained: usize = self.splits.first().map_or(0, |split| split.per_class.iter().sum());
+        if trained == 0 {
+            Some("no training picture can be read".into())
+        } else if too_many_damaged(good, self.damaged) {
+            Some(format!("more pictures are damaged ({}) than can be read ({good})", self.damaged))
+        } else {
+            None
+        }
+    }
+
     /// One line: whether training would start, with how many pictures.
     pub fn verdict(&self) -> String {
-        let (good, bad) = (self.readable(), self.skipped.len());
-        let trained: usize = self.splits.first().map_or(0, |split| split.per_class.iter().sum());
+        let bad = self.skipped.len();
         let left_out = if bad == 0 { String::new() } else { format!(", {bad} left out") };
-        if trained == 0 {
-            format!("cannot be trained on: no training picture can be read{left_out}")
-        } else if bad > good {
-            format!("cannot be trained on: more is left out ({bad}) than can be read ({good})")
-        } else {
-            format!("can be trained on: {}{left_out}", counted(good, "picture"))
+        match self.obstacle() {
+            Some(obstacle) => format!("cannot be trained on: {obstacle}{left_out}"),
+            None => format!("can be trained on: {}{left_out}", counted(self.readable(), "picture")),
         }
     }
 }

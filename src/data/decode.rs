@@ -11,7 +11,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use serde::{Deserialize, Serialize};
 
 use super::jpeg;
-use super::sniff::{READABLE, foreign_content, readable};
+use super::sniff::{READABLE, foreign_content, foreign_file, readable};
 
 /// Raised whenever a file may give other pixels than before: what is cached is then decoded again.
 pub(super) const VERSION: u32 = 1;
@@ -132,7 +132,7 @@ fn decode_bytes(data: &[u8]) -> Result<Decoded, String> {
     }
     let Some(format) = readable(data) else {
         return Err(match foreign_content(data) {
-            Some(name) => format!("is a {name} file; {READABLE}"),
+            Some(name) => format!("is {}; {READABLE}", foreign_file(name)),
             None => "is not a picture".into(),
         });
     };
@@ -217,12 +217,20 @@ fn stretch(rgb: &[u8], w: u32, h: u32, size: u32) -> Vec<u8> {
     if (w, h) == (size, size) {
         return rgb.to_vec();
     }
+    filtered::<fir::pixels::U8x3>(rgb, (w, h), (size, size)).iter().flat_map(|pixel| pixel.0).collect()
+}
+
+/// Resizes grey `[h, w]` to `[high, wide]` as [`resize_rgb`] does.
+pub(super) fn resize_grey(grey: &[u8], w: u32, h: u32, wide: u32, high: u32) -> Vec<u8> {
+    filtered::<fir::pixels::U8>(grey, (w, h), (wide, high)).iter().map(|pixel| pixel.0).collect()
+}
+
+fn filtered<P: fir::PixelTrait>(bytes: &[u8], (w, h): (u32, u32), (wide, high): (u32, u32)) -> Vec<P> {
     // the typed calls compile the resampling of one pixel type instead of all thirteen
-    let from = fir::images::TypedImageRef::<fir::pixels::U8x3>::from_buffer(w, h, rgb)
-        .expect("the length was checked");
-    let mut to = fir::images::TypedImage::<fir::pixels::U8x3>::new(size, size);
+    let from = fir::images::TypedImageRef::<P>::from_buffer(w, h, bytes).expect("the length was checked");
+    let mut to = fir::images::TypedImage::<P>::new(wide, high);
     let options =
         fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear));
     fir::Resizer::new().resize_typed(&from, &mut to, &options).expect("neither picture is empty");
-    to.pixels().iter().flat_map(|pixel| pixel.0).collect()
+    to.pixels().to_vec()
 }

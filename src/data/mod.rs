@@ -4,8 +4,8 @@
 //! Knows nothing of the GPU, of the model or of training; uses only [`crate::error`].
 //!
 //! ```text
-//! scan(folder) -> Dataset -> Source -> Pictures::prepare -> Loader -> Batch
-//!                  synth::landscape -^      Cache -^
+//! scan(folder) -> Dataset -> prepare_folder -> Pictures -> Loader -> Batch
+//!                                Source -^  Cache -^
 //! ```
 //!
 //! A picture is RGB8, `[size, size, 3]`, row by row from the top; a [`Batch`] is RGBA8, because the kernels
@@ -14,6 +14,7 @@
 mod cache;
 mod check;
 mod decode;
+mod divide;
 mod files;
 mod jpeg;
 mod loader;
@@ -25,6 +26,7 @@ mod prepare;
 mod scan;
 mod sheet;
 mod shuffle;
+mod similar;
 mod sniff;
 mod source;
 pub mod synth;
@@ -33,6 +35,7 @@ mod text;
 pub use cache::Cache;
 pub use check::{Report, SplitCounts, check};
 pub use decode::{Decoded, Resize, decode, load, resize_rgb};
+pub use divide::{Divided, prepare_folder};
 pub(crate) use files::sync;
 pub use files::{file_meant, folder_of, write_whole};
 pub use loader::{Batch, Loader, PREFETCH, indices_only};
@@ -41,12 +44,12 @@ pub use picture_file::{PictureFormat, film, png, save_png};
 pub use pictures::Pictures;
 pub use pixels::{rgb_of, rgba_of};
 pub use prepare::Prepared;
-pub use scan::{Dataset, Item, Layout, scan};
+pub use scan::{Dataset, Item, Layout, Rules, ScanOptions, Splits, scan, scan_with};
 pub use sheet::{GAP, grid};
 pub use shuffle::order;
 pub use source::Source;
 pub use synth::{Biome, Factors, landscape, read_factors, write_synth};
-pub use text::{Skipped, counted, printable};
+pub use text::{Skipped, counted, named, printable};
 
 /// Told about progress: how many are done, and of how many. Called from several threads.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);

@@ -1,13 +1,15 @@
 //! The pictures of one split, decoded once where memory or the cache allows.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Progress;
 use super::cache::Cache;
 use super::decode::Failure;
-use super::prepare::{Place, Preparation, Prepared};
+use super::prepare::{Place, Preparation, Prepared, Seen};
+use super::scan::{Item, too_many_damaged};
 use super::source::{Fnv, Source};
 use super::text::{Skipped, counted, first_few};
 use crate::error::{Error, Result};
@@ -51,9 +53,25 @@ impl Pictures {
         cache: Option<&Cache>,
         progress: Progress<'_>,
     ) -> Result<Self> {
+        let pictures = Self::prepare_any(source, size, budget_bytes, cache, progress, None);
+        if pictures.kept.is_empty() || too_many_damaged(pictures.kept.len(), pictures.skipped.len()) {
+            return Err(too_few(&pictures.source, &pictures.skipped));
+        }
+        Ok(pictures)
+    }
+
+    /// As [`Pictures::prepare_cached`], however few can be read; `seen` hears of the pixels that are at hand.
+    pub(super) fn prepare_any(
+        source: Source,
+        size: u32,
+        budget_bytes: u64,
+        cache: Option<&Cache>,
+        progress: Progress<'_>,
+        seen: Option<Seen<'_>>,
+    ) -> Self {
         let row_bytes = (u64::from(size).pow(2) * 3).max(1);
         let fitting = usize::try_from(budget_bytes / row_bytes).unwrap_or(usize::MAX);
-        let (pictures, prepared) = Preparation::new(&source, size, fitting, cache, progress).run();
+        let (pictures, prepared) = Preparation::new(&source, size, fitting, cache, progress, seen).run();
         let (mut kept, mut skipped) = (Vec::with_capacity(pictures.len()), Vec::new());
         for (index, picture) in pictures.into_iter().enumerate() {
             match picture {
@@ -61,10 +79,46 @@ impl Pictures {
                 Err(reason) => skipped.push(Skipped { path: source.path(index), reason }),
             }
         }
-        if kept.is_empty() || skipped.len() > kept.len() {
-            return Err(too_few(&source, &skipped));
-        }
-        Ok(Self { source, size, kept, skipped, prepared })
+        Self { source, size, kept, skipped, prepared }
+    }
+
+    /// Whether picture `number` of the source can be read, for each of them.
+    pub(super) fn readable(&self) -> Vec<bool> {
+        let mut readable = vec![false; self.source.len()];
+        self.kept.iter().for_each(|(number, _)| readable[*number as usize] = true);
+        readable
+    }
+
+    /// Picture `number` of the source, which can be read.
+    pub(super) fn at_number(&self, number: usize) -> Result<Cow<'_, [u8]>, Skipped> {
+        // the numbers rise
+        let index = self.kept.partition_point(|(kept, _)| (*kept as usize) < number);
+        self.pixels(index)
+    }
+
+    /// The same pictures in several lists of files, each of which is one of the source's.
+    pub(super) fn part(self, lists: &[&[Item]]) -> Vec<Self> {
+        let Source::Folder { root, items, resize } = &self.source else { return vec![self] };
+        let number: HashMap<&Path, u32> =
+            items.iter().zip(0..).map(|(item, number)| (item.path.as_path(), number)).collect();
+        let mut places: HashMap<u32, Place> = self.kept.into_iter().collect();
+        let mut reasons: HashMap<&Path, &Skipped> =
+            self.skipped.iter().map(|skipped| (skipped.path.as_path(), skipped)).collect();
+        let mut prepared = Some(self.prepared);
+        let part = |list: &&[Item]| {
+            let (mut kept, mut skipped) = (Vec::new(), Vec::new());
+            for (item, index) in list.iter().zip(0..) {
+                let place = number.get(item.path.as_path()).and_then(|number| places.remove(number));
+                match place {
+                    Some(place) => kept.push((index, place)),
+                    None => skipped.extend(reasons.remove(item.path.as_path()).cloned()),
+                }
+            }
+            let source = Source::Folder { root: root.clone(), items: list.to_vec(), resize: *resize };
+            // the work was done once for all of them
+            Self { source, size: self.size, kept, skipped, prepared: prepared.take().unwrap_or_default() }
+        };
+        lists.iter().map(part).collect()
     }
 
     /// The number of pictures that could be read.

@@ -57,9 +57,14 @@ pub(super) struct Preparation<'a> {
     cache: Option<&'a Cache>,
     store: Option<Store>,
     progress: Progress<'a>,
+    /// hears of the pixels that are at hand anyway
+    seen: Option<Seen<'a>>,
     done: AtomicUsize,
     prepared: Prepared,
 }
+
+/// Told the number of a picture and its pixels. Called from several threads.
+pub(super) type Seen<'a> = &'a (dyn Fn(usize, &[u8]) + Sync);
 
 impl<'a> Preparation<'a> {
     pub(super) fn new(
@@ -68,6 +73,7 @@ impl<'a> Preparation<'a> {
         fitting: usize,
         cache: Option<&'a Cache>,
         progress: Progress<'a>,
+        seen: Option<Seen<'a>>,
     ) -> Self {
         let mut prepared = Prepared::default();
         let store = cache.and_then(|cache| {
@@ -77,7 +83,7 @@ impl<'a> Preparation<'a> {
             }
             Some(cache.open(identity?))
         });
-        Self { source, size, fitting, cache, store, progress, done: AtomicUsize::new(0), prepared }
+        Self { source, size, fitting, cache, store, progress, seen, done: AtomicUsize::new(0), prepared }
     }
 
     /// For each picture of the source where its pixels are, or why it cannot be read.
@@ -112,6 +118,12 @@ impl<'a> Preparation<'a> {
         (self.progress)(self.done.fetch_add(1, Ordering::Relaxed) + 1, self.source.len());
     }
 
+    fn show(&self, index: usize, pixels: &[u8]) {
+        if let Some(seen) = self.seen {
+            seen(index, pixels);
+        }
+    }
+
     fn look(&self, index: usize) -> Look {
         let found = self.store.as_ref().and_then(|store| {
             // before decoding: a file that changes meanwhile is decoded again by the next run
@@ -126,7 +138,10 @@ impl<'a> Preparation<'a> {
             Some((Some(Found::Readable), _)) if fits => Look::Missing(None),
             Some((Some(Found::Readable), _)) => Look::Readable(Place::Source),
             Some((Some(Found::Row(row)), stamp)) if fits => match row.read() {
-                Ok(pixels) => Look::Readable(Place::Memory(pixels.into_boxed_slice())),
+                Ok(pixels) => {
+                    self.show(index, &pixels);
+                    Look::Readable(Place::Memory(pixels.into_boxed_slice()))
+                }
                 Err(_) => Look::Missing(Some(stamp)),
             },
             Some((Some(Found::Row(row)), _)) => Look::Readable(Place::Cache(row)),
@@ -180,6 +195,7 @@ impl<'a> Preparation<'a> {
             }
         }
         let pixels = decoded.map_err(Failure::reason)?;
+        self.show(index, &pixels);
         Ok(Decoded { pixels: (index < self.fitting).then(|| pixels.into_boxed_slice()), row })
     }
 

@@ -13,30 +13,50 @@ pub(super) const READABLE: &str = "jpg, png, webp and bmp can be read";
 const PICTURES: [&str; 8] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib"];
 
 /// Extensions of pictures that cannot, with the name of their format.
-const FOREIGN: [(&str, &str); 22] = [
-    ("gif", "GIF"),
-    ("tif", "TIFF"),
-    ("tiff", "TIFF"),
-    ("heic", "HEIC"),
-    ("heif", "HEIC"),
-    ("avif", "AVIF"),
-    ("jxl", "JPEG XL"),
-    ("jp2", "JPEG 2000"),
-    ("psd", "Photoshop"),
-    ("dng", "camera raw"),
-    ("cr2", "camera raw"),
-    ("cr3", "camera raw"),
-    ("nef", "camera raw"),
-    ("arw", "camera raw"),
-    ("orf", "camera raw"),
-    ("rw2", "camera raw"),
-    ("raf", "camera raw"),
-    ("exr", "OpenEXR"),
-    ("hdr", "Radiance HDR"),
-    ("tga", "TGA"),
-    ("ico", "ICO"),
-    ("svg", "SVG"),
+const FOREIGN: [(&str, &[&str]); 16] = [
+    ("GIF", &["gif"]),
+    ("TIFF", &["tif", "tiff"]),
+    ("HEIC", &["heic", "heif", "heics", "hif"]),
+    ("AVIF", &["avif"]),
+    ("JPEG XL", &["jxl"]),
+    ("JPEG 2000", &["jp2", "j2k", "jpx"]),
+    ("Photoshop", &["psd", "psb"]),
+    (
+        RAW,
+        &["dng", "cr2", "cr3", "crw", "nef", "nrw", "arw", "sr2", "srf", "orf", "rw2", "rwl", "raf", "pef"],
+    ),
+    (RAW, &["srw", "3fr", "fff", "iiq", "x3f", "erf", "mrw", "kdc", "dcr", "mef", "mos", "gpr", "raw"]),
+    ("OpenEXR", &["exr"]),
+    ("Radiance HDR", &["hdr"]),
+    ("TGA", &["tga"]),
+    ("ICO", &["ico"]),
+    ("SVG", &["svg"]),
+    ("GIMP", &["xcf"]),
+    ("Netpbm", &["ppm", "pgm", "pbm", "pnm"]),
 ];
+const RAW: &str = "camera raw";
+
+/// Extensions of files that stand for one that lies elsewhere, with what they are.
+const PLACEHOLDERS: [(&str, &str); 9] = [
+    ("icloud", "iCloud placeholder"),
+    ("nextcloud", "Nextcloud placeholder"),
+    ("owncloud", "ownCloud placeholder"),
+    ("cloud", "odrive placeholder"),
+    ("dvc", "DVC pointer"),
+    ("url", ".url link"),
+    ("webloc", ".webloc link"),
+    ("lnk", ".lnk link"),
+    ("crdownload", "unfinished download"),
+];
+/// How a pointer of Git LFS begins.
+const GIT_LFS: &[u8] = b"version https://git-lfs";
+
+/// "a GIF file", "an SVG file".
+pub(super) fn foreign_file(name: &str) -> String {
+    // by how the first letter is spoken
+    let vowel = name.starts_with(['A', 'I', 'O']) || name == "SVG" || name == "XCF";
+    format!("{} {name} file", if vowel { "an" } else { "a" })
+}
 
 /// What [`sniff`] found.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,30 +65,64 @@ pub(super) enum Kind {
     Picture(ImageFormat),
     /// Meant as a picture, but cannot be read; the reason.
     Unreadable(String),
+    /// Called like a picture, and without any content: many a cloud's client leaves such files for those that it has
+    /// not fetched.
+    Empty,
+    /// A picture in a format that is known and not read; its name.
+    Foreign(&'static str),
+    /// Stands for a file that is not here; what it is.
+    Placeholder(&'static str),
     /// Not a picture, and not named like one.
     Other,
 }
 
-/// Looks at the extension and the first bytes of `path`; the bytes decide.
-pub(super) fn sniff(path: &Path) -> Kind {
-    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    let foreign = FOREIGN.iter().find(|(e, _)| *e == extension).map(|(_, name)| *name);
+/// The extension of `path` in small letters.
+pub(super) fn extension(path: &Path) -> String {
+    path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
+/// The format of a picture that cannot be read, by the extension.
+fn foreign_extension(extension: &str) -> Option<&'static str> {
+    FOREIGN.iter().find(|(_, all)| all.contains(&extension)).map(|(name, _)| *name)
+}
+
+/// Whether a file is called like a picture, of whatever format.
+pub(super) fn is_named_as_picture(path: &Path) -> bool {
+    let extension = extension(path);
+    PICTURES.contains(&extension.as_str()) || foreign_extension(&extension).is_some()
+}
+
+/// What the file stands for, by its extension, if it stands for another one.
+pub(super) fn placeholder(path: &Path) -> Option<&'static str> {
+    let extension = extension(path);
+    PLACEHOLDERS.iter().find(|(e, _)| *e == extension).map(|(_, name)| *name)
+}
+
+/// Looks at the extension and the first bytes of `path`; the bytes decide. The number is the file's size.
+pub(super) fn sniff(path: &Path) -> (Kind, u64) {
+    let extension = extension(path);
+    let foreign = foreign_extension(&extension);
     let named_as_picture = foreign.is_some() || PICTURES.contains(&extension.as_str());
     let verdict = |reason: String| if named_as_picture { Kind::Unreadable(reason) } else { Kind::Other };
-    let head = match head(path) {
-        Ok(head) => head,
-        Err(source) => return verdict(format!("cannot be opened: {source}")),
+    let (head, bytes) = match head(path) {
+        Ok(found) => found,
+        Err(source) => return (verdict(format!("cannot be opened: {source}")), 0),
     };
-    if head.is_empty() {
-        return verdict("is empty (0 bytes)".into());
-    }
     if let Some(format) = readable(&head) {
-        return Kind::Picture(format);
+        return (Kind::Picture(format), bytes);
     }
-    match foreign_content(&head).or(foreign) {
-        Some(name) => verdict(format!("is a {name} file; {READABLE}")),
-        None => verdict(format!("has the extension .{extension}, but its content is not a picture")),
-    }
+    let kind = if let Some(what) = placeholder(path) {
+        Kind::Placeholder(what)
+    } else if head.starts_with(GIT_LFS) && named_as_picture {
+        Kind::Placeholder("Git LFS pointer")
+    } else if let Some(name) = foreign.or(foreign_content(&head)).filter(|_| named_as_picture) {
+        Kind::Foreign(name)
+    } else if head.is_empty() && named_as_picture {
+        Kind::Empty
+    } else {
+        verdict(format!("has the extension .{extension}, but its content is not a picture"))
+    };
+    (kind, bytes)
 }
 
 /// The format of a picture that can be read, by its first bytes.
@@ -111,8 +165,10 @@ pub(super) fn foreign_content(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn head(path: &Path) -> std::io::Result<Vec<u8>> {
+fn head(path: &Path) -> std::io::Result<(Vec<u8>, u64)> {
     let mut head = Vec::with_capacity(32);
-    File::open(path)?.take(32).read_to_end(&mut head)?;
-    Ok(head)
+    let file = File::open(path)?;
+    let bytes = file.metadata()?.len();
+    file.take(32).read_to_end(&mut head)?;
+    Ok((head, bytes))
 }

@@ -33,6 +33,23 @@ pub(super) fn first_few(skipped: &[&Skipped]) -> String {
     text
 }
 
+/// Why a picture of a divided folder is left out.
+pub(super) const OUTSIDE: &str = "lies outside the training, validation and test folders";
+/// So many of those are named; of more, only their number is given.
+const MAX_OUTSIDE: usize = 10;
+
+/// A line for each of `skipped`; pictures outside the splits are one line if they are many.
+pub fn named(skipped: &[Skipped]) -> Vec<String> {
+    let outside = |one: &&Skipped| one.reason == OUTSIDE;
+    let count = skipped.iter().filter(outside).count();
+    let mut lines: Vec<String> =
+        skipped.iter().filter(|one| count <= MAX_OUTSIDE || !outside(one)).map(Skipped::to_string).collect();
+    if count > MAX_OUTSIDE {
+        lines.push(format!("{count} pictures that lie outside the training, validation and test folders"));
+    }
+    lines
+}
+
 /// "1 picture", "2 pictures".
 pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })

@@ -133,7 +133,7 @@ pub fn gather(paths: &[PathBuf]) -> Result<(Vec<Input>, Vec<Skipped>)> {
                 .collect();
             of_folder.sort_by(|a, b| a.path.cmp(&b.path));
             inputs.extend(of_folder);
-            skipped.extend(found.skipped);
+            skipped.extend(found.left_out().cloned());
         } else {
             std::fs::metadata(path).map_err(Error::io("read", path))?;
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -4,6 +4,7 @@ mod cli;
 #[path = "../common/mod.rs"]
 mod common;
 mod evaluate;
+mod folders;
 mod generate;
 mod outputs;
 mod reports;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use image::ImageFormat;
 use wgvae::data::{
-    Layout, Resize, check, decode, grid, landscape, load, printable, save_png, scan, write_synth,
+    Layout, Resize, ScanOptions, check, decode, grid, landscape, load, printable, save_png, scan, write_synth,
 };
 
 use crate::common::report;
@@ -99,7 +99,7 @@ fn files_are_judged_by_name_and_content() {
     assert_eq!(found.len(), 11);
     assert!(!names(&found).iter().any(|name| name.contains("hidden") || name.contains("inside")));
     assert_eq!(set.other_files, 3);
-    let reasons: Vec<String> = set.skipped.iter().map(ToString::to_string).collect();
+    let reasons: Vec<String> = set.left_out().map(ToString::to_string).collect();
     for (name, word) in [
         ("zero", "empty"),
         ("garbage", "not a picture"),
@@ -177,7 +177,7 @@ fn the_report_counts_what_training_would_see() {
     put(root.path().join("val/City/wide.bmp"), encode(&crate::decode::quarters().into(), ImageFormat::Bmp));
     put(root.path().join("test/City/cut.png"), &plain(3)[..40]);
     put(root.path().join("train/notes.txt"), "hello");
-    let report = check(root.path(), 0, QUIET).unwrap();
+    let report = check(root.path(), &ScanOptions::default(), QUIET).unwrap();
     assert_eq!(report.readable(), 8);
     assert_eq!(report.splits[0].per_class, [3, 4]);
     assert_eq!((report.formats["png"], report.formats["bmp"]), (7, 1));

@@ -9,6 +9,8 @@ mod cache_folder;
 #[path = "../common/mod.rs"]
 mod common;
 mod decode;
+mod drawn;
 mod folders;
 mod helpers;
+mod layouts;
 mod synth;

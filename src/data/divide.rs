@@ -1,0 +1,89 @@
+//! From the folder that was scanned to the pictures of its splits.
+
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+
+use super::Progress;
+use super::cache::Cache;
+use super::decode::Resize;
+use super::pictures::Pictures;
+use super::scan::{Dataset, Item, too_many_damaged};
+use super::similar::Look;
+use super::source::Source;
+use super::text::{Skipped, counted, first_few};
+use crate::error::{Error, Result};
+
+/// The pictures of a folder, decoded and divided.
+#[derive(Debug)]
+pub struct Divided {
+    /// The folder, with the splits as they are trained on.
+    pub dataset: Dataset,
+    /// Those to train on.
+    pub train: Pictures,
+    /// Those to watch training with, if there are any.
+    pub validation: Option<Pictures>,
+    /// What cannot be read, found by decoding; those that the scan has found are in the data set.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Decodes the training and validation pictures of `dataset` at `size` x `size` as [`Pictures::prepare_cached`] does,
+/// and draws its split where it has none: among pictures that can be read, near-equal ones on one side.
+///
+/// What cannot be read is judged over all of them.
+///
+/// # Errors
+/// [`Error::Data`] when no training picture can be read, and when more than half of all are damaged.
+pub fn prepare_folder(
+    mut dataset: Dataset,
+    (size, resize): (u32, Resize),
+    budget_bytes: u64,
+    cache: Option<&Cache>,
+    progress: Progress<'_>,
+) -> Result<Divided> {
+    let items: Vec<Item> = dataset.items().take(dataset.decoded()).cloned().collect();
+    let source = Source::Folder { root: dataset.root.clone(), items, resize };
+    let looks: Vec<OnceLock<Look>> = (0..source.len()).map(|_| OnceLock::new()).collect();
+    let seen = |number: usize, pixels: &[u8]| {
+        let _ = looks[number].set(Look::of(pixels, size, size));
+    };
+    let seen: Option<super::prepare::Seen<'_>> = if dataset.is_drawn() { Some(&seen) } else { None };
+    let pictures = Pictures::prepare_any(source, size, budget_bytes, cache, progress, seen);
+    let skipped = pictures.skipped().to_vec();
+    refuse_damaged(&dataset, pictures.len(), &skipped)?;
+    dataset.replace_validation(&pictures.readable());
+    if dataset.is_drawn() {
+        dataset.draw(&looks_of(&pictures, looks));
+    }
+    let [train, validation] = [&dataset.train, &dataset.validation].map(Vec::as_slice);
+    let mut parts = pictures.part(&[train, validation]).into_iter();
+    let (train, validation) = (parts.next(), parts.next());
+    let train = train.filter(|train| !train.is_empty()).ok_or_else(|| {
+        let reason =
+            format!("no training picture can be read:{}", first_few(&skipped.iter().collect::<Vec<_>>()));
+        Error::data(&dataset.root, reason)
+    })?;
+    let validation = validation.filter(|validation| !validation.is_empty());
+    Ok(Divided { dataset, train, validation, skipped })
+}
+
+/// The looks of all pictures that can be read: of those whose pixels nobody has seen yet, from cache or file.
+fn looks_of(pictures: &Pictures, seen: Vec<OnceLock<Look>>) -> Vec<Option<Look>> {
+    let (readable, size) = (pictures.readable(), pictures.size());
+    let of = |(number, look): (usize, OnceLock<Look>)| match look.into_inner() {
+        _ if !readable[number] => None,
+        Some(look) => Some(look),
+        None => Some(Look::of(&pictures.at_number(number).ok()?, size, size)),
+    };
+    seen.into_par_iter().enumerate().map(of).collect()
+}
+
+fn refuse_damaged(dataset: &Dataset, good: usize, skipped: &[Skipped]) -> Result<()> {
+    let bad = skipped.len() + dataset.damaged;
+    if good > 0 && !too_many_damaged(good, bad) {
+        return Ok(());
+    }
+    let listed: Vec<&Skipped> = skipped.iter().chain(dataset.skipped.iter().take(dataset.damaged)).collect();
+    let all = counted(good + bad, "picture");
+    Err(Error::data(&dataset.root, format!("{bad} of {all} cannot be read:{}", first_few(&listed))))
+}

@@ -1,0 +1,263 @@
+//! Pictures that were made from others of the same tree: previews, copies, backups.
+//!
+//! A name alone decides nothing: what a picture is made from must be there too.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use super::walk::{Found, Picture};
+use super::words::{has_word, words};
+use crate::data::decode::{Decoded, decode};
+use crate::data::similar::Look;
+
+/// Folders of previews, by a word of their names; those that are called just so need no more than that.
+const PREVIEWS: [&str; 6] = ["thumbnails", "thumbnail", "thumbs", "thumb", "previews", "preview"];
+const SURELY: [&str; 4] = ["thumbnails", "thumbnail", "thumbs", "thumb"];
+/// Words of folders that hold the same pictures made smaller, which some are looked at for.
+const SMALLER: [&str; 13] = [
+    "small",
+    "smaller",
+    "tiny",
+    "mini",
+    "medium",
+    "web",
+    "low",
+    "lowres",
+    "lr",
+    "resized",
+    "scaled",
+    "compressed",
+    "px",
+];
+/// Pictures of such a folder that are looked at.
+const SAMPLES: usize = 4;
+/// Folders of copies, by a word of their names.
+const COPIES: [&str; 15] = [
+    "backup",
+    "backups",
+    "bak",
+    "bkp",
+    "copy",
+    "copies",
+    "kopie",
+    "copie",
+    "copia",
+    "duplicates",
+    "dupes",
+    "old",
+    "archive",
+    "archived",
+    "orig",
+];
+/// What a preview's name has besides that of its picture.
+const PREVIEW_ENDS: [&str; 14] = [
+    "thumb",
+    "thumbs",
+    "thumbnail",
+    "preview",
+    "small",
+    "medium",
+    "lowres",
+    "low",
+    "tn",
+    "mini",
+    "web",
+    "scaled",
+    "resized",
+    "compressed",
+];
+const PREVIEW_STARTS: [&str; 5] = ["thumb", "thumbnail", "preview", "tn", "small"];
+
+/// Passes over previews and copies of pictures that are there themselves.
+pub(super) fn pass_over(found: &mut Found) {
+    let (previews, copies) = (folders_of_previews(found), folders_of_copies(found));
+    let within = |folders: &[String], some: &HashSet<Vec<String>>| {
+        (1..=folders.len())
+            .find(|&depth| some.contains(&folders[..depth]))
+            .map(|depth| folders[depth - 1].clone())
+    };
+    found.pass_over(|picture| {
+        let preview = within(&picture.folders, &previews).map(|name| format!("previews in {name}"));
+        preview.or_else(|| within(&picture.folders, &copies).map(|name| format!("copies in {name}")))
+    });
+    let beside = beside(found);
+    found.pass_over(|picture| beside.get(&picture.path).map(|&why| why.into()));
+}
+
+/// Every topmost folder whose name `is` one of a kind, with the pictures in it.
+fn groups(found: &Found, is: impl Fn(&str) -> bool) -> HashMap<Vec<String>, Vec<&Picture>> {
+    let mut groups: HashMap<Vec<String>, Vec<&Picture>> = HashMap::new();
+    let mut known: HashMap<&str, bool> = HashMap::new();
+    for picture in &found.pictures {
+        let mut folders = picture.folders.iter();
+        let first = folders.position(|name| *known.entry(name.as_str()).or_insert_with(|| is(name)));
+        if let Some(at) = first {
+            groups.entry(picture.folders[..=at].to_vec()).or_default().push(picture);
+        }
+    }
+    groups
+}
+
+fn folders_of_previews(found: &Found) -> HashSet<Vec<String>> {
+    let smaller = |name: &str| has_word(name, &SMALLER) || names_a_size(name);
+    let groups = groups(found, |name| has_word(name, &PREVIEWS) || smaller(name));
+    let inside: HashSet<&Path> = groups.values().flatten().map(|picture| picture.path.as_path()).collect();
+    let mut by_stem: HashMap<String, Vec<&Picture>> = HashMap::new();
+    let outside = found.pictures.iter().filter(|picture| !inside.contains(picture.path.as_path()));
+    let count = outside.clone().count();
+    if groups.is_empty() || count == 0 {
+        return HashSet::new();
+    }
+    outside.for_each(|picture| by_stem.entry(stem(picture)).or_default().push(picture));
+    let originals = |picture: &Picture| {
+        let stem = stem(picture);
+        let base = || base_of_preview(&stem).and_then(|base| by_stem.get(base));
+        by_stem.get(&stem).or_else(base)
+    };
+    let is_preview = |folder: &[String], pictures: &[&Picture]| {
+        let name = folder.last().map(String::as_str).unwrap_or_default();
+        let matched: Vec<(&Picture, &Vec<&Picture>)> =
+            pictures.iter().filter_map(|picture| Some((*picture, originals(picture)?))).collect();
+        if has_word(name, &PREVIEWS) {
+            let surely = SURELY.contains(&name.to_lowercase().as_str());
+            return 2 * matched.len() >= pictures.len() || surely && 20 * count >= pictures.len();
+        }
+        10 * matched.len() >= 9 * pictures.len() && look_alike(&matched)
+    };
+    let found = groups.iter().filter(|(folder, pictures)| is_preview(folder, pictures));
+    found.map(|(folder, _)| folder.clone()).collect()
+}
+
+/// Whether most of some pictures are made of one that has their name elsewhere.
+fn look_alike(pairs: &[(&Picture, &Vec<&Picture>)]) -> bool {
+    // pictures of several classes may be numbered alike
+    const MAX_ORIGINALS: usize = 3;
+    let look = |picture: &Picture| {
+        let Decoded { width, height, rgb, .. } = decode(&picture.path).ok()?;
+        Some((Look::of(&rgb, width, height), u64::from(width) * u64::from(height)))
+    };
+    let is_made_smaller = |(small, originals): &&(&Picture, &Vec<&Picture>)| {
+        let Some((small, pixels)) = look(small) else { return false };
+        let mut originals = originals.iter().take(MAX_ORIGINALS).filter_map(|original| look(original));
+        originals.any(|(original, more)| more > pixels && original.is_near(&small))
+    };
+    let step = pairs.len().div_ceil(SAMPLES).max(1);
+    let samples: Vec<_> = pairs.iter().step_by(step).collect();
+    let alike = samples.iter().copied().filter(is_made_smaller).count();
+    !samples.is_empty() && 4 * alike >= 3 * samples.len()
+}
+
+/// Whether a name gives a size in pixels: `640x480`, `images_256x256`.
+fn names_a_size(name: &str) -> bool {
+    let words = words(name);
+    let number = |word: &String| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_digit());
+    words.windows(3).any(|three| number(&three[0]) && three[1] == "x" && number(&three[2]))
+}
+
+fn folders_of_copies(found: &Found) -> HashSet<Vec<String>> {
+    let groups = groups(found, |name| has_word(name, &COPIES) || copied_name(name).is_some());
+    let inside: HashSet<&Path> = groups.values().flatten().map(|picture| picture.path.as_path()).collect();
+    let key = |picture: &Picture| (name(picture), picture.bytes);
+    let outside: HashSet<(String, u64)> =
+        found.pictures.iter().filter(|p| !inside.contains(p.path.as_path())).map(key).collect();
+    let mostly = |pictures: &[&Picture]| {
+        2 * pictures.iter().filter(|picture| outside.contains(&key(picture))).count() >= pictures.len()
+    };
+    groups.iter().filter(|(_, pictures)| mostly(pictures)).map(|(folder, _)| folder.clone()).collect()
+}
+
+/// Previews and copies that lie in the folder of their picture.
+fn beside(found: &Found) -> HashMap<std::path::PathBuf, &'static str> {
+    let mut by_folder: HashMap<Option<&Path>, HashMap<String, Vec<&Picture>>> = HashMap::new();
+    for picture in &found.pictures {
+        let stems = by_folder.entry(picture.path.parent()).or_default();
+        stems.entry(stem(picture)).or_default().push(picture);
+    }
+    let mut derived = HashMap::new();
+    for picture in &found.pictures {
+        let stems = by_folder.get(&picture.path.parent());
+        let of = |base: &str| stems.and_then(|stems| stems.get(base)).map_or(&[][..], Vec::as_slice);
+        let stem = stem(picture);
+        let larger = |original: &&Picture| original.bytes > picture.bytes;
+        if base_of_preview(&stem).is_some_and(|base| of(base).iter().any(larger)) {
+            derived.insert(picture.path.clone(), "previews beside their pictures");
+        } else if copied_name(&stem).is_some_and(|base| of(base).iter().any(|one| same_bytes(one, picture))) {
+            derived.insert(picture.path.clone(), "copies beside their pictures");
+        }
+    }
+    derived
+}
+
+fn name(picture: &Picture) -> String {
+    picture.path.file_name().unwrap_or_default().to_string_lossy().to_lowercase()
+}
+
+fn stem(picture: &Picture) -> String {
+    picture.path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase()
+}
+
+/// The name of the picture that a preview is of: `lake_thumb`, `thumb-lake`, `lake-150x150` of `lake`.
+fn base_of_preview(stem: &str) -> Option<&str> {
+    const BETWEEN: [char; 4] = ['_', '-', '.', ' '];
+    let ends = |(base, end): &(&str, &str)| {
+        let (w, h) = end.split_once('x').unwrap_or_default();
+        let number =
+            |text: &str| (2..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        !base.is_empty() && (PREVIEW_ENDS.contains(end) || number(w) && number(h))
+    };
+    let behind = stem.rsplit_once(BETWEEN).filter(ends).map(|(base, _)| base);
+    let before = || stem.split_once(BETWEEN).filter(|(start, _)| PREVIEW_STARTS.contains(start));
+    behind.or_else(|| before().map(|(_, base)| base)).map(|base| base.trim_end_matches(BETWEEN))
+}
+
+/// The name that a copy was made from: `lake (1)`, `lake copy 2`, `lake - Copy`, `Copy of lake` of `lake`.
+fn copied_name(name: &str) -> Option<&str> {
+    let trimmed = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end();
+    let numbered = || {
+        let open = name.strip_suffix(')')?.rsplit_once('(')?;
+        open.1.bytes().all(|byte| byte.is_ascii_digit()).then(|| open.0.trim_end())
+    };
+    let lower = trimmed.to_lowercase();
+    let after = |word: &str| {
+        let base = lower.strip_suffix(word).map(|base| trimmed.get(..base.len()));
+        base.flatten().map(|base| base.trim_end_matches([' ', '-', '_']))
+    };
+    let before = || if words(name).first()? == "copy" { name.get(8..) } else { None };
+    let base = numbered()
+        .or_else(|| {
+            [" copy", "-copy", "_copy", " kopie", " copie", " copia"].iter().find_map(|word| after(word))
+        })
+        .or_else(before);
+    base.filter(|base| !base.is_empty() && *base != name)
+}
+
+fn same_bytes(a: &Picture, b: &Picture) -> bool {
+    let open = |picture: &Picture| File::open(&picture.path).map(|file| BufReader::new(file).bytes());
+    a.bytes == b.bytes
+        && open(a).is_ok_and(|a| open(b).is_ok_and(|b| a.map(Result::ok).eq(b.map(Result::ok))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_previews_and_copies() {
+        for stem in ["lake_thumb", "thumb-lake", "lake-150x150", "tn_lake", "lake_small", "lake.preview"] {
+            assert_eq!(base_of_preview(stem), Some("lake"), "{stem}");
+        }
+        for stem in ["lake", "lake-2", "thumb", "lake-1x1", "small", "lake_smaller"] {
+            assert_eq!(base_of_preview(stem), None, "{stem}");
+        }
+        for stem in ["lake (1)", "lake copy", "lake copy 2", "lake - copy", "copy of lake", "lake_copy"] {
+            assert_eq!(copied_name(stem), Some("lake"), "{stem}");
+        }
+        for stem in ["lake", "lake 2", "copy", "photocopy", "lake (a)"] {
+            assert_eq!(copied_name(stem), None, "{stem}");
+        }
+        assert_eq!(copied_name("Photos - Copy"), Some("Photos"));
+        assert!(names_a_size("images128x128") && names_a_size("640x480") && !names_a_size("box 2"));
+    }
+}

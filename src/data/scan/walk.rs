@@ -1,0 +1,182 @@
+//! Every file of a folder, by what its first bytes say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use image::ImageFormat;
+use walkdir::{DirEntry, WalkDir};
+
+use super::never;
+use super::options::Globs;
+use crate::data::sniff::{self, Kind, READABLE, foreign_file, sniff};
+use crate::data::text::{Skipped, printable};
+
+/// A picture that can be read, as far as its first bytes say.
+pub(super) struct Picture {
+    pub(super) path: PathBuf,
+    /// the folders from the root down to it
+    pub(super) folders: Vec<String>,
+    pub(super) bytes: u64,
+    pub(super) format: ImageFormat,
+    /// whether `--include` names it: nothing passes over it
+    pub(super) wanted: bool,
+}
+
+/// What a walk has found; the lists are sorted by path.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) pictures: Vec<Picture>,
+    /// named like pictures, and not readable
+    pub(super) unreadable: Vec<Skipped>,
+    /// called like pictures, without content
+    pub(super) empty: Vec<Skipped>,
+    /// in formats that are known and not read, with their formats
+    pub(super) foreign: Vec<(Skipped, &'static str)>,
+    /// links in circles, folders that cannot be opened
+    pub(super) closed: Vec<Skipped>,
+    /// how many files were passed over, by why
+    pub(super) passed: BTreeMap<String, usize>,
+    /// how many files stand for others that are not here, by what they are
+    pub(super) placeholders: BTreeMap<&'static str, usize>,
+    /// files of other kinds
+    pub(super) other: usize,
+    /// those of them that may hold pictures, by their extensions
+    pub(super) packed: BTreeMap<String, usize>,
+    /// what looks odd and is kept
+    pub(super) hints: Vec<String>,
+}
+
+/// Extensions of files that hold others.
+const PACKED: [&str; 13] =
+    ["zip", "tar", "tgz", "gz", "7z", "rar", "parquet", "arrow", "npz", "npy", "h5", "tfrecord", "tfrecords"];
+
+/// Which files a walk leaves out, besides hidden ones.
+pub(super) struct Without<'a> {
+    /// folders that are never data, grids that a training has written
+    pub(super) never: bool,
+    pub(super) exclude: &'a Globs,
+    pub(super) include: &'a Globs,
+}
+
+impl Without<'_> {
+    /// Why a file or folder, which is not the root, is left out; `None` where it is not.
+    fn reason(&self, root: &Path, entry: &DirEntry) -> Option<String> {
+        let path = entry.path();
+        let below = path.strip_prefix(root).unwrap_or(path);
+        if self.include.covers(below) {
+            return None;
+        }
+        if let Some(glob) = self.exclude.matching(below) {
+            return Some(format!("--exclude {glob}"));
+        }
+        (self.never && entry.file_type().is_dir()).then(|| never::reason(path)).flatten()
+    }
+}
+
+/// Looks at every file under `root`. Hidden files and folders are passed over.
+pub(super) fn walk(root: &Path, without: &Without<'_>) -> Found {
+    let mut found = Found::default();
+    let mut left_out: Vec<(PathBuf, String)> = Vec::new();
+    let hidden = |e: &DirEntry| e.file_name().as_encoded_bytes().starts_with(b".");
+    let visible = |e: &DirEntry| {
+        if e.depth() == 0 {
+            return true;
+        }
+        let reason = without.reason(root, e);
+        if let Some(reason) = &reason {
+            left_out.push((e.path().to_path_buf(), reason.clone()));
+        }
+        let placeholder = sniff::placeholder(e.path()).is_some() && e.file_type().is_file();
+        reason.is_none() && (!hidden(e) || placeholder)
+    };
+    for entry in WalkDir::new(root).follow_links(true).into_iter().filter_entry(visible) {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() => found.take(root, entry.into_path(), without),
+            Ok(_) => {}
+            Err(error) => found.closed.push(closed(root, &error)),
+        }
+    }
+    for (path, reason) in left_out {
+        let count = named_as_pictures(&path);
+        if count > 0 {
+            *found.passed.entry(reason).or_default() += count;
+        }
+    }
+    if without.never {
+        found.pass_over_grids(root);
+    }
+    found.pictures.sort_by(|a, b| a.path.cmp(&b.path));
+    for list in [&mut found.unreadable, &mut found.empty, &mut found.closed] {
+        list.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    found.foreign.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+    found
+}
+
+/// How many files under `path` are called like pictures. Links are not followed: nobody has asked for these.
+fn named_as_pictures(path: &Path) -> usize {
+    let files = WalkDir::new(path).into_iter().flatten().filter(|entry| entry.file_type().is_file());
+    files.filter(|entry| sniff::is_named_as_picture(entry.path())).count()
+}
+
+fn closed(root: &Path, error: &walkdir::Error) -> Skipped {
+    let path = error.path().unwrap_or(root).to_path_buf();
+    let reason = match (error.loop_ancestor(), error.io_error()) {
+        (Some(ancestor), _) => format!("is a link that leads back to {}", printable(ancestor)),
+        (None, Some(source)) => format!("cannot be opened: {source}"),
+        (None, None) => "cannot be opened".into(),
+    };
+    Skipped { path, reason }
+}
+
+impl Found {
+    fn take(&mut self, root: &Path, path: PathBuf, without: &Without<'_>) {
+        match sniff(&path) {
+            (Kind::Other, _) => {
+                self.other += 1;
+                let extension = sniff::extension(&path);
+                if PACKED.contains(&extension.as_str()) {
+                    *self.packed.entry(extension).or_default() += 1;
+                }
+            }
+            (Kind::Placeholder(what), _) => *self.placeholders.entry(what).or_default() += 1,
+            (Kind::Empty, _) => self.empty.push(Skipped { path, reason: "is empty (0 bytes)".into() }),
+            (Kind::Unreadable(reason), _) => self.unreadable.push(Skipped { path, reason }),
+            (Kind::Foreign(name), _) => {
+                let reason = format!("is {}; {READABLE}", foreign_file(name));
+                self.foreign.push((Skipped { path, reason }, name));
+            }
+            (Kind::Picture(format), bytes) => {
+                let below = path.strip_prefix(root).unwrap_or(&path);
+                let wanted = without.include.covers(below);
+                let mut folders: Vec<String> =
+                    below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+                folders.pop();
+                self.pictures.push(Picture { path, folders, bytes, format, wanted });
+            }
+        }
+    }
+
+    /// A folder with the grids of a training holds what wgvae has drawn.
+    fn pass_over_grids(&mut self, root: &Path) {
+        let drawn: BTreeSet<Vec<String>> = self
+            .pictures
+            .iter()
+            .filter(|picture| picture.path.parent() != Some(root) && never::is_grid(&picture.path))
+            .map(|picture| picture.folders.clone())
+            .collect();
+        self.pass_over(|picture| drawn.contains(&picture.folders).then(|| "grids of wgvae".into()));
+    }
+
+    /// Passes over the pictures for which `why` has a reason.
+    pub(super) fn pass_over(&mut self, why: impl Fn(&Picture) -> Option<String>) {
+        let passed = &mut self.passed;
+        self.pictures.retain(|picture| match why(picture).filter(|_| !picture.wanted) {
+            Some(reason) => {
+                *passed.entry(reason).or_default() += 1;
+                false
+            }
+            None => true,
+        });
+    }
+}

@@ -1,0 +1,156 @@
+//! Pictures that are equal, or nearly so: saved again, made smaller, one of a burst.
+//!
+//! A gradient hash (of image_hasher) finds candidates, however large they are; small grey pictures confirm them, since
+//! flat pictures all have the same hash.
+
+use std::collections::HashMap;
+
+use image::GrayImage;
+use image_hasher::{HashAlg, Hasher, HasherConfig};
+
+use super::decode::{Resize, resize_grey, resize_rgb};
+
+/// Pixels a side of the small grey picture.
+const SIDE: u32 = 16;
+/// Bits of two hashes that may differ.
+const MAX_BITS: u32 = 10;
+/// Least correlation of two small grey pictures.
+const MIN_CORRELATION: f64 = 0.95;
+/// Standard deviation of the grey values, of 255, below which a picture is like every other flat one.
+const MIN_CONTRAST: f32 = 6.0;
+
+/// What is kept of a picture to compare it with others.
+#[derive(Clone, Debug)]
+pub(crate) struct Look {
+    /// of all pixels
+    digest: u64,
+    hash: u64,
+    /// Small and grey, in standard deviations from its mean; empty for flat pictures.
+    grey: Box<[i8]>,
+}
+
+thread_local! {
+    static HASHER: Hasher<[u8; 8]> =
+        HasherConfig::with_bytes_type::<[u8; 8]>().hash_size(8, 8).hash_alg(HashAlg::Gradient).to_hasher();
+}
+
+/// The gradient hash of a grey picture of `2 * SIDE` pixels a side.
+fn hash(grey: &[u8]) -> u64 {
+    // of these sides the hasher takes a picture as it is; its own resizing would take longer than all the rest
+    let (wide, high) = (9, 8);
+    let small = resize_grey(grey, 2 * SIDE, 2 * SIDE, wide, high);
+    let hash = GrayImage::from_raw(wide, high, small)
+        .map(|picture| HASHER.with(|hasher| hasher.hash_image(&picture).as_bytes().try_into()));
+    u64::from_le_bytes(hash.and_then(Result::ok).unwrap_or_default())
+}
+
+impl Look {
+    /// Of RGB8 `[height, width, 3]`.
+    pub(crate) fn of(rgb: &[u8], width: u32, height: u32) -> Self {
+        let small = resize_rgb(rgb, width, height, 2 * SIDE, Resize::Stretch);
+        let luma = |p: &[u8]| (299 * u32::from(p[0]) + 587 * u32::from(p[1]) + 114 * u32::from(p[2])) / 1000;
+        let grey: Vec<u8> = small.chunks_exact(3).map(|p| luma(p) as u8).collect();
+        let pixel = |x: u32, y: u32| f32::from(grey[(y * 2 * SIDE + x) as usize]);
+        let mean =
+            |x: u32, y: u32| (pixel(x, y) + pixel(x + 1, y) + pixel(x, y + 1) + pixel(x + 1, y + 1)) / 4.0;
+        let halved: Vec<f32> = (0..SIDE * SIDE).map(|at| mean(2 * (at % SIDE), 2 * (at / SIDE))).collect();
+        let digest = digest(rgb, width, height);
+        Self { digest, hash: hash(&grey), grey: standard(&halved) }
+    }
+
+    /// Whether all pixels are the same.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+
+    pub(crate) fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// Whether the two are equal, or nearly so.
+    pub(crate) fn is_near(&self, other: &Self) -> bool {
+        if self.equals(other) {
+            return true;
+        }
+        let near = !self.grey.is_empty() && !other.grey.is_empty();
+        near && (self.hash ^ other.hash).count_ones() <= MAX_BITS && {
+            let product = |a: &[i8], b: &[i8]| -> f64 {
+                f64::from(a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum::<i32>())
+            };
+            let (a, b) = (&self.grey, &other.grey);
+            product(a, b) >= MIN_CORRELATION * (product(a, a) * product(b, b)).sqrt()
+        }
+    }
+}
+
+/// `values` in standard deviations from their mean, of which 31 steps are one; nothing where they hardly differ.
+fn standard(values: &[f32]) -> Box<[i8]> {
+    let count = values.len() as f32;
+    let mean = values.iter().sum::<f32>() / count;
+    let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / count).sqrt();
+    if deviation < MIN_CONTRAST {
+        return Box::default();
+    }
+    values.iter().map(|value| (31.0 * (value - mean) / deviation).clamp(-127.0, 127.0) as i8).collect()
+}
+
+/// Of sides and pixels: to find equals with, not a defence.
+fn digest(rgb: &[u8], width: u32, height: u32) -> u64 {
+    let mut digest = u64::from(width) << 32 | u64::from(height);
+    // eight bytes at a time
+    for chunk in rgb.chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        digest = (digest ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        digest ^= digest >> 29;
+    }
+    digest
+}
+
+/// A number for each look; those have the same one that are near each other, if by way of others.
+pub(crate) fn groups(looks: &[&Look]) -> Vec<usize> {
+    let mut above: Vec<usize> = (0..looks.len()).collect();
+    let hashes: Vec<u64> = looks.iter().map(|look| look.hash).collect();
+    let mut buckets: HashMap<(u32, u64), Vec<usize>> = HashMap::new();
+    for (at, look) in looks.iter().enumerate() {
+        for key in keys(look) {
+            let bucket = buckets.entry(key).or_default();
+            let mut stands_for = false;
+            for &other in bucket.iter() {
+                if (hashes[at] ^ hashes[other]).count_ones() > MAX_BITS {
+                    continue;
+                }
+                let (a, b) = (top(&mut above, at), top(&mut above, other));
+                if a != b && look.is_near(looks[other]) {
+                    above[a.max(b)] = a.min(b);
+                }
+                // one of each hash does for all: in a series of thousands every other one would be compared
+                stands_for |= hashes[at] == hashes[other] && top(&mut above, at) == top(&mut above, other);
+            }
+            if !stands_for {
+                bucket.push(at);
+            }
+        }
+    }
+    (0..looks.len()).map(|at| top(&mut above, at)).collect()
+}
+
+/// Keys of which near looks share one: of `MAX_BITS + 1` parts of the hash one at least is the same.
+fn keys(look: &Look) -> Vec<(u32, u64)> {
+    let parts = MAX_BITS + 1;
+    let of_part = |part: u32| {
+        let (low, high) = (64 * part / parts, 64 * (part + 1) / parts);
+        (part, look.hash >> low & ((1u64 << (high - low)) - 1))
+    };
+    let hashed = (0..parts).filter(|_| !look.grey.is_empty()).map(of_part);
+    hashed.chain(std::iter::once((parts, look.digest))).collect()
+}
+
+fn top(above: &mut [usize], at: usize) -> usize {
+    let mut here = at;
+    while above[here] != here {
+        above[here] = above[above[here]];
+        here = above[here];
+    }
+    here
+}

@@ -1,0 +1,410 @@
+//! Folders as people have them: splits by many names, with anything beside them.
+
+use std::fs;
+use std::path::Path;
+
+use wgvae::data::{Dataset, Layout, ScanOptions, Splits, scan, scan_with};
+
+use crate::helpers::{fill, plain, put};
+
+/// The picture `seed` of one whose pixels no other picture has.
+fn photo(seed: u64) -> Vec<u8> {
+    let rgb = wgvae::data::landscape(seed, 0, 32).0;
+    let picture = image::RgbImage::from_raw(32, 32, rgb).unwrap();
+    crate::helpers::encode(&picture.into(), image::ImageFormat::Jpeg)
+}
+
+fn counts(set: &Dataset) -> (usize, usize, usize) {
+    (set.train.len(), set.validation.len(), set.test.len())
+}
+
+/// A tree in which each of `folders` holds as many pictures as its place in the list, from 3 on.
+fn tree(folders: &[&str]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (folder, count) in folders.iter().zip(3u8..) {
+        fill(&root.path().join(folder), count);
+    }
+    root
+}
+
+#[test]
+fn splits_have_many_names() {
+    // folders of 3, 4 and 5 pictures: training, validation, test
+    for folders in [
+        ["train", "dev", "test"],
+        ["train", "eval", "holdout"],
+        ["trn", "valid", "tst"],
+        ["train2017", "val2017", "test2017"],
+        ["train_images", "val_images", "test_images"],
+        ["TrainImages", "ValImages", "TestImages"],
+        ["1-Training", "2-Validation", "3-Testing"],
+        ["seg_train/seg_train", "seg_val/seg_val", "seg_test/seg_test"],
+        ["training_set/training_set/cats", "val_set/val_set/cats", "test_set/test_set/cats"],
+        ["DIV2K_train_HR", "DIV2K_valid_HR", "DIV2K_test_HR"],
+        ["images/train", "images/val", "images/test"],
+        ["train/images", "valid/images", "test/images"],
+        ["a/b/c/d/e/f/train/Lake", "a/b/c/d/e/f/val/Lake", "a/b/c/d/e/f/test/Lake"],
+        ["data/train/train", "data/train/val", "data/test"],
+        ["trainset", "devset", "testset"],
+        ["Lake/train", "Lake/val", "Lake/test"],
+        ["train_256_standard", "val_256", "test_256"],
+    ] {
+        let root = tree(&folders);
+        put(root.path().join("labels/train/000.txt"), "0 0.5 0.5 1 1");
+        put(root.path().join("__MACOSX/._000.png"), plain(1));
+        let set = scan(root.path(), 1).unwrap();
+        assert_eq!((counts(&set), set.split_made), ((3, 4, 5), false), "{folders:?}: {:?}", set.notes);
+        assert!(set.notes[0].starts_with("training "), "{:?}", set.notes);
+        assert!(set.skipped.is_empty());
+    }
+    let root = tree(&["trainA", "trainB", "testA", "testB"]);
+    let set = scan(root.path(), 1).unwrap();
+    assert_eq!((set.train.len() + set.validation.len(), set.test.len()), (7, 11));
+}
+
+#[test]
+fn splits_within_classes_and_classes_within_names() {
+    for folders in [
+        ["Lake/train", "Coast/train", "Lake/test", "Coast/test"],
+        ["lake_train", "coast_train", "lake_test", "coast_test"],
+    ] {
+        let root = tree(&folders);
+        let set = scan(root.path(), 1).unwrap();
+        assert_eq!((set.train.len() + set.validation.len(), set.test.len()), (7, 11), "{:?}", set.notes);
+        assert_eq!(set.classes.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>(), ["coast", "lake"]);
+    }
+}
+
+#[test]
+fn classes_that_are_called_like_splits_stay_classes() {
+    for folders in [
+        &["training-shoes", "test tubes", "boots"][..],
+        &["training-shoes", "test tubes"],
+        &["valley", "Valencia", "Devon", "mountain"],
+        &["evaluation-lake", "forest", "sea"],
+        &["bus", "car", "plane", "train"],
+        &["Coast", "Forest", "Lake", "Mountain", "train", "test"],
+        &["test", "Coast", "Forest"],
+        &["val", "test"],
+        &["Lake/train", "Coast", "Forest"],
+    ] {
+        let root = tree(folders);
+        let set = scan(root.path(), 1).unwrap();
+        assert_eq!((set.layout, set.split_made), (Layout::Classes, true), "{folders:?}: {:?}", set.notes);
+        let all: usize = (3..).take(folders.len()).sum();
+        assert_eq!(set.len(), all);
+        let named = folders
+            .iter()
+            .any(|name| name.contains("train") || name.contains("test") || name.contains("val-"));
+        assert_eq!(
+            set.notes.iter().any(|note| note.starts_with("no splits: ")),
+            named || folders[0].starts_with("eval")
+        );
+    }
+}
+
+#[test]
+fn the_most_used_set_of_landscapes() {
+    let root = tempfile::tempdir().unwrap();
+    for (split, count) in [("seg_train", 6), ("seg_test", 3)] {
+        for class in ["buildings", "forest", "glacier"] {
+            fill(&root.path().join(split).join(split).join(class), count);
+        }
+    }
+    fill(&root.path().join("seg_pred/seg_pred"), 20);
+    let set = scan(root.path(), 0).unwrap();
+    assert_eq!((set.train.len() + set.validation.len(), set.test.len()), (18, 9));
+    assert_eq!(set.classes, ["buildings", "forest", "glacier"]);
+    assert_eq!(set.skipped.len(), 20);
+    assert!(set.notes[0].ends_with("left out seg_pred/ (20 pictures)"), "{:?}", set.notes);
+    // one of them alone: the nested folder is entered
+    let set = scan(&root.path().join("seg_train"), 0).unwrap();
+    assert_eq!((set.layout, set.len()), (Layout::Classes, 18));
+    assert_eq!(set.classes, ["buildings", "forest", "glacier"]);
+    let set = scan(&root.path().join("seg_pred"), 0).unwrap();
+    assert_eq!((set.layout, set.len()), (Layout::Classes, 20));
+}
+
+#[test]
+fn whatever_stands_beside_the_splits() {
+    let root = tempfile::tempdir().unwrap();
+    let inner = root.path().join("X/Landscape Classification");
+    for (split, count) in [("Training Data", 8), ("Validation Data", 3), ("Testing Data", 2)] {
+        fill(&inner.join(split).join("Coast"), count);
+        put(root.path().join("X/__MACOSX/Landscape Classification").join(split).join("._000.png"), plain(1));
+    }
+    put(root.path().join("X/notebooks/explore.ipynb"), "{}");
+    put(root.path().join("X/TFRecords/a.tfrecords"), "..");
+    fill(&root.path().join("X/models"), 1);
+    let set = scan(root.path(), 0).unwrap();
+    assert_eq!(
+        (set.layout, set.root.as_path(), counts(&set)),
+        (Layout::Reference, inner.as_path(), (8, 3, 2))
+    );
+    assert!(set.notes[0].contains("left out X/models/ (1 picture)"), "{:?}", set.notes);
+}
+
+#[test]
+fn folders_that_are_never_data() {
+    let root = tempfile::tempdir().unwrap();
+    fill(root.path(), 10);
+    for (folder, count) in [
+        ("__MACOSX/a", 1),
+        ("@eaDir/000.png", 4),
+        ("lost+found", 2),
+        ("$RECYCLE.BIN/S-1", 2),
+        ("#recycle", 2),
+        (".ipynb_checkpoints", 2),
+        ("System Volume Information", 1),
+        ("My.photoslibrary/resources/derivatives/1", 5),
+        ("Previews.lrdata/1", 3),
+        ("Thumbnails", 10),
+        ("found.000", 1),
+        ("runs/a/samples", 2),
+    ] {
+        fill(&root.path().join(folder), count);
+    }
+    fill(&root.path().join("My.photoslibrary/originals/1"), 2);
+    put(root.path().join("runs/a/config.toml"), "# wgvae 0.1.0: every setting of this run\nsize = 16\n");
+    put(root.path().join("samples/a_sample_epoch_0001.png"), plain(1));
+    put(root.path().join("samples/sample_seed_0.png"), plain(1));
+    let set = scan(root.path(), 0).unwrap();
+    println!("{:?}", set.notes);
+    assert_eq!((set.len(), set.skipped.len()), (12, 0), "{:?}", set.classes);
+    let note = set.notes.last().unwrap();
+    for part in [
+        "1 file in __MACOSX",
+        "4 files in @eaDir",
+        "2 files in lost+found",
+        "2 files in $RECYCLE.BIN",
+        "2 files in #recycle",
+        "2 files in .ipynb_checkpoints",
+        "5 files (previews and indices of a photo library)",
+        "3 files in *.lrdata",
+        "10 files (previews in Thumbnails)",
+        "2 files (runs of wgvae)",
+        "2 files (grids of wgvae)",
+    ] {
+        assert!(note.contains(part), "{part} in {note}");
+    }
+    let run = scan(&root.path().join("runs/a"), 0).unwrap_err().to_string();
+    assert!(run.contains("is a run of wgvae"), "{run}");
+    // what lies in such a folder may be asked for
+    let options =
+        ScanOptions { include: vec!["@eadir".into(), "lost+found".into()], ..ScanOptions::default() };
+    assert_eq!(scan_with(root.path(), &options).unwrap().len(), 18);
+    // thumbnails alone are what there is
+    assert_eq!(scan(&root.path().join("Thumbnails"), 0).unwrap().len(), 10);
+}
+
+#[test]
+fn previews_and_copies_of_pictures_that_are_there_too() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: String| root.path().join(name);
+    for i in 0..6 {
+        put(at(format!("{i}.jpg")), photo(i));
+        put(at(format!("{i} (1).jpg")), photo(i));
+        put(at(format!("{i}_thumb.png")), plain(i as u8));
+        put(at(format!("{i}-150x100.png")), plain(i as u8));
+        put(at(format!("backup 2020/{i}.jpg")), photo(i));
+        put(at(format!("previews/{i}.jpg")), photo(50 + i));
+    }
+    // another picture under such a name, a folder of others
+    put(at("5 (2).jpg".into()), photo(99));
+    put(at("Copy of Lake/7.jpg".into()), photo(7));
+    put(at("tiny_thumb.png".into()), plain(1));
+    let set = scan(root.path(), 0).unwrap();
+    assert_eq!(set.len(), 9, "{:?}", set.notes);
+    for part in [
+        "6 files (copies beside their pictures)",
+        "12 files (previews beside their pictures)",
+        "6 files (copies in backup 2020)",
+        "6 files (previews in previews)",
+    ] {
+        assert!(set.notes.iter().any(|note| note.contains(part)), "{part} in {:?}", set.notes);
+    }
+}
+
+#[test]
+fn smaller_ones_are_told_by_their_looks() {
+    let root = tempfile::tempdir().unwrap();
+    for i in 0..8 {
+        let photo = image::load_from_memory(&photo(i)).unwrap();
+        let small = photo.thumbnail(16, 16);
+        put(root.path().join(format!("{i}.jpg")), crate::helpers::encode(&photo, image::ImageFormat::Jpeg));
+        put(
+            root.path().join(format!("small/{i}.jpg")),
+            crate::helpers::encode(&small, image::ImageFormat::Jpeg),
+        );
+        put(
+            root.path().join(format!("16x16/{i}.png")),
+            crate::helpers::encode(&small, image::ImageFormat::Png),
+        );
+    }
+    let set = scan(root.path(), 0).unwrap();
+    assert_eq!((set.len(), set.layout), (8, Layout::Plain), "{:?}", set.notes);
+    // other pictures under the same numbers
+    for i in 0..8 {
+        put(root.path().join(format!("small/{i}.jpg")), photo(100 + i));
+    }
+    assert_eq!(scan(root.path(), 0).unwrap().len(), 16);
+}
+
+/// A picture of three areas.
+fn mask(seed: u64) -> Vec<u8> {
+    let shade = |x: u32, y: u32| [0, 7, 20][usize::from(x > 8 + seed as u32 % 16) + usize::from(y > 20)];
+    let picture = image::GrayImage::from_fn(32, 32, |x, y| image::Luma([shade(x, y)]));
+    crate::helpers::encode(&picture.into(), image::ImageFormat::Png)
+}
+
+#[test]
+fn masks_are_no_pictures() {
+    let root = tempfile::tempdir().unwrap();
+    for (split, count) in [("training", 8), ("validation", 3)] {
+        for i in 0..count {
+            put(root.path().join(format!("images/{split}/{i}.jpg")), photo(i));
+            put(root.path().join(format!("annotations/{split}/{i}.png")), mask(i));
+        }
+    }
+    let set = scan(root.path(), 0).unwrap();
+    assert_eq!((counts(&set), set.split_made), ((8, 3, 0), false), "{:?}", set.notes);
+    assert!(set.notes.iter().any(|note| note.contains("11 files (masks in annotations)")), "{:?}", set.notes);
+    let options = ScanOptions { include: vec!["annotations".into()], ..ScanOptions::default() };
+    assert_eq!(scan_with(root.path(), &options).unwrap().len(), 22);
+
+    // beside their pictures, and mirrored names
+    let root = tempfile::tempdir().unwrap();
+    for i in 0..30 {
+        put(root.path().join(format!("a/{i}.jpg")), photo(i));
+        put(root.path().join(format!("a/{i}_mask.png")), mask(i));
+        put(root.path().join(format!("b/train/{i}_rgb.jpg")), photo(i));
+        put(root.path().join(format!("b/train_masks/{i}_rgb_mask.png")), mask(i));
+        put(root.path().join(format!("b/val/{i}_rgb.jpg")), photo(i));
+    }
+    let set = scan(&root.path().join("a"), 0).unwrap();
+    assert_eq!((set.len(), set.layout), (30, Layout::Plain), "{:?}", set.notes);
+    assert_eq!(counts(&scan(&root.path().join("b"), 0).unwrap()), (30, 30, 0));
+
+    // numbers of classes, without large areas
+    let root = tempfile::tempdir().unwrap();
+    for i in 0..8u32 {
+        let noise =
+            image::GrayImage::from_fn(32, 32, |x, y| image::Luma([((x * x + 7 * y * (i + 3)) % 150) as u8]));
+        put(root.path().join(format!("images/{i}.jpg")), photo(u64::from(i)));
+        put(
+            root.path().join(format!("labels/{i}.png")),
+            crate::helpers::encode(&noise.into(), image::ImageFormat::Png),
+        );
+    }
+    assert_eq!(scan(root.path(), 0).unwrap().len(), 8);
+
+    // photographs that are called so, with the same numbers
+    let root = tempfile::tempdir().unwrap();
+    for i in 0..8 {
+        put(root.path().join(format!("with_mask/{i}.jpg")), photo(i));
+        put(root.path().join(format!("without_mask/{i}.jpg")), photo(20 + i));
+        put(root.path().join(format!("people/{i}.jpg")), photo(40 + i));
+    }
+    assert_eq!(scan(root.path(), 0).unwrap().len(), 24);
+
+    // masks by their looks alone: kept, and said
+    let root = tempfile::tempdir().unwrap();
+    for i in 0..8 {
+        put(root.path().join(format!("x/{i}.jpg")), photo(i));
+        put(root.path().join(format!("y/{i}.png")), mask(i));
+    }
+    let set = scan(root.path(), 0).unwrap();
+    assert_eq!(set.len(), 16);
+    assert!(set.notes.iter().any(|note| note.contains("--exclude \"y\"")), "{:?}", set.notes);
+}
+
+#[test]
+fn what_is_known_and_not_read_is_counted() {
+    let root = tempfile::tempdir().unwrap();
+    fill(root.path(), 5);
+    for i in 0..8 {
+        put(root.path().join(format!("{i}.NEF")), b"MM\0\x2a\0\0\0\x08");
+        put(root.path().join(format!("{i}.HEIC")), b"\0\0\0\x18ftypheic\0\0\0\0");
+        put(
+            root.path().join(format!("p{i}.jpg")),
+            "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n",
+        );
+        put(root.path().join(format!(".q{i}.jpg.icloud")), "bplist00");
+        put(root.path().join(format!("zero{i}.jpg")), "");
+        put(root.path().join(format!("r{i}.url")), "[InternetShortcut]\nURL=https://example.org/a.jpg\n");
+    }
+    let set = scan(root.path(), 0).unwrap();
+    assert_eq!((set.len(), set.skipped.len(), set.foreign.len()), (5, 8, 16));
+    let notes = set.notes.join("\n");
+    for part in [
+        "8 HEIC files",
+        "8 camera raw files",
+        "8 Git LFS pointers",
+        "git lfs pull",
+        "8 iCloud placeholders",
+        "8 .url links",
+        "8 empty files",
+    ] {
+        assert!(notes.contains(part), "{part} in {notes}");
+    }
+    // alone, they are an error that says what to do
+    (0..5).for_each(|i| fs::remove_file(root.path().join(format!("{i:03}.png"))).unwrap());
+    let error = scan(root.path(), 0).unwrap_err().to_string();
+    for part in ["no pictures here", "heif-convert", "git lfs pull"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+}
+
+#[test]
+fn files_that_hold_pictures_are_named() {
+    let said = |name: &str| {
+        let root = tempfile::tempdir().unwrap();
+        put(root.path().join(name), "PAR1");
+        scan(root.path(), 0).unwrap_err().to_string()
+    };
+    let error = said("data/train-00000-of-00001.parquet");
+    assert!(error.contains("1 .parquet file") && error.contains("load_dataset"), "{error}");
+    assert!(said("photos.zip").contains("unzip"));
+    assert!(said("00000.tar").contains("tar -xf"));
+    assert!(said("a.npz").contains("numpy.load"));
+}
+
+#[test]
+fn what_was_decided_can_be_said_otherwise() {
+    let root = tree(&["one", "two", "three", "train", "test"]);
+    let with = |splits: &str, exclude: &[&str]| {
+        let exclude = exclude.iter().map(ToString::to_string).collect();
+        let options = ScanOptions { splits: splits.parse().unwrap(), exclude, ..ScanOptions::default() };
+        scan_with(root.path(), &options)
+    };
+    let set = with("train=one,val=two,test=three,test=t*st", &[]).unwrap();
+    assert_eq!((counts(&set), set.skipped.len(), set.split_made), ((3, 4, 12), 6, false));
+    let set = with("auto", &["ONE", "t?o", "three"]).unwrap();
+    assert_eq!((set.train.len() + set.validation.len(), set.test.len(), set.layout), (6, 7, Layout::Splits));
+    assert!(set.notes.iter().any(|note| note.contains("--exclude ONE")), "{:?}", set.notes);
+    let set = with("draw", &["ONE", "t?o", "three"]).unwrap();
+    assert_eq!((set.len(), set.split_made, set.layout), (13, true, Layout::Plain));
+    assert_eq!(with("draw", &["one/00*", "tw*/001.png"]).unwrap().len(), 25 - 3 - 1);
+    let error = with("train=none", &[]).unwrap_err().to_string();
+    assert!(
+        error.contains("no folder of pictures fits none; there are: one/, test/, three/, train/, two/"),
+        "{error}"
+    );
+    assert!(with("auto", &["a**b"]).unwrap_err().to_string().contains("--exclude a**b"));
+    for wrong in ["", "train", "val=a", "train=", "tests=a"] {
+        assert!(wrong.parse::<Splits>().is_err(), "{wrong}");
+    }
+    let named = "train=a,train=b,validation=c";
+    assert_eq!(named.parse::<Splits>().unwrap().to_string(), named);
+}
+
+#[test]
+fn splits_of_the_first_rules_stay_as_they_were() {
+    use wgvae::data::Rules;
+    let root = tree(&["seg_train", "seg_test", "@eaDir"]);
+    let options = ScanOptions { rules: Rules::First, ..ScanOptions::default() };
+    let set = scan_with(root.path(), &options).unwrap();
+    assert_eq!((set.len(), set.classes.len(), set.split_made), (12, 3, true));
+    let one = Path::new("seg_train/000.png");
+    assert!(set.train.iter().chain(&set.validation).any(|item| item.path.ends_with(one)));
+}
