@@ -46,6 +46,8 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
     /// Files that are no pictures.
     pub other_files: usize,
+    /// Pictures of 16 bits that use less than an eighth of their range, see [`Decoded::faint`].
+    pub faint: usize,
     /// Pictures whose pixels equal those of an earlier one.
     pub duplicates: usize,
     /// Duplicates whose earlier copy lies in another split: they make validation look better than it is.
@@ -66,6 +68,7 @@ struct Seen {
     width: u32,
     height: u32,
     digest: u64,
+    faint: bool,
 }
 
 /// Decodes every picture under `root` in full, in parallel, and reports.
@@ -120,6 +123,7 @@ pub fn check(root: &Path, seed: u64, progress: Progress<'_>) -> Result<Report> {
         heights,
         skipped,
         other_files,
+        faint: seen.iter().filter(|one| one.faint).count(),
         duplicates,
         across_splits,
     })
@@ -153,8 +157,8 @@ fn look(split: usize, item: &Item) -> Result<Seen, Skipped> {
         digest = (digest ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         digest ^= digest >> 29;
     }
-    let Decoded { width, height, format, .. } = picture;
-    Ok(Seen { split, label: item.label as usize, format, width, height, digest })
+    let Decoded { width, height, format, faint, .. } = picture;
+    Ok(Seen { split, label: item.label as usize, format, width, height, digest, faint })
 }
 
 fn spread(mut sides: Vec<u32>) -> Option<[u32; 3]> {
@@ -177,6 +181,13 @@ impl fmt::Display for Report {
         if self.duplicates > 0 {
             write!(f, "duplicates  {} with the same pixels as another", counted(self.duplicates, "picture"))?;
             writeln!(f, "; {} of them across splits", self.across_splits)?;
+        }
+        if self.faint > 0 {
+            let pictures = counted(self.faint, "picture");
+            writeln!(
+                f,
+                "nearly black  {pictures} of 16 bits below an eighth of the range; scale the samples up"
+            )?;
         }
         if self.other_files > 0 {
             writeln!(f, "other       {}", counted(self.other_files, "file"))?;

@@ -11,11 +11,13 @@
 //! A picture is RGB8, `[size, size, 3]`, row by row from the top; a [`Batch`] is RGBA8, because the kernels
 //! read four channels at a time.
 
+mod budget;
 mod cache;
 mod check;
 mod decode;
 mod jpeg;
 mod loader;
+mod orientation;
 mod pictures;
 mod pixels;
 mod prepare;
@@ -29,7 +31,7 @@ mod text;
 
 pub use cache::Cache;
 pub use check::{Report, SplitCounts, check};
-pub use decode::{Decoded, Resize, decode, load, resize_rgb};
+pub use decode::{Decoded, Resize, decode, is_decoding, load, resize_rgb};
 pub use loader::{Batch, Loader, PREFETCH, indices_only};
 pub use pictures::Pictures;
 pub use pixels::{rgb_of, rgba_of};

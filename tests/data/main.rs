@@ -11,4 +11,6 @@ mod common;
 mod decode;
 mod folders;
 mod helpers;
+mod jpeg;
+mod orientation;
 mod synth;

@@ -1,0 +1,237 @@
+//! Huffman codes, and the bits that they are read from.
+
+use super::Broken;
+
+/// Codes of up to as many bits are found at once.
+const FAST_BITS: u32 = 10;
+/// Bits that [`Passing`] looks at together.
+const PASSING_BITS: u32 = 13;
+/// A code with its value has at most so many bits.
+pub(super) const CODE_BITS: u32 = 32;
+
+/// A Huffman table.
+#[derive(Clone)]
+pub(super) struct Table {
+    /// For the next [`FAST_BITS`]: a code's length and symbol; length 0 where the code is longer.
+    fast: Vec<[u8; 2]>,
+    /// For each length from 1 on: where its codes end, as 16 bits from the left, and how far its first symbol is from
+    /// its first code.
+    lengths: [(u32, i32); 16],
+    symbols: Vec<u8>,
+}
+
+impl Table {
+    /// From the number of codes of each length from 1 to 16, and their symbols; `None` where there is no such code.
+    pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
+        let mut table =
+            Self { fast: vec![[0; 2]; 1 << FAST_BITS], lengths: [(0, 0); 16], symbols: symbols.to_vec() };
+        let (mut code, mut index) = (0u32, 0usize);
+        for (length, &count) in (1..).zip(counts) {
+            let first = code;
+            for &symbol in symbols.get(index..index + usize::from(count))? {
+                if length <= FAST_BITS {
+                    let step = 1usize << (FAST_BITS - length);
+                    let from = code as usize * step;
+                    table.fast.get_mut(from..from + step)?.fill([length as u8, symbol]);
+                }
+                code += 1;
+            }
+            if code > 1 << length {
+                return None;
+            }
+            table.lengths[length as usize - 1] = (code << (16 - length), index as i32 - first as i32);
+            index += usize::from(count);
+            code <<= 1;
+        }
+        Some(table)
+    }
+
+    /// Length and symbol of the code at the left of `word`.
+    #[inline(always)]
+    pub(super) fn decode(&self, word: u64) -> Result<(u32, u8), Broken> {
+        let [length, symbol] = self.fast[(word >> (64 - FAST_BITS)) as usize];
+        if length != 0 { Ok((length.into(), symbol)) } else { self.decode_long(word) }
+    }
+
+    #[cold]
+    fn decode_long(&self, word: u64) -> Result<(u32, u8), Broken> {
+        let bits = (word >> 48) as u32;
+        for (length, &(end, offset)) in (1..).zip(&self.lengths).skip(FAST_BITS as usize) {
+            if bits < end {
+                let index = (bits >> (16 - length)) as i32 + offset;
+                return self.symbols.get(index as usize).map(|&symbol| (length, symbol)).ok_or(Broken::Code);
+            }
+        }
+        Err(Broken::Code)
+    }
+}
+
+/// What the next bits pass over, of coefficients that are not wanted: several codes with their values at a time.
+pub(super) struct Passing {
+    /// For the next [`PASSING_BITS`].
+    steps: Box<[Step; 1 << PASSING_BITS]>,
+}
+
+/// Codes with their values that are passed over together: their bits in the lowest 4 bits, 0 where not one code is whole;
+/// then whether the last one ends the block; then how many coefficients they are. As small as this, the steps stay near
+/// the core.
+#[derive(Clone, Copy)]
+struct Step(u16);
+
+impl Step {
+    /// From the left of `bits`.
+    fn of(bits: u64, ac: &Table) -> Self {
+        let (mut used, mut coefficients) = (0, 0);
+        while let Ok((length, symbol)) = ac.decode(bits << used) {
+            let (run, size) = (u16::from(symbol >> 4), u32::from(symbol & 15));
+            if used + length + size > PASSING_BITS {
+                break;
+            }
+            used += length + size;
+            if size == 0 && run != 15 {
+                return Self(used as u16 | 16 | coefficients << 5);
+            }
+            coefficients += run + 1;
+        }
+        Self(used as u16 | coefficients << 5)
+    }
+
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        u32::from(self.0 & 15)
+    }
+
+    #[inline(always)]
+    fn ends(self) -> bool {
+        self.0 & 16 != 0
+    }
+
+    #[inline(always)]
+    fn coefficients(self) -> usize {
+        usize::from(self.0 >> 5)
+    }
+}
+
+impl Passing {
+    pub(super) fn new(ac: &Table) -> Self {
+        let mut steps = Box::new([Step(0); 1 << PASSING_BITS]);
+        for (bits, step) in (0..).zip(steps.iter_mut()) {
+            *step = Step::of(bits << (64 - PASSING_BITS), ac);
+        }
+        Self { steps }
+    }
+
+    /// Passes over the coefficients of a block from the `k`th on.
+    #[inline(always)]
+    pub(super) fn pass(&self, bits: &mut Bits<'_>, ac: &Table, mut k: usize) -> Result<(), Broken> {
+        while k < 64 {
+            bits.fill_up(PASSING_BITS);
+            let step = self.steps[(bits.word >> (64 - PASSING_BITS)) as usize];
+            // what follows the last coefficient belongs to the next block
+            if step.bits() == 0 || k + step.coefficients() >= 64 {
+                return pass_singly(bits, ac, k);
+            }
+            bits.skip(step.bits());
+            if step.ends() {
+                return Ok(());
+            }
+            k += step.coefficients();
+        }
+        Ok(())
+    }
+}
+
+/// Passes over the rest of a block whose codes are long, or as many as there can be.
+#[cold]
+fn pass_singly(bits: &mut Bits<'_>, ac: &Table, mut k: usize) -> Result<(), Broken> {
+    while k < 64 {
+        bits.fill_up(CODE_BITS);
+        let (length, symbol) = ac.decode(bits.word)?;
+        let (run, size) = (symbol >> 4, u32::from(symbol & 15));
+        bits.skip(length + size);
+        if size == 0 && run != 15 {
+            return Ok(());
+        }
+        k += usize::from(run) + 1;
+    }
+    if k > 64 { Err(Broken::Code) } else { Ok(()) }
+}
+
+/// Bits, the highest of each byte first.
+pub(super) struct Bits<'a> {
+    bytes: &'a [u8],
+    /// The byte that comes next into `word`.
+    at: usize,
+    end: usize,
+    /// The next bits, from the left.
+    word: u64,
+    /// How many of them count.
+    held: u32,
+}
+
+impl<'a> Bits<'a> {
+    /// Those of the bytes from `begin` to `end`, behind which `bytes` has 8 more.
+    pub(super) fn new(bytes: &'a [u8], begin: usize, end: usize) -> Self {
+        Self { bytes, at: begin, end, word: 0, held: 0 }
+    }
+
+    /// Makes [`Bits::word`] hold 56 bits or more. Behind the end they are anything.
+    #[inline(always)]
+    pub(super) fn fill(&mut self) {
+        let next = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk());
+        self.word |= next.map_or(0, |next| u64::from_be_bytes(*next)) >> self.held;
+        let bytes = (63 - self.held) / 8;
+        self.at += bytes as usize;
+        self.held += bytes * 8;
+    }
+
+    /// As [`Bits::fill`], if fewer than `least` are held: where that is rare it takes less time.
+    #[inline(always)]
+    pub(super) fn fill_up(&mut self, least: u32) {
+        if self.held < least {
+            self.fill();
+        }
+    }
+
+    /// The next bits, from the left, as many as are held.
+    #[inline(always)]
+    pub(super) fn word(&self) -> u64 {
+        self.word
+    }
+
+    /// Passes over at most 32 bits that are held.
+    #[inline(always)]
+    pub(super) fn skip(&mut self, count: u32) {
+        self.word <<= count;
+        self.held -= count;
+    }
+
+    /// The next `count` bits, at most 16, as a number.
+    #[inline(always)]
+    pub(super) fn take(&mut self, count: u32) -> u32 {
+        self.fill_up(CODE_BITS);
+        let bits = leading(self.word, count);
+        self.skip(count);
+        bits
+    }
+
+    /// Whether more was read than there is.
+    #[inline(always)]
+    pub(super) fn is_over(&self) -> bool {
+        self.at * 8 > self.end * 8 + self.held as usize
+    }
+}
+
+/// The `count` bits at the left of `word`, at most 16.
+#[inline(always)]
+fn leading(word: u64, count: u32) -> u32 {
+    (word >> 1 >> (63 - count)) as u32
+}
+
+/// The coefficient of `size` bits at the left of `word`: half of the numbers stand for negative ones.
+#[inline(always)]
+pub(super) fn value(word: u64, size: u32) -> i32 {
+    let bits = leading(word, size) as i32;
+    let positive = (word >> 63) as i32;
+    bits - ((1 - positive) * ((1 << size) - 1))
+}
