@@ -34,7 +34,8 @@ pub(super) fn put(
         4 if highest == 0 => put_level::<4>(level(block, quantizer), out, stride),
         4 => put_4(block, quantizer, out, stride),
         _ if highest == 0 => put_level::<8>(level(block, quantizer), out, stride),
-        _ => put_8(block, quantizer, out, stride),
+        _ if highest <= WITHIN_4 => put_8::<4>(block, quantizer, out, stride),
+        _ => put_8::<8>(block, quantizer, out, stride),
     }
 }
 
@@ -100,23 +101,37 @@ fn transform_4([c0, c1, c2, c3]: [Number; 4]) -> [Number; 4] {
     [even0 + odd0, even1 + odd1, even1 - odd1, even0 - odd0]
 }
 
-fn put_8(block: &[i16; 64], quantizer: &Quantizer, out: &mut [u8], stride: usize) {
+/// Where the file's order leaves the four lowest frequencies of columns and rows: most blocks end before.
+const WITHIN_4: usize = 9;
+
+/// Of eight points a side, if all coefficients are among the `SIDE` lowest frequencies.
+fn put_8<const SIDE: usize>(block: &[i16; 64], quantizer: &Quantizer, out: &mut [u8], stride: usize) {
     let mut columns = [[Wrapping(0); 8]; 8];
-    for x in 0..8 {
-        let column = [0, 8, 16, 24, 32, 40, 48, 56].map(|row| block[row + x]);
-        if column[1..] == [0; 7] {
+    for x in 0..SIDE {
+        let below = (1..SIDE).fold(0, |any, y| any | block[y * 8 + x]);
+        if below == 0 {
             let level = dequantized(block, quantizer, x) << PASS_BITS;
-            columns.iter_mut().for_each(|row| row[x] = level);
+            for row in &mut columns {
+                row[x] = level;
+            }
             continue;
         }
-        let column = [0, 8, 16, 24, 32, 40, 48, 56].map(|row| dequantized(block, quantizer, row + x));
+        let mut column = [Wrapping(0); 8];
+        for y in 0..SIDE {
+            column[y] = dequantized(block, quantizer, y * 8 + x);
+        }
         for (row, value) in columns.iter_mut().zip(transform_8(column)) {
             row[x] = descale(value, CONST_BITS - PASS_BITS);
         }
     }
     for (row, out) in columns.into_iter().zip(out.chunks_mut(stride)) {
-        let row = transform_8(row).map(|value| sample(descale(value, CONST_BITS + PASS_BITS + 3)));
-        out[..8].copy_from_slice(&row);
+        let mut known = [Wrapping(0); 8];
+        known[..SIDE].copy_from_slice(&row[..SIDE]);
+        let mut samples = [0; 8];
+        for (to, value) in samples.iter_mut().zip(transform_8(known)) {
+            *to = sample(descale(value, CONST_BITS + PASS_BITS + 3));
+        }
+        out[..8].copy_from_slice(&samples);
     }
 }
 

@@ -393,7 +393,7 @@ pub(super) fn finish(frame: &mut Frame) {
         for (at, block) in blocks.iter().enumerate() {
             let (x, y) = (at % component.held[0], at / component.held[0]);
             let out = &mut component.samples[(y * stride + x) * side..];
-            let highest = if block[1..] == [0; 63] { 0 } else { 63 };
+            let highest = NATURAL.iter().rposition(|&place| block[usize::from(place)] != 0).unwrap_or(0);
             idct::put(block, &quantizer, highest, side, out, stride);
         }
     }

@@ -20,6 +20,14 @@ pub(super) enum Upsample {
     Repeat([usize; 2]),
 }
 
+/// Memory for a row.
+#[derive(Clone, Default)]
+pub(super) struct Spread {
+    row: Vec<u8>,
+    /// Of two rows of samples.
+    sums: Vec<u16>,
+}
+
 impl Upsample {
     pub(super) fn of(frame: &Frame, component: &Component) -> Self {
         let ratio =
@@ -34,8 +42,9 @@ impl Upsample {
         }
     }
 
-    /// Row `y` of the picture, in `out` where it has to be made. It may be longer than the picture is wide.
-    pub(super) fn row<'a>(self, component: &'a Component, y: usize, out: &'a mut Vec<u8>) -> &'a [u8] {
+    /// Row `y` of the picture, in `spread` if it has to be made. It may be longer than the picture is wide.
+    pub(super) fn row<'a>(self, component: &'a Component, y: usize, spread: &'a mut Spread) -> &'a [u8] {
+        let Spread { row: out, sums } = spread;
         let (near, odd) = (component.row(y / 2), y % 2 == 1);
         let far = component.row(if odd { y / 2 + 1 } else { (y / 2).saturating_sub(1) });
         match self {
@@ -50,7 +59,7 @@ impl Upsample {
                         .map(|(&n, &f)| ((u16::from(n) * 3 + u16::from(f) + bias) >> 2) as u8),
                 );
             }
-            Self::Both => both(near, far, out),
+            Self::Both => both(near, far, sums, out),
             Self::Repeat([columns, rows]) => {
                 out.clear();
                 let row = component.row(y / rows);
@@ -73,14 +82,16 @@ fn across(row: &[u8], out: &mut Vec<u8>) {
     out.extend([((wide(last) * 3 + wide(last - 1) + 1) >> 2) as u8, row[last]]);
 }
 
-fn both(near: &[u8], far: &[u8], out: &mut Vec<u8>) {
-    let sum = |at: usize| u16::from(near[at]) * 3 + u16::from(far[at]);
-    let last = near.len() - 1;
+fn both(near: &[u8], far: &[u8], sums: &mut Vec<u16>, out: &mut Vec<u8>) {
+    sums.clear();
+    sums.extend(near.iter().zip(far).map(|(&near, &far)| u16::from(near) * 3 + u16::from(far)));
+    let (first, last) = (sums[0], sums[sums.len() - 1]);
+    let weighed = |here: u16, other: u16, bias: u16| ((here * 3 + other + bias) >> 4) as u8;
     out.resize(near.len() * 2, 0);
-    let (mut left, mut here) = (sum(0), sum(0));
-    for (at, to) in out.as_chunks_mut::<2>().0.iter_mut().enumerate() {
-        let right = sum((at + 1).min(last));
-        *to = [((here * 3 + left + 8) >> 4) as u8, ((here * 3 + right + 7) >> 4) as u8];
-        (left, here) = (here, right);
+    let pairs = out.as_chunks_mut::<2>().0;
+    for (to, three) in pairs[1..].iter_mut().zip(sums.windows(3)) {
+        *to = [weighed(three[1], three[0], 8), weighed(three[1], three[2], 7)];
     }
+    pairs[0] = [weighed(first, first, 8), weighed(first, sums[1], 7)];
+    pairs[sums.len() - 1] = [weighed(last, sums[sums.len() - 2], 8), weighed(last, last, 7)];
 }
