@@ -12,7 +12,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use serde::{Deserialize, Serialize};
 
-use super::budget::Budget;
+use super::budget::{Budget, Share};
 use super::jpeg::Jpeg;
 use super::orientation;
 use super::sniff::{READABLE, foreign_content, readable};
@@ -187,6 +187,8 @@ struct Picture {
     full: (u32, u32),
     orientation: Orientation,
     faint: bool,
+    /// Room for the pixels, until they are resized.
+    _room: Share<'static>,
 }
 
 impl Picture {
@@ -275,17 +277,18 @@ impl<'a> Encoded<'a> {
         match self {
             Self::Jpeg(jpeg) => {
                 let orientation = jpeg.orientation();
-                let _share = PIXELS.take(jpeg.bytes(reduction));
+                let room = PIXELS.take(jpeg.bytes(reduction));
                 let (width, height, rgb) = jpeg.decode(reduction)?;
-                Ok(Picture { width, height, rgb, full, orientation, faint: false })
+                Ok(Picture { width, height, rgb, full, orientation, faint: false, _room: room })
             }
             Self::Other { decoder, orientation, .. } => {
                 let (width, height) = full;
                 // what the decoder gives, and RGB8 of it
-                let _share = PIXELS.take(decoder.total_bytes() + u64::from(width) * u64::from(height) * 3);
+                let room = PIXELS.take(decoder.total_bytes() + u64::from(width) * u64::from(height) * 3);
                 let picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
                 let faint = is_faint(&picture);
-                Ok(Picture { width, height, rgb: over_white(picture), full, orientation, faint })
+                let rgb = over_white(picture);
+                Ok(Picture { width, height, rgb, full, orientation, faint, _room: room })
             }
         }
     }

@@ -148,7 +148,9 @@ fn sequential(frame: &mut Frame, tables: &Tables, header: &Header, data: &ScanDa
     let mut planes: Vec<Vec<u8>> = Vec::with_capacity(4);
     for &(number, ..) in &header.parts {
         let component = &mut frame.components[number];
-        component.samples.resize(component.held[0] * component.held[1] * component.side.pow(2), 0);
+        if component.samples.is_empty() {
+            component.samples = vec![0; component.held[0] * component.held[1] * component.side.pow(2)];
+        }
         planes.push(mem::take(&mut component.samples));
     }
     let mut parts = Vec::with_capacity(4);
@@ -247,7 +249,9 @@ fn progressive(frame: &mut Frame, tables: &Tables, header: &Header, data: &ScanD
     let mut held: Vec<(Vec<[i16; 64]>, usize)> = Vec::with_capacity(4);
     for &(number, ..) in &header.parts {
         let component = &mut frame.components[number];
-        component.coefficients.resize(component.held[0] * component.held[1], [0; 64]);
+        if component.coefficients.is_empty() {
+            component.coefficients = vec![[0; 64]; component.held[0] * component.held[1]];
+        }
         held.push((mem::take(&mut component.coefficients), component.held[0]));
     }
     let (restart, low) = (tables.restart, header.low);
@@ -389,7 +393,7 @@ pub(super) fn finish(frame: &mut Frame) {
             continue;
         }
         let (side, stride) = (component.side, component.stride());
-        component.samples.resize(blocks.len() * side * side, 0);
+        component.samples = vec![0; blocks.len() * side * side];
         for (at, block) in blocks.iter().enumerate() {
             let (x, y) = (at % component.held[0], at / component.held[0]);
             let out = &mut component.samples[(y * stride + x) * side..];
