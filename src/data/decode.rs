@@ -380,8 +380,11 @@ fn resize_reduced(picture: &Picture, reduction: u32, size: u32, how: Resize) -> 
 /// The pixels of a rectangle: its corner, and its sides.
 fn cut_out(rgb: &[u8], w: u32, [left, top]: [u32; 2], [across, down]: [u32; 2]) -> Vec<u8> {
     let columns = left as usize * 3..(left + across) as usize * 3;
-    let rows = rgb.chunks_exact(w as usize * 3).skip(top as usize).take(down as usize);
-    rows.flat_map(|row| &row[columns.clone()]).copied().collect()
+    let mut cut = Vec::with_capacity(columns.len() * down as usize);
+    for row in rgb.chunks_exact(w as usize * 3).skip(top as usize).take(down as usize) {
+        cut.extend_from_slice(&row[columns.clone()]);
+    }
+    cut
 }
 
 fn stretch(rgb: &[u8], w: u32, h: u32, size: u32) -> Vec<u8> {
@@ -403,7 +406,9 @@ fn stretch_part(rgb: &[u8], w: u32, h: u32, part: Option<([f64; 2], [f64; 2])>, 
         options = options.crop(left, top, width, height);
     }
     fir::Resizer::new().resize_typed(&from, &mut to, &options).expect("neither picture is empty");
-    to.pixels().iter().flat_map(|pixel| pixel.0).collect()
+    let mut rgb = Vec::with_capacity(to.pixels().len() * 3);
+    to.pixels().iter().for_each(|pixel| rgb.extend_from_slice(&pixel.0));
+    rgb
 }
 
 #[cfg(test)]

@@ -13,18 +13,33 @@ pub(super) const CODE_BITS: u32 = 32;
 #[derive(Clone)]
 pub(super) struct Table {
     /// For the next [`FAST_BITS`]: a code's length and symbol; length 0 where the code is longer.
-    fast: Vec<[u8; 2]>,
+    fast: Box<[[u8; 2]; 1 << FAST_BITS]>,
+    /// For the next [`FAST_BITS`]: what they begin with.
+    coded: Box<[Coded; 1 << FAST_BITS]>,
     /// For each length from 1 on: where its codes end, as 16 bits from the left, and how far its first symbol is from
     /// its first code.
     lengths: [(u32, i32); 16],
     symbols: Vec<u8>,
 }
 
+/// A code with the value that follows it: their bits, 0 where they are more than are looked at; the code's symbol; and the
+/// value.
+#[derive(Clone, Copy, Default)]
+struct Coded {
+    bits: u8,
+    symbol: u8,
+    value: i16,
+}
+
 impl Table {
     /// From the number of codes of each length from 1 to 16, and their symbols; `None` where there is no such code.
     pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
-        let mut table =
-            Self { fast: vec![[0; 2]; 1 << FAST_BITS], lengths: [(0, 0); 16], symbols: symbols.to_vec() };
+        let mut table = Self {
+            fast: Box::new([[0; 2]; 1 << FAST_BITS]),
+            coded: Box::new([Coded::default(); 1 << FAST_BITS]),
+            lengths: [(0, 0); 16],
+            symbols: symbols.to_vec(),
+        };
         let (mut code, mut index) = (0u32, 0usize);
         for (length, &count) in (1..).zip(counts) {
             let first = code;
@@ -43,7 +58,29 @@ impl Table {
             index += usize::from(count);
             code <<= 1;
         }
+        for (bits, (coded, &[length, symbol])) in (0..).zip(table.coded.iter_mut().zip(table.fast.iter())) {
+            let size = symbol & 15;
+            if length != 0 && u32::from(length + size) <= FAST_BITS {
+                let value = value(bits << (64 - FAST_BITS) << length, size.into()) as i16;
+                *coded = Coded { bits: length + size, symbol, value };
+            }
+        }
         Some(table)
+    }
+
+    /// The code at the left of `word`, with the value behind it: how many bits both have, the code's symbol, the value. The
+    /// lower half of a symbol is how many bits its value has.
+    #[inline(always)]
+    pub(super) fn decode_value(&self, word: u64) -> Result<(u32, u8, i32), Broken> {
+        let Coded { bits, symbol, value } = self.coded[(word >> (64 - FAST_BITS)) as usize];
+        if bits != 0 { Ok((bits.into(), symbol, value.into())) } else { self.decode_long_value(word) }
+    }
+
+    #[inline(never)]
+    fn decode_long_value(&self, word: u64) -> Result<(u32, u8, i32), Broken> {
+        let (length, symbol) = self.decode(word)?;
+        let size = u32::from(symbol & 15);
+        Ok((length + size, symbol, value(word << length, size)))
     }
 
     /// Length and symbol of the code at the left of `word`.
@@ -230,8 +267,7 @@ fn leading(word: u64, count: u32) -> u32 {
 
 /// The coefficient of `size` bits at the left of `word`: half of the numbers stand for negative ones.
 #[inline(always)]
-pub(super) fn value(word: u64, size: u32) -> i32 {
-    let bits = leading(word, size) as i32;
-    let positive = (word >> 63) as i32;
-    bits - ((1 - positive) * ((1 << size) - 1))
+fn value(word: u64, size: u32) -> i32 {
+    let negative = !((word as i64 >> 63) as i32);
+    leading(word, size) as i32 + (negative & (1 - (1 << size)))
 }

@@ -29,20 +29,20 @@ pub(super) fn put(
     stride: usize,
 ) {
     match side {
-        1 => out[0] = level(block, quantizer),
+        1 => out[0] = level(block[0], quantizer),
         2 => put_2(block, quantizer, out, stride),
-        4 if highest == 0 => put_level::<4>(level(block, quantizer), out, stride),
+        4 if highest == 0 => put_level::<4>(level(block[0], quantizer), out, stride),
         4 => put_4(block, quantizer, out, stride),
-        _ if highest == 0 => put_level::<8>(level(block, quantizer), out, stride),
+        _ if highest == 0 => put_level::<8>(level(block[0], quantizer), out, stride),
         _ if highest <= WITHIN_4 => put_8::<4>(block, quantizer, out, stride),
         _ => put_8::<8>(block, quantizer, out, stride),
     }
 }
 
-/// What all samples of a block are that has one coefficient only.
+/// What all samples of a block are that has its first coefficient only.
 #[inline(always)]
-fn level(block: &[i16; 64], quantizer: &Quantizer) -> u8 {
-    sample(descale(dequantized(block, quantizer, 0), 3))
+pub(super) fn level(first: i16, quantizer: &Quantizer) -> u8 {
+    sample(descale(Wrapping(i32::from(first) * i32::from(quantizer[0])), 3))
 }
 
 #[inline(always)]
@@ -71,7 +71,8 @@ fn descale(value: Number, bits: usize) -> Number {
 /// Of two points a side: of the four lowest frequencies.
 #[inline(always)]
 fn put_2(block: &[i16; 64], quantizer: &Quantizer, out: &mut [u8], stride: usize) {
-    let [a, b, c, d] = [0, 1, 8, 9].map(|at| dequantized(block, quantizer, at));
+    let at = |at| dequantized(block, quantizer, at);
+    let (a, b, c, d) = (at(0), at(1), at(8), at(9));
     let put = |sum: Number| sample(descale(sum, 3));
     out[..2].copy_from_slice(&[put(a + b + c + d), put(a - b + c - d)]);
     out[stride..stride + 2].copy_from_slice(&[put(a + b - c - d), put(a - b - c + d)]);
@@ -81,14 +82,16 @@ fn put_2(block: &[i16; 64], quantizer: &Quantizer, out: &mut [u8], stride: usize
 fn put_4(block: &[i16; 64], quantizer: &Quantizer, out: &mut [u8], stride: usize) {
     let mut columns = [[Wrapping(0); 4]; 4];
     for x in 0..4 {
-        let column = transform_4([0, 8, 16, 24].map(|row| dequantized(block, quantizer, row + x)));
+        let at = |y: usize| dequantized(block, quantizer, y * 8 + x);
+        let column = transform_4([at(0), at(1), at(2), at(3)]);
         for (row, value) in columns.iter_mut().zip(column) {
             row[x] = descale(value, CONST_BITS - PASS_BITS);
         }
     }
     for (row, out) in columns.into_iter().zip(out.chunks_mut(stride)) {
-        let row = transform_4(row).map(|value| sample(descale(value, CONST_BITS + PASS_BITS + 3)));
-        out[..4].copy_from_slice(&row);
+        for (to, value) in out.iter_mut().zip(transform_4(row)) {
+            *to = sample(descale(value, CONST_BITS + PASS_BITS + 3));
+        }
     }
 }
 

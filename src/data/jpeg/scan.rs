@@ -3,7 +3,7 @@
 use std::mem;
 
 use super::frame::{Component, Frame};
-use super::huffman::{Bits, CODE_BITS, Passing, Table, value};
+use super::huffman::{Bits, CODE_BITS, Passing, Table};
 use super::segments::{ScanData, Segments};
 use super::tables::{NATURAL, Quantizer, Tables};
 use super::{Broken, idct};
@@ -83,17 +83,27 @@ struct Coder {
     empty_blocks: u32,
 }
 
-/// Where a block is: its component's place in the scan, its column and row.
-type Place = (usize, usize, usize);
+/// How the blocks of a component lie in memory: from one to the next across, and from a row of blocks to the next.
+type Steps = [usize; 2];
 
-/// Calls `block` for each block of a scan, in the file's order.
+/// A block of a unit: which component of the scan it is of, where it is in the first unit, and how far it is from there to
+/// the next unit across and down.
+struct Slot {
+    part: usize,
+    first: usize,
+    steps: Steps,
+}
+
+/// Calls `block` for each block of a scan, in the file's order, with its component's place in the scan and where it lies,
+/// by the component's `steps`.
 #[inline(always)]
 fn each_block(
     frame: &Frame,
     header: &Header,
     restart: usize,
     data: &ScanData,
-    mut block: impl FnMut(&mut Bits<'_>, &mut Coder, Place) -> Result<(), Broken>,
+    steps: &[Steps],
+    mut block: impl FnMut(&mut Bits<'_>, &mut Coder, usize, usize) -> Result<(), Broken>,
 ) -> Result<(), Broken> {
     let parts: Vec<&Component> = header.parts.iter().map(|&(number, ..)| &frame.components[number]).collect();
     // a component alone is not laid in units: its blocks beyond the picture are not there
@@ -101,10 +111,14 @@ fn each_block(
         [alone] => (alone.blocks, vec![[1, 1]]),
         _ => (frame.units, parts.iter().map(|part| part.sampling).collect()),
     };
-    // the blocks of a unit in one list, so that the processor sees one loop and learns its length
-    let mut unit = Vec::new();
-    for (part, [across, down]) in shapes.into_iter().enumerate() {
-        unit.extend((0..across * down).map(|at| (part, [across, down], [at % across, at / across])));
+    // in one list, so that the processor sees one loop and learns its length
+    let mut slots = Vec::new();
+    for (part, (&[x, y], [across, down])) in steps.iter().zip(shapes).enumerate() {
+        slots.extend((0..across * down).map(|at| Slot {
+            part,
+            first: at % across * x + at / across * y,
+            steps: [across * x, down * y],
+        }));
     }
     let mut intervals = data.intervals.iter();
     let (mut bits, mut coder, mut left) = (Bits::new(&data.bytes, 0, 0), Coder::default(), 0);
@@ -117,9 +131,8 @@ fn each_block(
                 left = if restart == 0 { usize::MAX } else { restart };
             }
             left -= 1;
-            for &(part, [across, down], [x, y]) in &unit {
-                let place = (part, unit_x * across + x, unit_y * down + y);
-                if let Err(broken) = block(&mut bits, &mut coder, place) {
+            for &Slot { part, first, steps: [x, y] } in &slots {
+                if let Err(broken) = block(&mut bits, &mut coder, part, first + unit_x * x + unit_y * y) {
                     return Err(if bits.is_over() { Broken::CutOff } else { broken });
                 }
             }
@@ -174,11 +187,16 @@ fn sequential(frame: &mut Frame, tables: &Tables, header: &Header, data: &ScanDa
             stride: component.stride(),
         });
     }
+    let steps: Vec<Steps> = parts.iter().map(|part| [part.side, part.side * part.stride]).collect();
     let mut block = [0; 64];
-    each_block(frame, header, tables.restart, data, |bits, coder, (number, x, y)| {
+    each_block(frame, header, tables.restart, data, &steps, |bits, coder, number, at| {
         let part = &parts[number];
+        if let (1, Some(passing)) = (part.side, &part.passing) {
+            let first = first_coefficient(bits, part.dc, &mut coder.previous[number])?;
+            planes[number][at] = idct::level(first as i16, part.quantizer);
+            return passing.pass(bits, part.ac, 1);
+        }
         let highest = whole_block(bits, part, &mut coder.previous[number], &mut block)?;
-        let at = (y * part.stride + x) * part.side;
         idct::put(&block, part.quantizer, highest, part.side, &mut planes[number][at..], part.stride);
         if highest > 0 {
             block = [0; 64];
@@ -204,19 +222,17 @@ fn whole_block(
     previous: &mut i32,
     block: &mut [i16; 64],
 ) -> Result<usize, Broken> {
-    bits.fill();
     block[0] = first_coefficient(bits, part.dc, previous)? as i16;
     let (mut k, mut highest) = (1, 0);
     while k <= part.last {
         bits.fill_up(CODE_BITS);
-        let word = bits.word();
-        let (length, symbol) = part.ac.decode(word)?;
-        let (run, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
-        bits.skip(length + size);
+        let (used, symbol, value) = part.ac.decode_value(bits.word())?;
+        bits.skip(used);
+        let run = usize::from(symbol >> 4);
         k += run;
-        if size != 0 {
+        if symbol & 15 != 0 {
             let place = NATURAL.get(k).ok_or(Broken::Code)?;
-            block[usize::from(*place)] = value(word << length, size) as i16;
+            block[usize::from(*place)] = value as i16;
             highest = k;
         } else if run != 15 {
             return Ok(highest);
@@ -231,52 +247,48 @@ fn whole_block(
     Ok(highest)
 }
 
-/// The first coefficient of a block; [`CODE_BITS`] must be held.
 #[inline(always)]
 fn first_coefficient(bits: &mut Bits<'_>, dc: &Table, previous: &mut i32) -> Result<i32, Broken> {
-    let word = bits.word();
-    let (length, size) = dc.decode(word)?;
+    bits.fill();
+    let (used, size, difference) = dc.decode_value(bits.word())?;
     if size > 15 {
         return Err(Broken::Code);
     }
-    bits.skip(length + u32::from(size));
-    *previous = previous.wrapping_add(value(word << length, size.into()));
+    bits.skip(used);
+    *previous = previous.wrapping_add(difference);
     Ok(*previous)
 }
 
 /// The scan of a file whose coefficients come in bands and bit by bit.
 fn progressive(frame: &mut Frame, tables: &Tables, header: &Header, data: &ScanData) -> Result<(), String> {
-    let mut held: Vec<(Vec<[i16; 64]>, usize)> = Vec::with_capacity(4);
+    let (mut held, mut steps): (Vec<Vec<[i16; 64]>>, Vec<Steps>) = Default::default();
     for &(number, ..) in &header.parts {
         let component = &mut frame.components[number];
         if component.coefficients.is_empty() {
             component.coefficients = vec![[0; 64]; component.held[0] * component.held[1]];
         }
-        held.push((mem::take(&mut component.coefficients), component.held[0]));
+        held.push(mem::take(&mut component.coefficients));
+        steps.push([1, component.held[0]]);
     }
     let (restart, low) = (tables.restart, header.low);
     match (header.band, header.high) {
         ([0, _], 0) => {
             let dc = header.parts.iter().map(|&(_, dc, _)| table(&tables.dc, dc));
             let dc = dc.collect::<Result<Vec<_>, _>>()?;
-            each_block(frame, header, restart, data, |bits, coder, (part, x, y)| {
-                let (blocks, across) = &mut held[part];
-                bits.fill();
+            each_block(frame, header, restart, data, &steps, |bits, coder, part, at| {
                 let first = first_coefficient(bits, dc[part], &mut coder.previous[part])?;
-                blocks[y * *across + x][0] = (first << low) as i16;
+                held[part][at][0] = (first << low) as i16;
                 Ok(())
             })?;
         }
-        ([0, _], _) => each_block(frame, header, restart, data, |bits, _, (part, x, y)| {
-            let (blocks, across) = &mut held[part];
-            blocks[y * *across + x][0] |= (bits.take(1) << low) as i16;
+        ([0, _], _) => each_block(frame, header, restart, data, &steps, |bits, _, part, at| {
+            held[part][at][0] |= (bits.take(1) << low) as i16;
             Ok(())
         })?,
         (band, high) => {
             let ac = table(&tables.ac, header.parts[0].2)?;
-            each_block(frame, header, restart, data, |bits, coder, (part, x, y)| {
-                let (blocks, across) = &mut held[part];
-                let block = &mut blocks[y * *across + x];
+            each_block(frame, header, restart, data, &steps, |bits, coder, part, at| {
+                let block = &mut held[part][at];
                 if high == 0 {
                     first_of_band(bits, ac, coder, block, band, low)
                 } else {
@@ -285,7 +297,7 @@ fn progressive(frame: &mut Frame, tables: &Tables, header: &Header, data: &ScanD
             })?;
         }
     }
-    for (&(number, ..), (blocks, _)) in header.parts.iter().zip(held) {
+    for (&(number, ..), blocks) in header.parts.iter().zip(held) {
         frame.components[number].coefficients = blocks;
     }
     Ok(())
@@ -307,18 +319,17 @@ fn first_of_band(
     let mut k = first;
     while k <= last {
         bits.fill_up(CODE_BITS);
-        let word = bits.word();
-        let (length, symbol) = ac.decode(word)?;
-        let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
-        bits.skip(length + size);
-        if size == 0 && run != 15 {
+        let (used, symbol, value) = ac.decode_value(bits.word())?;
+        bits.skip(used);
+        let run = u32::from(symbol >> 4);
+        if symbol & 15 == 0 && run != 15 {
             coder.empty_blocks = (1 << run) - 1 + bits.take(run);
             return Ok(());
         }
         k += run as usize;
-        if size != 0 {
+        if symbol & 15 != 0 {
             let place = NATURAL.get(k).ok_or(Broken::Code)?;
-            block[usize::from(*place)] = (value(word << length, size) << low) as i16;
+            block[usize::from(*place)] = (value << low) as i16;
         }
         k += 1;
     }
