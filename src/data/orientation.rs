@@ -23,27 +23,23 @@ pub(super) fn of(format: ImageFormat, data: &[u8]) -> Orientation {
 /// An `eXIf` chunk, before the pixels or behind them, counts first; then a text with EXIF in hexadecimal digits, as
 /// ImageMagick and GIMP write it; then XMP. This is Pillow's order.
 fn of_png(data: &[u8]) -> Option<Orientation> {
-    let (mut raw, mut xmp) = (None, None);
+    let (mut exif, mut raw, mut xmp) = (None, None, None);
     let mut rest = data.get(8..)?;
     while let Some((kind, body, behind)) = png_chunk(rest) {
-        match kind {
-            b"eXIf" => return of_exif(body),
-            b"tEXt" | b"zTXt" | b"iTXt" => {
-                if let Some((keyword, text)) = text_of(kind, body) {
-                    match keyword {
-                        b"Raw profile type exif" | b"Raw profile type APP1" => {
-                            raw = raw.or(of_profile(&text))
-                        }
-                        b"XML:com.adobe.xmp" => xmp = xmp.or(of_xmp(&text)),
-                        _ => {}
-                    }
-                }
+        rest = behind;
+        if kind == b"eXIf" {
+            exif = exif.or(of_exif(body));
+            continue;
+        }
+        match text_of(kind, body) {
+            Some((b"Raw profile type exif" | b"Raw profile type APP1", text)) => {
+                raw = raw.or(of_profile(&text));
             }
+            Some((b"XML:com.adobe.xmp", text)) => xmp = xmp.or(of_xmp(&text)),
             _ => {}
         }
-        rest = behind;
     }
-    raw.or(xmp)
+    exif.or(raw).or(xmp)
 }
 
 /// The name of the chunk at the beginning of `data`, its body, and what is behind it.
@@ -55,8 +51,11 @@ fn png_chunk(data: &[u8]) -> Option<(&[u8; 4], &[u8], &[u8])> {
     Some((kind, body, rest.get(4..)?))
 }
 
-/// Keyword and text of a PNG's text chunk.
+/// Keyword and text of a PNG's chunk, if it is one of text.
 fn text_of<'a>(kind: &[u8; 4], body: &'a [u8]) -> Option<(&'a [u8], Vec<u8>)> {
+    if !matches!(kind, b"tEXt" | b"zTXt" | b"iTXt") {
+        return None;
+    }
     let (keyword, rest) = split_at_zero(body)?;
     let (packed, text) = match kind {
         b"tEXt" => (false, rest),

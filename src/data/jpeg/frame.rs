@@ -109,15 +109,14 @@ impl Frame {
         for component in &mut self.components {
             component.side = side;
             // as libjpeg does: a component that is sampled thinly is reduced less, and then not spread out
+            let whole = |axis: usize, own: usize| (self.densest[axis] * side).is_multiple_of(own);
             while component.side < 8
-                && (0..2).all(|axis| {
-                    self.densest[axis] * side % (component.sampling[axis] * component.side * 2) == 0
-                })
+                && (0..2).all(|axis| whole(axis, component.sampling[axis] * component.side * 2))
             {
                 component.side *= 2;
             }
             let own = |axis: usize| component.sampling[axis] * component.side;
-            if (0..2).any(|axis| self.densest[axis] * side % own(axis) != 0) {
+            if !(0..2).all(|axis| whole(axis, own(axis))) {
                 return Err("is a JPEG whose components' samples do not fit each other".into());
             }
             let size = [self.width, self.height];

@@ -120,8 +120,8 @@ fn put_8<const SIDE: usize>(block: &[i16; 64], quantizer: &Quantizer, out: &mut 
             continue;
         }
         let mut column = [Wrapping(0); 8];
-        for y in 0..SIDE {
-            column[y] = dequantized(block, quantizer, y * 8 + x);
+        for (y, value) in column.iter_mut().enumerate().take(SIDE) {
+            *value = dequantized(block, quantizer, y * 8 + x);
         }
         for (row, value) in columns.iter_mut().zip(transform_8(column)) {
             row[x] = descale(value, CONST_BITS - PASS_BITS);

@@ -12,13 +12,16 @@
 //! segments -> frame -> scan (huffman) -> idct -> upsample -> colour
 //! ```
 
+mod bits;
 mod colour;
 mod frame;
 mod huffman;
 mod idct;
 mod output;
+mod progressive;
 mod scan;
 mod segments;
+mod sequential;
 mod tables;
 mod upsample;
 

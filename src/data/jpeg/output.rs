@@ -2,12 +2,12 @@
 
 use super::colour::Colour;
 use super::frame::Frame;
-use super::scan;
+use super::progressive;
 use super::upsample::{Spread, Upsample};
 
 /// Width, height and RGB8 of a frame that is whole.
 pub(super) fn rgb(mut frame: Frame, colour: Colour) -> (u32, u32, Vec<u8>) {
-    scan::finish(&mut frame);
+    progressive::finish(&mut frame);
     let [width, height] = [frame.width, frame.height].map(|side| (side * frame.side).div_ceil(8));
     let ways: Vec<Upsample> = frame.components.iter().map(|c| Upsample::of(&frame, c)).collect();
     let mut spread = vec![Spread::default(); ways.len()];
