@@ -66,7 +66,7 @@ pub(super) fn load_file(path: &Path, size: u32, resize: Resize) -> Result<Vec<u8
 /// A phrase without the path, when the file cannot be read, is no picture, is damaged, is cut off (a JPEG
 /// is whole if all its blocks are there, with the end marker or without), is a JPEG that is arithmetic-coded,
 /// lossless, hierarchical or of 12 bits, or claims more than 32,768 pixels a side or 1 GiB. A panic inside a
-/// decoder is an error too, and prints nothing: one bad file must not end a run.
+/// decoder is an error too, see [`is_decoding`]: one bad file must not end a run.
 pub fn decode(path: &Path) -> Result<Decoded, String> {
     let decoded = read(path, |data| {
         let file = Encoded::open(data)?;
