@@ -51,6 +51,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Files that are no pictures.
     pub other_files: usize,
+    /// Pictures of 16 bits that use less than an eighth of their range, see [`Decoded::faint`].
+    pub faint: usize,
     /// Pictures whose pixels equal those of an earlier one.
     pub duplicates: usize,
     /// Duplicates whose earlier copy lies in another split: they make validation look better than it is.
@@ -73,6 +75,7 @@ struct Seen {
     format: &'static str,
     width: u32,
     height: u32,
+    faint: bool,
 }
 
 /// Decodes every picture under `root` in full, in parallel, and reports.
@@ -129,6 +132,7 @@ pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Resu
     let widths = spread(ordered.iter().map(|(one, _)| one.width).collect());
     let heights = spread(ordered.iter().map(|(one, _)| one.height).collect());
     let damaged = found.damaged + unreadable.len();
+    let faint = ordered.iter().filter(|(one, _)| one.faint).count();
     Ok(Report {
         root: found.root,
         layout: found.layout,
@@ -142,6 +146,7 @@ pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Resu
         damaged,
         notes: found.notes,
         other_files: found.other_files,
+        faint,
         duplicates,
         across_splits,
         near_duplicates: near,
@@ -174,8 +179,8 @@ fn duplicates(seen: &[(Seen, &Look)]) -> [(usize, usize); 2] {
 
 fn look(item: &Item) -> Result<(Seen, Look), Skipped> {
     let picture = decode(&item.path).map_err(|reason| Skipped { path: item.path.clone(), reason })?;
-    let Decoded { width, height, format, rgb } = picture;
-    let seen = Seen { split: 0, format, width, height };
+    let Decoded { width, height, format, rgb, faint } = picture;
+    let seen = Seen { split: 0, format, width, height, faint };
     Ok((seen, Look::of(&rgb, width, height)))
 }
 
@@ -206,6 +211,13 @@ impl fmt::Display for Report {
         if self.near_duplicates > 0 {
             write!(f, "alike       {} nearly equal to another", counted(self.near_duplicates, "picture"))?;
             writeln!(f, "; {} of them across splits", self.near_across_splits)?;
+        }
+        if self.faint > 0 {
+            let pictures = counted(self.faint, "picture");
+            writeln!(
+                f,
+                "nearly black  {pictures} of 16 bits below an eighth of the range; scale the samples up"
+            )?;
         }
         if self.other_files > 0 {
             writeln!(f, "other       {}", counted(self.other_files, "file"))?;

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use super::Progress;
 use super::cache::Cache;
-use super::decode::Resize;
 use super::pictures::Pictures;
+use super::resize::Resize;
 use super::scan::{Dataset, Item, too_many_damaged};
 use super::similar::Look;
 use super::source::Source;

@@ -11,18 +11,22 @@
 //! A picture is RGB8, `[size, size, 3]`, row by row from the top; a [`Batch`] is RGBA8, because the kernels
 //! read four channels at a time.
 
+mod budget;
 mod cache;
 mod check;
 mod decode;
 mod divide;
+mod encoded;
 mod files;
 mod jpeg;
 mod loader;
 mod mark;
+mod orientation;
 mod picture_file;
 mod pictures;
 mod pixels;
 mod prepare;
+mod resize;
 mod scan;
 mod sheet;
 mod shuffle;
@@ -34,7 +38,7 @@ mod text;
 
 pub use cache::Cache;
 pub use check::{Report, SplitCounts, check};
-pub use decode::{Decoded, Resize, decode, load, resize_rgb};
+pub use decode::{Decoded, decode, is_decoding, load};
 pub use divide::{Divided, prepare_folder};
 pub(crate) use files::sync;
 pub use files::{file_meant, folder_of, write_whole};
@@ -44,6 +48,7 @@ pub use picture_file::{PictureFormat, film, png, save_png};
 pub use pictures::Pictures;
 pub use pixels::{rgb_of, rgba_of};
 pub use prepare::Prepared;
+pub use resize::{Resize, resize_rgb};
 pub use scan::{Dataset, Item, Layout, Rules, ScanOptions, Splits, scan, scan_with};
 pub use sheet::{GAP, grid};
 pub use shuffle::order;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use image::GrayImage;
 use image_hasher::{HashAlg, Hasher, HasherConfig};
 
-use super::decode::{Resize, resize_grey, resize_rgb};
+use super::resize::{Resize, resize_grey, resize_rgb};
 
 /// Pixels a side of the small grey picture.
 const SIDE: u32 = 16;

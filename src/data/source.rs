@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::cache::{Identity, Stamp};
-use super::decode::{self, Failure, Resize, load_file};
+use super::decode::{self, Failure, load_file};
+use super::resize::Resize;
 use super::scan::Item;
 use super::synth;
 use crate::error::{Error, Result};

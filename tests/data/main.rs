@@ -12,5 +12,7 @@ mod decode;
 mod drawn;
 mod folders;
 mod helpers;
+mod jpeg;
 mod layouts;
+mod orientation;
 mod synth;

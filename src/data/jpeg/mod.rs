@@ -1,0 +1,146 @@
+//! A decoder of JPEG files: Huffman-coded, 8 bits a sample, sequential or progressive, at full or reduced size.
+//!
+//! At full size it gives the pixels of libjpeg-turbo to the bit. It is our own because the decoders in Rust that are
+//! maintained give other pixels for valid files (a scan for each component, chroma denser than luma, a JFIF beside
+//! an Adobe marker), fill what is missing with grey and say nothing, and do not decode at a reduced size, which is
+//! most of the loader's speed.
+//!
+//! A file is whole if every coefficient of every block is there; the end marker is not asked for. What is missing or
+//! contradicts itself is an error, and never filled in.
+//!
+//! ```text
+//! segments -> frame -> scan (huffman) -> idct -> upsample -> colour
+//! ```
+
+mod bits;
+mod colour;
+mod frame;
+mod huffman;
+mod idct;
+mod output;
+mod progressive;
+mod scan;
+mod segments;
+mod sequential;
+mod tables;
+mod upsample;
+
+use image::metadata::Orientation;
+
+use colour::Colour;
+use frame::Frame;
+use segments::Segments;
+use tables::Tables;
+
+/// Scans of one file: a standard progressive one has 10, and each costs as much as a picture.
+const MAX_SCANS: usize = 200;
+const CUT_OFF: &str = "is cut off: the end of the JPEG is missing";
+
+/// Why entropy-coded data cannot be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Broken {
+    /// It ends before the last block.
+    CutOff,
+    /// It has a code or a run that cannot be.
+    Code,
+}
+
+impl From<Broken> for String {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::CutOff => CUT_OFF.into(),
+            Broken::Code => "is damaged: the JPEG's data contradict themselves".into(),
+        }
+    }
+}
+
+/// A JPEG file whose headers are read, up to its first scan.
+pub(super) struct Jpeg<'a> {
+    segments: Segments<'a>,
+    frame: Frame,
+    tables: Tables,
+    colour: Colour,
+    orientation: Orientation,
+    /// The header of the first scan.
+    scan: &'a [u8],
+}
+
+impl<'a> Jpeg<'a> {
+    /// # Errors
+    /// A phrase, where the headers are damaged or name a form of JPEG that is not read.
+    pub(super) fn parse(data: &'a [u8]) -> Result<Self, String> {
+        let mut segments = Segments::new(data);
+        let mut tables = Tables::default();
+        let (mut frame, mut jfif, mut adobe, mut orientation) = (None, false, None, None);
+        loop {
+            let (marker, body) = segments.next().ok_or(CUT_OFF)?;
+            match marker {
+                segments::SOS => {
+                    let frame: Frame = frame.ok_or("is damaged: the JPEG has a scan before its frame")?;
+                    let colour = Colour::of(&frame.ids(), jfif, adobe)?;
+                    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
+                    return Ok(Self { segments, frame, tables, colour, orientation, scan: body });
+                }
+                segments::EOI => return Err("is damaged: the JPEG has no picture in it".into()),
+                0xe0 => jfif |= body.starts_with(b"JFIF\0") && body.len() >= 14,
+                0xe1 => {
+                    let exif = body.strip_prefix(b"Exif\0\0");
+                    orientation = orientation.or(exif.and_then(Orientation::from_exif_chunk));
+                }
+                0xee if body.starts_with(b"Adobe") => adobe = body.get(11).copied().or(adobe),
+                _ if frame::is_start(marker) && frame.is_some() => {
+                    return Err("is damaged: the JPEG has two frames".into());
+                }
+                _ if frame::is_start(marker) => frame = Some(Frame::parse(marker, body)?),
+                _ => tables.read(marker, body)?,
+            }
+        }
+    }
+
+    /// Width and height in pixels, before turning.
+    pub(super) fn dimensions(&self) -> (u32, u32) {
+        (self.frame.width as u32, self.frame.height as u32)
+    }
+
+    /// How the picture is to be turned.
+    pub(super) fn orientation(&self) -> Orientation {
+        self.orientation
+    }
+
+    /// Bytes that [`Jpeg::decode`] takes, its result among them.
+    pub(super) fn bytes(&self, reduction: u32) -> u64 {
+        self.frame.bytes(8 / reduction as usize)
+    }
+
+    /// RGB8 of the picture with its sides divided by `reduction` (1, 2, 4 or 8) and rounded up: width, height, pixels.
+    ///
+    /// Divided sides are made of the lowest frequencies of each block, which is a low-pass filter. Where a smaller
+    /// size is wanted, resampling the result is close to resampling the whole picture if it shrinks by 2 or more.
+    ///
+    /// # Errors
+    /// A phrase, where data are missing or damaged.
+    pub(super) fn decode(mut self, reduction: u32) -> Result<(u32, u32, Vec<u8>), String> {
+        self.frame.reduce(8 / reduction as usize)?;
+        let mut header = self.scan;
+        for _ in 0..MAX_SCANS {
+            scan::read(&mut self.frame, &self.tables, header, &mut self.segments)?;
+            header = loop {
+                match self.segments.next() {
+                    Some((segments::SOS, body)) => break body,
+                    // a file without the end marker is whole if its blocks are
+                    None | Some((segments::EOI, _)) => {
+                        if !self.frame.is_whole() {
+                            return Err("is cut off: scans of the JPEG are missing".into());
+                        }
+                        return Ok(output::rgb(self.frame, self.colour));
+                    }
+                    Some((marker, _)) if frame::is_start(marker) => {
+                        return Err("is damaged: the JPEG has two frames".into());
+                    }
+                    Some((marker, body)) => self.tables.read(marker, body)?,
+                }
+            };
+        }
+        Err(format!("has more than {MAX_SCANS} scans, which no program writes"))
+    }
+}

@@ -1,0 +1,126 @@
+//! How a PNG or a WebP is to be turned: EXIF, wherever the file carries it.
+
+use std::io::Read;
+
+use flate2::read::ZlibDecoder;
+use image::ImageFormat;
+use image::metadata::Orientation;
+
+/// Bytes of text that are looked through.
+const MAX_TEXT: u64 = 1 << 20;
+
+/// The orientation that the file `data` asks for; none where its EXIF cannot be read, which is no reason to refuse
+/// the pixels.
+pub(super) fn of(format: ImageFormat, data: &[u8]) -> Orientation {
+    let found = match format {
+        ImageFormat::Png => of_png(data),
+        ImageFormat::WebP => of_webp(data),
+        _ => None,
+    };
+    found.unwrap_or(Orientation::NoTransforms)
+}
+
+/// An `eXIf` chunk, before the pixels or behind them, counts first; then a text with EXIF in hexadecimal digits, as
+/// ImageMagick and GIMP write it; then XMP. This is Pillow's order.
+fn of_png(data: &[u8]) -> Option<Orientation> {
+    let (mut exif, mut raw, mut xmp) = (None, None, None);
+    let mut rest = data.get(8..)?;
+    while let Some((kind, body, behind)) = png_chunk(rest) {
+        rest = behind;
+        if kind == b"eXIf" {
+            exif = exif.or(of_exif(body));
+            continue;
+        }
+        match text_of(kind, body) {
+            Some((b"Raw profile type exif" | b"Raw profile type APP1", text)) => {
+                raw = raw.or(of_profile(&text));
+            }
+            Some((b"XML:com.adobe.xmp", text)) => xmp = xmp.or(of_xmp(&text)),
+            _ => {}
+        }
+    }
+    exif.or(raw).or(xmp)
+}
+
+/// The name of the chunk at the beginning of `data`, its body, and what is behind it.
+fn png_chunk(data: &[u8]) -> Option<(&[u8; 4], &[u8], &[u8])> {
+    let (length, rest) = data.split_first_chunk()?;
+    let (kind, rest) = rest.split_first_chunk()?;
+    let (body, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+    // the checksum is no concern of ours: the pixels' decoder looks at those that count
+    Some((kind, body, rest.get(4..)?))
+}
+
+/// Keyword and text of a PNG's chunk, if it is one of text.
+fn text_of<'a>(kind: &[u8; 4], body: &'a [u8]) -> Option<(&'a [u8], Vec<u8>)> {
+    if !matches!(kind, b"tEXt" | b"zTXt" | b"iTXt") {
+        return None;
+    }
+    let (keyword, rest) = split_at_zero(body)?;
+    let (packed, text) = match kind {
+        b"tEXt" => (false, rest),
+        b"zTXt" => (true, rest.get(1..)?),
+        _ => {
+            let (&[packed, _], rest) = rest.split_first_chunk()?;
+            let (_language, rest) = split_at_zero(rest)?;
+            let (_translated, text) = split_at_zero(rest)?;
+            (packed != 0, text)
+        }
+    };
+    let mut whole = Vec::new();
+    if packed {
+        ZlibDecoder::new(text).take(MAX_TEXT).read_to_end(&mut whole).ok()?;
+    } else {
+        whole.extend(text);
+    }
+    Some((keyword, whole))
+}
+
+fn split_at_zero(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = data.iter().position(|&byte| byte == 0)?;
+    Some((&data[..at], &data[at + 1..]))
+}
+
+/// A profile's lines: an empty one, its name, its length, and then hexadecimal digits.
+fn of_profile(text: &[u8]) -> Option<Orientation> {
+    let digits = text.splitn(4, |&byte| byte == b'\n').nth(3)?;
+    let digits: Vec<u8> = digits.iter().filter(|byte| !byte.is_ascii_whitespace()).copied().collect();
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let exif: Vec<u8> = digits.as_chunks().0.iter().map(byte).collect::<Option<_>>()?;
+    of_exif(&exif)
+}
+
+fn of_xmp(text: &[u8]) -> Option<Orientation> {
+    let name = b"tiff:Orientation";
+    let at = text.windows(name.len()).position(|window| window == name)?;
+    // an attribute or an element
+    let digit = match text.get(at + name.len()..)? {
+        [b'=', b'"' | b'\'', digit, ..] | [b'>', digit, ..] => *digit,
+        _ => return None,
+    };
+    Orientation::from_exif(digit.wrapping_sub(b'0'))
+}
+
+/// An `EXIF` chunk of a file whose header announces one: libwebp, and who reads by it, ignore others.
+fn of_webp(data: &[u8]) -> Option<Orientation> {
+    let announces = |body: &[u8]| body.first().is_some_and(|flags| flags & 8 != 0);
+    let mut rest = data.get(12..)?;
+    let mut announced = false;
+    while let Some((kind, tail)) = rest.split_first_chunk::<4>() {
+        let (length, tail) = tail.split_first_chunk()?;
+        let length = u32::from_le_bytes(*length) as usize;
+        let body = tail.get(..length)?;
+        match kind {
+            b"VP8X" => announced = announces(body),
+            b"EXIF" if announced => return of_exif(body),
+            _ => {}
+        }
+        rest = tail.get(length + length % 2..)?;
+    }
+    None
+}
+
+/// EXIF, with the prefix that it has in a JPEG or without.
+fn of_exif(exif: &[u8]) -> Option<Orientation> {
+    Orientation::from_exif_chunk(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif))
+}

@@ -1,0 +1,116 @@
+//! The EXIF orientation in every place where a PNG or a WebP carries it, against what Pillow and libwebp honour.
+
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use image::{DynamicImage, ImageFormat};
+use std::io::Write;
+use wgvae::data::decode;
+
+use crate::decode::{chunk, quarters};
+use crate::helpers::{encode, put};
+
+/// EXIF with this orientation and nothing else.
+pub(crate) fn exif(orientation: u8) -> Vec<u8> {
+    [&b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"[..], &[orientation, 0, 0, 0, 0, 0, 0]].concat()
+}
+
+/// Whether a picture of 32 x 16 pixels is turned by 90 degrees to the right when it is read.
+fn is_turned(name: &str, bytes: Vec<u8>) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let read =
+        decode(&put(folder.path().join(name), bytes)).unwrap_or_else(|reason| panic!("{name}: {reason}"));
+    let turned = DynamicImage::from(quarters()).rotate90().into_rgb8();
+    if read.width == 32 {
+        assert_eq!(read.rgb, quarters().into_raw(), "{name}: neither turned nor as it was");
+        return false;
+    }
+    assert_eq!((read.width, &read.rgb), (16, turned.as_raw()), "{name}: turned otherwise");
+    true
+}
+
+/// A PNG with `chunks` before the pixels or behind them.
+fn png(chunks: &[u8], behind: bool) -> Vec<u8> {
+    let plain = encode(&quarters().into(), ImageFormat::Png);
+    // the header ends at 33, the last chunk has 12 bytes
+    let at = if behind { plain.len() - 12 } else { 33 };
+    [&plain[..at], chunks, &plain[at..]].concat()
+}
+
+/// What ImageMagick makes of EXIF for a text chunk.
+fn profile(name: &str, exif: &[u8]) -> Vec<u8> {
+    let digits: String = exif.iter().map(|byte| format!("{byte:02x}")).collect();
+    let lines: Vec<&str> =
+        digits.as_bytes().chunks(72).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("\n{name}\n{:8}\n{}\n", exif.len(), lines.join("\n")).into_bytes()
+}
+
+fn packed(text: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_png_is_turned_wherever_it_carries_its_orientation() {
+    let plain = exif(6);
+    let prefixed = [&b"Exif\0\0"[..], &plain].concat();
+    let text = profile("exif", &prefixed);
+    let xmp = b"<rdf:Description tiff:Orientation=\"6\"/>";
+    let element = b"<tiff:Orientation>6</tiff:Orientation>";
+    let ways = [
+        ("eXIf", chunk(b"eXIf", &plain)),
+        ("prefixed", chunk(b"eXIf", &prefixed)),
+        ("tEXt", chunk(b"tEXt", &[b"Raw profile type exif\0", &text[..]].concat())),
+        ("zTXt", chunk(b"zTXt", &[b"Raw profile type exif\0\0", &packed(&text)[..]].concat())),
+        ("iTXt", chunk(b"iTXt", &[b"Raw profile type exif\0\0\0\0\0", &text[..]].concat())),
+        (
+            "packed iTXt",
+            chunk(b"iTXt", &[b"Raw profile type exif\0\x01\0en\0\0", &packed(&text)[..]].concat()),
+        ),
+        (
+            "APP1",
+            chunk(
+                b"zTXt",
+                &[b"Raw profile type APP1\0\0", &packed(&profile("app1", &prefixed))[..]].concat(),
+            ),
+        ),
+        ("XMP", chunk(b"iTXt", &[b"XML:com.adobe.xmp\0\0\0\0\0", &xmp[..]].concat())),
+        ("XMP element", chunk(b"iTXt", &[b"XML:com.adobe.xmp\0\0\0\0\0", &element[..]].concat())),
+    ];
+    for (name, chunks) in ways {
+        assert!(is_turned(&format!("{name}.png"), png(&chunks, false)), "{name} before the pixels");
+        assert!(is_turned(&format!("{name} behind.png"), png(&chunks, true)), "{name} behind the pixels");
+    }
+    assert!(!is_turned("none.png", png(&[], false)));
+    // eXIf counts more than a text
+    let both = [chunk(b"tEXt", &[b"Raw profile type exif\0", &text[..]].concat()), chunk(b"eXIf", &exif(1))]
+        .concat();
+    assert!(!is_turned("both.png", png(&both, true)));
+    // what cannot be understood turns nothing, and is no reason to refuse the pixels
+    let broken: [(&str, Vec<u8>); 3] = [
+        ("short", chunk(b"eXIf", &plain[..9])),
+        ("no digits", chunk(b"tEXt", b"Raw profile type exif\0\nexif\n 4\nxyz!\n")),
+        ("no zlib", chunk(b"zTXt", b"Raw profile type exif\0\0abc")),
+    ];
+    for (name, chunks) in broken {
+        assert!(!is_turned(&format!("{name}.png"), png(&chunks, true)), "{name}");
+    }
+}
+
+#[test]
+fn a_webp_is_turned_if_its_header_announces_exif() {
+    let part = |kind: &[u8; 4], body: &[u8]| {
+        let padding = vec![0; body.len() % 2];
+        [&kind[..], &(body.len() as u32).to_le_bytes(), body, &padding].concat()
+    };
+    let simple = encode(&quarters().into(), ImageFormat::WebP);
+    let webp = |flags: Option<u8>, exif: &[u8]| {
+        let head = flags.map_or(Vec::new(), |flags| part(b"VP8X", &[flags, 0, 0, 0, 31, 0, 0, 15, 0, 0]));
+        part(b"RIFF", &[b"WEBP", &head[..], &simple[12..], &part(b"EXIF", exif)].concat())
+    };
+    assert!(is_turned("plain.webp", webp(Some(8), &exif(6))));
+    assert!(is_turned("prefixed.webp", webp(Some(8), &[&b"Exif\0\0"[..], &exif(6)].concat())));
+    // libwebp, and so Pillow and the browsers, pass over what is not announced
+    assert!(!is_turned("unannounced.webp", webp(Some(0), &exif(6))));
+    assert!(!is_turned("without a header.webp", webp(None, &exif(6))));
+}
