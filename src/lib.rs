@@ -17,7 +17,7 @@
 //! - [`web`]: a trained model as a static page whose browser replays the same dispatches with the same WGSL.
 //! - [`prior`]: densities fitted to latents. [`metrics`]: statistics of pictures and latents. Both are plain numerics.
 //! - [`report`]: files for people to look at: TensorBoard's events, pages of HTML. Knows nothing of models.
-//! - [`train`]: the loop, its metrics, events, pictures and checkpoints, and the coach.
+//! - [`train`]: the loop, its metrics, events, pictures and checkpoints, and advice on what they say.
 //!
 //! # Example
 //! Encode pictures, draw latents, decode them, and measure the loss, on whatever adapter there is:

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::TrainConfig;
 use crate::error::{Error, Result};
 use crate::model::Loss;
-use crate::ops::scaling::Scaling;
+use crate::ops::loss_scale::Scaling;
 
 /// Of the state's format: 4 knows the held-out pictures.
 pub const VERSION: u32 = 4;

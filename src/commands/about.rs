@@ -34,7 +34,7 @@ pub fn driver(adapter: &Adapter) -> String {
 }
 
 /// The variables that influence which adapters there are and how they compute, where they are set, by the user or (as
-/// `gpu::software` does) by the program, as they may be printed.
+/// `gpu::llvmpipe` does) by the program, as they may be printed.
 pub fn environment() -> BTreeMap<String, String> {
     let all = std::env::vars_os().map(|(name, value)| [name, value].map(|text| shown(text.as_ref())));
     let matters = |name: &str| VARIABLES.contains(&name) || PREFIXES.iter().any(|p| name.starts_with(p));

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use wgvae::gpu::{Adapter, Choice, Fragment, adapter, software};
+use wgvae::gpu::{Adapter, Choice, Fragment, adapter, llvmpipe};
 use wgvae::ops::variant::Variant;
 
 use super::about;
@@ -39,7 +39,7 @@ pub fn run(args: &ListArgs) -> Result<ExitCode> {
 fn print(all: &[Adapter], taken: Option<usize>) {
     println!("{}", about::version());
     for (name, value) in about::environment() {
-        let by = if software::has_set(&name) { " (set by wgvae)" } else { "" };
+        let by = if llvmpipe::has_set(&name) { " (set by wgvae)" } else { "" };
         println!("environment: {name}={value}{by}");
     }
     println!();

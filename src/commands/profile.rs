@@ -11,7 +11,7 @@ use wgvae::gpu::profile::{Row, is_kernel, rows};
 use wgvae::gpu::{Adapter, Clock, Timings, trace};
 use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::Tuning;
-use wgvae::ops::ceiling::Ceilings;
+use wgvae::ops::roofline::Ceilings;
 
 use super::destination::{Destination, Writer, must_end_with};
 use super::screen::{Bar, model, shown};

@@ -10,7 +10,7 @@ use wgvae::error::Error;
 use wgvae::gpu::Element;
 use wgvae::model::Weights;
 use wgvae::ops::adam::{BETA1, BETA2, EPS};
-use wgvae::ops::scaling::Scaling;
+use wgvae::ops::loss_scale::Scaling;
 use wgvae::train::{Lock, RunFolder};
 
 use super::screen::shown;

@@ -4,7 +4,7 @@
 //! llvmpipe reads a buffer lane by lane and an image by vectors, so that a copy pays for itself wherever a tensor is read
 //! several times over, by one product or by several passes.
 
-use super::held::Held;
+use super::derived::DerivedCache;
 use super::program::ProgramId;
 use super::tensor::{Element, Tensor};
 
@@ -99,7 +99,7 @@ const CACHE_LINE: u32 = 64;
 pub(super) struct Images {
     pub(super) specs: Vec<ImageSpec>,
     /// the least recently read first
-    pub(super) held: Held<ImageId>,
+    pub(super) held: DerivedCache<ImageId>,
     /// those that are for one tensor only
     pub(super) own: Vec<(Tensor, ImageId)>,
 }

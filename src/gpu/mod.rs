@@ -2,26 +2,26 @@
 
 pub mod adapter;
 mod choice;
+pub mod dead_branches;
+mod derived;
 mod encode;
-mod held;
 mod hidden;
 pub mod images;
-mod kept;
 pub mod kernel;
-mod lasting;
+pub mod llvmpipe;
 mod pace;
+mod persistent;
+mod pipeline_cache;
 mod pipelines;
 pub mod profile;
 pub mod program;
-pub mod prune;
 mod readback;
 mod runner;
-pub mod software;
 pub mod tensor;
-mod timed;
+mod timestamps;
 pub mod trace;
-mod trusted;
 mod twin;
+mod unsafe_calls;
 
 pub use adapter::{Adapter, Fragment, Target};
 pub use choice::Choice;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::dead_branches::pruned;
 use super::kernel::{self, Access, Reflection};
 use super::program::{Dispatch, Plan, Program};
-use super::prune::pruned;
 use super::tensor::Element;
 
 /// By composed text.

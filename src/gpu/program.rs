@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::adapter::Target;
-use super::held::Held;
+use super::derived::DerivedCache;
 use super::images::{self, ImageId, ImageSpec, Images};
 use super::kernel::{self, Access, Alias, Constant, Kernel, Reflection, Source};
-use super::lasting::Lasting;
+use super::persistent::Lasting;
 use super::profile::Timings;
 use super::tensor::{BufferId, Element, Shape, Tensor};
 use crate::error::{Error, Result};
@@ -183,7 +183,7 @@ pub struct Plan {
     /// whether quads are words of 64 bits, see `quads`
     words: bool,
     /// tensors made of others
-    pub(super) made: Held<Tensor>,
+    pub(super) made: DerivedCache<Tensor>,
     pub(super) lasting: Lasting,
     /// by slot
     scratch: Vec<BufferId>,
@@ -198,7 +198,7 @@ impl Plan {
             programs: Vec::new(),
             images: Images::default(),
             words: target.words,
-            made: Held::default(),
+            made: DerivedCache::default(),
             lasting: Lasting::default(),
             scratch: Vec::new(),
             composed: HashMap::new(),

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use super::adapter::Adapter;
 use super::encode::{Copy, Entry, Prepared, encode};
 use super::images::{ImageId, ImageSpec};
-use super::kept::{self, Kept};
 use super::kernel::Reflection;
 use super::pace::{Pace, work};
+use super::pipeline_cache::{self, PipelineFile};
 use super::pipelines::{Pipelines, compile, texels};
 use super::profile::Timings;
 use super::program::{Dispatch, Item, Plan, ProgramId, Runner, Usage};
 use super::readback::{Flight, staging};
 use super::tensor::Tensor;
-use super::timed::{self, Profiler};
-use super::trusted;
+use super::timestamps::{self, Profiler};
+use super::unsafe_calls;
 use crate::error::{Error, Result};
 
 /// Small read-backs in flight: more would let the host run that many steps ahead of the GPU.
@@ -59,7 +59,7 @@ impl GpuRunner {
     /// # Errors
     /// As [`GpuRunner::new`].
     pub fn timed(adapter: &Adapter, plan: Plan) -> Result<Self> {
-        Self::with(adapter, plan, timed::features(adapter))
+        Self::with(adapter, plan, timestamps::features(adapter))
     }
 
     fn with(adapter: &Adapter, plan: Plan, features: wgpu::Features) -> Result<Self> {
@@ -83,11 +83,11 @@ impl GpuRunner {
             profiler: None,
             plan,
         };
-        let kept = Kept::open(&runner.device, adapter);
-        let pipelines = compile(&runner.device, &runner.plan, kept.as_ref().map(Kept::cache));
+        let stored = PipelineFile::open(&runner.device, adapter);
+        let pipelines = compile(&runner.device, &runner.plan, stored.as_ref().map(PipelineFile::cache));
         runner.healthy()?;
         // a folder that cannot be written makes the next start slower, and nothing else
-        let _ = kept.map_or(Ok(()), |kept| kept.save());
+        let _ = stored.map_or(Ok(()), |stored| stored.save());
         let memory = Memory { buffers: &runner.buffers, images: &images };
         for program in &runner.plan.programs {
             let entries = program.items.iter().map(|item| match item {
@@ -184,13 +184,13 @@ fn open(adapter: &Adapter, plan: &Plan, features: wgpu::Features) -> Result<(wgp
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("wgvae"),
         required_features: features
-            | kept::feature(adapter)
+            | pipeline_cache::feature(adapter)
             | needs(wgpu::Features::SUBGROUP, |r| r.subgroups)
             | needs(wgpu::Features::SHADER_F16, |r| r.f16)
             | needs(wgpu::Features::SHADER_INT64, |r| r.int64)
             | needs(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, |r| r.cooperative),
         experimental_features: if dispatches().any(|d| d.reflection.cooperative) {
-            trusted::experimental()
+            unsafe_calls::experimental()
         } else {
             wgpu::ExperimentalFeatures::disabled()
         },

@@ -6,8 +6,8 @@ use super::params::Layer;
 use crate::gpu::{Plan, ProgramId, Tensor};
 use crate::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad};
 use crate::ops::gemm::{Epilogue, Operands};
-use crate::ops::latent::{ReparameterizeBackward, padded};
 use crate::ops::linear::{LinearInputGrad, LinearWeightGrad};
+use crate::ops::reparameterize::{ReparameterizeBackward, padded};
 use crate::ops::tuning::Tuning;
 
 impl Network {

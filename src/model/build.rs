@@ -6,7 +6,7 @@ use crate::config::{Likelihood, ModelConfig, TrainConfig};
 use crate::error::{Error, Result};
 use crate::gpu::{Adapter, Element, GpuRunner, Plan, Runner, Target, TwinRunner};
 use crate::ops::Tuning;
-use crate::ops::latent::padded;
+use crate::ops::reparameterize::padded;
 
 /// Where the numbers are computed.
 #[derive(Clone, Copy)]

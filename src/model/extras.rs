@@ -5,9 +5,9 @@ use super::network::{Network, Programs};
 use crate::config::{Augmentation, TrainConfig};
 use crate::gpu::{Plan, ProgramId, Tensor};
 use crate::ops::augment::Augment;
-use crate::ops::latent::padded;
 use crate::ops::mmd::{Gather, Mmd, MmdTotal};
 use crate::ops::normal::Normal;
+use crate::ops::reparameterize::padded;
 
 /// What a training does besides.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

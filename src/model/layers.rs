@@ -5,10 +5,10 @@ use super::params::{Layer, Slot};
 use crate::config::ModelConfig;
 use crate::gpu::{Element, Plan, ProgramId, Shape, Tensor, Usage};
 use crate::ops::adam::{Adam, AnyAdam};
-use crate::ops::columns::bias_grad;
+use crate::ops::bias_grad::bias_grad;
 use crate::ops::conv2d::Geometry;
 use crate::ops::gemm::{self, Epilogue, Operands};
-use crate::ops::latent::padded;
+use crate::ops::reparameterize::padded;
 use crate::ops::tuning::Tuning;
 
 /// Activations between the layers, from the picture inwards: index i has `widths[i]` channels.

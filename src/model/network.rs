@@ -13,14 +13,14 @@ use crate::error::{Error, Result};
 use crate::gpu::{BufferId, Element, Plan, ProgramId, Shape, Target, Tensor, Usage};
 use crate::ops::conv2d::{Conv2d, Conv2dTranspose};
 use crate::ops::gemm::{Epilogue, Operands};
-use crate::ops::latent::{Reparameterize, padded};
 use crate::ops::linear::Linear;
+use crate::ops::loss_scale::Scaling;
 use crate::ops::normal::Normal;
 use crate::ops::picture::{Picture, Unpack};
 use crate::ops::reconstruction::{Reconstruction, Totals};
-use crate::ops::scaling::Scaling;
+use crate::ops::reparameterize::{Reparameterize, padded};
 use crate::ops::step::Step;
-use crate::ops::totalled::Totalled;
+use crate::ops::totals::Totalled;
 use crate::ops::tuning::Tuning;
 
 /// Bytes of activations that the automatic micro-batch stays under: WebGPU does not tell how much memory there is.

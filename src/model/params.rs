@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::init::Weights;
 use crate::config::ModelConfig;
 use crate::gpu::{BufferId, Element, Shape, Tensor};
-use crate::ops::latent::padded;
+use crate::ops::reparameterize::padded;
 
 /// Elements to which each tensor's offset is aligned: 256 bytes, WebGPU's alignment of storage offsets.
 const ALIGN: u64 = 64;

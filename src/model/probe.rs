@@ -4,7 +4,7 @@ use super::init::Weights;
 use super::vae::{Loss, StepSettings, Vae, outcome_of, pad};
 use crate::error::Result;
 use crate::gpu::ProgramId;
-use crate::ops::latent::padded;
+use crate::ops::reparameterize::padded;
 
 impl Vae {
     /// For tests: everything that a step of PyTorch's script would show, from given draws.

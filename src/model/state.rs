@@ -5,7 +5,7 @@ use super::network::{TrainingArenas, TrainingPrograms};
 use super::vae::Vae;
 use crate::error::{Error, Result};
 use crate::gpu::BufferId;
-use crate::ops::scaling::Scaling;
+use crate::ops::loss_scale::Scaling;
 
 impl Vae {
     /// The factor on gradients after the steps so far, and how many of them were not finite and left out.

@@ -4,10 +4,10 @@ use super::layers::Recorder;
 use super::network::{Network, TrainingArenas};
 use crate::gpu::{BufferId, Element, Plan, ProgramId, Shape, Tensor};
 use crate::ops::adam::AnyAdam;
-use crate::ops::average::{Average, Swap};
 use crate::ops::clip::{Clip, SquareSum};
-use crate::ops::scaling::{CheckGradient, INTERVAL, Rescale};
-use crate::ops::sweep::Sweep;
+use crate::ops::elementwise::Elementwise;
+use crate::ops::ema::{Average, Swap};
+use crate::ops::loss_scale::{CheckGradient, INTERVAL, Rescale};
 use crate::ops::tuning::Tuning;
 
 /// Bytes of one dispatch's ranges: WebGPU's default binding limit.
@@ -80,7 +80,7 @@ impl Network {
     pub(super) fn record_swap(&self, plan: &mut Plan, program: ProgramId, average: BufferId) {
         for range in self.ranges(0) {
             let [one, other] = [self.arenas.params, average].map(&range);
-            plan.dispatch(program, "swap", Swap::new(one.len(), Sweep::default()), &[one, other]);
+            plan.dispatch(program, "swap", Swap::new(one.len(), Elementwise::default()), &[one, other]);
         }
     }
 

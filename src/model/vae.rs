@@ -6,9 +6,9 @@ use super::network::Network;
 use crate::config::{Likelihood, ModelConfig};
 use crate::error::Result;
 use crate::gpu::{Element, Plan, Runner, Tensor};
-use crate::ops::latent::padded;
-use crate::ops::scaling::Scaling;
-use crate::ops::totalled::{COUNTED, DISCREPANCY, DIVERGENCE, NATS, NORM};
+use crate::ops::loss_scale::Scaling;
+use crate::ops::reparameterize::padded;
+use crate::ops::totals::{COUNTED, DISCREPANCY, DIVERGENCE, NATS, NORM};
 use crate::ops::{Step, Stream};
 
 /// What the encoder says of N pictures.
@@ -106,7 +106,7 @@ pub enum Input<'a> {
     /// 8-bit RGBA, `[N, S, S]`
     Rgba(&'a [u32]),
     /// the slots of N pictures that are on the device, see [`Vae::keep`]
-    Kept(&'a [u32]),
+    Resident(&'a [u32]),
 }
 
 impl Vae {
@@ -168,7 +168,7 @@ impl Vae {
     }
 
     /// Puts pictures of 8-bit RGBA, `[N, S, S]`, into the slots from `first` on, where they stay: steps then name
-    /// slots ([`Input::Kept`]) and upload nothing. Waits until they are there: what is written and not yet sent is
+    /// slots ([`Input::Resident`]) and upload nothing. Waits until they are there: what is written and not yet sent is
     /// held by the host.
     ///
     /// # Errors
@@ -362,7 +362,7 @@ impl Vae {
     pub(super) fn write_rgba(&mut self, pictures: Input<'_>, first: usize, count: usize) {
         let (rgba, which) = (self.network.tensors.rgba, self.network.tensors.which);
         let slots = match pictures {
-            Input::Kept(slots) => slots[first..first + count].to_vec(),
+            Input::Resident(slots) => slots[first..first + count].to_vec(),
             Input::Rgba(rgba_of) => {
                 let pixels = self.pixels();
                 let room = rgba.slice(self.kept() * pixels as u32, (count * pixels) as u32);

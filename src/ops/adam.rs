@@ -1,10 +1,10 @@
 //! The Adam step over a range of the flat arenas.
 
 use super::check::Tolerance;
-use super::scaling::Scaling;
+use super::elementwise::Elementwise;
+use super::loss_scale::Scaling;
 use super::step::Step;
-use super::sweep::Sweep;
-use super::totalled::{CLIPPED, Totalled};
+use super::totals::{CLIPPED, Totalled};
 use super::tuning::{Form, SWEEPS, Tunable};
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};
 use crate::gpu::{Op, Plan, ProgramId, Shape, Target, Tensor};
@@ -37,14 +37,14 @@ params! {
 #[derive(Debug, Clone, Copy)]
 pub struct Adam {
     params: AdamParams,
-    sweep: Sweep,
+    sweep: Elementwise,
     /// whether gradients are shortened
     clip: bool,
 }
 
 impl Adam {
     /// A range of `len` elements, a multiple of 4.
-    pub fn new(len: u32, sweep: Sweep) -> Self {
+    pub fn new(len: u32, sweep: Elementwise) -> Self {
         let (rate1, rate2) = ((1.0 - BETA1) as f32, (1.0 - BETA2) as f32);
         let params = AdamParams { quads: len / 4, rate1, rate2, beta2: BETA2 as f32, eps: EPS as f32 };
         Self { params, sweep, clip: false }
@@ -71,16 +71,16 @@ impl Tunable for AnyAdam {
     }
 
     fn forms(&self, _: &Target) -> Vec<Form> {
-        SWEEPS.iter().map(|&[threads, each]| Form::Sweep { threads, each }).collect()
+        SWEEPS.iter().map(|&[threads, each]| Form::Elementwise { threads, each }).collect()
     }
 
     fn allows(&self, form: Form) -> bool {
-        matches!(form, Form::Sweep { .. })
+        matches!(form, Form::Elementwise { .. })
     }
 
     /// The parameters come last: they are compared.
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let mut operands = Adam::new(Self::LEN, Sweep::default()).operands();
+        let mut operands = Adam::new(Self::LEN, Elementwise::default()).operands();
         operands[4..].rotate_left(1);
         operands
     }
@@ -93,8 +93,10 @@ impl Tunable for AnyAdam {
         let &[step, grad, scaling, totals, moment1, moment2, param] = operands else {
             panic!("adam: {operands:?}")
         };
-        let Form::Sweep { threads, each } = form else { panic!("{form:?} is no form of a pass over memory") };
-        let op = Adam::new(Self::LEN, Sweep { threads, each });
+        let Form::Elementwise { threads, each } = form else {
+            panic!("{form:?} is no form of a pass over memory")
+        };
+        let op = Adam::new(Self::LEN, Elementwise { threads, each });
         plan.dispatch(program, "adam", op, &[step, grad, scaling, totals, param, moment1, moment2]);
     }
 }

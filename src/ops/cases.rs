@@ -3,25 +3,25 @@
 
 use super::adam::Adam;
 use super::augment::Augment;
-use super::average::{Average, Swap};
-use super::ceiling::{CeilingCopy, CeilingFma};
+use super::bias_grad::BiasGrad;
 use super::clip::{Clip, SquareSum};
-use super::columns::BiasGrad;
 use super::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use super::elementwise::Elementwise;
+use super::ema::{Average, Swap};
 use super::gemm::{Epilogue, Gemm, Product};
-use super::latent::{Reparameterize, ReparameterizeBackward};
 use super::linear::{Linear, LinearInputGrad, LinearWeightGrad};
+use super::loss_scale::{CheckGradient, Rescale, Scaling};
+use super::max_error::Worst;
 use super::mmd::{Gather, Mmd, MmdTotal};
 use super::normal::Normal;
 use super::picture::{Picture, Unpack};
 use super::reconstruction::{Reconstruction, Totals};
-use super::reduce::SplitSum;
-use super::scaling::{CheckGradient, Rescale, Scaling};
-use super::sweep::Sweep;
+use super::reparameterize::{Reparameterize, ReparameterizeBackward};
+use super::roofline::{CeilingCopy, CeilingFma};
+use super::split_k::SplitSum;
 use super::tuning::{Form, SWEEPS, Tuning};
 use super::variant::Variant;
 use super::winograd::{Side, Transform};
-use super::worst::Worst;
 use crate::config::{Augmentation, Likelihood, LossKind};
 use crate::gpu::{Element, Op, Target};
 
@@ -262,8 +262,8 @@ fn scaled(all: &mut Vec<Case>) {
         }
     }
     for scaling in [at(-2, 0), at(5, 0), at(4, 1)] {
-        let sweep = Sweep::default();
-        let form = Form::Sweep { threads: sweep.threads, each: sweep.each };
+        let sweep = Elementwise::default();
+        let form = Form::Elementwise { threads: sweep.threads, each: sweep.each };
         all.push(case(format!("adam {scaling:?}"), Adam::new(260, sweep)).with(scaling).in_form(form));
         let op = Reconstruction::new(Likelihood::default(), 3, 300, true);
         all.push(case(format!("reconstruction {scaling:?}"), op).with(scaling));
@@ -316,7 +316,7 @@ fn varied(all: &mut Vec<Case>) {
 /// A batch's latents against the prior, and the norm of its gradient.
 fn over_a_batch(all: &mut Vec<Case>) {
     for (batch, latent) in [(2, 1), (3, 10), (70, 130), (129, 5)] {
-        let quads = super::latent::padded(latent) / 4;
+        let quads = super::reparameterize::padded(latent) / 4;
         all.push(case(format!("mmd {batch}x{latent}"), Mmd::new(batch, latent)));
         all.push(update(format!("mmd_total {batch}"), MmdTotal::new(batch)));
         let rows = batch.div_ceil(2);
@@ -367,7 +367,7 @@ fn reductions(all: &mut Vec<Case>, target: &Target, large: bool) {
 
 fn elementwise(all: &mut Vec<Case>, large: bool) {
     for (rows, latent) in [(1, 1), (3, 10), (5, 128), (2, 300)] {
-        let quads = super::latent::padded(latent) / 4;
+        let quads = super::reparameterize::padded(latent) / 4;
         all.push(case(format!("normal {rows}x{latent}"), Normal { rows, quads }));
         all.push(case(format!("reparameterize {rows}x{latent}"), Reparameterize { rows, latent, quads }));
         for batch in [None, Some(rows + 5)] {
@@ -389,11 +389,11 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
     }
     for [threads, each] in SWEEPS {
         for (len, clip) in [(4, false), (4, true), (8200, false)] {
-            let sweep = Sweep { threads, each };
+            let sweep = Elementwise { threads, each };
             let op = Adam::new(len, sweep).clipped(clip);
             let clipped = if clip { ", clipped" } else { "" };
             let name = format!("adam {len}, {threads} threads, {each} each{clipped}");
-            all.push(case(name, op).in_form(Form::Sweep { threads, each }));
+            all.push(case(name, op).in_form(Form::Elementwise { threads, each }));
             all.push(case(
                 format!("average {len}, {threads} threads, {each} each"),
                 Average::new(len, sweep),
@@ -407,7 +407,7 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
             let op = CeilingFma { quads, unrolled, rounds: quads % 7 };
             all.push(case(format!("ceiling_fma {quads} by {unrolled}"), op));
         }
-        for sweep in [Sweep::default(), Sweep { threads: 64, each: 16 }] {
+        for sweep in [Elementwise::default(), Elementwise { threads: 64, each: 16 }] {
             let op = CeilingCopy::new(quads, sweep);
             all.push(case(format!("ceiling_copy {quads}, {} each", sweep.each), op));
         }

@@ -1,8 +1,8 @@
 //! The norm of a batch's gradient, and the factor that keeps it from growing too long.
 
-use super::scaling::Scaling;
+use super::loss_scale::Scaling;
 use super::step::Step;
-use super::totalled::{CLIPPED, NORM, Totalled};
+use super::totals::{CLIPPED, NORM, Totalled};
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::gpu::program::Op;

@@ -5,7 +5,7 @@
 //! [`variant`](super::variant).
 
 use super::check::Tolerance;
-use super::reduce::SplitSum;
+use super::split_k::SplitSum;
 use super::tuning::{Form, Tunable, Tuning, key, most_splits};
 use super::variant::Variant;
 use super::winograd::{Winograd, each_product};
@@ -295,7 +295,7 @@ impl<P: Product> Tunable for Fused<P> {
                 let form = Form::Product { variant, splits };
                 each_product!(winograd.points(), product => Fused::plain(product, Epilogue::None).allows(form))
             }),
-            Form::Sweep { .. } | Form::Columns { .. } => false,
+            Form::Elementwise { .. } | Form::Columns { .. } => false,
         }
     }
 
@@ -321,7 +321,7 @@ impl<P: Product> Tunable for Fused<P> {
             Form::Winograd { .. } => {
                 return Tolerance::product(4 * u64::from(self.product.size().k), Element::F32);
             }
-            Form::Sweep { .. } | Form::Columns { .. } => Element::F32,
+            Form::Elementwise { .. } | Form::Columns { .. } => Element::F32,
         };
         Tolerance::product(self.product.size().k.into(), factors).stored_as(self.elements[3])
     }

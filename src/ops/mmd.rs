@@ -1,7 +1,7 @@
 //! The discrepancy between a batch's latents and the prior, which a Wasserstein auto-encoder holds small.
 
 use super::step::Step;
-use super::totalled::{DISCREPANCY, Totalled};
+use super::totals::{DISCREPANCY, Totalled};
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::gpu::program::Op;
@@ -74,7 +74,7 @@ impl Mmd {
     /// For batches of `batch` pictures of `latent` dimensions; C is the expected squared distance of two
     /// draws of the prior, 2 Z, as the paper has it.
     pub fn new(batch: u32, latent: u32) -> Self {
-        Self { batch, latent, quads: super::latent::padded(latent) / 4, scale: 2.0 * latent as f32 }
+        Self { batch, latent, quads: super::reparameterize::padded(latent) / 4, scale: 2.0 * latent as f32 }
     }
 
     /// `k(a, b)`, and `a - b`.

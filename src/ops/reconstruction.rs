@@ -1,8 +1,8 @@
 //! The negative log-likelihood of pixels with its gradient, in one pass over them, and the sums of a loss.
 
-use super::scaling::Scaling;
+use super::loss_scale::Scaling;
 use super::step::Step;
-use super::totalled::{COUNTED, DIVERGENCE, NATS, Totalled};
+use super::totals::{COUNTED, DIVERGENCE, NATS, Totalled};
 use crate::config::Likelihood;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};

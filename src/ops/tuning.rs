@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::bias_grad::BiasGradShape;
 use super::check::Tolerance;
-use super::columns::ColumnSums;
 use super::gemm::{Epilogue, Fused, Product, Size};
 use super::variant::{Variant, is_false};
 use super::winograd::{Side, Winograd, each_product};
@@ -38,7 +38,7 @@ pub enum Form {
         splits: u32,
     },
     /// A pass over memory.
-    Sweep {
+    Elementwise {
         /// invocations of a workgroup
         threads: u32,
         /// vec4s that each of them takes
@@ -65,7 +65,7 @@ impl Form {
             Self::Winograd { variant, splits } => {
                 format!("winograd, {}", Self::Product { variant, splits }.name())
             }
-            Self::Sweep { threads, each } => format!("{threads} threads, {each} vec4 each"),
+            Self::Elementwise { threads, each } => format!("{threads} threads, {each} vec4 each"),
             Self::Columns { threads, parts, images } => {
                 let parts = if parts == 1 { "one pass".into() } else { format!("{parts} parts") };
                 format!("{threads} threads, {parts}{}", if images { ", image" } else { "" })
@@ -79,7 +79,7 @@ impl Form {
             Self::Product { variant, splits } | Self::Winograd { variant, splits } => {
                 variant.runs_on(target) && splits > 0
             }
-            Self::Sweep { threads, each } => SWEEPS.contains(&[threads, each]),
+            Self::Elementwise { threads, each } => SWEEPS.contains(&[threads, each]),
             Self::Columns { threads, parts, images } => {
                 Self::COLUMN_THREADS.contains(&threads) && parts > 0 && (!images || target.images)
             }
@@ -339,7 +339,7 @@ impl Tuning {
         self.form(op, default, |form| match form {
             Form::Product { splits, .. } => splits >= least,
             Form::Winograd { splits, .. } => splits >= least_of_points,
-            Form::Sweep { .. } | Form::Columns { .. } => false,
+            Form::Elementwise { .. } | Form::Columns { .. } => false,
         })
     }
 
@@ -351,15 +351,15 @@ impl Tuning {
     /// Workgroup size and vec4s per invocation of a pass over memory.
     pub fn sweep(&self, op: impl Tunable + 'static) -> [u32; 2] {
         let [threads, each] = self.defaults.sweep;
-        match self.form(op, Form::Sweep { threads, each }, |_| true) {
-            Form::Sweep { threads, each } => [threads, each],
+        match self.form(op, Form::Elementwise { threads, each }, |_| true) {
+            Form::Elementwise { threads, each } => [threads, each],
             form => unreachable!("{form:?} is not allowed for a pass over memory"),
         }
     }
 
     /// How columns are summed: by default in enough parts to keep the adapter busy, and from an image where products
     /// are computed from images, because those that come behind it read the same one.
-    pub fn columns(&self, op: ColumnSums) -> Form {
+    pub fn bias_grad(&self, op: BiasGradShape) -> Form {
         let [threads, _] = self.defaults.sweep;
         let parts = self.defaults.busy.div_ceil(op.column_blocks(threads).into()) as u32;
         let least = self.defaults.target.least_parts(op.rows);

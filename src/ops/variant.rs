@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fetch;
+use super::operand_source;
 use crate::gpu::kernel::{Alias, Constant, Source};
 use crate::gpu::{Element, Fragment, Target};
 use crate::wgsl;
@@ -172,7 +172,7 @@ impl Variant {
     /// The core's files and the one that fetches.
     pub fn files(self) -> Vec<Source> {
         let mut files = self.core();
-        files.extend(fetch::factors(self.images()));
+        files.extend(operand_source::factors(self.images()));
         files
     }
 

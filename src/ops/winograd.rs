@@ -10,9 +10,9 @@
 //! gradients of a layer take points of dy: without rounds the second finds what the first has made.
 
 use super::conv2d::Geometry;
-use super::fetch;
 use super::gemm::{self, Epilogue, Fused, Operands};
 use super::linear::{Linear, LinearInputGrad, LinearWeightGrad};
+use super::operand_source;
 use super::tuning::Form;
 use crate::gpu::kernel::{Constant, Kernel, Source};
 use crate::gpu::{Op, Params, Plan, ProgramId, Shape, Tensor};
@@ -177,7 +177,7 @@ impl Op for Transform {
     fn kernel(&self) -> Kernel {
         let name = self.file().name.trim_end_matches(".wgsl");
         let mut files = vec![self.file(), wgsl!("winograd.wgsl")];
-        files.extend(fetch::source(self.images));
+        files.extend(operand_source::source(self.images));
         files.extend(match self.back {
             None => vec![wgsl!("winograd_points.wgsl")],
             Some(_) => vec![wgsl!("winograd_back.wgsl"), wgsl!("epilogue.wgsl")],

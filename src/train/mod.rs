@@ -1,19 +1,19 @@
-//! Training: the loop over epochs and steps, its metrics, events, pictures and checkpoints, and a coach.
+//! Training: the loop over epochs and steps, its metrics, events, pictures and checkpoints, and advice on what they say.
 //!
 //! Knows nothing of the terminal: what happens is told to an [`Observer`].
 
-pub mod coach;
-mod course;
-mod feed;
+pub mod diagnostics;
 mod health;
 mod lock;
 mod metrics;
 mod pictures;
+mod reporting;
 mod retry;
 mod run;
+mod schedule;
+mod stepper;
 mod trainer;
 mod verify;
-mod watch;
 
 pub use health::Healthy;
 pub use lock::Lock;
@@ -35,6 +35,6 @@ pub trait Observer {
     fn epoch_ends(&mut self, metrics: &EpochMetrics, pictures: &[std::path::PathBuf]);
     /// A picture could not be read.
     fn skipped(&mut self, problem: &Skipped);
-    /// The [`coach`] has something to say: a line with a figure and what to try.
+    /// [`diagnostics`] has something to say: a line with a figure and what to try.
     fn advice(&mut self, _line: &str) {}
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::feed::Feed;
 use super::health::{self, Diverged};
 use super::metrics::{EpochMetrics, MetricsFile, StepMetrics};
+use super::reporting::Reporter;
 use super::run::METRICS;
-use super::watch::Watch;
+use super::stepper::Stepper;
 use super::{Observer, RunFolder};
 use crate::checkpoint::{self, Best, Checkpoint, Keep, State, VERSION};
 use crate::config::{LossKind, TrainConfig};
@@ -63,10 +63,10 @@ impl From<TrainConfig> for Begin {
 pub struct Trainer {
     vae: Vae,
     data: Data,
-    feed: Feed,
+    stepper: Stepper,
     run: RunFolder,
     metrics: MetricsFile,
-    watch: Watch,
+    reporter: Reporter,
     state: State,
     every: Option<u64>,
     keep: Keep,
@@ -110,16 +110,16 @@ impl Trainer {
         };
         run.mend(&state)?;
         let metrics = MetricsFile::open(&run.path.join(METRICS), &state)?;
-        let watch = Watch::begin(&vae, &data, &run, &state)?;
-        let feed = Feed::new(&mut vae, data.train.clone());
+        let reporter = Reporter::begin(&vae, &data, &run, &state)?;
+        let stepper = Stepper::new(&mut vae, data.train.clone());
         let last_log = (Instant::now(), 0);
         Ok(Self {
             vae,
             data,
-            feed,
+            stepper,
             run,
             metrics,
-            watch,
+            reporter,
             state,
             every,
             keep,
@@ -139,8 +139,8 @@ impl Trainer {
     /// # Errors
     /// If the device fails, a file cannot be written, or the loss is no longer a number; checkpoints stay.
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<End> {
-        self.watch.catch_up(&mut self.vae, (&self.data, &self.run, &self.state))?;
-        self.watch.begins(observer);
+        self.reporter.catch_up(&mut self.vae, (&self.data, &self.run, &self.state))?;
+        self.reporter.begins(observer);
         while self.state.epoch <= self.state.config.epochs && !self.state.exhausted() {
             let began = Instant::now();
             if !self.epoch(observer)? {
@@ -154,13 +154,13 @@ impl Trainer {
 
     /// The steps of one epoch; false if it was stopped in between.
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<bool> {
-        let steps = self.feed.steps(&self.state);
+        let steps = self.stepper.steps(&self.state);
         observer.epoch_begins(self.state.epoch, steps, self.state.cursor);
         self.last_log = (Instant::now(), 0);
-        for batch in self.watch.timed(self.feed.batches(&self.state)) {
+        for batch in self.reporter.timed(self.stepper.batches(&self.state)) {
             batch.problems.iter().for_each(|problem| observer.skipped(problem));
             let step = self.state.step;
-            if let Some(settings) = self.feed.step(&mut self.vae, &batch, &mut self.state)? {
+            if let Some(settings) = self.stepper.step(&mut self.vae, &batch, &mut self.state)? {
                 self.pending.insert(step, (self.state.cursor, batch.count as u32, settings));
             }
             self.log(observer, false)?;
@@ -209,7 +209,7 @@ impl Trainer {
             };
             self.metrics.write(&metrics)?;
             observer.step(&metrics);
-            self.watch.step(&metrics, observer)?;
+            self.reporter.step(&metrics, observer)?;
         }
         Ok(())
     }
@@ -314,7 +314,7 @@ impl Trainer {
         }
         checkpoint::prune(&self.run.checkpoints(), self.keep)?;
         // after the checkpoint: a full samples folder must not cost the epoch
-        self.watch.epoch(&mut self.vae, (&self.data, &self.run, &self.state), &metrics, observer)
+        self.reporter.epoch(&mut self.vae, (&self.data, &self.run, &self.state), &metrics, observer)
     }
 
     /// Mean loss of the validation pictures, z drawn, the same draws every time.

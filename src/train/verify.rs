@@ -1,6 +1,6 @@
 //! The receipt of a run: its last steps computed again from the checkpoint before, and compared bit by bit.
 
-use super::feed::Feed;
+use super::stepper::Stepper;
 use super::trainer::Data;
 use crate::checkpoint::{Checkpoint, State};
 use crate::error::{Error, Result};
@@ -39,13 +39,13 @@ pub fn verify(
     state.cuts = to.state.cuts.clone();
     state.replanned = to.state.replanned;
     let (first, last) = (state.step, to.state.step);
-    let feed = Feed::new(vae, data.train.clone());
+    let stepper = Stepper::new(vae, data.train.clone());
     while state.step < last {
-        for batch in feed.batches(&state) {
+        for batch in stepper.batches(&state) {
             if let Some(problem) = batch.problems.first() {
                 return Err(Error::data(&problem.path, format!("{}: the run read it", problem.reason)));
             }
-            feed.step(vae, &batch, &mut state)?;
+            stepper.step(vae, &batch, &mut state)?;
             progress(state.step - first, last - first);
             // the losses are not wanted here, but their ring has to be emptied
             vae.losses(false)?;

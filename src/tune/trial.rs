@@ -6,9 +6,9 @@ use super::Verdict;
 use crate::error::Result;
 use crate::gpu::{Adapter, Element, GpuRunner, Plan, ProgramId, Runner, Shape, Tensor, Usage};
 use crate::ops::check::Tolerance;
+use crate::ops::max_error::Worst;
 use crate::ops::normal::Normal;
 use crate::ops::tuning::{Form, Tunable};
-use crate::ops::worst::Worst;
 use crate::ops::{Step, Stream};
 
 /// Rounds of the final: each candidate once per round.

@@ -90,7 +90,7 @@ fn the_coach_names_flags_that_train_has() {
     let help = said(folder.path(), &["train", "--help"]);
     let flag = |word: &str| word.trim_end_matches(|c: char| !c.is_alphanumeric()).to_owned();
     let there: Vec<String> = help.split(&[' ', '[', '='][..]).map(flag).collect();
-    let coach = include_str!("../../src/train/coach.rs");
+    let coach = include_str!("../../src/train/diagnostics.rs");
     let words = coach.split(|c: char| !c.is_alphanumeric() && c != '-').map(flag);
     let named: std::collections::BTreeSet<String> = words.filter(|word| word.starts_with("--")).collect();
     assert!(named.len() > 5 && named.contains("--free-bits"), "{named:?}");

@@ -11,12 +11,12 @@ use wgvae::gpu::{
 use wgvae::model::{Build, Input, Loss, Place, StepSettings, Vae};
 use wgvae::ops::Tuning;
 use wgvae::ops::adam::Adam;
+use wgvae::ops::elementwise::Elementwise;
 use wgvae::ops::gemm::Epilogue;
-use wgvae::ops::reduce::SplitSum;
-use wgvae::ops::scaling::Scaling;
+use wgvae::ops::loss_scale::Scaling;
+use wgvae::ops::split_k::SplitSum;
 use wgvae::ops::step::Step;
-use wgvae::ops::sweep::Sweep;
-use wgvae::ops::totalled::Totalled;
+use wgvae::ops::totals::Totalled;
 
 use crate::common;
 
@@ -221,7 +221,7 @@ fn what_is_read_and_written_moves_twice() {
         plan.get(program).dispatches().next().expect("recorded").bytes()
     };
     let small = [Step::shape(), Scaling::shape(), Totalled::shape()].map(|shape| u64::from(shape.len()));
-    let adam = bytes(Box::new(Adam::new(LEN, Sweep::default())));
+    let adam = bytes(Box::new(Adam::new(LEN, Elementwise::default())));
     assert_eq!(adam, 4 * (7 * u64::from(LEN) + small.iter().sum::<u64>()));
     let sum = |epilogue| bytes(Box::new(SplitSum::new(3, LEN, LEN, epilogue)));
     assert_eq!(sum(Epilogue::Accumulate) - sum(Epilogue::None), 4 * u64::from(LEN));

@@ -3,14 +3,14 @@
 use bytemuck::cast_slice;
 use wgvae::gpu::{Adapter, GpuRunner, Plan, Runner, Target, Tensor, Usage};
 use wgvae::ops::adam::Adam;
-use wgvae::ops::average::Average;
 use wgvae::ops::conv2d::{Conv2dTranspose, Geometry};
+use wgvae::ops::elementwise::Elementwise;
+use wgvae::ops::ema::Average;
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm};
 use wgvae::ops::linear::LinearWeightGrad;
-use wgvae::ops::scaling::Scaling;
+use wgvae::ops::loss_scale::Scaling;
 use wgvae::ops::step::Step;
-use wgvae::ops::sweep::Sweep;
-use wgvae::ops::totalled::Totalled;
+use wgvae::ops::totals::Totalled;
 use wgvae::ops::tuning::{Form, Tunable};
 use wgvae::ops::variant::Variant;
 
@@ -48,9 +48,9 @@ fn outputs(adapter: &Adapter, target: &Target) -> (Vec<(&'static str, Vec<u32>)>
     let bias = plan.tensor("bias", &[EDGE]);
     plan.dispatch(program, "masked", Gemm { epilogue: Epilogue::Mask, ..added }, &[x, x, mask, masked]);
     plan.dispatch(program, "biased", Gemm { epilogue: Epilogue::Bias, ..added }, &[x, x, bias, biased]);
-    let adam = Adam::new(EDGE * EDGE, Sweep::default());
+    let adam = Adam::new(EDGE * EDGE, Elementwise::default());
     plan.dispatch(program, "adam", adam, &[step, grad, scaling, totals, param, first, second]);
-    let averaged = Average::new(EDGE * EDGE, Sweep::default());
+    let averaged = Average::new(EDGE * EDGE, Elementwise::default());
     plan.dispatch(program, "average", averaged, &[step, param, scaling, average]);
     let g = Geometry { images: 4, low_h: 5, low_w: 3, low_c: 12, high_c: 8 };
     let points = Fused::plain(Conv2dTranspose::from(g), Epilogue::None);

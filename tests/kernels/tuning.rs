@@ -8,8 +8,8 @@ use wgvae::gpu::kernel::{Constant, Kernel, Source};
 use wgvae::gpu::{Element, Fragment, Op, Plan, ProgramId, Shape, Target, Tensor};
 use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::adam::AnyAdam;
+use wgvae::ops::bias_grad::BiasGradShape;
 use wgvae::ops::check::Tolerance;
-use wgvae::ops::columns::ColumnSums;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
 use wgvae::ops::linear::{Linear, LinearInputGrad, LinearWeightGrad};
@@ -22,7 +22,7 @@ use crate::common;
 
 const PRODUCT: Linear = Linear { rows: 40, inputs: 96, outputs: 72, planes: 1 };
 /// Forms that no adapter has: they name what is planted.
-const PLANTED: Form = Form::Sweep { threads: 7, each: 7 };
+const PLANTED: Form = Form::Elementwise { threads: 7, each: 7 };
 /// 64 x 64 by fragments of 16 x 16 of f16, on subgroups of 32.
 const ROUNDING: Variant = Variant::Cooperative {
     edge: 16,
@@ -134,8 +134,10 @@ impl Tunable for Planted {
 /// Tunes the planted product, with the planted form as the default, beside an honest pass over memory.
 fn planted(fault: Fault) -> Option<(Finding, Finding)> {
     let adapter = common::adapter()?;
-    let ops: Vec<(Arc<dyn Tunable>, Form)> =
-        vec![(Arc::new(Planted(fault)), PLANTED), (Arc::new(AnyAdam), Form::Sweep { threads: 64, each: 1 })];
+    let ops: Vec<(Arc<dyn Tunable>, Form)> = vec![
+        (Arc::new(Planted(fault)), PLANTED),
+        (Arc::new(AnyAdam), Form::Elementwise { threads: 64, each: 1 }),
+    ];
     let mut seen = 0;
     let findings = tune::tune(&adapter, &ops, &mut |_, done, all| {
         seen += 1;
@@ -231,7 +233,7 @@ fn a_form_that_an_op_cannot_take_is_named() {
     build.plan_with(&target, &used).expect("the defaults fit");
     let product = used.used().into_keys().find(|key| key.starts_with("conv2d ")).expect("a product");
     let bias = used.used().into_keys().find(|key| key.starts_with("bias_grad ")).expect("a bias");
-    let sweep = Form::Sweep { threads: 64, each: 1 };
+    let sweep = Form::Elementwise { threads: 64, each: 1 };
     let splits = |splits| Form::Product { variant: Variant::PLAIN, splits };
     // its factors are f32, and this core would round them
     let rounded = Form::Product { variant: ROUNDING, splits: 1 };
@@ -259,7 +261,8 @@ fn long_sums_agree_in_every_form() {
     let Some(adapter) = common::adapter() else { return };
     let product = LinearWeightGrad { rows: 1 << 18, inputs: 8, outputs: 8, planes: 1 };
     let product: Arc<dyn Tunable> = Arc::new(Fused::plain(product, Epilogue::None));
-    let columns = ColumnSums { rows: 1 << 19, channels: 64, epilogue: Epilogue::None, element: Element::F32 };
+    let columns =
+        BiasGradShape { rows: 1 << 19, channels: 64, epilogue: Epilogue::None, element: Element::F32 };
     let split = Form::Product { variant: Variant::PLAIN, splits: 64 };
     let ops =
         [(product, split), (Arc::new(columns), Form::Columns { threads: 64, parts: 64, images: false })];
@@ -315,8 +318,8 @@ fn defaults_of_software_adapters_follow_the_product() {
 #[test]
 fn columns_are_summed_from_images_where_products_are_computed_from_them() {
     let software = Target { subgroups: Some([8, 8]), images: true, ..Target::twins() };
-    let sums = |rows| ColumnSums { rows, channels: 256, epilogue: Epilogue::None, element: Element::F32 };
-    let from_image = |target: &Target, rows| match Tuning::of(target).columns(sums(rows)) {
+    let sums = |rows| BiasGradShape { rows, channels: 256, epilogue: Epilogue::None, element: Element::F32 };
+    let from_image = |target: &Target, rows| match Tuning::of(target).bias_grad(sums(rows)) {
         Form::Columns { images, .. } => images,
         form => panic!("{form:?}"),
     };
@@ -439,7 +442,7 @@ fn a_kept_table_is_found_again_and_a_damaged_or_foreign_one_is_not() {
     let one = Table::from([("one".to_owned(), HONEST)]);
     let path = TuningFile::keep(folder.path(), &adapter, one.clone()).expect("kept");
     assert_eq!(TuningFile::cached(folder.path(), &adapter), one);
-    let two = Table::from([("two".to_owned(), Form::Sweep { threads: 256, each: 4 })]);
+    let two = Table::from([("two".to_owned(), Form::Elementwise { threads: 256, each: 4 })]);
     TuningFile::keep(folder.path(), &adapter, two).expect("kept");
     assert_eq!(TuningFile::cached(folder.path(), &adapter).len(), 2, "the second adds to the first");
 

@@ -1,8 +1,8 @@
 //! Training: single steps, objectives, whole runs and their resumption, settings, events and advice.
 
-mod coach;
 #[path = "../common/mod.rs"]
 mod common;
+mod diagnostics;
 mod events;
 mod objective;
 mod resume;

@@ -5,7 +5,7 @@ use wgvae::data;
 use wgvae::error::Error;
 use wgvae::gpu::{Element, Target, Tensor};
 use wgvae::model::{Build, Extras, Input, Loss, Place, StepSettings, Vae, Weights};
-use wgvae::ops::scaling::Scaling;
+use wgvae::ops::loss_scale::Scaling;
 
 use crate::common;
 
@@ -141,7 +141,7 @@ fn kept_pictures_give_the_same_bits_as_uploaded_ones() {
         (losses, held_out, bits(&vae.weights().expect("weights")))
     };
     let uploaded = run(0, Input::Rgba(&chosen));
-    assert_eq!(run(9, Input::Kept(&order)), uploaded);
+    assert_eq!(run(9, Input::Resident(&order)), uploaded);
     // with some kept, others can still be uploaded
     assert_eq!(run(9, Input::Rgba(&chosen)), uploaded);
 }

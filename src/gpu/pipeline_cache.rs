@@ -9,13 +9,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::adapter::Adapter;
-use super::trusted;
+use super::unsafe_calls;
 
 /// Most bytes of a file: drivers never forget a kernel, so one that grew beyond is begun anew.
 const MOST_BYTES: u64 = 64 << 20;
 
 /// The kernels of one device.
-pub(super) struct Kept {
+pub(super) struct PipelineFile {
     cache: wgpu::PipelineCache,
     path: PathBuf,
     /// the adapter's part of the file's name
@@ -24,18 +24,18 @@ pub(super) struct Kept {
     digest: Option<u32>,
 }
 
-impl Kept {
+impl PipelineFile {
     /// Those of `adapter`, if they are to be kept and it can hand them out. `device` has the feature.
     pub(super) fn open(device: &wgpu::Device, adapter: &Adapter) -> Option<Self> {
         let (path, key) = (path(adapter)?, wgpu::util::pipeline_cache_key(&adapter.info)?);
         let Some(data) = read(&path) else {
-            return Some(Self { cache: trusted::pipeline_cache(device, None), path, key, digest: None });
+            return Some(Self { cache: unsafe_calls::pipeline_cache(device, None), path, key, digest: None });
         };
         // wgpu leaves what an older driver wrote unused, and refuses what another adapter did
         let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let cache = trusted::pipeline_cache(device, Some(&data));
+        let cache = unsafe_calls::pipeline_cache(device, Some(&data));
         let refused = pollster::block_on(scope.pop()).is_some();
-        let cache = if refused { trusted::pipeline_cache(device, None) } else { cache };
+        let cache = if refused { unsafe_calls::pipeline_cache(device, None) } else { cache };
         Some(Self { cache, path, key, digest: Some(crc32fast::hash(&data)) })
     }
 

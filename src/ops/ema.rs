@@ -1,8 +1,8 @@
 //! The running average of the parameters, and its exchange with them.
 
-use super::scaling::Scaling;
+use super::elementwise::Elementwise;
+use super::loss_scale::Scaling;
 use super::step::Step;
-use super::sweep::Sweep;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::gpu::program::Op;
@@ -20,12 +20,12 @@ params! {
 #[derive(Debug, Clone, Copy)]
 pub struct Average {
     range: Range,
-    sweep: Sweep,
+    sweep: Elementwise,
 }
 
 impl Average {
     /// A range of `len` elements, a multiple of 4.
-    pub fn new(len: u32, sweep: Sweep) -> Self {
+    pub fn new(len: u32, sweep: Elementwise) -> Self {
         Self { range: Range { quads: len / 4 }, sweep }
     }
 }
@@ -78,12 +78,12 @@ impl Op for Average {
 #[derive(Debug, Clone, Copy)]
 pub struct Swap {
     range: Range,
-    sweep: Sweep,
+    sweep: Elementwise,
 }
 
 impl Swap {
     /// Ranges of `len` elements, a multiple of 4.
-    pub fn new(len: u32, sweep: Sweep) -> Self {
+    pub fn new(len: u32, sweep: Elementwise) -> Self {
         Self { range: Range { quads: len / 4 }, sweep }
     }
 }

@@ -1,4 +1,4 @@
-//! The coach: what a training's figures say is wrong, in plain words, with one thing to try.
+//! Diagnostics: what a training's figures say is wrong, in plain words, with one thing to try.
 //!
 //! Knows only figures, and which flags are set. Each rule speaks once, and again only when its figure has become twice as bad; none speaks
 //! before there is enough to go by, because every training begins with latents that say nothing.
@@ -82,7 +82,7 @@ pub struct Figures {
 
 /// Looks at the figures of a training as they come.
 #[derive(Debug)]
-pub struct Coach {
+pub struct Advisor {
     setup: Setup,
     /// flags that need not be advised any more
     in_use: Vec<&'static str>,
@@ -93,7 +93,7 @@ pub struct Coach {
     usual: (f64, u64),
 }
 
-impl Coach {
+impl Advisor {
     /// At the beginning of a training, or of its going on.
     pub fn new(setup: Setup) -> Self {
         Self { setup, in_use: Vec::new(), said: HashMap::new(), epochs: Vec::new(), usual: (0.0, 0) }

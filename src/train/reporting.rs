@@ -1,4 +1,4 @@
-//! What watches a training besides its metrics: TensorBoard's events and the coach.
+//! What watches a training besides its metrics: TensorBoard's events and the advisor.
 //!
 //! An epoch's events are one record, written after its checkpoint and before its pictures. So where the pictures are
 //! there, the events are; where they are not, the events of that step are said again, all of them: a process that
@@ -12,7 +12,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::coach::{Coach, Figures, Setup};
+use super::diagnostics::{Advisor, Figures, Setup};
 use super::run::METRICS;
 use super::{Data, EpochMetrics, Observer, RunFolder, StepMetrics, pictures};
 use crate::checkpoint::State;
@@ -27,10 +27,10 @@ const LOOKED_AT: usize = 256;
 /// What a line of metrics says besides its figures.
 const PLACES: [&str; 3] = ["step", "epoch", "step_in_epoch"];
 
-/// Events and coach of one training.
-pub(super) struct Watch {
+/// Events and advisor of one training.
+pub(super) struct Reporter {
     events: EventFile,
-    coach: Coach,
+    advisor: Advisor,
     /// microseconds of the epoch spent waiting for pictures
     waited: Arc<AtomicU64>,
     /// learning rate and beta of the last step
@@ -39,28 +39,29 @@ pub(super) struct Watch {
     again: Vec<Value>,
 }
 
-impl Watch {
+impl Reporter {
     /// Begins an event file for a training that stands at `state`.
     pub(super) fn begin(vae: &Vae, data: &Data, run: &RunFolder, state: &State) -> Result<Self> {
         let (latent, batch) = (state.config.model.latent, state.config.batch_size);
         let decoded = if vae.kept() > 0 { 0 } else { data.train.decoded_each_time() };
         let pictures = data.train.len();
         let setup = Setup { latent, batch, micro: vae.micro(), pictures, decoded };
-        let coach = Coach::of(setup, &state.config);
+        let advisor = Advisor::of(setup, &state.config);
         let whole = state.cursor == 0 && run.drawn(state);
         let events = EventFile::begin(&run.path, state.step + u64::from(whole))?;
         let again = if whole { Vec::new() } else { last_lines(&run.path.join(METRICS), state) };
         let config = &state.config;
-        let mut watch = Self { events, coach, waited: Arc::default(), last: (config.lr, config.beta), again };
-        if let Some(step) = watch.again.iter().find(|line| line["kind"] == "step") {
-            watch.events.write(state.step, scalars(Summary::default(), step))?;
+        let mut reporter =
+            Self { events, advisor, waited: Arc::default(), last: (config.lr, config.beta), again };
+        if let Some(step) = reporter.again.iter().find(|line| line["kind"] == "step") {
+            reporter.events.write(state.step, scalars(Summary::default(), step))?;
         }
-        Ok(watch)
+        Ok(reporter)
     }
 
     /// What can be said before the first step.
     pub(super) fn begins(&mut self, observer: &mut dyn Observer) {
-        self.coach.begins().iter().for_each(|line| observer.advice(line));
+        self.advisor.begins().iter().for_each(|line| observer.advice(line));
     }
 
     /// `batches`, counting how long each is waited for.
@@ -81,7 +82,7 @@ impl Watch {
     /// A step's line of metrics.
     pub(super) fn step(&mut self, metrics: &StepMetrics, observer: &mut dyn Observer) -> Result<()> {
         self.last = (metrics.lr, metrics.beta);
-        if let Some(line) = self.coach.step(metrics.step, metrics.kl) {
+        if let Some(line) = self.advisor.step(metrics.step, metrics.kl) {
             observer.advice(&line);
         }
         self.events.write(metrics.step, scalars(Summary::default(), &json(metrics)))
@@ -114,7 +115,7 @@ impl Watch {
             waited: self.waited.load(Ordering::Relaxed) as f64 / 1e6,
             kl,
         };
-        self.coach.epoch(figures).iter().for_each(|line| observer.advice(line));
+        self.advisor.epoch(figures).iter().for_each(|line| observer.advice(line));
         Ok(())
     }
 

@@ -53,7 +53,7 @@ static SET: Mutex<Vec<&str>> = Mutex::new(Vec::new());
 
 #[cfg(target_os = "linux")]
 fn set(name: &'static str, value: &str) {
-    super::trusted::set_variable(name, value);
+    super::unsafe_calls::set_variable(name, value);
     SET.lock().unwrap_or_else(PoisonError::into_inner).push(name);
 }
 

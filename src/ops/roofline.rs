@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::sweep::Sweep;
+use super::elementwise::Elementwise;
 use crate::error::Result;
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::gpu::program::Op;
@@ -89,12 +89,12 @@ params! {
 #[derive(Debug, Clone, Copy)]
 pub struct CeilingCopy {
     params: CopyParams,
-    sweep: Sweep,
+    sweep: Elementwise,
 }
 
 impl CeilingCopy {
     /// Of `quads` vec4s.
-    pub fn new(quads: u32, sweep: Sweep) -> Self {
+    pub fn new(quads: u32, sweep: Elementwise) -> Self {
         Self { params: CopyParams { quads }, sweep }
     }
 }

@@ -1,7 +1,7 @@
-//! What the coach says of made-up trainings, and where it is silent.
+//! What the advisor says of made-up trainings, and where it is silent.
 
 use wgvae::config::TrainConfig;
-use wgvae::train::coach::{Coach, Figures, Setup};
+use wgvae::train::diagnostics::{Advisor, Figures, Setup};
 
 const SETUP: Setup = Setup { latent: 32, batch: 64, micro: 16, pictures: 2000, decoded: 0 };
 
@@ -24,14 +24,14 @@ fn healthy(epoch: u32) -> Figures {
 
 /// What is said of `epochs` epochs, each changed by `change`.
 fn said(epochs: u32, change: impl Fn(&mut Figures)) -> Vec<(u32, String)> {
-    let mut coach = Coach::new(SETUP);
-    assert!(coach.begins().is_empty());
-    let of = |coach: &mut Coach, epoch| {
+    let mut advisor = Advisor::new(SETUP);
+    assert!(advisor.begins().is_empty());
+    let of = |advisor: &mut Advisor, epoch| {
         let mut figures = healthy(epoch);
         change(&mut figures);
-        coach.epoch(figures).into_iter().map(move |line| (epoch, line)).collect::<Vec<_>>()
+        advisor.epoch(figures).into_iter().map(move |line| (epoch, line)).collect::<Vec<_>>()
     };
-    (1..=epochs).flat_map(|epoch| of(&mut coach, epoch)).collect()
+    (1..=epochs).flat_map(|epoch| of(&mut advisor, epoch)).collect()
 }
 
 /// One piece of advice, of this epoch, with all of these parts.
@@ -109,9 +109,9 @@ fn a_divergence_that_vanishes_or_explodes_is_named() {
 #[test]
 fn a_step_whose_divergence_jumps_is_named() {
     let jump = |before: u64, kl: f64| {
-        let mut coach = Coach::new(SETUP);
-        (0..before).for_each(|step| assert_eq!(coach.step(step, 16.1), None));
-        coach.step(before, kl)
+        let mut advisor = Advisor::new(SETUP);
+        (0..before).for_each(|step| assert_eq!(advisor.step(step, 16.1), None));
+        advisor.step(before, kl)
     };
     let line = jump(50, 323.0).expect("advice");
     assert!(line.contains("KL of step 50 is 323 nats per image, where 16.1 was usual"), "{line}");
@@ -119,7 +119,7 @@ fn a_step_whose_divergence_jumps_is_named() {
     assert_eq!(jump(49, 323.0), None, "too early to tell what is usual");
     assert_eq!(jump(50, 321.0), None, "not twenty times as much");
     assert_eq!(jump(50, f64::NAN), None);
-    let mut small = Coach::new(SETUP);
+    let mut small = Advisor::new(SETUP);
     (0..100).for_each(|step| assert_eq!(small.step(step, 0.1), None));
     assert_eq!(small.step(100, 319.0), None, "ten nats a dimension are not far");
 }
@@ -191,10 +191,10 @@ fn a_gpu_that_waits_for_pictures_is_named() {
     assert_eq!(said(5, waits(10.0, 3.0)), []);
     assert_eq!(said(5, waits(2.5, 2.0)), [], "two seconds are nothing");
     assert_eq!(said(5, waits(0.0, 0.0)), []);
-    let mut coach = Coach::new(Setup { decoded: 700, ..SETUP });
+    let mut advisor = Advisor::new(Setup { decoded: 700, ..SETUP });
     let mut figures = healthy(1);
     waits(10.0, 9.0)(&mut figures);
-    let lines = coach.epoch(figures);
+    let lines = advisor.epoch(figures);
     assert!(
         lines.len() == 1 && lines[0].contains("700 of 2000 pictures") && lines[0].contains("--cache"),
         "{lines:?}"
@@ -203,24 +203,24 @@ fn a_gpu_that_waits_for_pictures_is_named() {
 
 #[test]
 fn a_tiny_micro_batch_is_named_before_the_first_step() {
-    let begins = |batch, micro| Coach::new(Setup { batch, micro, ..SETUP }).begins();
+    let begins = |batch, micro| Advisor::new(Setup { batch, micro, ..SETUP }).begins();
     let lines = begins(24, 3);
     assert!(lines.len() == 1 && lines[0].contains("a batch of 24 is computed 3 at a time"), "{lines:?}");
     assert!(begins(23, 3).is_empty() && begins(64, 4).is_empty() && begins(1, 1).is_empty());
-    let mut coach = Coach::new(Setup { batch: 64, micro: 1, ..SETUP });
-    assert_eq!((coach.begins().len(), coach.begins().len()), (1, 0), "it is said once");
+    let mut advisor = Advisor::new(Setup { batch: 64, micro: 1, ..SETUP });
+    assert_eq!((advisor.begins().len(), advisor.begins().len()), (1, 0), "it is said once");
 }
 
 #[test]
 fn what_is_in_use_is_not_advised() {
     let mut config = TrainConfig::default();
     let advice = |config: &TrainConfig| {
-        let mut coach = Coach::of(SETUP, config);
+        let mut advisor = Advisor::of(SETUP, config);
         let overfits = |epoch: u32| Figures {
             validation_loss: Some(7100.0 + 4.0 * f64::from(epoch.abs_diff(4))),
             ..healthy(epoch)
         };
-        (1..=8).flat_map(|epoch| coach.epoch(overfits(epoch))).collect::<Vec<_>>().join("\n")
+        (1..=8).flat_map(|epoch| advisor.epoch(overfits(epoch))).collect::<Vec<_>>().join("\n")
     };
     let all = advice(&config);
     assert!(

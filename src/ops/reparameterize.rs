@@ -2,7 +2,7 @@
 //!
 //! `heads` is `[N, 2, Z]`: mu, then logvar, each row padded with zeros to a multiple of 4.
 
-use super::scaling::Scaling;
+use super::loss_scale::Scaling;
 use super::step::Step;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};

@@ -9,15 +9,15 @@ use super::program::ProgramId;
 use super::tensor::Tensor;
 
 /// What was made of which tensor where each program's recording has come to.
-pub(super) struct Held<T>(HashMap<ProgramId, Vec<(Tensor, T)>>);
+pub(super) struct DerivedCache<T>(HashMap<ProgramId, Vec<(Tensor, T)>>);
 
-impl<T> Default for Held<T> {
+impl<T> Default for DerivedCache<T> {
     fn default() -> Self {
         Self(HashMap::new())
     }
 }
 
-impl<T: Copy> Held<T> {
+impl<T: Copy> DerivedCache<T> {
     /// What `program` holds.
     pub(super) fn of(&mut self, program: ProgramId) -> &mut Vec<(Tensor, T)> {
         self.0.entry(program).or_default()

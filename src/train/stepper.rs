@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::course;
+use super::schedule;
 use crate::checkpoint::State;
 use crate::data::{self, Batch, Loader, PREFETCH, Pictures};
 use crate::error::Result;
@@ -12,13 +12,13 @@ use crate::model::{Input, StepSettings, Vae};
 const CHUNK: usize = 64;
 
 /// The pictures of a training on their way to the model.
-pub(super) struct Feed {
+pub(super) struct Stepper {
     pictures: Arc<Pictures>,
     /// whether they are on the device
     kept: bool,
 }
 
-impl Feed {
+impl Stepper {
     /// Puts the pictures on the device where the model was built with room for all of them; steps then upload
     /// nothing. If there is no room, or a file has become unreadable, they come batch by batch.
     pub(super) fn new(vae: &mut Vae, pictures: Arc<Pictures>) -> Self {
@@ -50,14 +50,14 @@ impl Feed {
         batch: &Batch,
         state: &mut State,
     ) -> Result<Option<StepSettings>> {
-        let settings = course::settings(state, self.steps(state));
+        let settings = schedule::settings(state, self.steps(state));
         state.cursor += 1;
         if batch.count == 0 {
             return Ok(None);
         }
         let rgba: Vec<u32>;
         let input = if self.kept {
-            Input::Kept(&batch.indices)
+            Input::Resident(&batch.indices)
         } else {
             rgba = bytemuck::pod_collect_to_vec(&batch.rgba);
             Input::Rgba(&rgba)

@@ -1,8 +1,8 @@
 //! The gradient of a bias: column sums of a matrix, in one pass, or in two where there are many rows.
 
 use super::check::Tolerance;
-use super::fetch;
 use super::gemm::Epilogue;
+use super::operand_source;
 use super::tuning::{Form, Tunable, Tuning, key};
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::gpu::program::Op;
@@ -53,7 +53,7 @@ impl BiasGrad {
 impl Op for BiasGrad {
     fn kernel(&self) -> Kernel {
         let mut files = vec![wgsl!("bias_grad.wgsl"), wgsl!("epilogue.wgsl")];
-        files.extend(fetch::source(self.images));
+        files.extend(operand_source::source(self.images));
         Kernel { name: "bias_grad", files }
     }
 
@@ -106,7 +106,7 @@ impl Op for BiasGrad {
 
 /// The gradient of one layer's bias, in whatever form.
 #[derive(Debug, Clone, Copy)]
-pub struct ColumnSums {
+pub struct BiasGradShape {
     /// rows of the matrix
     pub rows: u32,
     /// its columns
@@ -117,7 +117,7 @@ pub struct ColumnSums {
     pub element: Element,
 }
 
-impl ColumnSums {
+impl BiasGradShape {
     /// Most parts that its rows are cut into.
     pub fn most_parts(&self) -> u32 {
         (self.rows / MIN_ROWS).max(1)
@@ -134,7 +134,7 @@ impl ColumnSums {
     }
 }
 
-impl Tunable for ColumnSums {
+impl Tunable for BiasGradShape {
     fn key(&self) -> String {
         let sizes = [("rows", self.rows.into()), ("channels", self.channels.into())];
         let element = if self.element == Element::F32 { "" } else { " f16" };
@@ -196,8 +196,8 @@ pub fn bias_grad(
     epilogue: Epilogue,
 ) {
     let channels = out.len();
-    let sums = ColumnSums { rows: dy.len() / channels, channels, epilogue, element: dy.element };
-    let form = tuning.columns(sums);
+    let sums = BiasGradShape { rows: dy.len() / channels, channels, epilogue, element: dy.element };
+    let form = tuning.bias_grad(sums);
     record_as(plan, program, label, (sums, form), (dy, out));
 }
 
@@ -205,10 +205,10 @@ fn record_as(
     plan: &mut Plan,
     program: ProgramId,
     label: &str,
-    (sums, form): (ColumnSums, Form),
+    (sums, form): (BiasGradShape, Form),
     (dy, out): (Tensor, Tensor),
 ) {
-    let ColumnSums { rows, channels, epilogue, .. } = sums;
+    let BiasGradShape { rows, channels, epilogue, .. } = sums;
     let Form::Columns { threads, parts, images } = form else {
         panic!("{label}: {form:?} is no form of column sums")
     };

@@ -34,7 +34,7 @@ fn resolved(device: &wgpu::Device, queries: u32) -> wgpu::Buffer {
 type Stamped = Vec<Timing>;
 
 /// A query set that is filled, resolved and filled again.
-struct Stamps {
+struct Timestamps {
     set: wgpu::QuerySet,
     resolved: wgpu::Buffer,
     /// nanoseconds per tick
@@ -51,7 +51,7 @@ struct Stamps {
     offset: i64,
 }
 
-impl Stamps {
+impl Timestamps {
     fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
         Self {
             set: query_set(device, wgpu::QUERY_SET_MAX_QUERIES),
@@ -119,14 +119,14 @@ impl Stamps {
 /// What a runner that is being profiled holds.
 pub(super) struct Profiler {
     recorder: Recorder,
-    stamps: Option<Stamps>,
+    stamps: Option<Timestamps>,
 }
 
 impl Profiler {
     fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
         let stamps = device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
         let clock = if stamps { Clock::Device } else { Clock::Host };
-        Self { recorder: Recorder::new(clock), stamps: stamps.then(|| Stamps::new(device, queue)) }
+        Self { recorder: Recorder::new(clock), stamps: stamps.then(|| Timestamps::new(device, queue)) }
     }
 
     /// The host has done `what` from `began` until now.
@@ -174,7 +174,7 @@ impl GpuRunner {
     fn run_stamped(
         &mut self,
         recorder: &mut Recorder,
-        stamps: &mut Stamps,
+        stamps: &mut Timestamps,
         id: ProgramId,
         at: usize,
     ) -> usize {
@@ -266,7 +266,7 @@ impl GpuRunner {
 /// Encodes one entry between the next two queries of the set; false for what cannot have any outside passes.
 fn stamp(
     encoder: &mut wgpu::CommandEncoder,
-    stamps: &Stamps,
+    stamps: &Timestamps,
     buffers: &[wgpu::Buffer],
     entry: &Entry,
 ) -> bool {

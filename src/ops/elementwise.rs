@@ -7,26 +7,26 @@ use crate::gpu::kernel::Constant;
 
 /// How a pass over memory is cut up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sweep {
+pub struct Elementwise {
     /// invocations of a workgroup
     pub threads: u32,
     /// vec4s that each of them takes
     pub each: u32,
 }
 
-impl Default for Sweep {
+impl Default for Elementwise {
     fn default() -> Self {
         Self { threads: 64, each: 1 }
     }
 }
 
-impl From<[u32; 2]> for Sweep {
+impl From<[u32; 2]> for Elementwise {
     fn from([threads, each]: [u32; 2]) -> Self {
         Self { threads, each }
     }
 }
 
-impl Sweep {
+impl Elementwise {
     /// The constants of `sweep.wgsl`.
     pub fn constants(self) -> Vec<Constant> {
         vec![("THREADS", self.threads.into()), ("EACH", self.each.into())]
