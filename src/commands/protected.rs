@@ -123,7 +123,7 @@ fn run_of(file: &Path) -> Option<PathBuf> {
     let folders = || file.ancestors().skip(usize::from(!file.is_dir())).take(MAX_DEPTH);
     let is_run = |folder: &&Path| {
         let has = |name: &str| folder.join(name).is_file();
-        folder.join("checkpoints").is_dir() && (has("config.toml") || has("metrics.jsonl"))
+        data::is_run(folder) || folder.join("checkpoints").is_dir() && has("metrics.jsonl")
     };
     let is_checkpoint = |folder: &&Path| folder.join(MODEL).is_file() && folder.join(STATE).is_file();
     folders().find(is_run).or_else(|| folders().find(is_checkpoint)).map(Path::to_path_buf)
@@ -142,7 +142,7 @@ fn is_part(run: &Path, file: &Path) -> bool {
     match first.as_ref() {
         "config.toml" | "tuning.json" | "metrics.jsonl" | "lock" => true,
         "samples" => last.starts_with("sample_epoch_") || last.starts_with("reconstruction_epoch_"),
-        "checkpoints" => of_checkpoint(),
+        "checkpoints" | "diverged" => of_checkpoint(),
         name if name.starts_with("events.out.tfevents") => true,
         _ => names.len() == 1 && of_checkpoint(),
     }

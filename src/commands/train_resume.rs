@@ -77,7 +77,7 @@ impl Target {
     }
 }
 
-/// Whether `folder` is a run.
+/// Whether `folder` can be gone on with, now that it was named.
 fn is_run(folder: &Path) -> bool {
     folder.join(SETTINGS).is_file() && folder.join("checkpoints").is_dir()
 }
@@ -85,7 +85,7 @@ fn is_run(folder: &Path) -> bool {
 /// The run that `folder` is or lies in.
 pub(super) fn run_around(folder: &Path) -> Option<PathBuf> {
     let whole = folder.canonicalize().ok()?;
-    whole.ancestors().find(|folder| is_run(folder)).map(Path::to_path_buf)
+    whole.ancestors().find(|folder| wgvae::data::is_run(folder)).map(Path::to_path_buf)
 }
 
 /// The names of the runs that are there, as the end of a sentence.

@@ -49,7 +49,7 @@ pub use pictures::Pictures;
 pub use pixels::{rgb_of, rgba_of};
 pub use prepare::Prepared;
 pub use resize::{Resize, resize_rgb};
-pub use scan::{Dataset, Item, Layout, Rules, ScanOptions, Splits, scan, scan_with};
+pub use scan::{Dataset, Item, Layout, Rules, ScanOptions, Splits, is_run, scan, scan_with};
 pub use sheet::{GAP, grid};
 pub use shuffle::order;
 pub use source::Source;

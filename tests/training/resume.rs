@@ -100,7 +100,13 @@ fn a_run_is_no_folder_of_photographs() {
     let at = folder.path();
     std::fs::create_dir_all(at.join("runs/a/checkpoints")).expect("folder");
     std::fs::create_dir_all(at.join("runs/a/samples")).expect("folder");
-    std::fs::write(at.join("runs/a/config.toml"), "").expect("written");
+    std::fs::write(at.join("runs/a/config.toml"), "# wgvae 0.1.0: every setting of this run\n")
+        .expect("written");
+    // another program's project
+    std::fs::create_dir_all(at.join("other/checkpoints")).expect("folder");
+    std::fs::create_dir_all(at.join("other/data")).expect("folder");
+    std::fs::write(at.join("other/config.toml"), "name = \"other\"\n").expect("written");
+    refuses(at, &["train", "other/data"], 1, &["no pictures"]);
     for data in ["runs/a", "runs/a/samples"] {
         refuses(
             at,

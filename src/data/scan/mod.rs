@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::arrange::Arranged;
+pub use self::never::is_run;
 use self::options::Globs;
 pub use self::options::{Rules, ScanOptions, Splits};
 use self::splits::Plan;
@@ -171,7 +172,7 @@ pub fn scan_with(root: &Path, options: &ScanOptions) -> Result<Dataset> {
         let note = "found and divided as by the version of wgvae that the run began with";
         return Ok(Arranged::new(found, place).dataset(root, has_splits, vec![note.into()], options));
     }
-    if never::is_run(root) {
+    if is_run(root) {
         return Err(Error::data(root, "is a run of wgvae; give the folder that holds the pictures"));
     }
     let mut found = walk(root, &Without { never: true, exclude: &exclude, include: &include });

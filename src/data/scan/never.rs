@@ -54,8 +54,8 @@ pub(super) fn reason(folder: &Path) -> Option<String> {
     is_run(folder).then(|| "runs of wgvae".into())
 }
 
-/// Whether `folder` is a run of this program.
-pub(super) fn is_run(folder: &Path) -> bool {
+/// Whether `folder` is a run of this program: other programs have a config.toml too, but not with this first line.
+pub fn is_run(folder: &Path) -> bool {
     let mut head = Vec::with_capacity(RUN.len());
     let file = File::open(folder.join("config.toml"));
     file.is_ok_and(|file| file.take(RUN.len() as u64).read_to_end(&mut head).is_ok()) && head == RUN
