@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use wgvae::checkpoint::{self, Model};
-use wgvae::gpu::{Adapter, Choice, adapter};
+use wgvae::gpu::{Adapter, AdapterChoice, adapter};
 use wgvae::model::{Build, Place, Vae};
 
 fn main() -> Result<()> {
@@ -27,7 +27,7 @@ fn main() -> Result<()> {
     let count = x.shape()[0];
     let pictures: Vec<f32> = bytemuck::pod_collect_to_vec(x.data());
 
-    let found = Adapter::choose(&Choice::HighPerformance, adapter::backends(None)?)?;
+    let found = Adapter::choose(&AdapterChoice::HighPerformance, adapter::backends(None)?)?;
     println!("{}", found.describe());
     let build = Build { likelihood, ..Build::inference(config, count.min(16) as u32) };
     let mut vae = Vae::empty(Place::Gpu(&found), build)?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use wgvae::config::ModelConfig;
 use wgvae::data;
 use wgvae::error::Result;
-use wgvae::gpu::{Adapter, Choice, adapter};
+use wgvae::gpu::{Adapter, AdapterChoice, adapter};
 use wgvae::model::{Build, Input, Latents, Place, StepSettings, Vae};
 
 const SIZE: u32 = 32;
@@ -16,7 +16,7 @@ const BATCH: u32 = 16;
 const STEPS: u64 = 200;
 
 fn main() -> Result<()> {
-    let adapter = Adapter::choose(&Choice::HighPerformance, adapter::backends(None)?)?;
+    let adapter = Adapter::choose(&AdapterChoice::HighPerformance, adapter::backends(None)?)?;
     println!("on {}", adapter.describe());
     let config = ModelConfig { size: SIZE, hidden: 16, latent: 16 };
     let build = Build::training(config, BATCH);

@@ -24,13 +24,13 @@
 //!
 //! ```
 //! use wgvae::config::ModelConfig;
-//! use wgvae::gpu::{Adapter, Choice, adapter};
+//! use wgvae::gpu::{Adapter, AdapterChoice, adapter};
 //! use wgvae::model::{Build, Place, Vae};
 //!
 //! # fn main() -> wgvae::error::Result<()> {
 //! let config = ModelConfig { size: 16, hidden: 4, latent: 8 };
 //! let build = Build::inference(config, 2);
-//! let found = Adapter::choose(&Choice::HighPerformance, adapter::backends(None)?);
+//! let found = Adapter::choose(&AdapterChoice::HighPerformance, adapter::backends(None)?);
 //! // without a GPU, the slow and exact CPU twins
 //! let place = found.as_ref().map_or(Place::Twins, Place::Gpu);
 //! let mut vae = Vae::new(place, build, 0)?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use wgvae::config::ModelConfig;
-use wgvae::gpu::{Adapter, Choice, GpuRunner, Plan, Runner, adapter};
+use wgvae::gpu::{Adapter, AdapterChoice, GpuRunner, Plan, Runner, adapter};
 use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use wgvae::ops::gemm::{Epilogue, Fused, Product};
@@ -17,7 +17,7 @@ use wgvae::ops::tuning::{Tunable, Tuning};
 
 fn open() -> Adapter {
     let named = std::env::var("WGVAE_ADAPTER").ok().and_then(|name| name.parse().ok());
-    let choice: Choice = named.unwrap_or_default();
+    let choice: AdapterChoice = named.unwrap_or_default();
     let backends = adapter::backends(None).expect("back ends");
     Adapter::choose(&choice, backends).expect("an adapter")
 }

@@ -11,7 +11,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use super::pth;
 use crate::config::{Likelihood, LossKind, ModelConfig};
 use crate::error::{Error, Result, printable_text};
-use crate::model::{Named, Weights};
+use crate::model::{NamedTensor, StateDict};
 
 /// Largest file that is read into memory: more than 32-bit indices could make a model of.
 const MAX_FILE: u64 = 64 << 30;
@@ -31,7 +31,7 @@ const LIKELIHOOD: &str = "wgvae.likelihood";
 /// the likelihood that it was trained for.
 pub(super) fn encode(
     path: &Path,
-    sets: &[(&str, &Weights)],
+    sets: &[(&str, &StateDict)],
     likelihood: Option<Likelihood>,
 ) -> Result<Vec<u8>> {
     let mut views = Vec::new();
@@ -111,7 +111,7 @@ fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
 }
 
 /// The tensors of `config` out of `found`, each name behind `prefix`.
-fn take(path: &Path, found: &mut Found, prefix: &str, config: &ModelConfig) -> Result<Weights> {
+fn take(path: &Path, found: &mut Found, prefix: &str, config: &ModelConfig) -> Result<StateDict> {
     let one = |(name, shape): (String, Vec<usize>)| {
         let Some((is, values)) = found.remove(&format!("{prefix}{name}")) else {
             return Err(Error::model(path, format!("has no tensor {prefix}{name}")));
@@ -120,9 +120,9 @@ fn take(path: &Path, found: &mut Found, prefix: &str, config: &ModelConfig) -> R
             let reason = format!("{name} is {is:?} and should be {shape:?}: the file is for another model");
             return Err(Error::model(path, reason));
         }
-        Ok(Named { name, shape, values })
+        Ok(NamedTensor { name, shape, values })
     };
-    Ok(Weights { tensors: Weights::names(config).into_iter().map(one).collect::<Result<_>>()? })
+    Ok(StateDict { tensors: StateDict::names(config).into_iter().map(one).collect::<Result<_>>()? })
 }
 
 /// A tensor that is left over belongs to a layer that we do not have: the model would compute something else.
@@ -145,7 +145,7 @@ pub(super) fn decode_moments(
     path: &Path,
     bytes: &[u8],
     config: &ModelConfig,
-) -> Result<([Weights; 2], Option<Weights>)> {
+) -> Result<([StateDict; 2], Option<StateDict>)> {
     let mut found = safetensors(path, bytes)?;
     let raw = if found.keys().any(|name| name.starts_with(RAW)) {
         Some(take(path, &mut found, RAW, config)?)
@@ -159,7 +159,7 @@ pub(super) fn decode_moments(
 ///
 /// # Errors
 /// [`Error::Model`] naming the first tensor that is missing or has another shape.
-pub(super) fn decode_weights(path: &Path, bytes: &[u8], config: &ModelConfig) -> Result<Weights> {
+pub(super) fn decode_weights(path: &Path, bytes: &[u8], config: &ModelConfig) -> Result<StateDict> {
     let mut found = safetensors(path, bytes)?;
     let weights = take(path, &mut found, "", config)?;
     nothing_else(path, &found)?;
@@ -172,7 +172,7 @@ pub struct Model {
     /// the sizes, from the tensors' shapes
     pub config: ModelConfig,
     /// the parameters
-    pub weights: Weights,
+    pub weights: StateDict,
     /// of pixels, as it was trained
     pub likelihood: Likelihood,
     /// Adam's state, where a `.pth` holds a training's dictionary
@@ -185,7 +185,7 @@ pub struct Adam {
     /// finished steps
     pub step: u64,
     /// first and second moments
-    pub moments: [Weights; 2],
+    pub moments: [StateDict; 2],
     /// what it was set to
     pub settings: pth::Settings,
 }
@@ -207,7 +207,7 @@ pub fn read_model(path: &Path) -> Result<Model> {
     Ok(Model { config, weights, likelihood, adam: None })
 }
 
-fn model(path: &Path, found: &mut Found) -> Result<(ModelConfig, Weights)> {
+fn model(path: &Path, found: &mut Found) -> Result<(ModelConfig, StateDict)> {
     let config = infer(path, found)?;
     let weights = take(path, found, "", &config)?;
     nothing_else(path, found)?;

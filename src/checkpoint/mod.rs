@@ -22,7 +22,7 @@ pub use storage::renames_folders;
 
 use crate::config::Likelihood;
 use crate::error::{Error, Result};
-use crate::model::Weights;
+use crate::model::StateDict;
 
 /// The model, for anybody.
 pub const MODEL: &str = "model.safetensors";
@@ -35,11 +35,11 @@ pub const STATE: &str = "state.json";
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     /// the parameters
-    pub weights: Weights,
+    pub weights: StateDict,
     /// Adam's first and second moments
-    pub moments: [Weights; 2],
+    pub moments: [StateDict; 2],
     /// their running average, where one is kept: it is then the model, and the parameters lie with the moments
-    pub average: Option<Weights>,
+    pub average: Option<StateDict>,
     /// where the run stands
     pub state: State,
 }
@@ -86,7 +86,7 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
 ///
 /// # Errors
 /// If it cannot be written; what was there before stays.
-pub fn write_model(path: &Path, weights: &Weights, likelihood: Likelihood) -> Result<()> {
+pub fn write_model(path: &Path, weights: &StateDict, likelihood: Likelihood) -> Result<()> {
     let bytes = model_file(path, weights, likelihood)?;
     crate::data::write_whole(path, |file| file.write_all(&bytes))
 }
@@ -95,7 +95,7 @@ pub fn write_model(path: &Path, weights: &Weights, likelihood: Likelihood) -> Re
 ///
 /// # Errors
 /// [`Error::Model`] if the tensors do not fit together.
-pub fn model_file(path: &Path, weights: &Weights, likelihood: Likelihood) -> Result<Vec<u8>> {
+pub fn model_file(path: &Path, weights: &StateDict, likelihood: Likelihood) -> Result<Vec<u8>> {
     file::encode(path, &[("", weights)], Some(likelihood))
 }
 

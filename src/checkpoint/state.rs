@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::TrainConfig;
 use crate::error::{Error, Result};
 use crate::model::Loss;
-use crate::ops::loss_scale::Scaling;
+use crate::ops::loss_scale::LossScale;
 
 /// Of the state's format: 4 knows the held-out pictures.
 pub const VERSION: u32 = 4;
@@ -108,7 +108,7 @@ pub struct State {
     pub cuts: Vec<u32>,
     /// the factor on gradients, where the training is in f16
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scaling: Option<Scaling>,
+    pub scaling: Option<LossScale>,
     /// how the schedules go on, where the number of epochs has been changed on the way
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replanned: Option<Replanned>,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use wgvae::gpu::{Adapter, Choice, Fragment, adapter, llvmpipe};
+use wgvae::gpu::{Adapter, AdapterChoice, Fragment, adapter, llvmpipe};
 use wgvae::ops::variant::Variant;
 
 use super::about;
@@ -12,10 +12,10 @@ use super::screen::bytes;
 use crate::cli::ListArgs;
 
 /// The kinds of choice that are made by what an adapter is.
-const KINDS: [(&str, Choice); 3] = [
-    ("high-performance", Choice::HighPerformance),
-    ("low-power", Choice::LowPower),
-    ("software", Choice::Software),
+const KINDS: [(&str, AdapterChoice); 3] = [
+    ("high-performance", AdapterChoice::HighPerformance),
+    ("low-power", AdapterChoice::LowPower),
+    ("software", AdapterChoice::Software),
 ];
 
 pub fn run(args: &ListArgs) -> Result<ExitCode> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
-use wgvae::data::{self, Cache, Dataset, Loader, PREFETCH, Pictures, Resize, Source};
+use wgvae::data::{self, Cache, DataLoader, Dataset, FolderIndex, PREFETCH, Resize, Source};
 
 use super::screen::{Bar, bytes, shown};
 use super::settings;
@@ -30,7 +30,7 @@ impl Loaded {
 }
 
 pub fn run(args: &BenchArgs, folder: &Path, size: u32, batch: u32) -> Result<ExitCode> {
-    let Dataset { root, train, validation, test, skipped, .. } = data::scan(folder, 0)?;
+    let FolderIndex { root, train, validation, test, skipped, .. } = data::scan(folder, 0)?;
     let items = train.into_iter().chain(validation).chain(test).collect();
     let source = Source::Folder { root, items, resize: Resize::default() };
     let cache = settings::cache(args.no_cache);
@@ -38,7 +38,7 @@ pub fn run(args: &BenchArgs, folder: &Path, size: u32, batch: u32) -> Result<Exi
     let began = Instant::now();
     let budget = args.cache.saturating_mul(1 << 20);
     let set = |done, all| bar.set(done, all);
-    let pictures = Pictures::prepare_cached(source, size, budget, cache.as_ref(), &set);
+    let pictures = Dataset::prepare_cached(source, size, budget, cache.as_ref(), &set);
     let seconds = began.elapsed().as_secs_f64();
     bar.clear();
     let pictures = Arc::new(pictures?);
@@ -53,7 +53,7 @@ pub fn run(args: &BenchArgs, folder: &Path, size: u32, batch: u32) -> Result<Exi
 }
 
 struct Outcome {
-    pictures: Arc<Pictures>,
+    pictures: Arc<Dataset>,
     /// by the scan
     skipped: usize,
     /// of the preparation
@@ -107,12 +107,13 @@ impl Outcome {
 }
 
 /// Loads `steps` batches in the order of training, epoch after epoch.
-fn load(pictures: &Arc<Pictures>, batch: u32, steps: u32) -> Loaded {
+fn load(pictures: &Arc<Dataset>, batch: u32, steps: u32) -> Loaded {
     let wanted = batch as usize * steps as usize;
     let epochs = (1..).flat_map(|epoch| data::order(0, epoch, pictures.len()));
     let order: Vec<u32> = epochs.take(wanted).collect();
     let row = u64::from(pictures.size()).pow(2) * 4;
     let began = Instant::now();
-    let images = Loader::start(pictures.clone(), order, batch as usize, 0, PREFETCH).map(|b| b.count).sum();
+    let images =
+        DataLoader::start(pictures.clone(), order, batch as usize, 0, PREFETCH).map(|b| b.count).sum();
     Loaded { images, bytes: images as u64 * row, seconds: began.elapsed().as_secs_f64() }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use wgvae::checkpoint::{self, Model};
 use wgvae::generate::{Fitted, fitted};
-use wgvae::model::{Build, Place, Vae, Weights};
+use wgvae::model::{Build, Place, StateDict, Vae};
 use wgvae::web::{self, Files, Page, Precision, Rounding};
 
 use super::screen::{bytes, shown};
@@ -77,7 +77,7 @@ pub(super) fn page(args: &PageArgs) -> Result<Files> {
     Ok(page.files()?)
 }
 
-fn prior(args: &PageArgs, weights: &Weights) -> Result<Option<Fitted>> {
+fn prior(args: &PageArgs, weights: &StateDict) -> Result<Option<Fitted>> {
     let place = match args.prior.as_deref() {
         Some("normal") => None,
         Some("fitted") => return Ok(Some(fitted::find(&args.trained.model, None, weights)?)),
@@ -93,7 +93,7 @@ fn divergences(args: &PageArgs, data: &Path) -> Result<Vec<f64>> {
 }
 
 /// Samples by the parameters as they are and as they are rounded.
-fn compare(args: &PageArgs, build: &Build, both: [&Weights; 2], largest: f64) -> Result<Rounding> {
+fn compare(args: &PageArgs, build: &Build, both: [&StateDict; 2], largest: f64) -> Result<Rounding> {
     let adapter = super::choose(&args.trained.adapter)?;
     let mut vae = Vae::empty(Place::Gpu(&adapter), *build)?;
     let seeds: Vec<u64> = (0..SEEDS).collect();

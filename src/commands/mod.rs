@@ -45,7 +45,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 pub use output::note;
-use wgvae::gpu::{Adapter, Choice, adapter};
+use wgvae::gpu::{Adapter, AdapterChoice, adapter};
 
 use crate::cli::{AdapterArgs, Command};
 
@@ -91,6 +91,6 @@ fn choose_keeping(args: &AdapterArgs) -> Result<Adapter> {
 }
 
 /// How the flags name it.
-fn choice(args: &AdapterArgs) -> Result<Choice> {
+fn choice(args: &AdapterArgs) -> Result<AdapterChoice> {
     Ok(args.adapter.as_deref().unwrap_or("high-performance").parse()?)
 }

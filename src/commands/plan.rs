@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::gpu::{Dispatch, ImageSpec, Item, Plan, Target, Usage};
+use wgvae::gpu::{Capabilities, Dispatch, ImageSpec, Item, Plan, Usage};
 use wgvae::model::Build;
 use wgvae::ops::Tuning;
 
@@ -15,7 +15,7 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
     let build = settings::build(&args.model, Preset::Reference)?;
     let Build { config, batch, .. } = build;
     let (target, tuning) = match args.limits {
-        Limits::Default => (Target::webgpu_default(), Tuning::of(&Target::webgpu_default())),
+        Limits::Default => (Capabilities::webgpu_default(), Tuning::of(&Capabilities::webgpu_default())),
         Limits::Adapter => {
             let adapter = super::choose(&args.adapter)?;
             (adapter.target(), super::tune::kept(&adapter, &args.tuning)?)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use wgvae::config::TrainConfig;
-use wgvae::data::{self, Cache, Divided, Pictures, Prepared, Rules, ScanOptions, Skipped, Source};
+use wgvae::data::{self, Cache, Dataset, Divided, Prepared, Rules, ScanOptions, Skipped, Source};
 use wgvae::error::Error;
 use wgvae::gpu::Adapter;
 use wgvae::train::Data;
@@ -89,9 +89,9 @@ fn landscapes(
         return Err(Error::Usage(format!("--landscapes {count}: must be between 2 and 10000000")).into());
     }
     let held = (count / 20).clamp(1, 512);
-    let prepare = |first: usize, count, budget| -> Result<Arc<Pictures>> {
+    let prepare = |first: usize, count, budget| -> Result<Arc<Dataset>> {
         let source = Source::Synthetic { seed: config.seed, first: first as u64, count };
-        Ok(Arc::new(Pictures::prepare_cached(source, config.model.size, budget, cache, progress)?))
+        Ok(Arc::new(Dataset::prepare_cached(source, config.model.size, budget, cache, progress)?))
     };
     let validation = Some(prepare(count - held, held, budget / 8)?);
     let train = prepare(0, count - held, budget - budget / 8)?;

@@ -14,7 +14,7 @@ use super::{output, settings};
 use crate::cli::TrainSettings;
 
 /// What `--resume` names.
-pub(super) enum Target {
+pub(super) enum Capabilities {
     /// the run called --name, or the newest one
     Newest,
     /// this run
@@ -25,7 +25,7 @@ pub(super) enum Target {
     File(PathBuf),
 }
 
-impl Target {
+impl Capabilities {
     /// # Errors
     /// If there is nothing of that name to go on from.
     pub(super) fn find(given: Option<&Path>, runs: &Path) -> Result<Self> {

@@ -8,13 +8,13 @@ use wgvae::config::{Likelihood, TrainConfig};
 use wgvae::data::Rules;
 use wgvae::error::Error;
 use wgvae::gpu::Element;
-use wgvae::model::Weights;
+use wgvae::model::StateDict;
 use wgvae::ops::adam::{BETA1, BETA2, EPS};
-use wgvae::ops::loss_scale::Scaling;
+use wgvae::ops::loss_scale::LossScale;
 use wgvae::train::{Lock, RunFolder};
 
 use super::screen::shown;
-use super::train_resume::{self, Target};
+use super::train_resume::{self, Capabilities};
 use super::{output, settings};
 use crate::cli::TrainSettings;
 
@@ -23,7 +23,7 @@ pub(super) enum Origin {
     /// the initial parameters of the seed
     Seed,
     /// these parameters
-    Parameters(Weights),
+    Parameters(StateDict),
     /// a checkpoint of another program: parameters, Adam's moments and step
     Imported(Box<Checkpoint>),
     /// a checkpoint of this run, or of the one that it comes from
@@ -52,11 +52,11 @@ pub(super) struct Start {
 /// What the flags mean: a new run, or with `resume` one that goes on.
 pub(super) fn start(asked: TrainSettings, resume: Option<&Option<PathBuf>>, quiet: bool) -> Result<Start> {
     let Some(given) = resume else { return fresh(asked) };
-    match Target::find(given.as_deref(), &runs(&asked))? {
-        Target::Newest => train_resume::newest(asked, quiet),
-        Target::Run(folder) => train_resume::by_folder(&folder, asked, quiet),
-        Target::Checkpoint(folder, run) => train_resume::chosen(&folder, run.as_deref(), asked, quiet),
-        Target::File(file) => imported(asked, &file, quiet),
+    match Capabilities::find(given.as_deref(), &runs(&asked))? {
+        Capabilities::Newest => train_resume::newest(asked, quiet),
+        Capabilities::Run(folder) => train_resume::by_folder(&folder, asked, quiet),
+        Capabilities::Checkpoint(folder, run) => train_resume::chosen(&folder, run.as_deref(), asked, quiet),
+        Capabilities::File(file) => imported(asked, &file, quiet),
     }
 }
 
@@ -164,7 +164,7 @@ fn imported(asked: TrainSettings, file: &Path, quiet: bool) -> Result<Start> {
     if !quiet {
         output::line(&format!("going on from {} (step {} of Adam)", shown(file), adam.step));
     }
-    let scaling = (config.precision == Element::F16).then_some(Scaling::START);
+    let scaling = (config.precision == Element::F16).then_some(LossScale::START);
     let state = State { step: adam.step, scaling, ..State::new(config.clone()) };
     let checkpoint = Checkpoint { weights: model.weights, moments: adam.moments, average: None, state };
     let (run, lock) = claim(&asked, &base(&asked))?;

@@ -27,7 +27,7 @@ pub struct SplitCounts {
 /// What [`check`] found; its `Display` is the report.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The folder, as [`super::Dataset::root`].
+    /// The folder, as [`super::FolderIndex::root`].
     pub root: PathBuf,
     /// How the pictures lie.
     pub layout: Layout,
@@ -47,7 +47,7 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
     /// How many of them are damaged.
     pub damaged: usize,
-    /// What was decided and passed over, as [`super::Dataset::notes`].
+    /// What was decided and passed over, as [`super::FolderIndex::notes`].
     pub notes: Vec<String>,
     /// Files that are no pictures.
     pub other_files: usize,

@@ -6,9 +6,9 @@ use rayon::prelude::*;
 
 use super::Progress;
 use super::cache::Cache;
-use super::pictures::Pictures;
+use super::pictures::Dataset;
 use super::resize::Resize;
-use super::scan::{Dataset, Item, too_many_damaged};
+use super::scan::{FolderIndex, Item, too_many_damaged};
 use super::similar::Look;
 use super::source::Source;
 use super::text::{Skipped, counted, first_few};
@@ -18,16 +18,16 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub struct Divided {
     /// The folder, with the splits as they are trained on.
-    pub dataset: Dataset,
+    pub dataset: FolderIndex,
     /// Those to train on.
-    pub train: Pictures,
+    pub train: Dataset,
     /// Those to watch training with, if there are any.
-    pub validation: Option<Pictures>,
+    pub validation: Option<Dataset>,
     /// What cannot be read, found by decoding; those that the scan has found are in the data set.
     pub skipped: Vec<Skipped>,
 }
 
-/// Decodes the training and validation pictures of `dataset` at `size` x `size` as [`Pictures::prepare_cached`] does,
+/// Decodes the training and validation pictures of `dataset` at `size` x `size` as [`Dataset::prepare_cached`] does,
 /// and draws its split where it has none: among pictures that can be read, near-equal ones on one side.
 ///
 /// What cannot be read is judged over all of them.
@@ -35,7 +35,7 @@ pub struct Divided {
 /// # Errors
 /// [`Error::Data`] when no training picture can be read, and when more than half of all are damaged.
 pub fn prepare_folder(
-    mut dataset: Dataset,
+    mut dataset: FolderIndex,
     (size, resize): (u32, Resize),
     budget_bytes: u64,
     cache: Option<&Cache>,
@@ -48,7 +48,7 @@ pub fn prepare_folder(
         let _ = looks[number].set(Look::of(pixels, size, size));
     };
     let seen: Option<super::prepare::Seen<'_>> = if dataset.is_drawn() { Some(&seen) } else { None };
-    let pictures = Pictures::prepare_any(source, size, budget_bytes, cache, progress, seen);
+    let pictures = Dataset::prepare_any(source, size, budget_bytes, cache, progress, seen);
     let skipped = pictures.skipped().to_vec();
     refuse_damaged(&dataset, pictures.len(), &skipped)?;
     dataset.replace_validation(&pictures.readable());
@@ -68,7 +68,7 @@ pub fn prepare_folder(
 }
 
 /// The looks of all pictures that can be read: of those whose pixels nobody has seen yet, from cache or file.
-fn looks_of(pictures: &Pictures, seen: Vec<OnceLock<Look>>) -> Vec<Option<Look>> {
+fn looks_of(pictures: &Dataset, seen: Vec<OnceLock<Look>>) -> Vec<Option<Look>> {
     let (readable, size) = (pictures.readable(), pictures.size());
     let of = |(number, look): (usize, OnceLock<Look>)| match look.into_inner() {
         _ if !readable[number] => None,
@@ -78,7 +78,7 @@ fn looks_of(pictures: &Pictures, seen: Vec<OnceLock<Look>>) -> Vec<Option<Look>>
     seen.into_par_iter().enumerate().map(of).collect()
 }
 
-fn refuse_damaged(dataset: &Dataset, good: usize, skipped: &[Skipped]) -> Result<()> {
+fn refuse_damaged(dataset: &FolderIndex, good: usize, skipped: &[Skipped]) -> Result<()> {
     let bad = skipped.len() + dataset.damaged;
     if good > 0 && !too_many_damaged(good, bad) {
         return Ok(());

@@ -6,7 +6,7 @@ use std::thread::{Builder, JoinHandle};
 use crossbeam_channel::{Receiver, bounded};
 use rayon::prelude::*;
 
-use super::pictures::Pictures;
+use super::pictures::Dataset;
 use super::text::Skipped;
 
 /// Batches that are enough to have ready: the GPU never waits for one, and a few are held in memory.
@@ -22,7 +22,7 @@ pub struct Batch {
     pub count: usize,
     /// RGBA8 `[batch, size, size, 4]`, alpha 0. Pictures come first, the rows behind `count` are zero.
     pub rgba: Vec<u8>,
-    /// Index in [`Pictures`] of each of the `count` rows.
+    /// Index in [`Dataset`] of each of the `count` rows.
     pub indices: Vec<u32>,
     /// Files that were to be in this batch and could not be read.
     pub problems: Vec<Skipped>,
@@ -32,13 +32,13 @@ pub struct Batch {
 ///
 /// Dropping it stops the thread, after at most the batch that is being prepared.
 #[derive(Debug)]
-pub struct Loader {
+pub struct DataLoader {
     // taken by `drop`: a thread that waits to send must see the channel closed before it is joined
     batches: Option<Receiver<Batch>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Loader {
+impl DataLoader {
     /// Starts preparing the batches of `order` (indices in `pictures`, see [`super::order`]) from step
     /// `first_step` on, at most `prefetch` ahead; the last one may be short.
     ///
@@ -47,15 +47,15 @@ impl Loader {
     /// # Panics
     /// When `batch` is 0 or an index is out of range: programming mistakes.
     pub fn start(
-        pictures: Arc<Pictures>,
+        pictures: Arc<Dataset>,
         order: Vec<u32>,
         batch: usize,
         first_step: usize,
         prefetch: usize,
     ) -> Self {
-        assert!(batch > 0, "Loader::start: a batch of 0 pictures");
+        assert!(batch > 0, "DataLoader::start: a batch of 0 pictures");
         let beyond = order.iter().find(|&&index| index as usize >= pictures.len());
-        assert!(beyond.is_none(), "Loader::start: picture {beyond:?} of {}", pictures.len());
+        assert!(beyond.is_none(), "DataLoader::start: picture {beyond:?} of {}", pictures.len());
         let (sender, receiver) = bounded(prefetch);
         let work = move || {
             for (step, indices) in order.chunks(batch).enumerate().skip(first_step) {
@@ -70,7 +70,7 @@ impl Loader {
     }
 }
 
-impl Iterator for Loader {
+impl Iterator for DataLoader {
     type Item = Batch;
 
     fn next(&mut self) -> Option<Batch> {
@@ -86,7 +86,7 @@ impl Iterator for Loader {
     }
 }
 
-impl Drop for Loader {
+impl Drop for DataLoader {
     fn drop(&mut self) {
         self.batches = None;
         if let Some(thread) = self.thread.take() {
@@ -96,7 +96,7 @@ impl Drop for Loader {
     }
 }
 
-/// The same batches as [`Loader::start`] gives, without pixels: for a training whose pictures are elsewhere.
+/// The same batches as [`DataLoader::start`] gives, without pixels: for a training whose pictures are elsewhere.
 ///
 /// # Panics
 /// When `batch` is 0: a programming mistake.
@@ -109,7 +109,7 @@ pub fn indices_only(order: Vec<u32>, batch: usize, first_step: usize) -> impl It
     })
 }
 
-fn assemble(pictures: &Pictures, step: usize, wanted: &[u32], batch: usize) -> Batch {
+fn assemble(pictures: &Dataset, step: usize, wanted: &[u32], batch: usize) -> Batch {
     let row_bytes = (pictures.size() as usize).pow(2) * 4;
     let mut rgba = vec![0; batch * row_bytes];
     let rows: Vec<Result<(), Skipped>> = rgba

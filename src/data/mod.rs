@@ -4,7 +4,7 @@
 //! Knows nothing of the GPU, of the model or of training; uses only [`crate::error`].
 //!
 //! ```text
-//! scan(folder) -> Dataset -> prepare_folder -> Pictures -> Loader -> Batch
+//! scan(folder) -> FolderIndex -> prepare_folder -> Dataset -> DataLoader -> Batch
 //!                                Source -^  Cache -^
 //! ```
 //!
@@ -42,14 +42,14 @@ pub use decode::{Decoded, decode, is_decoding, load};
 pub use divide::{Divided, prepare_folder};
 pub(crate) use files::sync;
 pub use files::{file_meant, folder_of, write_whole};
-pub use loader::{Batch, Loader, PREFETCH, indices_only};
+pub use loader::{Batch, DataLoader, PREFETCH, indices_only};
 pub use mark::Mark;
 pub use picture_file::{PictureFormat, film, png, save_png};
-pub use pictures::Pictures;
+pub use pictures::Dataset;
 pub use pixels::{rgb_of, rgba_of};
 pub use prepare::Prepared;
 pub use resize::{Resize, resize_rgb};
-pub use scan::{Dataset, Item, Layout, Rules, ScanOptions, Splits, is_run, scan, scan_with};
+pub use scan::{FolderIndex, Item, Layout, Rules, ScanOptions, Splits, is_run, scan, scan_with};
 pub use sheet::{GAP, grid};
 pub use shuffle::order;
 pub use source::Source;

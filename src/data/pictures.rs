@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 
 /// A [`Source`] at one size, without the pictures that cannot be read.
 #[derive(Debug)]
-pub struct Pictures {
+pub struct Dataset {
     source: Source,
     size: u32,
     /// For each picture its number in the source, and where its pixels are.
@@ -25,10 +25,10 @@ pub struct Pictures {
     prepared: Prepared,
 }
 
-impl Pictures {
+impl Dataset {
     /// Decodes every picture of `source` at `size` x `size`, in parallel, and keeps the first ones in memory
     /// until `budget_bytes` are spent (`size * size * 3` each); the others are decoded again at every
-    /// [`Pictures::get`].
+    /// [`Dataset::get`].
     ///
     /// All are decoded here even when few can be kept: which pictures a run sees must not depend on how much
     /// memory the machine has. `progress` hears of every picture.
@@ -40,12 +40,12 @@ impl Pictures {
         Self::prepare_cached(source, size, budget_bytes, None, progress)
     }
 
-    /// As [`Pictures::prepare`], with the same pictures and pixels; but what `cache` holds is not decoded, what
+    /// As [`Dataset::prepare`], with the same pictures and pixels; but what `cache` holds is not decoded, what
     /// it does not hold is added to it, and pictures outside the budget are read from it. What came of that is
-    /// told by [`Pictures::prepared`].
+    /// told by [`Dataset::prepared`].
     ///
     /// # Errors
-    /// As [`Pictures::prepare`]: a cache that is damaged, or cannot be written, is none.
+    /// As [`Dataset::prepare`]: a cache that is damaged, or cannot be written, is none.
     pub fn prepare_cached(
         source: Source,
         size: u32,
@@ -60,7 +60,7 @@ impl Pictures {
         Ok(pictures)
     }
 
-    /// As [`Pictures::prepare_cached`], however few can be read; `seen` hears of the pixels that are at hand.
+    /// As [`Dataset::prepare_cached`], however few can be read; `seen` hears of the pixels that are at hand.
     pub(super) fn prepare_any(
         source: Source,
         size: u32,
@@ -126,7 +126,7 @@ impl Pictures {
         self.kept.len()
     }
 
-    /// Never true: [`Pictures::prepare`] refuses an empty set.
+    /// Never true: [`Dataset::prepare`] refuses an empty set.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
@@ -136,7 +136,7 @@ impl Pictures {
         self.size
     }
 
-    /// The pictures that [`Pictures::prepare`] left out.
+    /// The pictures that [`Dataset::prepare`] left out.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
     }
@@ -146,7 +146,7 @@ impl Pictures {
         self.kept.iter().filter(|(_, place)| matches!(place, Place::Memory(_))).count()
     }
 
-    /// How many pictures are neither held in memory nor cached: each [`Pictures::get`] decodes them.
+    /// How many pictures are neither held in memory nor cached: each [`Dataset::get`] decodes them.
     pub fn decoded_each_time(&self) -> usize {
         self.kept.iter().filter(|(_, place)| matches!(place, Place::Source)).count()
     }
@@ -156,7 +156,7 @@ impl Pictures {
         &self.prepared
     }
 
-    /// Picture `index` (below [`Pictures::len`]) as RGB8 `[size, size, 3]`.
+    /// Picture `index` (below [`Dataset::len`]) as RGB8 `[size, size, 3]`.
     ///
     /// # Errors
     /// [`Error::Data`] when a picture that is neither in memory nor in the cache has become unreadable since it
@@ -189,7 +189,7 @@ impl Pictures {
         format!("{:016x}", self.fingerprint())
     }
 
-    /// As [`Pictures::get`], with path and reason apart.
+    /// As [`Dataset::get`], with path and reason apart.
     pub(super) fn pixels(&self, index: usize) -> Result<Cow<'_, [u8]>, Skipped> {
         let (number, place) = &self.kept[index];
         let number = *number as usize;

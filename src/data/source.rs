@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// A numbered list of pictures that can be made at any size.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// Files of a [`super::Dataset`].
+    /// Files of a [`super::FolderIndex`].
     Folder {
         /// The data set's root: names are given from here.
         root: PathBuf,
@@ -73,7 +73,7 @@ impl Source {
         }
     }
 
-    /// The class of picture `index`: an index in [`super::Dataset::classes`], or in [`synth::Biome::ALL`].
+    /// The class of picture `index`: an index in [`super::FolderIndex::classes`], or in [`synth::Biome::ALL`].
     pub fn label(&self, index: usize) -> u32 {
         match self {
             Self::Folder { items, .. } => items[index].label,

@@ -9,7 +9,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::checkpoint;
 use crate::data::write_whole;
 use crate::error::{Error, Result};
-use crate::model::Weights;
+use crate::model::StateDict;
 use crate::prior::{Component, Mixture};
 
 /// What the file is called in a run or a checkpoint.
@@ -27,7 +27,7 @@ pub struct Fitted {
 }
 
 /// A digest of a model's parameters: another model's latents mean something else.
-pub fn digest(weights: &Weights) -> u32 {
+pub fn digest(weights: &StateDict) -> u32 {
     let mut digest = crc32fast::Hasher::new();
     weights.tensors.iter().for_each(|tensor| digest.update(bytemuck::cast_slice(&tensor.values)));
     digest.finalize()
@@ -89,7 +89,7 @@ impl Fitted {
     ///
     /// # Errors
     /// If it is missing or damaged, or belongs to another model.
-    pub fn read(path: &Path, weights: &Weights) -> Result<Self> {
+    pub fn read(path: &Path, weights: &StateDict) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
         let damaged = |reason: String| Error::model(path, format!("no whole fitted prior: {reason}"));
         let fitted = parse(&bytes).map_err(damaged)?;
@@ -134,7 +134,7 @@ fn parse(bytes: &[u8]) -> std::result::Result<Fitted, String> {
 ///
 /// # Errors
 /// If there is none, or it does not belong to the model.
-pub fn find(model: &Path, path: Option<&Path>, weights: &Weights) -> Result<Fitted> {
+pub fn find(model: &Path, path: Option<&Path>, weights: &StateDict) -> Result<Fitted> {
     if let Some(path) = path {
         return Fitted::read(path, weights);
     }
@@ -163,7 +163,7 @@ mod tests {
     fn a_prior_comes_back_and_only_for_its_model() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join(NAME);
-        let weights = Weights::initial(&ModelConfig { size: 16, hidden: 1, latent: 2 }, 1);
+        let weights = StateDict::initial(&ModelConfig { size: 16, hidden: 1, latent: 2 }, 1);
         let component =
             |weight, mean: [f64; 2]| Component { weight, mean: mean.to_vec(), factor: vec![1.0, 0.25, 2.0] };
         let components = vec![component(0.25, [1.0, -1.0]), component(0.75, [0.0, 3.0])];
@@ -171,7 +171,7 @@ mod tests {
             Fitted { mixture: Mixture { dims: 2, components }, kl: vec![1.5, 0.5], model: digest(&weights) };
         fitted.write(&path).expect("written");
         assert_eq!(find(folder.path(), None, &weights).expect("found"), fitted);
-        let other = Weights::initial(&ModelConfig { size: 16, hidden: 1, latent: 2 }, 2);
+        let other = StateDict::initial(&ModelConfig { size: 16, hidden: 1, latent: 2 }, 2);
         let error = Fitted::read(&path, &other).expect_err("another model").to_string();
         assert!(error.contains("another model's latents"), "{error}");
         let mut bytes = std::fs::read(&path).expect("read");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use wgpu::{AdapterInfo, Backends, DeviceType};
 
-use super::choice::{Choice, is_software};
+use super::choice::{AdapterChoice, is_software};
 use super::hidden::{self, Host};
 use super::images;
 use super::kernel::Access;
@@ -26,7 +26,7 @@ pub struct Fragment {
 
 /// What a plan needs to know of an adapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct Capabilities {
     /// The adapter's name, for errors.
     pub name: String,
     /// Most bytes of one storage binding.
@@ -49,7 +49,7 @@ pub struct Target {
     pub words: bool,
 }
 
-impl Target {
+impl Capabilities {
     /// The limits that every WebGPU adapter has.
     pub fn webgpu_default() -> Self {
         let limits = wgpu::Limits::default();
@@ -93,7 +93,7 @@ impl Target {
         if self.software { Self::least_parts_of_any(terms) } else { 1 }
     }
 
-    /// [`Target::least_parts`] of the adapter that bears the shortest sums.
+    /// [`Capabilities::least_parts`] of the adapter that bears the shortest sums.
     pub fn least_parts_of_any(terms: u32) -> u32 {
         terms.div_ceil(Self::LONGEST_SOFTWARE_SUM)
     }
@@ -207,7 +207,7 @@ impl Adapter {
     ///
     /// # Errors
     /// [`Error::Adapter`] if there is none, with what to install or the list of those there are.
-    pub fn choose(choice: &Choice, backends: Backends) -> Result<Self> {
+    pub fn choose(choice: &AdapterChoice, backends: Backends) -> Result<Self> {
         let mut all = Self::list(backends);
         if all.is_empty() {
             let reason = hidden::reason(&Host::this(), &[], true).unwrap_or_else(|| {
@@ -224,8 +224,8 @@ impl Adapter {
             let list: Vec<String> =
                 all.iter().enumerate().map(|(i, a)| format!("  {i}  {}", a.describe())).collect();
             let asked = match choice {
-                Choice::Index(index) => format!("number {index}, nor one with that in its name"),
-                Choice::Name(part) => format!("called {part:?}"),
+                AdapterChoice::Index(index) => format!("number {index}, nor one with that in its name"),
+                AdapterChoice::Name(part) => format!("called {part:?}"),
                 _ => "that is software".into(),
             };
             return Err(Error::Adapter(format!("no adapter {asked}; there are:\n{}", list.join("\n"))));
@@ -235,16 +235,16 @@ impl Adapter {
     }
 
     /// Which of `all` it is that `choice` names, if any.
-    pub fn pick(all: &[Self], choice: &Choice) -> Option<usize> {
+    pub fn pick(all: &[Self], choice: &AdapterChoice) -> Option<usize> {
         let all: Vec<&AdapterInfo> = all.iter().map(|adapter| &adapter.info).collect();
         choice.pick(&all)
     }
 
     /// Why of `all` none is a GPU though the machine seems to have one, and what to do about it; nothing where `choice`
     /// asks for one of them.
-    pub fn why_no_gpu(all: &[Self], choice: &Choice) -> Option<String> {
+    pub fn why_no_gpu(all: &[Self], choice: &AdapterChoice) -> Option<String> {
         let infos: Vec<&AdapterInfo> = all.iter().map(|adapter| &adapter.info).collect();
-        let asked = matches!(choice, Choice::HighPerformance | Choice::LowPower);
+        let asked = matches!(choice, AdapterChoice::HighPerformance | AdapterChoice::LowPower);
         if asked { hidden::reason(&Host::this(), &infos, false) } else { None }
     }
 
@@ -278,9 +278,9 @@ impl Adapter {
     }
 
     /// What a plan needs to know of it.
-    pub fn target(&self) -> Target {
+    pub fn target(&self) -> Capabilities {
         let subgroups = self.features.contains(wgpu::Features::SUBGROUP);
-        Target {
+        Capabilities {
             name: self.info.name.clone(),
             binding_bytes: self.limits.max_storage_buffer_binding_size,
             buffer_bytes: self.limits.max_buffer_size,

@@ -9,7 +9,7 @@ const LEAST_IN_NAME: usize = 10;
 
 /// How the user names an adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Choice {
+pub enum AdapterChoice {
     /// A discrete GPU before an integrated one before a software adapter.
     #[default]
     HighPerformance,
@@ -23,7 +23,7 @@ pub enum Choice {
     Name(String),
 }
 
-impl std::str::FromStr for Choice {
+impl std::str::FromStr for AdapterChoice {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -44,7 +44,7 @@ impl std::str::FromStr for Choice {
     }
 }
 
-impl Choice {
+impl AdapterChoice {
     /// Which of `all` it is, if any.
     pub fn pick(&self, all: &[&AdapterInfo]) -> Option<usize> {
         let named = |part: &str| all.iter().position(|info| info.name.to_lowercase().contains(part));
@@ -100,7 +100,7 @@ mod tests {
 
     fn picked(all: &[AdapterInfo], asked: &str) -> Option<usize> {
         let all: Vec<&AdapterInfo> = all.iter().collect();
-        asked.parse::<Choice>().expect("a choice").pick(&all)
+        asked.parse::<AdapterChoice>().expect("a choice").pick(&all)
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
             assert_eq!(picked(&all, asked), index, "{asked}");
         }
         for empty in ["", "  "] {
-            assert!(empty.parse::<Choice>().is_err());
+            assert!(empty.parse::<AdapterChoice>().is_err());
         }
     }
 }

@@ -23,8 +23,8 @@ pub mod trace;
 mod twin;
 mod unsafe_calls;
 
-pub use adapter::{Adapter, Fragment, Target};
-pub use choice::Choice;
+pub use adapter::{Adapter, Capabilities, Fragment};
+pub use choice::AdapterChoice;
 pub use images::{ImageId, ImageSpec};
 pub use kernel::{Kernel, Params, Source, Value};
 pub use profile::{Clock, Timing, Timings};

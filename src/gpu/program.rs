@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::adapter::Target;
+use super::adapter::Capabilities;
 use super::derived::DerivedCache;
 use super::images::{self, ImageId, ImageSpec, Images};
 use super::kernel::{self, Access, Alias, Constant, Kernel, Reflection, Source};
@@ -192,7 +192,7 @@ pub struct Plan {
 
 impl Plan {
     /// An empty plan for `target`, whose kernels access memory as suits it.
-    pub fn of(target: &Target) -> Self {
+    pub fn of(target: &Capabilities) -> Self {
         Self {
             buffers: Vec::new(),
             programs: Vec::new(),

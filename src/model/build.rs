@@ -1,10 +1,10 @@
 //! What a model is built for, and where: sizes and an adapter in, a plan and a runner out.
 
-use super::extras::Extras;
+use super::extras::TrainFeatures;
 use super::network::{Network, micro_batch};
 use crate::config::{Likelihood, ModelConfig, TrainConfig};
 use crate::error::{Error, Result};
-use crate::gpu::{Adapter, Element, GpuRunner, Plan, Runner, Target, TwinRunner};
+use crate::gpu::{Adapter, Capabilities, Element, GpuRunner, Plan, Runner, TwinRunner};
 use crate::ops::Tuning;
 use crate::ops::reparameterize::padded;
 
@@ -23,10 +23,10 @@ pub enum Place<'a> {
 
 impl Place<'_> {
     /// What a plan needs to know of it.
-    pub fn target(&self) -> Target {
+    pub fn target(&self) -> Capabilities {
         match self {
             Self::Gpu(adapter) | Self::Tuned(adapter, _) | Self::Timed(adapter, _) => adapter.target(),
-            Self::Twins => Target::twins(),
+            Self::Twins => Capabilities::twins(),
         }
     }
 
@@ -57,7 +57,7 @@ pub struct Build {
     /// of pixels: what is minimised, and what a picture shows of the decoder's logits
     pub likelihood: Likelihood,
     /// what a training does besides
-    pub extras: Extras,
+    pub extras: TrainFeatures,
     /// keeps every gradient until the next step, for [`Vae::gradients`](super::Vae::gradients), where else a weight's would
     /// make room for the next one's as soon as Adam has seen it; the steps compute the same bits either way
     pub keep_gradients: bool,
@@ -74,7 +74,7 @@ impl Build {
             kept: 0,
             precision: Element::F32,
             likelihood: Likelihood::default(),
-            extras: Extras::default(),
+            extras: TrainFeatures::default(),
             keep_gradients: false,
         }
     }
@@ -99,7 +99,7 @@ impl Build {
     /// # Errors
     /// [`Error::Limit`] if not one picture fits, [`Error::Usage`] if the one asked for is zero, or the adapter
     /// has no 16-bit floats and they were asked for.
-    pub fn micro(&self, target: &Target) -> Result<u32> {
+    pub fn micro(&self, target: &Capabilities) -> Result<u32> {
         if self.batch == 0 || self.batch > 65_536 {
             return Err(Error::Usage(format!("--batch-size {}: must be between 1 and 65536", self.batch)));
         }
@@ -137,7 +137,7 @@ impl Build {
     ///
     /// # Errors
     /// As [`Build::micro`].
-    pub fn plan(&self, target: &Target) -> Result<(Network, Plan)> {
+    pub fn plan(&self, target: &Capabilities) -> Result<(Network, Plan)> {
         self.plan_with(target, &Tuning::of(target))
     }
 
@@ -145,7 +145,7 @@ impl Build {
     ///
     /// # Errors
     /// As [`Build::micro`].
-    pub fn plan_with(&self, target: &Target, tuning: &Tuning) -> Result<(Network, Plan)> {
+    pub fn plan_with(&self, target: &Capabilities, tuning: &Tuning) -> Result<(Network, Plan)> {
         self.config.checked()?;
         let recorded = Network::record(self, target, self.micro(target)?, tuning);
         tuning.checked()?;

@@ -11,7 +11,7 @@ use crate::ops::reparameterize::padded;
 
 /// What a training does besides.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Extras {
+pub struct TrainFeatures {
     /// compares each batch's latents with the prior
     pub mmd: bool,
     /// largest norm of the gradient, per picture
@@ -22,7 +22,7 @@ pub struct Extras {
     pub augmentation: Augmentation,
 }
 
-impl From<&TrainConfig> for Extras {
+impl From<&TrainConfig> for TrainFeatures {
     fn from(config: &TrainConfig) -> Self {
         let TrainConfig { objective, optimizer, augmentation, .. } = config;
         Self {

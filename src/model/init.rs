@@ -7,7 +7,7 @@ use crate::config::ModelConfig;
 
 /// A named tensor.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Named {
+pub struct NamedTensor {
     /// `encoder.0.weight`
     pub name: String,
     /// PyTorch's shape
@@ -18,16 +18,16 @@ pub struct Named {
 
 /// All parameters of a model, or as many gradients or moments, in the order of PyTorch's `state_dict`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Weights {
+pub struct StateDict {
     /// the tensors
-    pub tensors: Vec<Named>,
+    pub tensors: Vec<NamedTensor>,
 }
 
-impl Weights {
+impl StateDict {
     /// PyTorch's default initialisation, drawn from `seed`.
     pub fn initial(config: &ModelConfig, seed: u64) -> Self {
         let parameters = Layout::new(config).parameters;
-        let tensors = parameters.par_iter().enumerate().map(|(stream, p)| Named {
+        let tensors = parameters.par_iter().enumerate().map(|(stream, p)| NamedTensor {
             name: p.name.clone(),
             shape: p.shape.clone(),
             values: p.initial(seed, stream as u64),

@@ -1,6 +1,6 @@
 //! What forward and backward share: activations between the layers, and how a layer's products are recorded.
 
-use super::network::{Extent, Network, TrainingArenas};
+use super::network::{BatchDims, Network, TrainingArenas};
 use super::params::{Layer, Slot};
 use crate::config::ModelConfig;
 use crate::gpu::{Element, Plan, ProgramId, Shape, Tensor, Usage};
@@ -20,7 +20,7 @@ pub(super) struct Activations {
 
 impl Activations {
     /// New tensors for all but `x`, the picture's side of the encoder.
-    pub(super) fn new(plan: &mut Plan, config: &ModelConfig, extent: Extent, x: Tensor) -> Self {
+    pub(super) fn new(plan: &mut Plan, config: &ModelConfig, extent: BatchDims, x: Tensor) -> Self {
         let mut tensor = |part: &str, layer: usize, i: usize| {
             let (shape, element) = between(config, extent, i);
             plan.tensor_of(format!("{part}.{layer}"), shape.dims(), element)
@@ -35,7 +35,7 @@ impl Activations {
 
     /// Tensors for their gradients, in two buffers by turns: the way back reads one and writes the next, and needs neither
     /// any more when it comes to a third. There is no gradient of `x`, which stands for it.
-    pub(super) fn gradients(plan: &mut Plan, config: &ModelConfig, extent: Extent, x: Tensor) -> Self {
+    pub(super) fn gradients(plan: &mut Plan, config: &ModelConfig, extent: BatchDims, x: Tensor) -> Self {
         let sides = [0, 1, 2, 3, 4, 4, 3, 2, 1].map(|i| between(config, extent, i)); // as the way back meets them
         let words = |(shape, element): (Shape, Element)| element.words(shape.len().into());
         let buffers = [0, 1].map(|turn| {
@@ -52,7 +52,7 @@ impl Activations {
 
 /// What side `i` of a convolution is, from the picture inwards. The logits' side is f32 like the picture's: the loss is
 /// computed there.
-fn between(config: &ModelConfig, extent: Extent, i: usize) -> (Shape, Element) {
+fn between(config: &ModelConfig, extent: BatchDims, i: usize) -> (Shape, Element) {
     let edge = config.size >> i;
     let shape = Shape::new(&[extent.micro, edge, edge, padded(config.widths()[i])]);
     (shape, if i == 0 { Element::F32 } else { extent.precision })

@@ -15,8 +15,8 @@ mod update;
 mod vae;
 
 pub use build::{Build, Place};
-pub use extras::Extras;
-pub use init::{Named, Weights};
+pub use extras::TrainFeatures;
+pub use init::{NamedTensor, StateDict};
 pub use network::{Network, micro_batch};
 pub use probe::Probe;
 pub use vae::{Input, Latents, Loss, Outcome, StepSettings, Vae};

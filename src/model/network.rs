@@ -4,17 +4,17 @@
 //! micro-batch of N pictures; the loss is a sum, so the gradients of micro-batches add up.
 
 use super::build::Build;
-use super::extras::{Discrepancy, Extras};
+use super::extras::{Discrepancy, TrainFeatures};
 use super::gradients::Gradients;
 use super::layers::{Activations, Recorder, geometry};
 use super::params::Layout;
 use crate::config::{Likelihood, ModelConfig};
 use crate::error::{Error, Result};
-use crate::gpu::{BufferId, Element, Plan, ProgramId, Shape, Target, Tensor, Usage};
+use crate::gpu::{BufferId, Capabilities, Element, Plan, ProgramId, Shape, Tensor, Usage};
 use crate::ops::conv2d::{Conv2d, Conv2dTranspose};
 use crate::ops::gemm::{Epilogue, Operands};
 use crate::ops::linear::Linear;
-use crate::ops::loss_scale::Scaling;
+use crate::ops::loss_scale::LossScale;
 use crate::ops::normal::Normal;
 use crate::ops::picture::{Picture, Unpack};
 use crate::ops::reconstruction::{Reconstruction, Totals};
@@ -121,13 +121,13 @@ pub struct Tensors {
     pub kl: Tensor,
     /// sums over the batch, see [`Totalled`]
     pub totals: Tensor,
-    /// `[4]`: the factor on gradients, a [`Scaling`]; zeros, that is a factor of 1, in f32
+    /// `[4]`: the factor on gradients, a [`LossScale`]; zeros, that is a factor of 1, in f32
     pub scaling: Tensor,
 }
 
 /// How many pictures a plan is for.
 #[derive(Debug, Clone, Copy)]
-pub struct Extent {
+pub struct BatchDims {
     /// pictures of a step
     pub batch: u32,
     /// pictures computed at once
@@ -143,11 +143,11 @@ pub struct Network {
     /// the architecture
     pub config: ModelConfig,
     /// how many pictures, and what their activations are made of
-    pub extent: Extent,
+    pub extent: BatchDims,
     /// of pixels
     pub likelihood: Likelihood,
     /// what a training does besides
-    pub extras: Extras,
+    pub extras: TrainFeatures,
     /// where latents are compared with the prior
     pub(super) discrepancy: Option<Discrepancy>,
     /// where parameters lie
@@ -169,7 +169,7 @@ const DISPATCH_FLOPS: u64 = 20_000_000_000;
 ///
 /// # Errors
 /// [`Error::Limit`] if not even one picture fits.
-pub fn micro_batch(build: &Build, target: &Target) -> Result<u32> {
+pub fn micro_batch(build: &Build, target: &Capabilities) -> Result<u32> {
     let Build { ref config, batch, precision, .. } = *build;
     let elements = |i: usize| u64::from(config.size >> i).pow(2) * u64::from(padded(config.widths()[i]));
     let bytes = |i| if i == 0 { 4 } else { precision.bytes() };
@@ -204,7 +204,7 @@ fn longest(config: &ModelConfig) -> u64 {
     (1..5).map(layer).max().unwrap_or(1).max(1)
 }
 
-impl Extent {
+impl BatchDims {
     /// Whether a step has several micro-batches, whose gradients add up.
     pub(super) fn accumulates(&self) -> bool {
         self.batch > self.micro
@@ -213,10 +213,10 @@ impl Extent {
 
 impl Network {
     /// Records the plan of `build` for micro-batches of `micro`.
-    pub fn record(build: &Build, target: &Target, micro: u32, tuning: &Tuning) -> (Self, Plan) {
+    pub fn record(build: &Build, target: &Capabilities, micro: u32, tuning: &Tuning) -> (Self, Plan) {
         let Build { ref config, batch, kept, precision, training, likelihood, .. } = *build;
-        let extras = if training { build.extras } else { Extras::default() };
-        let extent = Extent { batch, micro, kept, precision };
+        let extras = if training { build.extras } else { TrainFeatures::default() };
+        let extent = BatchDims { batch, micro, kept, precision };
         let mut plan = Plan::of(target);
         let layout = Layout::new(config);
         let arena = |plan: &mut Plan, name: &str| plan.buffer(name, layout.len, Usage::State);
@@ -393,7 +393,7 @@ impl Network {
 fn allocate(plan: &mut Plan, config: &ModelConfig, micro: u32, kept: u32) -> Tensors {
     let (size, z) = (config.size, padded(config.latent));
     let step = plan.buffer("step", Step::shape().len().into(), Usage::Uniform);
-    let scaling = plan.buffer("scaling", Scaling::shape().len().into(), Usage::State);
+    let scaling = plan.buffer("scaling", LossScale::shape().len().into(), Usage::State);
     let whole = |buffer, shape| Tensor { buffer, offset: 0, shape, element: Element::F32 };
     let x = plan.tensor("x", &[micro, size, size, 4]);
     Tensors {
@@ -409,6 +409,6 @@ fn allocate(plan: &mut Plan, config: &ModelConfig, micro: u32, kept: u32) -> Ten
         pictures: plan.tensor("pictures", &[micro, size, size]),
         kl: plan.tensor("kl", &[micro, 2]),
         totals: plan.tensor("totals", Totalled::shape().dims()),
-        scaling: whole(scaling, Scaling::shape()),
+        scaling: whole(scaling, LossScale::shape()),
     }
 }

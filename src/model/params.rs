@@ -7,7 +7,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::init::Weights;
+use super::init::StateDict;
 use crate::config::ModelConfig;
 use crate::gpu::{BufferId, Element, Shape, Tensor};
 use crate::ops::reparameterize::padded;
@@ -237,7 +237,7 @@ impl Layout {
     }
 
     /// A slot's elements out of `weights`: PyTorch's parameters in our layout, padding zero.
-    pub fn values(&self, slot: Slot, weights: &Weights) -> Vec<f32> {
+    pub fn values(&self, slot: Slot, weights: &StateDict) -> Vec<f32> {
         let mut values = vec![0.0; slot.shape.len() as usize];
         for (parameter, tensor) in self.parameters.iter().zip(&weights.tensors) {
             if parameter.slot == slot {

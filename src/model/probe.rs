@@ -1,6 +1,6 @@
 //! For tests: everything that a step computes, from given draws.
 
-use super::init::Weights;
+use super::init::StateDict;
 use super::vae::{Loss, StepSettings, Vae, outcome_of, pad};
 use crate::error::Result;
 use crate::gpu::ProgramId;
@@ -61,5 +61,5 @@ pub struct Probe {
     pub logits: Vec<f32>,
     pub recon: Vec<f32>,
     pub loss: Loss,
-    pub gradients: Weights,
+    pub gradients: StateDict,
 }

@@ -1,23 +1,23 @@
 //! What training changes, in and out: parameters, their average, gradients, moments, the factor on gradients.
 
-use super::init::Weights;
+use super::init::StateDict;
 use super::network::{TrainingArenas, TrainingPrograms};
 use super::vae::Vae;
 use crate::error::{Error, Result};
 use crate::gpu::BufferId;
-use crate::ops::loss_scale::Scaling;
+use crate::ops::loss_scale::LossScale;
 
 impl Vae {
     /// The factor on gradients after the steps so far, and how many of them were not finite and left out.
     ///
     /// # Errors
     /// If the device is lost.
-    pub fn scaling(&mut self) -> Result<Scaling> {
-        Ok(Scaling::from_words(&self.runner.read(&self.network.tensors.scaling)?))
+    pub fn scaling(&mut self) -> Result<LossScale> {
+        Ok(LossScale::from_words(&self.runner.read(&self.network.tensors.scaling)?))
     }
 
     /// Replaces the factor on gradients.
-    pub fn load_scaling(&mut self, scaling: Scaling) {
+    pub fn load_scaling(&mut self, scaling: LossScale) {
         self.runner.write(&self.network.tensors.scaling, bytemuck::cast_slice(&[scaling]));
     }
 
@@ -25,7 +25,7 @@ impl Vae {
     ///
     /// # Errors
     /// If the device is lost.
-    pub fn load(&mut self, weights: &Weights) -> Result<()> {
+    pub fn load(&mut self, weights: &StateDict) -> Result<()> {
         self.write_arena(self.network.arenas.params, weights);
         if let Some(average) = self.network.arenas.average {
             self.write_arena(average, weights);
@@ -37,7 +37,7 @@ impl Vae {
     ///
     /// # Errors
     /// If the device is lost.
-    pub fn weights(&mut self) -> Result<Weights> {
+    pub fn weights(&mut self) -> Result<StateDict> {
         self.read_arena(self.network.arenas.params)
     }
 
@@ -46,7 +46,7 @@ impl Vae {
     /// # Errors
     /// If the device is lost, or the model was built without [`keep_gradients`](super::Build::keep_gradients) and has
     /// not kept them.
-    pub fn gradients(&mut self) -> Result<Weights> {
+    pub fn gradients(&mut self) -> Result<StateDict> {
         let (_, arenas) = self.training()?;
         if arenas.gradients.pass() {
             return Err(Error::Usage("this model keeps no gradients: build it with keep_gradients".into()));
@@ -62,7 +62,7 @@ impl Vae {
     ///
     /// # Errors
     /// If the device is lost.
-    pub fn moments(&mut self) -> Result<[Weights; 2]> {
+    pub fn moments(&mut self) -> Result<[StateDict; 2]> {
         let [first, second] = self.training()?.1.moments;
         Ok([self.read_arena(first)?, self.read_arena(second)?])
     }
@@ -71,7 +71,7 @@ impl Vae {
     ///
     /// # Errors
     /// If the model was built without training.
-    pub fn load_moments(&mut self, moments: &[Weights; 2]) -> Result<()> {
+    pub fn load_moments(&mut self, moments: &[StateDict; 2]) -> Result<()> {
         let [first, second] = self.training()?.1.moments;
         self.write_arena(first, &moments[0]);
         self.write_arena(second, &moments[1]);
@@ -84,10 +84,10 @@ impl Vae {
     /// If the model was built without training.
     pub fn restore(
         &mut self,
-        weights: &Weights,
-        moments: &[Weights; 2],
-        scaling: Option<Scaling>,
-        average: Option<&Weights>,
+        weights: &StateDict,
+        moments: &[StateDict; 2],
+        scaling: Option<LossScale>,
+        average: Option<&StateDict>,
     ) -> Result<()> {
         self.load(weights)?;
         if let (Some(arena), Some(average)) = (self.network.arenas.average, average) {
@@ -107,7 +107,7 @@ impl Vae {
     /// If the device is lost.
     pub fn first_non_finite(&mut self) -> Result<Option<String>> {
         let bad = |values: &[f32]| !values.iter().all(|value| value.is_finite());
-        let first = |weights: Weights| weights.tensors.into_iter().find(|t| bad(&t.values)).map(|t| t.name);
+        let first = |weights: StateDict| weights.tensors.into_iter().find(|t| bad(&t.values)).map(|t| t.name);
         if let Some(name) = first(self.weights()?) {
             return Ok(Some(name));
         }
@@ -146,7 +146,7 @@ impl Vae {
     ///
     /// # Errors
     /// If the device is lost, or the model keeps none.
-    pub fn average(&mut self) -> Result<Weights> {
+    pub fn average(&mut self) -> Result<StateDict> {
         let none = || Error::Usage("this model keeps no average of its parameters".into());
         self.read_arena(self.network.arenas.average.ok_or_else(none)?)
     }
@@ -156,7 +156,7 @@ impl Vae {
         both.ok_or_else(|| Error::Usage("this model was built for inference: build it with training".into()))
     }
 
-    fn write_arena(&mut self, arena: BufferId, weights: &Weights) {
+    fn write_arena(&mut self, arena: BufferId, weights: &StateDict) {
         for slot in self.network.layout.slots() {
             let tensor = slot.of(arena);
             let values = self.network.layout.values(slot, weights);
@@ -164,7 +164,7 @@ impl Vae {
         }
     }
 
-    pub(super) fn read_arena(&mut self, arena: BufferId) -> Result<Weights> {
+    pub(super) fn read_arena(&mut self, arena: BufferId) -> Result<StateDict> {
         let mut tensors = Vec::new();
         let mut last = None;
         for parameter in &self.network.layout.parameters {
@@ -173,13 +173,13 @@ impl Vae {
                 Some((slot, values)) if slot == parameter.slot => values,
                 _ => self.runner.read(&parameter.slot.of(arena))?,
             };
-            tensors.push(super::init::Named {
+            tensors.push(super::init::NamedTensor {
                 name: parameter.name.clone(),
                 shape: parameter.shape.clone(),
                 values: parameter.gather(&values),
             });
             last = Some((parameter.slot, values));
         }
-        Ok(Weights { tensors })
+        Ok(StateDict { tensors })
     }
 }

@@ -6,7 +6,7 @@ use crate::gpu::{BufferId, Element, Plan, ProgramId, Shape, Tensor};
 use crate::ops::adam::AnyAdam;
 use crate::ops::clip::{Clip, SquareSum};
 use crate::ops::elementwise::Elementwise;
-use crate::ops::ema::{Average, Swap};
+use crate::ops::ema::{Ema, Swap};
 use crate::ops::loss_scale::{CheckGradient, INTERVAL, Rescale};
 use crate::ops::tuning::Tuning;
 
@@ -40,7 +40,7 @@ impl Network {
         if let Some(average) = self.arenas.average {
             for range in self.ranges(0) {
                 let [param, average] = [self.arenas.params, average].map(&range);
-                let op = Average::new(param.len(), sweep);
+                let op = Ema::new(param.len(), sweep);
                 plan.dispatch(program, "average", op, &[step, param, scaling, average]);
             }
         }

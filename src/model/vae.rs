@@ -1,12 +1,12 @@
 //! The model as a caller uses it: pictures in, latents, pictures and losses out, batch by batch.
 
 use super::build::{Build, Place};
-use super::init::Weights;
+use super::init::StateDict;
 use super::network::Network;
 use crate::config::{Likelihood, ModelConfig};
 use crate::error::Result;
 use crate::gpu::{Element, Plan, Runner, Tensor};
-use crate::ops::loss_scale::Scaling;
+use crate::ops::loss_scale::LossScale;
 use crate::ops::reparameterize::padded;
 use crate::ops::totals::{COUNTED, DISCREPANCY, DIVERGENCE, NATS, NORM};
 use crate::ops::{Step, Stream};
@@ -116,7 +116,7 @@ impl Vae {
     /// If the plan does not fit the adapter, or the device refuses.
     pub fn new(place: Place<'_>, build: Build, seed: u64) -> Result<Self> {
         let mut vae = Self::empty(place, build)?;
-        vae.load(&Weights::initial(&build.config, seed))?;
+        vae.load(&StateDict::initial(&build.config, seed))?;
         Ok(vae)
     }
 
@@ -132,7 +132,7 @@ impl Vae {
         };
         let mut vae = Self { network, runner: place.runner(plan)? };
         if build.precision == Element::F16 {
-            vae.load_scaling(Scaling::START);
+            vae.load_scaling(LossScale::START);
         }
         Ok(vae)
     }

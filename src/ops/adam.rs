@@ -2,12 +2,12 @@
 
 use super::check::Tolerance;
 use super::elementwise::Elementwise;
-use super::loss_scale::Scaling;
+use super::loss_scale::LossScale;
 use super::step::Step;
 use super::totals::{CLIPPED, Totalled};
 use super::tuning::{Form, SWEEPS, Tunable};
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};
-use crate::gpu::{Op, Plan, ProgramId, Shape, Target, Tensor};
+use crate::gpu::{Capabilities, Op, Plan, ProgramId, Shape, Tensor};
 use crate::{params, wgsl};
 
 /// Decay of the first moment, PyTorch's default.
@@ -70,7 +70,7 @@ impl Tunable for AnyAdam {
         "adam".into()
     }
 
-    fn forms(&self, _: &Target) -> Vec<Form> {
+    fn forms(&self, _: &Capabilities) -> Vec<Form> {
         SWEEPS.iter().map(|&[threads, each]| Form::Elementwise { threads, each }).collect()
     }
 
@@ -136,7 +136,7 @@ impl Op for Adam {
         vec![
             ("step", Step::shape()),
             ("grad", range),
-            ("scaling", Scaling::shape()),
+            ("scaling", LossScale::shape()),
             ("totals", Totalled::shape()),
             ("param", range),
             ("moment1", range),
@@ -160,7 +160,7 @@ impl Op for Adam {
         let [step, grad, scaling, totals, param, moment1, moment2] = buffers else {
             panic!("adam: {} operands", buffers.len())
         };
-        let (step, scaling) = (Step::from_words(step), Scaling::from_words(scaling));
+        let (step, scaling) = (Step::from_words(step), LossScale::from_words(scaling));
         if scaling.found != 0 {
             return;
         }

@@ -6,7 +6,7 @@ use super::operand_source;
 use super::tuning::{Form, Tunable, Tuning, key};
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::gpu::program::Op;
-use crate::gpu::{Element, Plan, ProgramId, Shape, Target, Tensor, images};
+use crate::gpu::{Capabilities, Element, Plan, ProgramId, Shape, Tensor, images};
 use crate::{params, wgsl};
 
 /// Fewest rows of a part: less is not worth a second pass.
@@ -143,7 +143,7 @@ impl Tunable for BiasGradShape {
 
     /// One pass, and two with about 32, 128, 512 and 2048 workgroups in the first; from an image as well on software
     /// adapters, which read buffers slowly.
-    fn forms(&self, target: &Target) -> Vec<Form> {
+    fn forms(&self, target: &Capabilities) -> Vec<Form> {
         let least = target.least_parts(self.rows);
         let mut forms = Vec::new();
         for threads in Form::COLUMN_THREADS {

@@ -7,10 +7,10 @@ use super::bias_grad::BiasGrad;
 use super::clip::{Clip, SquareSum};
 use super::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use super::elementwise::Elementwise;
-use super::ema::{Average, Swap};
+use super::ema::{Ema, Swap};
 use super::gemm::{Epilogue, Gemm, Product};
 use super::linear::{Linear, LinearInputGrad, LinearWeightGrad};
-use super::loss_scale::{CheckGradient, Rescale, Scaling};
+use super::loss_scale::{CheckGradient, LossScale, Rescale};
 use super::max_error::Worst;
 use super::mmd::{Gather, Mmd, MmdTotal};
 use super::normal::Normal;
@@ -23,7 +23,7 @@ use super::tuning::{Form, SWEEPS, Tuning};
 use super::variant::Variant;
 use super::winograd::{Side, Transform};
 use crate::config::{Augmentation, Likelihood, LossKind};
-use crate::gpu::{Element, Op, Target};
+use crate::gpu::{Capabilities, Element, Op};
 
 /// One op at one size.
 pub struct Case {
@@ -38,7 +38,7 @@ pub struct Case {
     /// what each operand is made of; what is not listed is f32
     pub elements: Vec<Element>,
     /// what an operand called `scaling` holds
-    pub scaling: Scaling,
+    pub scaling: LossScale,
     /// what the last element of the first operand is, where it is no normal
     pub flaw: Option<f32>,
     /// whether nothing takes it unless told to: a form that is neither the plain one nor a default of the target, or a
@@ -51,7 +51,7 @@ impl Case {
         Self { elements: elements.to_vec(), ..self }
     }
 
-    fn with(self, scaling: Scaling) -> Self {
+    fn with(self, scaling: LossScale) -> Self {
         Self { scaling, ..self }
     }
 
@@ -76,7 +76,7 @@ impl Case {
 }
 
 fn case(label: impl Into<String>, op: impl Op) -> Case {
-    let scaling = Scaling { exponent: 3, found: 0, good: 4, skipped: 2 };
+    let scaling = LossScale { exponent: 3, found: 0, good: 4, skipped: 2 };
     let (label, form, op) = (label.into(), String::new(), Box::new(op));
     Case { label, form, updates: op.updates(), op, elements: Vec::new(), scaling, flaw: None, rare: false }
 }
@@ -89,7 +89,7 @@ fn update(label: impl Into<String>, op: impl Op) -> Case {
 /// Adds every product under the plain variant and the target's default ones with every epilogue that makes a
 /// difference, and those that are `common` under every other variant, whole, split or added in turn: what differs there
 /// is the core, not the ends. Variants that round their factors get them in f16.
-fn products<P: Product>(all: &mut Vec<Case>, target: &Target, label: &str, products: &[(P, Size)]) {
+fn products<P: Product>(all: &mut Vec<Case>, target: &Capabilities, label: &str, products: &[(P, Size)]) {
     let precision = if target.f16 { Element::F16 } else { Element::F32 };
     let variants = Variant::all(target, precision);
     let shared = |columns| Variant::shared(target, 1, columns);
@@ -203,7 +203,7 @@ fn of<S: Copy, P>(sizes: &[(S, Size)], op: impl Fn(S) -> P) -> Vec<(P, Size)> {
 }
 
 /// Every op; `large` adds the sizes that take a software adapter seconds.
-pub fn cases(target: &Target, large: bool) -> Vec<Case> {
+pub fn cases(target: &Capabilities, large: bool) -> Vec<Case> {
     let mut all = Vec::new();
     let sizes = geometries(large);
     products(&mut all, target, "conv2d", &of(&sizes, Conv2d::from));
@@ -231,14 +231,14 @@ pub fn cases(target: &Target, large: bool) -> Vec<Case> {
 }
 
 /// From buffers, and from images where the adapter has them.
-fn fetches(target: &Target) -> impl Iterator<Item = bool> {
+fn fetches(target: &Capabilities) -> impl Iterator<Item = bool> {
     [false, true].into_iter().filter(|&images| !images || target.images)
 }
 
 /// Winograd's points of every side and the ways back, and their products.
-fn points(all: &mut Vec<Case>, target: &Target, large: bool) {
+fn points(all: &mut Vec<Case>, target: &Capabilities, large: bool) {
     for (index, (g, kind)) in geometries(large).into_iter().enumerate() {
-        for side in [Side::High, Side::Low, Side::Weights] {
+        for side in [Side::High, Side::Low, Side::StateDict] {
             for images in fetches(target) {
                 let from = if images { ", image" } else { "" };
                 let name = format!("winograd {side:?} {}x{}x{}{from}", g.images, g.low_h, g.low_w);
@@ -255,7 +255,7 @@ fn points(all: &mut Vec<Case>, target: &Target, large: bool) {
 
 /// The factor on gradients: adapted, and in the kernels that put it on and take it off.
 fn scaled(all: &mut Vec<Case>) {
-    let at = |exponent, found| Scaling { exponent, found, good: 4, skipped: 2 };
+    let at = |exponent, found| LossScale { exponent, found, good: 4, skipped: 2 };
     for scaling in [at(3, 0), at(3, 1), at(24, 0), at(-16, 1)] {
         for interval in [5, 6] {
             all.push(update(format!("rescale {scaling:?}, {interval}"), Rescale { interval }).with(scaling));
@@ -268,7 +268,7 @@ fn scaled(all: &mut Vec<Case>) {
         let op = Reconstruction::new(Likelihood::default(), 3, 300, true);
         all.push(case(format!("reconstruction {scaling:?}"), op).with(scaling));
         all.push(update(format!("clip {scaling:?}"), Clip::new(70, 1e-3)).with(scaling));
-        all.push(case(format!("average {scaling:?}"), Average::new(260, sweep)).with(scaling));
+        all.push(case(format!("average {scaling:?}"), Ema::new(260, sweep)).with(scaling));
         let op = ReparameterizeBackward::new(3, 10, Some(9));
         all.push(case(format!("reparameterize_backward {scaling:?}"), op).with(scaling));
     }
@@ -285,7 +285,7 @@ fn checked(all: &mut Vec<Case>) {
 }
 
 /// Whatever else reads or writes f16.
-fn halves(all: &mut Vec<Case>, target: &Target) {
+fn halves(all: &mut Vec<Case>, target: &Capabilities) {
     let [f16, f32] = [Element::F16, Element::F32];
     for (rows, channels) in [(37, 12), (1000, 4), (300, 516)] {
         for images in fetches(target) {
@@ -331,7 +331,7 @@ fn over_a_batch(all: &mut Vec<Case>) {
     }
 }
 
-fn reductions(all: &mut Vec<Case>, target: &Target, large: bool) {
+fn reductions(all: &mut Vec<Case>, target: &Capabilities, large: bool) {
     for epilogue in [Epilogue::None, Epilogue::BiasRelu, Epilogue::Mask] {
         all.push(case(format!("split_sum {epilogue:?}"), SplitSum::new(5, 3 * 12, 12, epilogue)));
     }
@@ -394,10 +394,7 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
             let clipped = if clip { ", clipped" } else { "" };
             let name = format!("adam {len}, {threads} threads, {each} each{clipped}");
             all.push(case(name, op).in_form(Form::Elementwise { threads, each }));
-            all.push(case(
-                format!("average {len}, {threads} threads, {each} each"),
-                Average::new(len, sweep),
-            ));
+            all.push(case(format!("average {len}, {threads} threads, {each} each"), Ema::new(len, sweep)));
             all.push(case(format!("swap {len}, {threads} threads, {each} each"), Swap::new(len, sweep)));
         }
     }

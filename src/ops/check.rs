@@ -11,7 +11,7 @@ use super::step::{Step, Stream};
 use crate::error::Result;
 use crate::gpu::kernel::{Access, Constant, Value};
 use crate::gpu::{
-    Adapter, Clock, Element, GpuRunner, Op, Plan, ProgramId, Runner, Shape, Target, Tensor, TwinRunner,
+    Adapter, Capabilities, Clock, Element, GpuRunner, Op, Plan, ProgramId, Runner, Shape, Tensor, TwinRunner,
 };
 
 /// How far two results may lie apart: `|a - b| <= abs + rel * |b|` for every element; NaN is never equal.
@@ -168,7 +168,7 @@ struct Bench {
     outputs: Vec<(String, Tensor)>,
 }
 
-fn bench(target: &Target, case: Case) -> (Plan, Bench) {
+fn bench(target: &Capabilities, case: Case) -> (Plan, Bench) {
     let mut plan = Plan::of(target);
     let program = plan.program("case");
     let operands = case.op.operands();
@@ -289,7 +289,11 @@ struct Expected {
 }
 
 /// Runs `case` on its twin, and opens a runner of its plan.
-fn expect<R>(target: &Target, case: Case, open: impl FnOnce(Plan) -> Result<R>) -> Result<(R, Expected)> {
+fn expect<R>(
+    target: &Capabilities,
+    case: Case,
+    open: impl FnOnce(Plan) -> Result<R>,
+) -> Result<(R, Expected)> {
     let label = case.label.clone();
     let parts = |(name, value): &Constant| match (*name, *value) {
         ("SPLITS", Value::U32(parts)) if parts > 1 => Some(parts),

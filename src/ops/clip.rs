@@ -1,6 +1,6 @@
 //! The norm of a batch's gradient, and the factor that keeps it from growing too long.
 
-use super::loss_scale::Scaling;
+use super::loss_scale::LossScale;
 use super::step::Step;
 use super::totals::{CLIPPED, NORM, Totalled};
 use crate::gpu::Shape;
@@ -97,7 +97,7 @@ impl Op for Clip {
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let squares = Shape::new(&[self.parts]);
-        let scaling = Scaling::shape();
+        let scaling = LossScale::shape();
         vec![
             ("step", Step::shape()),
             ("squares", squares),
@@ -118,7 +118,7 @@ impl Op for Clip {
         let [step, squares, scaling, totals] = buffers else { panic!("clip: {} operands", buffers.len()) };
         let pictures = f64::from(Step::from_words(step).total.max(1));
         let sum: f64 = squares.iter().map(|&v| f64::from(v)).sum();
-        let norm = sum.sqrt() / Scaling::from_words(scaling).factor() / pictures;
+        let norm = sum.sqrt() / LossScale::from_words(scaling).factor() / pictures;
         totals[NORM] = norm as f32;
         totals[CLIPPED] = (f64::from(self.most) / (norm + 1e-6)).min(1.0) as f32;
     }

@@ -1,7 +1,7 @@
 //! The running average of the parameters, and its exchange with them.
 
 use super::elementwise::Elementwise;
-use super::loss_scale::Scaling;
+use super::loss_scale::LossScale;
 use super::step::Step;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
@@ -18,19 +18,19 @@ params! {
 
 /// `average += step.average * (param - average)` over one range.
 #[derive(Debug, Clone, Copy)]
-pub struct Average {
+pub struct Ema {
     range: Range,
     sweep: Elementwise,
 }
 
-impl Average {
+impl Ema {
     /// A range of `len` elements, a multiple of 4.
     pub fn new(len: u32, sweep: Elementwise) -> Self {
         Self { range: Range { quads: len / 4 }, sweep }
     }
 }
 
-impl Op for Average {
+impl Op for Ema {
     fn kernel(&self) -> Kernel {
         let own = [wgsl!("average.wgsl"), wgsl!("sweep.wgsl"), wgsl!("step.wgsl"), wgsl!("loss_scale.wgsl")];
         Kernel { name: "average", files: own.to_vec() }
@@ -46,7 +46,7 @@ impl Op for Average {
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let range = Shape::new(&[4 * self.range.quads]);
-        vec![("step", Step::shape()), ("param", range), ("scaling", Scaling::shape()), ("average", range)]
+        vec![("step", Step::shape()), ("param", range), ("scaling", LossScale::shape()), ("average", range)]
     }
 
     fn groups(&self) -> u64 {
@@ -63,7 +63,7 @@ impl Op for Average {
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
         let [step, param, scaling, average] = buffers else { panic!("average: {} operands", buffers.len()) };
-        if Scaling::from_words(scaling).found != 0 {
+        if LossScale::from_words(scaling).found != 0 {
             return;
         }
         let rate = f64::from(Step::from_words(step).average);

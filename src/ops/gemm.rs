@@ -11,7 +11,7 @@ use super::variant::Variant;
 use super::winograd::{Winograd, each_product};
 use crate::gpu::kernel::{Alias, Constant, Kernel, Source, Value};
 use crate::gpu::program::{Op, Plan, ProgramId};
-use crate::gpu::{Element, Params, Shape, Target, Tensor, images};
+use crate::gpu::{Capabilities, Element, Params, Shape, Tensor, images};
 use crate::wgsl;
 
 /// What happens to a finished sum before it is stored.
@@ -251,7 +251,7 @@ impl<P: Product> Tunable for Fused<P> {
     }
 
     /// Every core, whole and with its sum cut so that there are about 64, 256 and 1024 workgroups.
-    fn forms(&self, target: &Target) -> Vec<Form> {
+    fn forms(&self, target: &Capabilities) -> Vec<Form> {
         let size = self.product.size();
         let [_, _, out] = self.product.shapes();
         let most = most_splits(size, out.len());
@@ -286,7 +286,7 @@ impl<P: Product> Tunable for Fused<P> {
         let [_, _, out] = self.product.shapes();
         // the bound of memory is a wish, and what an adapter cannot sum at once it must split
         let size = self.product.size();
-        let most = most_splits(size, out.len()).max(Target::least_parts_of_any(size.k));
+        let most = most_splits(size, out.len()).max(Capabilities::least_parts_of_any(size.k));
         let images = |variant: Variant| !variant.images() || self.fits_images();
         let serves = |variant: Variant| variant.serves(self.precision()) && images(variant);
         match form {

@@ -27,7 +27,7 @@ const BOUNDS: [i32; 2] = [-16, 24];
     serde::Deserialize,
 )]
 #[serde(deny_unknown_fields)]
-pub struct Scaling {
+pub struct LossScale {
     /// the factor is two to this
     pub exponent: i32,
     /// whether the step's gradients hold something that is no finite number: 1 or 0
@@ -38,7 +38,7 @@ pub struct Scaling {
     pub skipped: u32,
 }
 
-impl Scaling {
+impl LossScale {
     /// Where a training in f16 begins. Gradients of sums over pixels are up to about 10; this leaves room for
     /// them below 65,504, and the first overflow halves it.
     pub const START: Self = Self { exponent: 10, found: 0, good: 0, skipped: 0 };
@@ -98,7 +98,7 @@ impl Op for CheckGradient {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        vec![("grad", Shape::new(&[4 * self.quads])), ("scaling", Scaling::shape())]
+        vec![("grad", Shape::new(&[4 * self.quads])), ("scaling", LossScale::shape())]
     }
 
     fn groups(&self) -> u64 {
@@ -135,7 +135,7 @@ impl Op for Rescale {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        vec![("scaling", Scaling::shape())]
+        vec![("scaling", LossScale::shape())]
     }
 
     fn groups(&self) -> u64 {
@@ -148,7 +148,7 @@ impl Op for Rescale {
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
         let [scaling] = buffers else { panic!("rescale: {} operands", buffers.len()) };
-        let after = Scaling::from_words(scaling).rescaled(self.interval);
+        let after = LossScale::from_words(scaling).rescaled(self.interval);
         scaling.copy_from_slice(bytemuck::cast_slice(&[after]));
     }
 }

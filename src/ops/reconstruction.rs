@@ -1,6 +1,6 @@
 //! The negative log-likelihood of pixels with its gradient, in one pass over them, and the sums of a loss.
 
-use super::loss_scale::Scaling;
+use super::loss_scale::LossScale;
 use super::step::Step;
 use super::totals::{COUNTED, DIVERGENCE, NATS, Totalled};
 use crate::config::Likelihood;
@@ -77,7 +77,7 @@ impl Op for Reconstruction {
             ("step", Step::shape()),
             ("logits", pictures),
             ("x", pictures),
-            ("scaling", Scaling::shape()),
+            ("scaling", LossScale::shape()),
             ("dlogits", dlogits),
             ("parts", parts),
         ]
@@ -96,7 +96,7 @@ impl Op for Reconstruction {
         let [step, logits, x, scaling, dlogits, parts] = buffers else {
             panic!("reconstruction: {} operands", buffers.len())
         };
-        let factor = Scaling::from_words(scaling).factor();
+        let factor = LossScale::from_words(scaling).factor();
         let count = Step::from_words(step).count as usize;
         let [pixels, chunks, chunk] =
             [self.params.pixels, self.params.chunks, self.params.chunk].map(|v| v as usize);

@@ -2,7 +2,7 @@
 //!
 //! `heads` is `[N, 2, Z]`: mu, then logvar, each row padded with zeros to a multiple of 4.
 
-use super::loss_scale::Scaling;
+use super::loss_scale::LossScale;
 use super::step::Step;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};
@@ -142,7 +142,7 @@ impl Op for ReparameterizeBackward {
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let ReparameterizeBackwardParams { rows, quads, .. } = self.params;
         let (row, both) = (vector(rows, quads), pair(rows, quads));
-        let scaling = ("scaling", Scaling::shape());
+        let scaling = ("scaling", LossScale::shape());
         let dmmd = ("dmmd", self.batch.map_or(Shape::new(&[4]), |batch| vector(batch, quads)));
         let kl = ("kl", Shape::new(&[rows, 2]));
         let (eps, dz) = (("eps", row), ("dz", row));
@@ -162,7 +162,7 @@ impl Op for ReparameterizeBackward {
             panic!("reparameterize_backward: {} operands", buffers.len())
         };
         let step = Step::from_words(step);
-        let factor = Scaling::from_words(scaling).factor();
+        let factor = LossScale::from_words(scaling).factor();
         for at in 0..dz.len() {
             let (mu, logvar, column) = halves(at, self.params.quads);
             let row = at / (4 * self.params.quads as usize);

@@ -17,7 +17,7 @@ use super::variant::{Variant, is_false};
 use super::winograd::{Side, Winograd, each_product};
 use crate::error::{Error, Result};
 use crate::gpu::kernel::{Constant, Value};
-use crate::gpu::{Element, Plan, ProgramId, Shape, Target, Tensor};
+use crate::gpu::{Capabilities, Element, Plan, ProgramId, Shape, Tensor};
 
 /// One way to compute an op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ impl Form {
     }
 
     /// Whether `target` can run it.
-    pub fn runs_on(self, target: &Target) -> bool {
+    pub fn runs_on(self, target: &Capabilities) -> bool {
         match self {
             Self::Product { variant, splits } | Self::Winograd { variant, splits } => {
                 variant.runs_on(target) && splits > 0
@@ -98,7 +98,7 @@ pub trait Tunable: Send + Sync {
     /// Kernel, sizes and epilogue: what a form is chosen for.
     fn key(&self) -> String;
     /// Forms worth trying on `target`; the first is the plain one, which the others are checked against.
-    fn forms(&self, target: &Target) -> Vec<Form>;
+    fn forms(&self, target: &Capabilities) -> Vec<Form>;
     /// Whether it can be computed in `form`: a table may come from a file.
     fn allows(&self, form: Form) -> bool;
     /// Name and shape of each operand; the last one is the output.
@@ -160,7 +160,7 @@ struct Defaults {
     /// workgroups that keep the adapter busy
     busy: u64,
     sweep: [u32; 2],
-    target: Target,
+    target: Capabilities,
 }
 
 /// Least length of a part of a split sum.
@@ -172,7 +172,7 @@ const MIN_SPLIT: u32 = 256;
 /// share them, both together faster by an eighth at 127.
 fn least_multiplications(side: Side) -> u64 {
     match side {
-        Side::Weights => 118,
+        Side::StateDict => 118,
         Side::Low | Side::High => 125,
     }
 }
@@ -181,7 +181,7 @@ fn least_multiplications(side: Side) -> u64 {
 const MAX_PARTS_BYTES: u64 = 64 << 20;
 
 impl Defaults {
-    fn of(target: &Target) -> Self {
+    fn of(target: &Capabilities) -> Self {
         let large = Variant::Tile { threads: [16, 8], blocks: [2, 2], depth: 8, buffers: 2 };
         let gpu = Self {
             wide: vec![Variant::PLAIN],
@@ -303,17 +303,17 @@ pub fn most_splits(size: Size, out: u32) -> u32 {
 
 impl Tuning {
     /// Good choices for `target` without measurements.
-    pub fn of(target: &Target) -> Self {
+    pub fn of(target: &Capabilities) -> Self {
         Self::with(target, Table::new())
     }
 
     /// The choices of `table`, and the defaults for what it does not name.
-    pub fn with(target: &Target, table: Table) -> Self {
+    pub fn with(target: &Capabilities, table: Table) -> Self {
         Self { defaults: Defaults::of(target), table, forced: None, asked: Mutex::default() }
     }
 
     /// Every product by one variant, for tests and experiments.
-    pub fn forced(target: &Target, variant: Variant) -> Self {
+    pub fn forced(target: &Capabilities, variant: Variant) -> Self {
         Self { forced: Some(variant), ..Self::of(target) }
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::operand_source;
 use crate::gpu::kernel::{Alias, Constant, Source};
-use crate::gpu::{Element, Fragment, Target};
+use crate::gpu::{Capabilities, Element, Fragment};
 use crate::wgsl;
 
 /// A form of the GEMM core: a file and its constants.
@@ -245,7 +245,7 @@ impl Variant {
     }
 
     /// The variants that `target` can run for factors of `precision`, the plain one first.
-    pub fn all(target: &Target, precision: Element) -> Vec<Self> {
+    pub fn all(target: &Capabilities, precision: Element) -> Vec<Self> {
         let shared = SHARED.iter().filter_map(|&[turns, columns]| Self::shared(target, turns, columns));
         let shared_images =
             SHARED_IMAGES.iter().filter_map(|&[turns, columns]| Self::shared(target, turns, columns));
@@ -261,7 +261,7 @@ impl Variant {
     /// are faster than lanes that fetch their own, but for pictures, and from buffers large tiles are hardly faster than
     /// small ones, and Mesa 25 compiles them for minutes. GPUs are as fast from buffers as from images, which have to
     /// be copied first.
-    pub fn promises(self, target: &Target) -> bool {
+    pub fn promises(self, target: &Capabilities) -> bool {
         if !target.software {
             return !self.images();
         }
@@ -273,7 +273,7 @@ impl Variant {
     }
 
     /// Whether `target` can run it: a variant read from a file may be another adapter's.
-    pub fn runs_on(self, target: &Target) -> bool {
+    pub fn runs_on(self, target: &Capabilities) -> bool {
         Self::all(target, Element::F16).contains(&self)
     }
 
@@ -305,18 +305,18 @@ impl Variant {
     /// Where the size is exactly 4 or 8, a subgroup is a cluster; so it is with 16 on software adapters, which keep the
     /// sums of a 64 x 64 tile in memory, where a GPU would run out of registers. Larger or varying subgroups are cut
     /// into clusters; a workgroup is then a whole number of subgroups, whatever size the driver takes.
-    pub fn shared(target: &Target, turns: u32, columns: u32) -> Option<Self> {
+    pub fn shared(target: &Capabilities, turns: u32, columns: u32) -> Option<Self> {
         Self::shared_in(target, 1, turns, columns)
     }
 
     /// The tiles for products of few rows, the one of the fewest first.
-    pub fn few_rows(target: &Target) -> impl Iterator<Item = Self> {
+    pub fn few_rows(target: &Capabilities) -> impl Iterator<Item = Self> {
         let widest =
             |parts| [2, 1].into_iter().find_map(|columns| Self::shared_in(target, parts, 1, columns));
         FEW_ROWS.iter().filter_map(move |&parts| Some(widest(parts)?.fetching(true)))
     }
 
-    fn shared_in(target: &Target, parts: u32, turns: u32, columns: u32) -> Option<Self> {
+    fn shared_in(target: &Capabilities, parts: u32, turns: u32, columns: u32) -> Option<Self> {
         let [least, most] = target.subgroups?;
         let lanes = match [least, most] {
             [16, 16] if target.software => 16,

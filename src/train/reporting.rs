@@ -16,7 +16,7 @@ use super::diagnostics::{Advisor, Figures, Setup};
 use super::run::METRICS;
 use super::{Data, EpochMetrics, Observer, RunFolder, StepMetrics, pictures};
 use crate::checkpoint::State;
-use crate::data::{self, Batch, Pictures};
+use crate::data::{self, Batch, Dataset};
 use crate::error::Result;
 use crate::generate;
 use crate::model::{Latents, Vae};
@@ -166,7 +166,7 @@ impl Reporter {
 }
 
 /// Mean and log-variance of the first pictures, by the micro-batch; those that cannot be read are left out.
-fn latents(vae: &mut Vae, pictures: &Pictures) -> Result<Latents> {
+fn latents(vae: &mut Vae, pictures: &Dataset) -> Result<Latents> {
     let mut all = Latents { mu: Vec::new(), logvar: Vec::new() };
     let indices: Vec<usize> = (0..pictures.len().min(LOOKED_AT)).collect();
     for some in indices.chunks(vae.micro() as usize) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::schedule;
 use crate::checkpoint::State;
-use crate::data::{self, Batch, Loader, PREFETCH, Pictures};
+use crate::data::{self, Batch, DataLoader, Dataset, PREFETCH};
 use crate::error::Result;
 use crate::model::{Input, StepSettings, Vae};
 
@@ -13,7 +13,7 @@ const CHUNK: usize = 64;
 
 /// The pictures of a training on their way to the model.
 pub(super) struct Stepper {
-    pictures: Arc<Pictures>,
+    pictures: Arc<Dataset>,
     /// whether they are on the device
     kept: bool,
 }
@@ -21,7 +21,7 @@ pub(super) struct Stepper {
 impl Stepper {
     /// Puts the pictures on the device where the model was built with room for all of them; steps then upload
     /// nothing. If there is no room, or a file has become unreadable, they come batch by batch.
-    pub(super) fn new(vae: &mut Vae, pictures: Arc<Pictures>) -> Self {
+    pub(super) fn new(vae: &mut Vae, pictures: Arc<Dataset>) -> Self {
         let kept = keep(vae, &pictures);
         Self { pictures, kept }
     }
@@ -38,7 +38,7 @@ impl Stepper {
         if self.kept {
             Box::new(data::indices_only(order, batch, first))
         } else {
-            Box::new(Loader::start(self.pictures.clone(), order, batch, first, PREFETCH))
+            Box::new(DataLoader::start(self.pictures.clone(), order, batch, first, PREFETCH))
         }
     }
 
@@ -68,7 +68,7 @@ impl Stepper {
     }
 }
 
-fn keep(vae: &mut Vae, pictures: &Pictures) -> bool {
+fn keep(vae: &mut Vae, pictures: &Dataset) -> bool {
     if (vae.kept() as usize) < pictures.len() {
         return false;
     }

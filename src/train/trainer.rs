@@ -14,7 +14,7 @@ use super::stepper::Stepper;
 use super::{Observer, RunFolder};
 use crate::checkpoint::{self, Best, Checkpoint, Keep, State, VERSION};
 use crate::config::{LossKind, TrainConfig};
-use crate::data::{Loader, PREFETCH, Pictures};
+use crate::data::{DataLoader, Dataset, PREFETCH};
 use crate::error::{Error, Result};
 use crate::gpu::Element;
 use crate::model::{Input, Loss, Outcome, StepSettings, Vae};
@@ -24,9 +24,9 @@ use crate::tune;
 #[derive(Clone)]
 pub struct Data {
     /// trained on
-    pub train: Arc<Pictures>,
+    pub train: Arc<Dataset>,
     /// held out; may be missing
-    pub validation: Option<Arc<Pictures>>,
+    pub validation: Option<Arc<Dataset>>,
 }
 
 /// How a training ended.
@@ -323,7 +323,7 @@ impl Trainer {
         let TrainConfig { batch_size, seed, .. } = self.state.config;
         let order: Vec<u32> = (0..pictures.len() as u32).collect();
         let (mut sum, mut count) = (Loss::default(), 0);
-        for batch in Loader::start(pictures, order, batch_size as usize, 0, PREFETCH) {
+        for batch in DataLoader::start(pictures, order, batch_size as usize, 0, PREFETCH) {
             batch.problems.iter().for_each(|problem| observer.skipped(problem));
             let rgba: Vec<u32> = bytemuck::pod_collect_to_vec(&batch.rgba);
             let loss = self.vae.evaluate(

@@ -4,7 +4,7 @@ use super::stepper::Stepper;
 use super::trainer::Data;
 use crate::checkpoint::{Checkpoint, State};
 use crate::error::{Error, Result};
-use crate::model::{Vae, Weights};
+use crate::model::{StateDict, Vae};
 
 /// What came out of a verification.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +72,7 @@ pub fn verify(
 }
 
 impl Verdict {
-    fn compare(&mut self, prefix: &str, is: &Weights, was: &Weights) {
+    fn compare(&mut self, prefix: &str, is: &StateDict, was: &StateDict) {
         for (a, b) in is.tensors.iter().zip(&was.tensors) {
             self.compared += a.values.len() as u64;
             let differs = a.values.iter().zip(&b.values).filter(|(a, b)| a.to_bits() != b.to_bits()).count();

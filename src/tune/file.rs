@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::gpu::{Adapter, Target};
+use crate::gpu::{Adapter, Capabilities};
 use crate::ops::SHADERS;
 use crate::ops::tuning::Table;
 
@@ -95,7 +95,7 @@ impl TuningFile {
     ///
     /// # Errors
     /// [`Error::Usage`] naming the first that it cannot.
-    pub fn check(&self, target: &Target, path: &Path) -> Result<()> {
+    pub fn check(&self, target: &Capabilities, path: &Path) -> Result<()> {
         let bad = self.forms.iter().find(|(_, form)| !form.runs_on(target));
         bad.map_or(Ok(()), |(key, form)| {
             let (shown, form) = (crate::data::printable(path), form.name());

@@ -33,7 +33,7 @@ use crate::config::{Likelihood, ModelConfig};
 use crate::data::Resize;
 use crate::error::Result;
 use crate::generate::Fitted;
-use crate::model::Weights;
+use crate::model::StateDict;
 
 /// Raised whenever a page of before could not read what is written now.
 pub const FORMAT: u32 = 1;
@@ -69,7 +69,7 @@ pub struct Page<'a> {
     /// how the run made pictures square
     pub resize: Resize,
     /// the parameters, already rounded where they are to be
-    pub weights: &'a Weights,
+    pub weights: &'a StateDict,
     /// how they are stored
     pub precision: Precision,
     /// what rounding them did, if they were rounded

@@ -9,7 +9,7 @@ use super::sha256;
 use crate::config::{Likelihood, ModelConfig};
 use crate::error::Result;
 use crate::gpu::kernel::{self, Access, Constant, Value};
-use crate::gpu::{Dispatch, Item, Plan, ProgramId, Target, Tensor, Usage};
+use crate::gpu::{Capabilities, Dispatch, Item, Plan, ProgramId, Tensor, Usage};
 use crate::model::{Build, Network};
 use crate::ops::Stream;
 use crate::ops::tuning::{Form, Tuning};
@@ -130,7 +130,7 @@ fn computed(network: &Network) -> Vec<Computed> {
 /// # Errors
 /// If the model's sizes do not fit there.
 pub fn record(config: &ModelConfig, likelihood: Likelihood) -> Result<Recorded> {
-    let target = Target::webgpu_default();
+    let target = Capabilities::webgpu_default();
     let build = Build { likelihood, ..Build::inference(*config, 1) };
     let usual = Tuning::of(&target);
     build.plan_with(&target, &usual)?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::plan::Recorded;
 use crate::error::{Error, Result};
-use crate::model::Weights;
+use crate::model::StateDict;
 
 /// How the page's parameters are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -22,7 +22,7 @@ pub enum Precision {
 ///
 /// # Errors
 /// [`Error::Usage`] naming a tensor with a value that 16 bits do not hold.
-pub fn halved(weights: &Weights) -> Result<(Weights, f64)> {
+pub fn halved(weights: &StateDict) -> Result<(StateDict, f64)> {
     let (mut rounded, mut largest) = (weights.clone(), 0.0f64);
     for tensor in &mut rounded.tensors {
         for value in &mut tensor.values {
@@ -43,7 +43,7 @@ type Store = fn(&[f32]) -> Vec<u8>;
 
 /// `model.safetensors` of the page. Its tensors are slots: two heads that lie together are one tensor, named after
 /// both.
-pub(super) fn file(recorded: &Recorded, weights: &Weights, precision: Precision) -> Result<Vec<u8>> {
+pub(super) fn file(recorded: &Recorded, weights: &StateDict, precision: Precision) -> Result<Vec<u8>> {
     let layout = &recorded.network.layout;
     let (dtype, bytes): (_, Store) = match precision {
         Precision::F32 => (Dtype::F32, |values| values.iter().flat_map(|v| v.to_le_bytes()).collect()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wgvae::checkpoint::{self, Model};
 use wgvae::config::{Likelihood, ModelConfig};
-use wgvae::model::{Build, Place, StepSettings, Vae, Weights};
+use wgvae::model::{Build, Place, StateDict, StepSettings, Vae};
 
 use crate::common;
 use crate::common::report;
@@ -19,7 +19,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
-fn bits(weights: &Weights) -> Vec<(String, Vec<u32>)> {
+fn bits(weights: &StateDict) -> Vec<(String, Vec<u32>)> {
     let one = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect();
     weights.tensors.iter().map(|t| (t.name.clone(), one(&t.values))).collect()
 }
@@ -103,9 +103,9 @@ fn a_pytorch_training_goes_on_where_it_stood() {
 }
 
 /// What one wrong tensor makes of a file that is right otherwise.
-fn refused(change: impl FnOnce(&mut Weights)) -> String {
+fn refused(change: impl FnOnce(&mut StateDict)) -> String {
     let config = ModelConfig { size: 16, hidden: 2, latent: 3 };
-    let mut weights = Weights::initial(&config, 1);
+    let mut weights = StateDict::initial(&config, 1);
     change(&mut weights);
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("m.safetensors");
@@ -115,7 +115,8 @@ fn refused(change: impl FnOnce(&mut Weights)) -> String {
 
 #[test]
 fn a_tensor_that_does_not_fit_is_named_with_both_shapes() {
-    let at = |weights: &Weights, name: &str| weights.tensors.iter().position(|t| t.name == name).expect(name);
+    let at =
+        |weights: &StateDict, name: &str| weights.tensors.iter().position(|t| t.name == name).expect(name);
     let text = refused(|w| {
         let i = at(w, "decoder.2.weight");
         w.tensors[i].shape = vec![2, 16, 4, 4];
@@ -140,7 +141,7 @@ fn a_tensor_that_does_not_fit_is_named_with_both_shapes() {
 #[test]
 fn half_precision_safetensors_are_read() {
     let config = ModelConfig { size: 16, hidden: 2, latent: 3 };
-    let weights = Weights::initial(&config, 1);
+    let weights = StateDict::initial(&config, 1);
     let folder = tempfile::tempdir().expect("folder");
     for (dtype, bound) in [(safetensors::Dtype::F16, 5e-4), (safetensors::Dtype::BF16, 4e-3)] {
         let halves: Vec<Vec<u8>> = (weights.tensors.iter())

@@ -7,7 +7,7 @@ pub(crate) mod program;
 pub(crate) mod pth;
 pub(crate) mod report;
 
-use wgvae::gpu::{Adapter, Choice, Element, Target, adapter};
+use wgvae::gpu::{Adapter, AdapterChoice, Capabilities, Element, adapter};
 use wgvae::ops::Tuning;
 use wgvae::ops::variant::Variant;
 
@@ -16,7 +16,7 @@ use wgvae::ops::variant::Variant;
 /// Without one the test fails, unless `WGVAE_ALLOW_NO_GPU=1`: then it says that it was left out.
 pub(crate) fn adapter() -> Option<Adapter> {
     let named = std::env::var("WGVAE_ADAPTER").ok();
-    let choice: Choice = named.and_then(|name| name.parse().ok()).unwrap_or_default();
+    let choice: AdapterChoice = named.and_then(|name| name.parse().ok()).unwrap_or_default();
     let backends = adapter::backends(None).expect("the default back ends");
     match Adapter::choose(&choice, backends) {
         Ok(adapter) => Some(adapter),
@@ -108,7 +108,7 @@ impl Choose {
 }
 
 /// The variants of the product's core that a run tries on `target`, for factors of `precision`.
-pub(crate) fn variants(target: &Target, precision: Element) -> Vec<Variant> {
+pub(crate) fn variants(target: &Capabilities, precision: Element) -> Vec<Variant> {
     let usual = Tuning::of(target).usual();
     let (common, rare): (Vec<_>, Vec<_>) =
         Variant::all(target, precision).into_iter().partition(|variant| usual.contains(variant));

@@ -9,36 +9,36 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use naga::back::{hlsl, msl, spv};
-use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::valid::{ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Block, Expression, Function, Module, ShaderStage, Statement, TypeInner};
 use rayon::prelude::*;
 use wgvae::config::ModelConfig;
 use wgvae::gpu::dead_branches::pruned;
 use wgvae::gpu::kernel::{self, Access, Reflection, Value};
-use wgvae::gpu::{Dispatch, Element, Fragment, Plan, Shape, Target, Tensor, Usage};
+use wgvae::gpu::{Capabilities, Dispatch, Element, Fragment, Plan, Shape, Tensor, Usage};
 use wgvae::model::Build;
 use wgvae::ops::{Step, cases};
 
 use crate::common::report;
 
 /// Every adapter that a kernel is composed differently for.
-fn targets() -> Vec<Target> {
-    let plain = Target::webgpu_default();
-    let lanes = |least, most| Target { subgroups: Some([least, most]), ..plain.clone() };
-    let half = |target| Target { f16: true, ..target };
-    let images = |target| Target { images: true, ..target };
-    let words = |target| Target { words: true, ..target };
+fn targets() -> Vec<Capabilities> {
+    let plain = Capabilities::webgpu_default();
+    let lanes = |least, most| Capabilities { subgroups: Some([least, most]), ..plain.clone() };
+    let half = |target| Capabilities { f16: true, ..target };
+    let images = |target| Capabilities { images: true, ..target };
+    let words = |target| Capabilities { words: true, ..target };
     let fragments = |target, lanes, cells: &[(u32, Element)]| {
         let fragments = cells.iter().map(|&(edge, cell)| Fragment { edge, cell, lanes }).collect();
-        half(Target { fragments, ..target })
+        half(Capabilities { fragments, ..target })
     };
     vec![
         images(lanes(4, 4)),
-        words(images(Target { software: true, ..lanes(16, 16) })), // llvmpipe by vectors of 512 bits
+        words(images(Capabilities { software: true, ..lanes(16, 16) })), // llvmpipe by vectors of 512 bits
         words(images(fragments(lanes(8, 8), [8, 8], &[(8, Element::F16)]))), // llvmpipe
         fragments(lanes(4, 64), [32, 32], &[(8, Element::F32), (8, Element::F16)]), // Apple
-        fragments(lanes(32, 32), [32, 32], &[(16, Element::F16)]), // NVIDIA
-        fragments(lanes(32, 64), [32, 64], &[(16, Element::F16)]), // AMD
+        fragments(lanes(32, 32), [32, 32], &[(16, Element::F16)]),       // NVIDIA
+        fragments(lanes(32, 64), [32, 64], &[(16, Element::F16)]),       // AMD
         lanes(8, 32),
         half(plain.clone()),
         plain,
@@ -46,7 +46,7 @@ fn targets() -> Vec<Target> {
 }
 
 /// The cases of one target as dispatches, large sizes included: they cost nothing here, no twin is run.
-fn record(target: &Target) -> Plan {
+fn record(target: &Capabilities) -> Plan {
     let mut plan = Plan::of(target);
     let program = plan.program("contracts");
     for case in cases::cases(target, true) {
@@ -100,12 +100,12 @@ fn require(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> 
 }
 
 fn validate(dispatch: &Dispatch, module: &Module) -> Result<ModuleInfo, String> {
-    let needed = |is, capability| if is { capability } else { Capabilities::empty() };
+    let needed = |is, capability| if is { capability } else { naga::valid::Capabilities::empty() };
     let Reflection { subgroups, f16, int64, cooperative, .. } = *dispatch.reflection;
-    let needed = needed(subgroups, Capabilities::SUBGROUP)
-        | needed(int64, Capabilities::SHADER_INT64)
-        | needed(f16, Capabilities::SHADER_FLOAT16)
-        | needed(cooperative, Capabilities::COOPERATIVE_MATRIX);
+    let needed = needed(subgroups, naga::valid::Capabilities::SUBGROUP)
+        | needed(int64, naga::valid::Capabilities::SHADER_INT64)
+        | needed(f16, naga::valid::Capabilities::SHADER_FLOAT16)
+        | needed(cooperative, naga::valid::Capabilities::COOPERATIVE_MATRIX);
     let validated = Validator::new(ValidationFlags::all(), needed).validate(module);
     validated.map_err(|e| e.emit_to_string(&dispatch.source))
 }
@@ -250,7 +250,7 @@ fn whole_trainings_fit_the_default_limits() {
     let odd = ModelConfig { size: 48, hidden: 3, latent: 5 };
     let [f32, f16] = [Element::F32, Element::F16];
     for (config, batch, precision) in [(ModelConfig::REFERENCE, 64, f32), (odd, 3, f32), (odd, 3, f16)] {
-        let target = Target { f16: true, ..Target::webgpu_default() };
+        let target = Capabilities { f16: true, ..Capabilities::webgpu_default() };
         let build = Build { precision, ..Build::training(config, batch) };
         let (network, plan) = build.plan(&target).expect("a micro-batch that fits");
         target.check(&plan).expect("bindings and buffers that fit");
@@ -271,7 +271,7 @@ fn whole_trainings_fit_the_default_limits() {
 #[test]
 fn networks_take_quads_as_suits_the_adapter() {
     for words in [false, true] {
-        let target = Target { words, ..Target::webgpu_default() };
+        let target = Capabilities { words, ..Capabilities::webgpu_default() };
         let build = Build::training(ModelConfig { size: 16, hidden: 4, latent: 3 }, 2);
         let (_, plan) = build.plan(&target).expect("a micro-batch that fits");
         let by_words = plan.programs.iter().flat_map(|p| p.dispatches()).any(|d| d.reflection.int64);
@@ -363,7 +363,7 @@ fn pruning_takes_the_branch_that_runs() {
             out[0] = sum;
         }";
     let module = pruned(kernel::parse("pruning", source));
-    let info = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module);
+    let info = Validator::new(ValidationFlags::all(), naga::valid::Capabilities::empty()).validate(&module);
     let info = info.unwrap_or_else(|e| panic!("{}", e.emit_to_string(source)));
     assert_eq!(module.global_variables.len(), 1, "`ruled` is read by what never runs only");
     let (text, _) = msl::write_string(&module, &info, &Default::default(), &Default::default()).expect("MSL");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use wgvae::data::{Batch, Loader, Pictures, Source, order};
+use wgvae::data::{Batch, DataLoader, Dataset, Source, order};
 
 use crate::helpers::{QUIET, fill, folder_source, plain, put};
 
@@ -37,7 +37,7 @@ fn the_budget_changes_nothing_but_memory() {
         calls.fetch_add(1, Ordering::Relaxed);
     };
     let [none, some, all] = [0, 5 * 4 * 4 * 3, u64::MAX]
-        .map(|budget| Pictures::prepare(source.clone(), 4, budget, &count).unwrap());
+        .map(|budget| Dataset::prepare(source.clone(), 4, budget, &count).unwrap());
     assert_eq!(calls.into_inner(), 39);
     assert_eq!([none.in_memory(), some.in_memory(), all.in_memory()], [0, 5, 12]);
     assert_eq!(none.skipped(), all.skipped());
@@ -70,20 +70,20 @@ fn too_many_unreadable_pictures_end_the_preparation() {
     for i in 0..3 {
         put(root.path().join(format!("cut{i}.png")), &plain(1)[..40]);
     }
-    let error = Pictures::prepare(folder_source(root.path()), 4, 0, QUIET).unwrap_err().to_string();
+    let error = Dataset::prepare(folder_source(root.path()), 4, 0, QUIET).unwrap_err().to_string();
     assert!(error.contains("3 of 5 pictures") && error.contains("cut1.png"), "{error}");
 }
 
-fn synthetic(count: usize) -> Arc<Pictures> {
+fn synthetic(count: usize) -> Arc<Dataset> {
     let source = Source::Synthetic { seed: 5, first: 100, count };
-    Arc::new(Pictures::prepare(source, 8, u64::MAX, QUIET).unwrap())
+    Arc::new(Dataset::prepare(source, 8, u64::MAX, QUIET).unwrap())
 }
 
 #[test]
 fn batches_hold_the_pictures_in_order_and_the_last_is_short() {
     let pictures = synthetic(10);
     let order = order(1, 0, 10);
-    let batches: Vec<Batch> = Loader::start(pictures.clone(), order.clone(), 4, 0, 2).collect();
+    let batches: Vec<Batch> = DataLoader::start(pictures.clone(), order.clone(), 4, 0, 2).collect();
     assert_eq!(batches.iter().map(|b| (b.step, b.count)).collect::<Vec<_>>(), [(0, 4), (1, 4), (2, 2)]);
     assert_eq!(batches.iter().flat_map(|b| b.indices.clone()).collect::<Vec<_>>(), order);
     for batch in &batches {
@@ -102,9 +102,9 @@ fn batches_hold_the_pictures_in_order_and_the_last_is_short() {
 fn resuming_gives_the_tail_of_the_whole() {
     let pictures = synthetic(11);
     let order = order(2, 5, 11);
-    let whole: Vec<Batch> = Loader::start(pictures.clone(), order.clone(), 3, 0, 1).collect();
+    let whole: Vec<Batch> = DataLoader::start(pictures.clone(), order.clone(), 3, 0, 1).collect();
     for first in 0..5 {
-        let tail: Vec<Batch> = Loader::start(pictures.clone(), order.clone(), 3, first, 0).collect();
+        let tail: Vec<Batch> = DataLoader::start(pictures.clone(), order.clone(), 3, first, 0).collect();
         assert_eq!(tail, whole[first.min(whole.len())..]);
     }
 }
@@ -113,10 +113,10 @@ fn resuming_gives_the_tail_of_the_whole() {
 fn dropping_a_loader_early_stops_it() {
     let pictures = synthetic(40);
     for prefetch in [0, 1, 3] {
-        let mut loader = Loader::start(pictures.clone(), order(0, 0, 40), 2, 0, prefetch);
+        let mut loader = DataLoader::start(pictures.clone(), order(0, 0, 40), 2, 0, prefetch);
         assert_eq!(loader.next().unwrap().step, 0);
         drop(loader);
-        drop(Loader::start(pictures.clone(), order(0, 0, 40), 2, 0, prefetch));
+        drop(DataLoader::start(pictures.clone(), order(0, 0, 40), 2, 0, prefetch));
     }
     // the threads are gone: nobody else holds the pictures
     assert_eq!(Arc::strong_count(&pictures), 1);
@@ -126,12 +126,12 @@ fn dropping_a_loader_early_stops_it() {
 fn a_file_that_breaks_later_leaves_its_batch() {
     let root = tempfile::tempdir().unwrap();
     fill(root.path(), 6);
-    let pictures = Arc::new(Pictures::prepare(folder_source(root.path()), 4, 0, QUIET).unwrap());
+    let pictures = Arc::new(Dataset::prepare(folder_source(root.path()), 4, 0, QUIET).unwrap());
     put(root.path().join("001.png"), "garbage");
     fs::remove_file(root.path().join("005.png")).unwrap();
     let error = pictures.get(1).unwrap_err().to_string();
     assert!(error.contains("001.png") && error.contains("not a picture"), "{error}");
-    let batches: Vec<Batch> = Loader::start(pictures, (0..6).collect(), 3, 0, 1).collect();
+    let batches: Vec<Batch> = DataLoader::start(pictures, (0..6).collect(), 3, 0, 1).collect();
     assert_eq!((batches[0].count, batches[0].indices.as_slice()), (2, &[0, 2][..]));
     assert_eq!(batches[0].rgba[4 * 4 * 4], 2, "the second row holds picture 2");
     assert!(batches[0].rgba[2 * 4 * 4 * 4..].iter().all(|&byte| byte == 0));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use image::{ImageFormat, Rgb, RgbImage};
-use wgvae::data::{Cache, Pictures, Source};
+use wgvae::data::{Cache, Dataset, Source};
 
 use crate::helpers::{QUIET, encode, folder_source, plain, put};
 
@@ -43,7 +43,7 @@ impl Setting {
         Cache::new(self.folder.path().join("cache"))
     }
 
-    pub(crate) fn prepare(&self, budget: u64) -> Pictures {
+    pub(crate) fn prepare(&self, budget: u64) -> Dataset {
         prepare(&self.pictures(), &self.cache(), budget)
     }
 
@@ -64,8 +64,8 @@ impl Setting {
     }
 }
 
-pub(crate) fn prepare(folder: &Path, cache: &Cache, budget: u64) -> Pictures {
-    Pictures::prepare_cached(folder_source(folder), SIZE, budget, Some(cache), QUIET).unwrap()
+pub(crate) fn prepare(folder: &Path, cache: &Cache, budget: u64) -> Dataset {
+    Dataset::prepare_cached(folder_source(folder), SIZE, budget, Some(cache), QUIET).unwrap()
 }
 
 /// Everything in the cache's folder, temporary files too.
@@ -77,7 +77,7 @@ pub(crate) fn files(cache: &Cache) -> Vec<PathBuf> {
 }
 
 /// The red of each picture, every pixel of which must have it.
-pub(crate) fn reds(pictures: &Pictures) -> Vec<u8> {
+pub(crate) fn reds(pictures: &Dataset) -> Vec<u8> {
     let red = |i: usize| {
         let pixels = pictures.get(i).unwrap();
         assert_eq!(pixels.len() as u64, ROW);
@@ -88,7 +88,7 @@ pub(crate) fn reds(pictures: &Pictures) -> Vec<u8> {
 }
 
 /// Pictures that the cache had, and pictures that were decoded.
-pub(crate) fn work(pictures: &Pictures) -> (usize, usize) {
+pub(crate) fn work(pictures: &Dataset) -> (usize, usize) {
     let prepared = pictures.prepared();
     assert_eq!(prepared.note, None);
     (prepared.from_cache, prepared.decoded)
@@ -112,7 +112,7 @@ fn a_second_preparation_decodes_nothing() {
         }
         (0..9).for_each(|i| setting.change_unseen(i, &red(i)));
     }
-    let without = Pictures::prepare(folder_source(&setting.pictures()), SIZE, ALL, QUIET).unwrap();
+    let without = Dataset::prepare(folder_source(&setting.pictures()), SIZE, ALL, QUIET).unwrap();
     assert_eq!(without.fingerprint(), setting.prepare(ALL).fingerprint());
 }
 
@@ -133,7 +133,7 @@ fn progress_hears_of_every_picture_once() {
             calls.lock().unwrap().push((done, all));
         };
         let source = folder_source(&setting.pictures());
-        let pictures = Pictures::prepare_cached(source, SIZE, 0, Some(&setting.cache()), &hear).unwrap();
+        let pictures = Dataset::prepare_cached(source, SIZE, 0, Some(&setting.cache()), &hear).unwrap();
         assert_eq!(work(&pictures), (6 - missing as usize, missing as usize));
         let mut calls = calls.into_inner().unwrap();
         calls.sort_unstable();
@@ -165,7 +165,7 @@ fn what_has_changed_is_decoded_again_and_only_that() {
     let other = |size, resize| {
         let Source::Folder { root, items, .. } = folder_source(&setting.pictures()) else { panic!() };
         let source = Source::Folder { root, items, resize };
-        work(&Pictures::prepare_cached(source, size, 0, Some(&setting.cache()), QUIET).unwrap())
+        work(&Dataset::prepare_cached(source, size, 0, Some(&setting.cache()), QUIET).unwrap())
     };
     assert_eq!(other(8, wgvae::data::Resize::Stretch), (0, 8));
     assert_eq!(other(SIZE, wgvae::data::Resize::Cover), (0, 8));
@@ -273,7 +273,7 @@ fn files_that_could_not_be_read_are_tried_again() {
     fs::create_dir(setting.picture(2)).unwrap();
     let prepare = || {
         let source = source.clone();
-        Pictures::prepare_cached(source, SIZE, 0, Some(&setting.cache()), QUIET).unwrap()
+        Dataset::prepare_cached(source, SIZE, 0, Some(&setting.cache()), QUIET).unwrap()
     };
     assert_eq!((work(&prepare()), prepare().skipped().len()), ((0, 4), 1));
     assert_eq!(work(&prepare()), (3, 1), "only the folder is tried again");
@@ -298,7 +298,7 @@ fn landscapes_are_cached_too() {
     let cache = Cache::new(tempfile::tempdir().unwrap().path().join("new"));
     let prepare = |seed, first, count| {
         let source = Source::Synthetic { seed, first, count };
-        Pictures::prepare_cached(source, 8, 0, Some(&cache), QUIET).unwrap()
+        Dataset::prepare_cached(source, 8, 0, Some(&cache), QUIET).unwrap()
     };
     assert_eq!(work(&prepare(5, 10, 6)), (0, 6));
     let again = prepare(5, 12, 6);

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 
-use wgvae::data::{Pictures, Source};
+use wgvae::data::{Dataset, Source};
 
 use crate::cache::{ALL, SIZE, Setting, files, prepare, red, reds, work};
 use crate::helpers::{QUIET, folder_source, put};
@@ -15,7 +15,7 @@ fn splits_share_a_cache_and_growing_folders_few_files() {
     let Source::Folder { root, items, resize } = folder_source(&setting.pictures()) else { panic!() };
     let split = |range: std::ops::Range<usize>| {
         let source = Source::Folder { root: root.clone(), items: items[range].to_vec(), resize };
-        Pictures::prepare_cached(source, SIZE, 0, Some(&setting.cache()), QUIET).unwrap()
+        Dataset::prepare_cached(source, SIZE, 0, Some(&setting.cache()), QUIET).unwrap()
     };
     let held = split(0..2);
     assert_eq!(work(&held), (0, 2));
@@ -101,7 +101,7 @@ fn the_limit_deletes_what_was_not_used_for_longest() {
     let tight = cache.clone().with_limit(2 * one + 100);
     let Source::Folder { root, items, resize } = folder_source(&sets[1].pictures()) else { panic!() };
     let new = Source::Folder { root, items: items[10..].to_vec(), resize };
-    assert_eq!(work(&Pictures::prepare_cached(new, SIZE, 0, Some(&tight), QUIET).unwrap()), (0, 1));
+    assert_eq!(work(&Dataset::prepare_cached(new, SIZE, 0, Some(&tight), QUIET).unwrap()), (0, 1));
     let run = |at: usize| work(&prepare(&sets[at].pictures(), &tight, 0));
     assert_eq!((run(1), run(2)), ((11, 0), (0, 10)));
 }

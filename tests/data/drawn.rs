@@ -6,7 +6,7 @@ use std::path::Path;
 
 use image::{DynamicImage, ImageFormat, RgbImage};
 use wgvae::data::{
-    Dataset, Divided, Item, Pictures, Resize, Rules, ScanOptions, Source, check, prepare_folder, scan,
+    Dataset, Divided, FolderIndex, Item, Resize, Rules, ScanOptions, Source, check, prepare_folder, scan,
     scan_with,
 };
 
@@ -35,7 +35,7 @@ fn divide(root: &Path, options: &ScanOptions) -> Divided {
     prepare_folder(dataset, (SIZE, Resize::Stretch), 1 << 30, None, QUIET).unwrap()
 }
 
-fn counts(set: &Dataset) -> (usize, usize, usize) {
+fn counts(set: &FolderIndex) -> (usize, usize, usize) {
     (set.train.len(), set.validation.len(), set.test.len())
 }
 
@@ -145,7 +145,7 @@ fn of_whole_and_different_pictures_the_names_decide_as_ever() {
     }
 }
 
-/// A run that began with the first rules must find the pictures that it had: `Pictures` of the list that the names give.
+/// A run that began with the first rules must find the pictures that it had: `Dataset` of the list that the names give.
 #[test]
 fn the_first_rules_draw_by_names_alone() {
     let root = tempfile::tempdir().unwrap();
@@ -156,10 +156,10 @@ fn the_first_rules_draw_by_names_alone() {
     }
     let options = ScanOptions { rules: Rules::First, ..options(3) };
     let found = divide(root.path(), &options);
-    let Dataset { root: at, train, validation, .. } = scan_with(root.path(), &options).unwrap();
+    let FolderIndex { root: at, train, validation, .. } = scan_with(root.path(), &options).unwrap();
     let alone = |items: Vec<Item>| {
         let source = Source::Folder { root: at.clone(), items, resize: Resize::Stretch };
-        Pictures::prepare(source, SIZE, 0, QUIET).unwrap()
+        Dataset::prepare(source, SIZE, 0, QUIET).unwrap()
     };
     let (train, validation) = (alone(train), alone(validation));
     assert_eq!(found.train.fingerprint(), train.fingerprint());

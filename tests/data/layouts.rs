@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use wgvae::data::{Dataset, Layout, ScanOptions, Splits, scan, scan_with};
+use wgvae::data::{FolderIndex, Layout, ScanOptions, Splits, scan, scan_with};
 
 use crate::helpers::{fill, plain, put};
 
@@ -14,7 +14,7 @@ fn photo(seed: u64) -> Vec<u8> {
     crate::helpers::encode(&picture.into(), image::ImageFormat::Jpeg)
 }
 
-fn counts(set: &Dataset) -> (usize, usize, usize) {
+fn counts(set: &FolderIndex) -> (usize, usize, usize) {
     (set.train.len(), set.validation.len(), set.test.len())
 }
 

@@ -15,7 +15,7 @@ use adam_step::{Counts, Elements, judge};
 use rayon::prelude::*;
 use wgvae::config::ModelConfig;
 use wgvae::gpu::Element;
-use wgvae::model::{Build, Named, Place, StepSettings, Vae, Weights};
+use wgvae::model::{Build, NamedTensor, Place, StateDict, StepSettings, Vae};
 use wgvae::ops::Tuning;
 use wgvae::ops::tuning::{Form, Table};
 use wgvae::ops::variant::Variant;
@@ -148,9 +148,9 @@ fn check(folder: &Path, place: Place<'_>, precision: Element) -> Report {
         let (found, values) =
             initial.get(&name).unwrap_or_else(|| panic!("model.safetensors: {name}")).clone();
         assert_eq!(found, shape, "{name}");
-        Named { name, shape, values }
+        NamedTensor { name, shape, values }
     };
-    let weights = Weights { tensors: Weights::names(&config).into_iter().map(named).collect() };
+    let weights = StateDict { tensors: StateDict::names(&config).into_iter().map(named).collect() };
 
     let mut vae = Vae::empty(place, build).expect("build");
     vae.load(&weights).expect("load");
@@ -225,8 +225,9 @@ fn flat(vae: &mut Vae) -> Vec<f32> {
 }
 
 /// The file's parameters after `step` steps; large folders leave them out.
-fn recorded(golden: &Tensors, weights: &Weights, step: u32) -> Option<Vec<f32>> {
-    let one = |t: &Named| golden.get(&format!("param.{}.{step}", t.name)).map(|(_, values)| values.clone());
+fn recorded(golden: &Tensors, weights: &StateDict, step: u32) -> Option<Vec<f32>> {
+    let one =
+        |t: &NamedTensor| golden.get(&format!("param.{}.{step}", t.name)).map(|(_, values)| values.clone());
     let all: Option<Vec<Vec<f32>>> = weights.tensors.iter().map(one).collect();
     Some(all?.concat())
 }

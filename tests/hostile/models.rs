@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use wgvae::checkpoint::{Model, read_model, write_model};
 use wgvae::config::Likelihood;
 use wgvae::config::ModelConfig;
-use wgvae::model::Weights;
+use wgvae::model::StateDict;
 
 use crate::common::report;
 use crate::memory::Memory;
@@ -26,7 +26,7 @@ const CONFIG: ModelConfig = ModelConfig { size: 16, hidden: 1, latent: 2 };
 /// A whole model: its header, and the data behind it.
 fn model(folder: &Path) -> (String, Vec<u8>) {
     let path = folder.join("whole.safetensors");
-    write_model(&path, &Weights::initial(&CONFIG, 1), Likelihood::default()).expect("written");
+    write_model(&path, &StateDict::initial(&CONFIG, 1), Likelihood::default()).expect("written");
     let bytes = std::fs::read(&path).expect("read");
     assert_eq!(read_model(&path).expect("a valid model").config, CONFIG);
     let len = u64::from_le_bytes(bytes[..8].try_into().expect("8 bytes")) as usize;

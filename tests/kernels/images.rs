@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use wgvae::config::ModelConfig;
-use wgvae::gpu::{GpuRunner, Item, Plan, ProgramId, Runner, Target, Tensor, TwinRunner};
+use wgvae::gpu::{Capabilities, GpuRunner, Item, Plan, ProgramId, Runner, Tensor, TwinRunner};
 use wgvae::model::Build;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
@@ -20,7 +20,7 @@ const EDGE: u32 = 8;
 
 /// `names` as matrices, and an empty program.
 fn plan<const N: usize>(names: [&str; N]) -> (Plan, ProgramId, [Tensor; N]) {
-    let mut plan = Plan::of(&Target::webgpu_default());
+    let mut plan = Plan::of(&Capabilities::webgpu_default());
     let program = plan.program("images");
     let tensors = names.map(|name| plan.tensor(name, &[EDGE, EDGE]));
     (plan, program, tensors)
@@ -64,7 +64,7 @@ fn what_has_not_changed_is_not_copied_again() {
 /// where the left one has just been copied to, and two large tensors need no third large image.
 #[test]
 fn large_tensors_share_images_and_no_product_overwrites_its_own() {
-    let mut plan = Plan::of(&Target::webgpu_default());
+    let mut plan = Plan::of(&Capabilities::webgpu_default());
     let program = plan.program("images");
     let mut product = |rows: u32, inputs: u32, outputs: u32| {
         let x = plan.tensor("x", &[rows, inputs]);
@@ -181,7 +181,7 @@ struct LayerTensors {
 
 const GEOMETRY: Geometry = Geometry { images: 2, low_h: 4, low_w: 3, low_c: 8, high_c: 4 };
 
-fn layer(target: &Target) -> (Plan, ProgramId, LayerTensors) {
+fn layer(target: &Capabilities) -> (Plan, ProgramId, LayerTensors) {
     let mut plan = Plan::of(target);
     let program = plan.program("points");
     let [low, high, weight] = [GEOMETRY.low(), GEOMETRY.high(), GEOMETRY.weight()];
@@ -220,7 +220,7 @@ fn points_of_what_has_not_changed_are_not_made_again() {
         let points = plan.get(program).dispatches().filter(|d| d.label.contains("points"));
         points.filter(|d| !d.kernel.ends_with("back")).map(|d| d.kernel.replace("winograd_", "")).collect()
     };
-    let (mut plan, program, t) = layer(&Target::webgpu_default());
+    let (mut plan, program, t) = layer(&Capabilities::webgpu_default());
     record_gradients(&mut plan, [program; 5], &t, Variant::PLAIN);
     // products write to the memory of points as well: the first one over the weights', the second over low's
     assert_eq!(made(&plan, program), ["low", "high", "weights", "low", "high", "weights"]);
@@ -271,7 +271,7 @@ fn what_is_made_of_weights_is_found_by_programs_that_follow() {
         let made: Vec<usize> = made.flat_map(|d| &d.bindings).map(|tensor| tensor.buffer.index()).collect();
         copies(plan, program).iter().filter(|buffer| made.contains(buffer)).count()
     };
-    let (mut plan, first, t) = layer(&Target::webgpu_default());
+    let (mut plan, first, t) = layer(&Capabilities::webgpu_default());
     let (other, second) = (plan.tensor("other", GEOMETRY.weight().dims()), plan.program("second"));
     plan.keep_made_of(t.weight.buffer);
     plan.keep_made_of(other.buffer);
@@ -290,7 +290,7 @@ fn what_is_made_of_weights_is_found_by_programs_that_follow() {
     record(&mut plan, (second, form), Conv2d::from(GEOMETRY), [t.dy, other], t.dx);
     assert_eq!(weights(&plan, second), 1, "the other ones have not");
 
-    let (mut plan, first, t) = layer(&Target::webgpu_default());
+    let (mut plan, first, t) = layer(&Capabilities::webgpu_default());
     let (other, second) = (plan.tensor("other", GEOMETRY.weight().dims()), plan.program("second"));
     forward_and_back(&mut plan, [first, second], &t, other, form);
     assert_eq!(weights(&plan, second), 1, "nobody said that they stay");
@@ -299,7 +299,7 @@ fn what_is_made_of_weights_is_found_by_programs_that_follow() {
 /// Forward and backward, on an adapter that multiplies by points from images.
 #[test]
 fn a_step_transforms_and_copies_each_weight_once() {
-    let target = Target { subgroups: Some([8, 8]), images: true, ..Target::twins() };
+    let target = Capabilities { subgroups: Some([8, 8]), images: true, ..Capabilities::twins() };
     let config = ModelConfig { size: 64, hidden: 64, latent: 128 };
     let (network, plan) = Build::training(config, 16).plan(&target).expect("plan");
     let backward = network.programs.training.expect("a training").backward;
@@ -333,7 +333,7 @@ fn a_step_transforms_and_copies_each_weight_once() {
 /// last, and not written since. For weights of every width of images.
 #[test]
 fn every_image_is_of_the_tensor_that_its_reader_means() {
-    let target = Target { subgroups: Some([8, 8]), images: true, ..Target::twins() };
+    let target = Capabilities { subgroups: Some([8, 8]), images: true, ..Capabilities::twins() };
     for (size, hidden, batch) in [(64, 64, 16), (256, 64, 4), (128, 64, 9)] {
         let config = ModelConfig { size, hidden, latent: 128 };
         let (network, plan) = Build::training(config, batch).plan(&target).expect("plan");
@@ -364,7 +364,7 @@ fn every_image_is_of_the_tensor_that_its_reader_means() {
 #[test]
 #[should_panic(expected = "points writes to what it should leave as it is")]
 fn no_program_follows_one_that_writes_to_the_weights() {
-    let (mut plan, first, t) = layer(&Target::webgpu_default());
+    let (mut plan, first, t) = layer(&Capabilities::webgpu_default());
     let second = plan.program("second");
     plan.keep_made_of(t.dw.buffer);
     record(&mut plan, (first, points(Variant::PLAIN)), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use wgvae::config::ModelConfig;
 use wgvae::gpu::profile::{CLEAR, COPY, Row, Span, rows};
 use wgvae::gpu::{
-    Adapter, Clock, GpuRunner, Item, Op, Plan, ProgramId, Runner, Target, Tensor, Timing, Timings,
+    Adapter, Capabilities, Clock, GpuRunner, Item, Op, Plan, ProgramId, Runner, Tensor, Timing, Timings,
     TwinRunner, trace,
 };
 use wgvae::model::{Build, Input, Loss, Place, StepSettings, Vae};
@@ -13,7 +13,7 @@ use wgvae::ops::Tuning;
 use wgvae::ops::adam::Adam;
 use wgvae::ops::elementwise::Elementwise;
 use wgvae::ops::gemm::Epilogue;
-use wgvae::ops::loss_scale::Scaling;
+use wgvae::ops::loss_scale::LossScale;
 use wgvae::ops::split_k::SplitSum;
 use wgvae::ops::step::Step;
 use wgvae::ops::totals::Totalled;
@@ -170,7 +170,7 @@ fn profiled_steps_compute_the_same_bits() {
 }
 
 /// A program that adds the sums of 100 ones to four totals, behind a clear of the total if `clears`.
-fn summing(target: &Target, clears: bool) -> (Plan, ProgramId, [Tensor; 2]) {
+fn summing(target: &Capabilities, clears: bool) -> (Plan, ProgramId, [Tensor; 2]) {
     let mut plan = Plan::of(target);
     let program = plan.program("sum");
     let tensors = [plan.tensor("x", &[100, 4]), plan.tensor("total", &[4])];
@@ -213,14 +213,14 @@ fn timing(label: &str, kernel: &'static str, begin_ns: u64, end_ns: u64) -> Timi
 fn what_is_read_and_written_moves_twice() {
     const LEN: u32 = 1024;
     let bytes = |op: Box<dyn Op>| {
-        let mut plan = Plan::of(&Target::webgpu_default());
+        let mut plan = Plan::of(&Capabilities::webgpu_default());
         let program = plan.program("p");
         let operands = op.operands();
         let tensors: Vec<_> = operands.iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
         plan.dispatch_boxed(program, "op".into(), op, &tensors);
         plan.get(program).dispatches().next().expect("recorded").bytes()
     };
-    let small = [Step::shape(), Scaling::shape(), Totalled::shape()].map(|shape| u64::from(shape.len()));
+    let small = [Step::shape(), LossScale::shape(), Totalled::shape()].map(|shape| u64::from(shape.len()));
     let adam = bytes(Box::new(Adam::new(LEN, Elementwise::default())));
     assert_eq!(adam, 4 * (7 * u64::from(LEN) + small.iter().sum::<u64>()));
     let sum = |epilogue| bytes(Box::new(SplitSum::new(3, LEN, LEN, epilogue)));
@@ -274,7 +274,7 @@ fn a_trace_has_an_event_for_everything() {
 
 #[test]
 fn a_recording_starts_from_nothing() {
-    let (plan, program, _) = summing(&Target::webgpu_default(), true);
+    let (plan, program, _) = summing(&Capabilities::webgpu_default(), true);
     let mut runner = TwinRunner::new(plan);
     runner.profile(true).expect("on");
     runner.run(&[program]).expect("run");

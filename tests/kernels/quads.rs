@@ -1,14 +1,14 @@
 //! Four elements at a time, as floats or as two words of 64 bits: the same bits either way.
 
 use bytemuck::cast_slice;
-use wgvae::gpu::{Adapter, GpuRunner, Plan, Runner, Target, Tensor, Usage};
+use wgvae::gpu::{Adapter, Capabilities, GpuRunner, Plan, Runner, Tensor, Usage};
 use wgvae::ops::adam::Adam;
 use wgvae::ops::conv2d::{Conv2dTranspose, Geometry};
 use wgvae::ops::elementwise::Elementwise;
-use wgvae::ops::ema::Average;
+use wgvae::ops::ema::Ema;
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm};
 use wgvae::ops::linear::LinearWeightGrad;
-use wgvae::ops::loss_scale::Scaling;
+use wgvae::ops::loss_scale::LossScale;
 use wgvae::ops::step::Step;
 use wgvae::ops::totals::Totalled;
 use wgvae::ops::tuning::{Form, Tunable};
@@ -30,13 +30,13 @@ fn bits(value: f32) -> u32 {
 
 /// What products that add to what is there, have a mask and a bias, a step of Adam, an average and a convolution by points
 /// write, and how many of their kernels take words.
-fn outputs(adapter: &Adapter, target: &Target) -> (Vec<(&'static str, Vec<u32>)>, usize) {
+fn outputs(adapter: &Adapter, target: &Capabilities) -> (Vec<(&'static str, Vec<u32>)>, usize) {
     let mut plan = Plan::of(target);
     let program = plan.program("quads");
     let square = [EDGE, EDGE];
     let [dy, x, grad, param, first, second, average] =
         ["dy", "x", "grad", "param", "first", "second", "average"].map(|name| plan.tensor(name, &square));
-    let scaling = plan.tensor("scaling", Scaling::shape().dims());
+    let scaling = plan.tensor("scaling", LossScale::shape().dims());
     let totals = plan.tensor("totals", Totalled::shape().dims());
     let step = plan.buffer("step", Step::shape().len().into(), Usage::Uniform);
     let step = Tensor { buffer: step, shape: Step::shape(), ..x };
@@ -50,7 +50,7 @@ fn outputs(adapter: &Adapter, target: &Target) -> (Vec<(&'static str, Vec<u32>)>
     plan.dispatch(program, "biased", Gemm { epilogue: Epilogue::Bias, ..added }, &[x, x, bias, biased]);
     let adam = Adam::new(EDGE * EDGE, Elementwise::default());
     plan.dispatch(program, "adam", adam, &[step, grad, scaling, totals, param, first, second]);
-    let averaged = Average::new(EDGE * EDGE, Elementwise::default());
+    let averaged = Ema::new(EDGE * EDGE, Elementwise::default());
     plan.dispatch(program, "average", averaged, &[step, param, scaling, average]);
     let g = Geometry { images: 4, low_h: 5, low_w: 3, low_c: 12, high_c: 8 };
     let points = Fused::plain(Conv2dTranspose::from(g), Epilogue::None);
@@ -75,7 +75,7 @@ fn outputs(adapter: &Adapter, target: &Target) -> (Vec<(&'static str, Vec<u32>)>
     [grad, first, second].iter().for_each(|tensor| runner.write(tensor, &zeros));
     runner.write(&grad, &ODD);
     [param.slice(8, 8), mask.slice(8, 8), bias].iter().for_each(|tensor| runner.write(tensor, &ODD));
-    runner.write(&scaling, cast_slice(&[Scaling::default()]));
+    runner.write(&scaling, cast_slice(&[LossScale::default()]));
     runner.write(&step, cast_slice(&[Step { average: 0.1, ..Step::default().with_adam(1e-3, 0.0, 3) }]));
     runner.run(&[program]).expect("a run");
     let outputs = [
@@ -101,7 +101,7 @@ fn words_of_64_bits_hold_the_same_bits() {
     if !adapter.target().words {
         return report::left_out(&format!("no words of 64 bits: {}", adapter.describe()));
     }
-    let of = |words| outputs(&adapter, &Target { words, ..adapter.target() });
+    let of = |words| outputs(&adapter, &Capabilities { words, ..adapter.target() });
     let ((floats, none), (words, some)) = (of(false), of(true));
     assert_eq!(none, 0, "kernels with words nobody asked for");
     // the products, Adam, the average; points of both factors, their products, the sum of those, and the way back

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wgvae::config::ModelConfig;
 use wgvae::gpu::kernel::{Constant, Kernel, Source};
-use wgvae::gpu::{Element, Fragment, Op, Plan, ProgramId, Shape, Target, Tensor};
+use wgvae::gpu::{Capabilities, Element, Fragment, Op, Plan, ProgramId, Shape, Tensor};
 use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::adam::AnyAdam;
 use wgvae::ops::bias_grad::BiasGradShape;
@@ -110,7 +110,7 @@ impl Tunable for Planted {
     fn key(&self) -> String {
         "planted".into()
     }
-    fn forms(&self, _: &Target) -> Vec<Form> {
+    fn forms(&self, _: &Capabilities) -> Vec<Form> {
         vec![HONEST, PLANTED]
     }
     fn allows(&self, form: Form) -> bool {
@@ -228,7 +228,7 @@ fn a_table_gives_the_same_bits_again_and_another_only_other_rounding() {
 #[test]
 fn a_form_that_an_op_cannot_take_is_named() {
     let build = Build::training(SMALL, 6);
-    let target = Target::webgpu_default();
+    let target = Capabilities::webgpu_default();
     let used = Tuning::of(&target);
     build.plan_with(&target, &used).expect("the defaults fit");
     let product = used.used().into_keys().find(|key| key.starts_with("conv2d ")).expect("a product");
@@ -276,9 +276,9 @@ fn long_sums_agree_in_every_form() {
 /// without much that nobody stores.
 #[test]
 fn defaults_of_software_adapters_follow_the_product() {
-    let target = Target { subgroups: Some([8, 8]), images: true, ..Target::twins() };
-    let blind = Target { images: false, ..target.clone() };
-    fn tile<P: Product>(target: &Target, product: P) -> ([u32; 2], bool) {
+    let target = Capabilities { subgroups: Some([8, 8]), images: true, ..Capabilities::twins() };
+    let blind = Capabilities { images: false, ..target.clone() };
+    fn tile<P: Product>(target: &Capabilities, product: P) -> ([u32; 2], bool) {
         match Tuning::of(target).product(Fused::plain(product, Epilogue::None)) {
             Form::Product { variant, .. } => (variant.tile()[..2].try_into().expect("two"), variant.images()),
             form => panic!("{form:?} is no form of a product"),
@@ -309,7 +309,7 @@ fn defaults_of_software_adapters_follow_the_product() {
     assert_eq!(tile(&target, forward(64, 1 << 20, 256)), ([32, 32], false), "too large for an image");
     assert_eq!(tile(&blind, forward(512, 256, 256)), ([32, 32], false), "no images");
     assert_eq!(tile(&blind, forward(16, 8192, 512)), ([32, 32], false), "no images");
-    let broad = Target { subgroups: Some([16, 16]), ..target };
+    let broad = Capabilities { subgroups: Some([16, 16]), ..target };
     assert_eq!(tile(&broad, forward(512, 256, 256)), ([64, 64], true), "subgroups of 16");
     assert_eq!(tile(&broad, forward(32, 8192, 512)), ([32, 64], true), "subgroups of 16, few rows");
 }
@@ -317,18 +317,18 @@ fn defaults_of_software_adapters_follow_the_product() {
 /// Gradients of biases come from images where the products behind them do, and only where there can be one.
 #[test]
 fn columns_are_summed_from_images_where_products_are_computed_from_them() {
-    let software = Target { subgroups: Some([8, 8]), images: true, ..Target::twins() };
+    let software = Capabilities { subgroups: Some([8, 8]), images: true, ..Capabilities::twins() };
     let sums = |rows| BiasGradShape { rows, channels: 256, epilogue: Epilogue::None, element: Element::F32 };
-    let from_image = |target: &Target, rows| match Tuning::of(target).bias_grad(sums(rows)) {
+    let from_image = |target: &Capabilities, rows| match Tuning::of(target).bias_grad(sums(rows)) {
         Form::Columns { images, .. } => images,
         form => panic!("{form:?}"),
     };
     assert!(from_image(&software, 4096));
     assert!(!from_image(&software, 1 << 20), "too large for an image");
-    assert!(!from_image(&Target { images: false, ..software.clone() }, 4096), "no images");
-    assert!(!from_image(&Target::webgpu_default(), 4096), "not measured on GPUs");
+    assert!(!from_image(&Capabilities { images: false, ..software.clone() }, 4096), "no images");
+    assert!(!from_image(&Capabilities::webgpu_default(), 4096), "not measured on GPUs");
     let imaged = Form::Columns { threads: 64, parts: 4, images: true };
-    assert!(imaged.runs_on(&software) && !imaged.runs_on(&Target { images: false, ..software }));
+    assert!(imaged.runs_on(&software) && !imaged.runs_on(&Capabilities { images: false, ..software }));
     assert!(sums(4096).allows(imaged) && !sums(1 << 20).allows(imaged));
     let before: Form =
         serde_json::from_str(r#"{"columns":{"threads":64,"parts":4}}"#).expect("an older table's");
@@ -338,9 +338,9 @@ fn columns_are_summed_from_images_where_products_are_computed_from_them() {
 /// Points are taken where they save more than they cost, where there was something to measure them by, and in f32.
 #[test]
 fn points_are_the_default_where_they_pay() {
-    let software = Target { subgroups: Some([8, 8]), images: true, ..Target::twins() };
+    let software = Capabilities { subgroups: Some([8, 8]), images: true, ..Capabilities::twins() };
     let g = |images, edge, low_c, high_c| Geometry { images, low_h: edge, low_w: edge, low_c, high_c };
-    fn by_points<P: Product>(target: &Target, fused: Fused<P>) -> bool {
+    fn by_points<P: Product>(target: &Capabilities, fused: Fused<P>) -> bool {
         matches!(Tuning::of(target).product(fused), Form::Winograd { .. })
     }
     fn plain<P: Product>(product: P) -> Fused<P> {
@@ -375,8 +375,8 @@ fn points_are_the_default_where_they_pay() {
     );
     let pictures = g(16, 32, 64, 4);
     assert!(!by_points(&software, plain(Conv2d::from(pictures))), "four channels");
-    assert!(!by_points(&Target::webgpu_default(), plain(Conv2d::from(layer))), "not measured on GPUs");
-    assert!(!by_points(&Target::twins(), plain(Conv2d::from(layer))), "the reference");
+    assert!(!by_points(&Capabilities::webgpu_default(), plain(Conv2d::from(layer))), "not measured on GPUs");
+    assert!(!by_points(&Capabilities::twins(), plain(Conv2d::from(layer))), "the reference");
     let prime = g(59, 8, 512, 256);
     let form = Form::Winograd { variant: Variant::PLAIN, splits: 1 };
     assert!(!plain(Conv2d::from(prime)).allows(form), "59 rounds of 16 tiles");
@@ -401,7 +401,7 @@ fn points_are_the_default_where_they_pay() {
 #[test]
 fn a_table_without_parts_means_one() {
     let text = r#"{"subgroup":{"lanes":8,"clusters":1,"turns":1,"columns":2,"images":true}}"#;
-    let target = Target { subgroups: Some([8, 8]), images: true, ..Target::twins() };
+    let target = Capabilities { subgroups: Some([8, 8]), images: true, ..Capabilities::twins() };
     let variant: Variant = serde_json::from_str(text).expect("a variant");
     assert_eq!(Some(variant), Variant::shared(&target, 1, 2).map(|variant| variant.fetching(true)));
     assert_eq!(serde_json::to_string(&variant).expect("text"), text);
@@ -415,10 +415,11 @@ fn a_table_without_parts_means_one() {
 #[test]
 fn a_core_that_rounds_its_factors_serves_f16_only() {
     let fragments = vec![Fragment { edge: 16, cell: Element::F16, lanes: [32, 32] }];
-    let target = Target { subgroups: Some([32, 32]), f16: true, fragments, ..Target::webgpu_default() };
+    let target =
+        Capabilities { subgroups: Some([32, 32]), f16: true, fragments, ..Capabilities::webgpu_default() };
     assert!(Variant::all(&target, Element::F16).contains(&ROUNDING));
     assert!(!Variant::all(&target, Element::F32).contains(&ROUNDING));
-    assert!(!ROUNDING.runs_on(&Target { fragments: Vec::new(), ..target.clone() }));
+    assert!(!ROUNDING.runs_on(&Capabilities { fragments: Vec::new(), ..target.clone() }));
     for precision in [Element::F32, Element::F16] {
         let used = Tuning::of(&target);
         let build = Build { precision, ..Build::training(SMALL, 6) };

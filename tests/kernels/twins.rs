@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use wgvae::gpu::{Adapter, Element, Fragment, GpuRunner, Plan, Runner, Shape, Target};
+use wgvae::gpu::{Adapter, Capabilities, Element, Fragment, GpuRunner, Plan, Runner, Shape};
 use wgvae::ops::cases::{self, Case};
 use wgvae::ops::check;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
@@ -108,7 +108,7 @@ fn cooperative_cores_bear_more_subgroups_than_they_need() {
     let Some(adapter) = common::adapter() else { return };
     let target = adapter.target();
     let wider = |of: &Fragment| Fragment { lanes: [of.lanes[0], 2 * of.lanes[1]], ..*of };
-    let wider = Target { fragments: target.fragments.iter().map(wider).collect(), ..target };
+    let wider = Capabilities { fragments: target.fragments.iter().map(wider).collect(), ..target };
     let is_cooperative = |variant: &Variant| matches!(variant, Variant::Cooperative { .. });
     if !Variant::all(&wider, Element::F16).iter().any(is_cooperative) {
         let adapter = adapter.describe();

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wgvae::config::{Likelihood, LossKind, ModelConfig};
-use wgvae::gpu::{Op, Plan, Runner, Target, TwinRunner};
-use wgvae::model::{Build, Extras, Place, StepSettings, Vae, Weights};
+use wgvae::gpu::{Capabilities, Op, Plan, Runner, TwinRunner};
+use wgvae::model::{Build, Place, StateDict, StepSettings, TrainFeatures, Vae};
 use wgvae::ops::check::Tolerance;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use wgvae::ops::gemm::{Epilogue, Fused, Product};
@@ -98,7 +98,7 @@ fn the_linear_layer_has_its_adjoints() {
 /// What the twins make of two factors by way of Winograd's points, in an output that held `before`.
 fn by_points<P: Product>(product: P, epilogue: Epilogue, before: f32, factors: [&[f32]; 2]) -> Vec<f32> {
     let fused = Fused::plain(product, epilogue);
-    let mut plan = Plan::of(&Target::twins());
+    let mut plan = Plan::of(&Capabilities::twins());
     let program = plan.program("points");
     let operands: Vec<_> =
         fused.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
@@ -290,14 +290,14 @@ struct Network {
 }
 
 /// What a training may minimise besides the reference's objective, all at once.
-fn every_term() -> (Likelihood, Extras, StepSettings) {
+fn every_term() -> (Likelihood, TrainFeatures, StepSettings) {
     let likelihood = Likelihood { kind: LossKind::ContinuousBernoulli, sigma: 0.1 };
     let settings = StepSettings { beta: 0.7, capacity: 1.5, free_bits: 0.02, mmd: 3.0, ..Default::default() };
-    (likelihood, Extras { mmd: true, ..Extras::default() }, settings)
+    (likelihood, TrainFeatures { mmd: true, ..TrainFeatures::default() }, settings)
 }
 
 impl Network {
-    fn new((likelihood, extras, settings): (Likelihood, Extras, StepSettings)) -> Self {
+    fn new((likelihood, extras, settings): (Likelihood, TrainFeatures, StepSettings)) -> Self {
         let config = ModelConfig { size: 16, hidden: 3, latent: 5 };
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let pictures = random(2 * 16 * 16 * 3, &mut rng).iter().map(|v| 0.5 + 0.5 * v).collect();
@@ -308,7 +308,7 @@ impl Network {
     }
 
     /// The loss, from the network's logits and latents in `f64`, and the gradients.
-    fn step(&mut self, weights: &Weights) -> (f64, Weights) {
+    fn step(&mut self, weights: &StateDict) -> (f64, StateDict) {
         self.vae.load(weights).expect("load");
         let p = self.vae.probe(&self.pictures, &self.eps, &self.settings).expect("step");
         let likelihood = self.vae.likelihood();
@@ -328,7 +328,7 @@ impl Network {
 
     /// The central difference by one parameter; none where a ReLU turns within reach, which shows in a
     /// difference that changes with the distance: nothing else in the network bends that fast.
-    fn difference(&mut self, weights: &Weights, tensor: usize, element: usize) -> Option<f32> {
+    fn difference(&mut self, weights: &StateDict, tensor: usize, element: usize) -> Option<f32> {
         let mut moved = |by: f32| {
             let mut weights = weights.clone();
             let value = &mut weights.tensors[tensor].values[element];
@@ -348,7 +348,7 @@ impl Network {
 #[test]
 fn the_whole_network_has_its_gradient() {
     let settings = StepSettings { beta: 0.7, ..Default::default() };
-    whole((Likelihood::default(), Extras::default(), settings));
+    whole((Likelihood::default(), TrainFeatures::default(), settings));
 }
 
 #[test]
@@ -356,9 +356,9 @@ fn the_whole_network_has_its_gradient_under_every_other_term() {
     whole(every_term());
 }
 
-fn whole(terms: (Likelihood, Extras, StepSettings)) {
+fn whole(terms: (Likelihood, TrainFeatures, StepSettings)) {
     let mut network = Network::new(terms);
-    let mut weights = Weights::initial(&network.vae.config(), 8);
+    let mut weights = StateDict::initial(&network.vae.config(), 8);
     // larger than PyTorch's, so that the gradients of the first layers do not vanish
     weights.tensors.iter_mut().flat_map(|t| &mut t.values).for_each(|v| *v *= 2.0);
     let (_, gradients) = network.step(&weights);

@@ -4,7 +4,7 @@
 use wgvae::config::{Augmentation, Likelihood, LossKind, ModelConfig};
 use wgvae::data;
 use wgvae::gpu::Op;
-use wgvae::model::{Build, Extras, Input, Outcome, Place, StepSettings, Vae, Weights};
+use wgvae::model::{Build, Input, Outcome, Place, StateDict, StepSettings, TrainFeatures, Vae};
 use wgvae::ops::augment::Augment;
 use wgvae::ops::picture::Unpack;
 use wgvae::ops::step::Step;
@@ -18,13 +18,13 @@ const PICTURES: u32 = 5;
 struct Way {
     name: String,
     likelihood: Likelihood,
-    extras: Extras,
+    extras: TrainFeatures,
     settings: StepSettings,
 }
 
 fn way(name: &str) -> Way {
     let settings = StepSettings { seed: 3, lr: 1e-3, beta: 0.2, ..StepSettings::default() };
-    let (likelihood, extras) = (Likelihood::default(), Extras::default());
+    let (likelihood, extras) = (Likelihood::default(), TrainFeatures::default());
     Way { name: name.to_owned(), likelihood, extras, settings }
 }
 
@@ -39,16 +39,16 @@ fn ways() -> Vec<Way> {
     all.push(setting("capacity", StepSettings { capacity: 5.0, ..plain }));
     all.push(setting("free bits", StepSettings { free_bits: 0.5, ..plain }));
     all.push(setting("weight decay", StepSettings { weight_decay: 1.0, ..plain }));
-    let mmd = Extras { mmd: true, ..Extras::default() };
+    let mmd = TrainFeatures { mmd: true, ..TrainFeatures::default() };
     all.push(Way { extras: mmd, ..setting("mmd", StepSettings { mmd: 100.0, ..plain }) });
-    all.push(Way { extras: Extras { clip: Some(1.0), ..Extras::default() }, ..way("clip") });
+    all.push(Way { extras: TrainFeatures { clip: Some(1.0), ..TrainFeatures::default() }, ..way("clip") });
     let none = Augmentation::default();
     for (name, augmentation) in [
         ("flip", Augmentation { flip: true, ..none }),
         ("crop", Augmentation { crop: 0.3, ..none }),
         ("jitter", Augmentation { jitter: 0.3, ..none }),
     ] {
-        all.push(Way { extras: Extras { augmentation, ..Extras::default() }, ..way(name) });
+        all.push(Way { extras: TrainFeatures { augmentation, ..TrainFeatures::default() }, ..way(name) });
     }
     all
 }
@@ -74,7 +74,7 @@ fn step(vae: &mut Vae, way: &Way, step: u64) -> Outcome {
 }
 
 /// What three steps minimised, the last one's gradients, and the parameters behind it.
-fn train(place: Place<'_>, way: &Way, micro: u32) -> (Vec<f64>, [Weights; 2]) {
+fn train(place: Place<'_>, way: &Way, micro: u32) -> (Vec<f64>, [StateDict; 2]) {
     let mut vae = open(place, way, micro);
     let mut losses = Vec::new();
     for number in 0..3 {
@@ -85,8 +85,8 @@ fn train(place: Place<'_>, way: &Way, micro: u32) -> (Vec<f64>, [Weights; 2]) {
 }
 
 /// The largest difference of two models' parameters.
-fn apart(a: &Weights, b: &Weights) -> f32 {
-    let values = |w: &Weights| w.tensors.iter().flat_map(|t| t.values.clone()).collect::<Vec<f32>>();
+fn apart(a: &StateDict, b: &StateDict) -> f32 {
+    let values = |w: &StateDict| w.tensors.iter().flat_map(|t| t.values.clone()).collect::<Vec<f32>>();
     values(a).iter().zip(values(b)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
@@ -117,12 +117,13 @@ fn every_way_trains_as_on_the_twins_and_in_micro_batches() {
 #[test]
 fn clipping_shortens_gradients_to_their_norm() {
     let Some(adapter) = common::adapter() else { return };
-    let norm = |weights: &Weights| {
+    let norm = |weights: &StateDict| {
         let values = weights.tensors.iter().flat_map(|t| &t.values);
         values.map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt()
     };
     for (most, micro) in [(1.0, PICTURES), (1.0, 2), (1e6, PICTURES)] {
-        let way = Way { extras: Extras { clip: Some(most), ..Extras::default() }, ..way("clip") };
+        let way =
+            Way { extras: TrainFeatures { clip: Some(most), ..TrainFeatures::default() }, ..way("clip") };
         let mut vae = open(Place::Gpu(&adapter), &way, micro);
         let told = step(&mut vae, &way, 0).gradient_norm;
         let whole = norm(&vae.gradients().expect("gradients"));
@@ -157,7 +158,11 @@ fn weight_decay_takes_its_share_of_every_parameter() {
 fn the_average_follows_the_parameters_and_is_exchanged_for_them() {
     let Some(adapter) = common::adapter() else { return };
     let settings = StepSettings { average: 0.25, ..way("").settings };
-    let way = Way { extras: Extras { average: true, ..Extras::default() }, settings, ..way("average") };
+    let way = Way {
+        extras: TrainFeatures { average: true, ..TrainFeatures::default() },
+        settings,
+        ..way("average")
+    };
     let mut vae = open(Place::Gpu(&adapter), &way, PICTURES);
     let mut expected = vae.weights().expect("weights");
     for number in 0..3 {
@@ -182,7 +187,7 @@ fn the_average_follows_the_parameters_and_is_exchanged_for_them() {
 #[test]
 fn the_discrepancy_is_smaller_where_it_counts() {
     let Some(adapter) = common::adapter() else { return };
-    let extras = Extras { mmd: true, ..Extras::default() };
+    let extras = TrainFeatures { mmd: true, ..TrainFeatures::default() };
     let last = |mmd: f64| {
         let settings = StepSettings { beta: 0.0, mmd, lr: 3e-3, ..way("").settings };
         let way = Way { extras, settings, ..way("mmd") };

@@ -10,7 +10,7 @@ use wgvae::config::{
     Augmentation, BetaSchedule, Likelihood, LossKind, LrSchedule, ModelConfig, Objective, Optimizer,
     TrainConfig,
 };
-use wgvae::data::{self, Pictures, Resize, Skipped, Source};
+use wgvae::data::{self, Dataset, Resize, Skipped, Source};
 use wgvae::error::Error;
 use wgvae::gpu::{Adapter, Element};
 use wgvae::model::{Build, Place, Vae};
@@ -69,9 +69,9 @@ fn everything() -> TrainConfig {
     TrainConfig { objective, optimizer, augmentation, ..config(1e-3) }
 }
 
-fn pictures(first: u64, count: usize) -> Arc<Pictures> {
+fn pictures(first: u64, count: usize) -> Arc<Dataset> {
     let source = Source::Synthetic { seed: 2, first, count };
-    Arc::new(Pictures::prepare(source, SMALL.size, 1 << 30, &|_, _| ()).expect("pictures"))
+    Arc::new(Dataset::prepare(source, SMALL.size, 1 << 30, &|_, _| ()).expect("pictures"))
 }
 
 /// Runs or continues the run `name`, stopping after step `at`.
@@ -253,7 +253,7 @@ fn photographs_that_vanish_between_epochs_are_named_and_left_out() {
     let source = Source::Folder { root: found.root.clone(), items: found.train, resize: Resize::Stretch };
     let count = source.len();
     // no memory for any picture: each epoch decodes the files again
-    let pictures = Arc::new(Pictures::prepare(source, SMALL.size, 0, &|_, _| ()).expect("pictures"));
+    let pictures = Arc::new(Dataset::prepare(source, SMALL.size, 0, &|_, _| ()).expect("pictures"));
     let run = RunFolder::open(folder.path(), "r", &folder.path().join("samples")).expect("run");
     let _lock = run.create().expect("created");
     let vae = Vae::new(Place::Gpu(&adapter), Build::training(SMALL, 8), 1).expect("build");

@@ -3,9 +3,9 @@
 use wgvae::config::ModelConfig;
 use wgvae::data;
 use wgvae::error::Error;
-use wgvae::gpu::{Element, Target, Tensor};
-use wgvae::model::{Build, Extras, Input, Loss, Place, StepSettings, Vae, Weights};
-use wgvae::ops::loss_scale::Scaling;
+use wgvae::gpu::{Capabilities, Element, Tensor};
+use wgvae::model::{Build, Input, Loss, Place, StateDict, StepSettings, TrainFeatures, Vae};
+use wgvae::ops::loss_scale::LossScale;
 
 use crate::common;
 
@@ -16,7 +16,7 @@ fn landscapes(count: u32, size: u32) -> Vec<u32> {
 }
 
 /// Losses of `steps` steps on the same `count` pictures, and the parameters afterwards.
-fn trained(place: Place<'_>, build: Build, count: u32, steps: u64) -> (Vec<Loss>, Weights) {
+fn trained(place: Place<'_>, build: Build, count: u32, steps: u64) -> (Vec<Loss>, StateDict) {
     let mut vae = Vae::new(place, build, 5).expect("build");
     let rgba = landscapes(count, build.config.size);
     let mut losses = Vec::new();
@@ -44,7 +44,7 @@ fn close(a: &[Loss], b: &[Loss], bound: f64) {
     }
 }
 
-fn bits(weights: &Weights) -> Vec<u32> {
+fn bits(weights: &StateDict) -> Vec<u32> {
     weights.tensors.iter().flat_map(|t| t.values.iter().map(|v| v.to_bits())).collect()
 }
 
@@ -55,7 +55,7 @@ fn the_same_seed_gives_the_same_bits() {
     let (again, others) = trained(Place::Gpu(&adapter), build(16, None), 16, 4);
     assert_eq!(losses, again);
     assert_eq!(bits(&weights), bits(&others));
-    let initial = Weights::initial(&SMALL, 5);
+    let initial = StateDict::initial(&SMALL, 5);
     let moved = weights.tensors.iter().zip(&initial.tensors).filter(|(a, b)| a.values != b.values).count();
     assert_eq!(moved, weights.tensors.len(), "every parameter tensor is trained");
 }
@@ -80,7 +80,7 @@ fn gradients_that_make_room_and_gradients_that_stay_give_the_same_bits() {
 /// Every parameter is updated once, after all that read it; only where nothing needs the gradients together.
 #[test]
 fn a_weight_is_updated_when_nothing_reads_it_any_more() {
-    let target = Target::webgpu_default();
+    let target = Capabilities::webgpu_default();
     let (network, plan) = build(4, None).plan(&target).expect("plan");
     let (params, programs) = (network.arenas.params, network.programs.training.expect("a training"));
     let mut updated: Vec<Tensor> = Vec::new();
@@ -100,9 +100,10 @@ fn a_weight_is_updated_when_nothing_reads_it_any_more() {
     let saved = bytes(keeping(build(4, None))) - bytes(build(4, None));
     assert!(saved > 4 * network.layout.weights / 2, "{saved} bytes less");
     let several = build(4, Some(2));
-    let clipped = Build { extras: Extras { clip: Some(1.0), ..Extras::default() }, ..build(4, None) };
+    let clipped =
+        Build { extras: TrainFeatures { clip: Some(1.0), ..TrainFeatures::default() }, ..build(4, None) };
     let half = Build { precision: Element::F16, ..build(4, None) };
-    let target = Target { f16: true, ..Target::webgpu_default() };
+    let target = Capabilities { f16: true, ..Capabilities::webgpu_default() };
     for build in [several, clipped, half] {
         let (network, _) = build.plan(&target).expect("plan");
         assert!(!network.arenas.training.expect("a training").gradients.pass());
@@ -113,8 +114,8 @@ fn a_weight_is_updated_when_nothing_reads_it_any_more() {
 fn more_kept_pictures_than_an_index_counts_are_refused() {
     let config = ModelConfig { size: 256, hidden: 8, latent: 12 };
     let build = |kept| Build { kept, ..Build::training(config, 1) };
-    assert!(build(65_000).micro(&Target::twins()).is_ok());
-    let error = build(65_536).micro(&Target::twins()).expect_err("refused").to_string();
+    assert!(build(65_000).micro(&Capabilities::twins()).is_ok());
+    let error = build(65_536).micro(&Capabilities::twins()).expect_err("refused").to_string();
     assert!(error.contains("65536 pictures") && error.contains("--resident no"), "{error}");
 }
 
@@ -244,7 +245,7 @@ fn steps_that_overflow_f16_are_left_out_and_halve_the_factor() {
     for place in places.into_iter().flatten() {
         let half = Build { precision: Element::F16, ..build(4, None) };
         let mut vae = Vae::new(place, half, 5).expect("build");
-        let start = Scaling { exponent: 20, ..Scaling::START };
+        let start = LossScale { exponent: 20, ..LossScale::START };
         vae.load_scaling(start);
         let rgba = landscapes(4, SMALL.size);
         let before = bits(&vae.weights().expect("weights"));
@@ -270,7 +271,7 @@ fn steps_that_overflow_f16_are_left_out_and_halve_the_factor() {
 #[test]
 fn f16_without_16_bit_floats_is_refused() {
     let half = Build { precision: Element::F16, ..build(4, None) };
-    let error = half.plan(&Target::webgpu_default()).err().expect("refused").to_string();
+    let error = half.plan(&Capabilities::webgpu_default()).err().expect("refused").to_string();
     assert!(error.contains("--precision f16") && error.contains("SHADER_F16"), "{error}");
 }
 
@@ -278,7 +279,7 @@ fn f16_without_16_bit_floats_is_refused() {
 fn sizes_that_overflow_an_index_are_refused() {
     let refused = |config: ModelConfig, batch, micro| {
         let build = Build { micro, ..Build::training(config, batch) };
-        let error = build.plan(&Target::webgpu_default()).err().expect("refused");
+        let error = build.plan(&Capabilities::webgpu_default()).err().expect("refused");
         assert!(matches!(error, Error::Usage(_) | Error::Limit { .. }), "{error}");
     };
     refused(ModelConfig { size: 1024, hidden: 64, latent: 1024 }, 1, None);
@@ -289,7 +290,7 @@ fn sizes_that_overflow_an_index_are_refused() {
 
 #[test]
 fn batch_64_of_the_reference_keeps_to_the_default_limits() {
-    let target = Target { discrete: true, ..Target::webgpu_default() };
+    let target = Capabilities { discrete: true, ..Capabilities::webgpu_default() };
     let build = Build::training(ModelConfig::REFERENCE, 64);
     let (network, plan) = build.plan(&target).expect("plan");
     target.check(&plan).expect("limits");
@@ -301,8 +302,9 @@ fn batch_64_of_the_reference_keeps_to_the_default_limits() {
 /// Drivers end a dispatch that takes seconds, and cannot cut it.
 #[test]
 fn no_dispatch_is_too_long_for_an_integrated_gpu() {
-    let target = Target { binding_bytes: 1 << 31, buffer_bytes: 1 << 32, ..Target::webgpu_default() };
-    let longest = |target: &Target| {
+    let target =
+        Capabilities { binding_bytes: 1 << 31, buffer_bytes: 1 << 32, ..Capabilities::webgpu_default() };
+    let longest = |target: &Capabilities| {
         let build = Build::training(ModelConfig::REFERENCE, 64);
         let (network, plan) = build.plan(target).expect("plan");
         let dispatches = plan.programs.iter().flat_map(|program| program.dispatches());
@@ -310,13 +312,13 @@ fn no_dispatch_is_too_long_for_an_integrated_gpu() {
     };
     let (micro, flops) = longest(&target);
     assert!(micro == 16 && flops <= 20_000_000_000, "{micro}: {flops}");
-    let (micro, flops) = longest(&Target { discrete: true, ..target });
+    let (micro, flops) = longest(&Capabilities { discrete: true, ..target });
     assert!(micro == 32 && flops > 30_000_000_000, "{micro}: {flops}");
 }
 
 #[test]
 fn a_tensor_that_no_binding_holds_is_named() {
-    let target = Target::webgpu_default();
+    let target = Capabilities::webgpu_default();
     let config = ModelConfig { latent: 160, ..ModelConfig::REFERENCE };
     let (_, plan) = Build::training(config, 4).plan(&target).expect("plan");
     let text = target.check(&plan).expect_err("too large").to_string();
@@ -325,6 +327,6 @@ fn a_tensor_that_no_binding_holds_is_named() {
     {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }
-    let larger = Target { binding_bytes: 1 << 30, buffer_bytes: 1 << 31, ..target };
+    let larger = Capabilities { binding_bytes: 1 << 30, buffer_bytes: 1 << 31, ..target };
     larger.check(&plan).expect("an adapter with larger limits takes it");
 }

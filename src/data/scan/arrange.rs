@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::walk::Found;
 use super::words::Split;
-use super::{Dataset, Item, Layout, NO_CLASS, ScanOptions, draw};
+use super::{FolderIndex, Item, Layout, NO_CLASS, ScanOptions, draw};
 use crate::data::text::{OUTSIDE, Skipped};
 
 /// Pictures by split, with their classes.
@@ -53,7 +53,7 @@ impl Arranged {
         divided: bool,
         notes: Vec<String>,
         options: &ScanOptions,
-    ) -> Dataset {
+    ) -> FolderIndex {
         let Self { splits: [mut train, mut validation, mut test], classes, skipped, foreign, damaged, other } =
             self;
         let split_made = validation.is_empty();
@@ -71,7 +71,7 @@ impl Arranged {
         };
         let (root, options) = (root.to_path_buf(), options.clone());
         let other_files = other;
-        Dataset {
+        FolderIndex {
             root,
             layout,
             train,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Dataset, Item, Rules};
+use super::{FolderIndex, Item, Rules};
 use crate::data::shuffle::{SPLIT, shuffle};
 use crate::data::similar::{self, Look};
 
@@ -28,13 +28,13 @@ pub(super) fn by_names(train: &mut Vec<Item>, validation: &mut Vec<Item>, test: 
     }
 }
 
-impl Dataset {
+impl FolderIndex {
     /// All pictures: those for validation, for training, for test.
     pub(crate) fn items(&self) -> impl Iterator<Item = &Item> {
         self.validation.iter().chain(&self.train).chain(&self.test)
     }
 
-    /// How many of [`Dataset::items`] a training has to decode: all where the split is drawn among them, else those
+    /// How many of [`FolderIndex::items`] a training has to decode: all where the split is drawn among them, else those
     /// that are not for test.
     pub(crate) fn decoded(&self) -> usize {
         if self.is_drawn() && self.test_made { self.len() } else { self.validation.len() + self.train.len() }
@@ -46,7 +46,7 @@ impl Dataset {
     }
 
     /// Has validation pictures drawn from those for training if none of its own can be read; `readable` are the first
-    /// [`Dataset::items`].
+    /// [`FolderIndex::items`].
     pub(crate) fn replace_validation(&mut self, readable: &[bool]) {
         let held = self.validation.len().min(readable.len());
         if !self.split_made && self.options.rules != Rules::First && !readable[..held].contains(&true) {
@@ -58,7 +58,7 @@ impl Dataset {
     }
 
     /// Draws the split among the pictures that can be read, near-equal ones staying together. `looks` are those of the
-    /// first [`Dataset::items`], `None` for what cannot be read.
+    /// first [`FolderIndex::items`], `None` for what cannot be read.
     ///
     /// Without near-equal and unreadable ones it is the split that the names alone give.
     pub(crate) fn draw(&mut self, looks: &[Option<Look>]) {

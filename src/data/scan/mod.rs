@@ -37,12 +37,12 @@ use crate::error::{Error, Result};
 /// The class of pictures that lie in no class folder.
 const NO_CLASS: &str = "unlabelled";
 
-/// One picture of a [`Dataset`].
+/// One picture of a [`FolderIndex`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// The file.
     pub path: PathBuf,
-    /// Index in [`Dataset::classes`].
+    /// Index in [`FolderIndex::classes`].
     pub label: u32,
 }
 
@@ -73,7 +73,7 @@ impl fmt::Display for Layout {
 
 /// The pictures of a folder, by split; every list is sorted by path.
 #[derive(Clone, Debug)]
-pub struct Dataset {
+pub struct FolderIndex {
     /// The folder that holds the splits, classes or pictures: the one asked for, or one below it that is alone.
     pub root: PathBuf,
     /// How they lie.
@@ -104,7 +104,7 @@ pub struct Dataset {
     test_made: bool,
 }
 
-impl Dataset {
+impl FolderIndex {
     /// The number of pictures in all splits.
     pub fn len(&self) -> usize {
         self.train.len() + self.validation.len() + self.test.len()
@@ -125,7 +125,7 @@ impl Dataset {
         })
     }
 
-    /// Everything that is left out by name: [`Dataset::skipped`] and [`Dataset::foreign`].
+    /// Everything that is left out by name: [`FolderIndex::skipped`] and [`FolderIndex::foreign`].
     pub fn left_out(&self) -> impl Iterator<Item = &Skipped> {
         self.skipped.iter().chain(&self.foreign)
     }
@@ -135,14 +135,14 @@ impl Dataset {
 ///
 /// # Errors
 /// As [`scan_with`].
-pub fn scan(root: &Path, seed: u64) -> Result<Dataset> {
+pub fn scan(root: &Path, seed: u64) -> Result<FolderIndex> {
     scan_with(root, &ScanOptions { seed, ..ScanOptions::default() })
 }
 
 /// Finds the pictures under `root`, at any depth.
 ///
 /// Folders are splits by their names (`train2017`, `seg_test`, `Validation Data`) and by what lies beside them, see
-/// [`Dataset::notes`]; folders above and beside them do not matter. Without splits, or without one for validation,
+/// [`FolderIndex::notes`]; folders above and beside them do not matter. Without splits, or without one for validation,
 /// the seed draws 90/5/5 from the sorted paths: the same files give the same split on every machine. That is a first
 /// draw, of names: [`super::check`] and [`super::prepare_folder`] draw among pictures that can be read.
 ///
@@ -152,7 +152,7 @@ pub fn scan(root: &Path, seed: u64) -> Result<Dataset> {
 /// # Errors
 /// When `root` is missing, is not a folder or cannot be read, when it holds no pictures, and when more than
 /// half of the files named like pictures are damaged; [`Error::Usage`] for patterns that are none.
-pub fn scan_with(root: &Path, options: &ScanOptions) -> Result<Dataset> {
+pub fn scan_with(root: &Path, options: &ScanOptions) -> Result<FolderIndex> {
     let meta = std::fs::metadata(root).map_err(Error::io("read", root))?;
     if !meta.is_dir() {
         return Err(Error::data(root, "is a file; give the folder that holds the pictures"));
@@ -183,7 +183,7 @@ pub fn scan_with(root: &Path, options: &ScanOptions) -> Result<Dataset> {
     let plan = match &options.splits {
         Splits::Auto => splits::find(&tree),
         Splits::Draw => Plan { notes: Vec::new(), ..splits::find(&tree) },
-        Splits::Named { train, validation, test } => splits::named(&tree, [train, validation, test])?,
+        Splits::NamedTensor { train, validation, test } => splits::named(&tree, [train, validation, test])?,
     };
     let notes = [plan.notes.clone(), notes(&found)].concat();
     let draw = options.splits == Splits::Draw;
