@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wgvae::gpu::Adapter;
 use wgvae::tune::file::shaders;
 
-use super::screen::shown;
+use super::terminal::shown;
 
 /// Begins the names of variables by which drivers, the Vulkan loader and wgpu are told what adapters there are.
 const PREFIXES: [&str; 4] = ["WGPU_", "VK_", "MESA_", "__VK_LAYER_"];

@@ -8,7 +8,7 @@ use wgvae::gpu::{Adapter, AdapterChoice, Fragment, adapter, llvmpipe};
 use wgvae::ops::variant::Variant;
 
 use super::about;
-use super::screen::bytes;
+use super::terminal::bytes;
 use crate::cli::ListArgs;
 
 /// The kinds of choice that are made by what an adapter is.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
-use super::screen::duration;
+use super::terminal::duration;
 
 /// Time between two plain lines.
 pub(super) const PLAIN_EVERY: Duration = Duration::from_secs(10);

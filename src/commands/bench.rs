@@ -8,8 +8,8 @@ use wgvae::error::Error;
 use wgvae::model::{Build, Input, Place, StepSettings, Vae};
 use wgvae::ops::normal::philox;
 
-use super::screen::{Bar, COMPILES, bytes, model, peak_memory};
 use super::settings;
+use super::terminal::{Bar, COMPILES, bytes, model, peak_memory};
 use crate::cli::{BenchArgs, Preset};
 
 pub fn run(args: &BenchArgs) -> Result<ExitCode> {

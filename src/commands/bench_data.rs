@@ -8,8 +8,8 @@ use std::time::Instant;
 use anyhow::Result;
 use wgvae::data::{self, Cache, DataLoader, Dataset, FolderIndex, PREFETCH, Resize, Source};
 
-use super::screen::{Bar, bytes, shown};
 use super::settings;
+use super::terminal::{Bar, bytes, shown};
 use crate::cli::BenchArgs;
 
 /// What was loaded, and how long it took.

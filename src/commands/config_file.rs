@@ -8,7 +8,7 @@ use anyhow::Result;
 use toml::de::DeTable;
 use wgvae::error::{Error, printable_text};
 
-use super::screen::shown;
+use super::terminal::shown;
 use crate::cli::TrainSettings;
 
 /// Bytes beyond which a file is not read as settings: it is another one, or has no end.

@@ -7,7 +7,7 @@ use wgvae::checkpoint::{self, Adam, Model};
 
 use super::destination::{Writer, usage};
 use super::names;
-use super::screen::{count, shown};
+use super::terminal::{count, shown};
 use crate::cli::ConvertArgs;
 
 pub fn run(args: &ConvertArgs) -> Result<ExitCode> {

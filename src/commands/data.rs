@@ -9,8 +9,8 @@ use wgvae::data::{self, Resize, ScanOptions, Source};
 use wgvae::error::Error;
 
 use super::destination::{self, Destination, Writer, usage};
-use super::screen::{Bar, shown};
-use super::{names, trained};
+use super::terminal::{Bar, shown};
+use super::{load_model, names};
 use crate::cli::DataCommand;
 
 pub fn run(command: DataCommand) -> Result<ExitCode> {
@@ -39,7 +39,7 @@ pub fn run(command: DataCommand) -> Result<ExitCode> {
             let writer = Writer::new("sheet", force.force, &asked).reads(&asked.folder);
             let of = asked.folder.as_deref().map_or("landscapes".into(), names::plain);
             let parts = ["sheet".into(), of, format!("seed_{seed}")];
-            let out = trained::picture(&writer, out.as_deref(), || names::picture(&parts))?;
+            let out = load_model::picture(&writer, out.as_deref(), || names::picture(&parts))?;
             out.save(&asked.draw(&out)?)?;
         }
     }
@@ -63,7 +63,7 @@ impl Sheet {
             return usage(format!("{count} pictures of {size} px: from 1 to 10000, and to 4096 px"));
         }
         let columns = (count as f64).sqrt().ceil() as u32;
-        trained::sheet_fits([columns, columns], size, out, "take a smaller --count or --size")?;
+        load_model::sheet_fits([columns, columns], size, out, "take a smaller --count or --size")?;
         let source = match &self.folder {
             None => Source::Synthetic { seed, first: 0, count },
             Some(folder) => {

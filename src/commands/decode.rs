@@ -8,8 +8,8 @@ use wgvae::data;
 use wgvae::generate;
 
 use super::destination::Writer;
-use super::screen::Bar;
-use super::{names, trained};
+use super::terminal::Bar;
+use super::{load_model, names};
 use crate::cli::{DecodeArgs, ForceArgs};
 
 pub fn run(args: &DecodeArgs) -> Result<ExitCode> {
@@ -29,12 +29,12 @@ pub fn run(args: &DecodeArgs) -> Result<ExitCode> {
     let file = |row: usize| format!("{row:06}.png");
     let files: Vec<String> = (0..rows).map(file).collect();
     let mut folder = writer.folder(args.out.as_deref(), &names::folder(&parts), &files)?;
-    let mut vae = trained::open(&args.model, &args.adapter)?;
+    let mut vae = load_model::open(&args.model, &args.adapter)?;
     let size = vae.config().size;
     let bar = Bar::new("decoding", false);
     let mut done = 0;
     for some in z.chunks(latent * vae.micro() as usize) {
-        for picture in trained::decode(&mut vae, some)? {
+        for picture in load_model::decode(&mut vae, some)? {
             folder.save(&file(done), &data::grid(&[picture], size, 1, 0))?;
             done += 1;
         }

@@ -15,7 +15,7 @@ use wgvae::data::{self, Mark, PictureFormat};
 use wgvae::error::Error;
 
 use super::protected::Protected;
-use super::screen::shown;
+use super::terminal::shown;
 
 /// Names that are tried for a default one before it is given up.
 const MAX_NAMES: u32 = 10_000;

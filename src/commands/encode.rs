@@ -6,8 +6,8 @@ use anyhow::Result;
 use wgvae::generate;
 
 use super::destination::Writer;
-use super::screen::shown;
-use super::{names, trained};
+use super::terminal::shown;
+use super::{load_model, names};
 use crate::cli::{EncodeArgs, ForceArgs, TrainedArgs};
 
 pub fn run(args: &EncodeArgs) -> Result<ExitCode> {
@@ -24,8 +24,8 @@ pub fn run(args: &EncodeArgs) -> Result<ExitCode> {
     };
     let writer = Writer::new("encode", args.force.force, &settings).reads([&model]).reads(&args.images);
     let out = writer.file(args.out.as_deref(), || names::tensors(&parts))?;
-    let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
-    let encoded = trained::encode(&mut vae, &args.trained, &args.images)?;
+    let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
+    let encoded = load_model::encode(&mut vae, &args.trained, &args.images)?;
     out.write(&generate::latents_file(&out.path, &encoded, Some(&out.mark))?)?;
     let (pictures, dims) = (encoded.len(), encoded.dims);
     println!("wrote {} ({pictures} pictures, {dims} latent dimensions)", shown(&out.path));

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use wgvae::error::Error;
 use wgvae::evaluate::{self, About, Found, HELD_OUT, Settings};
-use wgvae::generate::{self, Input, fitted};
+use wgvae::generate::{self, Input, prior_file};
 use wgvae::model::Vae;
 
 use super::destination::{Destination, Writer, must_end_with};
-use super::screen::{Bar, count, shown};
-use super::{about, names, trained};
+use super::terminal::{Bar, count, shown};
+use super::{about, load_model, names};
 use crate::cli::EvaluateArgs;
 
 /// Dimensions whose divergence is printed.
@@ -23,9 +23,9 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         return Err(Error::Usage("--samples 0: must be at least 1".into()).into());
     }
     let page = page(args)?;
-    let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
+    let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
     // without one, N(0, I) alone is measured; one that does not fit is named
-    let prior = match fitted::find(&args.trained.model, None, &vae.weights()?) {
+    let prior = match prior_file::find(&args.trained.model, None, &vae.weights()?) {
         Ok(prior) => Some(prior),
         Err(error) => {
             if !args.json {
@@ -39,7 +39,7 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         let hint = if args.images.is_empty() { "; give DATA to measure on your own pictures" } else { "" };
         println!("measured on {of}{hint}");
     }
-    let resize = trained::resize(&args.trained)?;
+    let resize = load_model::resize(&args.trained)?;
     let (draws, gallery) = (args.iwae, args.html.is_some());
     let settings = Settings { resize, draws, samples: args.samples, seed: args.seed, gallery };
     let bar = Bar::new("evaluating", false);
@@ -47,7 +47,7 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     let found = evaluate::evaluate(&mut vae, &inputs, prior.as_ref(), &settings, progress);
     bar.clear();
     let Found { evaluation: found, no_scores, gallery, skipped } = found?;
-    trained::name(&skipped);
+    load_model::name(&skipped);
     if let Some(reason) = no_scores {
         eprintln!("no scores of disentanglement: {reason}");
     }
@@ -77,7 +77,7 @@ fn inputs(args: &EvaluateArgs) -> Result<(Vec<Input>, String)> {
         return Ok((generate::landscapes(HELD_OUT, number), of));
     }
     let names: Vec<String> = args.images.iter().map(|path| shown(path)).collect();
-    Ok((trained::gather(&args.images)?, names.join(", ")))
+    Ok((load_model::gather(&args.images)?, names.join(", ")))
 }
 
 /// What the page says of model, data and machine.
@@ -117,5 +117,5 @@ fn page(args: &EvaluateArgs) -> Result<Option<Destination>> {
     must_end_with(path, "html", "a page")?;
     let model = names::model_file(&args.trained.model)?;
     let writer = Writer::new("evaluate", args.force.force, &()).reads([&model]).reads(&args.images);
-    writer.reads(fitted::beside(&args.trained.model)).named(path).map(Some)
+    writer.reads(prior_file::beside(&args.trained.model)).named(path).map(Some)
 }

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, Model};
-use wgvae::generate::{Fitted, fitted};
+use wgvae::generate::{Fitted, prior_file};
 use wgvae::model::{Build, Place, StateDict, Vae};
 use wgvae::web::{self, Files, Page, Precision, Rounding};
 
-use super::screen::{bytes, shown};
-use super::{destination, trained};
+use super::terminal::{bytes, shown};
+use super::{destination, load_model};
 use crate::cli::{ExportWebArgs, PageArgs};
 
 /// Samples that are compared before and after rounding.
@@ -67,7 +67,7 @@ pub(super) fn page(args: &PageArgs) -> Result<Files> {
         title: args.title.clone().unwrap_or_else(|| name(model)),
         config,
         likelihood,
-        resize: trained::resize(&args.trained)?,
+        resize: load_model::resize(&args.trained)?,
         weights: &weights,
         precision: if args.half { Precision::F16 } else { Precision::F32 },
         rounding,
@@ -80,16 +80,16 @@ pub(super) fn page(args: &PageArgs) -> Result<Files> {
 fn prior(args: &PageArgs, weights: &StateDict) -> Result<Option<Fitted>> {
     let place = match args.prior.as_deref() {
         Some("normal") => None,
-        Some("fitted") => return Ok(Some(fitted::find(&args.trained.model, None, weights)?)),
+        Some("fitted") => return Ok(Some(prior_file::find(&args.trained.model, None, weights)?)),
         Some(path) => Some(path.into()),
-        None => fitted::beside(&args.trained.model),
+        None => prior_file::beside(&args.trained.model),
     };
     Ok(place.map(|place| Fitted::read(&place, weights)).transpose()?)
 }
 
 fn divergences(args: &PageArgs, data: &Path) -> Result<Vec<f64>> {
-    let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
-    Ok(trained::encode(&mut vae, &args.trained, &[data.to_owned()])?.kl())
+    let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
+    Ok(load_model::encode(&mut vae, &args.trained, &[data.to_owned()])?.kl())
 }
 
 /// Samples by the parameters as they are and as they are rounded.

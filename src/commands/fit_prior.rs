@@ -4,24 +4,24 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::error::Error;
-use wgvae::generate::{Fitted, fitted};
+use wgvae::generate::{Fitted, prior_file};
 use wgvae::model::Latents;
 use wgvae::prior::{self, Candidate, Settings};
 
 use super::destination::{Writer, must_end_with};
-use super::screen::shown;
-use super::{names, trained};
+use super::terminal::shown;
+use super::{load_model, names};
 use crate::cli::FitPriorArgs;
 
 pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
-    let place = fitted::place(&args.trained.model);
+    let place = prior_file::place(&args.trained.model);
     let path = args.out.as_deref().unwrap_or(&place);
     must_end_with(path, "safetensors", "a prior")?;
     let model = names::model_file(&args.trained.model)?;
     let out =
         Writer::new("fit-prior", args.force.force, &()).reads([&model]).reads(&args.images).named(path)?;
-    let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
-    let encoded = trained::encode(&mut vae, &args.trained, &args.images)?;
+    let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
+    let encoded = load_model::encode(&mut vae, &args.trained, &args.images)?;
     // one draw for each picture: two of one picture, one fitted to and one held out, would favour many components
     let latents = Latents { mu: encoded.mu.clone(), logvar: encoded.logvar.clone() };
     let rows = vae.reparameterize(&latents, args.seed, 0)?;
@@ -35,7 +35,7 @@ pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
     let fit = fit.map_err(Error::Usage)?;
     println!("  N(0, I): {:.2}", fit.standard_normal);
     println!("taken: {}", line(&fit.candidates[fit.chosen]));
-    let fitted = Fitted { mixture: fit.prior, kl: encoded.kl(), model: fitted::digest(&vae.weights()?) };
+    let fitted = Fitted { mixture: fit.prior, kl: encoded.kl(), model: prior_file::digest(&vae.weights()?) };
     out.write(&fitted.to_bytes()?)?;
     // what lies beside the model is found by itself
     let prior = if args.out.is_some() { shown(&out.path) } else { "fitted".into() };

@@ -6,8 +6,8 @@ use anyhow::Result;
 use wgvae::generate::{self, Way};
 
 use super::destination::Writer;
-use super::screen::Bar;
-use super::{names, trained};
+use super::terminal::Bar;
+use super::{load_model, names};
 use crate::cli::{ForceArgs, InterpolateArgs, TrainedArgs};
 
 pub fn run(args: &InterpolateArgs) -> Result<ExitCode> {
@@ -26,24 +26,24 @@ pub fn run(args: &InterpolateArgs) -> Result<ExitCode> {
     };
     let writer =
         Writer::new("interpolate", args.force.force, &settings).reads([&model, &args.from, &args.to]);
-    let out = trained::picture(&writer, args.out.as_deref(), || names::picture(&parts))?;
-    let film = args.gif.then(|| trained::film_beside(&writer, &out)).transpose()?;
-    let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
-    let resize = trained::resize(&args.trained)?;
+    let out = load_model::picture(&writer, args.out.as_deref(), || names::picture(&parts))?;
+    let film = args.gif.then(|| load_model::film_beside(&writer, &out)).transpose()?;
+    let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
+    let resize = load_model::resize(&args.trained)?;
     let size = vae.config().size;
-    trained::sheet_fits([args.steps + 2, 1], size, &out, "take fewer --steps")?;
+    load_model::sheet_fits([args.steps + 2, 1], size, &out, "take fewer --steps")?;
     let bar = Bar::new("computing", false);
-    let (first, a) = trained::one(&mut vae, &args.from, resize)?;
-    let (last, b) = trained::one(&mut vae, &args.to, resize)?;
+    let (first, a) = load_model::one(&mut vae, &args.from, resize)?;
+    let (last, b) = load_model::one(&mut vae, &args.to, resize)?;
     let way = if args.linear { Way::Linear } else { Way::Spherical };
     let points = generate::between(&a, &b, args.steps as usize, way);
-    let pictures = trained::decode(&mut vae, &points.concat())?;
+    let pictures = load_model::decode(&mut vae, &points.concat())?;
     let strip: Vec<Vec<u8>> = std::iter::once(first).chain(pictures.clone()).chain([last]).collect();
     drop(bar);
-    trained::save(&strip, size, strip.len() as u32, &out)?;
+    load_model::save(&strip, size, strip.len() as u32, &out)?;
     if let Some(film) = film {
         let frames: Vec<_> = pictures.into_iter().map(|picture| vec![picture]).collect();
-        trained::save_film(&frames, size, 1, &film)?;
+        load_model::save_film(&frames, size, 1, &film)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -10,7 +10,7 @@ use wgvae::data::counted;
 use wgvae::error::Error;
 
 use super::destination::{self, Writer};
-use super::screen::shown;
+use super::terminal::shown;
 use crate::cli::{Cli, ManArgs};
 
 pub fn run(args: &ManArgs) -> Result<ExitCode> {

@@ -11,7 +11,7 @@ use wgvae::data::{self, Mark, PictureFormat};
 use wgvae::error::Error;
 
 use super::destination::{Destination, Writer, folder_for, names, usage};
-use super::screen::shown;
+use super::terminal::shown;
 
 /// A folder that is going to be filled.
 pub(super) struct OutFolder {

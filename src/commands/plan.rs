@@ -7,8 +7,8 @@ use wgvae::gpu::{Capabilities, Dispatch, ImageSpec, Item, Plan, Usage};
 use wgvae::model::Build;
 use wgvae::ops::Tuning;
 
-use super::screen::{bytes, count};
 use super::settings;
+use super::terminal::{bytes, count};
 use crate::cli::{Limits, PlanArgs, Preset};
 
 pub fn run(args: &PlanArgs) -> Result<ExitCode> {

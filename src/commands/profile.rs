@@ -14,7 +14,7 @@ use wgvae::ops::Tuning;
 use wgvae::ops::roofline::Ceilings;
 
 use super::destination::{Destination, Writer, must_end_with};
-use super::screen::{Bar, model, shown};
+use super::terminal::{Bar, model, shown};
 use super::{bench, settings};
 use crate::cli::{Preset, ProfileArgs};
 

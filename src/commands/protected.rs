@@ -9,7 +9,7 @@ use wgvae::checkpoint::{MODEL, STATE};
 use wgvae::data::{self, PictureFormat};
 
 use super::destination::usage;
-use super::screen::shown;
+use super::terminal::shown;
 
 /// Folders above a file that are looked through for a run.
 const MAX_DEPTH: usize = 4;

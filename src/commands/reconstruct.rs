@@ -8,8 +8,8 @@ use wgvae::data;
 use wgvae::generate::{self, Input};
 
 use super::destination::{Writer, usage};
-use super::screen::Bar;
-use super::{names, trained};
+use super::terminal::Bar;
+use super::{load_model, names};
 use crate::cli::{ForceArgs, ReconstructArgs, TrainedArgs};
 
 /// Pictures of a row of the sheet.
@@ -26,21 +26,21 @@ pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
         ..args.clone()
     };
     let writer = Writer::new("reconstruct", args.force.force, &settings).reads([&model]).reads(&args.images);
-    let inputs = trained::gather(&args.images)?;
+    let inputs = load_model::gather(&args.images)?;
     let files: Vec<String> = inputs.iter().enumerate().map(file).collect();
     let out = args.out.as_deref();
     let (mut folder, mut sheet) = (None, None);
     if args.separate {
         folder = Some(writer.folder(out, &names::folder(&parts), &files)?);
     } else {
-        sheet = Some(trained::picture(&writer, out, || names::picture(&parts))?);
+        sheet = Some(load_model::picture(&writer, out, || names::picture(&parts))?);
     }
-    let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
-    let resize = trained::resize(&args.trained)?;
+    let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
+    let resize = load_model::resize(&args.trained)?;
     let size = vae.config().size;
     if let Some(sheet) = &sheet {
         let rows = 2 * (inputs.len() as u32).div_ceil(COLUMNS);
-        trained::sheet_fits([COLUMNS, rows], size, sheet, "use --separate")?;
+        load_model::sheet_fits([COLUMNS, rows], size, sheet, "use --separate")?;
     }
     let bar = Bar::new("reconstructing", false);
     let (mut originals, mut recons, mut done) = (Vec::new(), Vec::new(), 0);
@@ -62,7 +62,7 @@ pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
     });
     bar.clear();
     let skipped = skipped?;
-    trained::name(&skipped);
+    load_model::name(&skipped);
     if done == 0 {
         return usage("not one of the pictures could be read".into());
     }
@@ -81,7 +81,7 @@ pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
     };
     let rows: Vec<Vec<u8>> = rows.flat_map(|(a, b)| [filled(a), filled(b)].concat()).collect();
     if let Some(sheet) = sheet {
-        trained::save(&rows, size, columns, &sheet)?;
+        load_model::save(&rows, size, columns, &sheet)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use wgvae::checkpoint::{self, Model};
 use wgvae::data;
-use wgvae::generate::{Fitted, fitted};
+use wgvae::generate::{Fitted, prior_file};
 use wgvae::model::{Build, Place, Vae};
 
 use super::destination::{Writer, usage};
-use super::screen::Bar;
-use super::{names, trained};
+use super::terminal::Bar;
+use super::{load_model, names};
 use crate::cli::{ForceArgs, SampleArgs};
 
 /// Pictures computed at once.
@@ -38,18 +38,18 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     if args.separate {
         folder = Some(writer.folder(out, &names::folder(&parts), &files)?);
     } else {
-        sheet = Some(trained::picture(&writer, out, || names::picture(&parts))?);
+        sheet = Some(load_model::picture(&writer, out, || names::picture(&parts))?);
     }
 
     let Model { config, weights, likelihood, .. } = checkpoint::open(&args.model)?;
     let prior = match args.prior.as_str() {
         "normal" => None,
-        "fitted" => Some(fitted::find(&args.model, None, &weights)?),
-        path => Some(fitted::find(&args.model, Some(Path::new(path)), &weights)?),
+        "fitted" => Some(prior_file::find(&args.model, None, &weights)?),
+        path => Some(prior_file::find(&args.model, Some(Path::new(path)), &weights)?),
     };
     let columns = f64::from(args.count).sqrt().ceil() as u32;
     if let Some(sheet) = &sheet {
-        trained::sheet_fits([columns, columns], config.size, sheet, "use --separate")?;
+        load_model::sheet_fits([columns, columns], config.size, sheet, "use --separate")?;
     }
     let adapter = super::choose_keeping(&args.adapter)?;
     let build = Build { likelihood, ..Build::inference(config, args.count.min(BATCH)) };
@@ -96,7 +96,7 @@ fn draw(
 fn prior_file(args: &SampleArgs) -> Option<std::path::PathBuf> {
     match args.prior.as_str() {
         "normal" => None,
-        "fitted" => fitted::beside(&args.model),
+        "fitted" => prior_file::beside(&args.model),
         path => Some(path.into()),
     }
 }

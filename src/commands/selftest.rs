@@ -13,7 +13,7 @@ use wgvae::ops::cases::{self, Case};
 use wgvae::ops::check::{self, Judged, Verdict};
 
 use super::about;
-use super::screen::Bar;
+use super::terminal::Bar;
 use crate::cli::SelftestArgs;
 
 /// Kernel, with "f16" where it reads or writes it, and form.

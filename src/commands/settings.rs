@@ -10,7 +10,7 @@ use wgvae::data::Cache;
 use wgvae::error::Error;
 use wgvae::model::Build;
 
-use super::screen::shown;
+use super::terminal::shown;
 use crate::cli::{ModelArgs, Preset, TrainSettings};
 
 /// Sizes of a preset, and its batch size.

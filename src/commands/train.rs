@@ -18,7 +18,7 @@ use wgvae::train::{self, Attempt, Begin, Data, End, RunFolder, Trainer};
 use wgvae::tune;
 use wgvae::tune::file::TuningFile;
 
-use super::screen::{Screen, bytes, count, shown};
+use super::terminal::{Screen, bytes, count, shown};
 use super::train_changes::changed;
 use super::train_data::{LANDSCAPES, pictures, resident};
 use super::train_resume::run_around;

@@ -9,8 +9,8 @@ use wgvae::error::Error;
 use wgvae::model::Loss;
 use wgvae::train::Data;
 
-use super::screen::Screen;
 use super::settings;
+use super::terminal::Screen;
 use crate::cli::ResumeArgs;
 
 /// A checkpoint can only be gone on with under the settings that decide what a step is.

@@ -10,8 +10,8 @@ use wgvae::error::Error;
 use wgvae::gpu::Adapter;
 use wgvae::train::Data;
 
-use super::screen::{Bar, Screen, name_skipped, shown};
 use super::settings;
+use super::terminal::{Bar, Screen, name_skipped, shown};
 use crate::cli::{Resident, TrainSettings};
 
 /// Landscapes of the built-in data, unless said otherwise.

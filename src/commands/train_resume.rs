@@ -7,7 +7,7 @@ use wgvae::checkpoint::{self, MODEL, STATE, State};
 use wgvae::error::Error;
 use wgvae::train::{Healthy, RunFolder, SETTINGS};
 
-use super::screen::shown;
+use super::terminal::shown;
 use super::train_changes::fits;
 use super::train_start::{Origin, Start, begin, claim, runs, samples, with_rules};
 use super::{output, settings};

@@ -13,7 +13,7 @@ use wgvae::ops::adam::{BETA1, BETA2, EPS};
 use wgvae::ops::loss_scale::LossScale;
 use wgvae::train::{Lock, RunFolder};
 
-use super::screen::shown;
+use super::terminal::shown;
 use super::train_resume::{self, Capabilities};
 use super::{output, settings};
 use crate::cli::TrainSettings;

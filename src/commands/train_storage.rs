@@ -6,7 +6,7 @@ use wgvae::config::TrainConfig;
 use wgvae::train::RunFolder;
 
 use super::output;
-use super::screen::{Screen, bytes, shown};
+use super::terminal::{Screen, bytes, shown};
 use crate::cli::TrainSettings;
 
 /// Says what the checkpoints will take beside what is free, and how they are written where folders cannot be renamed.

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::generate::{self, fitted};
+use wgvae::generate::{self, prior_file};
 use wgvae::model::Vae;
 
 use super::destination::{Writer, usage};
-use super::screen::Bar;
-use super::{names, trained};
+use super::terminal::Bar;
+use super::{load_model, names};
 use crate::cli::{ForceArgs, TrainedArgs, TraverseArgs};
 
 pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
@@ -31,16 +31,16 @@ pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
         .reads([&model])
         .reads(&args.image)
         .reads(&args.data)
-        .reads(fitted::beside(&args.trained.model));
-    let out = trained::picture(&writer, args.out.as_deref(), || names::picture(&parts))?;
-    let film = args.gif.then(|| trained::film_beside(&writer, &out)).transpose()?;
-    let mut vae = trained::open(&args.trained.model, &args.trained.adapter)?;
-    let resize = trained::resize(&args.trained)?;
+        .reads(prior_file::beside(&args.trained.model));
+    let out = load_model::picture(&writer, args.out.as_deref(), || names::picture(&parts))?;
+    let film = args.gif.then(|| load_model::film_beside(&writer, &out)).transpose()?;
+    let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
+    let resize = load_model::resize(&args.trained)?;
     let (size, latent) = (vae.config().size, vae.config().latent);
     let (dims, steps) = (args.dims.min(latent), args.steps);
-    trained::sheet_fits([steps, dims], size, &out, "take fewer --dims or --steps")?;
+    load_model::sheet_fits([steps, dims], size, &out, "take fewer --dims or --steps")?;
     let centre = match &args.image {
-        Some(path) => trained::one(&mut vae, path, resize)?.1,
+        Some(path) => load_model::one(&mut vae, path, resize)?.1,
         None => vec![0.0; latent as usize],
     };
     let kl = divergences(args, &mut vae)?;
@@ -55,19 +55,19 @@ pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
         }
     }
     let bar = Bar::new("decoding", false);
-    let pictures = trained::decode(&mut vae, &z)?;
+    let pictures = load_model::decode(&mut vae, &z)?;
     drop(bar);
     println!("dimension  KL in nats   (rows from the top, values from {} to {})", -args.range, args.range);
     for &dim in &order {
         println!("{dim:9}  {:10.3}", kl[dim]);
     }
-    trained::save(&pictures, size, steps, &out)?;
+    load_model::save(&pictures, size, steps, &out)?;
     if let Some(film) = film {
         let columns = (order.len() as f64).sqrt().ceil() as u32;
         let at =
             |step: usize| pictures.iter().skip(step).step_by(steps as usize).cloned().collect::<Vec<_>>();
         let frames: Vec<_> = (0..steps as usize).map(at).collect();
-        trained::save_film(&frames, size, columns, &film)?;
+        load_model::save_film(&frames, size, columns, &film)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -75,9 +75,9 @@ pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
 /// Each dimension's mean divergence over pictures: those of --data, those that a prior was fitted to, or IMAGE.
 fn divergences(args: &TraverseArgs, vae: &mut Vae) -> Result<Vec<f64>> {
     if let Some(data) = &args.data {
-        return Ok(trained::encode(vae, &args.trained, std::slice::from_ref(data))?.kl());
+        return Ok(load_model::encode(vae, &args.trained, std::slice::from_ref(data))?.kl());
     }
-    if let Ok(prior) = fitted::find(&args.trained.model, None, &vae.weights()?) {
+    if let Ok(prior) = prior_file::find(&args.trained.model, None, &vae.weights()?) {
         return Ok(prior.kl);
     }
     let Some(image) = &args.image else {
@@ -85,5 +85,5 @@ fn divergences(args: &TraverseArgs, vae: &mut Vae) -> Result<Vec<f64>> {
             "which dimensions the model uses shows on pictures: give an IMAGE, or --data FOLDER".into(),
         );
     };
-    Ok(trained::encode(vae, &args.trained, std::slice::from_ref(image))?.kl())
+    Ok(load_model::encode(vae, &args.trained, std::slice::from_ref(image))?.kl())
 }

@@ -15,7 +15,7 @@ use wgvae::tune::file::TuningFile;
 use wgvae::tune::{self, Finding, Verdict};
 
 use super::destination::{Destination, Writer, must_end_with};
-use super::screen::{Bar, shown};
+use super::terminal::{Bar, shown};
 use super::{output, settings};
 use crate::cli::{Preset, TuneArgs, TuningArgs};
 

@@ -11,7 +11,7 @@ use wgvae::ops::Tuning;
 use wgvae::train;
 use wgvae::tune;
 
-use super::screen::{Bar, Screen, count, shown};
+use super::terminal::{Bar, Screen, count, shown};
 use super::train_data::pictures;
 use super::{settings, train_changes};
 use crate::cli::{AdapterArgs, TrainSettings, VerifyArgs};

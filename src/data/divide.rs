@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::Progress;
 use super::cache::Cache;
-use super::pictures::Dataset;
+use super::dataset::Dataset;
 use super::resize::Resize;
 use super::scan::{FolderIndex, Item, too_many_damaged};
 use super::similar::Look;

@@ -6,7 +6,7 @@ use std::thread::{Builder, JoinHandle};
 use crossbeam_channel::{Receiver, bounded};
 use rayon::prelude::*;
 
-use super::pictures::Dataset;
+use super::dataset::Dataset;
 use super::text::Skipped;
 
 /// Batches that are enough to have ready: the GPU never waits for one, and a few are held in memory.

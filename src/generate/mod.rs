@@ -2,18 +2,18 @@
 //!
 //! Knows nothing of the terminal; pictures are streamed, so that a folder may be of any length.
 
-pub mod fitted;
-mod format;
-mod walk;
+mod interpolate;
+mod latents_file;
+pub mod prior_file;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-pub use fitted::Fitted;
-pub use format::{known, latents_file, read_latents, write_latents};
-pub use walk::{Way, between, shuttle};
+pub use interpolate::{Way, between, shuttle};
+pub use latents_file::{known, latents_file, read_latents, write_latents};
+pub use prior_file::Fitted;
 
 use crate::data::{self, Factors, Resize, Skipped, synth};
 use crate::error::{Error, Result};

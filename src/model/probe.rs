@@ -1,6 +1,6 @@
 //! For tests: everything that a step computes, from given draws.
 
-use super::init::StateDict;
+use super::state_dict::StateDict;
 use super::vae::{Loss, StepSettings, Vae, outcome_of, pad};
 use crate::error::Result;
 use crate::gpu::ProgramId;

@@ -1,7 +1,7 @@
 //! What training changes, in and out: parameters, their average, gradients, moments, the factor on gradients.
 
-use super::init::StateDict;
 use super::network::{TrainingArenas, TrainingPrograms};
+use super::state_dict::StateDict;
 use super::vae::Vae;
 use crate::error::{Error, Result};
 use crate::gpu::BufferId;
@@ -173,7 +173,7 @@ impl Vae {
                 Some((slot, values)) if slot == parameter.slot => values,
                 _ => self.runner.read(&parameter.slot.of(arena))?,
             };
-            tensors.push(super::init::NamedTensor {
+            tensors.push(super::state_dict::NamedTensor {
                 name: parameter.name.clone(),
                 shape: parameter.shape.clone(),
                 values: parameter.gather(&values),

@@ -1,8 +1,8 @@
 //! The model as a caller uses it: pictures in, latents, pictures and losses out, batch by batch.
 
 use super::build::{Build, Place};
-use super::init::StateDict;
 use super::network::Network;
+use super::state_dict::StateDict;
 use crate::config::{Likelihood, ModelConfig};
 use crate::error::Result;
 use crate::gpu::{Element, Plan, Runner, Tensor};

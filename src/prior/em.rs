@@ -1,6 +1,6 @@
 //! Estimates from weighted rows: the Gaussian with Ledoit-Wolf shrinkage, and the steps of EM for mixtures.
 
-use super::linear::{cholesky, packed};
+use super::linalg::{cholesky, packed};
 use super::{Component, Mixture, log_sum_exp};
 
 /// Responsibilities below this change no f64 sum that a row's other components are in.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::em::{self, Run, Shrinkage};
-use super::{Mixture, mean, seed};
+use super::{Mixture, kmeans_init, mean};
 
 /// Fewer rows per component than this are too few to place it.
 const LEAST_ROWS: usize = 10;
@@ -174,7 +174,7 @@ fn check_rows(rows: &[f32], dims: usize) -> Result<(), String> {
 fn split(rows: &[f32], dims: usize, settings: &Settings) -> (Vec<f32>, Vec<f32>) {
     let count = rows.len() / dims;
     let held = ((settings.held_out * count as f64).round() as usize).clamp(1, count - 2);
-    let order = seed::Stream::new(settings.seed, seed::SPLIT, 0).order(count);
+    let order = kmeans_init::Stream::new(settings.seed, kmeans_init::SPLIT, 0).order(count);
     let gather = |which: &[usize]| which.iter().flat_map(|n| &rows[n * dims..][..dims]).copied().collect();
     (gather(&order[held..]), gather(&order[..held]))
 }
@@ -222,11 +222,11 @@ impl Search<'_> {
     fn best_start(&self, components: usize) -> Result<Mixture, String> {
         let inverse = |(v, floor): (&f64, &f64)| if v > floor { v.recip() } else { 0.0 };
         let precision: Vec<f64> = self.variances.iter().zip(self.floor).map(inverse).collect();
-        let scaled = seed::Rows { rows: self.train, dims: self.dims, precision: &precision };
+        let scaled = kmeans_init::Rows { rows: self.train, dims: self.dims, precision: &precision };
         let mut best: Option<Run> = None;
         for restart in 0..self.settings.restarts {
             let number = (components as u64) << 32 | u64::from(restart);
-            let mut stream = seed::Stream::new(self.settings.seed, seed::START, number);
+            let mut stream = kmeans_init::Stream::new(self.settings.seed, kmeans_init::START, number);
             let (cluster, among) = scaled.clusters(components, &mut stream);
             let mut responsibilities = vec![0.0; cluster.len() * among];
             cluster.iter().enumerate().for_each(|(n, k)| responsibilities[n * among + k] = 1.0);

@@ -8,16 +8,16 @@
 
 mod em;
 mod fit;
-mod linear;
-mod seed;
+mod kmeans_init;
+mod linalg;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
 pub use fit::{Candidate, Fit, Settings, fit};
-pub use linear::Principal;
-use linear::{LANES, cholesky, packed, solve_lanes};
+pub use linalg::Principal;
+use linalg::{LANES, cholesky, packed, solve_lanes};
 
 /// Dimensions above which [`Mixture::checked`] takes the file for damaged: one factor would be 17 GB.
 const MOST_DIMS: usize = 1 << 16;
@@ -113,7 +113,7 @@ impl Mixture {
     ///
     /// A temperature of 1 samples the prior, 0 gives the component's mean; the component does not depend on it.
     pub fn sample(&self, seed: u64, index: u64, temperature: f64) -> Vec<f32> {
-        let mut stream = seed::Stream::new(seed, seed::SAMPLE, index);
+        let mut stream = kmeans_init::Stream::new(seed, kmeans_init::SAMPLE, index);
         let mut left = stream.uniform();
         let mut chosen = &self.components[0];
         for component in &self.components {

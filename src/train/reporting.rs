@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::diagnostics::{Advisor, Figures, Setup};
 use super::run::METRICS;
-use super::{Data, EpochMetrics, Observer, RunFolder, StepMetrics, pictures};
+use super::{Data, EpochMetrics, Observer, RunFolder, StepMetrics, sample_grids};
 use crate::checkpoint::State;
 use crate::data::{self, Batch, Dataset};
 use crate::error::Result;
@@ -146,7 +146,7 @@ impl Reporter {
         vae.swap_average()?;
         let latents = latents(vae, data.validation.as_ref().unwrap_or(&data.train))?;
         let kl = generate::divergences(&latents.mu, &latents.logvar, vae.config().latent as usize);
-        let sheets = pictures::sheets(vae, data, state)?;
+        let sheets = sample_grids::sheets(vae, data, state)?;
         vae.swap_average()?;
         let mut summary = scalars(Summary::default(), line);
         let distributions = [
@@ -161,7 +161,7 @@ impl Reporter {
             summary = summary.picture(&format!("pictures/{name}"), sheet.dimensions(), &data::png(sheet)?);
         }
         self.events.write(state.step, summary)?;
-        Ok((kl, pictures::write(run, state.epoch - 1, &sheets)))
+        Ok((kl, sample_grids::write(run, state.epoch - 1, &sheets)))
     }
 }
 

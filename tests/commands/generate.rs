@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wgvae::checkpoint;
 use wgvae::data;
-use wgvae::generate::{self, fitted};
+use wgvae::generate::{self, prior_file};
 
 use crate::common;
 use crate::common::program::{text, wgvae};
@@ -147,7 +147,7 @@ fn a_fitted_prior_is_used_and_measured() {
     assert!(told.contains("N(0, I):") && told.contains("taken:"), "{told}");
     let model = checkpoint::open(&at.join("runs/a")).expect("the model");
     let traversed = said(at, &["traverse", "runs/a", "--dims", "1"]);
-    let fitted = fitted::find(&at.join("runs/a"), None, &model.weights).expect("the prior");
+    let fitted = prior_file::find(&at.join("runs/a"), None, &model.weights).expect("the prior");
 
     let most = fitted.kl.iter().copied().fold(0.0, f64::max);
     assert!(traversed.contains(&format!("{most:10.3}")), "{most} is missing in {traversed}");

@@ -3,10 +3,10 @@
 mod cli;
 #[path = "../common/mod.rs"]
 mod common;
+mod completions;
 mod evaluate;
 mod folders;
 mod generate;
+mod messages;
 mod outputs;
 mod reports;
-mod shell;
-mod words;

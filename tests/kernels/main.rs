@@ -2,9 +2,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-mod images;
+mod derived_tensors;
+mod packed_u64;
 mod pipelines;
 mod profile;
-mod quads;
 mod tuning;
 mod twins;

@@ -3,9 +3,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod diagnostics;
+mod end_to_end;
 mod events;
 mod objective;
 mod resume;
-mod runs;
 mod settings;
 mod steps;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::super::em::{Shrinkage, expect, ledoit_wolf, maximise, run};
-use super::super::linear::packed;
+use super::super::linalg::packed;
 use super::super::{Component, Mixture};
 use super::covariance;
 

@@ -5,8 +5,8 @@ mod golden;
 mod parts;
 mod stored;
 
-use super::linear::packed;
-use super::seed::Stream;
+use super::kmeans_init::Stream;
+use super::linalg::packed;
 use super::{Component, Mixture};
 
 /// `[N, D]` standard normals times `scale`, plus `shift`.

@@ -1,7 +1,7 @@
 //! The choices that a fit consists of, one by one.
 
 use super::super::fit::choose;
-use super::super::seed::{Rows, Stream};
+use super::super::kmeans_init::{Rows, Stream};
 
 /// The best is ahead by 0.1 on average. Where that is the same for all rows it counts, where single rows differ by
 /// more in both directions it does not.

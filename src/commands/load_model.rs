@@ -10,7 +10,7 @@ use wgvae::generate::{self, Encoded, Input};
 use wgvae::model::{Build, Place, Vae};
 
 use super::destination::{Destination, Writer, usage};
-use super::screen::{Bar, shown};
+use super::terminal::{Bar, shown};
 use crate::cli::{AdapterArgs, TrainedArgs};
 
 /// Pictures computed at once.
