@@ -3,7 +3,7 @@
     pip install scikit-image scipy numpy scikit-learn
     python tools/make_metrics.py [pytorch]
 
-The pictures and tables are made by formulas, which tests/metrics/formulas.rs repeats. MSE, PSNR and SSIM are
+The pictures and tables are made by formulas, which tests/numerics/formulas.rs repeats. MSE, PSNR and SSIM are
 scikit-image's; MS-SSIM is written out below; the pyramid is that of Karras et al. 2018, as they published it;
 mutual information is scikit-learn's. With `pytorch`, MS-SSIM is also compared with
 pytorch-msssim's (pip install torch pytorch-msssim; neither scikit is needed then), which takes pictures above
