@@ -99,7 +99,8 @@ mod tests {
         use clap::CommandFactory;
         let command = crate::cli::Cli::command();
         let train = command.find_subcommand("train").expect("train").clone();
-        let of_the_command_alone = ["config", "resume", "no-tune", "tuning", "quiet", "help", "version"];
+        let of_the_command_alone =
+            ["config", "resume", "new-data", "reschedule", "no-tune", "tuning", "quiet", "help", "version"];
         for flag in train.get_arguments().filter_map(|a| a.get_long()) {
             assert!(of_the_command_alone.contains(&flag) || keys().iter().any(|k| k == flag), "{flag}");
         }
