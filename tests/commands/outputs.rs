@@ -447,8 +447,9 @@ fn folders_are_new_or_empty() {
     said(at, &["man", "pages"]);
     let sheet = ["data", "sheet", "--size", "8", "--count", "4", "-o"];
     said(at, &[&sheet[..], &["new/x.png"]].concat());
-    refuses(at, &[&sheet[..], &["/nonexistent/dir/x.png"]].concat(), 1, &["there is no folder /nonexistent"]);
-    assert!(!Path::new("/nonexistent").exists());
+    let far = at.join("nowhere/dir/x.png").to_string_lossy().into_owned();
+    refuses(at, &[&sheet[..], &[&far]].concat(), 1, &["there is no folder", "nowhere (of folders"]);
+    assert!(!at.join("nowhere").exists());
     assert_eq!(std::fs::read_to_string(at.join("file")).expect("read"), "mine");
     refuses(
         at,
