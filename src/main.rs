@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     wgvae::gpu::llvmpipe::cut_work_finer();
     wgvae::gpu::llvmpipe::ask_no_desktop();
     leave_when_nobody_reads();
+    commands::say_file_limits();
     let cli = cli::Cli::parse();
     match commands::run(cli.command) {
         Ok(code) => code,

@@ -201,7 +201,11 @@ pub fn sweep(folder: &Path) {
 /// [`Error::Model`] if there is none.
 pub fn find(model: &Path) -> Result<PathBuf> {
     if model.is_file() {
-        return Ok(model.to_path_buf());
+        // `best` and `last` of a run name a checkpoint
+        let name =
+            model.file_name().and_then(|name| name.to_str()).filter(|name| ["best", "last"].contains(name));
+        let named = name.and_then(|name| follow(model.parent()?, name));
+        return Ok(named.map_or_else(|| model.to_path_buf(), |folder| folder.join(MODEL)));
     }
     if !model.exists() {
         return Err(Error::model(

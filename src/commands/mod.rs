@@ -45,6 +45,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 pub use output::note;
+pub use signals::say_file_limits;
 use wgvae::gpu::{Adapter, AdapterChoice, adapter};
 
 use crate::cli::{AdapterArgs, Command};

@@ -15,21 +15,38 @@ pub const STOPPED: u8 = 130;
 /// and a terminal that closes sends more than one.
 const SAME_REQUEST: Duration = Duration::from_secs(2);
 
-/// Takes in requests to end.
+/// Takes in requests to end, by their signals' numbers.
 struct Requests {
     stop: Arc<AtomicBool>,
-    first: Option<Instant>,
+    /// signals, and when each came first
+    seen: Vec<(i32, Instant)>,
 }
 
 impl Requests {
-    /// The first request ends the training after its step, a later one at once.
-    fn request(&mut self) {
-        let first = *self.first.get_or_insert_with(|| {
+    fn new(stop: &Arc<AtomicBool>) -> Self {
+        Self { stop: stop.clone(), seen: Vec::new() }
+    }
+
+    /// The first request ends the training after its step. Returns whether it is to end at once: when somebody asks a
+    /// second time, `again` being whether this signal can mean that. Another signal is no second request: batch systems
+    /// announce the end by one and come with another before they kill, some time later.
+    fn request(&mut self, signal: i32, again: bool, now: Instant) -> bool {
+        if self.seen.is_empty() {
             self.stop.store(true, Ordering::SeqCst);
             output::note("\nfinishing the step and writing a checkpoint; once more to stop at once");
-            Instant::now()
-        });
-        if first.elapsed() > SAME_REQUEST {
+        }
+        match self.seen.iter().find(|(seen, _)| *seen == signal) {
+            Some((_, first)) => again && now.duration_since(*first) > SAME_REQUEST,
+            None => {
+                self.seen.push((signal, now));
+                false
+            }
+        }
+    }
+
+    /// The same now, and where it has to end at once, it does.
+    fn take(&mut self, signal: i32, again: bool) {
+        if self.request(signal, again, Instant::now()) {
             std::process::exit(STOPPED.into());
         }
     }
@@ -42,18 +59,18 @@ impl Requests {
 /// If the system refuses.
 #[cfg(unix)]
 pub fn catch(stop: &Arc<AtomicBool>) -> Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+    use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM};
     use signal_hook::iterator::Signals;
     /// The same number on Linux and macOS; signal-hook has no name for it.
     const SIGXCPU: i32 = 24;
 
     let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
-    let all = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU];
+    let all = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF];
     let mut signals = Signals::new(all.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0))?;
-    let mut requests = Requests { stop: stop.clone(), first: None };
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || signals.forever().for_each(|_| requests.request()))?;
+    let mut requests = Requests::new(stop);
+    // the system sends SIGXCPU every second, terminals SIGHUP as often as they like
+    let take = move |signal| requests.take(signal, [SIGINT, SIGTERM].contains(&signal));
+    std::thread::Builder::new().name("signals".into()).spawn(move || signals.forever().for_each(take))?;
     Ok(())
 }
 
@@ -75,22 +92,36 @@ pub fn catch(stop: &Arc<AtomicBool>) -> Result<()> {
     let (mut c, mut pause) = (ctrl_c()?, ctrl_break()?);
     let (mut close, mut logoff, mut shutdown) = (ctrl_close()?, ctrl_logoff()?, ctrl_shutdown()?);
     drop(within);
-    let mut requests = Requests { stop: stop.clone(), first: None };
+    let mut requests = Requests::new(stop);
     let heard = async move {
         loop {
-            tokio::select! {
-                _ = c.recv() => {}
-                _ = pause.recv() => {}
-                _ = close.recv() => {}
-                _ = logoff.recv() => {}
-                _ = shutdown.recv() => {}
-            }
-            requests.request();
+            let (event, again) = tokio::select! {
+                _ = c.recv() => (0, true),
+                _ = pause.recv() => (1, true),
+                _ = close.recv() => (2, false),
+                _ = logoff.recv() => (3, false),
+                _ = shutdown.recv() => (4, false),
+            };
+            requests.take(event, again);
         }
     };
     std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(heard))?;
     Ok(())
 }
+
+/// Lets writes beyond the limit on the size of files (`ulimit -f`) fail with an error, as those to a full disk do, instead of
+/// ending the program without a word.
+#[cfg(unix)]
+pub fn say_file_limits() {
+    /// The same number on Linux and macOS; signal-hook has no name for it.
+    const SIGXFSZ: i32 = 25;
+    // a handler that does nothing of note: without one the signal kills
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+}
+
+/// There is no such limit elsewhere.
+#[cfg(not(unix))]
+pub fn say_file_limits() {}
 
 #[cfg(all(test, unix))]
 mod tests {
@@ -105,12 +136,21 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_come_together_are_one() {
+    fn a_second_request_is_the_same_signal_later() {
+        use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
         let stop = Arc::new(AtomicBool::new(false));
-        let mut requests = Requests { stop: stop.clone(), first: None };
-        requests.request();
+        let mut requests = Requests::new(&stop);
+        let began = Instant::now();
+        let mut at = |seconds: f64, signal, again| {
+            requests.request(signal, again, began + Duration::from_secs_f64(seconds))
+        };
+        // a batch system: a warning, then the end; and a wrapper that signals twice
+        assert!(!at(0.0, SIGUSR1, false));
         assert!(stop.load(Ordering::SeqCst));
-        requests.request(); // or the test would have ended here
-        assert!(requests.first.is_some_and(|first| first.elapsed() < SAME_REQUEST));
+        assert!(!at(60.0, SIGTERM, true) && !at(60.5, SIGTERM, true));
+        assert!(!at(63.0, SIGUSR1, false));
+        // a person
+        assert!(!at(70.0, SIGINT, true) && !at(71.5, SIGINT, true));
+        assert!(at(72.5, SIGINT, true) && at(62.5, SIGTERM, true));
     }
 }

@@ -36,7 +36,9 @@ impl Capabilities {
         if word && !given.exists() && !by_name.exists() {
             return Ok(Self::Newest);
         }
-        let path = if !given.exists() && by_name.exists() { by_name } else { given.to_path_buf() };
+        // a run is called as its folder of pictures, which may lie here
+        let meant = given.is_file() || given.join(STATE).is_file() || is_run(given);
+        let path = if !meant && by_name.exists() { by_name } else { given.to_path_buf() };
         let wrong = |what: &str| {
             let given = shown(given);
             Err(Error::Usage(format!("--resume {given}: {what}")).into())

@@ -52,6 +52,9 @@ pub(super) struct Start {
 /// What the flags mean: a new run, or with `resume` one that goes on.
 pub(super) fn start(asked: TrainSettings, resume: Option<&Option<PathBuf>>, quiet: bool) -> Result<Start> {
     let Some(given) = resume else { return fresh(asked) };
+    if let Some(init) = &asked.init {
+        return Err(Error::Usage(format!("--init {} and --resume: give one of them", shown(init))).into());
+    }
     match Capabilities::find(given.as_deref(), &runs(&asked))? {
         Capabilities::Newest => train_resume::newest(asked, quiet),
         Capabilities::Run(folder) => train_resume::by_folder(&folder, asked, quiet),
@@ -143,10 +146,6 @@ fn sized(asked: TrainSettings, model: &Model, file: &Path) -> Result<TrainSettin
 
 /// A new run that goes on from PyTorch's parameters, moments and step.
 fn imported(asked: TrainSettings, file: &Path, quiet: bool) -> Result<Start> {
-    if let Some(init) = &asked.init {
-        let (init, file) = (shown(init), shown(file));
-        return Err(Error::Usage(format!("--init {init} and --resume {file}: give one of them")).into());
-    }
     let model = checkpoint::open(file)?;
     let asked = sized(with_rules(asked), &model, file)?;
     let Some(adam) = model.adam else {

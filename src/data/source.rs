@@ -134,7 +134,7 @@ impl Source {
                 stamp_of(path, path.strip_prefix(root).ok()?.to_str()?)
             }
             Self::Synthetic { first, .. } => {
-                Some(Stamp { name: (first + index as u64).to_string(), bytes: 0, mtime: 0 })
+                Some(Stamp { name: (first + index as u64).to_string(), bytes: 0, mtime: 0, ctime: 0 })
             }
         }
     }
@@ -156,7 +156,20 @@ fn stamp_of(path: &Path, name: &str) -> Option<Stamp> {
         Ok(after) => i64::try_from(after.as_nanos()).ok()?,
         Err(before) => -i64::try_from(before.duration().as_nanos()).ok()?,
     };
-    Some(Stamp { name: name.to_owned(), bytes: meta.len(), mtime })
+    Some(Stamp { name: name.to_owned(), bytes: meta.len(), mtime, ctime: ctime(&meta) })
+}
+
+/// When anything of a file was last changed, in nanoseconds since 1970.
+#[cfg(unix)]
+fn ctime(meta: &std::fs::Metadata) -> i64 {
+    use std::os::unix::fs::MetadataExt;
+    meta.ctime().saturating_mul(1_000_000_000).saturating_add(meta.ctime_nsec())
+}
+
+/// Windows does not tell through the standard library.
+#[cfg(not(unix))]
+fn ctime(_: &std::fs::Metadata) -> i64 {
+    0
 }
 
 /// `path` from `root`, parts joined by `/` on every platform.

@@ -60,14 +60,6 @@ fn make(folder: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Whether a file system has refused a lock because it has none, and not because another process has it: ENOSYS and
-/// EOPNOTSUPP, ENOLCK of NFS without its lock service, EACCES of some clustered ones.
-fn has_no_locks(error: &std::io::Error) -> bool {
-    let no_service = if cfg!(target_os = "linux") { 37 } else { 77 };
-    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied)
-        || cfg!(unix) && error.raw_os_error() == Some(no_service)
-}
-
 impl RunFolder {
     /// Makes the run's folders, as far as they are not there, and takes it for this process.
     ///
@@ -107,9 +99,9 @@ impl RunFolder {
         let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(Error::io("write", &path))?;
         let missing = match file.try_lock() {
-            // better to train than to refuse
-            Err(fs::TryLockError::Error(error)) if has_no_locks(&error) => Some(error),
-            Err(fs::TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
+            // ENOSYS and EOPNOTSUPP, ENOLCK of NFS without its lock service, EACCES and EIO of some clustered and remote
+            // ones: better to train than to refuse
+            Err(fs::TryLockError::Error(error)) => Some(error),
             // the process that had it has removed the file meanwhile
             Ok(()) if !path.exists() => return Err(self.taken()),
             Ok(()) => None,

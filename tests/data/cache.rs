@@ -1,5 +1,4 @@
-//! The cache of decoded pictures. That nothing was decoded is shown by files whose content has changed behind
-//! their backs: same path, same size, same time.
+//! The cache of decoded pictures.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -47,11 +46,13 @@ impl Setting {
         prepare(&self.pictures(), &self.cache(), budget)
     }
 
-    /// Other content under the same stamp: only who decodes sees it.
+    /// Other content under the same path, size and time, as programs write that keep a photograph's date.
     fn change_unseen(&self, i: u8, content: &[u8]) {
         let path = self.picture(i);
         let meta = fs::metadata(&path).unwrap();
         assert_eq!(meta.len(), content.len() as u64);
+        // systems count changes by ticks of some milliseconds
+        std::thread::sleep(Duration::from_millis(20));
         fs::write(&path, content).unwrap();
         File::options().write(true).open(&path).unwrap().set_modified(meta.modified().unwrap()).unwrap();
     }
@@ -102,7 +103,6 @@ fn a_second_preparation_decodes_nothing() {
         let first = setting.prepare(budget);
         assert_eq!((work(&first), reds(&first)), ((0, 9), (0..9).collect()));
         assert_eq!((first.in_memory() as u64, first.decoded_each_time()), (9.min(budget / ROW), 0));
-        (0..9).for_each(|i| setting.change_unseen(i, &red(100)));
         assert_eq!(reds(&first), (0..9).collect::<Vec<u8>>(), "what is not in memory is read from the cache");
         for again in [0, 2 * ROW, ALL] {
             let second = setting.prepare(again);
@@ -110,7 +110,6 @@ fn a_second_preparation_decodes_nothing() {
             assert_eq!((second.in_memory() as u64, second.decoded_each_time()), (9.min(again / ROW), 0));
             assert_eq!(second.fingerprint(), first.fingerprint());
         }
-        (0..9).for_each(|i| setting.change_unseen(i, &red(i)));
     }
     let without = Dataset::prepare(folder_source(&setting.pictures()), SIZE, ALL, QUIET).unwrap();
     assert_eq!(without.fingerprint(), setting.prepare(ALL).fingerprint());
@@ -145,8 +144,8 @@ fn progress_hears_of_every_picture_once() {
 fn what_has_changed_is_decoded_again_and_only_that() {
     let setting = Setting::new(8);
     setting.prepare(0);
-    (0..8).for_each(|i| setting.change_unseen(i, &red(100 + i)));
-    // a later time, another size, another name, a new file, a missing one
+    // a later time, another size, another name, a new file, a missing one, other content under the same size and time
+    put(setting.picture(1), red(101));
     let later = SystemTime::now() + Duration::from_nanos(1);
     File::options().write(true).open(setting.picture(1)).unwrap().set_modified(later).unwrap();
     let time = fs::metadata(setting.picture(2)).unwrap().modified().unwrap();
@@ -155,10 +154,12 @@ fn what_has_changed_is_decoded_again_and_only_that() {
     fs::rename(setting.picture(3), setting.picture(83)).unwrap();
     put(setting.picture(90), red(190));
     fs::remove_file(setting.picture(5)).unwrap();
-    let expected = [0, 101, 102, 4, 6, 7, 103, 190];
+    setting.change_unseen(6, &red(106));
+    let expected = [0, 101, 102, 4, if cfg!(unix) { 106 } else { 6 }, 7, 3, 190];
     for budget in [0, ALL] {
         let pictures = setting.prepare(budget);
-        let decoded = if budget == 0 { 4 } else { 0 };
+        let changed = if cfg!(unix) { 5 } else { 4 };
+        let decoded = if budget == 0 { changed } else { 0 };
         assert_eq!((work(&pictures), reds(&pictures)), ((8 - decoded, decoded), expected.to_vec()));
     }
     // the same pictures at another size or made square in another way are others
@@ -248,9 +249,6 @@ fn unreadable_pictures_are_remembered_with_their_reasons() {
     put(setting.picture(4), &bad);
     let first = setting.prepare(0);
     assert_eq!((work(&first), first.skipped().len()), ((0, 6), 1));
-    // all of it could be read now, if anybody looked
-    let content = [&plain(9)[..], &[0; 40]].concat();
-    setting.change_unseen(4, &content[..40]);
     let second = setting.prepare(0);
     assert_eq!((work(&second), second.skipped()), ((5, 0), first.skipped()));
     assert!(second.skipped()[0].path.ends_with("004.bmp"), "{:?}", second.skipped());

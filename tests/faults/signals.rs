@@ -188,3 +188,23 @@ fn a_log_that_takes_nothing_ends_no_training() {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     assert!(text(&output).contains("error: cannot write to stdout: No space left"), "{}", text(&output));
 }
+
+/// A batch system's warning, and the end of the job's time some seconds later, while a step is still being computed.
+#[test]
+fn the_end_after_a_warning_waits_for_the_checkpoint() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    // a step of some seconds
+    let slow = ["--size", "128", "--hidden", "32", "--batch-size", "64", "--landscapes", "128", "--no-tune"];
+    let mut words = vec![OsString::from(env!("CARGO_BIN_EXE_wgvae")), "train".into()];
+    words.extend(slow.iter().chain(&["--epochs", "50", "--latent", "8", "--name", "a"]).map(OsString::from));
+    let child = start(run_in(at, words.iter().map(OsString::as_os_str)));
+    trains(at);
+    signal(&child, "USR1", false);
+    std::thread::sleep(Duration::from_millis(2500));
+    signal(&child, "TERM", false);
+    ends_with_a_checkpoint(child, at, "USR1 and TERM");
+}

@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use crate::common::{self, report};
 use crate::{command, text};
 
-/// NFS without its lock service says ENOLCK (37), others ENOSYS (38) or EACCES (13).
+/// NFS without its lock service says ENOLCK (37), others ENOSYS (38), EACCES (13) or EIO (5).
 const NO_LOCKS: &str = "int flock(int a, int b) { errno = ERRNO; return -1; }";
 /// Renames files only: EXDEV (18) of layered file systems, ENOSYS (38) and EPERM (1) of object stores.
 const NO_FOLDER_RENAMES: &str = "int rename(const char *from, const char *to) {
@@ -58,7 +58,7 @@ fn trains_without(code: &str, errors: &[i32], check: impl Fn(&Path, &str)) {
 
 #[test]
 fn without_locks_a_run_is_trained_and_that_is_named() {
-    trains_without(NO_LOCKS, &[37, 38, 13], |_, said| {
+    trains_without(NO_LOCKS, &[37, 38, 13, 5], |_, said| {
         assert!(said.contains("no lock for runs/a ("), "{said}");
     });
 }

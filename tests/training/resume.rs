@@ -59,6 +59,12 @@ fn a_run_is_named_as_everyone_types_it() {
         &["--resume runs/c: there is no such run", "runs has a, b"],
     );
     refuses(at, &["train", "--resume", "a", "--name", "b"], 2, &["name one run"]);
+    // a run is called as its folder of pictures, which lies here
+    std::fs::create_dir(at.join("a")).expect("folder");
+    let said = self::said(at, &["train", "--resume", "a", "--epochs", "8"]);
+    assert!(said.contains("resuming a from"), "{said}");
+    refuses(at, &["train", "--resume", "a", "--init", "runs/b"], 2, &["give one of them"]);
+    assert!(wgvae(at, &["sample", "runs/a/checkpoints/best"]).status.success());
     std::fs::create_dir(at.join("photos")).expect("folder");
     refuses(at, &["train", "--resume", "photos"], 2, &["neither a run nor a checkpoint", "before --resume"]);
 }

@@ -58,6 +58,10 @@ pub(in crate::data) struct Stamp {
     pub(in crate::data) bytes: u64,
     /// when the file was changed, nanoseconds since 1970
     pub(in crate::data) mtime: i64,
+    /// when anything of it was changed, its name and its times included, which no program can set back; 0 where the system
+    /// does not tell
+    #[serde(default)]
+    pub(in crate::data) ctime: i64,
 }
 
 /// What is known of a picture.
