@@ -1,7 +1,7 @@
 """The loader beside PyTorch's, in turn, on the same cores: images per second and peak memory.
 
     python benches/loader.py make PHOTOS FOLDER.. [--count 2000]    PHOTOS of 4000 x 3000 pixels, enlarged from FOLDER..
-    python benches/loader.py compare WGVAE PHOTOS [--size 256] [--rounds 3]
+    python benches/loader.py compare WGVAE PHOTOS [--size 256] [--rounds 3] [--cache MIB]
 
 Needs torch, torchvision, Pillow and Linux. PyTorch's DataLoader has as many workers as there are cores; its pictures are read
 by Pillow in draft mode, which decodes a JPEG at the least size that is large enough, and are resized by Pillow. wgvae is
@@ -111,6 +111,7 @@ def wgvae(args, count):
     """First pass, second pass, second run, in images per second; the peak of the first run."""
     steps = -(-count // BATCH)
     command = [args.wgvae, "bench", "--json", "--data", args.photos, "--size", args.size, "--batch-size", BATCH, "--steps", steps]
+    command += ["--cache", args.cache] if args.cache is not None else []
     with tempfile.TemporaryDirectory() as cache:
         first, peak = run(list(map(str, command)), WGVAE_CACHE_DIR=cache)
         again, _ = run(list(map(str, command)), WGVAE_CACHE_DIR=cache)
@@ -164,6 +165,7 @@ def main():
     command.add_argument("photos", type=Path)
     command.add_argument("--size", type=int, default=256)
     command.add_argument("--rounds", type=int, default=3)
+    command.add_argument("--cache", type=int, help="MiB of memory for decoded pictures, as wgvae train takes it")
     command.set_defaults(run=compare)
     command = commands.add_parser("pytorch")
     command.add_argument("photos", type=Path)
