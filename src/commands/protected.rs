@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use walkdir::WalkDir;
 use wgvae::checkpoint::{MODEL, STATE};
 use wgvae::data::{self, PictureFormat};
 
@@ -102,7 +101,7 @@ impl Protected {
         let same = |path: &Path| {
             path.metadata().is_ok_and(|other| (other.dev(), other.ino()) == (found.dev(), found.ino()))
         };
-        let files = |root: &PathBuf| WalkDir::new(root).into_iter().filter_map(Result::ok);
+        let files = |root: &PathBuf| walkdir::WalkDir::new(root).into_iter().filter_map(Result::ok);
         let read = self.read.iter().flat_map(files).map(|entry| entry.into_path());
         let of_runs = self
             .runs
