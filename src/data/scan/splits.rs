@@ -40,7 +40,10 @@ pub(super) fn find(root: &Folder) -> Plan {
         let mut named = Vec::new();
         name_splits(root, &mut Vec::new(), &mut named);
         if !named.is_empty() {
-            plan.notes.push(undivided(&named, &sets));
+            let alone = named
+                .iter()
+                .all(|path| root.at(&path[..path.len() - 1]).is_some_and(|above| above.below.len() == 1));
+            plan.notes.push(undivided(&named, sets.is_empty(), alone));
         }
         return plan;
     }
@@ -196,9 +199,12 @@ fn name_splits(here: &Folder, path: &mut Below, named: &mut Vec<Below>) {
     }
 }
 
-fn undivided(named: &[Below], sets: &[(Below, BTreeMap<Below, Split>)]) -> String {
+/// Why none of the folders `named` is a split; `alone` says that no other folder lies beside any of them.
+fn undivided(named: &[Below], no_sets: bool, alone: bool) -> String {
     let listed = listed(named.iter().map(|path| shown(path)).collect());
-    let (are, why) = match (named.len(), sets.is_empty()) {
+    let (are, why) = match (named.len(), no_sets) {
+        (1, true) if alone => ("is", "no other split lies beside it"),
+        (_, true) if alone => ("are", "no other split lies beside them"),
         (1, true) => ("is", "what lies beside it says otherwise"),
         (_, true) => ("are", "what lies beside them says otherwise"),
         (1, false) => ("is", "most pictures lie elsewhere"),
