@@ -48,6 +48,13 @@ fn splits_have_many_names() {
         ["trainset", "devset", "testset"],
         ["Lake/train", "Lake/val", "Lake/test"],
         ["train_256_standard", "val_256", "test_256"],
+        ["tr", "va", "te"],
+        ["Trainingsdaten", "Validierungsdaten", "Testdaten"],
+        ["entrenamiento", "validación", "prueba"],
+        ["Datos de entrenamiento", "Datos de validacion", "Datos de prueba"],
+        ["entraînement", "validation", "test"],
+        ["treino", "validacao", "teste"],
+        ["addestramento", "convalida", "test"],
     ] {
         let root = tree(&folders);
         put(root.path().join("labels/train/000.txt"), "0 0.5 0.5 1 1");
@@ -86,6 +93,7 @@ fn classes_that_are_called_like_splits_stay_classes() {
         &["Coast", "Forest", "Lake", "Mountain", "train", "test"],
         &["test", "Coast", "Forest"],
         &["val", "test"],
+        &["tr", "va", "Lake"],
         &["Lake/train", "Coast", "Forest"],
     ] {
         let root = tree(folders);
@@ -523,4 +531,26 @@ fn a_split_alone_is_said_to_be_alone() {
     );
     let set = scan(tree(&["seg_train", "Lake", "Sea"]).path(), 0).unwrap();
     assert!(set.notes[0].contains("what lies beside it says otherwise"), "{:?}", set.notes);
+}
+
+#[test]
+fn two_test_sets_of_a_contest() {
+    for folders in [["Training", "PublicTest", "PrivateTest"], ["train", "public_test", "private_test"]] {
+        let set = scan(tree(&folders).path(), 0).unwrap();
+        assert_eq!((set.train.len() + set.validation.len(), set.test.len()), (3, 9), "{:?}", set.notes);
+    }
+}
+
+#[test]
+fn masks_that_are_called_what_is_to_be_learnt() {
+    let root = tempfile::tempdir().unwrap();
+    for i in 0..8 {
+        for (split, seed) in [("train", 0), ("test", 20)] {
+            put(root.path().join(format!("X_{split}/{i}.jpg")), photo(seed + i));
+            put(root.path().join(format!("y_{split}/{i}.png")), mask(i));
+        }
+    }
+    let set = scan(root.path(), 0).unwrap();
+    assert_eq!((set.train.len() + set.validation.len(), set.test.len()), (8, 8), "{:?}", set.notes);
+    assert!(set.notes.iter().any(|note| note.contains("8 files (masks in y_test)")), "{:?}", set.notes);
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::options::Globs;
 use super::tree::Folder;
-use super::words::{Split, Use, says_nothing, use_of};
+use super::words::{Split, Use, says_nothing, split_of_two_letters, use_of};
 use crate::data::text::{counted, printable_text};
 use crate::error::{Error, Result};
 
@@ -139,6 +139,13 @@ fn settle(folder: &Folder, path: &mut Below, split: Split, splits: &mut BTreeMap
 
 /// The splits among the folders directly in `here`, if their names and what lies beside them say that it is divided.
 fn divided(here: &Folder) -> Option<Vec<(&String, Split)>> {
+    let short: Option<Vec<(&String, Split)>> =
+        here.below.keys().map(|name| Some((name, split_of_two_letters(name)?))).collect();
+    if let Some(short) = short.filter(|short| short.len() > 1 && here.own == 0)
+        && short.iter().any(|(_, split)| *split == Split::Train)
+    {
+        return Some(short);
+    }
     let uses: Vec<(&String, Use)> = here.below.keys().map(|name| (name, use_of(name))).collect();
     // what else a name says must be said of another split too: seg_train and seg_test, but not test tubes alone
     let shared = |split: Split, rest: &[String]| {
