@@ -47,13 +47,17 @@ pub fn prepare_folder(
     let seen = |number: usize, pixels: &[u8]| {
         let _ = looks[number].set(Look::of(pixels, size, size));
     };
-    let seen: Option<super::prepare::Seen<'_>> = if dataset.is_drawn() { Some(&seen) } else { None };
+    let compares = dataset.is_compared();
+    let seen: Option<super::prepare::Seen<'_>> = if compares { Some(&seen) } else { None };
     let pictures = Dataset::prepare_any(source, size, budget_bytes, cache, progress, seen);
     let skipped = pictures.skipped().to_vec();
     refuse_damaged(&dataset, pictures.len(), &skipped)?;
     dataset.replace_validation(&pictures.readable());
+    let looks = if compares { looks_of(&pictures, looks) } else { Vec::new() };
     if dataset.is_drawn() {
-        dataset.draw(&looks_of(&pictures, looks));
+        dataset.draw(&looks);
+    } else {
+        dataset.tell_repeated(&looks);
     }
     let [train, validation] = [&dataset.train, &dataset.validation].map(Vec::as_slice);
     let mut parts = pictures.part(&[train, validation]).into_iter();

@@ -139,6 +139,15 @@ pub(super) fn exif(text: &str) -> Vec<u8> {
     exif
 }
 
+/// Whether the EXIF data somewhere in `bytes`, a piece of a picture, begins like those of [`exif`] with a mark.
+pub(super) fn has_exif(bytes: &[u8]) -> bool {
+    const BEGINS: &[u8] = b"II*\0\x08\0\0\0\x01\0\x31\x01\x02\0";
+    const TEXT_AT: usize = 26;
+    let found = bytes.windows(BEGINS.len()).position(|window| window == BEGINS);
+    let text = found.and_then(|at| bytes.get(at + TEXT_AT..));
+    text.is_some_and(|text| text.starts_with(OPENS.as_bytes()))
+}
+
 fn of_picture(bytes: &[u8]) -> Option<Mark> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
     let mut decoder = reader.into_decoder().ok()?;

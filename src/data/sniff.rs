@@ -1,10 +1,12 @@
 //! What a file is, from its first bytes and its extension.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use image::ImageFormat;
+
+use super::mark;
 
 /// The formats that can be read, for messages.
 pub(super) const READABLE: &str = "jpg, png, webp and bmp can be read";
@@ -35,6 +37,8 @@ const FOREIGN: [(&str, &[&str]); 16] = [
     ("Netpbm", &["ppm", "pgm", "pbm", "pnm"]),
 ];
 const RAW: &str = "camera raw";
+/// Bytes that are read of the beginning of a file; a mark of this program is in them, or in as many of the end.
+const ENDS: u64 = 512;
 
 /// Extensions of files that stand for one that lies elsewhere, with what they are.
 const PLACEHOLDERS: [(&str, &str); 9] = [
@@ -98,18 +102,31 @@ pub(super) fn placeholder(path: &Path) -> Option<&'static str> {
     PLACEHOLDERS.iter().find(|(e, _)| *e == extension).map(|(_, name)| *name)
 }
 
-/// Looks at the extension and the first bytes of `path`; the bytes decide. The number is the file's size.
-pub(super) fn sniff(path: &Path) -> (Kind, u64) {
+/// A file, as far as [`sniff`] has looked at it.
+pub(super) struct Sniffed {
+    pub(super) kind: Kind,
+    /// the file's size
+    pub(super) bytes: u64,
+    /// whether it is a picture with a mark of this program
+    pub(super) marked: bool,
+}
+
+/// Looks at the extension and the first bytes of `path`; the bytes decide.
+pub(super) fn sniff(path: &Path) -> Sniffed {
     let extension = extension(path);
     let foreign = foreign_extension(&extension);
     let named_as_picture = foreign.is_some() || PICTURES.contains(&extension.as_str());
     let verdict = |reason: String| if named_as_picture { Kind::Unreadable(reason) } else { Kind::Other };
     let (head, bytes) = match head(path) {
         Ok(found) => found,
-        Err(source) => return (verdict(format!("cannot be opened: {source}")), 0),
+        Err(source) => {
+            let kind = verdict(format!("cannot be opened: {source}"));
+            return Sniffed { kind, bytes: 0, marked: false };
+        }
     };
     if let Some(format) = readable(&head) {
-        return (Kind::Picture(format), bytes);
+        let marked = mark::has_exif(&head) || has_exif_at_end(&head) && mark::has_exif(&tail(path, bytes));
+        return Sniffed { kind: Kind::Picture(format), bytes, marked };
     }
     let kind = if let Some(what) = placeholder(path) {
         Kind::Placeholder(what)
@@ -122,7 +139,7 @@ pub(super) fn sniff(path: &Path) -> (Kind, u64) {
     } else {
         verdict(format!("has the extension .{extension}, but its content is not a picture"))
     };
-    (kind, bytes)
+    Sniffed { kind, bytes, marked: false }
 }
 
 /// The format of a picture that can be read, by its first bytes.
@@ -166,9 +183,26 @@ pub(super) fn foreign_content(head: &[u8]) -> Option<&'static str> {
 }
 
 fn head(path: &Path) -> std::io::Result<(Vec<u8>, u64)> {
-    let mut head = Vec::with_capacity(32);
+    let mut head = Vec::with_capacity(ENDS as usize);
     let file = File::open(path)?;
     let bytes = file.metadata()?.len();
-    file.take(32).read_to_end(&mut head)?;
+    file.take(ENDS).read_to_end(&mut head)?;
     Ok((head, bytes))
+}
+
+/// Whether a picture keeps its EXIF data behind its pixels: WebP does, and says in its first bytes whether it has any.
+fn has_exif_at_end(head: &[u8]) -> bool {
+    const EXIF: u8 = 8;
+    head.get(12..16) == Some(b"VP8X") && head.get(20).is_some_and(|flags| flags & EXIF != 0)
+}
+
+/// The last bytes of a file; none where they cannot be read.
+fn tail(path: &Path, bytes: u64) -> Vec<u8> {
+    let read = || {
+        let (mut file, mut tail) = (File::open(path)?, Vec::new());
+        file.seek(SeekFrom::Start(bytes.saturating_sub(ENDS)))?;
+        file.take(ENDS).read_to_end(&mut tail)?;
+        std::io::Result::Ok(tail)
+    };
+    read().unwrap_or_default()
 }

@@ -211,3 +211,20 @@ fn memory_and_cache_change_nothing() {
     let again = with(0, Some(&cache));
     assert_eq!((&again.0, &again.1, again.2), (&all.0, &all.1, 0), "nothing is decoded again");
 }
+
+#[test]
+fn a_given_split_that_repeats_pictures_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    photos(&root.path().join("train"), 12);
+    photos(&root.path().join("val"), 3);
+    let notes = divide(root.path(), &options(0)).dataset.notes.join("\n");
+    assert!(
+        notes.contains("3 of the 3 validation pictures equal or nearly equal training pictures"),
+        "{notes}"
+    );
+    for i in 0..3 {
+        fs::remove_file(root.path().join(format!("train/{i:04}.jpg"))).unwrap();
+    }
+    let notes = divide(root.path(), &options(0)).dataset.notes.join("\n");
+    assert!(!notes.contains("nearly equal"), "{notes}");
+}

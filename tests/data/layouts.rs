@@ -48,6 +48,13 @@ fn splits_have_many_names() {
         ["trainset", "devset", "testset"],
         ["Lake/train", "Lake/val", "Lake/test"],
         ["train_256_standard", "val_256", "test_256"],
+        ["tr", "va", "te"],
+        ["Trainingsdaten", "Validierungsdaten", "Testdaten"],
+        ["entrenamiento", "validación", "prueba"],
+        ["Datos de entrenamiento", "Datos de validacion", "Datos de prueba"],
+        ["entraînement", "validation", "test"],
+        ["treino", "validacao", "teste"],
+        ["addestramento", "convalida", "test"],
     ] {
         let root = tree(&folders);
         put(root.path().join("labels/train/000.txt"), "0 0.5 0.5 1 1");
@@ -86,6 +93,7 @@ fn classes_that_are_called_like_splits_stay_classes() {
         &["Coast", "Forest", "Lake", "Mountain", "train", "test"],
         &["test", "Coast", "Forest"],
         &["val", "test"],
+        &["tr", "va", "Lake"],
         &["Lake/train", "Coast", "Forest"],
     ] {
         let root = tree(folders);
@@ -407,4 +415,142 @@ fn splits_of_the_first_rules_stay_as_they_were() {
     assert_eq!((set.len(), set.classes.len(), set.split_made), (12, 3, true));
     let one = Path::new("seg_train/000.png");
     assert!(set.train.iter().chain(&set.validation).any(|item| item.path.ends_with(one)));
+}
+
+#[test]
+fn what_servers_keep_is_never_data() {
+    let root =
+        tree(&["a", "~snapshot/daily", ".snapshot/daily", "files_trashbin/files", "appdata_oc1/preview"]);
+    fill(&root.path().join("files_versions"), 1);
+    let set = scan(root.path(), 0).unwrap();
+    assert_eq!(set.len(), 3, "{:?}", set.notes);
+    for part in
+        ["4 files in ~snapshot", "5 files in .snapshot", "6 files in files_trashbin", "7 files in appdata_"]
+    {
+        assert!(set.notes.iter().any(|note| note.contains(part)), "{part} in {:?}", set.notes);
+    }
+}
+
+#[test]
+fn pictures_that_wgvae_made_are_no_photographs() {
+    use wgvae::data::{Mark, PictureFormat};
+    let root = tempfile::tempdir().unwrap();
+    (0..6).for_each(|i| drop(put(root.path().join(format!("{i}.jpg")), photo(i))));
+    let made = tempfile::tempdir().unwrap();
+    let rgb = image::RgbImage::from_raw(32, 32, wgvae::data::landscape(50, 0, 32).0).unwrap();
+    for name in ["mine.png", "mine.jpg", "mine.webp", "out/0001.png"] {
+        let bytes = PictureFormat::of(Path::new(name)).unwrap().encode(&rgb, &Mark::of("sample")).unwrap();
+        put(root.path().join(name), &bytes);
+        put(made.path().join(name), &bytes);
+    }
+    put(root.path().join("t_sample_epoch_0001.png"), plain(9));
+    let set = scan(root.path(), 0).unwrap();
+    assert_eq!(set.len(), 6, "{:?}", set.notes);
+    assert!(
+        set.notes.iter().any(|note| note.contains("5 files (pictures that wgvae made)")),
+        "{:?}",
+        set.notes
+    );
+    // those that were made to be trained on
+    assert_eq!(scan(made.path(), 0).unwrap().len(), 4);
+    let options = ScanOptions { include: vec!["out".into()], ..ScanOptions::default() };
+    assert_eq!(scan_with(root.path(), &options).unwrap().len(), 7);
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_links_lead_to_count_once() {
+    use std::os::unix::fs::symlink;
+    let root = tempfile::tempdir().unwrap();
+    let outside = put(root.path().join("elsewhere/x.jpg"), photo(90));
+    let hub = root.path().join("hub");
+    for revision in ["1f", "2e"] {
+        fs::create_dir_all(hub.join("snapshots").join(revision)).unwrap();
+    }
+    for i in 0..6 {
+        put(hub.join(format!("blobs/{i}c0ffee")), photo(i));
+        for revision in ["1f", "2e"] {
+            let link = hub.join(format!("snapshots/{revision}/{i}.jpg"));
+            symlink(format!("../../blobs/{i}c0ffee"), link).unwrap();
+        }
+    }
+    symlink(outside, hub.join("snapshots/1f/x.jpg")).unwrap();
+    let set = scan(&hub, 0).unwrap();
+    assert_eq!((set.len(), set.classes.as_slice()), (7, &["1f".to_owned()][..]), "{:?}", set.notes);
+    assert!(
+        set.notes.iter().any(|note| note.contains("12 files (seen by a link already)")),
+        "{:?}",
+        set.notes
+    );
+}
+
+#[test]
+fn a_class_may_be_called_thumb() {
+    let root = tempfile::tempdir().unwrap();
+    for i in 0..8 {
+        for (class, seed) in [("index", 0), ("fist", 20), ("thumb", 40)] {
+            put(root.path().join(class).join(format!("{i}.jpg")), photo(seed + i));
+        }
+    }
+    let set = scan(root.path(), 0).unwrap();
+    assert_eq!((set.len(), set.classes.len()), (24, 3), "{:?}", set.notes);
+    // smaller ones, under names of their own
+    for i in 0..8 {
+        let small = image::load_from_memory(&photo(i)).unwrap().thumbnail(16, 16);
+        let bytes = crate::helpers::encode(&small, image::ImageFormat::Jpeg);
+        put(root.path().join(format!("thumbs/x{i}.jpg")), bytes);
+    }
+    let set = scan(root.path(), 0).unwrap();
+    assert_eq!(set.len(), 24, "{:?}", set.notes);
+}
+
+#[test]
+fn pictures_made_so_many_times_smaller() {
+    let root = tempfile::tempdir().unwrap();
+    for i in 0..8 {
+        let photo = image::load_from_memory(&photo(i)).unwrap();
+        put(
+            root.path().join(format!("HR/000{i}.png")),
+            crate::helpers::encode(&photo, image::ImageFormat::Png),
+        );
+        let small = crate::helpers::encode(&photo.thumbnail(16, 16), image::ImageFormat::Png);
+        put(root.path().join(format!("LR_bicubic/X2/000{i}x2.png")), &small);
+        put(root.path().join(format!("X4/000{i}x4.png")), &small);
+    }
+    assert_eq!(scan(root.path(), 0).unwrap().len(), 8);
+}
+
+#[test]
+fn a_split_alone_is_said_to_be_alone() {
+    let root = tree(&["seg_train/Lake", "seg_train/Sea"]);
+    let set = scan(root.path(), 0).unwrap();
+    assert!(
+        set.notes[0].contains("called like a split, but no other split lies beside it"),
+        "{:?}",
+        set.notes
+    );
+    let set = scan(tree(&["seg_train", "Lake", "Sea"]).path(), 0).unwrap();
+    assert!(set.notes[0].contains("what lies beside it says otherwise"), "{:?}", set.notes);
+}
+
+#[test]
+fn two_test_sets_of_a_contest() {
+    for folders in [["Training", "PublicTest", "PrivateTest"], ["train", "public_test", "private_test"]] {
+        let set = scan(tree(&folders).path(), 0).unwrap();
+        assert_eq!((set.train.len() + set.validation.len(), set.test.len()), (3, 9), "{:?}", set.notes);
+    }
+}
+
+#[test]
+fn masks_that_are_called_what_is_to_be_learnt() {
+    let root = tempfile::tempdir().unwrap();
+    for i in 0..8 {
+        for (split, seed) in [("train", 0), ("test", 20)] {
+            put(root.path().join(format!("X_{split}/{i}.jpg")), photo(seed + i));
+            put(root.path().join(format!("y_{split}/{i}.png")), mask(i));
+        }
+    }
+    let set = scan(root.path(), 0).unwrap();
+    assert_eq!((set.train.len() + set.validation.len(), set.test.len()), (8, 8), "{:?}", set.notes);
+    assert!(set.notes.iter().any(|note| note.contains("8 files (masks in y_test)")), "{:?}", set.notes);
 }

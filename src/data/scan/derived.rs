@@ -12,7 +12,7 @@ use super::words::{has_word, words};
 use crate::data::decode::{Decoded, decode};
 use crate::data::similar::Look;
 
-/// Folders of previews, by a word of their names; those that are called just so need no more than that.
+/// Folders of previews, by a word of their names; those that are called just so may have names of their own in them.
 const PREVIEWS: [&str; 6] = ["thumbnails", "thumbnail", "thumbs", "thumb", "previews", "preview"];
 const SURELY: [&str; 4] = ["thumbnails", "thumbnail", "thumbs", "thumb"];
 /// Words of folders that hold the same pictures made smaller, which some are looked at for.
@@ -105,12 +105,13 @@ fn folders_of_previews(found: &Found) -> HashSet<Vec<String>> {
     let groups = groups(found, |name| has_word(name, &PREVIEWS) || smaller(name));
     let inside: HashSet<&Path> = groups.values().flatten().map(|picture| picture.path.as_path()).collect();
     let mut by_stem: HashMap<String, Vec<&Picture>> = HashMap::new();
-    let outside = found.pictures.iter().filter(|picture| !inside.contains(picture.path.as_path()));
-    let count = outside.clone().count();
+    let outside: Vec<&Picture> =
+        found.pictures.iter().filter(|picture| !inside.contains(picture.path.as_path())).collect();
+    let count = outside.len();
     if groups.is_empty() || count == 0 {
         return HashSet::new();
     }
-    outside.for_each(|picture| by_stem.entry(stem(picture)).or_default().push(picture));
+    outside.iter().for_each(|picture| by_stem.entry(stem(picture)).or_default().push(*picture));
     let originals = |picture: &Picture| {
         let stem = stem(picture);
         let base = || base_of_preview(&stem).and_then(|base| by_stem.get(base));
@@ -121,17 +122,36 @@ fn folders_of_previews(found: &Found) -> HashSet<Vec<String>> {
         let matched: Vec<(&Picture, &Vec<&Picture>)> =
             pictures.iter().filter_map(|picture| Some((*picture, originals(picture)?))).collect();
         if has_word(name, &PREVIEWS) {
-            let surely = SURELY.contains(&name.to_lowercase().as_str());
-            return 2 * matched.len() >= pictures.len() || surely && 20 * count >= pictures.len();
+            let paired = 2 * matched.len() >= pictures.len();
+            if !SURELY.contains(&name.to_lowercase().as_str()) {
+                return paired;
+            }
+            // a class of hands may be called thumb, and number its pictures as others do
+            return paired && look_alike(&matched, |original, small| original >= small)
+                || 20 * count >= pictures.len() && are_smaller(pictures, &outside);
         }
-        10 * matched.len() >= 9 * pictures.len() && look_alike(&matched)
+        10 * matched.len() >= 9 * pictures.len() && look_alike(&matched, |original, small| original > small)
     };
     let found = groups.iter().filter(|(folder, pictures)| is_preview(folder, pictures));
     found.map(|(folder, _)| folder.clone()).collect()
 }
 
-/// Whether most of some pictures are made of one that has their name elsewhere.
-fn look_alike(pairs: &[(&Picture, &Vec<&Picture>)]) -> bool {
+/// Whether most of some pictures have at most half the sides of most others.
+fn are_smaller(pictures: &[&Picture], others: &[&Picture]) -> bool {
+    let side = |pictures: &[&Picture]| {
+        let step = pictures.len().div_ceil(SAMPLES).max(1);
+        let samples = pictures.iter().step_by(step);
+        let size = |picture: &&Picture| image::image_dimensions(&picture.path).ok();
+        let mut sides: Vec<u32> = samples.filter_map(size).map(|(width, height)| width.max(height)).collect();
+        sides.sort_unstable();
+        sides.get(sides.len() / 2).copied()
+    };
+    side(pictures).zip(side(others)).is_some_and(|(small, large)| 2 * small <= large)
+}
+
+/// Whether most of some pictures are made of one that has their name elsewhere, as many pixels as `fits` wants of the
+/// two.
+fn look_alike(pairs: &[(&Picture, &Vec<&Picture>)], fits: fn(u64, u64) -> bool) -> bool {
     // pictures of several classes may be numbered alike
     const MAX_ORIGINALS: usize = 3;
     let look = |picture: &Picture| {
@@ -141,7 +161,7 @@ fn look_alike(pairs: &[(&Picture, &Vec<&Picture>)]) -> bool {
     let is_made_smaller = |(small, originals): &&(&Picture, &Vec<&Picture>)| {
         let Some((small, pixels)) = look(small) else { return false };
         let mut originals = originals.iter().take(MAX_ORIGINALS).filter_map(|original| look(original));
-        originals.any(|(original, more)| more > pixels && original.is_near(&small))
+        originals.any(|(original, more)| fits(more, pixels) && original.is_near(&small))
     };
     let step = pairs.len().div_ceil(SAMPLES).max(1);
     let samples: Vec<_> = pairs.iter().step_by(step).collect();
@@ -149,11 +169,12 @@ fn look_alike(pairs: &[(&Picture, &Vec<&Picture>)]) -> bool {
     !samples.is_empty() && 4 * alike >= 3 * samples.len()
 }
 
-/// Whether a name gives a size in pixels: `640x480`, `images_256x256`.
+/// Whether a name gives a size in pixels, `640x480`, `images_256x256`, or how many times smaller: `X2`.
 fn names_a_size(name: &str) -> bool {
     let words = words(name);
     let number = |word: &String| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_digit());
     words.windows(3).any(|three| number(&three[0]) && three[1] == "x" && number(&three[2]))
+        || words.windows(2).any(|two| two[0] == "x" && ["2", "3", "4", "8"].contains(&two[1].as_str()))
 }
 
 fn folders_of_copies(found: &Found) -> HashSet<Vec<String>> {
@@ -198,7 +219,7 @@ fn stem(picture: &Picture) -> String {
     picture.path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
-/// The name of the picture that a preview is of: `lake_thumb`, `thumb-lake`, `lake-150x150` of `lake`.
+/// The name of the picture that a preview is of: `lake_thumb`, `thumb-lake`, `lake-150x150`, `lakex2` of `lake`.
 fn base_of_preview(stem: &str) -> Option<&str> {
     const BETWEEN: [char; 4] = ['_', '-', '.', ' '];
     let ends = |(base, end): &(&str, &str)| {
@@ -209,7 +230,10 @@ fn base_of_preview(stem: &str) -> Option<&str> {
     };
     let behind = stem.rsplit_once(BETWEEN).filter(ends).map(|(base, _)| base);
     let before = || stem.split_once(BETWEEN).filter(|(start, _)| PREVIEW_STARTS.contains(start));
-    behind.or_else(|| before().map(|(_, base)| base)).map(|base| base.trim_end_matches(BETWEEN))
+    // by how many times the sides are smaller
+    let times = || ["x2", "x3", "x4", "x8"].iter().find_map(|times| stem.strip_suffix(times));
+    let base = behind.or_else(|| before().map(|(_, base)| base)).or_else(times);
+    base.filter(|base| !base.is_empty()).map(|base| base.trim_end_matches(BETWEEN))
 }
 
 /// The name that a copy was made from: `lake (1)`, `lake copy 2`, `lake - Copy`, `Copy of lake` of `lake`.
@@ -245,7 +269,9 @@ mod tests {
 
     #[test]
     fn names_of_previews_and_copies() {
-        for stem in ["lake_thumb", "thumb-lake", "lake-150x150", "tn_lake", "lake_small", "lake.preview"] {
+        for stem in
+            ["lake_thumb", "thumb-lake", "lake-150x150", "tn_lake", "lake_small", "lake.preview", "lakex2"]
+        {
             assert_eq!(base_of_preview(stem), Some("lake"), "{stem}");
         }
         for stem in ["lake", "lake-2", "thumb", "lake-1x1", "small", "lake_smaller"] {
@@ -258,6 +284,11 @@ mod tests {
             assert_eq!(copied_name(stem), None, "{stem}");
         }
         assert_eq!(copied_name("Photos - Copy"), Some("Photos"));
-        assert!(names_a_size("images128x128") && names_a_size("640x480") && !names_a_size("box 2"));
+        assert!(
+            names_a_size("images128x128")
+                && names_a_size("640x480")
+                && !names_a_size("box 2")
+                && names_a_size("LR_X4")
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Drawing validation and test pictures where a folder has none of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{FolderIndex, Item, Rules};
 use crate::data::shuffle::{SPLIT, shuffle};
@@ -43,6 +43,32 @@ impl FolderIndex {
     /// Whether the split is drawn among the pictures that can be read.
     pub(crate) fn is_drawn(&self) -> bool {
         self.split_made && self.options.rules != Rules::First
+    }
+
+    /// Whether the pictures are compared with each other.
+    pub(crate) fn is_compared(&self) -> bool {
+        self.options.rules != Rules::First
+    }
+
+    /// Tells of validation pictures of a given split that are much like those for training; `looks` as for
+    /// [`FolderIndex::draw`].
+    pub(crate) fn tell_repeated(&mut self, looks: &[Option<Look>]) {
+        let held = self.validation.len();
+        let (places, found): (Vec<usize>, Vec<&Look>) =
+            looks.iter().enumerate().filter_map(|(at, look)| Some((at, look.as_ref()?))).unzip();
+        let groups = similar::groups(&found);
+        let of = |validation: bool| {
+            let both = places.iter().zip(&groups);
+            both.filter(move |(at, _)| (**at < held) == validation).map(|(_, group)| *group)
+        };
+        let trained: HashSet<usize> = of(false).collect();
+        let repeated = of(true).filter(|group| trained.contains(group)).count();
+        if repeated > 0 {
+            self.notes.push(format!(
+                "{repeated} of the {held} validation pictures equal or nearly equal training pictures: validation \
+                 looks better than it is"
+            ));
+        }
     }
 
     /// Has validation pictures drawn from those for training if none of its own can be read; `readable` are the first

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use image::ImageFormat;
 
 use super::walk::{Found, Picture};
-use super::words::may_be_masks;
+use super::words::{may_be_masks, words};
 use crate::data::decode::{Decoded, decode};
 use crate::data::text::printable_text;
 
@@ -69,16 +69,18 @@ fn folders(found: &Found) -> (HashSet<Vec<String>>, Vec<String>) {
         if (1..folder.len()).any(|depth| masks.contains(&folder[..depth])) {
             continue;
         }
-        let named = may_be_masks(name);
         let siblings = &side_by_side[above];
+        let named = may_be_masks(name) || is_target(name, siblings);
         // other folders than those of masks are never JPEGs: compression would blur the labels
         let likely = siblings.len() <= MAX_SIDE_BY_SIDE
             && pictures.iter().all(|picture| picture.format != ImageFormat::Jpeg);
         if !named && !likely {
             continue;
         }
-        let others =
-            siblings.iter().filter(|other| *other != folder && !may_be_masks(&other[folder.len() - 1]));
+        let others = siblings.iter().filter(|other| {
+            let name = &other[folder.len() - 1];
+            *other != folder && !may_be_masks(name) && !is_target(name, siblings)
+        });
         let of: Vec<&Picture> = others.flat_map(|other| groups[other].iter().copied()).collect();
         if !label(named, pictures, &of) {
             continue;
@@ -94,6 +96,17 @@ fn folders(found: &Found) -> (HashSet<Vec<String>>, Vec<String>) {
         }
     }
     (masks, hints)
+}
+
+/// Whether a folder is called as what is to be learnt of another: `y_train` beside `X_train`.
+fn is_target(name: &str, siblings: &[&[String]]) -> bool {
+    let name = words(name);
+    let [first, rest @ ..] = name.as_slice() else { return false };
+    let is_input = |other: &&[String]| {
+        let other = other.last().map(|other| words(other)).unwrap_or_default();
+        other.split_first().is_some_and(|(first, others)| first == "x" && others == rest)
+    };
+    first == "y" && !rest.is_empty() && siblings.iter().any(is_input)
 }
 
 /// Whether `pictures` are the masks `of` others.

@@ -147,7 +147,8 @@ pub fn scan(root: &Path, seed: u64) -> Result<FolderIndex> {
 /// draw, of names: [`super::check`] and [`super::prepare_folder`] draw among pictures that can be read.
 ///
 /// Hidden files are passed over. Passed over and counted are folders that are never data (`__MACOSX`, `@eaDir`, runs
-/// of wgvae), previews and copies of pictures that are there too, masks, and what stands for a file that is not here.
+/// of wgvae), pictures that wgvae made where there are others, previews and copies of pictures that are there too, masks,
+/// and what stands for a file that is not here. A file that links lead to counts once.
 ///
 /// # Errors
 /// When `root` is missing, is not a folder or cannot be read, when it holds no pictures, and when more than

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// Folders by their names in small letters, as operating systems, NAS servers and notebooks make them.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 24] = [
     "__macosx",
     "@eadir",
     "@__thumb",
@@ -16,6 +16,10 @@ const NAMES: [&str; 20] = [
     "@tmp",
     "#recycle",
     "#snapshot",
+    "~snapshot",
+    ".snapshot",
+    "files_trashbin",
+    "files_versions",
     "lost+found",
     "$recycle.bin",
     "recycler",
@@ -34,6 +38,8 @@ const ENDINGS: [&str; 5] = [".lrdata", ".lrcat-data", ".cocatalogdb", ".cocatalo
 const LIBRARIES: [&str; 5] =
     [".photoslibrary", ".photolibrary", ".aplibrary", ".migratedphotolibrary", ".migratedaplibrary"];
 const ORIGINALS: [&str; 3] = ["originals", "masters", "original"];
+/// How the folder begins in which Nextcloud keeps previews.
+const NEXTCLOUD: &str = "appdata_";
 /// How the settings of a run begin.
 const RUN: &[u8] = b"# wgvae ";
 
@@ -41,7 +47,11 @@ const RUN: &[u8] = b"# wgvae ";
 pub(super) fn reason(folder: &Path) -> Option<String> {
     let name = lower(folder.file_name());
     let own = || folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    if NAMES.contains(&name.as_str()) || is_chkdsk(&name) || name == ".ipynb_checkpoints" {
+    if NAMES.contains(&name.as_str())
+        || is_chkdsk(&name)
+        || name == ".ipynb_checkpoints"
+        || name.starts_with(NEXTCLOUD)
+    {
         return Some(own());
     }
     if let Some(ending) = ENDINGS.iter().find(|ending| name.ends_with(*ending)) {

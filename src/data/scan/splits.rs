@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::options::Globs;
 use super::tree::Folder;
-use super::words::{Split, Use, says_nothing, use_of};
+use super::words::{Split, Use, says_nothing, split_of_two_letters, use_of};
 use crate::data::text::{counted, printable_text};
 use crate::error::{Error, Result};
 
@@ -40,7 +40,10 @@ pub(super) fn find(root: &Folder) -> Plan {
         let mut named = Vec::new();
         name_splits(root, &mut Vec::new(), &mut named);
         if !named.is_empty() {
-            plan.notes.push(undivided(&named, &sets));
+            let alone = named
+                .iter()
+                .all(|path| root.at(&path[..path.len() - 1]).is_some_and(|above| above.below.len() == 1));
+            plan.notes.push(undivided(&named, sets.is_empty(), alone));
         }
         return plan;
     }
@@ -136,6 +139,13 @@ fn settle(folder: &Folder, path: &mut Below, split: Split, splits: &mut BTreeMap
 
 /// The splits among the folders directly in `here`, if their names and what lies beside them say that it is divided.
 fn divided(here: &Folder) -> Option<Vec<(&String, Split)>> {
+    let short: Option<Vec<(&String, Split)>> =
+        here.below.keys().map(|name| Some((name, split_of_two_letters(name)?))).collect();
+    if let Some(short) = short.filter(|short| short.len() > 1 && here.own == 0)
+        && short.iter().any(|(_, split)| *split == Split::Train)
+    {
+        return Some(short);
+    }
     let uses: Vec<(&String, Use)> = here.below.keys().map(|name| (name, use_of(name))).collect();
     // what else a name says must be said of another split too: seg_train and seg_test, but not test tubes alone
     let shared = |split: Split, rest: &[String]| {
@@ -196,9 +206,12 @@ fn name_splits(here: &Folder, path: &mut Below, named: &mut Vec<Below>) {
     }
 }
 
-fn undivided(named: &[Below], sets: &[(Below, BTreeMap<Below, Split>)]) -> String {
+/// Why none of the folders `named` is a split; `alone` says that no other folder lies beside any of them.
+fn undivided(named: &[Below], no_sets: bool, alone: bool) -> String {
     let listed = listed(named.iter().map(|path| shown(path)).collect());
-    let (are, why) = match (named.len(), sets.is_empty()) {
+    let (are, why) = match (named.len(), no_sets) {
+        (1, true) if alone => ("is", "no other split lies beside it"),
+        (_, true) if alone => ("are", "no other split lies beside them"),
         (1, true) => ("is", "what lies beside it says otherwise"),
         (_, true) => ("are", "what lies beside them says otherwise"),
         (1, false) => ("is", "most pictures lie elsewhere"),

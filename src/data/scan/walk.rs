@@ -1,6 +1,6 @@
 //! Every file of a folder, by what its first bytes say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use image::ImageFormat;
@@ -8,7 +8,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::never;
 use super::options::Globs;
-use crate::data::sniff::{self, Kind, READABLE, foreign_file, sniff};
+use crate::data::sniff::{self, Kind, READABLE, Sniffed, foreign_file, sniff};
 use crate::data::text::{Skipped, printable};
 
 /// A picture that can be read, as far as its first bytes say.
@@ -20,6 +20,10 @@ pub(super) struct Picture {
     pub(super) format: ImageFormat,
     /// whether `--include` names it: nothing passes over it
     pub(super) wanted: bool,
+    /// whether it has a mark of this program
+    marked: bool,
+    /// whether the file is a link
+    link: bool,
 }
 
 /// What a walk has found; the lists are sorted by path.
@@ -91,7 +95,7 @@ pub(super) fn walk(root: &Path, without: &Without<'_>) -> Found {
     };
     for entry in WalkDir::new(root).follow_links(true).into_iter().filter_entry(visible) {
         match entry {
-            Ok(entry) if entry.file_type().is_file() => found.take(root, entry.into_path(), without),
+            Ok(entry) if entry.file_type().is_file() => found.take(root, entry, without),
             Ok(_) => {}
             Err(error) => found.closed.push(closed(root, &error)),
         }
@@ -102,10 +106,12 @@ pub(super) fn walk(root: &Path, without: &Without<'_>) -> Found {
             *found.passed.entry(reason).or_default() += count;
         }
     }
+    found.pictures.sort_by(|a, b| a.path.cmp(&b.path));
     if without.never {
         found.pass_over_grids(root);
+        found.pass_over_own(root);
+        found.pass_over_linked(root);
     }
-    found.pictures.sort_by(|a, b| a.path.cmp(&b.path));
     for list in [&mut found.unreadable, &mut found.empty, &mut found.closed] {
         list.sort_by(|a, b| a.path.cmp(&b.path));
     }
@@ -130,29 +136,31 @@ fn closed(root: &Path, error: &walkdir::Error) -> Skipped {
 }
 
 impl Found {
-    fn take(&mut self, root: &Path, path: PathBuf, without: &Without<'_>) {
-        match sniff(&path) {
-            (Kind::Other, _) => {
+    fn take(&mut self, root: &Path, entry: DirEntry, without: &Without<'_>) {
+        let (link, path) = (entry.path_is_symlink(), entry.into_path());
+        let Sniffed { kind, bytes, marked } = sniff(&path);
+        match kind {
+            Kind::Other => {
                 self.other += 1;
                 let extension = sniff::extension(&path);
                 if PACKED.contains(&extension.as_str()) {
                     *self.packed.entry(extension).or_default() += 1;
                 }
             }
-            (Kind::Placeholder(what), _) => *self.placeholders.entry(what).or_default() += 1,
-            (Kind::Empty, _) => self.empty.push(Skipped { path, reason: "is empty (0 bytes)".into() }),
-            (Kind::Unreadable(reason), _) => self.unreadable.push(Skipped { path, reason }),
-            (Kind::Foreign(name), _) => {
+            Kind::Placeholder(what) => *self.placeholders.entry(what).or_default() += 1,
+            Kind::Empty => self.empty.push(Skipped { path, reason: "is empty (0 bytes)".into() }),
+            Kind::Unreadable(reason) => self.unreadable.push(Skipped { path, reason }),
+            Kind::Foreign(name) => {
                 let reason = format!("is {}; {READABLE}", foreign_file(name));
                 self.foreign.push((Skipped { path, reason }, name));
             }
-            (Kind::Picture(format), bytes) => {
+            Kind::Picture(format) => {
                 let below = path.strip_prefix(root).unwrap_or(&path);
                 let wanted = without.include.covers(below);
                 let mut folders: Vec<String> =
                     below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
                 folders.pop();
-                self.pictures.push(Picture { path, folders, bytes, format, wanted });
+                self.pictures.push(Picture { path, folders, bytes, format, wanted, marked, link });
             }
         }
     }
@@ -166,6 +174,38 @@ impl Found {
             .map(|picture| picture.folders.clone())
             .collect();
         self.pass_over(|picture| drawn.contains(&picture.folders).then(|| "grids of wgvae".into()));
+    }
+
+    /// What commands of this program have written beside pictures. Where there are no others they are what is asked
+    /// for: `data synth` and `decode` make pictures to train on.
+    fn pass_over_own(&mut self, root: &Path) {
+        let is_own = |picture: &Picture| {
+            picture.marked || picture.path.parent() == Some(root) && never::is_grid(&picture.path)
+        };
+        if self.pictures.iter().all(is_own) {
+            return;
+        }
+        self.pass_over(|picture| is_own(picture).then(|| "pictures that wgvae made".into()));
+    }
+
+    /// A file that links lead to counts once, where the first of them lies: the cache of a hub keeps its files under
+    /// digests, and links to them under their names.
+    fn pass_over_linked(&mut self, root: &Path) {
+        let Ok(whole) = root.canonicalize() else { return };
+        let (mut targets, mut again) = (HashSet::new(), HashSet::new());
+        for picture in self.pictures.iter().filter(|picture| picture.link) {
+            let target = picture.path.canonicalize().ok();
+            let Some(below) = target.as_ref().and_then(|target| target.strip_prefix(&whole).ok()) else {
+                continue;
+            };
+            if !targets.insert(root.join(below)) {
+                again.insert(picture.path.clone());
+            }
+        }
+        self.pass_over(|picture| {
+            let seen = if picture.link { &again } else { &targets };
+            seen.contains(&picture.path).then(|| "seen by a link already".into())
+        });
     }
 
     /// Passes over the pictures for which `why` has a reason.

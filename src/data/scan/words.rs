@@ -22,6 +22,54 @@ const TRAIN: [&str; 4] = ["train", "training", "trn", "trainval"];
 const VALIDATION: [&str; 9] =
     ["val", "valid", "validation", "validate", "validating", "dev", "eval", "evaluation", "evaluating"];
 const TEST: [&str; 6] = ["test", "testing", "tests", "tst", "holdout", "heldout"];
+/// Words of other languages, which name splits only where nothing else is said.
+const TRAIN_ABROAD: [&str; 10] = [
+    "trainingsdaten",
+    "trainingsbilder",
+    "entrenamiento",
+    "entrainement",
+    "entraînement",
+    "apprentissage",
+    "treinamento",
+    "treino",
+    "addestramento",
+    "allenamento",
+];
+const VALIDATION_ABROAD: [&str; 10] = [
+    "validierung",
+    "validierungsdaten",
+    "validierungsbilder",
+    "validacion",
+    "validación",
+    "validacao",
+    "validação",
+    "convalida",
+    "validazione",
+    "convalidazione",
+];
+const TEST_ABROAD: [&str; 7] = ["testdaten", "testbilder", "prueba", "pruebas", "teste", "testes", "essai"];
+/// Words of other languages that say nothing of what the pictures show.
+const PLAIN_ABROAD: [&str; 19] = [
+    "daten",
+    "bilder",
+    "fotos",
+    "datos",
+    "imagenes",
+    "imágenes",
+    "conjunto",
+    "donnees",
+    "données",
+    "jeu",
+    "ensemble",
+    "dados",
+    "imagens",
+    "dati",
+    "immagini",
+    "de",
+    "di",
+    "du",
+    "von",
+];
 /// Beside splits: pictures that are for none of them.
 const UNUSED: [&str; 9] = [
     "pred",
@@ -173,6 +221,30 @@ fn split_of(word: &str) -> Option<Split> {
     }
 }
 
+/// The split that a name of another language is of, if it says nothing else.
+fn split_abroad(words: &[String]) -> Option<Split> {
+    let lists: [(Split, &[&str]); 3] =
+        [(Split::Train, &TRAIN_ABROAD), (Split::Validation, &VALIDATION_ABROAD), (Split::Test, &TEST_ABROAD)];
+    let of = |word: &String| {
+        let abroad = lists.iter().find(|(_, list)| list.contains(&word.as_str()));
+        abroad.map(|(split, _)| *split).or_else(|| split_of(word))
+    };
+    let says_nothing = |word: &&String| PLAIN_ABROAD.contains(&word.as_str());
+    let mut telling = words.iter().filter(|word| !says_nothing(word) && !word.chars().all(char::is_numeric));
+    let split = telling.next().and_then(of)?;
+    telling.next().is_none().then_some(split)
+}
+
+/// The split of a name of two letters, which says so only beside others of its kind.
+pub(super) fn split_of_two_letters(name: &str) -> Option<Split> {
+    match name.to_lowercase().as_str() {
+        "tr" => Some(Split::Train),
+        "va" => Some(Split::Validation),
+        "te" => Some(Split::Test),
+        _ => None,
+    }
+}
+
 /// What the name of a folder may say of its use in a divided data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Use {
@@ -185,6 +257,9 @@ pub(super) enum Use {
 
 pub(super) fn use_of(name: &str) -> Use {
     let words = words(name);
+    if let Some(split) = split_abroad(&words) {
+        return Use::Split(split, Vec::new());
+    }
     let splits: Vec<Split> = words.iter().filter_map(|word| split_of(word)).collect();
     let split = match splits.as_slice() {
         [] if words.iter().any(|word| UNUSED.contains(&word.as_str())) => return Use::Unused,
@@ -196,7 +271,10 @@ pub(super) fn use_of(name: &str) -> Use {
     };
     let says = |word: &&String| {
         let number = word.chars().all(char::is_numeric);
-        split_of(word).is_none() && !number && word.chars().count() > 1 && !PLAIN.contains(&word.as_str())
+        // the two test sets of a contest
+        let shown = split == Split::Test && ["public", "private"].contains(&word.as_str());
+        let plain = number || shown || PLAIN.contains(&word.as_str());
+        split_of(word).is_none() && !plain && word.chars().count() > 1
     };
     let mut rest: Vec<String> = words.iter().filter(says).cloned().collect();
     rest.sort();
