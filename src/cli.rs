@@ -294,9 +294,9 @@ pub struct BenchArgs {
     /// Measure the loading of this folder's pictures at --size in batches of --batch-size, without any adapter
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
-    /// With --data: memory for decoded pictures, in MiB; the rest is read from disk every epoch
-    #[arg(long, value_name = "MIB", default_value_t = 2048, requires = "data")]
-    pub cache: u64,
+    /// With --data: memory for decoded pictures, in MiB; see `wgvae train`
+    #[arg(long, value_name = "MIB", requires = "data")]
+    pub cache: Option<u64>,
     /// With --data: decode every picture, and keep none on disk; see `wgvae train`
     #[arg(long, requires = "data")]
     pub no_cache: bool,

@@ -184,8 +184,8 @@ pub struct TrainSettings {
     /// Where pictures go besides the run's folder [default: samples]
     #[arg(long, value_name = "FOLDER")]
     pub samples: Option<PathBuf>,
-    /// Memory for decoded pictures, in MiB; the rest is read from disk every epoch [default: 2048, or half of what is free
-    /// if that is less]
+    /// Hold decoded pictures in so many MiB of memory; the rest is read from disk every epoch [default: only those that the
+    /// cache on disk does not hold, in 2048, or half of what is free if that is less]
     #[arg(long, value_name = "MIB")]
     pub cache: Option<u64>,
     /// Keep the training pictures on the GPU instead of uploading each batch: auto (where they fit), yes or no

@@ -10,6 +10,7 @@ use wgvae::data::{self, Cache, DataLoader, Dataset, FolderIndex, PREFETCH, Resiz
 
 use super::settings;
 use super::terminal::{Bar, bytes, shown};
+use super::train_data::unasked;
 use crate::cli::BenchArgs;
 
 /// What was loaded, and how long it took.
@@ -36,9 +37,9 @@ pub fn run(args: &BenchArgs, folder: &Path, size: u32, batch: u32) -> Result<Exi
     let cache = settings::cache(args.no_cache);
     let bar = Bar::new("decoding", args.json);
     let began = Instant::now();
-    let budget = args.cache.saturating_mul(1 << 20);
+    let memory = args.cache.map_or_else(unasked, |mib| mib.saturating_mul(1 << 20).into());
     let set = |done, all| bar.set(done, all);
-    let pictures = Dataset::prepare_cached(source, size, budget, cache.as_ref(), &set);
+    let pictures = Dataset::prepare_cached(source, size, memory, cache.as_ref(), &set);
     let seconds = began.elapsed().as_secs_f64();
     bar.clear();
     let pictures = Arc::new(pictures?);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use wgvae::config::TrainConfig;
-use wgvae::data::{self, Cache, Dataset, Divided, Prepared, Rules, ScanOptions, Skipped, Source};
+use wgvae::data::{self, Cache, Dataset, Divided, Memory, Prepared, Rules, ScanOptions, Skipped, Source};
 use wgvae::error::Error;
 use wgvae::gpu::Adapter;
 use wgvae::train::Data;
@@ -28,13 +28,13 @@ pub(super) fn pictures(
     config: &TrainConfig,
     quiet: bool,
 ) -> Result<Data> {
-    let budget = memory(asked);
+    let memory = memory(asked);
     let cache = settings::cache(asked.no_cache.unwrap_or(false));
     let bar = Bar::logged(if asked.data.is_some() { "decoding" } else { "drawing" }, quiet);
     let progress = |done, all| bar.set(done, all);
     let found = match &asked.data {
-        None => landscapes(asked, config, budget, cache.as_ref(), &progress),
-        Some(folder) => of_folder(folder, asked, config, budget, cache.as_ref(), &progress),
+        None => landscapes(asked, config, memory, cache.as_ref(), &progress),
+        Some(folder) => of_folder(folder, asked, config, memory, cache.as_ref(), &progress),
     };
     bar.clear();
     let Found { data, about, notes, skipped } = found?;
@@ -56,13 +56,12 @@ pub(super) fn pictures(
         let prepared: Vec<_> = all.into_iter().flatten().map(|pictures| pictures.prepared()).collect();
         report_cache(screen, cache, &prepared, if asked.data.is_some() { "decoded" } else { "drawn" });
     }
-    if train.in_memory() < train.len() {
+    if train.decoded_each_time() > 0 {
         let text = format!(
-            "{} of {} pictures fit into {} MiB of memory (--cache); of the rest, {} are decoded again every epoch",
-            train.in_memory(),
+            "{} of {} pictures are decoded again every epoch: {} MiB (--cache) have no room for them",
+            train.decoded_each_time(),
             train.len(),
-            budget >> 20,
-            train.decoded_each_time()
+            memory.bytes >> 20
         );
         screen.report("memory", &text);
     }
@@ -80,7 +79,7 @@ struct Found {
 fn landscapes(
     asked: &TrainSettings,
     config: &TrainConfig,
-    budget: u64,
+    memory: Memory,
     cache: Option<&Cache>,
     progress: data::Progress<'_>,
 ) -> Result<Found> {
@@ -89,12 +88,12 @@ fn landscapes(
         return Err(Error::Usage(format!("--landscapes {count}: must be between 2 and 10000000")).into());
     }
     let held = (count / 20).clamp(1, 512);
-    let prepare = |first: usize, count, budget| -> Result<Arc<Dataset>> {
+    let prepare = |first: usize, count, bytes| -> Result<Arc<Dataset>> {
         let source = Source::Synthetic { seed: config.seed, first: first as u64, count };
-        Ok(Arc::new(Dataset::prepare_cached(source, config.model.size, budget, cache, progress)?))
+        Ok(Arc::new(Dataset::prepare_cached(source, config.model.size, memory.part(bytes), cache, progress)?))
     };
-    let validation = Some(prepare(count - held, held, budget / 8)?);
-    let train = prepare(0, count - held, budget - budget / 8)?;
+    let validation = Some(prepare(count - held, held, memory.bytes / 8)?);
+    let train = prepare(0, count - held, memory.bytes - memory.bytes / 8)?;
     let about = "built-in landscapes; give a folder to train on your own pictures".to_owned();
     Ok(Found { data: Data { train, validation }, about, notes: Vec::new(), skipped: Vec::new() })
 }
@@ -103,7 +102,7 @@ fn of_folder(
     folder: &Path,
     asked: &TrainSettings,
     config: &TrainConfig,
-    budget: u64,
+    memory: Memory,
     cache: Option<&Cache>,
     progress: data::Progress<'_>,
 ) -> Result<Found> {
@@ -118,7 +117,7 @@ fn of_folder(
     let dataset = data::scan_with(folder, &options)?;
     let how = (config.model.size, config.resize);
     let Divided { dataset, train, validation, skipped } =
-        data::prepare_folder(dataset, how, budget, cache, progress)?;
+        data::prepare_folder(dataset, how, memory, cache, progress)?;
     let split = dataset.drawn().map_or(String::new(), |drawn| format!(", {drawn}"));
     let about = format!("{} ({}{split})", shown(folder), dataset.layout);
     let data = Data { train: Arc::new(train), validation: validation.map(Arc::new) };
@@ -126,10 +125,16 @@ fn of_folder(
     Ok(Found { data, about, notes: dataset.notes, skipped })
 }
 
-/// Bytes of memory for decoded pictures: what was asked for, else 2 GiB, but no more than half of what is free.
-fn memory(asked: &TrainSettings) -> u64 {
-    let share = || wgvae::config::free_memory().map_or(MEMORY, |free| MEMORY.min(free / 2));
-    asked.cache.map_or_else(share, |mib| mib.saturating_mul(1 << 20))
+/// Memory for decoded pictures: what was asked for; else, for those that the cache on disk does not hold, 2 GiB, but no more
+/// than half of what is free.
+fn memory(asked: &TrainSettings) -> Memory {
+    asked.cache.map_or_else(unasked, |mib| mib.saturating_mul(1 << 20).into())
+}
+
+/// Memory for decoded pictures where nobody has said how much.
+pub(super) fn unasked() -> Memory {
+    let bytes = wgvae::config::free_memory().map_or(MEMORY, |free| MEMORY.min(free / 2));
+    Memory { bytes, beside_cache: false }
 }
 
 /// How many training pictures are to stay on the device: all or none.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Progress;
 use super::cache::Cache;
 use super::decode::Failure;
-use super::prepare::{Place, Preparation, Prepared, Seen};
+use super::prepare::{Memory, Place, Preparation, Prepared, Seen};
 use super::scan::{Item, too_many_damaged};
 use super::source::{Fnv, Source};
 use super::text::{Skipped, counted, first_few};
@@ -26,8 +26,8 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Decodes every picture of `source` at `size` x `size`, in parallel, and keeps the first ones in memory
-    /// until `budget_bytes` are spent (`size * size * 3` each); the others are decoded again at every
+    /// Decodes every picture of `source` at `size` x `size`, in parallel, and keeps the first ones in
+    /// `memory` until its bytes are spent (`size * size * 3` each); the others are decoded again at every
     /// [`Dataset::get`].
     ///
     /// All are decoded here even when few can be kept: which pictures a run sees must not depend on how much
@@ -36,12 +36,17 @@ impl Dataset {
     /// # Errors
     /// [`Error::Data`] when the source is empty, when no picture can be read, and when more than half cannot;
     /// it names the first few with their reasons.
-    pub fn prepare(source: Source, size: u32, budget_bytes: u64, progress: Progress<'_>) -> Result<Self> {
-        Self::prepare_cached(source, size, budget_bytes, None, progress)
+    pub fn prepare(
+        source: Source,
+        size: u32,
+        memory: impl Into<Memory>,
+        progress: Progress<'_>,
+    ) -> Result<Self> {
+        Self::prepare_cached(source, size, memory, None, progress)
     }
 
     /// As [`Dataset::prepare`], with the same pictures and pixels; but what `cache` holds is not decoded, what
-    /// it does not hold is added to it, and pictures outside the budget are read from it. What came of that is
+    /// it does not hold is added to it, and pictures that are not in memory are read from it. What came of that is
     /// told by [`Dataset::prepared`].
     ///
     /// # Errors
@@ -49,11 +54,11 @@ impl Dataset {
     pub fn prepare_cached(
         source: Source,
         size: u32,
-        budget_bytes: u64,
+        memory: impl Into<Memory>,
         cache: Option<&Cache>,
         progress: Progress<'_>,
     ) -> Result<Self> {
-        let pictures = Self::prepare_any(source, size, budget_bytes, cache, progress, None);
+        let pictures = Self::prepare_any(source, size, memory.into(), cache, progress, None);
         if pictures.kept.is_empty() || too_many_damaged(pictures.kept.len(), pictures.skipped.len()) {
             return Err(too_few(&pictures.source, &pictures.skipped));
         }
@@ -64,14 +69,12 @@ impl Dataset {
     pub(super) fn prepare_any(
         source: Source,
         size: u32,
-        budget_bytes: u64,
+        memory: Memory,
         cache: Option<&Cache>,
         progress: Progress<'_>,
         seen: Option<Seen<'_>>,
     ) -> Self {
-        let row_bytes = (u64::from(size).pow(2) * 3).max(1);
-        let fitting = usize::try_from(budget_bytes / row_bytes).unwrap_or(usize::MAX);
-        let (pictures, prepared) = Preparation::new(&source, size, fitting, cache, progress, seen).run();
+        let (pictures, prepared) = Preparation::new(&source, size, memory, cache, progress, seen).run();
         let (mut kept, mut skipped) = (Vec::with_capacity(pictures.len()), Vec::new());
         for (index, picture) in pictures.into_iter().enumerate() {
             match picture {

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::Progress;
 use super::cache::Cache;
 use super::dataset::Dataset;
+use super::prepare::Memory;
 use super::resize::Resize;
 use super::scan::{FolderIndex, Item, too_many_damaged};
 use super::similar::Look;
@@ -37,7 +38,7 @@ pub struct Divided {
 pub fn prepare_folder(
     mut dataset: FolderIndex,
     (size, resize): (u32, Resize),
-    budget_bytes: u64,
+    memory: impl Into<Memory>,
     cache: Option<&Cache>,
     progress: Progress<'_>,
 ) -> Result<Divided> {
@@ -49,7 +50,7 @@ pub fn prepare_folder(
     };
     let compares = dataset.is_compared();
     let seen: Option<super::prepare::Seen<'_>> = if compares { Some(&seen) } else { None };
-    let pictures = Dataset::prepare_any(source, size, budget_bytes, cache, progress, seen);
+    let pictures = Dataset::prepare_any(source, size, memory.into(), cache, progress, seen);
     let skipped = pictures.skipped().to_vec();
     refuse_damaged(&dataset, pictures.len(), &skipped)?;
     dataset.replace_validation(&pictures.readable());

@@ -24,6 +24,30 @@ pub struct Prepared {
     pub note: Option<String>,
 }
 
+/// Memory for decoded pictures.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// at most so many bytes
+    pub bytes: u64,
+    /// Whether pictures that are in the cache on disk are held in memory besides. They are read from there nearly as fast, and
+    /// what the system keeps of files in memory is given up where something else needs it.
+    pub beside_cache: bool,
+}
+
+impl From<u64> for Memory {
+    /// So many bytes, for whatever picture.
+    fn from(bytes: u64) -> Self {
+        Self { bytes, beside_cache: true }
+    }
+}
+
+impl Memory {
+    /// A part of it.
+    pub fn part(self, bytes: u64) -> Self {
+        Self { bytes, ..self }
+    }
+}
+
 /// Where the pixels of a picture that can be read are.
 #[derive(Debug)]
 pub(super) enum Place {
@@ -52,8 +76,12 @@ struct Decoded {
 pub(super) struct Preparation<'a> {
     source: &'a Source,
     size: u32,
-    /// Pictures from the first on that memory has room for.
+    /// Pictures that memory has room for.
     fitting: usize,
+    /// whether it is for those too that the cache has, the first ones then
+    beside_cache: bool,
+    /// where not: how many of the others there have been
+    uncached: AtomicUsize,
     cache: Option<&'a Cache>,
     store: Option<Store>,
     progress: Progress<'a>,
@@ -70,7 +98,7 @@ impl<'a> Preparation<'a> {
     pub(super) fn new(
         source: &'a Source,
         size: u32,
-        fitting: usize,
+        memory: Memory,
         cache: Option<&'a Cache>,
         progress: Progress<'a>,
         seen: Option<Seen<'a>>,
@@ -83,7 +111,20 @@ impl<'a> Preparation<'a> {
             }
             Some(cache.open(identity?))
         });
-        Self { source, size, fitting, cache, store, progress, seen, done: AtomicUsize::new(0), prepared }
+        let row_bytes = (u64::from(size).pow(2) * 3).max(1);
+        Self {
+            source,
+            size,
+            fitting: usize::try_from(memory.bytes / row_bytes).unwrap_or(usize::MAX),
+            beside_cache: memory.beside_cache || store.is_none(),
+            uncached: AtomicUsize::new(0),
+            cache,
+            store,
+            progress,
+            seen,
+            done: AtomicUsize::new(0),
+            prepared,
+        }
     }
 
     /// For each picture of the source where its pixels are, or why it cannot be read.
@@ -137,7 +178,7 @@ impl<'a> Preparation<'a> {
             Some((Some(Found::Unreadable(reason)), _)) => Look::Unreadable(reason),
             Some((Some(Found::Readable), _)) if fits => Look::Missing(None),
             Some((Some(Found::Readable), _)) => Look::Readable(Place::Source),
-            Some((Some(Found::Row(row)), stamp)) if fits => match row.read() {
+            Some((Some(Found::Row(row)), stamp)) if fits && self.beside_cache => match row.read() {
                 Ok(pixels) => {
                     self.show(index, &pixels);
                     Look::Readable(Place::Memory(pixels.into_boxed_slice()))
@@ -173,7 +214,19 @@ impl<'a> Preparation<'a> {
             }
             _ => Place::Source,
         };
-        decoded.into_iter().map(|(index, picture)| (index, picture.map(place))).collect()
+        let mut places: Vec<(usize, Result<Place, String>)> =
+            decoded.into_iter().map(|(index, picture)| (index, picture.map(place))).collect();
+        if file.is_none() {
+            // the cache could not be written after all: memory is for all of them
+            places.par_iter_mut().filter(|(index, _)| *index < self.fitting).for_each(|(index, place)| {
+                if let Ok(Place::Source) = place
+                    && let Ok(pixels) = self.source.pixels(*index, self.size)
+                {
+                    *place = Ok(Place::Memory(pixels.into_boxed_slice()));
+                }
+            });
+        }
+        places
     }
 
     fn decode(
@@ -196,7 +249,12 @@ impl<'a> Preparation<'a> {
         }
         let pixels = decoded.map_err(Failure::reason)?;
         self.show(index, &pixels);
-        Ok(Decoded { pixels: (index < self.fitting).then(|| pixels.into_boxed_slice()), row })
+        let held = if self.beside_cache {
+            index < self.fitting
+        } else {
+            row.is_none() && self.uncached.fetch_add(1, Ordering::Relaxed) < self.fitting
+        };
+        Ok(Decoded { pixels: held.then(|| pixels.into_boxed_slice()), row })
     }
 
     /// A new file for `stamps`; without one, a note says why.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use image::{ImageFormat, Rgb, RgbImage};
-use wgvae::data::{Cache, Dataset, Source};
+use wgvae::data::{Cache, Dataset, Memory, Source};
 
 use crate::helpers::{QUIET, encode, folder_source, plain, put};
 
@@ -288,6 +288,30 @@ fn a_cache_that_cannot_be_written_is_a_note() {
         assert!(note.contains("blocked") && note.contains("cannot write"), "{note}");
         assert_eq!((pictures.prepared().decoded, reds(&pictures)), (4, (0..4).collect()));
         assert_eq!(pictures.decoded_each_time(), if budget == 0 { 4 } else { 0 });
+    }
+}
+
+/// Unless somebody asks for it, nothing is held in memory that the cache has.
+#[test]
+fn memory_is_for_what_the_cache_does_not_hold() {
+    let setting = Setting::new(9);
+    let prepare = |cache: &Cache, bytes| {
+        let memory = Memory { bytes, beside_cache: false };
+        Dataset::prepare_cached(folder_source(&setting.pictures()), SIZE, memory, Some(cache), QUIET).unwrap()
+    };
+    for from_cache in [0, 9] {
+        let pictures = prepare(&setting.cache(), ALL);
+        assert_eq!(work(&pictures), (from_cache, 9 - from_cache));
+        assert_eq!((pictures.in_memory(), pictures.decoded_each_time()), (0, 0));
+        assert_eq!(reds(&pictures), (0..9).collect::<Vec<u8>>());
+    }
+    // a file stands where the cache's folder would be
+    let nowhere = setting.folder.path().join("file");
+    fs::write(&nowhere, b"").unwrap();
+    for (bytes, held) in [(ALL, 9), (4 * ROW, 4)] {
+        let pictures = prepare(&Cache::new(&nowhere), bytes);
+        assert_eq!((pictures.in_memory(), pictures.decoded_each_time()), (held, 9 - held));
+        assert_eq!(reds(&pictures), (0..9).collect::<Vec<u8>>());
     }
 }
 
