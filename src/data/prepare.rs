@@ -207,26 +207,20 @@ impl<'a> Preparation<'a> {
             .collect();
         let file = writer
             .and_then(|writer| self.finish(writer.into_inner().unwrap_or_else(PoisonError::into_inner)));
-        let place = |decoded| match (decoded, &file) {
+        let place = |index: usize, decoded: Decoded| match (decoded, &file) {
             (Decoded { pixels: Some(pixels), .. }, _) => Place::Memory(pixels),
             (Decoded { row: Some((number, crc)), .. }, Some(file)) => {
                 Place::Cache(Row::new(file.clone(), number, crc))
             }
+            // the cache could not be written after all
+            (Decoded { row: Some(_), .. }, None) if self.has_room(index) => {
+                let again = self.source.pixels(index, self.size);
+                again.map_or(Place::Source, |pixels| Place::Memory(pixels.into_boxed_slice()))
+            }
             _ => Place::Source,
         };
-        let mut places: Vec<(usize, Result<Place, String>)> =
-            decoded.into_iter().map(|(index, picture)| (index, picture.map(place))).collect();
-        if file.is_none() {
-            // the cache could not be written after all: memory is for all of them
-            places.par_iter_mut().filter(|(index, _)| *index < self.fitting).for_each(|(index, place)| {
-                if let Ok(Place::Source) = place
-                    && let Ok(pixels) = self.source.pixels(*index, self.size)
-                {
-                    *place = Ok(Place::Memory(pixels.into_boxed_slice()));
-                }
-            });
-        }
-        places
+        let decoded = decoded.into_par_iter();
+        decoded.map(|(index, picture)| (index, picture.map(|decoded| place(index, decoded)))).collect()
     }
 
     fn decode(
@@ -249,12 +243,14 @@ impl<'a> Preparation<'a> {
         }
         let pixels = decoded.map_err(Failure::reason)?;
         self.show(index, &pixels);
-        let held = if self.beside_cache {
-            index < self.fitting
-        } else {
-            row.is_none() && self.uncached.fetch_add(1, Ordering::Relaxed) < self.fitting
-        };
+        let held = (self.beside_cache || row.is_none()) && self.has_room(index);
         Ok(Decoded { pixels: held.then(|| pixels.into_boxed_slice()), row })
+    }
+
+    /// Whether memory is for one picture more: for the first ones, or for whatever ones the cache does not hold.
+    fn has_room(&self, index: usize) -> bool {
+        let place = if self.beside_cache { index } else { self.uncached.fetch_add(1, Ordering::Relaxed) };
+        place < self.fitting
     }
 
     /// A new file for `stamps`; without one, a note says why.
