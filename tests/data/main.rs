@@ -15,4 +15,5 @@ mod helpers;
 mod jpeg;
 mod layouts;
 mod orientation;
+mod passed_over;
 mod synth;
