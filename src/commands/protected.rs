@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use wgvae::checkpoint::{MODEL, STATE};
 use wgvae::data::{self, PictureFormat};
+use wgvae::train::{METRICS, SETTINGS};
+use wgvae::tune;
 
 use super::destination::usage;
 use super::terminal::shown;
@@ -122,7 +124,7 @@ fn run_of(file: &Path) -> Option<PathBuf> {
     let folders = || file.ancestors().skip(usize::from(!file.is_dir())).take(MAX_DEPTH);
     let is_run = |folder: &&Path| {
         let has = |name: &str| folder.join(name).is_file();
-        data::is_run(folder) || folder.join("checkpoints").is_dir() && has("metrics.jsonl")
+        data::is_run(folder) || folder.join("checkpoints").is_dir() && has(METRICS)
     };
     let is_checkpoint = |folder: &&Path| folder.join(MODEL).is_file() && folder.join(STATE).is_file();
     folders().find(is_run).or_else(|| folders().find(is_checkpoint)).map(Path::to_path_buf)
@@ -139,7 +141,7 @@ fn is_part(run: &Path, file: &Path) -> bool {
         folder.contains(&last.as_ref())
     };
     match first.as_ref() {
-        "config.toml" | "tuning.json" | "metrics.jsonl" | "lock" => true,
+        SETTINGS | tune::file::NAME | METRICS | "lock" => true,
         "samples" => last.starts_with("sample_epoch_") || last.starts_with("reconstruction_epoch_"),
         "checkpoints" | "diverged" => of_checkpoint(),
         name if name.starts_with("events.out.tfevents") => true,

@@ -157,7 +157,7 @@ fn write_settings(run: &Path, asked: &TrainSettings, config: &TrainConfig) -> Re
         ..settings::over(settings::of(config), TrainSettings { preset: None, ..asked.clone() })
     };
     let text = toml::to_string(&resolved).map_err(|e| anyhow::anyhow!("config.toml: {e}"))?;
-    let path = run.join("config.toml");
+    let path = run.join(train::SETTINGS);
     let head = format!("# wgvae {}: every setting of this run\n", env!("CARGO_PKG_VERSION"));
     Ok(data::write_whole(&path, |file| file.write_all((head.clone() + &text).as_bytes()))?)
 }

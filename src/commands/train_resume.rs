@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use wgvae::checkpoint::{self, MODEL, STATE, State};
 use wgvae::error::Error;
-use wgvae::train::{Healthy, RunFolder, SETTINGS};
+use wgvae::train::{Healthy, METRICS, RunFolder, SETTINGS};
 
 use super::terminal::shown;
 use super::train_changes::fits;
@@ -14,7 +14,7 @@ use super::{output, settings};
 use crate::cli::TrainSettings;
 
 /// What `--resume` names.
-pub(super) enum Capabilities {
+pub(super) enum ResumeFrom {
     /// the run called --name, or the newest one
     Newest,
     /// this run
@@ -25,7 +25,7 @@ pub(super) enum Capabilities {
     File(PathBuf),
 }
 
-impl Capabilities {
+impl ResumeFrom {
     /// # Errors
     /// If there is nothing of that name to go on from.
     pub(super) fn find(given: Option<&Path>, runs: &Path) -> Result<Self> {
@@ -138,7 +138,7 @@ fn own(run: RunFolder, asked: TrainSettings, quiet: bool) -> Result<Start> {
     fixed_preset(&asked, &run)?;
     let asked = settings::merge(Some(&run.path.join(SETTINGS)), asked)?;
     let run = RunFolder { samples: samples(&asked), ..run };
-    for folder in [run.checkpoints(), run.path.join("samples"), run.samples.clone()] {
+    for folder in run.folders() {
         std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     }
     let Healthy { newest, passed_over, diverged } = run.healthy()?;
@@ -219,9 +219,9 @@ pub(super) fn chosen(folder: &Path, run: Option<&Path>, asked: TrainSettings, qu
 /// What a new run takes over from the one it comes from: the metrics, and the best checkpoint so far.
 fn history(old: &Path, new: &RunFolder, state: &State) -> Result<()> {
     let copy = |from: &Path, to: &Path| std::fs::copy(from, to).map(drop).map_err(Error::io("copy", from));
-    let metrics = old.join("metrics.jsonl");
+    let metrics = old.join(METRICS);
     if metrics.is_file() {
-        copy(&metrics, &new.path.join("metrics.jsonl"))?; // later lines are left out when the training begins
+        copy(&metrics, &new.path.join(METRICS))?; // later lines are left out when the training begins
     }
     let Some(best) = &state.best else { return Ok(()) };
     let (from, to) = (old.join("checkpoints").join(&best.name), new.checkpoints().join(&best.name));

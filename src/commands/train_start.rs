@@ -14,7 +14,7 @@ use wgvae::ops::loss_scale::LossScale;
 use wgvae::train::{Lock, RunFolder};
 
 use super::terminal::shown;
-use super::train_resume::{self, Capabilities};
+use super::train_resume::{self, ResumeFrom};
 use super::{output, settings};
 use crate::cli::TrainSettings;
 
@@ -55,11 +55,11 @@ pub(super) fn start(asked: TrainSettings, resume: Option<&Option<PathBuf>>, quie
     if let Some(init) = &asked.init {
         return Err(Error::Usage(format!("--init {} and --resume: give one of them", shown(init))).into());
     }
-    match Capabilities::find(given.as_deref(), &runs(&asked))? {
-        Capabilities::Newest => train_resume::newest(asked, quiet),
-        Capabilities::Run(folder) => train_resume::by_folder(&folder, asked, quiet),
-        Capabilities::Checkpoint(folder, run) => train_resume::chosen(&folder, run.as_deref(), asked, quiet),
-        Capabilities::File(file) => imported(asked, &file, quiet),
+    match ResumeFrom::find(given.as_deref(), &runs(&asked))? {
+        ResumeFrom::Newest => train_resume::newest(asked, quiet),
+        ResumeFrom::Run(folder) => train_resume::by_folder(&folder, asked, quiet),
+        ResumeFrom::Checkpoint(folder, run) => train_resume::chosen(&folder, run.as_deref(), asked, quiet),
+        ResumeFrom::File(file) => imported(asked, &file, quiet),
     }
 }
 

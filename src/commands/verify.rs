@@ -17,7 +17,7 @@ use super::{settings, train_changes};
 use crate::cli::{AdapterArgs, TrainSettings, VerifyArgs};
 
 pub fn run(args: &VerifyArgs) -> Result<ExitCode> {
-    let settings_file = args.run.join("config.toml");
+    let settings_file = args.run.join(train::SETTINGS);
     if !settings_file.is_file() {
         return Err(Error::Usage(format!("{} is not a run: it has no config.toml", shown(&args.run))).into());
     }

@@ -71,11 +71,11 @@ impl Tunable for AnyAdam {
     }
 
     fn forms(&self, _: &Capabilities) -> Vec<Form> {
-        SWEEPS.iter().map(|&[threads, each]| Form::Elementwise { threads, each }).collect()
+        SWEEPS.iter().map(|&[threads, each]| Form::Sweep { threads, each }).collect()
     }
 
     fn allows(&self, form: Form) -> bool {
-        matches!(form, Form::Elementwise { .. })
+        matches!(form, Form::Sweep { .. })
     }
 
     /// The parameters come last: they are compared.
@@ -93,9 +93,7 @@ impl Tunable for AnyAdam {
         let &[step, grad, scaling, totals, moment1, moment2, param] = operands else {
             panic!("adam: {operands:?}")
         };
-        let Form::Elementwise { threads, each } = form else {
-            panic!("{form:?} is no form of a pass over memory")
-        };
+        let Form::Sweep { threads, each } = form else { panic!("{form:?} is no form of a pass over memory") };
         let op = Adam::new(Self::LEN, Elementwise { threads, each });
         plan.dispatch(program, "adam", op, &[step, grad, scaling, totals, param, moment1, moment2]);
     }

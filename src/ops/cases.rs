@@ -238,7 +238,7 @@ fn fetches(target: &Capabilities) -> impl Iterator<Item = bool> {
 /// Winograd's points of every side and the ways back, and their products.
 fn points(all: &mut Vec<Case>, target: &Capabilities, large: bool) {
     for (index, (g, kind)) in geometries(large).into_iter().enumerate() {
-        for side in [Side::High, Side::Low, Side::StateDict] {
+        for side in [Side::High, Side::Low, Side::Weights] {
             for images in fetches(target) {
                 let from = if images { ", image" } else { "" };
                 let name = format!("winograd {side:?} {}x{}x{}{from}", g.images, g.low_h, g.low_w);
@@ -263,7 +263,7 @@ fn scaled(all: &mut Vec<Case>) {
     }
     for scaling in [at(-2, 0), at(5, 0), at(4, 1)] {
         let sweep = Elementwise::default();
-        let form = Form::Elementwise { threads: sweep.threads, each: sweep.each };
+        let form = Form::Sweep { threads: sweep.threads, each: sweep.each };
         all.push(case(format!("adam {scaling:?}"), Adam::new(260, sweep)).with(scaling).in_form(form));
         let op = Reconstruction::new(Likelihood::default(), 3, 300, true);
         all.push(case(format!("reconstruction {scaling:?}"), op).with(scaling));
@@ -393,7 +393,7 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
             let op = Adam::new(len, sweep).clipped(clip);
             let clipped = if clip { ", clipped" } else { "" };
             let name = format!("adam {len}, {threads} threads, {each} each{clipped}");
-            all.push(case(name, op).in_form(Form::Elementwise { threads, each }));
+            all.push(case(name, op).in_form(Form::Sweep { threads, each }));
             all.push(case(format!("average {len}, {threads} threads, {each} each"), Ema::new(len, sweep)));
             all.push(case(format!("swap {len}, {threads} threads, {each} each"), Swap::new(len, sweep)));
         }

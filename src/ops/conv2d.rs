@@ -129,7 +129,7 @@ impl Product for Conv2d {
     }
 
     fn winograd(&self) -> Option<Winograd> {
-        Winograd::new(self.geometry(), [Side::High, Side::StateDict, Side::Low])
+        Winograd::new(self.geometry(), [Side::High, Side::Weights, Side::Low])
     }
 
     fn flops(&self) -> u64 {
@@ -177,7 +177,7 @@ impl Product for Conv2dTranspose {
     }
 
     fn winograd(&self) -> Option<Winograd> {
-        Winograd::new(self.geometry(), [Side::Low, Side::StateDict, Side::High])
+        Winograd::new(self.geometry(), [Side::Low, Side::Weights, Side::High])
     }
 
     fn flops(&self) -> u64 {
@@ -225,7 +225,7 @@ impl Product for Conv2dWeightGrad {
     }
 
     fn winograd(&self) -> Option<Winograd> {
-        Winograd::new(self.geometry(), [Side::Low, Side::High, Side::StateDict])
+        Winograd::new(self.geometry(), [Side::Low, Side::High, Side::Weights])
     }
 
     fn flops(&self) -> u64 {

@@ -295,7 +295,7 @@ impl<P: Product> Tunable for Fused<P> {
                 let form = Form::Product { variant, splits };
                 each_product!(winograd.points(), product => Fused::plain(product, Epilogue::None).allows(form))
             }),
-            Form::Elementwise { .. } | Form::Columns { .. } => false,
+            Form::Sweep { .. } | Form::Columns { .. } => false,
         }
     }
 
@@ -321,7 +321,7 @@ impl<P: Product> Tunable for Fused<P> {
             Form::Winograd { .. } => {
                 return Tolerance::product(4 * u64::from(self.product.size().k), Element::F32);
             }
-            Form::Elementwise { .. } | Form::Columns { .. } => Element::F32,
+            Form::Sweep { .. } | Form::Columns { .. } => Element::F32,
         };
         Tolerance::product(self.product.size().k.into(), factors).stored_as(self.elements[3])
     }

@@ -38,7 +38,7 @@ pub enum Form {
         splits: u32,
     },
     /// A pass over memory.
-    Elementwise {
+    Sweep {
         /// invocations of a workgroup
         threads: u32,
         /// vec4s that each of them takes
@@ -65,7 +65,7 @@ impl Form {
             Self::Winograd { variant, splits } => {
                 format!("winograd, {}", Self::Product { variant, splits }.name())
             }
-            Self::Elementwise { threads, each } => format!("{threads} threads, {each} vec4 each"),
+            Self::Sweep { threads, each } => format!("{threads} threads, {each} vec4 each"),
             Self::Columns { threads, parts, images } => {
                 let parts = if parts == 1 { "one pass".into() } else { format!("{parts} parts") };
                 format!("{threads} threads, {parts}{}", if images { ", image" } else { "" })
@@ -79,7 +79,7 @@ impl Form {
             Self::Product { variant, splits } | Self::Winograd { variant, splits } => {
                 variant.runs_on(target) && splits > 0
             }
-            Self::Elementwise { threads, each } => SWEEPS.contains(&[threads, each]),
+            Self::Sweep { threads, each } => SWEEPS.contains(&[threads, each]),
             Self::Columns { threads, parts, images } => {
                 Self::COLUMN_THREADS.contains(&threads) && parts > 0 && (!images || target.images)
             }
@@ -172,7 +172,7 @@ const MIN_SPLIT: u32 = 256;
 /// share them, both together faster by an eighth at 127.
 fn least_multiplications(side: Side) -> u64 {
     match side {
-        Side::StateDict => 118,
+        Side::Weights => 118,
         Side::Low | Side::High => 125,
     }
 }
@@ -339,7 +339,7 @@ impl Tuning {
         self.form(op, default, |form| match form {
             Form::Product { splits, .. } => splits >= least,
             Form::Winograd { splits, .. } => splits >= least_of_points,
-            Form::Elementwise { .. } | Form::Columns { .. } => false,
+            Form::Sweep { .. } | Form::Columns { .. } => false,
         })
     }
 
@@ -351,8 +351,8 @@ impl Tuning {
     /// Workgroup size and vec4s per invocation of a pass over memory.
     pub fn sweep(&self, op: impl Tunable + 'static) -> [u32; 2] {
         let [threads, each] = self.defaults.sweep;
-        match self.form(op, Form::Elementwise { threads, each }, |_| true) {
-            Form::Elementwise { threads, each } => [threads, each],
+        match self.form(op, Form::Sweep { threads, each }, |_| true) {
+            Form::Sweep { threads, each } => [threads, each],
             form => unreachable!("{form:?} is not allowed for a pass over memory"),
         }
     }

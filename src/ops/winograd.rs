@@ -33,7 +33,7 @@ pub enum Side {
     /// `[N, H, W, C_low]`
     Low,
     /// `[C_low, 4, 4, C_high]`
-    StateDict,
+    Weights,
 }
 
 params! {
@@ -69,7 +69,7 @@ impl Geometry {
         match side {
             Side::High => self.high(),
             Side::Low => self.low(),
-            Side::StateDict => self.weight(),
+            Side::Weights => self.weight(),
         }
     }
 
@@ -78,7 +78,7 @@ impl Geometry {
         match side {
             Side::High => self.tiles() * 4 * self.high_c,
             Side::Low => self.tiles() * self.low_c,
-            Side::StateDict => self.low_c * 4 * self.high_c,
+            Side::Weights => self.low_c * 4 * self.high_c,
         }
     }
 
@@ -92,7 +92,7 @@ impl Geometry {
         let (channels, edge) = match side {
             Side::High => (self.high_c, 3),
             Side::Low => (self.low_c, 2),
-            Side::StateDict => (self.high_c, 2),
+            Side::Weights => (self.high_c, 2),
         };
         let parities = if side == Side::Low { 1 } else { 4 };
         let [ty, tx] = [self.low_h.div_ceil(2), self.low_w.div_ceil(2)];
@@ -105,7 +105,7 @@ impl Geometry {
                 // where it lies, and how far the side goes
                 let ([y, x], [h, w], outer) = match side {
                     Side::Low => ([2 * row + a, 2 * col + b], [self.low_h, self.low_w], image),
-                    Side::StateDict => ([2 * a + 1 - py, 2 * b + 1 - px], [4, 4], tile),
+                    Side::Weights => ([2 * a + 1 - py, 2 * b + 1 - px], [4, 4], tile),
                     Side::High => {
                         let ahead = [2 * (2 * row + a), 2 * (2 * col + b)];
                         if ahead[0] < py || ahead[1] < px {
@@ -128,7 +128,7 @@ fn coefficients(side: Side) -> &'static [[f64; 3]; 3] {
     match side {
         Side::High => &[[1.0, -1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, -1.0]],
         Side::Low => &[[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, -1.0, 0.0]],
-        Side::StateDict => &[[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 0.0]],
+        Side::Weights => &[[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 0.0]],
     }
 }
 
@@ -165,10 +165,10 @@ impl Transform {
         match (self.side, self.back) {
             (Side::High, None) => wgsl!("winograd_high.wgsl"),
             (Side::Low, None) => wgsl!("winograd_low.wgsl"),
-            (Side::StateDict, None) => wgsl!("winograd_weights.wgsl"),
+            (Side::Weights, None) => wgsl!("winograd_weights.wgsl"),
             (Side::High, Some(_)) => wgsl!("winograd_high_back.wgsl"),
             (Side::Low, Some(_)) => wgsl!("winograd_low_back.wgsl"),
-            (Side::StateDict, Some(_)) => wgsl!("winograd_weights_back.wgsl"),
+            (Side::Weights, Some(_)) => wgsl!("winograd_weights_back.wgsl"),
         }
     }
 }
@@ -219,9 +219,9 @@ impl Op for Transform {
     fn flops(&self) -> u64 {
         let additions = match (self.side, self.back) {
             (Side::High, None) => 12,
-            (Side::Low | Side::StateDict, None) => 5,
+            (Side::Low | Side::Weights, None) => 5,
             (Side::High, Some(_)) => 18,
-            (Side::Low | Side::StateDict, Some(_)) => 10,
+            (Side::Low | Side::Weights, Some(_)) => 10,
         };
         additions * u64::from(self.geometry.plane(self.side))
     }
@@ -281,7 +281,7 @@ pub enum Points {
     /// of the high side
     High(LinearInputGrad),
     /// of the weights
-    StateDict(LinearWeightGrad),
+    Weights(LinearWeightGrad),
 }
 
 /// Runs `$body` with `$product` bound to whichever product `$points` is.
@@ -290,7 +290,7 @@ macro_rules! each_product {
         match $points {
             $crate::ops::winograd::Points::Low($product) => $body,
             $crate::ops::winograd::Points::High($product) => $body,
-            $crate::ops::winograd::Points::StateDict($product) => $body,
+            $crate::ops::winograd::Points::Weights($product) => $body,
         }
     };
 }
@@ -311,7 +311,7 @@ impl Winograd {
         };
         let divisors = (1..=geometry.images).filter(|rounds| geometry.images.is_multiple_of(*rounds));
         let rounds = divisors.into_iter().find(suits)?;
-        (4 * u64::from(POINTS) * u64::from(geometry.plane(Side::StateDict)) <= MOST_BINDING).then_some(Self {
+        (4 * u64::from(POINTS) * u64::from(geometry.plane(Side::Weights)) <= MOST_BINDING).then_some(Self {
             geometry: of(rounds),
             rounds,
             sides,
@@ -325,7 +325,7 @@ impl Winograd {
         match self.made() {
             Side::Low => Points::Low(Linear { rows, inputs, outputs, planes }),
             Side::High => Points::High(LinearInputGrad { rows, inputs, outputs, planes }),
-            Side::StateDict => Points::StateDict(LinearWeightGrad { rows, inputs, outputs, planes }),
+            Side::Weights => Points::Weights(LinearWeightGrad { rows, inputs, outputs, planes }),
         }
     }
 
@@ -336,7 +336,7 @@ impl Winograd {
 
     /// Whether one factor is weights, which a step multiplies twice.
     pub fn by_weights(&self) -> bool {
-        self.made() != Side::StateDict
+        self.made() != Side::Weights
     }
 
     /// Elements of all points, each of which is written once and read at least once. Those of weights count half: a
@@ -344,11 +344,7 @@ impl Winograd {
     pub fn elements(&self) -> u64 {
         let of = |side: Side| {
             let once = u64::from(self.geometry.points(side).len());
-            if side == Side::StateDict && self.by_weights() {
-                once / 2
-            } else {
-                u64::from(self.rounds) * once
-            }
+            if side == Side::Weights && self.by_weights() { once / 2 } else { u64::from(self.rounds) * once }
         };
         self.sides.iter().map(|&side| of(side)).sum()
     }
@@ -356,7 +352,7 @@ impl Winograd {
     /// What a round takes of an operand.
     fn part(&self, tensor: &Tensor, side: Side, round: u32) -> Tensor {
         let len = self.geometry.side(side).len();
-        if side == Side::StateDict { *tensor } else { tensor.slice(round * len, len) }
+        if side == Side::Weights { *tensor } else { tensor.slice(round * len, len) }
     }
 
     /// Records the transforms, the products in `form`, and the way back.
@@ -395,7 +391,7 @@ impl Winograd {
                 gemm::record_as(plan, program, label, (fused, form), &inner);
             });
             // a weight gradient is the sum of its rounds
-            let epilogue = if made == Side::StateDict && round > 0 { Epilogue::Accumulate } else { epilogue };
+            let epilogue = if made == Side::Weights && round > 0 { Epilogue::Accumulate } else { epilogue };
             let aux = match (aux, epilogue) {
                 (Some(mask), Epilogue::Mask) => self.part(&mask, made, round),
                 (Some(bias), Epilogue::Bias | Epilogue::BiasRelu) => bias,

@@ -67,9 +67,7 @@ impl RunFolder {
     /// [`Error::Usage`] if another process has it, [`Error::Io`] if it cannot be written.
     pub fn create(&self) -> Result<Lock> {
         let mut made = Vec::new();
-        let folders =
-            [self.path.clone(), self.checkpoints(), self.path.join("samples"), self.samples.clone()];
-        let all = folders.iter().try_for_each(|folder| make(folder, &mut made));
+        let all = self.folders().iter().try_for_each(|folder| make(folder, &mut made));
         // a folder that can be made is not always one that can be written
         let all = all.and_then(|()| {
             let writable = |folder| tempfile::tempfile_in(folder).map_err(Error::io("write into", folder));

@@ -19,7 +19,7 @@ pub use health::Healthy;
 pub use lock::Lock;
 pub use metrics::{EpochMetrics, StepMetrics};
 pub use retry::{Attempt, retry};
-pub use run::{RunFolder, SETTINGS};
+pub use run::{METRICS, RunFolder, SETTINGS};
 pub use trainer::{Begin, Data, End, Trainer};
 pub use verify::{Verdict, verify};
 

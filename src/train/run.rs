@@ -21,7 +21,7 @@ pub struct RunFolder {
 /// The settings of a run, in its folder: with them it has begun.
 pub const SETTINGS: &str = "config.toml";
 /// A line for every step and epoch, in the run's folder.
-pub(super) const METRICS: &str = "metrics.jsonl";
+pub const METRICS: &str = "metrics.jsonl";
 
 impl RunFolder {
     /// Makes a new run's folder and takes it for this process: the one called `name`, or where nobody gave one, the first of
@@ -99,6 +99,11 @@ impl RunFolder {
         let entries =
             fs::read_dir(self.checkpoints()).into_iter().flatten().filter_map(std::result::Result::ok);
         entries.into_iter().any(|e| e.path().is_dir() && !e.file_name().to_string_lossy().starts_with('.'))
+    }
+
+    /// The folders that a run has: its own, those within it, and that of its pictures.
+    pub fn folders(&self) -> [PathBuf; 4] {
+        [self.path.clone(), self.checkpoints(), self.path.join("samples"), self.samples.clone()]
     }
 
     /// Its checkpoints.

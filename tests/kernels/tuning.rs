@@ -22,7 +22,7 @@ use crate::common;
 
 const PRODUCT: Linear = Linear { rows: 40, inputs: 96, outputs: 72, planes: 1 };
 /// Forms that no adapter has: they name what is planted.
-const PLANTED: Form = Form::Elementwise { threads: 7, each: 7 };
+const PLANTED: Form = Form::Sweep { threads: 7, each: 7 };
 /// 64 x 64 by fragments of 16 x 16 of f16, on subgroups of 32.
 const ROUNDING: Variant = Variant::Cooperative {
     edge: 16,
@@ -134,10 +134,8 @@ impl Tunable for Planted {
 /// Tunes the planted product, with the planted form as the default, beside an honest pass over memory.
 fn planted(fault: Fault) -> Option<(Finding, Finding)> {
     let adapter = common::adapter()?;
-    let ops: Vec<(Arc<dyn Tunable>, Form)> = vec![
-        (Arc::new(Planted(fault)), PLANTED),
-        (Arc::new(AnyAdam), Form::Elementwise { threads: 64, each: 1 }),
-    ];
+    let ops: Vec<(Arc<dyn Tunable>, Form)> =
+        vec![(Arc::new(Planted(fault)), PLANTED), (Arc::new(AnyAdam), Form::Sweep { threads: 64, each: 1 })];
     let mut seen = 0;
     let findings = tune::tune(&adapter, &ops, &mut |_, done, all| {
         seen += 1;
@@ -233,7 +231,7 @@ fn a_form_that_an_op_cannot_take_is_named() {
     build.plan_with(&target, &used).expect("the defaults fit");
     let product = used.used().into_keys().find(|key| key.starts_with("conv2d ")).expect("a product");
     let bias = used.used().into_keys().find(|key| key.starts_with("bias_grad ")).expect("a bias");
-    let sweep = Form::Elementwise { threads: 64, each: 1 };
+    let sweep = Form::Sweep { threads: 64, each: 1 };
     let splits = |splits| Form::Product { variant: Variant::PLAIN, splits };
     // its factors are f32, and this core would round them
     let rounded = Form::Product { variant: ROUNDING, splits: 1 };
@@ -443,7 +441,7 @@ fn a_kept_table_is_found_again_and_a_damaged_or_foreign_one_is_not() {
     let one = Table::from([("one".to_owned(), HONEST)]);
     let path = TuningFile::keep(folder.path(), &adapter, one.clone()).expect("kept");
     assert_eq!(TuningFile::cached(folder.path(), &adapter), one);
-    let two = Table::from([("two".to_owned(), Form::Elementwise { threads: 256, each: 4 })]);
+    let two = Table::from([("two".to_owned(), Form::Sweep { threads: 256, each: 4 })]);
     TuningFile::keep(folder.path(), &adapter, two).expect("kept");
     assert_eq!(TuningFile::cached(folder.path(), &adapter).len(), 2, "the second adds to the first");
 
@@ -459,4 +457,16 @@ fn a_kept_table_is_found_again_and_a_damaged_or_foreign_one_is_not() {
     let error = TuningFile::read(&path).and_then(|file| file.check(&adapter.target(), &path));
     let error = error.expect_err("refused").to_string();
     assert!(error.contains("two") && error.contains("255 threads"), "{error}");
+}
+
+/// What tables, runs and caches of before call a form stays.
+#[test]
+fn forms_keep_their_names_in_files() {
+    for (text, form) in [
+        (r#"{"sweep":{"threads":64,"each":1}}"#, Form::Sweep { threads: 64, each: 1 }),
+        (r#"{"columns":{"threads":64,"parts":5}}"#, Form::Columns { threads: 64, parts: 5, images: false }),
+    ] {
+        assert_eq!(serde_json::from_str::<Form>(text).expect("a form"), form);
+        assert_eq!(serde_json::to_string(&form).expect("json"), text);
+    }
 }

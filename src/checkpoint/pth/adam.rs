@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::training::{Map, NamedTensor, keys, take, unwrapped};
+use super::training::{Map, NamedTensors, keys, take, unwrapped};
 use super::{Key, Result, Tensor, Value, shown};
 
 /// Beyond this, an f64 no longer holds every whole number.
@@ -40,7 +40,7 @@ pub struct Settings {
 }
 
 /// Adam's state for `model`, nothing before its first step.
-pub(super) fn adam(mut optimizer: Map<'_>, model: &NamedTensor) -> Result<Option<Adam>> {
+pub(super) fn adam(mut optimizer: Map<'_>, model: &NamedTensors) -> Result<Option<Adam>> {
     let found = keys(&optimizer);
     let (Some(Value::Map(state)), Some(Value::List(groups))) =
         (take(&mut optimizer, "state"), take(&mut optimizer, "param_groups"))
@@ -102,7 +102,7 @@ fn of_parameter(mut kept: Map<'_>, name: &str, tensor: &Tensor) -> Result<(u64, 
 }
 
 /// The optimizer's numbers for the model's parameters, in the model's order.
-fn order(groups: &mut [Map<'_>], model: &NamedTensor) -> Result<Vec<i128>> {
+fn order(groups: &mut [Map<'_>], model: &NamedTensors) -> Result<Vec<i128>> {
     let (mut order, mut names) = (Vec::new(), Vec::new());
     for group in groups {
         let Some(Value::List(params)) = take(group, "params") else {

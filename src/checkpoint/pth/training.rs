@@ -14,7 +14,7 @@ const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
 /// A dictionary's pairs.
 pub(super) type Map<'a> = Vec<(Key<'a>, Value<'a>)>;
 /// Tensors under their names.
-pub(super) type NamedTensor = Vec<(String, Tensor)>;
+pub(super) type NamedTensors = Vec<(String, Tensor)>;
 
 /// A model, and where its training stands if the file says so.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +69,7 @@ pub fn training(value: Value<'_>) -> Result<Training> {
 }
 
 /// A state_dict's tensors, without what wrappers of the model put before all names.
-fn model(map: Map<'_>) -> Result<NamedTensor> {
+fn model(map: Map<'_>) -> Result<NamedTensors> {
     let mut model = Vec::with_capacity(map.len());
     for (key, value) in map {
         match (key, value) {

@@ -184,7 +184,7 @@ pub fn scan_with(root: &Path, options: &ScanOptions) -> Result<FolderIndex> {
     let plan = match &options.splits {
         Splits::Auto => splits::find(&tree),
         Splits::Draw => Plan { notes: Vec::new(), ..splits::find(&tree) },
-        Splits::NamedTensor { train, validation, test } => splits::named(&tree, [train, validation, test])?,
+        Splits::Named { train, validation, test } => splits::named(&tree, [train, validation, test])?,
     };
     let notes = [plan.notes.clone(), notes(&found)].concat();
     let draw = options.splits == Splits::Draw;

@@ -19,7 +19,7 @@ pub enum Splits {
     /// The seed draws among all pictures, whatever the folders are called.
     Draw,
     /// These folders (or patterns), everything else being left out.
-    NamedTensor {
+    Named {
         /// Folders of training pictures, never empty.
         train: Vec<String>,
         /// Folders of validation pictures; without any, the seed draws.
@@ -34,7 +34,7 @@ impl fmt::Display for Splits {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::Draw => f.write_str("draw"),
-            Self::NamedTensor { train, validation, test } => {
+            Self::Named { train, validation, test } => {
                 let all = [("train", train), ("validation", validation), ("test", test)];
                 let parts: Vec<String> = all
                     .iter()
@@ -80,7 +80,7 @@ impl FromStr for Splits {
         if train.is_empty() {
             return Err(format!("\"{shown}\": names no folder for training (train=FOLDER)"));
         }
-        Ok(Self::NamedTensor { train, validation, test })
+        Ok(Self::Named { train, validation, test })
     }
 }
 
