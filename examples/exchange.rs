@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use wgvae::checkpoint::{self, Model};
 use wgvae::gpu::{Adapter, AdapterChoice, adapter};
-use wgvae::model::{Build, Place, Vae};
+use wgvae::model::{Device, ModelOptions, Vae};
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -29,8 +29,8 @@ fn main() -> Result<()> {
 
     let found = Adapter::choose(&AdapterChoice::HighPerformance, adapter::backends(None)?)?;
     println!("{}", found.describe());
-    let build = Build { likelihood, ..Build::inference(config, count.min(16) as u32) };
-    let mut vae = Vae::empty(Place::Gpu(&found), build)?;
+    let build = ModelOptions { likelihood, ..ModelOptions::inference(config, count.min(16) as u32) };
+    let mut vae = Vae::empty(Device::Gpu(&found), build)?;
     vae.load(&weights)?;
     let latents = vae.encode(&pictures)?;
     let recon = vae.decode(&latents.mu)?;

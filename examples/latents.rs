@@ -9,7 +9,7 @@ use wgvae::config::ModelConfig;
 use wgvae::data;
 use wgvae::error::Result;
 use wgvae::gpu::{Adapter, AdapterChoice, adapter};
-use wgvae::model::{Build, Input, Latents, Place, StepSettings, Vae};
+use wgvae::model::{Device, Input, Latents, ModelOptions, StepSettings, Vae};
 
 const SIZE: u32 = 32;
 const BATCH: u32 = 16;
@@ -19,8 +19,8 @@ fn main() -> Result<()> {
     let adapter = Adapter::choose(&AdapterChoice::HighPerformance, adapter::backends(None)?)?;
     println!("on {}", adapter.describe());
     let config = ModelConfig { size: SIZE, hidden: 16, latent: 16 };
-    let build = Build::training(config, BATCH);
-    let mut vae = Vae::new(Place::Gpu(&adapter), build, 0)?;
+    let build = ModelOptions::training(config, BATCH);
+    let mut vae = Vae::new(Device::Gpu(&adapter), build, 0)?;
 
     for step in 0..STEPS {
         let numbers = step * u64::from(BATCH)..(step + 1) * u64::from(BATCH);

@@ -58,9 +58,9 @@ const latents = (bytes) => new Float32Array(bytes).slice(0, latent());
 
 /** A sample's latents and pixels by the kernels that draw. */
 async function sample({ seed, temperature }) {
-    const step = { seed_lo: Number(seed & 0xffffffffn), seed_hi: Number(seed >> 32n), scale: temperature };
-    const { z, pictures } = await app.replay.run("sample", { step, outputs: ["z", "pictures"] });
-    return { z: latents(z), pictures };
+    const step = { seed_lo: Number(seed & 0xffffffffn), seed_hi: Number(seed >> 32n), noise_std: temperature };
+    const { z, output_rgba } = await app.replay.run("sample", { step, outputs: ["z", "output_rgba"] });
+    return { z: latents(z), rgba: output_rgba };
 }
 
 /** The latents from which the sliders start, and their pixels where they came with them. */
@@ -78,14 +78,14 @@ async function start(state) {
 async function draw() {
     const { state, replay } = app;
     const began = performance.now();
-    let { z, pictures } = await start(state);
+    let { z, rgba } = await start(state);
     if (state.moves.size > 0) z = app.axes.moved(z, state.moves);
-    if (!pictures || state.moves.size > 0) {
-        ({ pictures } = await replay.run("decode", { inputs: { z: padded(z) }, outputs: ["pictures"] }));
+    if (!rgba || state.moves.size > 0) {
+        ({ output_rgba: rgba } = await replay.run("decode", { inputs: { z: padded(z) }, outputs: ["output_rgba"] }));
     }
     const took = performance.now() - began;
     if (replay !== app.replay) return; // of a device that is lost
-    paint(page.picture, pictures, size());
+    paint(page.picture, rgba, size());
     app.z = z;
     showAxes(app.axes.list.map((_, at) => app.axes.coordinate(z, at)));
     const text = describe(state);

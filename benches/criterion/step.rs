@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use wgvae::config::ModelConfig;
 use wgvae::gpu::{Adapter, AdapterChoice, GpuRunner, Plan, Runner, adapter};
-use wgvae::model::{Build, Input, Place, StepSettings, Vae};
+use wgvae::model::{ModelOptions, Input, Device, StepSettings, Vae};
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
 use wgvae::ops::gemm::{Epilogue, Fused, Product};
 use wgvae::ops::tuning::{Tunable, Tuning};
@@ -22,14 +22,14 @@ fn open() -> Adapter {
     Adapter::choose(&choice, backends).expect("an adapter")
 }
 
-/// Images per second of whole training steps.
+/// Textures per second of whole training steps.
 fn steps(criterion: &mut Criterion) {
     let adapter = open();
     let mut group = criterion.benchmark_group("train");
     for (size, hidden, batch) in [(64, 16, 16), (64, 64, 16)] {
         let config = ModelConfig { size, hidden, latent: 128 };
-        let build = Build::training(config, batch);
-        let mut vae = Vae::new(Place::Gpu(&adapter), build, 0).expect("model");
+        let build = ModelOptions::training(config, batch);
+        let mut vae = Vae::new(Device::Gpu(&adapter), build, 0).expect("model");
         let rgba = vec![0xff80_4020; (batch * size * size) as usize];
         let mut step = 0;
         group.throughput(Throughput::Elements(batch.into()));
@@ -52,7 +52,7 @@ fn steps(criterion: &mut Criterion) {
 /// Floating-point operations per second of the three convolutions of a middle layer, as computed directly: the default
 /// form may take fewer.
 fn kernels(criterion: &mut Criterion) {
-    let geometry = Geometry { images: 16, low_h: 8, low_w: 8, low_c: 256, high_c: 128 };
+    let geometry = Geometry { textures: 16, low_h: 8, low_w: 8, low_c: 256, high_c: 128 };
     one(criterion, "conv2d", Conv2d::from(geometry));
     one(criterion, "conv2d_transpose", Conv2dTranspose::from(geometry));
     one(criterion, "conv2d_weight_grad", Conv2dWeightGrad::from(geometry));

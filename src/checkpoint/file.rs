@@ -23,7 +23,7 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// What stands before the names of the parameters that Adam moves, where the model is their average.
-pub(super) const RAW: &str = "raw.";
+pub(super) const RAW_PREFIX: &str = "raw.";
 /// Key of the likelihood in a file's metadata, where it is not the reference's: `mse 0.1`.
 const LIKELIHOOD: &str = "wgvae.likelihood";
 
@@ -147,8 +147,8 @@ pub(super) fn decode_moments(
     config: &ModelConfig,
 ) -> Result<([StateDict; 2], Option<StateDict>)> {
     let mut found = safetensors(path, bytes)?;
-    let raw = if found.keys().any(|name| name.starts_with(RAW)) {
-        Some(take(path, &mut found, RAW, config)?)
+    let raw = if found.keys().any(|name| name.starts_with(RAW_PREFIX)) {
+        Some(take(path, &mut found, RAW_PREFIX, config)?)
     } else {
         None
     };

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{follow, list};
+use super::{list, resolve_pointer};
 use crate::config::TrainConfig;
 use crate::error::{Error, Result};
 
@@ -110,16 +110,16 @@ pub fn bytes(config: &TrainConfig) -> u64 {
 /// If the folder cannot be read or written.
 pub fn prune(folder: &Path, keep: Keep) -> Result<()> {
     let mut all = list(folder)?.whole;
-    let best = follow(folder, "best").and_then(|path| path.file_name().map(ToOwned::to_owned));
+    let best = resolve_pointer(folder, "best").and_then(|path| path.file_name().map(ToOwned::to_owned));
     all.reverse();
     let (mut ends, mut within) = (0, 0);
     for (at, (path, state)) in (0u32..).zip(&all) {
-        let (seen, stay) = if state.cursor > 0 { (&mut within, WITHIN) } else { (&mut ends, EPOCHS) };
+        let (seen, stay) = if state.step_in_epoch > 0 { (&mut within, WITHIN) } else { (&mut ends, EPOCHS) };
         *seen += 1;
         let goes = match keep {
             Keep::Few => at > 0 && *seen > stay,
             Keep::Newest(count) => at >= count.max(1),
-            Keep::All => at > 0 && state.cursor > 0 && *seen > WITHIN,
+            Keep::All => at > 0 && state.step_in_epoch > 0 && *seen > WITHIN,
         };
         if goes && path.file_name().map(ToOwned::to_owned) != best {
             fs::remove_dir_all(path).map_err(Error::io("remove", path))?;

@@ -66,7 +66,7 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
     file::write_synced(&at.join(MODEL), &model)?;
     drop(model);
     let mut sets = vec![("adam.m.", first), ("adam.v.", second)];
-    sets.extend(average.is_some().then_some((file::RAW, weights)));
+    sets.extend(average.is_some().then_some((file::RAW_PREFIX, weights)));
     let optimizer = file::encode(&folder.join(name).join(OPTIMIZER), &sets, None)?;
     state.files.insert(OPTIMIZER.to_owned(), Digest::of(&optimizer));
     file::write_synced(&at.join(OPTIMIZER), &optimizer)?;
@@ -78,7 +78,7 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
     // it has another name now, so there is nothing left to remove
     let _ = temporary.keep();
     storage::sync_folder(folder);
-    point(folder, "last", name)?;
+    set_pointer(folder, "last", name)?;
     Ok(target)
 }
 
@@ -116,12 +116,12 @@ fn readable(folder: &Path) -> Result<()> {
 ///
 /// # Errors
 /// If the folder cannot be written.
-pub fn point(folder: &Path, pointer: &str, name: &str) -> Result<()> {
+pub fn set_pointer(folder: &Path, pointer: &str, name: &str) -> Result<()> {
     crate::data::write_whole(&folder.join(pointer), |file| file.write_all(format!("{name}\n").as_bytes()))
 }
 
 /// The checkpoint that `pointer` of a `checkpoints` folder names.
-pub fn follow(folder: &Path, pointer: &str) -> Option<PathBuf> {
+pub fn resolve_pointer(folder: &Path, pointer: &str) -> Option<PathBuf> {
     let name = fs::read_to_string(folder.join(pointer)).ok()?;
     let path = folder.join(name.trim());
     path.join(MODEL).is_file().then_some(path)
@@ -183,7 +183,7 @@ pub fn list(folder: &Path) -> Result<Listing> {
 
 /// Removes what a killed process left half-written in a `checkpoints` folder. Only for the process that has the
 /// run to itself.
-pub fn sweep(folder: &Path) {
+pub fn remove_partial(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.filter_map(std::result::Result::ok) {
         let name = entry.file_name();
@@ -204,7 +204,7 @@ pub fn find(model: &Path) -> Result<PathBuf> {
         // `best` and `last` of a run name a checkpoint
         let name =
             model.file_name().and_then(|name| name.to_str()).filter(|name| ["best", "last"].contains(name));
-        let named = name.and_then(|name| follow(model.parent()?, name));
+        let named = name.and_then(|name| resolve_pointer(model.parent()?, name));
         return Ok(named.map_or_else(|| model.to_path_buf(), |folder| folder.join(MODEL)));
     }
     if !model.exists() {
@@ -218,7 +218,7 @@ pub fn find(model: &Path) -> Result<PathBuf> {
         return Ok(inside);
     }
     let checkpoints = model.join("checkpoints");
-    let found = follow(&checkpoints, "best").or_else(|| follow(&checkpoints, "last"));
+    let found = resolve_pointer(&checkpoints, "best").or_else(|| resolve_pointer(&checkpoints, "last"));
     found.map(|folder| folder.join(MODEL)).ok_or_else(|| {
         Error::model(model, "holds no model.safetensors and no checkpoints: not a run or checkpoint folder")
     })

@@ -10,8 +10,9 @@ use crate::error::{Error, Result};
 use crate::model::Loss;
 use crate::ops::loss_scale::LossScale;
 
-/// Of the state's format: 4 knows the held-out pictures.
-pub const VERSION: u32 = 4;
+/// Version of the format: 4 added the held-out pictures, 5 changed names (`step_in_epoch`, `bad_epochs`, `lr_drops`,
+/// `kl_penalty`, `found_inf`, `growth_tracker`).
+pub const VERSION: u32 = 5;
 /// The oldest format that is read.
 const OLDEST: u32 = 3;
 
@@ -70,6 +71,19 @@ impl Digest {
     }
 }
 
+/// CRC-32 of a JSON text without the white space between its tokens, so that it does not depend on the names that this
+/// version gives the fields.
+fn checksum(text: &str) -> u32 {
+    let (mut quoted, mut escaped) = (false, false);
+    let counts = |byte: &u8| {
+        let space = !quoted && byte.is_ascii_whitespace();
+        quoted ^= *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        !space
+    };
+    crc32fast::hash(&text.bytes().filter(counts).collect::<Vec<u8>>())
+}
+
 /// `state.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
@@ -95,7 +109,8 @@ pub struct State {
     /// the epoch that the next step belongs to, from 1
     pub epoch: u32,
     /// finished steps of that epoch
-    pub cursor: u64,
+    #[serde(alias = "cursor")]
+    pub step_in_epoch: u64,
     /// loss summed over that epoch so far
     pub epoch_loss: Loss,
     /// pictures seen in that epoch so far
@@ -103,9 +118,11 @@ pub struct State {
     /// the best checkpoint so far
     pub best: Option<Best>,
     /// epochs in a row whose validation loss was not the lowest so far
-    pub stale: u32,
+    #[serde(alias = "stale")]
+    pub bad_epochs: u32,
     /// epochs after which the plateau schedule halved the learning rate
-    pub cuts: Vec<u32>,
+    #[serde(alias = "cuts")]
+    pub lr_drops: Vec<u32>,
     /// the factor on gradients, where the training is in f16
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<LossScale>,
@@ -134,12 +151,12 @@ impl State {
             held_out: None,
             step: 0,
             epoch: 1,
-            cursor: 0,
+            step_in_epoch: 0,
             epoch_loss: Loss::default(),
             epoch_images: 0,
             best: None,
-            stale: 0,
-            cuts: Vec::new(),
+            bad_epochs: 0,
+            lr_drops: Vec::new(),
             scaling: None,
             replanned: None,
             config,
@@ -151,13 +168,8 @@ impl State {
     /// As text with its checksum; floats keep every bit.
     pub fn to_json(&self) -> String {
         let text = |state: &Self| serde_json::to_string_pretty(state).unwrap_or_default() + "\n";
-        text(&Self { checksum: self.digest(), ..self.clone() })
-    }
-
-    /// The checksum that it should have.
-    fn digest(&self) -> u32 {
         let blank = Self { checksum: 0, ..self.clone() };
-        crc32fast::hash(&serde_json::to_vec(&blank).unwrap_or_default())
+        text(&Self { checksum: checksum(&text(&blank)), ..blank })
     }
 
     /// Reads `state.json`.
@@ -175,7 +187,8 @@ impl State {
             return Err(Error::model(path, reason));
         }
         let state: Self = serde_json::from_value(any).map_err(damaged)?;
-        if state.checksum != state.digest() {
+        let [said, blank] = [state.checksum, 0].map(|sum| format!("\"checksum\": {sum}\n"));
+        if !text.contains(&said) || state.checksum != checksum(&text.replace(&said, &blank)) {
             return Err(Error::model(path, "damaged: its text was altered since it was written (checksum)"));
         }
         Ok(state)

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::{Value, json};
 use wgvae::gpu::{Adapter, AdapterChoice, Fragment, adapter, llvmpipe};
-use wgvae::ops::variant::Variant;
+use wgvae::ops::gemm::variant::Variant;
 
 use super::about;
 use super::terminal::bytes;
@@ -93,10 +93,10 @@ fn abilities(one: &Adapter) -> [String; 2] {
     let fragments: Vec<String> = one.target().fragments.iter().map(name_of).collect();
     let fragments = if fragments.is_empty() { "no".into() } else { fragments.join(", ") };
     let general = format!(
-        "training in f16: {}; timestamps: {}; images: {}; pipeline cache: {}",
+        "training in f16: {}; timestamps: {}; textures: {}; pipeline cache: {}",
         yes(one.target().f16),
         yes(one.has_timestamps()),
-        yes(one.target().images),
+        yes(one.target().textures),
         yes(one.features.contains(wgpu::Features::PIPELINE_CACHE)),
     );
     let subgroups = format!(
@@ -108,8 +108,8 @@ fn abilities(one: &Adapter) -> [String; 2] {
 
 /// `8x8 of f16`
 fn name_of(fragment: &Fragment) -> String {
-    let Fragment { edge, cell, .. } = fragment;
-    format!("{edge}x{edge} of {}", cell.name())
+    let Fragment { size, element, .. } = fragment;
+    format!("{size}x{size} of {}", element.name())
 }
 
 fn document(all: &[Adapter], taken: Option<usize>, hint: Option<&str>) -> Value {
@@ -141,7 +141,7 @@ fn one_of(index: usize, one: &Adapter) -> Value {
             "min_uniform_buffer_offset_alignment": l.min_uniform_buffer_offset_alignment,
         },
         "features": features, "subgroup_sizes": lanes(one), "f16": one.target().f16,
-        "timestamps": one.has_timestamps(), "images": one.target().images, "subgroup_variants": shares(one),
+        "timestamps": one.has_timestamps(), "textures": one.target().textures, "subgroup_variants": shares(one),
         "cooperative_matrices": one.target().fragments.iter().map(name_of).collect::<Vec<_>>(),
     })
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use wgvae::error::Error;
-use wgvae::model::{Build, Input, Place, StepSettings, Vae};
+use wgvae::model::{Device, Input, ModelOptions, StepSettings, Vae};
 use wgvae::ops::normal::philox;
 
 use super::settings;
@@ -14,7 +14,7 @@ use crate::cli::{BenchArgs, Preset};
 
 pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let build = settings::build(&args.model, Preset::Reference)?;
-    let Build { config, batch, .. } = build;
+    let ModelOptions { config, batch, .. } = build;
     if args.steps == 0 {
         return Err(Error::Usage("--steps 0: must be at least 1".into()).into());
     }
@@ -24,7 +24,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let adapter = super::choose(&args.adapter)?;
     let tuning = super::tune::choose(&adapter, &build, &args.tuning, args.json)?;
     let began = Instant::now();
-    let mut vae = Vae::new(Place::Tuned(&adapter, &tuning), build, 0)?;
+    let mut vae = Vae::new(Device::Tuned(&adapter, &tuning), build, 0)?;
     let rgba = pictures(batch, config.size)?;
     let mut step = |number: u64| -> Result<f64> {
         let began = Instant::now();
@@ -54,14 +54,14 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         let line = serde_json::json!({
             "images_per_second": median, "slowest": least, "fastest": most, "gflops": flops,
             "start_seconds": start, "size": config.size, "hidden": config.hidden, "latent": config.latent,
-            "batch": batch, "micro_batch": vae.micro(), "precision": build.precision.name(), "steps": args.steps, "adapter": adapter.describe(),
+            "batch": batch, "micro_batch": vae.resolve_micro_batch(), "precision": build.precision.name(), "steps": args.steps, "adapter": adapter.describe(),
             "plan_bytes": vae.plan().bytes(), "peak_bytes": peak_memory(),
         });
         println!("{line}");
         return Ok(ExitCode::SUCCESS);
     }
     println!("{}", adapter.describe());
-    println!("{}", model(&config, batch, vae.micro()));
+    println!("{}", model(&config, batch, vae.resolve_micro_batch()));
     println!(
         "{median:.2} images/s (median of {} steps; {least:.2} to {most:.2}), {flops:.1} GFLOP/s",
         args.steps
@@ -86,7 +86,7 @@ pub fn pictures(batch: u32, size: u32) -> Result<Vec<u32>> {
 /// Floating-point operations of a step.
 fn step_flops(vae: &Vae, batch: u32) -> f64 {
     let repeated = ["unpack", "encode", "draw", "reparameterize", "decode", "backward"];
-    let rounds = f64::from(batch.div_ceil(vae.micro()));
+    let rounds = f64::from(batch.div_ceil(vae.resolve_micro_batch()));
     let cost = |program: &wgvae::gpu::Program| match program.name {
         "update" => program.flops() as f64,
         name if repeated.contains(&name) => rounds * program.flops() as f64,

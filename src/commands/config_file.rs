@@ -12,9 +12,9 @@ use super::terminal::shown;
 use crate::cli::TrainSettings;
 
 /// Bytes beyond which a file is not read as settings: it is another one, or has no end.
-const MOST: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 /// Likeness (Jaro-Winkler, from 0 to 1) from which a key is taken for another one misspelt.
-const ALIKE: f64 = 0.8;
+const MIN_SIMILARITY: f64 = 0.8;
 
 /// Reads settings from the file at `path`.
 ///
@@ -23,8 +23,8 @@ const ALIKE: f64 = 0.8;
 pub fn read(path: &Path) -> Result<TrainSettings> {
     let mut text = String::new();
     let file = File::open(path).map_err(Error::io("read", path))?;
-    file.take(MOST + 1).read_to_string(&mut text).map_err(Error::io("read", path))?;
-    if text.len() as u64 > MOST {
+    file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(Error::io("read", path))?;
+    if text.len() as u64 > MAX_BYTES {
         return Err(Error::Usage(format!("{}: too long for a file of settings", shown(path))).into());
     }
     Ok(parse(&text).map_err(|(at, reason)| {
@@ -61,7 +61,7 @@ fn unknown_key(key: &str, keys: &[String]) -> String {
     let plain = key.to_lowercase().replace('_', "-");
     let likeness = |known: &String| strsim::jaro_winkler(&plain, known);
     let nearest = keys.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    let hint = match nearest.filter(|known| likeness(known) >= ALIKE) {
+    let hint = match nearest.filter(|known| likeness(known) >= MIN_SIMILARITY) {
         Some(known) => format!("did you mean `{known}`?"),
         None => format!("there are: {}", keys.join(", ")),
     };

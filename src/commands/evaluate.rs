@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::error::Error;
-use wgvae::evaluate::{self, About, Found, HELD_OUT, Settings};
+use wgvae::evaluate::{self, About, HELD_OUT, Report, Settings};
 use wgvae::generate::{self, Input, prior_file};
 use wgvae::model::Vae;
 
@@ -14,7 +14,7 @@ use super::{about, load_model, names};
 use crate::cli::EvaluateArgs;
 
 /// Dimensions whose divergence is printed.
-const SHOWN: usize = 8;
+const MAX_SHOWN: usize = 8;
 /// Landscapes, unless said otherwise.
 const LANDSCAPES: u32 = 1000;
 
@@ -46,7 +46,7 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     let progress = &mut |what: &'static str, done: usize, all: usize| bar.step(what, done, all);
     let found = evaluate::evaluate(&mut vae, &inputs, prior.as_ref(), &settings, progress);
     bar.clear();
-    let Found { evaluation: found, no_scores, gallery, skipped } = found?;
+    let Report { evaluation: found, no_scores, gallery, skipped } = found?;
     load_model::name(&skipped);
     if let Some(reason) = no_scores {
         eprintln!("no scores of disentanglement: {reason}");
@@ -56,7 +56,8 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     } else {
         println!("{found}");
         let order = generate::by_kl(&found.kl_per_dimension);
-        let shown = order.iter().take(SHOWN).map(|&dim| format!("{dim}: {:.2}", found.kl_per_dimension[dim]));
+        let shown =
+            order.iter().take(MAX_SHOWN).map(|&dim| format!("{dim}: {:.2}", found.kl_per_dimension[dim]));
         println!("most used dimensions (KL in nats): {}", shown.collect::<Vec<_>>().join(", "));
     }
     if let (Some(page), Some(gallery)) = (&page, &gallery) {

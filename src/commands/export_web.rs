@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use wgvae::checkpoint::{self, Model};
 use wgvae::generate::{Fitted, prior_file};
-use wgvae::model::{Build, Place, StateDict, Vae};
+use wgvae::model::{Device, ModelOptions, StateDict, Vae};
 use wgvae::web::{self, Files, Page, Precision, Rounding};
 
 use super::terminal::{bytes, shown};
@@ -49,7 +49,7 @@ pub(super) fn page(args: &PageArgs) -> Result<Files> {
         let (rounded, largest) = web::halved(&weights)?;
         let found = compare(
             args,
-            &Build { likelihood, ..Build::inference(config, 1) },
+            &ModelOptions { likelihood, ..ModelOptions::inference(config, 1) },
             [&weights, &rounded],
             largest,
         )?;
@@ -93,9 +93,9 @@ fn divergences(args: &PageArgs, data: &Path) -> Result<Vec<f64>> {
 }
 
 /// Samples by the parameters as they are and as they are rounded.
-fn compare(args: &PageArgs, build: &Build, both: [&StateDict; 2], largest: f64) -> Result<Rounding> {
+fn compare(args: &PageArgs, build: &ModelOptions, both: [&StateDict; 2], largest: f64) -> Result<Rounding> {
     let adapter = super::choose(&args.trained.adapter)?;
-    let mut vae = Vae::empty(Place::Gpu(&adapter), *build)?;
+    let mut vae = Vae::empty(Device::Gpu(&adapter), *build)?;
     let seeds: Vec<u64> = (0..SEEDS).collect();
     let [exact, rounded] = both.map(|weights| -> Result<Vec<u8>> {
         vae.load(weights)?;

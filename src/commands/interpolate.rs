@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::generate::{self, Way};
+use wgvae::generate::{self, Interpolation};
 
 use super::destination::Writer;
 use super::terminal::Bar;
@@ -35,8 +35,8 @@ pub fn run(args: &InterpolateArgs) -> Result<ExitCode> {
     let bar = Bar::new("computing", false);
     let (first, a) = load_model::one(&mut vae, &args.from, resize)?;
     let (last, b) = load_model::one(&mut vae, &args.to, resize)?;
-    let way = if args.linear { Way::Linear } else { Way::Spherical };
-    let points = generate::between(&a, &b, args.steps as usize, way);
+    let way = if args.linear { Interpolation::Linear } else { Interpolation::Spherical };
+    let points = generate::interpolate(&a, &b, args.steps as usize, way);
     let pictures = load_model::decode(&mut vae, &points.concat())?;
     let strip: Vec<Vec<u8>> = std::iter::once(first).chain(pictures.clone()).chain([last]).collect();
     drop(bar);

@@ -7,7 +7,7 @@ use wgvae::checkpoint::{self, Model, State};
 use wgvae::data::{self, Mark, PictureFormat, Resize, Skipped};
 use wgvae::error::Error;
 use wgvae::generate::{self, Encoded, Input};
-use wgvae::model::{Build, Place, Vae};
+use wgvae::model::{Device, ModelOptions, Vae};
 
 use super::destination::{Destination, Writer, usage};
 use super::terminal::{Bar, shown};
@@ -16,7 +16,7 @@ use crate::cli::{AdapterArgs, TrainedArgs};
 /// Pictures computed at once.
 const BATCH: u32 = 16;
 /// Unreadable files that are named one by one.
-const NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 /// Milliseconds of a film's frame.
 const FRAME_MS: u32 = 80;
 
@@ -25,8 +25,8 @@ pub(super) fn open(model: &Path, adapter: &AdapterArgs) -> Result<Vae> {
     let _bar = Bar::new("loading the model", false);
     let Model { config, weights, likelihood, .. } = checkpoint::open(model)?;
     let adapter = super::choose_keeping(adapter)?;
-    let build = Build { likelihood, ..Build::inference(config, BATCH) };
-    let mut vae = Vae::empty(Place::Gpu(&adapter), build)?;
+    let build = ModelOptions { likelihood, ..ModelOptions::inference(config, BATCH) };
+    let mut vae = Vae::empty(Device::Gpu(&adapter), build)?;
     vae.load(&weights)?;
     Ok(vae)
 }
@@ -49,9 +49,9 @@ pub(super) fn gather(paths: &[PathBuf]) -> Result<Vec<Input>> {
 
 /// Names files that were left out, the first few one by one.
 pub(super) fn name(skipped: &[Skipped]) {
-    skipped.iter().take(NAMED).for_each(|problem| eprintln!("skipped {problem}"));
-    if skipped.len() > NAMED {
-        eprintln!("and {} more", skipped.len() - NAMED);
+    skipped.iter().take(MAX_NAMED).for_each(|problem| eprintln!("skipped {problem}"));
+    if skipped.len() > MAX_NAMED {
+        eprintln!("and {} more", skipped.len() - MAX_NAMED);
     }
 }
 
@@ -133,7 +133,7 @@ pub(super) fn save(pictures: &[Vec<u8>], size: u32, columns: u32, sheet: &Destin
 /// Writes a film there and back: each frame a sheet of `columns`.
 pub(super) fn save_film(frames: &[Vec<Vec<u8>>], size: u32, columns: u32, film: &Destination) -> Result<()> {
     let sheets: Vec<_> = frames.iter().map(|frame| data::grid(frame, size, columns, 0)).collect();
-    film.write(&data::film(&generate::shuttle(&sheets), FRAME_MS, &film.mark)?)?;
+    film.write(&data::film(&generate::ping_pong(&sheets), FRAME_MS, &film.mark)?)?;
     println!("wrote {}", shown(&film.path));
     Ok(())
 }

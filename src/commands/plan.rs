@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::gpu::{Capabilities, Dispatch, ImageSpec, Item, Plan, Usage};
-use wgvae::model::Build;
+use wgvae::gpu::{Capabilities, Dispatch, Item, Plan, TextureSpec, Usage};
+use wgvae::model::ModelOptions;
 use wgvae::ops::Tuning;
 
 use super::settings;
@@ -13,7 +13,7 @@ use crate::cli::{Limits, PlanArgs, Preset};
 
 pub fn run(args: &PlanArgs) -> Result<ExitCode> {
     let build = settings::build(&args.model, Preset::Reference)?;
-    let Build { config, batch, .. } = build;
+    let ModelOptions { config, batch, .. } = build;
     let (target, tuning) = match args.limits {
         Limits::Default => (Capabilities::webgpu_default(), Tuning::of(&Capabilities::webgpu_default())),
         Limits::Adapter => {
@@ -28,8 +28,8 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
         config.hidden,
         config.latent,
         count(config.parameters()),
-        batch.div_ceil(network.extent.micro),
-        network.extent.micro
+        batch.div_ceil(network.dims.micro),
+        network.dims.micro
     );
     println!("planned for {} (binding {})\n", target.name, bytes(target.binding_bytes));
     for program in &plan.programs {
@@ -37,8 +37,8 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
         for item in &program.items {
             match item {
                 Item::Clear(buffer) => println!("  {:40} clear", plan.buffers[buffer.index()].label),
-                Item::Image(copy) => {
-                    println!("  {:40} copied to an image, {}", copy.label, bytes(copy.tensor.bytes()));
+                Item::TextureCopy(copy) => {
+                    println!("  {:40} copied to a texture, {}", copy.label, bytes(copy.tensor.bytes()));
                 }
                 Item::Dispatch(dispatch) => line(dispatch),
             }
@@ -64,11 +64,11 @@ fn line(d: &Dispatch) {
 fn memory(plan: &Plan) {
     let of = |usage: Usage| plan.buffers.iter().filter(|b| b.usage == usage).map(|b| 4 * b.len).sum();
     println!(
-        "\n{} pipelines; memory: parameters, gradients and moments {}, activations {}, images {}, together {}",
+        "\n{} pipelines; memory: parameters, gradients and moments {}, activations {}, textures {}, together {}",
         plan.pipelines(),
         bytes(of(Usage::State)),
         bytes(of(Usage::Activation)),
-        bytes(plan.images().iter().map(ImageSpec::bytes).sum()),
+        bytes(plan.textures().iter().map(TextureSpec::bytes).sum()),
         bytes(plan.bytes())
     );
 }

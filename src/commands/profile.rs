@@ -9,7 +9,7 @@ use wgvae::config::ModelConfig;
 use wgvae::error::Error;
 use wgvae::gpu::profile::{Row, is_kernel, rows};
 use wgvae::gpu::{Adapter, Clock, Timings, trace};
-use wgvae::model::{Build, Input, Place, StepSettings, Vae};
+use wgvae::model::{Device, Input, ModelOptions, StepSettings, Vae};
 use wgvae::ops::Tuning;
 use wgvae::ops::roofline::Ceilings;
 
@@ -42,7 +42,7 @@ struct Outcome {
 
 pub fn run(args: &ProfileArgs) -> Result<ExitCode> {
     let build = settings::build(&args.model, Preset::Reference)?;
-    let Build { config, batch, .. } = build;
+    let ModelOptions { config, batch, .. } = build;
     if args.steps == 0 {
         return Err(Error::Usage("--steps 0: must be at least 1".into()).into());
     }
@@ -58,7 +58,7 @@ pub fn run(args: &ProfileArgs) -> Result<ExitCode> {
     let bar = Bar::new("measuring steps", args.json);
     let outcome = measure(&mut vae, &rgba, batch, args.steps)?;
     drop(bar);
-    let (micro, pipelines) = (vae.micro(), vae.plan().pipelines());
+    let (micro, pipelines) = (vae.resolve_micro_batch(), vae.plan().pipelines());
     let subject =
         Subject { adapter: adapter.describe(), config, batch, micro, steps: args.steps, ceilings, pipelines };
     if args.json {
@@ -78,10 +78,10 @@ pub fn run(args: &ProfileArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn place<'a>(adapter: &'a Adapter, clock: Clock, tuning: &'a Tuning) -> Place<'a> {
+fn place<'a>(adapter: &'a Adapter, clock: Clock, tuning: &'a Tuning) -> Device<'a> {
     match clock {
-        Clock::Device => Place::Timed(adapter, tuning),
-        Clock::Host => Place::Tuned(adapter, tuning),
+        Clock::Device => Device::Timed(adapter, tuning),
+        Clock::Host => Device::Tuned(adapter, tuning),
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use wgvae::checkpoint::{self, Model};
 use wgvae::data;
 use wgvae::generate::{Fitted, prior_file};
-use wgvae::model::{Build, Place, Vae};
+use wgvae::model::{Device, ModelOptions, Vae};
 
 use super::destination::{Writer, usage};
 use super::terminal::Bar;
@@ -52,8 +52,8 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         load_model::sheet_fits([columns, columns], config.size, sheet, "use --separate")?;
     }
     let adapter = super::choose_keeping(&args.adapter)?;
-    let build = Build { likelihood, ..Build::inference(config, args.count.min(BATCH)) };
-    let mut vae = Vae::empty(Place::Gpu(&adapter), build)?;
+    let build = ModelOptions { likelihood, ..ModelOptions::inference(config, args.count.min(BATCH)) };
+    let mut vae = Vae::empty(Device::Gpu(&adapter), build)?;
     vae.load(&weights)?;
 
     let bar = Bar::new("sampling", false);

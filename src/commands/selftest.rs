@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use wgvae::error::Error;
 use wgvae::gpu::Adapter;
-use wgvae::ops::cases::{self, Case};
-use wgvae::ops::check::{self, Judged, Verdict};
+use wgvae::ops::testing::cases::{self, Case};
+use wgvae::ops::testing::check::{self, CaseResult, Comparison};
 
 use super::about;
 use super::terminal::Bar;
@@ -39,8 +39,8 @@ impl Row {
         }
     }
 
-    fn add(&mut self, verdicts: &[Verdict], device_ns: Option<u64>) {
-        self.wrong += usize::from(!verdicts.iter().all(Verdict::ok));
+    fn add(&mut self, verdicts: &[CaseResult], device_ns: Option<u64>) {
+        self.wrong += usize::from(!verdicts.iter().all(CaseResult::ok));
         self.worst = verdicts.iter().map(|verdict| verdict.share).fold(self.worst, f64::max);
         self.device_ns = self.device_ns.or(Some(0)).zip(device_ns).map(|(a, b)| a + b);
     }
@@ -52,7 +52,7 @@ struct Outcome {
     label: String,
     /// with its compiling
     seconds: f64,
-    judged: wgvae::error::Result<Judged>,
+    judged: wgvae::error::Result<Comparison>,
 }
 
 impl Outcome {
@@ -60,7 +60,7 @@ impl Outcome {
         let half = if case.is_half() { " f16" } else { "" };
         let key = (format!("{}{half}", case.op.kernel().name), case.form.clone());
         let (began, label) = (Instant::now(), case.label.clone());
-        let judged = check::judge(adapter, case);
+        let judged = check::compare(adapter, case);
         Self { key, label, seconds: began.elapsed().as_secs_f64(), judged }
     }
 }
@@ -146,10 +146,10 @@ fn check_all(adapter: &Adapter, cases: Vec<Case>, args: &SelftestArgs) -> Table 
     table
 }
 
-fn describe(verdict: &Verdict) -> String {
+fn describe(verdict: &CaseResult) -> String {
     let (index, got, want) = verdict.worst;
     let word = if verdict.ok() { "ok" } else { "WRONG" };
-    let Verdict { label, output, share, .. } = verdict;
+    let CaseResult { label, output, share, .. } = verdict;
     format!("{word:6} {label:60} {share:8.3} of the tolerance, {output} {index}: GPU {got}, twin {want}")
 }
 

@@ -8,7 +8,7 @@ use wgvae::config::{
 };
 use wgvae::data::Cache;
 use wgvae::error::Error;
-use wgvae::model::Build;
+use wgvae::model::ModelOptions;
 
 use super::terminal::shown;
 use crate::cli::{ModelArgs, Preset, TrainSettings};
@@ -38,7 +38,7 @@ pub fn micro_batch(text: Option<&str>) -> Result<Option<u32>> {
 }
 
 /// The training that the flags of `plan`, `tune`, `bench` and `profile` mean.
-pub fn build(args: &ModelArgs, default: Preset) -> Result<Build> {
+pub fn build(args: &ModelArgs, default: Preset) -> Result<ModelOptions> {
     let (base, batch) = preset(args.preset.unwrap_or(default));
     let config = ModelConfig {
         size: args.size.unwrap_or(base.size),
@@ -51,7 +51,7 @@ pub fn build(args: &ModelArgs, default: Preset) -> Result<Build> {
     }
     let micro = micro_batch(args.micro_batch.as_deref())?;
     let precision = args.precision.unwrap_or_default().into();
-    Ok(Build { micro, precision, ..Build::training(config.checked()?, batch) })
+    Ok(ModelOptions { micro, precision, ..ModelOptions::training(config.checked()?, batch) })
 }
 
 /// Where decoded pictures are kept, unless `--no-cache`.

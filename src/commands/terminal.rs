@@ -16,7 +16,7 @@ use super::output;
 /// Said until the first step has come back.
 pub const COMPILES: &str = "the first step compiles the kernels";
 /// Unreadable files that are named one by one.
-const NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 
 /// "1.5 GiB".
 pub fn bytes(bytes: u64) -> String {
@@ -190,7 +190,7 @@ fn of_pixels(bce: Option<f64>) -> &'static str {
 }
 
 impl Observer for Screen {
-    fn epoch_begins(&mut self, epoch: u32, steps: u64, cursor: u64) {
+    fn epoch_begins(&mut self, epoch: u32, steps: u64, step_in_epoch: u64) {
         self.epoch = (epoch, steps);
         // once: a new target forgets the bar that was drawn on the old one, and leaves it there
         if self.terminal && !self.quiet && self.bar.is_hidden() {
@@ -199,7 +199,7 @@ impl Observer for Screen {
         self.bar.reset();
         self.bar.set_message("");
         self.bar.set_length(steps);
-        self.bar.set_position(cursor);
+        self.bar.set_position(step_in_epoch);
         self.bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
         if self.pace.is_none() {
             self.bar.set_message(COMPILES);
@@ -242,9 +242,9 @@ impl Observer for Screen {
 
     fn skipped(&mut self, problem: &Skipped) {
         self.skipped += 1;
-        if self.skipped <= NAMED {
+        if self.skipped <= MAX_NAMED {
             self.say(&format!("skipped {problem}"));
-        } else if self.skipped == NAMED + 1 {
+        } else if self.skipped == MAX_NAMED + 1 {
             self.say("more files are skipped; `wgvae data check` lists them all");
         }
     }
@@ -257,11 +257,11 @@ impl Observer for Screen {
 /// Names the files that were left out, the first few one by one.
 pub fn name_skipped(screen: &Screen, skipped: &[Skipped]) {
     let lines = data::named(skipped);
-    for line in lines.iter().take(NAMED) {
+    for line in lines.iter().take(MAX_NAMED) {
         screen.say(&format!("skipped {line}"));
     }
-    if lines.len() > NAMED {
-        screen.say(&format!("and {} more; `wgvae data check` lists them all", lines.len() - NAMED));
+    if lines.len() > MAX_NAMED {
+        screen.say(&format!("and {} more; `wgvae data check` lists them all", lines.len() - MAX_NAMED));
     }
 }
 

@@ -12,9 +12,9 @@ use wgvae::config::{LrSchedule, TrainConfig};
 use wgvae::data;
 use wgvae::error::Error;
 use wgvae::gpu::{Adapter, Element};
-use wgvae::model::{Build, Place, Vae};
+use wgvae::model::{Device, ModelOptions, Vae};
 use wgvae::ops::Tuning;
-use wgvae::train::{self, Attempt, Begin, Data, End, RunFolder, Trainer};
+use wgvae::train::{self, Attempt, RunFolder, Splits, TrainOptions, TrainOutcome, Trainer};
 use wgvae::tune;
 use wgvae::tune::file::TuningFile;
 
@@ -52,15 +52,15 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let screen = Screen::new(args.quiet, config.epochs, adapter.is_software());
     if let Some(Checkpoint { state, .. }) = origin.checkpoint()
         && let Some(over) = over(state, &config)
-        && run.drawn(state)
+        && run.has_sample_grids(state)
     {
-        run.mend(state)?;
+        run.repair_best(state)?;
         screen.say(&format!("{} {over}", run.name));
         return Ok(ExitCode::SUCCESS);
     }
-    let build = Build {
+    let build = ModelOptions {
         micro: settings::micro_batch(asked.micro_batch.as_deref())?.or_else(|| same_micro(&origin, &adapter)),
-        ..Build::of(&config)
+        ..ModelOptions::of(&config)
     };
     let (_, plan) = build.plan(&adapter.target())?;
     adapter.target().check(&plan)?;
@@ -101,7 +101,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         }
         Origin::Own(..) | Origin::Seed | Origin::Parameters(_) => {}
     }
-    let build = Build { kept: resident(&asked, &config, &adapter, data.train.len()), ..build };
+    let build = ModelOptions { resident: resident(&asked, &config, &adapter, data.train.len()), ..build };
     let training = Training { tuning, build, data, run, config, origin, asked };
     train(screen, adapter, &training)
 }
@@ -112,9 +112,9 @@ fn over(state: &State, config: &TrainConfig) -> Option<String> {
     if state.epoch > config.epochs {
         return Some(format!("has all its {} epochs; give more with --epochs", config.epochs));
     }
-    state.exhausted().then(|| {
-        let stale = state.stale;
-        format!("has ended: {stale} epochs without a lower validation loss; give more --patience to go on")
+    state.out_of_patience().then(|| {
+        let bad = state.bad_epochs;
+        format!("has ended: {bad} epochs without a lower validation loss; give more --patience to go on")
     })
 }
 
@@ -127,7 +127,7 @@ fn same_micro(origin: &Origin, adapter: &Adapter) -> Option<u32> {
 /// The forms of the kernels: a resumed run keeps those that it began with, unless told otherwise.
 fn forms(
     adapter: &Adapter,
-    build: &Build,
+    build: &ModelOptions,
     flags: &TuningArgs,
     run: &RunFolder,
     quiet: bool,
@@ -165,8 +165,8 @@ fn write_settings(run: &Path, asked: &TrainSettings, config: &TrainConfig) -> Re
 /// All that a training is made of but the device.
 struct Training {
     tuning: Tuning,
-    build: Build,
-    data: Data,
+    build: ModelOptions,
+    data: Splits,
     run: RunFolder,
     config: TrainConfig,
     origin: Origin,
@@ -183,7 +183,7 @@ fn train(mut screen: Screen, adapter: Adapter, training: &Training) -> Result<Ex
     );
     let stop = Arc::new(AtomicBool::new(false));
     signals::catch(&stop)?;
-    let micro = build.micro(&adapter.target())?;
+    let micro = build.resolve_micro_batch(&adapter.target())?;
     let mut adapter = Some(adapter);
     // of the checkpoints only what they say of themselves: their tensors may be gigabytes
     let newest = || checkpoint::list(&run.checkpoints()).ok()?.whole.pop();
@@ -217,8 +217,8 @@ fn train(mut screen: Screen, adapter: Adapter, training: &Training) -> Result<Ex
     };
     let folder = &run.path;
     match end {
-        End::Finished | End::Early(_) => {
-            if let End::Early(epochs) = end {
+        TrainOutcome::Finished | TrainOutcome::Early(_) => {
+            if let TrainOutcome::Early(epochs) = end {
                 screen.say(&format!(
                     "ended early: the validation loss has not fallen for {epochs} epochs (--patience)"
                 ));
@@ -232,7 +232,7 @@ fn train(mut screen: Screen, adapter: Adapter, training: &Training) -> Result<Ex
             screen.say(&format!("more pictures: wgvae sample {}", shown(folder)));
             Ok(ExitCode::SUCCESS)
         }
-        End::Stopped(checkpoint) => {
+        TrainOutcome::Stopped(checkpoint) => {
             screen.say(&format!("stopped; wrote {}", shown(&checkpoint)));
             screen.say(&format!("go on with: {}", resume_command(folder)));
             Ok(ExitCode::from(signals::STOPPED))
@@ -247,10 +247,10 @@ fn one(
     training: &Training,
     attempt: &Attempt,
     stop: &Arc<AtomicBool>,
-) -> Result<(End, State), Error> {
+) -> Result<(TrainOutcome, State), Error> {
     let Training { data, run, config, origin, asked, .. } = training;
-    let place = Place::Tuned(adapter, tuning);
-    let build = Build { micro: Some(attempt.micro), ..training.build };
+    let place = Device::Tuned(adapter, tuning);
+    let build = ModelOptions { micro: Some(attempt.micro), ..training.build };
     let newest = || run.newest_checkpoint().ok().map(|(_, checkpoint, _)| checkpoint);
     let again = if attempt.failure.is_some() { newest() } else { None };
     let checkpoint = again.or_else(|| origin.checkpoint().cloned());
@@ -265,12 +265,15 @@ fn one(
     };
     // the run's own table, so that --resume and --tuning compute the same bits again
     TuningFile::new(adapter, tuning.used()).write(&run.path.join(tune::file::NAME))?;
-    let rounds = config.batch_size.div_ceil(vae.micro());
-    let parts =
-        if rounds == 1 { "at once".into() } else { format!("in {rounds} micro-batches of {}", vae.micro()) };
+    let rounds = config.batch_size.div_ceil(vae.resolve_micro_batch());
+    let parts = if rounds == 1 {
+        "at once".into()
+    } else {
+        format!("in {rounds} micro-batches of {}", vae.resolve_micro_batch())
+    };
     let memory = bytes(vae.plan().bytes());
     let half = if vae.precision() == Element::F16 { ", activations and their gradients in f16" } else { "" };
-    let stay = if vae.kept() > 0 { ", the training pictures among them" } else { "" };
+    let stay = if vae.resident() > 0 { ", the training pictures among them" } else { "" };
     screen.report(
         "batch",
         &format!("{} pictures {parts}; {memory} on the device{stay}{half}", config.batch_size),
@@ -281,7 +284,7 @@ fn one(
             "the first step compiles the kernels; on a software adapter that takes some ten seconds, once",
         );
     }
-    let begin = Begin {
+    let begin = TrainOptions {
         checkpoint,
         every: asked.checkpoint_every,
         keep: asked.keep.unwrap_or_default(),

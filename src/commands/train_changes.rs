@@ -7,7 +7,7 @@ use wgvae::checkpoint::{Checkpoint, State};
 use wgvae::config::TrainConfig;
 use wgvae::error::Error;
 use wgvae::model::Loss;
-use wgvae::train::Data;
+use wgvae::train::Splits;
 
 use super::settings;
 use super::terminal::Screen;
@@ -46,7 +46,7 @@ pub(super) fn changed(
     screen: &Screen,
     state: &mut State,
     folder: &Path,
-    (config, data, flags): (&TrainConfig, &Data, &ResumeArgs),
+    (config, data, flags): (&TrainConfig, &Splits, &ResumeArgs),
 ) -> Result<()> {
     new_pictures(screen, state, folder, data, flags.new_data)?;
     for change in settings::changes(&state.config, config) {
@@ -56,7 +56,13 @@ pub(super) fn changed(
 }
 
 /// The same training pictures, or with `--new-data` others: the epoch in which the run stands begins again with them.
-fn new_pictures(screen: &Screen, state: &mut State, folder: &Path, data: &Data, allowed: bool) -> Result<()> {
+fn new_pictures(
+    screen: &Screen,
+    state: &mut State,
+    folder: &Path,
+    data: &Splits,
+    allowed: bool,
+) -> Result<()> {
     let same = state.data == data.train.digest();
     if !same && !allowed {
         return same_pictures(data, state, folder);
@@ -67,10 +73,10 @@ fn new_pictures(screen: &Screen, state: &mut State, folder: &Path, data: &Data, 
     if !same {
         screen
             .say("the training pictures are not those that the run began with; it goes on with the new ones");
-        if state.cursor > 0 {
+        if state.step_in_epoch > 0 {
             screen.say(&format!("epoch {} begins again with them", state.epoch));
         }
-        *state = State { cursor: 0, epoch_loss: Loss::default(), epoch_images: 0, ..state.clone() };
+        *state = State { step_in_epoch: 0, epoch_loss: Loss::default(), epoch_images: 0, ..state.clone() };
     }
     if !compares {
         if state.best.is_some() {
@@ -78,13 +84,13 @@ fn new_pictures(screen: &Screen, state: &mut State, folder: &Path, data: &Data, 
                 "the held-out pictures are others, on which losses cannot be compared: best begins again",
             );
         }
-        *state = State { best: None, stale: 0, ..state.clone() };
+        *state = State { best: None, bad_epochs: 0, ..state.clone() };
     }
     Ok(())
 }
 
 /// An error if the training pictures are not those of `state`.
-pub(super) fn same_pictures(data: &Data, state: &State, folder: &Path) -> Result<()> {
+pub(super) fn same_pictures(data: &Splits, state: &State, folder: &Path) -> Result<()> {
     if state.data == data.train.digest() {
         return Ok(());
     }
@@ -98,7 +104,7 @@ fn new_epochs(
     screen: &Screen,
     state: &mut State,
     config: &TrainConfig,
-    data: &Data,
+    data: &Splits,
     anew: bool,
 ) -> Result<()> {
     let steps = data.train.len().div_ceil(config.batch_size as usize) as u64;

@@ -8,7 +8,7 @@ use wgvae::config::TrainConfig;
 use wgvae::data::{self, Cache, Dataset, Divided, Memory, Prepared, Rules, ScanOptions, Skipped, Source};
 use wgvae::error::Error;
 use wgvae::gpu::Adapter;
-use wgvae::train::Data;
+use wgvae::train::Splits;
 
 use super::settings;
 use super::terminal::{Bar, Screen, name_skipped, shown};
@@ -27,7 +27,7 @@ pub(super) fn pictures(
     asked: &TrainSettings,
     config: &TrainConfig,
     quiet: bool,
-) -> Result<Data> {
+) -> Result<Splits> {
     let memory = memory(asked);
     let cache = settings::cache(asked.no_cache.unwrap_or(false));
     let bar = Bar::logged(if asked.data.is_some() { "decoding" } else { "drawing" }, quiet);
@@ -38,7 +38,7 @@ pub(super) fn pictures(
     };
     bar.clear();
     let Found { data, about, notes, skipped } = found?;
-    let Data { train, validation } = &data;
+    let Splits { train, validation } = &data;
     name_skipped(screen, &skipped);
     for note in &notes {
         screen.report("folder", note);
@@ -70,7 +70,7 @@ pub(super) fn pictures(
 
 /// Pictures, and what is to be said of them.
 struct Found {
-    data: Data,
+    data: Splits,
     about: String,
     notes: Vec<String>,
     skipped: Vec<Skipped>,
@@ -95,7 +95,7 @@ fn landscapes(
     let validation = Some(prepare(count - held, held, memory.bytes / 8)?);
     let train = prepare(0, count - held, memory.bytes - memory.bytes / 8)?;
     let about = "built-in landscapes; give a folder to train on your own pictures".to_owned();
-    Ok(Found { data: Data { train, validation }, about, notes: Vec::new(), skipped: Vec::new() })
+    Ok(Found { data: Splits { train, validation }, about, notes: Vec::new(), skipped: Vec::new() })
 }
 
 fn of_folder(
@@ -120,7 +120,7 @@ fn of_folder(
         data::prepare_folder(dataset, how, memory, cache, progress)?;
     let split = dataset.drawn().map_or(String::new(), |drawn| format!(", {drawn}"));
     let about = format!("{} ({}{split})", shown(folder), dataset.layout);
-    let data = Data { train: Arc::new(train), validation: validation.map(Arc::new) };
+    let data = Splits { train: Arc::new(train), validation: validation.map(Arc::new) };
     let skipped = [dataset.skipped, skipped].concat();
     Ok(Found { data, about, notes: dataset.notes, skipped })
 }

@@ -47,7 +47,7 @@ impl ResumeFrom {
         let parent = path.parent().unwrap_or(Path::new("")).to_path_buf();
         if path.is_file() {
             return Ok(match name.as_str() {
-                "best" | "last" => match checkpoint::follow(&parent, &name) {
+                "best" | "last" => match checkpoint::resolve_pointer(&parent, &name) {
                     Some(folder) => Self::checkpoint(folder),
                     None => Self::File(path),
                 },

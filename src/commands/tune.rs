@@ -8,11 +8,11 @@ use anyhow::Result;
 use wgvae::config::cache_folder;
 use wgvae::error::Error;
 use wgvae::gpu::Adapter;
-use wgvae::model::Build;
+use wgvae::model::ModelOptions;
 use wgvae::ops::Tuning;
 use wgvae::ops::tuning::Table;
 use wgvae::tune::file::TuningFile;
-use wgvae::tune::{self, Finding, Verdict};
+use wgvae::tune::{self, CandidateResult, Measurement};
 
 use super::destination::{Destination, Writer, must_end_with};
 use super::terminal::{Bar, shown};
@@ -30,7 +30,7 @@ pub fn run(args: &TuneArgs) -> Result<ExitCode> {
     for finding in &findings {
         print(finding, args.verbose);
     }
-    let saved: Vec<f64> = findings.iter().filter_map(Finding::gain).collect();
+    let saved: Vec<f64> = findings.iter().filter_map(Measurement::gain).collect();
     println!(
         "{} kernels measured in {:.1} s, {} kept from before; {} faster than the default",
         findings.len(),
@@ -53,7 +53,7 @@ fn out(args: &TuneArgs) -> Result<Option<Destination>> {
 }
 
 /// One finding: what was chosen, and with `verbose` every candidate; what is wrong always.
-fn print(finding: &Finding, verbose: bool) {
+fn print(finding: &Measurement, verbose: bool) {
     let gain = finding.gain().map_or_else(String::new, |gain| format!(", {gain:.2} of the default's time"));
     println!("{}\n    {}{gain}", finding.key, finding.chosen.name());
     let shown = finding.candidates.iter().filter(|(_, verdict)| verbose || verdict.time().is_none());
@@ -62,11 +62,11 @@ fn print(finding: &Finding, verbose: bool) {
     }
 }
 
-fn describe(verdict: &Verdict) -> String {
+fn describe(verdict: &CandidateResult) -> String {
     match verdict {
-        Verdict::Right(time) => format!("{:9.3} ms", 1e3 * time.as_secs_f64()),
-        Verdict::Wrong(share) => format!("WRONG, never used: {share:.1e} times the tolerance off"),
-        Verdict::Refused(reason) => format!("REFUSED, never used: {reason}"),
+        CandidateResult::Right(time) => format!("{:9.3} ms", 1e3 * time.as_secs_f64()),
+        CandidateResult::Wrong(share) => format!("WRONG, never used: {share:.1e} times the tolerance off"),
+        CandidateResult::Refused(reason) => format!("REFUSED, never used: {reason}"),
     }
 }
 
@@ -85,7 +85,7 @@ fn from_cache(adapter: &Adapter) -> Table {
 
 /// The forms that `flags` ask for: those of a file, the defaults, or the kept ones. On a GPU, what is missing is
 /// measured first; on a software adapter only `wgvae tune` does that, because there it takes a minute or two.
-pub fn choose(adapter: &Adapter, build: &Build, flags: &TuningArgs, quiet: bool) -> Result<Tuning> {
+pub fn choose(adapter: &Adapter, build: &ModelOptions, flags: &TuningArgs, quiet: bool) -> Result<Tuning> {
     if flags.tuning.is_some() || flags.no_tune || adapter.is_software() {
         return kept(adapter, flags);
     }
@@ -112,11 +112,16 @@ pub fn replay(adapter: &Adapter, path: &Path) -> Result<Tuning> {
             "{path} was made with another adapter, driver or version: results may differ in their last bits"
         ));
     }
-    Ok(Tuning::with(&adapter.target(), file.forms))
+    Ok(Tuning::with(&adapter.target(), file.configs))
 }
 
 /// `known` with what `build` needs besides, measured, and kept for the next time.
-fn complete(adapter: &Adapter, build: &Build, known: Table, quiet: bool) -> Result<(Table, Vec<Finding>)> {
+fn complete(
+    adapter: &Adapter,
+    build: &ModelOptions,
+    known: Table,
+    quiet: bool,
+) -> Result<(Table, Vec<Measurement>)> {
     let defaults = Tuning::of(&adapter.target());
     build.plan_with(&adapter.target(), &defaults)?;
     let missing: Vec<_> =

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 pub use gallery::{Gallery, Pair};
 pub use html::{About, page};
 pub use report::{Distances, Evaluation, Row};
-pub use scores::{OfFactor, Scores};
+pub use scores::{FactorScore, Scores};
 
 use crate::config::LossKind;
 use crate::data::{self, Factors, Resize, Skipped};
@@ -48,7 +48,7 @@ pub struct Settings {
 
 /// What an evaluation found.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct Report {
     /// the measures
     pub evaluation: Evaluation,
     /// why pictures with known factors have no scores
@@ -74,7 +74,7 @@ pub fn evaluate(
     fitted: Option<&Fitted>,
     settings: &Settings,
     progress: &mut dyn FnMut(&'static str, usize, usize),
-) -> Result<Found> {
+) -> Result<Report> {
     let size = vae.config().size as usize;
     let mut seen = Seen::default();
     seen.encoded.dims = vae.config().latent as usize;
@@ -101,7 +101,7 @@ pub fn evaluate(
     let normal = distance(None)?;
     let fitted = fitted.map(|fitted| distance(Some(fitted))).transpose()?;
     progress("comparing halves of the pictures", 0, 0);
-    Ok(Found {
+    Ok(Report {
         no_scores,
         gallery,
         skipped,
@@ -161,7 +161,7 @@ impl Seen {
     }
 }
 
-fn refused(reason: metrics::Refused) -> Error {
+fn refused(reason: metrics::MetricError) -> Error {
     Error::Usage(format!("these pictures have no such measure: {}", String::from(reason)))
 }
 
@@ -241,9 +241,9 @@ fn distances(
 ) -> Result<Distances> {
     let count = settings.samples.unwrap_or_else(|| (real.len() as u32).max(200));
     let mut samples: Vec<Vec<f32>> = Vec::new();
-    for first in (0..count).step_by(vae.micro() as usize) {
+    for first in (0..count).step_by(vae.resolve_micro_batch() as usize) {
         progress("sampling", first as usize, count as usize);
-        let range = first..count.min(first.saturating_add(vae.micro()));
+        let range = first..count.min(first.saturating_add(vae.resolve_micro_batch()));
         let pictures = match prior {
             None => vae.sample_range(range, settings.seed, 1.0)?,
             Some(prior) => vae.decode_rgba(&prior.draw_range(range, settings.seed, 1.0))?,

@@ -10,7 +10,7 @@ use crate::metrics::{Kind, Samples};
 
 /// Scores of one factor.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct OfFactor {
+pub struct FactorScore {
     /// its name
     pub factor: &'static str,
     /// mutual information gap
@@ -39,14 +39,14 @@ pub struct Scores {
     /// of the prediction, likewise
     pub error: f64,
     /// one row for each
-    pub factors: Vec<OfFactor>,
+    pub factors: Vec<FactorScore>,
 }
 
 impl Scores {
     /// The factors and their mean: MIG, SAP, completeness and error of each.
     pub fn rows(&self) -> Vec<(&'static str, [f64; 4])> {
         let mean = ("mean of the factors", [self.mig, self.sap, self.completeness, self.error]);
-        let row = |of: &OfFactor| (of.factor, [of.mig, of.sap, of.completeness, of.error]);
+        let row = |of: &FactorScore| (of.factor, [of.mig, of.sap, of.completeness, of.error]);
         self.factors.iter().map(row).chain([mean]).collect()
     }
 }
@@ -86,7 +86,7 @@ pub(super) fn scores(
     let of = || {
         let samples = Samples::new(&latents, encoded.dims, &factors, &kinds())?;
         let (mig, sap, dci) = (samples.mig(), samples.sap(), samples.dci(seed)?);
-        let row = |(at, factor)| OfFactor {
+        let row = |(at, factor)| FactorScore {
             factor,
             mig: mig.factors[at],
             sap: sap.factors[at],
@@ -103,5 +103,5 @@ pub(super) fn scores(
             factors: Factors::NAMES.into_iter().enumerate().map(row).collect(),
         })
     };
-    Some(of().map_err(|refused: crate::metrics::Refused| refused.into()))
+    Some(of().map_err(|refused: crate::metrics::MetricError| refused.into()))
 }

@@ -7,7 +7,7 @@ const FLAT: f64 = 1e-3;
 
 /// How to go from one point to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Way {
+pub enum Interpolation {
     /// along the arc: the length changes evenly and never dips, as it does in the middle of a straight line between
     /// points of a high-dimensional normal. Source: White, "Sampling generative networks", 2016, section 2.1
     #[default]
@@ -20,7 +20,7 @@ pub enum Way {
 ///
 /// # Panics
 /// On points of different lengths, or fewer than two steps.
-pub fn between(a: &[f32], b: &[f32], steps: usize, way: Way) -> Vec<Vec<f32>> {
+pub fn interpolate(a: &[f32], b: &[f32], steps: usize, way: Interpolation) -> Vec<Vec<f32>> {
     assert_eq!(a.len(), b.len(), "between: points of {} and {} dimensions", a.len(), b.len());
     assert!(steps >= 2, "between: {steps} steps");
     let at = |i: usize| i as f64 / (steps - 1) as f64;
@@ -31,19 +31,19 @@ fn mixed(a: &[f32], b: &[f32], [wa, wb]: [f64; 2]) -> Vec<f32> {
     a.iter().zip(b).map(|(&a, &b)| (wa * f64::from(a) + wb * f64::from(b)) as f32).collect()
 }
 
-fn weights(a: &[f32], b: &[f32], t: f64, way: Way) -> [f64; 2] {
+fn weights(a: &[f32], b: &[f32], t: f64, way: Interpolation) -> [f64; 2] {
     let dot =
         |x: &[f32], y: &[f32]| -> f64 { x.iter().zip(y).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum() };
     let angle = (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()).clamp(-1.0, 1.0).acos();
     // there is no arc through the origin, between opposite points, or worth its name between near ones
-    if way == Way::Linear || !angle.is_finite() || !(FLAT..PI - FLAT).contains(&angle) {
+    if way == Interpolation::Linear || !angle.is_finite() || !(FLAT..PI - FLAT).contains(&angle) {
         return [1.0 - t, t];
     }
     [((1.0 - t) * angle).sin() / angle.sin(), (t * angle).sin() / angle.sin()]
 }
 
 /// There and back again, for a film without a jump: the ends are not repeated.
-pub fn shuttle<T: Clone>(frames: &[T]) -> Vec<T> {
+pub fn ping_pong<T: Clone>(frames: &[T]) -> Vec<T> {
     let back = frames.len().saturating_sub(1);
     frames.iter().chain(frames.get(1..back).unwrap_or_default().iter().rev()).cloned().collect()
 }
@@ -56,20 +56,20 @@ mod tests {
     fn the_arc_keeps_its_length_and_the_line_is_straight() {
         let (a, b) = ([3.0, 0.0, 0.0], [0.0, 3.0, 0.0]);
         let length = |v: &Vec<f32>| v.iter().map(|x| x * x).sum::<f32>().sqrt();
-        let arc = between(&a, &b, 5, Way::Spherical);
+        let arc = interpolate(&a, &b, 5, Interpolation::Spherical);
         assert!(arc.iter().all(|v| (length(v) - 3.0).abs() < 1e-6), "{arc:?}");
         assert!((arc[2][0] - arc[2][1]).abs() < 1e-6 && arc[0] == a, "{arc:?}");
-        assert_eq!(between(&a, &b, 3, Way::Linear)[1], [1.5, 1.5, 0.0]);
+        assert_eq!(interpolate(&a, &b, 3, Interpolation::Linear)[1], [1.5, 1.5, 0.0]);
         // where there is no arc, the line
-        assert_eq!(between(&[0.0; 3], &b, 3, Way::Spherical)[1], [0.0, 1.5, 0.0]);
-        assert_eq!(between(&a, &a, 3, Way::Spherical)[1], a);
-        assert_eq!(between(&a, &[-3.0, 0.0, 0.0], 3, Way::Spherical)[1], [0.0; 3]);
+        assert_eq!(interpolate(&[0.0; 3], &b, 3, Interpolation::Spherical)[1], [0.0, 1.5, 0.0]);
+        assert_eq!(interpolate(&a, &a, 3, Interpolation::Spherical)[1], a);
+        assert_eq!(interpolate(&a, &[-3.0, 0.0, 0.0], 3, Interpolation::Spherical)[1], [0.0; 3]);
     }
 
     #[test]
     fn a_film_goes_there_and_back() {
-        assert_eq!(shuttle(&[1, 2, 3, 4]), [1, 2, 3, 4, 3, 2]);
-        assert_eq!(shuttle(&[1, 2]), [1, 2]);
-        assert_eq!(shuttle(&[1]), [1]);
+        assert_eq!(ping_pong(&[1, 2, 3, 4]), [1, 2, 3, 4, 3, 2]);
+        assert_eq!(ping_pong(&[1, 2]), [1, 2]);
+        assert_eq!(ping_pong(&[1]), [1]);
     }
 }

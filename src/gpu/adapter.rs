@@ -7,19 +7,19 @@ use wgpu::{AdapterInfo, Backends, DeviceType};
 
 use super::choice::{AdapterChoice, is_software};
 use super::hidden::{self, Host};
-use super::images;
 use super::kernel::Access;
 use super::program::{Plan, Usage};
 use super::tensor::Element;
+use super::textures;
 use crate::error::{Error, Result};
 
 /// A cooperative matrix product that an adapter has: `edge x edge` by `edge x edge` cells, summed in f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fragment {
     /// rows and columns of a fragment: 8 or 16
-    pub edge: u32,
+    pub size: u32,
     /// what the factors are made of
-    pub cell: Element,
+    pub element: Element,
     /// least and most lanes of the subgroups that multiply it
     pub lanes: [u32; 2],
 }
@@ -43,10 +43,10 @@ pub struct Capabilities {
     pub f16: bool,
     /// Cooperative matrices that subgroups can multiply.
     pub fragments: Vec<Fragment>,
-    /// Kernels may read images of tensors.
-    pub images: bool,
-    /// Kernels take quads of f32 by words of 64 bits, because the adapter goes through lanes and components one by one.
-    pub words: bool,
+    /// Kernels may read textures of tensors.
+    pub textures: bool,
+    /// Kernels take vec4s of f32 by words of 64 bits, because the adapter goes through lanes and components one by one.
+    pub packed_u64: bool,
 }
 
 impl Capabilities {
@@ -62,8 +62,8 @@ impl Capabilities {
             subgroups: None,
             f16: false,
             fragments: Vec::new(),
-            images: false,
-            words: false,
+            textures: false,
+            packed_u64: false,
         }
     }
 
@@ -79,8 +79,8 @@ impl Capabilities {
             subgroups: None,
             f16: true,
             fragments: Vec::new(),
-            images: false,
-            words: false,
+            textures: false,
+            packed_u64: false,
         }
     }
 
@@ -89,12 +89,12 @@ impl Capabilities {
     const LONGEST_SOFTWARE_SUM: u32 = 1 << 15;
 
     /// Into how many parts a sum of `terms` has to be cut at least, so that an invocation can take each of them.
-    pub fn least_parts(&self, terms: u32) -> u32 {
-        if self.software { Self::least_parts_of_any(terms) } else { 1 }
+    pub fn min_splits(&self, terms: u32) -> u32 {
+        if self.software { Self::min_splits_of_any(terms) } else { 1 }
     }
 
-    /// [`Capabilities::least_parts`] of the adapter that bears the shortest sums.
-    pub fn least_parts_of_any(terms: u32) -> u32 {
+    /// [`Capabilities::min_splits`] of the adapter that bears the shortest sums.
+    pub fn min_splits_of_any(terms: u32) -> u32 {
         terms.div_ceil(Self::LONGEST_SOFTWARE_SUM)
     }
 
@@ -114,8 +114,8 @@ impl Capabilities {
         for program in &plan.programs {
             for dispatch in program.dispatches() {
                 for (tensor, (name, access)) in dispatch.bindings.iter().zip(&dispatch.reflection.bindings) {
-                    let image = matches!(access, Access::Image(_));
-                    if !image && tensor.bytes() > self.binding_bytes {
+                    let texture = matches!(access, Access::Texture(_));
+                    if !texture && tensor.bytes() > self.binding_bytes {
                         let what = format!("{} ({name} {})", dispatch.label, tensor.shape);
                         let usage = plan.buffers[tensor.buffer.index()].usage;
                         return limit(
@@ -289,15 +289,15 @@ impl Adapter {
             subgroups: subgroups.then_some([self.info.subgroup_min_size, self.info.subgroup_max_size]),
             f16: self.features.contains(wgpu::Features::SHADER_F16),
             fragments: self.fragments(),
-            images: self.images(),
-            // others move a quad at once
-            words: self.is_software() && self.features.contains(wgpu::Features::SHADER_INT64),
+            textures: self.textures(),
+            // others move a vec4 at once
+            packed_u64: self.is_software() && self.features.contains(wgpu::Features::SHADER_INT64),
         }
     }
 
-    /// Whether kernels can read images of tensors of either kind. WebGPU promises the formats; not every driver has
+    /// Whether kernels can read textures of tensors of either kind. WebGPU promises the formats; not every driver has
     /// them.
-    fn images(&self) -> bool {
+    fn textures(&self) -> bool {
         let readable = |format| {
             let features = self.inner.get_texture_format_features(format);
             features.allowed_usages.contains(wgpu::TextureUsages::STORAGE_BINDING)
@@ -305,7 +305,7 @@ impl Adapter {
         };
         readable(wgpu::TextureFormat::Rgba32Float)
             && readable(wgpu::TextureFormat::Rgba16Float)
-            && self.limits.max_texture_dimension_2d >= images::MOST_ROWS
+            && self.limits.max_texture_dimension_2d >= textures::MAX_ROWS
             && self.limits.max_storage_textures_per_shader_stage >= 2
     }
 
@@ -322,13 +322,13 @@ impl Adapter {
         let lanes = if metal { [32, 32] } else { own };
         let fragment = |p: wgpu::CooperativeMatrixProperties| {
             let square = p.m_size == p.n_size && p.n_size == p.k_size && [8, 16].contains(&p.m_size);
-            let cell = match p.ab_type {
+            let element = match p.ab_type {
                 wgpu::CooperativeScalarType::F32 => Element::F32,
                 wgpu::CooperativeScalarType::F16 if half => Element::F16,
                 _ => return None,
             };
             let sums = p.cr_type == wgpu::CooperativeScalarType::F32;
-            (square && sums).then_some(Fragment { edge: p.m_size, cell, lanes })
+            (square && sums).then_some(Fragment { size: p.m_size, element, lanes })
         };
         let properties = self.inner.cooperative_matrix_properties();
         let fragments: BTreeSet<Fragment> = properties.into_iter().filter_map(fragment).collect();

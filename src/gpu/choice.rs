@@ -5,7 +5,7 @@ use wgpu::{AdapterInfo, DeviceType};
 use crate::error::{Error, Result};
 
 /// Numbers below this are places in the list and nothing else: names are full of them.
-const LEAST_IN_NAME: usize = 10;
+const MIN_IN_NAME: usize = 10;
 
 /// How the user names an adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,7 +50,7 @@ impl AdapterChoice {
         let named = |part: &str| all.iter().position(|info| info.name.to_lowercase().contains(part));
         match self {
             Self::Index(index) if *index < all.len() => Some(*index),
-            Self::Index(index) if *index < LEAST_IN_NAME => None,
+            Self::Index(index) if *index < MIN_IN_NAME => None,
             Self::Index(index) => named(&index.to_string()),
             Self::Name(part) => named(part),
             Self::Software => best(all, [DeviceType::Cpu; 2]).filter(|&index| is_software(all[index])),

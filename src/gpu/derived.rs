@@ -1,4 +1,4 @@
-//! What a plan's programs have made of tensors and need not make again: images of them, or other tensors.
+//! What a plan's programs have made of tensors and need not make again: textures of them, or other tensors.
 //!
 //! It holds as long as neither is written. A run of a program begins with nothing, because others may have run before,
 //! but for what it inherits of programs that it follows (`lasting`).
@@ -28,14 +28,14 @@ impl<T: Copy> DerivedCache<T> {
         &mut self,
         program: ProgramId,
         earlier: ProgramId,
-        lasts: impl Fn(&Tensor) -> bool,
+        persists: impl Fn(&Tensor) -> bool,
     ) {
-        let left: Vec<_> = self.of(earlier).iter().filter(|(tensor, _)| lasts(tensor)).copied().collect();
+        let left: Vec<_> = self.of(earlier).iter().filter(|(tensor, _)| persists(tensor)).copied().collect();
         self.of(program).extend(left);
     }
 
     /// Forgets what is `old` of what `program` holds.
-    pub(super) fn forget(&mut self, program: ProgramId, old: impl Fn(&Tensor, &T) -> bool) {
+    pub(super) fn invalidate(&mut self, program: ProgramId, old: impl Fn(&Tensor, &T) -> bool) {
         self.of(program).retain(|(tensor, made)| !old(tensor, made));
     }
 }

@@ -1,9 +1,9 @@
 //! From prepared entries to commands. Knows nothing of plans.
 
-use super::images::ImageSpec;
+use super::textures::TextureSpec;
 
 /// A dispatch ready to be replayed.
-pub(super) struct Prepared {
+pub(super) struct PreparedDispatch {
     pub(super) label: String,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) bind_group: wgpu::BindGroup,
@@ -12,7 +12,7 @@ pub(super) struct Prepared {
     pub(super) work: u64,
 }
 
-impl Prepared {
+impl PreparedDispatch {
     pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
         pass.insert_debug_marker(&self.label);
         pass.set_pipeline(&self.pipeline);
@@ -21,18 +21,18 @@ impl Prepared {
     }
 }
 
-/// A copy of a tensor to an image, ready to be replayed.
-pub(super) struct Copy {
+/// A copy of a tensor to a texture, ready to be replayed.
+pub(super) struct PreparedCopy {
     /// by its place in the plan
     pub(super) buffer: usize,
     /// bytes before the tensor
     pub(super) offset: u64,
     pub(super) texels: u32,
-    pub(super) spec: ImageSpec,
+    pub(super) spec: TextureSpec,
     pub(super) texture: wgpu::Texture,
 }
 
-impl Copy {
+impl PreparedCopy {
     /// Whole rows, and what is left for the last one.
     fn record(&self, encoder: &mut wgpu::CommandEncoder, buffers: &[wgpu::Buffer]) {
         let full = self.spec.width;
@@ -64,14 +64,14 @@ impl Copy {
 }
 
 /// A prepared item of a program.
-pub(super) enum Entry {
-    Dispatch(Prepared),
+pub(super) enum Command {
+    Dispatch(PreparedDispatch),
     /// by the buffer's place in the plan
     Clear(usize),
-    Copy(Copy),
+    Copy(PreparedCopy),
 }
 
-impl Entry {
+impl Command {
     pub(super) fn is_dispatch(&self) -> bool {
         matches!(self, Self::Dispatch(_))
     }
@@ -90,7 +90,7 @@ impl Entry {
 pub(super) fn encode(
     encoder: &mut wgpu::CommandEncoder,
     buffers: &[wgpu::Buffer],
-    entries: &[Entry],
+    entries: &[Command],
     budget: u64,
 ) -> (usize, u64) {
     let (mut done, mut work) = (0, 0u64);
@@ -101,7 +101,7 @@ pub(super) fn encode(
             continue;
         }
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        while let Some(Entry::Dispatch(d)) = entries.get(done) {
+        while let Some(Command::Dispatch(d)) = entries.get(done) {
             d.record(&mut pass);
             done += 1;
             work = work.saturating_add(d.work);
@@ -118,10 +118,10 @@ pub(super) fn encode(
 pub(super) fn encode_between(
     encoder: &mut wgpu::CommandEncoder,
     buffers: &[wgpu::Buffer],
-    entries: &[&Entry],
+    entries: &[&Command],
     queries: Option<&wgpu::QuerySet>,
 ) {
-    let rows: Vec<&[&Entry]> = entries.chunk_by(|a, b| a.is_dispatch() && b.is_dispatch()).collect();
+    let rows: Vec<&[&Command]> = entries.chunk_by(|a, b| a.is_dispatch() && b.is_dispatch()).collect();
     let begins_outside = rows.first().is_some_and(|row| !row[0].is_dispatch());
     if let (true, Some(query_set)) = (begins_outside, queries) {
         // an empty pass, so that copies before the first dispatch are part of the time
@@ -152,7 +152,7 @@ pub(super) fn encode_between(
         let mut pass =
             encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
         for entry in *row {
-            if let Entry::Dispatch(d) = entry {
+            if let Command::Dispatch(d) = entry {
                 d.record(&mut pass);
             }
         }

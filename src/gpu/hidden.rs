@@ -175,7 +175,7 @@ fn nvidia(host: &Host) -> Option<String> {
     if host.is_container() {
         return Some(format!(
             "an NVIDIA GPU is here, but the container lacks its Vulkan driver: start it with -e \
-             NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility; the image also needs libvulkan1 and, where the runtime \
+             NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility; the texture also needs libvulkan1 and, where the runtime \
              does not bring it, {icd}."
         ));
     }

@@ -15,13 +15,21 @@ const ENABLE_COOPERATIVE: &str = "enable wgpu_cooperative_matrix;\n";
 /// One file of `shaders/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source {
-    /// The file's name, `conv2d.wgsl`.
+    /// The file's path in `shaders/`, `conv/conv2d.wgsl`.
     pub name: &'static str,
     /// Its text.
     pub text: &'static str,
 }
 
-/// The [`Source`] of a file in `shaders/`: `wgsl!("conv2d.wgsl")`.
+impl Source {
+    /// The name of the kernel whose main file this is: `conv2d` of `conv/conv2d.wgsl`.
+    pub fn kernel_name(&self) -> &'static str {
+        let file = self.name.rsplit('/').next().unwrap_or(self.name);
+        file.trim_end_matches(".wgsl")
+    }
+}
+
+/// The [`Source`] of a file in `shaders/`: `wgsl!("conv/conv2d.wgsl")`.
 #[macro_export]
 macro_rules! wgsl {
     ($name:literal) => {
@@ -120,11 +128,11 @@ macro_rules! params {
 /// A name for the type of an operand's elements, and the type.
 pub type Alias = (&'static str, Element);
 
-/// An alias's name, and texels of a row of an image of its operand.
+/// An alias's name, and texels of a row of a texture of its operand.
 pub type Width = (&'static str, u32);
 
 /// Lays a kernel's files end to end behind its header: sizes, constants, what its operands are made of, and how wide
-/// the images of those are that it reads as images.
+/// the textures of those are that it reads as textures.
 /// `grid_x` is the width of the dispatch, which kernels use to fold a long row of workgroups into two dimensions.
 pub fn compose(
     kernel: &Kernel,
@@ -148,12 +156,12 @@ pub fn compose(
     for (name, element) in aliases {
         let _ = writeln!(text, "alias {name} = {};", element.name());
     }
-    let read_as_image = |name: &str| kernel.mentions(&format!("{name}Image"));
-    for (name, element) in aliases.iter().filter(|(name, _)| read_as_image(name)) {
+    let read_as_texture = |name: &str| kernel.mentions(&format!("{name}Texture"));
+    for (name, element) in aliases.iter().filter(|(name, _)| read_as_texture(name)) {
         let bits = 8 * element.bytes();
-        let _ = writeln!(text, "alias {name}Image = texture_storage_2d<rgba{bits}float, read>;");
+        let _ = writeln!(text, "alias {name}Texture = texture_storage_2d<rgba{bits}float, read>;");
     }
-    for (name, width) in widths.iter().filter(|(name, _)| read_as_image(name)) {
+    for (name, width) in widths.iter().filter(|(name, _)| read_as_texture(name)) {
         let _ = writeln!(text, "const {}_WIDTH: u32 = {width}u;", name.to_uppercase());
     }
     for file in &kernel.files {
@@ -177,8 +185,8 @@ pub enum Access {
     Read,
     /// `var<storage, read_write>`
     ReadWrite,
-    /// a storage texture that is read: an image of the tensor
-    Image(Element),
+    /// a storage texture that is read: a texture of the tensor
+    Texture(Element),
 }
 
 /// A field of a uniform: a number of 32 bits.
@@ -212,9 +220,9 @@ pub struct Reflection {
 }
 
 impl Reflection {
-    /// Whether it reads images.
-    pub fn images(&self) -> bool {
-        self.bindings.iter().any(|(_, access)| matches!(access, Access::Image(_)))
+    /// Whether it reads textures.
+    pub fn textures(&self) -> bool {
+        self.bindings.iter().any(|(_, access)| matches!(access, Access::Texture(_)))
     }
 }
 
@@ -240,7 +248,7 @@ pub fn reflect(name: &str, source: &str) -> Reflection {
             let binding = variable.binding?;
             let access = match variable.space {
                 naga::AddressSpace::Uniform => Access::Uniform,
-                naga::AddressSpace::Handle => Access::Image(texels(&module, variable.ty)),
+                naga::AddressSpace::Handle => Access::Texture(texels(&module, variable.ty)),
                 naga::AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE) => {
                     Access::ReadWrite
                 }
@@ -268,7 +276,7 @@ fn is_int64(inner: &naga::TypeInner) -> bool {
     inner.scalar().is_some_and(|scalar| matches!(scalar, naga::Scalar::U64 | naga::Scalar::I64))
 }
 
-/// What the texels of an image are made of.
+/// What the texels of a texture are made of.
 fn texels(module: &naga::Module, ty: naga::Handle<naga::Type>) -> Element {
     let naga::TypeInner::Image { class: naga::ImageClass::Storage { format, .. }, .. } =
         module.types[ty].inner

@@ -10,7 +10,7 @@ const WANTED: Duration = Duration::from_millis(100);
 /// Work of the first submits: 25 ms of a GPU of 40 GFLOP/s, about the slowest that there are.
 const FIRST: u64 = 1_000_000_000;
 /// Most work of a submit: more would save nothing on any GPU.
-const MOST: u64 = 100_000_000_000;
+const MAX_WORK: u64 = 100_000_000_000;
 /// Submits that are timed.
 const TIMED: u32 = 16;
 /// Floating-point operations that count for as much as a byte that is moved: GPUs do 10 to 40 in the same time.
@@ -57,13 +57,13 @@ impl Pace {
         self.rate = self.rate.max(work as f64 / time.as_secs_f64().max(1e-6));
         // fourfold at most: a rate that was measured on little work says little of much
         let wanted = (self.rate * WANTED.as_secs_f64()) as u64;
-        self.budget = wanted.clamp(FIRST / 4, self.budget.saturating_mul(4).min(MOST));
+        self.budget = wanted.clamp(FIRST / 4, self.budget.saturating_mul(4).min(MAX_WORK));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FIRST, MOST, Pace, WANTED};
+    use super::{FIRST, MAX_WORK, Pace, WANTED};
     use std::time::Duration;
 
     /// The budget after so many timed submits of a device of `rate`, and the longest of them.
@@ -87,7 +87,7 @@ mod tests {
             assert!((0.9..=1.1).contains(&time), "{rate:e}: {time}");
             assert!(longest < 2 * WANTED, "{rate:e}: {longest:?}");
         }
-        assert_eq!(settled(5e13, Duration::from_millis(200)).0, MOST);
+        assert_eq!(settled(5e13, Duration::from_millis(200)).0, MAX_WORK);
         // slower than any that is known
         assert_eq!(settled(1e9, Duration::ZERO).0, FIRST / 4);
     }

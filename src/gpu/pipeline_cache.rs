@@ -12,7 +12,7 @@ use super::adapter::Adapter;
 use super::unsafe_calls;
 
 /// Most bytes of a file: drivers never forget a kernel, so one that grew beyond is begun anew.
-const MOST_BYTES: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 /// The kernels of one device.
 pub(super) struct PipelineFile {
@@ -48,7 +48,7 @@ impl PipelineFile {
         let Some(data) = self.cache.get_data() else { return Ok(()) };
         let digest = crc32fast::hash(&data);
         let (Some(folder), false) = (self.path.parent(), self.digest == Some(digest)) else { return Ok(()) };
-        if data.len() as u64 > MOST_BYTES {
+        if data.len() as u64 > MAX_BYTES {
             return std::fs::remove_file(&self.path);
         }
         std::fs::create_dir_all(folder)?;
@@ -90,7 +90,7 @@ fn path(adapter: &Adapter) -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> Option<Vec<u8>> {
-    if std::fs::metadata(path).ok()?.len() > MOST_BYTES {
+    if std::fs::metadata(path).ok()?.len() > MAX_BYTES {
         return None;
     }
     let whole = std::fs::read(path).ok()?;

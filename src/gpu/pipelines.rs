@@ -65,7 +65,7 @@ fn bind_group_layout(device: &wgpu::Device, name: &str, reflection: &Reflection)
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(name), entries: &entries })
 }
 
-/// The format of images whose texels are four of `element`.
+/// The format of textures whose texels are four of `element`.
 pub(super) fn texels(element: Element) -> wgpu::TextureFormat {
     match element {
         Element::F32 => wgpu::TextureFormat::Rgba32Float,
@@ -78,7 +78,7 @@ fn binding_type(access: Access) -> wgpu::BindingType {
         Access::Uniform => wgpu::BufferBindingType::Uniform,
         Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
         Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
-        Access::Image(element) => {
+        Access::Texture(element) => {
             return wgpu::BindingType::StorageTexture {
                 access: wgpu::StorageTextureAccess::ReadOnly,
                 format: texels(element),

@@ -10,7 +10,7 @@ use super::program::{Item, Plan, Program};
 
 /// What a clear has in place of a kernel's name.
 pub const CLEAR: &str = "clear";
-/// What a copy to an image has in place of a kernel's name.
+/// What a copy to a texture has in place of a kernel's name.
 pub const COPY: &str = "copy";
 
 /// Whether that is a kernel's name, not what a row of clears or copies has in its place.
@@ -71,7 +71,7 @@ impl Timing {
                 let spec = &plan.buffers[buffer.index()];
                 (spec.label.clone(), CLEAR, 0, 4 * spec.len)
             }
-            Item::Image(copy) => (copy.label.clone(), COPY, 0, 2 * copy.tensor.bytes()),
+            Item::TextureCopy(copy) => (copy.label.clone(), COPY, 0, 2 * copy.tensor.bytes()),
         };
         Self { label, kernel, program: program.name, begin_ns: 0, end_ns: 0, flops, bytes }
     }

@@ -1,7 +1,7 @@
 //! Plan once, replay: buffers and lists of dispatches, recorded without a device.
 //!
 //! A [`Plan`] owns every buffer's size and every [`Program`]; a [`Runner`] gives them memory and runs them,
-//! on the GPU ([`GpuRunner`](super::GpuRunner)) or on the CPU twins ([`TwinRunner`](super::TwinRunner)).
+//! on the GPU ([`GpuRunner`](super::GpuRunner)) or on the CPU twins ([`ReferenceRunner`](super::ReferenceRunner)).
 //! This file knows nothing of wgpu and nothing of networks.
 
 use std::collections::HashMap;
@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use super::adapter::Capabilities;
 use super::derived::DerivedCache;
-use super::images::{self, ImageId, ImageSpec, Images};
 use super::kernel::{self, Access, Alias, Constant, Kernel, Reflection, Source};
-use super::persistent::Lasting;
+use super::persistent::Persistent;
 use super::profile::Timings;
 use super::tensor::{BufferId, Element, Shape, Tensor};
+use super::textures::{self, TextureId, TextureSpec, Textures};
 use crate::error::{Error, Result};
 use crate::wgsl;
 
@@ -70,8 +70,8 @@ pub struct Dispatch {
     pub reflection: Arc<Reflection>,
     /// The tensors bound, in binding order.
     pub bindings: Vec<Tensor>,
-    /// For each binding that the kernel reads as an image, which.
-    pub images: Vec<Option<ImageId>>,
+    /// For each binding that the kernel reads as a texture, which.
+    pub textures: Vec<Option<TextureId>>,
     /// Workgroups in x, y, z.
     pub groups: [u32; 3],
     /// The operation, for its twin and its cost.
@@ -109,18 +109,18 @@ pub enum Item {
     Dispatch(Dispatch),
     /// Fills a buffer with zeros.
     Clear(BufferId),
-    /// Copies a tensor to an image.
-    Image(Image),
+    /// Copies a tensor to a texture.
+    TextureCopy(TextureCopy),
 }
 
-/// One copy of a tensor to an image.
-pub struct Image {
+/// One copy of a tensor to a texture.
+pub struct TextureCopy {
     /// Who reads it, and as what: `encoder.2 forward, left`.
     pub label: String,
     /// What is copied.
     pub tensor: Tensor,
     /// Where to.
-    pub image: ImageId,
+    pub texture: TextureId,
 }
 
 /// A list of dispatches to replay.
@@ -137,7 +137,7 @@ impl Program {
     pub fn dispatches(&self) -> impl Iterator<Item = &Dispatch> {
         self.items.iter().filter_map(|item| match item {
             Item::Dispatch(dispatch) => Some(dispatch),
-            Item::Clear(_) | Item::Image(_) => None,
+            Item::Clear(_) | Item::TextureCopy(_) => None,
         })
     }
 
@@ -179,12 +179,12 @@ pub struct Plan {
     pub buffers: Vec<BufferSpec>,
     /// The programs.
     pub programs: Vec<Program>,
-    pub(super) images: Images,
-    /// whether quads are words of 64 bits, see `quads`
-    words: bool,
+    pub(super) textures: Textures,
+    /// whether vec4s are words of 64 bits, see `vec4s`
+    packed_u64: bool,
     /// tensors made of others
-    pub(super) made: DerivedCache<Tensor>,
-    pub(super) lasting: Lasting,
+    pub(super) derived: DerivedCache<Tensor>,
+    pub(super) persistent: Persistent,
     /// by slot
     scratch: Vec<BufferId>,
     composed: HashMap<String, (Arc<str>, Arc<Reflection>)>,
@@ -196,10 +196,10 @@ impl Plan {
         Self {
             buffers: Vec::new(),
             programs: Vec::new(),
-            images: Images::default(),
-            words: target.words,
-            made: DerivedCache::default(),
-            lasting: Lasting::default(),
+            textures: Textures::default(),
+            packed_u64: target.packed_u64,
+            derived: DerivedCache::default(),
+            persistent: Persistent::default(),
             scratch: Vec::new(),
             composed: HashMap::new(),
         }
@@ -298,13 +298,13 @@ impl Plan {
             match op.aliases().get(at).copied().flatten() {
                 Some(alias) => {
                     aliases.push((alias, tensor.element));
-                    widths.push((alias, images::width(tensor.len())));
+                    widths.push((alias, textures::width(tensor.len())));
                 }
                 None => assert_eq!(tensor.element, Element::F32, "{label}: {}'s {name}", kernel.name),
             }
         }
-        let quads = quads(&kernel, self.words, &mut aliases);
-        kernel.files.extend(quads);
+        let vec4s = vec4s(&kernel, self.packed_u64, &mut aliases);
+        kernel.files.extend(vec4s);
         let text = kernel::compose(&kernel, &op.params(), &op.constants(), &aliases, &widths, groups[0]);
         let (source, reflection) = self
             .composed
@@ -313,13 +313,13 @@ impl Plan {
             .clone();
         let bindings = bindings.to_vec();
         let bound = bindings.iter().zip(&reflection.bindings);
-        let images = bound.map(|(tensor, (name, access))| {
-            matches!(access, Access::Image(_))
-                .then(|| self.image(program, &format!("{label}, {name}"), tensor))
+        let textures = bound.map(|(tensor, (name, access))| {
+            matches!(access, Access::Texture(_))
+                .then(|| self.texture(program, &format!("{label}, {name}"), tensor))
         });
-        let images = images.collect();
+        let textures = textures.collect();
         let dispatch =
-            Dispatch { label, kernel: kernel.name, source, reflection, bindings, images, groups, op };
+            Dispatch { label, kernel: kernel.name, source, reflection, bindings, textures, groups, op };
         for tensor in dispatch.written() {
             self.written(program, |other| other.overlaps(tensor));
         }
@@ -328,44 +328,44 @@ impl Plan {
 
     /// `program` has written to tensors that `new` knows: what was made of them is old, and so is what they were made to be.
     fn written(&mut self, program: ProgramId, new: impl Fn(&Tensor) -> bool) {
-        self.images.held.forget(program, |tensor, _| new(tensor));
-        self.made.forget(program, |tensor, made| new(tensor) || new(made));
+        self.textures.derived.invalidate(program, |tensor, _| new(tensor));
+        self.derived.invalidate(program, |tensor, made| new(tensor) || new(made));
     }
 
     /// Whether `made` holds what `program` made of `tensor`, neither written since. There must be one way only to make one
     /// of the other: what else it depends on is not compared.
-    pub(crate) fn holds(&mut self, program: ProgramId, tensor: &Tensor, made: &Tensor) -> bool {
+    pub(crate) fn has_derived(&mut self, program: ProgramId, tensor: &Tensor, made: &Tensor) -> bool {
         let is = |(from, to): &(Tensor, Tensor)| from.is(tensor) && to.is(made);
-        self.made.of(program).iter().any(is)
+        self.derived.of(program).iter().any(is)
     }
 
     /// `program` has just made `made` of `tensor`.
-    pub(crate) fn hold(&mut self, program: ProgramId, tensor: Tensor, made: Tensor) {
-        self.made.of(program).push((tensor, made));
+    pub(crate) fn insert_derived(&mut self, program: ProgramId, tensor: Tensor, made: Tensor) {
+        self.derived.of(program).push((tensor, made));
     }
 
-    /// An image that holds `tensor` where `program` has come to.
-    fn image(&mut self, program: ProgramId, label: &str, tensor: &Tensor) -> ImageId {
+    /// An texture that holds `tensor` where `program` has come to.
+    fn texture(&mut self, program: ProgramId, label: &str, tensor: &Tensor) -> TextureId {
         let whole =
-            tensor.len().is_multiple_of(4) && tensor.offset.is_multiple_of(4) && images::fits(tensor.len());
-        assert!(whole, "{label}: {} at element {} fits no image", tensor.shape, tensor.offset);
-        let (image, stale) = self.images.find(program, tensor, self.lasting.has(tensor));
+            tensor.len().is_multiple_of(4) && tensor.offset.is_multiple_of(4) && textures::fits(tensor.len());
+        assert!(whole, "{label}: {} at element {} fits no texture", tensor.shape, tensor.offset);
+        let (texture, stale) = self.textures.find(program, tensor, self.persistent.has(tensor));
         if stale {
-            let copy = Image { label: label.to_owned(), tensor: *tensor, image };
-            self.programs[program.0].items.push(Item::Image(copy));
+            let copy = TextureCopy { label: label.to_owned(), tensor: *tensor, texture };
+            self.programs[program.0].items.push(Item::TextureCopy(copy));
         }
-        image
+        texture
     }
 
-    /// The images that its kernels read.
-    pub fn images(&self) -> &[ImageSpec] {
-        &self.images.specs
+    /// The textures that its kernels read.
+    pub fn textures(&self) -> &[TextureSpec] {
+        &self.textures.specs
     }
 
-    /// Bytes of all buffers and images.
+    /// Bytes of all buffers and textures.
     pub fn bytes(&self) -> u64 {
-        let images: u64 = self.images().iter().map(ImageSpec::bytes).sum();
-        images + self.buffers.iter().map(|b| 4 * b.len).sum::<u64>()
+        let textures: u64 = self.textures().iter().map(TextureSpec::bytes).sum();
+        textures + self.buffers.iter().map(|b| 4 * b.len).sum::<u64>()
     }
 
     /// Different kernels after composition: pipelines to compile.
@@ -374,24 +374,24 @@ impl Plan {
     }
 }
 
-/// The files that say what the kernel's `Quad` is, four elements of what it writes, and its `AuxQuad`, four of a bias or a
+/// The files that say what the kernel's `Vec4` is, four elements of what it writes, and its `AuxVec4`, four of a bias or a
 /// mask. What has no name for their type is f32.
-fn quads(kernel: &Kernel, words: bool, aliases: &mut Vec<Alias>) -> Vec<Source> {
+fn vec4s(kernel: &Kernel, packed_u64: bool, aliases: &mut Vec<Alias>) -> Vec<Source> {
     let kinds = [
-        ("<Quad>", "Out", wgsl!("quads.wgsl"), wgsl!("quads_words.wgsl")),
-        ("<AuxQuad>", "Aux", wgsl!("auxiliary.wgsl"), wgsl!("auxiliary_words.wgsl")),
+        ("<Vec4>", "Out", wgsl!("common/vec4s.wgsl"), wgsl!("common/vec4s_packed.wgsl")),
+        ("<AuxVec4>", "Aux", wgsl!("common/aux_vec4s.wgsl"), wgsl!("common/aux_vec4s_packed.wgsl")),
     ];
     let mut files = Vec::new();
-    for (_, alias, as_is, by_words) in kinds.into_iter().filter(|(bound, ..)| kernel.mentions(bound)) {
+    for (_, alias, as_is, packed) in kinds.into_iter().filter(|(bound, ..)| kernel.mentions(bound)) {
         let named = aliases.iter().find(|(name, _)| *name == alias).map(|(_, element)| *element);
         let element = named.unwrap_or_else(|| {
             aliases.push((alias, Element::F32));
             Element::F32
         });
-        files.push(if words && element == Element::F32 { by_words } else { as_is });
+        files.push(if packed_u64 && element == Element::F32 { packed } else { as_is });
     }
-    if kinds.iter().any(|(.., by_words)| files.contains(by_words)) {
-        files.push(wgsl!("words.wgsl"));
+    if kinds.iter().any(|(.., packed)| files.contains(packed)) {
+        files.push(wgsl!("common/packed_u64.wgsl"));
     }
     files
 }
@@ -419,16 +419,16 @@ pub trait Runner {
     /// # Errors
     /// If the device is lost or refuses.
     fn read(&mut self, tensor: &Tensor) -> Result<Vec<f32>>;
-    /// Asks for a small tensor as it is now, without waiting; it comes out of [`Runner::arrived`] with `tag`.
+    /// Asks for a small tensor as it is now, without waiting; it comes out of [`Runner::poll_readbacks`] with `tag`.
     ///
     /// # Errors
     /// If the device is lost or refuses.
-    fn request(&mut self, tensor: &Tensor, tag: u64) -> Result<()>;
+    fn request_readback(&mut self, tensor: &Tensor, tag: u64) -> Result<()>;
     /// What has come back of what was asked for, in order; with `wait`, everything.
     ///
     /// # Errors
     /// If the device is lost or refuses.
-    fn arrived(&mut self, wait: bool) -> Result<Vec<(u64, Vec<f32>)>>;
+    fn poll_readbacks(&mut self, wait: bool) -> Result<Vec<(u64, Vec<f32>)>>;
     /// The plan that it runs.
     fn plan(&self) -> &Plan;
     /// The adapter's name, for reports.

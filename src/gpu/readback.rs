@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use crate::error::{Error, Result};
 
 /// A read-back on its way.
-pub(super) struct Flight {
+pub(super) struct PendingReadback {
     pub(super) tag: u64,
     pub(super) buffer: wgpu::Buffer,
     pub(super) done: mpsc::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
@@ -13,7 +13,7 @@ pub(super) struct Flight {
     bytes: u64,
 }
 
-impl Flight {
+impl PendingReadback {
     /// Submits a copy of `bytes` of `source` from byte `offset` on to `buffer`, and asks for it.
     pub(super) fn start(
         (device, queue): (&wgpu::Device, &wgpu::Queue),

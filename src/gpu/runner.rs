@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::adapter::Adapter;
-use super::encode::{Copy, Entry, Prepared, encode};
-use super::images::{ImageId, ImageSpec};
+use super::encode::{Command, PreparedCopy, PreparedDispatch, encode};
 use super::kernel::Reflection;
 use super::pace::{Pace, work};
 use super::pipeline_cache::{self, PipelineFile};
 use super::pipelines::{Pipelines, compile, texels};
 use super::profile::Timings;
 use super::program::{Dispatch, Item, Plan, ProgramId, Runner, Usage};
-use super::readback::{Flight, staging};
+use super::readback::{PendingReadback, staging};
 use super::tensor::Tensor;
+use super::textures::{TextureId, TextureSpec};
 use super::timestamps::{self, Profiler};
 use super::unsafe_calls;
 use crate::error::{Error, Result};
@@ -35,8 +35,8 @@ pub struct GpuRunner {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) buffers: Vec<wgpu::Buffer>,
-    pub(super) programs: Vec<Vec<Entry>>,
-    flights: VecDeque<Flight>,
+    pub(super) programs: Vec<Vec<Command>>,
+    flights: VecDeque<PendingReadback>,
     spare: Vec<wgpu::Buffer>,
     pub(super) pace: Pace,
     patience: Duration,
@@ -67,7 +67,7 @@ impl GpuRunner {
         let (device, queue) = open(adapter, &plan, features)?;
         let failure = Arc::new(Mutex::new(None));
         watch(&device, &failure);
-        let (buffers, images) = allocate(&device, &plan)?;
+        let (buffers, textures) = allocate(&device, &plan)?;
         let mut runner = Self {
             name: adapter.describe(),
             buffers,
@@ -88,18 +88,18 @@ impl GpuRunner {
         runner.healthy()?;
         // a folder that cannot be written makes the next start slower, and nothing else
         let _ = stored.map_or(Ok(()), |stored| stored.save());
-        let memory = Memory { buffers: &runner.buffers, images: &images };
+        let memory = Memory { buffers: &runner.buffers, textures: &textures };
         for program in &runner.plan.programs {
             let entries = program.items.iter().map(|item| match item {
-                Item::Clear(buffer) => Entry::Clear(buffer.0),
-                Item::Image(copy) => Entry::Copy(Copy {
+                Item::Clear(buffer) => Command::Clear(buffer.0),
+                Item::TextureCopy(copy) => Command::Copy(PreparedCopy {
                     buffer: copy.tensor.buffer.0,
                     offset: copy.tensor.byte_offset(),
                     texels: copy.tensor.len() / 4,
-                    spec: runner.plan.images()[copy.image.0],
-                    texture: memory.images[copy.image.0].clone(),
+                    spec: runner.plan.textures()[copy.texture.0],
+                    texture: memory.textures[copy.texture.0].clone(),
                 }),
-                Item::Dispatch(d) => Entry::Dispatch(prepare(&runner.device, memory, &pipelines, d)),
+                Item::Dispatch(d) => Command::Dispatch(prepare(&runner.device, memory, &pipelines, d)),
             });
             let entries = entries.collect();
             runner.programs.push(entries);
@@ -155,11 +155,11 @@ impl GpuRunner {
         }
     }
 
-    fn fetch(&mut self, tensor: &Tensor, tag: u64, buffer: wgpu::Buffer) -> Flight {
+    fn fetch(&mut self, tensor: &Tensor, tag: u64, buffer: wgpu::Buffer) -> PendingReadback {
         let began = Instant::now();
         self.submits += 1;
         let from = (&self.buffers[tensor.buffer.0], tensor.byte_offset(), tensor.bytes());
-        let flight = Flight::start((&self.device, &self.queue), from, tag, buffer);
+        let flight = PendingReadback::start((&self.device, &self.queue), from, tag, buffer);
         self.note("submit", began);
         flight
     }
@@ -171,7 +171,7 @@ fn open(adapter: &Adapter, plan: &Plan, features: wgpu::Features) -> Result<(wgp
     let largest = plan.buffers.iter().map(|b| 4 * b.len).max().unwrap_or(0);
     let dispatches = || plan.programs.iter().flat_map(super::program::Program::dispatches);
     let buffers = |d: &'_ Dispatch| -> u64 {
-        let bound = d.bindings.iter().zip(&d.images).filter(|(_, image)| image.is_none());
+        let bound = d.bindings.iter().zip(&d.textures).filter(|(_, texture)| texture.is_none());
         bound.map(|(tensor, _)| tensor.bytes()).max().unwrap_or(0)
     };
     let widest = dispatches().map(buffers).max().unwrap_or(0);
@@ -237,9 +237,9 @@ fn allocate(device: &wgpu::Device, plan: &Plan) -> Result<(Vec<wgpu::Buffer>, Ve
             })
         })
         .collect();
-    let images = plan.images().iter().map(|spec| texture(device, spec)).collect();
+    let textures = plan.textures().iter().map(|spec| texture(device, spec)).collect();
     match pollster::block_on(scope.pop()) {
-        None => Ok((buffers, images)),
+        None => Ok((buffers, textures)),
         Some(error) => Err(Error::Device(format!(
             "out of memory: the plan takes {:.1} GiB on the device; lower --micro-batch, --size or --hidden ({error})",
             plan.bytes() as f64 / f64::from(1 << 30)
@@ -247,9 +247,9 @@ fn allocate(device: &wgpu::Device, plan: &Plan) -> Result<(Vec<wgpu::Buffer>, Ve
     }
 }
 
-fn texture(device: &wgpu::Device, spec: &ImageSpec) -> wgpu::Texture {
+fn texture(device: &wgpu::Device, spec: &TextureSpec) -> wgpu::Texture {
     device.create_texture(&wgpu::TextureDescriptor {
-        label: Some("image of a tensor"),
+        label: Some("texture of a tensor"),
         size: wgpu::Extent3d { width: spec.pitch(), height: spec.rows, depth_or_array_layers: 1 },
         mip_level_count: 1,
         sample_count: 1,
@@ -264,15 +264,20 @@ fn texture(device: &wgpu::Device, spec: &ImageSpec) -> wgpu::Texture {
 #[derive(Clone, Copy)]
 struct Memory<'a> {
     buffers: &'a [wgpu::Buffer],
-    images: &'a [wgpu::Texture],
+    textures: &'a [wgpu::Texture],
 }
 
-fn prepare(device: &wgpu::Device, memory: Memory<'_>, pipelines: &Pipelines, d: &Dispatch) -> Prepared {
+fn prepare(
+    device: &wgpu::Device,
+    memory: Memory<'_>,
+    pipelines: &Pipelines,
+    d: &Dispatch,
+) -> PreparedDispatch {
     let pipeline = pipelines[&d.source].clone();
-    let view = |image: &Option<ImageId>| {
-        image.map(|image| memory.images[image.0].create_view(&wgpu::TextureViewDescriptor::default()))
+    let view = |texture: &Option<TextureId>| {
+        texture.map(|texture| memory.textures[texture.0].create_view(&wgpu::TextureViewDescriptor::default()))
     };
-    let views: Vec<Option<wgpu::TextureView>> = d.images.iter().map(view).collect();
+    let views: Vec<Option<wgpu::TextureView>> = d.textures.iter().map(view).collect();
     let entries: Vec<wgpu::BindGroupEntry<'_>> = (0u32..)
         .zip(d.bindings.iter().zip(&views))
         .map(|(binding, (tensor, view))| wgpu::BindGroupEntry {
@@ -292,7 +297,7 @@ fn prepare(device: &wgpu::Device, memory: Memory<'_>, pipelines: &Pipelines, d: 
         layout: &pipeline.get_bind_group_layout(0),
         entries: &entries,
     });
-    Prepared {
+    PreparedDispatch {
         label: d.label.clone(),
         pipeline,
         bind_group,
@@ -341,7 +346,7 @@ impl Runner for GpuRunner {
         Ok(tensor.element.unpack(&words))
     }
 
-    fn request(&mut self, tensor: &Tensor, tag: u64) -> Result<()> {
+    fn request_readback(&mut self, tensor: &Tensor, tag: u64) -> Result<()> {
         if self.flights.len() >= RING
             && let Some(oldest) = self.flights.front()
         {
@@ -358,7 +363,7 @@ impl Runner for GpuRunner {
         Ok(())
     }
 
-    fn arrived(&mut self, wait: bool) -> Result<Vec<(u64, Vec<f32>)>> {
+    fn poll_readbacks(&mut self, wait: bool) -> Result<Vec<(u64, Vec<f32>)>> {
         if wait && !self.flights.is_empty() {
             self.wait(None)?;
         } else {

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::adapter::Adapter;
-use super::encode::{Entry, encode_between};
+use super::encode::{Command, encode_between};
 use super::profile::{Clock, Recorder, Timing, Timings};
 use super::program::ProgramId;
-use super::readback::{Flight, staging};
+use super::readback::{PendingReadback, staging};
 use super::runner::GpuRunner;
 use crate::error::Result;
 
@@ -44,7 +44,7 @@ struct Timestamps {
     /// what is in the set; `begin_ns` holds the host's time of its submit until the queries are back
     open: Stamped,
     /// what has been resolved and is on its way
-    chunks: Vec<(Flight, Stamped)>,
+    chunks: Vec<(PendingReadback, Stamped)>,
     /// the first tick that was seen: zero of the device's clock
     base: Option<u64>,
     /// from the device's clock to the host's, nanoseconds
@@ -84,7 +84,7 @@ impl Timestamps {
         queue.submit([encoder.finish()]);
         let bytes = u64::from(self.used() * wgpu::QUERY_SIZE);
         let buffer = staging(device, bytes);
-        let flight = Flight::start((device, queue), (&self.resolved, 0, bytes), 0, buffer);
+        let flight = PendingReadback::start((device, queue), (&self.resolved, 0, bytes), 0, buffer);
         self.chunks.push((flight, std::mem::take(&mut self.open)));
     }
 
@@ -243,7 +243,7 @@ impl GpuRunner {
         let queries = stamped.then(|| (query_set(&self.device, 2), resolved(&self.device, 2)));
         let descriptor = wgpu::CommandEncoderDescriptor { label: Some("time") };
         let mut encoder = self.device.create_command_encoder(&descriptor);
-        let entries: Vec<&Entry> = (0..repeats).flat_map(|_| &self.programs[program.0]).collect();
+        let entries: Vec<&Command> = (0..repeats).flat_map(|_| &self.programs[program.0]).collect();
         encode_between(&mut encoder, &self.buffers, &entries, queries.as_ref().map(|(set, _)| set));
         if let Some((set, resolved)) = &queries {
             encoder.resolve_query_set(set, 0..2, resolved, 0);
@@ -255,7 +255,7 @@ impl GpuRunner {
         let Some((_, resolved)) = queries else { return Ok(began.elapsed()) };
         let bytes = resolved.size();
         let buffer = staging(&self.device, bytes);
-        let flight = Flight::start((&self.device, &self.queue), (&resolved, 0, bytes), 0, buffer);
+        let flight = PendingReadback::start((&self.device, &self.queue), (&resolved, 0, bytes), 0, buffer);
         self.wait(Some(flight.submission.clone()))?;
         let ticks: Vec<u64> = flight.values(&self.name)?;
         let ticks = ticks[1].saturating_sub(ticks[0]);
@@ -268,11 +268,11 @@ fn stamp(
     encoder: &mut wgpu::CommandEncoder,
     stamps: &Timestamps,
     buffers: &[wgpu::Buffer],
-    entry: &Entry,
+    entry: &Command,
 ) -> bool {
     let at = stamps.used();
     match entry {
-        Entry::Dispatch(d) => {
+        Command::Dispatch(d) => {
             let writes = wgpu::ComputePassTimestampWrites {
                 query_set: &stamps.set,
                 beginning_of_pass_write_index: Some(at),
@@ -283,7 +283,7 @@ fn stamp(
             d.record(&mut encoder.begin_compute_pass(&descriptor));
             true
         }
-        Entry::Clear(_) | Entry::Copy(_) => {
+        Command::Clear(_) | Command::Copy(_) => {
             if stamps.outside {
                 encoder.write_timestamp(&stamps.set, at);
             }

@@ -10,14 +10,14 @@ use super::tensor::Tensor;
 use crate::error::Result;
 
 /// A plan with its buffers in ordinary memory. Slow by design.
-pub struct TwinRunner {
+pub struct ReferenceRunner {
     plan: Plan,
     buffers: Vec<Vec<u32>>,
     ring: VecDeque<(u64, Vec<f32>)>,
     recorder: Option<Recorder>,
 }
 
-impl TwinRunner {
+impl ReferenceRunner {
     /// Allocates the plan's buffers, zeroed.
     pub fn new(plan: Plan) -> Self {
         let buffers = plan.buffers.iter().map(|b| vec![0; b.len as usize]).collect();
@@ -54,7 +54,7 @@ fn run_one(dispatch: &Dispatch, buffers: &mut [Vec<u32>]) {
     }
 }
 
-impl Runner for TwinRunner {
+impl Runner for ReferenceRunner {
     fn write(&mut self, tensor: &Tensor, words: &[u32]) {
         let range = range(tensor);
         assert!(words.len() <= range.len(), "write: {} words to {}", words.len(), tensor.shape);
@@ -69,8 +69,8 @@ impl Runner for TwinRunner {
                 match item {
                     Item::Dispatch(dispatch) => run_one(dispatch, &mut self.buffers),
                     Item::Clear(buffer) => self.buffers[buffer.0].fill(0),
-                    // twins read the tensors themselves, so that an image that is old shows
-                    Item::Image(_) => {}
+                    // twins read the tensors themselves, so that a texture that is old shows
+                    Item::TextureCopy(_) => {}
                 }
                 if let Some(recorder) = &mut self.recorder {
                     recorder.push_since(Timing::of(&self.plan, program, item), began);
@@ -84,13 +84,13 @@ impl Runner for TwinRunner {
         Ok(load(tensor, &self.buffers))
     }
 
-    fn request(&mut self, tensor: &Tensor, tag: u64) -> Result<()> {
+    fn request_readback(&mut self, tensor: &Tensor, tag: u64) -> Result<()> {
         let values = self.read(tensor)?;
         self.ring.push_back((tag, values));
         Ok(())
     }
 
-    fn arrived(&mut self, _wait: bool) -> Result<Vec<(u64, Vec<f32>)>> {
+    fn poll_readbacks(&mut self, _wait: bool) -> Result<Vec<(u64, Vec<f32>)>> {
         Ok(self.ring.drain(..).collect())
     }
 

@@ -35,27 +35,27 @@ pub use wasserstein::{PROJECTIONS, Slicing, noise_floor, sliced_wasserstein};
 
 /// Why these values have no such statistic, worded for the person who asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused(String);
+pub struct MetricError(String);
 
-impl From<Refused> for String {
-    fn from(refused: Refused) -> Self {
+impl From<MetricError> for String {
+    fn from(refused: MetricError) -> Self {
         refused.0
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for MetricError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for MetricError {}
 
 /// A statistic, or why there is none.
-pub type Result<T> = std::result::Result<T, Refused>;
+pub type Result<T> = std::result::Result<T, MetricError>;
 
 fn refused<T>(reason: String) -> Result<T> {
-    Err(Refused(reason))
+    Err(MetricError(reason))
 }
 
 /// What one seed is used for: uses do not share numbers.

@@ -20,8 +20,8 @@ impl Network {
         (program, arenas): (ProgramId, TrainingArenas),
     ) {
         let t = &self.tensors;
-        let (rows, quads) = (self.extent.micro, padded(self.config.latent) / 4);
-        let d = Activations::gradients(plan, &self.config, self.extent, t.x);
+        let (rows, vec4s) = (self.dims.micro, padded(self.config.latent) / 4);
+        let d = Activations::gradients(plan, &self.config, self.dims, t.x);
         let [dz, dheads] =
             [("dz", t.z), ("dheads", t.heads)].map(|(name, of)| plan.tensor(name, of.shape.dims()));
         let mut r = Recorder { plan, network: self, tuning, program };
@@ -32,7 +32,7 @@ impl Network {
             let (x, dx, dy) = (acts.decoder[i], d.decoder[i], d.decoder[i + 1]);
             let layer = self.layout.decoder[i];
             let (name, sizes) = (format!("decoder.{}", 2 * i), geometry(&x, &dy));
-            // that of the last layer came with the loss; the first reader of dy, so that its image serves the next ones
+            // that of the last layer came with the loss; the first reader of dy, so that its texture serves the next ones
             if i < 3 {
                 r.bias_grad(&name, dy, layer, arenas);
             }
@@ -45,9 +45,9 @@ impl Network {
 
         let flat = d.decoder[0].len() / rows;
         let dy = d.decoder[0].reshape(&[rows, flat]);
-        let dh = dheads.reshape(&[rows, 8 * quads]);
+        let dh = dheads.reshape(&[rows, 8 * vec4s]);
         r.bias_grad("decoder_input", dy, self.layout.decoder_input, arenas);
-        let op = LinearInputGrad { rows, inputs: 4 * quads, outputs: flat, planes: 1 };
+        let op = LinearInputGrad { rows, inputs: 4 * vec4s, outputs: flat, planes: 1 };
         let weight = r.param(self.layout.decoder_input.weight);
         r.gemm(
             "decoder_input input gradient",
@@ -57,14 +57,14 @@ impl Network {
         );
         linear_weight_grad(&mut r, "decoder_input", self.layout.decoder_input, [t.z, dy], arenas);
         // without a comparison of latents and prior, four elements that nobody reads
-        let dmmd = self.discrepancy.map(|of| of.gradient).unwrap_or_else(|| r.plan.tensor("no dmmd", &[4]));
-        let batch = self.discrepancy.map(|_| self.extent.batch);
+        let dmmd = self.mmd.map(|of| of.gradient).unwrap_or_else(|| r.plan.tensor("no dmmd", &[4]));
+        let batch = self.mmd.map(|_| self.dims.batch);
         let op = ReparameterizeBackward::new(rows, self.config.latent, batch);
         let bindings = [t.step, t.heads, t.eps, dz, t.scaling, t.kl, dmmd, dheads];
         r.op("reparameterize backward", op, &bindings);
         let features = acts.encoder[4].reshape(&[rows, flat]);
         r.bias_grad("heads", dh, self.layout.heads, arenas);
-        let op = LinearInputGrad { rows, inputs: flat, outputs: 8 * quads, planes: 1 };
+        let op = LinearInputGrad { rows, inputs: flat, outputs: 8 * vec4s, planes: 1 };
         let weight = r.param(self.layout.heads.weight);
         let out = d.encoder[4].reshape(&[rows, flat]);
         let operands = Operands { left: dh, right: weight, aux: Some(features), out };

@@ -36,7 +36,7 @@ impl From<&TrainConfig> for TrainFeatures {
 
 /// The latents of a whole batch, and what comes of their comparison with the prior. Z is padded.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Discrepancy {
+pub(super) struct MmdTensors {
     /// `[B, Z]`
     latents: Tensor,
     /// `[B, Z]`, draws
@@ -47,7 +47,7 @@ pub(super) struct Discrepancy {
     shares: Tensor,
 }
 
-impl Discrepancy {
+impl MmdTensors {
     pub(super) fn new(plan: &mut Plan, batch: u32, latent: u32) -> Self {
         let mut rows = |name| plan.tensor(name, &[batch, padded(latent)]);
         let [latents, prior, gradient] = ["all latents", "prior", "dmmd"].map(&mut rows);
@@ -57,16 +57,11 @@ impl Discrepancy {
 
 impl Network {
     /// Adds a micro-batch's latents to those of its batch; compares them with the prior when all are there.
-    pub(super) fn record_discrepancy(
-        &self,
-        plan: &mut Plan,
-        of: &Discrepancy,
-        [gather, compare]: [ProgramId; 2],
-    ) {
+    pub(super) fn record_mmd(&self, plan: &mut Plan, of: &MmdTensors, [gather, compare]: [ProgramId; 2]) {
         let (t, latent) = (&self.tensors, self.config.latent);
-        let (rows, batch, quads) = (self.extent.micro, self.extent.batch, padded(latent) / 4);
-        plan.dispatch(gather, "gather latents", Gather { rows, quads, batch }, &[t.step, t.z, of.latents]);
-        plan.dispatch(compare, "prior", Normal { rows: batch, quads }, &[t.step, of.prior]);
+        let (rows, batch, vec4s) = (self.dims.micro, self.dims.batch, padded(latent) / 4);
+        plan.dispatch(gather, "gather latents", Gather { rows, vec4s, batch }, &[t.step, t.z, of.latents]);
+        plan.dispatch(compare, "prior", Normal { rows: batch, vec4s }, &[t.step, of.prior]);
         let bindings = [t.step, of.latents, of.prior, of.gradient, of.shares];
         plan.dispatch(compare, "mmd", Mmd::new(batch, latent), &bindings);
         plan.dispatch(compare, "mmd total", MmdTotal::new(batch), &[of.shares, t.totals]);
@@ -76,8 +71,8 @@ impl Network {
     pub(super) fn record_augment(&self, plan: &mut Plan, program: ProgramId) {
         let t = &self.tensors;
         let [slots, ..] = t.rgba.shape.dims() else { unreachable!("rgba has three dimensions") };
-        let op = Augment::new(self.extras.augmentation, self.extent.micro, self.config.size, *slots);
-        plan.dispatch(program, "augment", op, &[t.step, t.which, t.rgba, t.x]);
+        let op = Augment::new(self.extras.augmentation, self.dims.micro, self.config.size, *slots);
+        plan.dispatch(program, "augment", op, &[t.step, t.batch_indices, t.rgba, t.x]);
     }
 }
 

@@ -20,9 +20,9 @@ pub(super) struct Activations {
 
 impl Activations {
     /// New tensors for all but `x`, the picture's side of the encoder.
-    pub(super) fn new(plan: &mut Plan, config: &ModelConfig, extent: BatchDims, x: Tensor) -> Self {
+    pub(super) fn new(plan: &mut Plan, config: &ModelConfig, dims: BatchDims, x: Tensor) -> Self {
         let mut tensor = |part: &str, layer: usize, i: usize| {
-            let (shape, element) = between(config, extent, i);
+            let (shape, element) = between(config, dims, i);
             plan.tensor_of(format!("{part}.{layer}"), shape.dims(), element)
         };
         let encoder = [1, 2, 3, 4].map(|i| tensor("encoder", 2 * (i - 1), i));
@@ -35,8 +35,8 @@ impl Activations {
 
     /// Tensors for their gradients, in two buffers by turns: the way back reads one and writes the next, and needs neither
     /// any more when it comes to a third. There is no gradient of `x`, which stands for it.
-    pub(super) fn gradients(plan: &mut Plan, config: &ModelConfig, extent: BatchDims, x: Tensor) -> Self {
-        let sides = [0, 1, 2, 3, 4, 4, 3, 2, 1].map(|i| between(config, extent, i)); // as the way back meets them
+    pub(super) fn gradients(plan: &mut Plan, config: &ModelConfig, dims: BatchDims, x: Tensor) -> Self {
+        let sides = [0, 1, 2, 3, 4, 4, 3, 2, 1].map(|i| between(config, dims, i)); // as the way back meets them
         let words = |(shape, element): (Shape, Element)| element.words(shape.len().into());
         let buffers = [0, 1].map(|turn| {
             let largest = sides.into_iter().skip(turn).step_by(2).map(words).max().unwrap_or(0);
@@ -52,10 +52,10 @@ impl Activations {
 
 /// What side `i` of a convolution is, from the picture inwards. The logits' side is f32 like the picture's: the loss is
 /// computed there.
-fn between(config: &ModelConfig, extent: BatchDims, i: usize) -> (Shape, Element) {
+fn between(config: &ModelConfig, dims: BatchDims, i: usize) -> (Shape, Element) {
     let edge = config.size >> i;
-    let shape = Shape::new(&[extent.micro, edge, edge, padded(config.widths()[i])]);
-    (shape, if i == 0 { Element::F32 } else { extent.precision })
+    let shape = Shape::new(&[dims.micro, edge, edge, padded(config.widths()[i])]);
+    (shape, if i == 0 { Element::F32 } else { dims.precision })
 }
 
 pub(super) struct Recorder<'a> {
@@ -102,7 +102,7 @@ impl Recorder<'_> {
         let out = arenas.gradients.of(layer.weight);
         let operands = Operands { left, right, aux: None, out };
         self.gemm(&format!("{name} weight gradient"), product, self.network.gradient(), &operands);
-        if arenas.gradients.pass() {
+        if arenas.gradients.are_transient() {
             self.adam(&format!("{name} adam"), arenas, (out, layer.weight.offset));
         }
     }
@@ -112,7 +112,8 @@ impl Recorder<'_> {
         let Network { tensors: t, extras, .. } = self.network;
         let [param, moment1, moment2] = [self.network.arenas.params, arenas.moments[0], arenas.moments[1]]
             .map(|buffer| Tensor { buffer, offset, ..grad });
-        let op = Adam::new(grad.len(), self.tuning.sweep(AnyAdam).into()).clipped(extras.clip.is_some());
+        let op = Adam::new(grad.len(), self.tuning.elementwise_config(AnyAdam).into())
+            .clipped(extras.clip.is_some());
         self.op(label, op, &[t.step, grad, t.scaling, t.totals, param, moment1, moment2]);
     }
 }
@@ -120,5 +121,5 @@ impl Recorder<'_> {
 /// The sizes of the convolution between `low` and `high`.
 pub(super) fn geometry(low: &Tensor, high: &Tensor) -> Geometry {
     let [low, high] = [low.shape.dims(), high.shape.dims()];
-    Geometry { images: low[0], low_h: low[1], low_w: low[2], low_c: low[3], high_c: high[3] }
+    Geometry { batch: low[0], low_h: low[1], low_w: low[2], low_c: low[3], high_c: high[3] }
 }

@@ -3,10 +3,10 @@
 //! Forward and backward are plain lists in execution order; there is no tape. All tensors hold one
 //! micro-batch of N pictures; the loss is a sum, so the gradients of micro-batches add up.
 
-use super::build::Build;
-use super::extras::{Discrepancy, TrainFeatures};
+use super::extras::{MmdTensors, TrainFeatures};
 use super::gradients::Gradients;
 use super::layers::{Activations, Recorder, geometry};
+use super::options::ModelOptions;
 use super::params::Layout;
 use crate::config::{Likelihood, ModelConfig};
 use crate::error::{Error, Result};
@@ -16,12 +16,12 @@ use crate::ops::gemm::{Epilogue, Operands};
 use crate::ops::linear::Linear;
 use crate::ops::loss_scale::LossScale;
 use crate::ops::normal::Normal;
-use crate::ops::picture::{Picture, Unpack};
-use crate::ops::reconstruction::{Reconstruction, Totals};
 use crate::ops::reparameterize::{Reparameterize, padded};
 use crate::ops::step::Step;
-use crate::ops::totals::Totalled;
+use crate::ops::totals::TotalsSlots;
 use crate::ops::tuning::Tuning;
+use crate::ops::{logits_to_rgba::LogitsToRgba, rgba_to_float::RgbaToFloat};
+use crate::ops::{reconstruction::Reconstruction, totals::Totals};
 
 /// Bytes of activations that the automatic micro-batch stays under: WebGPU does not tell how much memory there is.
 const ACTIVATION_BUDGET: u64 = 5 << 28;
@@ -62,7 +62,7 @@ pub struct TrainingPrograms {
     /// `rgba` to `x`, varied where pictures are
     pub augment: ProgramId,
     /// adds `z` to the batch's latents, and compares those with the prior
-    pub discrepancy: Option<[ProgramId; 2]>,
+    pub mmd: Option<[ProgramId; 2]>,
     /// exchanges the parameters with their average
     pub swap: Option<ProgramId>,
 }
@@ -100,7 +100,7 @@ pub struct Tensors {
     /// the step's uniform
     pub step: Tensor,
     /// `[N]`: which pictures of `rgba` the micro-batch consists of
-    pub which: Tensor,
+    pub batch_indices: Tensor,
     /// `[kept + N, S, S]` 8-bit RGBA: those kept on the device, and room for a micro-batch behind them
     pub rgba: Tensor,
     /// `[N, S, S, 4]`
@@ -116,10 +116,10 @@ pub struct Tensors {
     /// `[N, S, S, 4]`
     pub recon: Tensor,
     /// `[N, S, S]` 8-bit RGBA
-    pub pictures: Tensor,
+    pub output_rgba: Tensor,
     /// `[N, 2]`: divergence of each picture, in nats, as it is and as the objective counts it
     pub kl: Tensor,
-    /// sums over the batch, see [`Totalled`]
+    /// sums over the batch, see [`TotalsSlots`]
     pub totals: Tensor,
     /// `[4]`: the factor on gradients, a [`LossScale`]; zeros, that is a factor of 1, in f32
     pub scaling: Tensor,
@@ -133,7 +133,7 @@ pub struct BatchDims {
     /// pictures computed at once
     pub micro: u32,
     /// pictures kept on the device from step to step
-    pub kept: u32,
+    pub resident: u32,
     /// what activations between the layers and their gradients are made of
     pub precision: Element,
 }
@@ -143,13 +143,13 @@ pub struct Network {
     /// the architecture
     pub config: ModelConfig,
     /// how many pictures, and what their activations are made of
-    pub extent: BatchDims,
+    pub dims: BatchDims,
     /// of pixels
     pub likelihood: Likelihood,
     /// what a training does besides
     pub extras: TrainFeatures,
     /// where latents are compared with the prior
-    pub(super) discrepancy: Option<Discrepancy>,
+    pub(super) mmd: Option<MmdTensors>,
     /// where parameters lie
     pub layout: Layout,
     /// the arenas
@@ -169,8 +169,8 @@ const DISPATCH_FLOPS: u64 = 20_000_000_000;
 ///
 /// # Errors
 /// [`Error::Limit`] if not even one picture fits.
-pub fn micro_batch(build: &Build, target: &Capabilities) -> Result<u32> {
-    let Build { ref config, batch, precision, .. } = *build;
+pub fn micro_batch(build: &ModelOptions, target: &Capabilities) -> Result<u32> {
+    let ModelOptions { ref config, batch, precision, .. } = *build;
     let elements = |i: usize| u64::from(config.size >> i).pow(2) * u64::from(padded(config.widths()[i]));
     let bytes = |i| if i == 0 { 4 } else { precision.bytes() };
     let sizes: Vec<u64> = (0..5).map(|i| bytes(i) * elements(i)).collect();
@@ -186,8 +186,8 @@ pub fn micro_batch(build: &Build, target: &Capabilities) -> Result<u32> {
         });
     }
     // every activation stands in the encoder and in the decoder, and there are two gradients at a time
-    let together = 2 * (sizes.iter().sum::<u64>() + largest);
-    let most = (target.binding_bytes / largest).min((ACTIVATION_BUDGET / together).max(1));
+    let keep_all = 2 * (sizes.iter().sum::<u64>() + largest);
+    let most = (target.binding_bytes / largest).min((ACTIVATION_BUDGET / keep_all).max(1));
     let integrated = !target.software && !target.discrete;
     let most = if integrated { most.min((DISPATCH_FLOPS / longest(config)).max(1)) } else { most };
     let parts = u64::from(batch).div_ceil(most).max(1) as u32;
@@ -213,10 +213,10 @@ impl BatchDims {
 
 impl Network {
     /// Records the plan of `build` for micro-batches of `micro`.
-    pub fn record(build: &Build, target: &Capabilities, micro: u32, tuning: &Tuning) -> (Self, Plan) {
-        let Build { ref config, batch, kept, precision, training, likelihood, .. } = *build;
+    pub fn record(build: &ModelOptions, target: &Capabilities, micro: u32, tuning: &Tuning) -> (Self, Plan) {
+        let ModelOptions { ref config, batch, resident, precision, training, likelihood, .. } = *build;
         let extras = if training { build.extras } else { TrainFeatures::default() };
-        let extent = BatchDims { batch, micro, kept, precision };
+        let dims = BatchDims { batch, micro, resident, precision };
         let mut plan = Plan::of(target);
         let layout = Layout::new(config);
         let arena = |plan: &mut Plan, name: &str| plan.buffer(name, layout.len, Usage::State);
@@ -225,15 +225,15 @@ impl Network {
             training.then(|| ["first moments", "second moments"].map(|name| arena(&mut plan, name)));
         let average = extras.average.then(|| arena(&mut plan, "average"));
         if training {
-            plan.keep_made_of(params);
+            plan.persist_derived_of(params);
         }
-        let together = extent.accumulates() || extras.clip.is_some() || precision == Element::F16;
+        let keep_all = dims.accumulates() || extras.clip.is_some() || precision == Element::F16;
         let training = moments.map(|moments| {
-            let passing = !together && !build.keep_gradients;
-            TrainingArenas { gradients: Gradients::new(&mut plan, &layout, passing), moments }
+            let transient_weights = !keep_all && !build.keep_gradients;
+            TrainingArenas { gradients: Gradients::new(&mut plan, &layout, transient_weights), moments }
         });
-        let tensors = allocate(&mut plan, config, micro, kept);
-        let acts = Activations::new(&mut plan, config, extent, tensors.x);
+        let tensors = allocate(&mut plan, config, micro, resident);
+        let acts = Activations::new(&mut plan, config, dims, tensors.x);
         let tensors = Tensors { logits: acts.decoder[4], ..tensors };
         let programs = Programs {
             unpack: plan.program("unpack"),
@@ -248,10 +248,9 @@ impl Network {
             training: None,
         };
         let arenas = Arenas { params, training, average };
-        let discrepancy = extras.mmd.then(|| Discrepancy::new(&mut plan, batch, config.latent));
+        let mmd = extras.mmd.then(|| MmdTensors::new(&mut plan, batch, config.latent));
         let config = *config;
-        let mut network =
-            Self { config, extent, likelihood, extras, discrepancy, layout, arenas, tensors, programs };
+        let mut network = Self { config, dims, likelihood, extras, mmd, layout, arenas, tensors, programs };
         network.record_forward(&mut plan, tuning, &acts);
         if let Some(arenas) = training {
             network.programs.training = Some(network.record_training(&mut plan, tuning, &acts, arenas));
@@ -275,18 +274,18 @@ impl Network {
             } else {
                 self.programs.unpack
             },
-            discrepancy: self.discrepancy.map(|_| [plan.program("gather"), plan.program("compare")]),
+            mmd: self.mmd.map(|_| [plan.program("gather"), plan.program("compare")]),
             swap: self.arenas.average.map(|_| plan.program("swap")),
         };
         let Programs { encode, draw, reparameterize, decode, .. } = self.programs;
-        plan.follow(programs.backward, &[encode, draw, reparameterize, decode]);
+        plan.inherit_derived(programs.backward, &[encode, draw, reparameterize, decode]);
         self.record_backward(plan, tuning, acts, (programs.backward, arenas));
         self.record_update(plan, tuning, programs.update, arenas);
         if self.extras.augmentation.any() {
             self.record_augment(plan, programs.augment);
         }
-        if let (Some(of), Some(programs)) = (&self.discrepancy, programs.discrepancy) {
-            self.record_discrepancy(plan, of, programs);
+        if let (Some(of), Some(programs)) = (&self.mmd, programs.mmd) {
+            self.record_mmd(plan, of, programs);
         }
         if let (Some(average), Some(program)) = (self.arenas.average, programs.swap) {
             self.record_swap(plan, program, average);
@@ -296,17 +295,17 @@ impl Network {
 
     /// What happens to a gradient: it is stored, or added to that of the micro-batches before.
     pub(super) fn gradient(&self) -> Epilogue {
-        if self.extent.accumulates() { Epilogue::Accumulate } else { Epilogue::None }
+        if self.dims.accumulates() { Epilogue::Accumulate } else { Epilogue::None }
     }
 
     fn record_forward(&self, plan: &mut Plan, tuning: &Tuning, acts: &Activations) {
         let t = &self.tensors;
-        let (rows, quads) = (self.extent.micro, padded(self.config.latent) / 4);
-        let pixels = self.extent.micro * self.config.size * self.config.size;
+        let (rows, vec4s) = (self.dims.micro, padded(self.config.latent) / 4);
+        let pixels = self.dims.micro * self.config.size * self.config.size;
         let at = self.programs;
         let [slots, ..] = t.rgba.shape.dims() else { unreachable!("rgba has three dimensions") };
-        let op = Unpack { images: self.extent.micro, pixels: pixels / self.extent.micro, slots: *slots };
-        plan.dispatch(at.unpack, "unpack", op, &[t.which, t.rgba, t.x]);
+        let op = RgbaToFloat { batch: self.dims.micro, pixels: pixels / self.dims.micro, slots: *slots };
+        plan.dispatch(at.unpack, "unpack", op, &[t.batch_indices, t.rgba, t.x]);
 
         let mut r = Recorder { plan, network: self, tuning, program: at.encode };
         for i in 0..4 {
@@ -322,18 +321,18 @@ impl Network {
             left: acts.encoder[4].reshape(&[rows, flat]),
             right: r.param(heads.weight),
             aux: Some(r.param(heads.bias)),
-            out: t.heads.reshape(&[rows, 8 * quads]),
+            out: t.heads.reshape(&[rows, 8 * vec4s]),
         };
         r.gemm(
             "heads forward",
-            Linear { rows, inputs: flat, outputs: 8 * quads, planes: 1 },
+            Linear { rows, inputs: flat, outputs: 8 * vec4s, planes: 1 },
             Epilogue::Bias,
             &operands,
         );
 
         plan.clear(at.prior, t.heads.buffer);
-        plan.dispatch(at.draw, "normals", Normal { rows, quads }, &[t.step, t.eps]);
-        let op = Reparameterize { rows, latent: self.config.latent, quads };
+        plan.dispatch(at.draw, "normals", Normal { rows, vec4s }, &[t.step, t.eps]);
+        let op = Reparameterize { rows, latent: self.config.latent, vec4s };
         plan.dispatch(at.reparameterize, "reparameterize", op, &[t.step, t.heads, t.eps, t.z, t.kl]);
 
         let mut r = Recorder { plan, network: self, tuning, program: at.decode };
@@ -344,7 +343,7 @@ impl Network {
             aux: Some(r.param(layer.bias)),
             out: acts.decoder[0].reshape(&[rows, flat]),
         };
-        let op = Linear { rows, inputs: 4 * quads, outputs: flat, planes: 1 };
+        let op = Linear { rows, inputs: 4 * vec4s, outputs: flat, planes: 1 };
         r.gemm("decoder_input forward", op, Epilogue::Bias, &operands);
         for i in 0..4 {
             let (x, y, layer) = (acts.decoder[i], acts.decoder[i + 1], self.layout.decoder[i]);
@@ -354,15 +353,15 @@ impl Network {
             let label = format!("decoder.{} forward", 2 * i);
             r.gemm(&label, Conv2dTranspose::from(geometry(&x, &y)), epilogue, &operands);
         }
-        let op = Picture::new(self.likelihood, pixels);
-        plan.dispatch(at.picture, "picture", op, &[t.logits, t.recon, t.pictures]);
+        let op = LogitsToRgba::new(self.likelihood, pixels);
+        plan.dispatch(at.picture, "picture", op, &[t.logits, t.recon, t.output_rgba]);
         self.record_loss(plan);
     }
 
     /// The loss alone, for pictures that are not trained on.
     fn record_loss(&self, plan: &mut Plan) {
         plan.clear(self.programs.begin, self.tensors.totals.buffer);
-        if let Some(training) = self.arenas.training.filter(|_| self.extent.accumulates()) {
+        if let Some(training) = self.arenas.training.filter(|_| self.dims.accumulates()) {
             plan.clear(self.programs.begin, training.gradients.arena);
         }
         self.record_reconstruction(plan, self.programs.loss, None);
@@ -378,19 +377,19 @@ impl Network {
     ) {
         let t = &self.tensors;
         let pixels = self.config.size * self.config.size;
-        let op = Reconstruction::new(self.likelihood, self.extent.micro, pixels, gradient.is_some());
+        let op = Reconstruction::new(self.likelihood, self.dims.micro, pixels, gradient.is_some());
         // without a gradient, four elements that the kernels leave alone or set to zero
         let [dlogits, dbias] = gradient.unwrap_or_else(|| [plan.tensor("no gradient", &[4]); 2]);
         let len = op.parts().iter().product();
         let parts = Tensor { shape: Shape::new(&op.parts()), ..plan.scratch(len) };
         plan.dispatch(program, "reconstruction", op, &[t.step, t.logits, t.x, t.scaling, dlogits, parts]);
-        let op = Totals::new(len / 4, self.extent.micro, self.extent.accumulates() && gradient.is_some());
+        let op = Totals::new(len / 4, self.dims.micro, self.dims.accumulates() && gradient.is_some());
         plan.dispatch(program, "totals", op, &[parts, t.kl, t.totals, dbias]);
     }
 }
 
 /// The tensors at the border; `logits` is filled in with the activations.
-fn allocate(plan: &mut Plan, config: &ModelConfig, micro: u32, kept: u32) -> Tensors {
+fn allocate(plan: &mut Plan, config: &ModelConfig, micro: u32, resident: u32) -> Tensors {
     let (size, z) = (config.size, padded(config.latent));
     let step = plan.buffer("step", Step::shape().len().into(), Usage::Uniform);
     let scaling = plan.buffer("scaling", LossScale::shape().len().into(), Usage::State);
@@ -398,17 +397,17 @@ fn allocate(plan: &mut Plan, config: &ModelConfig, micro: u32, kept: u32) -> Ten
     let x = plan.tensor("x", &[micro, size, size, 4]);
     Tensors {
         step: whole(step, Step::shape()),
-        which: plan.tensor("which", &[micro]),
-        rgba: plan.tensor("rgba", &[kept + micro, size, size]),
+        batch_indices: plan.tensor("batch_indices", &[micro]),
+        rgba: plan.tensor("rgba", &[resident + micro, size, size]),
         x,
         heads: plan.tensor("heads", &[micro, 2, z]),
         eps: plan.tensor("eps", &[micro, z]),
         z: plan.tensor("z", &[micro, z]),
         logits: x,
         recon: plan.tensor("recon", &[micro, size, size, 4]),
-        pictures: plan.tensor("pictures", &[micro, size, size]),
+        output_rgba: plan.tensor("output_rgba", &[micro, size, size]),
         kl: plan.tensor("kl", &[micro, 2]),
-        totals: plan.tensor("totals", Totalled::shape().dims()),
+        totals: plan.tensor("totals", TotalsSlots::shape().dims()),
         scaling: whole(scaling, LossScale::shape()),
     }
 }

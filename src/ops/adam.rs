@@ -1,11 +1,11 @@
 //! The Adam step over a range of the flat arenas.
 
-use super::check::Tolerance;
 use super::elementwise::Elementwise;
 use super::loss_scale::LossScale;
 use super::step::Step;
-use super::totals::{CLIPPED, Totalled};
-use super::tuning::{Form, SWEEPS, Tunable};
+use super::tolerance::Tolerance;
+use super::totals::{CLIP_FACTOR, TotalsSlots};
+use super::tuning::{ELEMENTWISE, KernelConfig, Tunable};
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};
 use crate::gpu::{Capabilities, Op, Plan, ProgramId, Shape, Tensor};
 use crate::{params, wgsl};
@@ -21,7 +21,7 @@ params! {
     /// One range of parameters.
     pub struct AdamParams {
         /// vec4s of the range
-        quads: u32,
+        vec4s: u32,
         /// 1 - beta1
         rate1: f32,
         /// 1 - beta2
@@ -37,17 +37,17 @@ params! {
 #[derive(Debug, Clone, Copy)]
 pub struct Adam {
     params: AdamParams,
-    sweep: Elementwise,
+    launch: Elementwise,
     /// whether gradients are shortened
     clip: bool,
 }
 
 impl Adam {
     /// A range of `len` elements, a multiple of 4.
-    pub fn new(len: u32, sweep: Elementwise) -> Self {
+    pub fn new(len: u32, launch: Elementwise) -> Self {
         let (rate1, rate2) = ((1.0 - BETA1) as f32, (1.0 - BETA2) as f32);
-        let params = AdamParams { quads: len / 4, rate1, rate2, beta2: BETA2 as f32, eps: EPS as f32 };
-        Self { params, sweep, clip: false }
+        let params = AdamParams { vec4s: len / 4, rate1, rate2, beta2: BETA2 as f32, eps: EPS as f32 };
+        Self { params, launch, clip: false }
     }
 
     /// With gradients multiplied by `totals[CLIPPED]`, where `clip` says so.
@@ -70,12 +70,15 @@ impl Tunable for AnyAdam {
         "adam".into()
     }
 
-    fn forms(&self, _: &Capabilities) -> Vec<Form> {
-        SWEEPS.iter().map(|&[threads, each]| Form::Sweep { threads, each }).collect()
+    fn candidates(&self, _: &Capabilities) -> Vec<KernelConfig> {
+        ELEMENTWISE
+            .iter()
+            .map(|&[threads, vec4s_per_thread]| KernelConfig::Elementwise { threads, vec4s_per_thread })
+            .collect()
     }
 
-    fn allows(&self, form: Form) -> bool {
-        matches!(form, Form::Sweep { .. })
+    fn allows(&self, form: KernelConfig) -> bool {
+        matches!(form, KernelConfig::Elementwise { .. })
     }
 
     /// The parameters come last: they are compared.
@@ -85,16 +88,18 @@ impl Tunable for AnyAdam {
         operands
     }
 
-    fn tolerance(&self, _form: Form) -> Tolerance {
+    fn tolerance(&self, _form: KernelConfig) -> Tolerance {
         Tolerance::reduction(1)
     }
 
-    fn record(&self, plan: &mut Plan, program: ProgramId, form: Form, operands: &[Tensor]) {
+    fn record(&self, plan: &mut Plan, program: ProgramId, form: KernelConfig, operands: &[Tensor]) {
         let &[step, grad, scaling, totals, moment1, moment2, param] = operands else {
             panic!("adam: {operands:?}")
         };
-        let Form::Sweep { threads, each } = form else { panic!("{form:?} is no form of a pass over memory") };
-        let op = Adam::new(Self::LEN, Elementwise { threads, each });
+        let KernelConfig::Elementwise { threads, vec4s_per_thread } = form else {
+            panic!("{form:?} is no form of a pass over memory")
+        };
+        let op = Adam::new(Self::LEN, Elementwise { threads, vec4s_per_thread });
         plan.dispatch(program, "adam", op, &[step, grad, scaling, totals, param, moment1, moment2]);
     }
 }
@@ -115,8 +120,13 @@ impl Step {
 
 impl Op for Adam {
     fn kernel(&self) -> Kernel {
-        let own = [wgsl!("adam.wgsl"), wgsl!("sweep.wgsl"), wgsl!("step.wgsl"), wgsl!("loss_scale.wgsl")];
-        let files = own.into_iter().chain([wgsl!("totals_slots.wgsl")]).collect();
+        let own = [
+            wgsl!("optimizer/adam.wgsl"),
+            wgsl!("common/elementwise.wgsl"),
+            wgsl!("common/step.wgsl"),
+            wgsl!("optimizer/loss_scale.wgsl"),
+        ];
+        let files = own.into_iter().chain([wgsl!("loss/totals_slots.wgsl")]).collect();
         Kernel { name: "adam", files }
     }
 
@@ -126,16 +136,16 @@ impl Op for Adam {
 
     fn constants(&self) -> Vec<Constant> {
         let clip = [("CLIP", Value::Bool(self.clip))];
-        self.sweep.constants().into_iter().chain(clip).collect()
+        self.launch.constants().into_iter().chain(clip).collect()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let range = Shape::new(&[4 * self.params.quads]);
+        let range = Shape::new(&[4 * self.params.vec4s]);
         vec![
             ("step", Step::shape()),
             ("grad", range),
             ("scaling", LossScale::shape()),
-            ("totals", Totalled::shape()),
+            ("totals", TotalsSlots::shape()),
             ("param", range),
             ("moment1", range),
             ("moment2", range),
@@ -143,7 +153,7 @@ impl Op for Adam {
     }
 
     fn groups(&self) -> u64 {
-        self.sweep.groups(self.params.quads)
+        self.launch.groups(self.params.vec4s)
     }
 
     fn updates(&self) -> bool {
@@ -151,7 +161,7 @@ impl Op for Adam {
     }
 
     fn flops(&self) -> u64 {
-        4 * 15 * u64::from(self.params.quads)
+        4 * 15 * u64::from(self.params.vec4s)
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
@@ -159,10 +169,10 @@ impl Op for Adam {
             panic!("adam: {} operands", buffers.len())
         };
         let (step, scaling) = (Step::from_words(step), LossScale::from_words(scaling));
-        if scaling.found != 0 {
+        if scaling.found_inf != 0 {
             return;
         }
-        let clipped = if self.clip { f64::from(totals[CLIPPED]) } else { 1.0 };
+        let clipped = if self.clip { f64::from(totals[CLIP_FACTOR]) } else { 1.0 };
         for (i, g) in grad.iter().map(|&g| clipped * f64::from(g) / scaling.factor()).enumerate() {
             let m = f64::from(moment1[i]) * BETA1 + (1.0 - BETA1) * g;
             let v = f64::from(moment2[i]) * BETA2 + (1.0 - BETA2) * g * g;

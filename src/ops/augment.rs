@@ -12,7 +12,7 @@ params! {
     /// `x[N, S, S, 4] = rgba[which[N], S, S] / 255`, varied by each picture's draws, the fourth channel zero.
     pub struct Augment {
         /// N
-        images: u32,
+        batch: u32,
         /// edge of a picture
         size: u32,
         /// pictures in `rgba`
@@ -27,10 +27,10 @@ params! {
 }
 
 impl Augment {
-    /// For `images` pictures of `size` out of `slots`.
-    pub fn new(how: Augmentation, images: u32, size: u32, slots: u32) -> Self {
+    /// For `batch` pictures of `size` out of `slots`.
+    pub fn new(how: Augmentation, batch: u32, size: u32, slots: u32) -> Self {
         let (crop, jitter) = (how.crop as f32, how.jitter as f32);
-        Self { images, size, slots, flip: how.flip.into(), crop, jitter }
+        Self { batch, size, slots, flip: how.flip.into(), crop, jitter }
     }
 
     /// Seven draws from 0 to 1 of picture `index` of a batch: edge, corner's row and column, whether mirrored;
@@ -71,7 +71,7 @@ impl Op for Augment {
     fn kernel(&self) -> Kernel {
         Kernel {
             name: "augment",
-            files: vec![wgsl!("augment.wgsl"), wgsl!("philox.wgsl"), wgsl!("step.wgsl")],
+            files: vec![wgsl!("pixels/augment.wgsl"), wgsl!("common/philox.wgsl"), wgsl!("common/step.wgsl")],
         }
     }
 
@@ -86,23 +86,23 @@ impl Op for Augment {
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         vec![
             ("step", Step::shape()),
-            ("which", Shape::new(&[self.images])),
+            ("which", Shape::new(&[self.batch])),
             ("rgba", Shape::new(&[self.slots, self.size, self.size])),
-            ("x", Shape::new(&[self.images, self.size, self.size, 4])),
+            ("x", Shape::new(&[self.batch, self.size, self.size, 4])),
         ]
     }
 
     fn groups(&self) -> u64 {
-        u64::from(self.images * self.size * self.size).div_ceil(64)
+        u64::from(self.batch * self.size * self.size).div_ceil(64)
     }
 
     fn flops(&self) -> u64 {
-        60 * u64::from(self.images * self.size * self.size)
+        60 * u64::from(self.batch * self.size * self.size)
     }
 
     /// Only what is read of the pictures counts, not all that are kept.
     fn bytes(&self) -> Option<u64> {
-        Some(20 * u64::from(self.images * self.size * self.size))
+        Some(20 * u64::from(self.batch * self.size * self.size))
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
@@ -112,7 +112,8 @@ impl Op for Augment {
         for (at, out) in x.chunks_mut(4).enumerate() {
             let (image, row, column) = (at / size / size, at / size % size, at % size);
             let slot = which[image].to_bits().min(self.slots - 1) as usize;
-            let [cut, down, right, mirror, light @ ..] = Self::draws(&step, step.first + image as u32);
+            let [cut, down, right, mirror, light @ ..] =
+                Self::draws(&step, step.sample_offset + image as u32);
             let column = if self.flip == 1 && mirror >= 0.5 { size - 1 - column } else { column };
             let edge = 1.0 - crop * cut;
             let from =

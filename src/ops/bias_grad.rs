@@ -1,12 +1,12 @@
 //! The gradient of a bias: column sums of a matrix, in one pass, or in two where there are many rows.
 
-use super::check::Tolerance;
 use super::gemm::Epilogue;
-use super::operand_source;
-use super::tuning::{Form, Tunable, Tuning, key};
+use super::gemm::operand_source;
+use super::tolerance::Tolerance;
+use super::tuning::{KernelConfig, Tunable, Tuning, key};
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::gpu::program::Op;
-use crate::gpu::{Capabilities, Element, Plan, ProgramId, Shape, Tensor, images};
+use crate::gpu::{Capabilities, Element, Plan, ProgramId, Shape, Tensor, textures};
 use crate::{params, wgsl};
 
 /// Fewest rows of a part: less is not worth a second pass.
@@ -18,7 +18,7 @@ params! {
         /// rows of the matrix
         rows: u32,
         /// vec4s of a row
-        quads: u32,
+        vec4s: u32,
         /// partial sums
         parts: u32,
         /// rows in each
@@ -31,7 +31,7 @@ params! {
 pub struct BiasGrad {
     params: BiasGradParams,
     threads: u32,
-    images: bool,
+    textures: bool,
     epilogue: Epilogue,
 }
 
@@ -40,20 +40,20 @@ impl BiasGrad {
     pub fn new(rows: u32, channels: u32, [threads, parts]: [u32; 2], epilogue: Epilogue) -> Self {
         let rows_per_part = rows.div_ceil(parts);
         let parts = rows.div_ceil(rows_per_part);
-        let params = BiasGradParams { rows, quads: channels / 4, parts, rows_per_part };
-        Self { params, threads, images: false, epilogue }
+        let params = BiasGradParams { rows, vec4s: channels / 4, parts, rows_per_part };
+        Self { params, threads, textures: false, epilogue }
     }
 
-    /// The same that reads an image of `dy`, where `images` says so.
-    pub fn fetching(self, images: bool) -> Self {
-        Self { images, ..self }
+    /// The same that reads a texture of `dy`, where `textures` says so.
+    pub fn fetching(self, textures: bool) -> Self {
+        Self { textures, ..self }
     }
 }
 
 impl Op for BiasGrad {
     fn kernel(&self) -> Kernel {
-        let mut files = vec![wgsl!("bias_grad.wgsl"), wgsl!("epilogue.wgsl")];
-        files.extend(operand_source::source(self.images));
+        let mut files = vec![wgsl!("conv/bias_grad.wgsl"), wgsl!("gemm/epilogue.wgsl")];
+        files.extend(operand_source::source(self.textures));
         Kernel { name: "bias_grad", files }
     }
 
@@ -68,10 +68,10 @@ impl Op for BiasGrad {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let BiasGradParams { rows, quads, parts, .. } = self.params;
-        let out = Shape::new(&[parts, 4 * quads]);
-        let aux = self.epilogue.aux(out, 4 * quads);
-        vec![("source", Shape::new(&[rows, 4 * quads])), ("aux", aux), ("out", out)]
+        let BiasGradParams { rows, vec4s, parts, .. } = self.params;
+        let out = Shape::new(&[parts, 4 * vec4s]);
+        let aux = self.epilogue.aux(out, 4 * vec4s);
+        vec![("source", Shape::new(&[rows, 4 * vec4s])), ("aux", aux), ("out", out)]
     }
 
     fn aliases(&self) -> &'static [Option<&'static str>] {
@@ -79,8 +79,8 @@ impl Op for BiasGrad {
     }
 
     fn groups(&self) -> u64 {
-        let BiasGradParams { quads, parts, .. } = self.params;
-        u64::from(parts) * u64::from(quads.div_ceil(self.threads.min(quads)))
+        let BiasGradParams { vec4s, parts, .. } = self.params;
+        u64::from(parts) * u64::from(vec4s.div_ceil(self.threads.min(vec4s)))
     }
 
     fn updates(&self) -> bool {
@@ -88,18 +88,18 @@ impl Op for BiasGrad {
     }
 
     fn flops(&self) -> u64 {
-        u64::from(self.params.rows) * 4 * u64::from(self.params.quads)
+        u64::from(self.params.rows) * 4 * u64::from(self.params.vec4s)
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
         let [dy, aux, out] = buffers else { panic!("bias_grad: {} operands", buffers.len()) };
-        let BiasGradParams { rows, quads, rows_per_part, .. } = self.params;
-        let channels = 4 * quads as usize;
+        let BiasGradParams { rows, vec4s, rows_per_part, .. } = self.params;
+        let channels = 4 * vec4s as usize;
         for at in 0..out.len() {
             let begin = at / channels * rows_per_part as usize;
             let end = (rows as usize).min(begin + rows_per_part as usize);
             let sum = (begin..end).map(|row| f64::from(dy[row * channels + at % channels])).sum();
-            self.epilogue.finish(out, at, sum, aux, 4 * quads);
+            self.epilogue.finish(out, at, sum, aux, 4 * vec4s);
         }
     }
 }
@@ -123,9 +123,9 @@ impl BiasGradShape {
         (self.rows / MIN_ROWS).max(1)
     }
 
-    /// Whether an image can hold the matrix.
-    pub(super) fn fits_image(&self) -> bool {
-        images::fits(self.rows * self.channels)
+    /// Whether a texture can hold the matrix.
+    pub(super) fn fits_texture(&self) -> bool {
+        textures::fits(self.rows * self.channels)
     }
 
     /// Workgroups of `threads` beside each other.
@@ -141,31 +141,35 @@ impl Tunable for BiasGradShape {
         format!("{} {:?}{element}", key("bias_grad", &sizes), self.epilogue)
     }
 
-    /// One pass, and two with about 32, 128, 512 and 2048 workgroups in the first; from an image as well on software
+    /// One pass, and two with about 32, 128, 512 and 2048 workgroups in the first; from a texture as well on software
     /// adapters, which read buffers slowly.
-    fn forms(&self, target: &Capabilities) -> Vec<Form> {
-        let least = target.least_parts(self.rows);
-        let mut forms = Vec::new();
-        for threads in Form::COLUMN_THREADS {
+    fn candidates(&self, target: &Capabilities) -> Vec<KernelConfig> {
+        let least = target.min_splits(self.rows);
+        let mut candidates = Vec::new();
+        for threads in KernelConfig::BIAS_GRAD_THREADS {
             let parts =
                 |groups: u32| groups.div_ceil(self.column_blocks(threads)).min(self.most_parts()).max(least);
             let mut all: Vec<u32> = [1, 32, 128, 512, 2048].into_iter().map(parts).collect();
             all.dedup();
-            let imaged = target.software && target.images && self.fits_image();
-            let fetches: &[bool] = if imaged { &[false, true] } else { &[false] };
-            for &images in fetches {
-                forms.extend(all.iter().map(|&parts| Form::Columns { threads, parts, images }));
+            let from_textures = target.software && target.textures && self.fits_texture();
+            let fetches: &[bool] = if from_textures { &[false, true] } else { &[false] };
+            for &textures in fetches {
+                candidates.extend(all.iter().map(|&parts| KernelConfig::BiasGrad {
+                    threads,
+                    parts,
+                    textures,
+                }));
             }
         }
-        forms
+        candidates
     }
 
-    fn allows(&self, form: Form) -> bool {
+    fn allows(&self, form: KernelConfig) -> bool {
         let most = self.most_parts();
-        matches!(form, Form::Columns { threads, parts, images }
-            if Form::COLUMN_THREADS.contains(&threads)
+        matches!(form, KernelConfig::BiasGrad { threads, parts, textures }
+            if KernelConfig::BIAS_GRAD_THREADS.contains(&threads)
                 && (1..=most).contains(&parts)
-                && (!images || self.fits_image()))
+                && (!textures || self.fits_texture()))
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -176,11 +180,11 @@ impl Tunable for BiasGradShape {
         vec![self.element]
     }
 
-    fn tolerance(&self, _: Form) -> Tolerance {
+    fn tolerance(&self, _: KernelConfig) -> Tolerance {
         Tolerance::forms(self.rows.into())
     }
 
-    fn record(&self, plan: &mut Plan, program: ProgramId, form: Form, operands: &[Tensor]) {
+    fn record(&self, plan: &mut Plan, program: ProgramId, form: KernelConfig, operands: &[Tensor]) {
         let &[dy, out] = operands else { panic!("bias_grad: {} operands", operands.len()) };
         record_as(plan, program, &self.key(), (*self, form), (dy, out));
     }
@@ -205,20 +209,20 @@ fn record_as(
     plan: &mut Plan,
     program: ProgramId,
     label: &str,
-    (sums, form): (BiasGradShape, Form),
+    (sums, form): (BiasGradShape, KernelConfig),
     (dy, out): (Tensor, Tensor),
 ) {
     let BiasGradShape { rows, channels, epilogue, .. } = sums;
-    let Form::Columns { threads, parts, images } = form else {
+    let KernelConfig::BiasGrad { threads, parts, textures } = form else {
         panic!("{label}: {form:?} is no form of column sums")
     };
     let spare = dy.slice(0, 4); // neither pass reads it
     if parts == 1 {
-        let op = BiasGrad::new(rows, channels, [threads, 1], epilogue).fetching(images);
+        let op = BiasGrad::new(rows, channels, [threads, 1], epilogue).fetching(textures);
         plan.dispatch(program, label, op, &[dy, spare, out]);
         return;
     }
-    let first = BiasGrad::new(rows, channels, [threads, parts], Epilogue::None).fetching(images);
+    let first = BiasGrad::new(rows, channels, [threads, parts], Epilogue::None).fetching(textures);
     let parts = first.params.parts;
     let between = plan.scratch(parts * channels);
     plan.dispatch(program, label, first, &[dy, spare, between]);

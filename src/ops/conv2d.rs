@@ -18,7 +18,7 @@ macro_rules! conv_params {
             $(#[$meta])*
             pub struct $name {
                 /// N
-                images: u32,
+                batch: u32,
                 /// H
                 low_h: u32,
                 /// W
@@ -32,15 +32,15 @@ macro_rules! conv_params {
 
         impl From<Geometry> for $name {
             fn from(g: Geometry) -> Self {
-                let Geometry { images, low_h, low_w, low_c, high_c } = g;
-                Self { images, low_h, low_w, low_c, high_c }
+                let Geometry { batch, low_h, low_w, low_c, high_c } = g;
+                Self { batch, low_h, low_w, low_c, high_c }
             }
         }
 
         impl $name {
             fn geometry(&self) -> Geometry {
-                let Self { images, low_h, low_w, low_c, high_c } = *self;
-                Geometry { images, low_h, low_w, low_c, high_c }
+                let Self { batch, low_h, low_w, low_c, high_c } = *self;
+                Geometry { batch, low_h, low_w, low_c, high_c }
             }
         }
     };
@@ -50,7 +50,7 @@ macro_rules! conv_params {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Geometry {
     /// N
-    pub images: u32,
+    pub batch: u32,
     /// H
     pub low_h: u32,
     /// W
@@ -64,12 +64,12 @@ pub struct Geometry {
 impl Geometry {
     /// `[N, H, W, C_low]`
     pub fn low(&self) -> Shape {
-        Shape::new(&[self.images, self.low_h, self.low_w, self.low_c])
+        Shape::new(&[self.batch, self.low_h, self.low_w, self.low_c])
     }
 
     /// `[N, 2H, 2W, C_high]`
     pub fn high(&self) -> Shape {
-        Shape::new(&[self.images, 2 * self.low_h, 2 * self.low_w, self.high_c])
+        Shape::new(&[self.batch, 2 * self.low_h, 2 * self.low_w, self.high_c])
     }
 
     /// `[C_low, 4, 4, C_high]`
@@ -78,19 +78,19 @@ impl Geometry {
     }
 
     fn pixels(&self) -> u32 {
-        self.images * self.low_h * self.low_w
+        self.batch * self.low_h * self.low_w
     }
 
     /// One multiplication and one addition per pair of channels and tap that lies inside: 2 of 4 H along an edge do not.
     fn flops(&self) -> u64 {
         let taps = |edge: u32| u64::from(4 * edge - 2);
-        let taps = u64::from(self.images) * taps(self.low_h) * taps(self.low_w);
+        let taps = u64::from(self.batch) * taps(self.low_h) * taps(self.low_w);
         2 * taps * u64::from(self.low_c) * u64::from(self.high_c)
     }
 
     /// Calls `f(low pixel, tap, high pixel)` for every tap of every pixel that lies inside.
     fn taps(&self, mut f: impl FnMut(usize, usize, usize)) {
-        let [n, h, w] = [self.images, self.low_h, self.low_w].map(|d| d as usize);
+        let [n, h, w] = [self.batch, self.low_h, self.low_w].map(|d| d as usize);
         for (image, i, j) in (0..n).flat_map(|n| (0..h).flat_map(move |i| (0..w).map(move |j| (n, i, j)))) {
             for (ky, kx) in (0..EDGE).flat_map(|ky| (0..EDGE).map(move |kx| (ky, kx))) {
                 let (row, col) = (2 * i + ky, 2 * j + kx); // one more than in the high side
@@ -109,14 +109,14 @@ conv_params! {
 }
 
 impl Product for Conv2d {
-    const ALONG_K: [bool; 2] = [true, true];
+    const K_MAJOR: [bool; 2] = [true, true];
 
     fn source() -> Source {
-        wgsl!("conv2d.wgsl")
+        wgsl!("conv/conv2d.wgsl")
     }
 
     fn shared() -> Source {
-        wgsl!("conv2d_pixels.wgsl")
+        wgsl!("conv/conv2d_pixels.wgsl")
     }
 
     fn size(&self) -> Size {
@@ -157,14 +157,14 @@ conv_params! {
 }
 
 impl Product for Conv2dTranspose {
-    const ALONG_K: [bool; 2] = [true, false];
+    const K_MAJOR: [bool; 2] = [true, false];
 
     fn source() -> Source {
-        wgsl!("conv2d_transpose.wgsl")
+        wgsl!("conv/conv2d_transpose.wgsl")
     }
 
     fn shared() -> Source {
-        wgsl!("conv2d_pixels.wgsl")
+        wgsl!("conv/conv2d_pixels.wgsl")
     }
 
     fn size(&self) -> Size {
@@ -205,14 +205,14 @@ conv_params! {
 }
 
 impl Product for Conv2dWeightGrad {
-    const ALONG_K: [bool; 2] = [false, false];
+    const K_MAJOR: [bool; 2] = [false, false];
 
     fn source() -> Source {
-        wgsl!("conv2d_weight_grad.wgsl")
+        wgsl!("conv/conv2d_weight_grad.wgsl")
     }
 
     fn shared() -> Source {
-        wgsl!("conv2d_pixels.wgsl")
+        wgsl!("conv/conv2d_pixels.wgsl")
     }
 
     fn size(&self) -> Size {

@@ -12,7 +12,7 @@ params! {
     /// vec4s of a range of parameters.
     pub struct Range {
         /// of the range
-        quads: u32,
+        vec4s: u32,
     }
 }
 
@@ -20,20 +20,25 @@ params! {
 #[derive(Debug, Clone, Copy)]
 pub struct Ema {
     range: Range,
-    sweep: Elementwise,
+    launch: Elementwise,
 }
 
 impl Ema {
     /// A range of `len` elements, a multiple of 4.
-    pub fn new(len: u32, sweep: Elementwise) -> Self {
-        Self { range: Range { quads: len / 4 }, sweep }
+    pub fn new(len: u32, launch: Elementwise) -> Self {
+        Self { range: Range { vec4s: len / 4 }, launch }
     }
 }
 
 impl Op for Ema {
     fn kernel(&self) -> Kernel {
-        let own = [wgsl!("average.wgsl"), wgsl!("sweep.wgsl"), wgsl!("step.wgsl"), wgsl!("loss_scale.wgsl")];
-        Kernel { name: "average", files: own.to_vec() }
+        let own = [
+            wgsl!("optimizer/ema.wgsl"),
+            wgsl!("common/elementwise.wgsl"),
+            wgsl!("common/step.wgsl"),
+            wgsl!("optimizer/loss_scale.wgsl"),
+        ];
+        Kernel { name: "ema", files: own.to_vec() }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -41,20 +46,20 @@ impl Op for Ema {
     }
 
     fn constants(&self) -> Vec<Constant> {
-        self.sweep.constants()
+        self.launch.constants()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let range = Shape::new(&[4 * self.range.quads]);
+        let range = Shape::new(&[4 * self.range.vec4s]);
         vec![("step", Step::shape()), ("param", range), ("scaling", LossScale::shape()), ("average", range)]
     }
 
     fn groups(&self) -> u64 {
-        self.sweep.groups(self.range.quads)
+        self.launch.groups(self.range.vec4s)
     }
 
     fn flops(&self) -> u64 {
-        4 * 3 * u64::from(self.range.quads)
+        4 * 3 * u64::from(self.range.vec4s)
     }
 
     fn updates(&self) -> bool {
@@ -63,10 +68,10 @@ impl Op for Ema {
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
         let [step, param, scaling, average] = buffers else { panic!("average: {} operands", buffers.len()) };
-        if LossScale::from_words(scaling).found != 0 {
+        if LossScale::from_words(scaling).found_inf != 0 {
             return;
         }
-        let rate = f64::from(Step::from_words(step).average);
+        let rate = f64::from(Step::from_words(step).ema);
         for (average, &param) in average.iter_mut().zip(param.iter()) {
             let was = f64::from(*average);
             *average = (was + rate * (f64::from(param) - was)) as f32;
@@ -76,21 +81,24 @@ impl Op for Ema {
 
 /// Exchanges two ranges.
 #[derive(Debug, Clone, Copy)]
-pub struct Swap {
+pub struct Exchange {
     range: Range,
-    sweep: Elementwise,
+    launch: Elementwise,
 }
 
-impl Swap {
+impl Exchange {
     /// Ranges of `len` elements, a multiple of 4.
-    pub fn new(len: u32, sweep: Elementwise) -> Self {
-        Self { range: Range { quads: len / 4 }, sweep }
+    pub fn new(len: u32, launch: Elementwise) -> Self {
+        Self { range: Range { vec4s: len / 4 }, launch }
     }
 }
 
-impl Op for Swap {
+impl Op for Exchange {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "swap", files: vec![wgsl!("swap.wgsl"), wgsl!("sweep.wgsl")] }
+        Kernel {
+            name: "exchange",
+            files: vec![wgsl!("optimizer/exchange.wgsl"), wgsl!("common/elementwise.wgsl")],
+        }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -98,16 +106,16 @@ impl Op for Swap {
     }
 
     fn constants(&self) -> Vec<Constant> {
-        self.sweep.constants()
+        self.launch.constants()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let range = Shape::new(&[4 * self.range.quads]);
+        let range = Shape::new(&[4 * self.range.vec4s]);
         vec![("one", range), ("other", range)]
     }
 
     fn groups(&self) -> u64 {
-        self.sweep.groups(self.range.quads)
+        self.launch.groups(self.range.vec4s)
     }
 
     fn flops(&self) -> u64 {

@@ -69,18 +69,18 @@ impl Likelihood {
     /// The file with its nats and their gradient.
     pub(super) fn file(&self) -> Source {
         match self.kind {
-            LossKind::Bce => wgsl!("bce.wgsl"),
-            LossKind::Mse => wgsl!("mse.wgsl"),
-            LossKind::L1 => wgsl!("l1.wgsl"),
-            LossKind::ContinuousBernoulli => wgsl!("continuous_bernoulli.wgsl"),
+            LossKind::Bce => wgsl!("loss/bce.wgsl"),
+            LossKind::Mse => wgsl!("loss/mse.wgsl"),
+            LossKind::L1 => wgsl!("loss/l1.wgsl"),
+            LossKind::ContinuousBernoulli => wgsl!("loss/continuous_bernoulli.wgsl"),
         }
     }
 
     /// The file with its mean.
     pub(super) fn mean_file(&self) -> Source {
         match self.kind {
-            LossKind::ContinuousBernoulli => wgsl!("continuous_bernoulli_mean.wgsl"),
-            _ => wgsl!("sigmoid.wgsl"),
+            LossKind::ContinuousBernoulli => wgsl!("loss/continuous_bernoulli_mean.wgsl"),
+            _ => wgsl!("loss/sigmoid.wgsl"),
         }
     }
 }

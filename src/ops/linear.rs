@@ -23,14 +23,14 @@ macro_rules! linear_op {
         }
 
         impl Product for $name {
-            const ALONG_K: [bool; 2] = $along_k;
+            const K_MAJOR: [bool; 2] = $along_k;
 
             fn source() -> Source {
                 wgsl!($file)
             }
 
             fn shared() -> Source {
-                wgsl!("linear_sizes.wgsl")
+                wgsl!("gemm/linear_sizes.wgsl")
             }
 
             fn size(&self) -> Size {
@@ -67,18 +67,18 @@ macro_rules! linear_op {
 
 linear_op! {
     /// `out[N, O] = x[N, I] weight[O, I]^T`.
-    Linear, "linear.wgsl", (rows, outputs, inputs), [rows, inputs], [outputs, inputs],
+    Linear, "gemm/linear.wgsl", (rows, outputs, inputs), [rows, inputs], [outputs, inputs],
     [true, true], |s, l, r, i, j, q| (i * s[2] + q, j * s[2] + q)
 }
 
 linear_op! {
     /// `out[N, I] = dy[N, O] weight[O, I]`, the input gradient.
-    LinearInputGrad, "linear_input_grad.wgsl", (rows, inputs, outputs), [rows, outputs], [outputs, inputs],
+    LinearInputGrad, "gemm/linear_input_grad.wgsl", (rows, inputs, outputs), [rows, outputs], [outputs, inputs],
     [true, false], |s, l, r, i, j, q| (i * s[2] + q, q * s[1] + j)
 }
 
 linear_op! {
     /// `out[O, I] = dy[N, O]^T x[N, I]`, the weight gradient.
-    LinearWeightGrad, "linear_weight_grad.wgsl", (outputs, inputs, rows), [rows, outputs], [rows, inputs],
+    LinearWeightGrad, "gemm/linear_weight_grad.wgsl", (outputs, inputs, rows), [rows, outputs], [rows, inputs],
     [false, false], |s, l, r, i, j, q| (q * s[0] + i, q * s[1] + j)
 }

@@ -9,7 +9,7 @@ use crate::{params, wgsl};
 /// Good steps in a row before the factor is doubled. PyTorch waits for 2000; small trainings end before that.
 pub const INTERVAL: u32 = 200;
 
-/// Bounds of the exponent, as `rescale.wgsl` has them.
+/// Bounds of the exponent, as `update_loss_scale.wgsl` has them.
 const BOUNDS: [i32; 2] = [-16, 24];
 
 /// What the device keeps from step to step, the words of `scaling`.
@@ -31,9 +31,11 @@ pub struct LossScale {
     /// the factor is two to this
     pub exponent: i32,
     /// whether the step's gradients hold something that is no finite number: 1 or 0
-    pub found: u32,
+    #[serde(alias = "found")]
+    pub found_inf: u32,
     /// steps in a row without
-    pub good: u32,
+    #[serde(alias = "good")]
+    pub growth_tracker: u32,
     /// steps with, since the start: they changed nothing
     pub skipped: u32,
 }
@@ -41,7 +43,7 @@ pub struct LossScale {
 impl LossScale {
     /// Where a training in f16 begins. Gradients of sums over pixels are up to about 10; this leaves room for
     /// them below 65,504, and the first overflow halves it.
-    pub const START: Self = Self { exponent: 10, found: 0, good: 0, skipped: 0 };
+    pub const START: Self = Self { exponent: 10, found_inf: 0, growth_tracker: 0, skipped: 0 };
 
     /// The operand's shape.
     pub fn shape() -> Shape {
@@ -58,39 +60,48 @@ impl LossScale {
         f64::from(self.exponent).exp2()
     }
 
-    /// The twin of `rescale.wgsl`.
+    /// The twin of `update_loss_scale.wgsl`.
     fn rescaled(self, interval: u32) -> Self {
         let [least, most] = BOUNDS;
-        let Self { exponent, found, good, skipped } = self;
-        match (found, good + 1) {
-            (0, good) if good == interval => {
-                Self { exponent: (exponent + 1).min(most), found, good: 0, skipped }
+        let Self { exponent, found_inf, growth_tracker, skipped } = self;
+        match (found_inf, growth_tracker + 1) {
+            (0, growth_tracker) if growth_tracker == interval => {
+                Self { exponent: (exponent + 1).min(most), found_inf, growth_tracker: 0, skipped }
             }
-            (0, good) => Self { exponent, found, good, skipped },
-            _ => Self { exponent: (exponent - 1).max(least), found: 0, good: 0, skipped: skipped + 1 },
+            (0, growth_tracker) => Self { exponent, found_inf, growth_tracker, skipped },
+            _ => Self {
+                exponent: (exponent - 1).max(least),
+                found_inf: 0,
+                growth_tracker: 0,
+                skipped: skipped + 1,
+            },
         }
     }
 }
 
 params! {
-    /// `scaling.found` = 1 where `grad[4 quads]` holds something that is no finite number.
-    pub struct CheckGradient {
+    /// `scaling.found_inf` = 1 where `grad[4 vec4s]` holds something that is no finite number.
+    pub struct FindNonFinite {
         /// vec4s of the gradient
-        quads: u32,
+        vec4s: u32,
     }
 }
 
-impl CheckGradient {
+impl FindNonFinite {
     /// For a gradient of `len` elements, a multiple of 4.
     pub fn new(len: u32) -> Self {
-        Self { quads: len / 4 }
+        Self { vec4s: len / 4 }
     }
 }
 
-impl Op for CheckGradient {
+impl Op for FindNonFinite {
     fn kernel(&self) -> Kernel {
-        let files = vec![wgsl!("check_gradient.wgsl"), wgsl!("infinite.wgsl"), wgsl!("loss_scale.wgsl")];
-        Kernel { name: "check_gradient", files }
+        let files = vec![
+            wgsl!("optimizer/find_non_finite.wgsl"),
+            wgsl!("optimizer/non_finite.wgsl"),
+            wgsl!("optimizer/loss_scale.wgsl"),
+        ];
+        Kernel { name: "find_non_finite", files }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -98,7 +109,7 @@ impl Op for CheckGradient {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        vec![("grad", Shape::new(&[4 * self.quads])), ("scaling", LossScale::shape())]
+        vec![("grad", Shape::new(&[4 * self.vec4s])), ("scaling", LossScale::shape())]
     }
 
     fn groups(&self) -> u64 {
@@ -119,15 +130,18 @@ impl Op for CheckGradient {
 
 params! {
     /// Ends a step: adapts `scaling`, and clears the finding.
-    pub struct Rescale {
+    pub struct UpdateLossScale {
         /// good steps before the factor is doubled
         interval: u32,
     }
 }
 
-impl Op for Rescale {
+impl Op for UpdateLossScale {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "rescale", files: vec![wgsl!("rescale.wgsl"), wgsl!("loss_scale.wgsl")] }
+        Kernel {
+            name: "update_loss_scale",
+            files: vec![wgsl!("optimizer/update_loss_scale.wgsl"), wgsl!("optimizer/loss_scale.wgsl")],
+        }
     }
 
     fn params(&self) -> Vec<Constant> {

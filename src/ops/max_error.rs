@@ -10,9 +10,9 @@ pub const LARGEST: f32 = 3.0e38;
 
 params! {
     /// `out[parts]` = the largest `|got - want| / (abs + rel |want|)` of each part.
-    pub struct Worst {
+    pub struct MaxError {
         /// vec4s of `got` and `want`
-        quads: u32,
+        vec4s: u32,
         /// parts, each the business of one workgroup
         parts: u32,
         /// absolute part of the tolerance
@@ -22,11 +22,11 @@ params! {
     }
 }
 
-impl Worst {
+impl MaxError {
     /// For tensors of `len` elements, a multiple of 4.
     pub fn new(len: u32, abs: f32, rel: f32) -> Self {
-        let quads = len / 4;
-        Self { quads, parts: quads.div_ceil(64).clamp(1, 1024), abs, rel }
+        let vec4s = len / 4;
+        Self { vec4s, parts: vec4s.div_ceil(64).clamp(1, 1024), abs, rel }
     }
 
     /// Elements of `out`.
@@ -35,9 +35,12 @@ impl Worst {
     }
 }
 
-impl Op for Worst {
+impl Op for MaxError {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "worst", files: vec![wgsl!("worst.wgsl"), wgsl!("infinite.wgsl")] }
+        Kernel {
+            name: "max_error",
+            files: vec![wgsl!("measure/max_error.wgsl"), wgsl!("optimizer/non_finite.wgsl")],
+        }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -45,7 +48,7 @@ impl Op for Worst {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let values = Shape::new(&[4 * self.quads]);
+        let values = Shape::new(&[4 * self.vec4s]);
         vec![("got", values), ("want", values), ("out", Shape::new(&[self.parts]))]
     }
 
@@ -58,7 +61,7 @@ impl Op for Worst {
     }
 
     fn flops(&self) -> u64 {
-        5 * 4 * u64::from(self.quads)
+        5 * 4 * u64::from(self.vec4s)
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
@@ -66,10 +69,10 @@ impl Op for Worst {
         out.fill(0.0);
         for (at, (&a, &b)) in got.iter().zip(want.iter()).enumerate() {
             let error = (f64::from(a) - f64::from(b)).abs();
-            let share = error / (f64::from(self.abs) + f64::from(self.rel) * f64::from(b).abs());
-            let share = if a.is_finite() && b.is_finite() { share as f32 } else { LARGEST };
+            let ratio = error / (f64::from(self.abs) + f64::from(self.rel) * f64::from(b).abs());
+            let ratio = if a.is_finite() && b.is_finite() { ratio as f32 } else { LARGEST };
             let part = &mut out[at / 4 / 64 % self.parts as usize];
-            *part = part.max(share);
+            *part = part.max(ratio);
         }
     }
 }

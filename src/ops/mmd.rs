@@ -1,7 +1,7 @@
 //! The discrepancy between a batch's latents and the prior, which a Wasserstein auto-encoder holds small.
 
 use super::step::Step;
-use super::totals::{DISCREPANCY, Totalled};
+use super::totals::{MMD, TotalsSlots};
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::gpu::program::Op;
@@ -13,7 +13,7 @@ params! {
         /// N
         rows: u32,
         /// vec4s of a row of z
-        quads: u32,
+        vec4s: u32,
         /// B
         batch: u32,
     }
@@ -21,7 +21,7 @@ params! {
 
 impl Op for Gather {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "gather", files: vec![wgsl!("gather.wgsl"), wgsl!("step.wgsl")] }
+        Kernel { name: "gather", files: vec![wgsl!("loss/gather.wgsl"), wgsl!("common/step.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -29,12 +29,12 @@ impl Op for Gather {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let [z, all] = [self.rows, self.batch].map(|rows| Shape::new(&[rows, 4 * self.quads]));
+        let [z, all] = [self.rows, self.batch].map(|rows| Shape::new(&[rows, 4 * self.vec4s]));
         vec![("step", Step::shape()), ("z", z), ("all", all)]
     }
 
     fn groups(&self) -> u64 {
-        u64::from(self.rows * self.quads).div_ceil(64)
+        u64::from(self.rows * self.vec4s).div_ceil(64)
     }
 
     fn flops(&self) -> u64 {
@@ -42,15 +42,15 @@ impl Op for Gather {
     }
 
     fn bytes(&self) -> Option<u64> {
-        Some(2 * 16 * u64::from(self.rows * self.quads))
+        Some(2 * 16 * u64::from(self.rows * self.vec4s))
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
         let [step, z, all] = buffers else { panic!("gather: {} operands", buffers.len()) };
         let step = Step::from_words(step);
-        let width = 4 * self.quads as usize;
-        let counting = z.chunks(width).take(step.count as usize);
-        for (to, from) in all.chunks_mut(width).skip(step.first as usize).zip(counting) {
+        let width = 4 * self.vec4s as usize;
+        let counting = z.chunks(width).take(step.valid as usize);
+        for (to, from) in all.chunks_mut(width).skip(step.sample_offset as usize).zip(counting) {
             to.copy_from_slice(from);
         }
     }
@@ -64,7 +64,7 @@ params! {
         /// Z before padding
         latent: u32,
         /// vec4s of a row of z
-        quads: u32,
+        vec4s: u32,
         /// C of the kernel
         scale: f32,
     }
@@ -74,7 +74,7 @@ impl Mmd {
     /// For batches of `batch` pictures of `latent` dimensions; C is the expected squared distance of two
     /// draws of the prior, 2 Z, as the paper has it.
     pub fn new(batch: u32, latent: u32) -> Self {
-        Self { batch, latent, quads: super::reparameterize::padded(latent) / 4, scale: 2.0 * latent as f32 }
+        Self { batch, latent, vec4s: super::reparameterize::padded(latent) / 4, scale: 2.0 * latent as f32 }
     }
 
     /// `k(a, b)`, and `a - b`.
@@ -88,7 +88,10 @@ impl Mmd {
 
 impl Op for Mmd {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "mmd", files: vec![wgsl!("mmd.wgsl"), wgsl!("tree_sum.wgsl"), wgsl!("step.wgsl")] }
+        Kernel {
+            name: "mmd",
+            files: vec![wgsl!("loss/mmd.wgsl"), wgsl!("common/tree_sum.wgsl"), wgsl!("common/step.wgsl")],
+        }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -96,7 +99,7 @@ impl Op for Mmd {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let rows = Shape::new(&[self.batch, 4 * self.quads]);
+        let rows = Shape::new(&[self.batch, 4 * self.vec4s]);
         let shares = Shape::new(&[self.batch]);
         vec![("step", Step::shape()), ("z", rows), ("p", rows), ("dz", rows), ("shares", shares)]
     }
@@ -106,17 +109,17 @@ impl Op for Mmd {
     }
 
     fn flops(&self) -> u64 {
-        4 * 15 * u64::from(self.batch * self.quads) * u64::from(self.batch)
+        4 * 15 * u64::from(self.batch * self.vec4s) * u64::from(self.batch)
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
         let [step, z, p, dz, shares] = buffers else { panic!("mmd: {} operands", buffers.len()) };
-        let width = 4 * self.quads as usize;
+        let width = 4 * self.vec4s as usize;
         let rows = |of: &[f32]| of.chunks(width).map(<[f32]>::to_vec).collect::<Vec<_>>();
         let (z, p) = (rows(z), rows(p));
         dz.fill(0.0);
         shares.fill(0.0);
-        let n = Step::from_words(step).total.min(self.batch) as usize;
+        let n = Step::from_words(step).batch.min(self.batch) as usize;
         if n < 2 {
             return;
         }
@@ -159,7 +162,8 @@ impl MmdTotal {
 
 impl Op for MmdTotal {
     fn kernel(&self) -> Kernel {
-        let files = [wgsl!("mmd_total.wgsl"), wgsl!("totals_slots.wgsl"), wgsl!("tree_sum.wgsl")];
+        let files =
+            [wgsl!("loss/mmd_total.wgsl"), wgsl!("loss/totals_slots.wgsl"), wgsl!("common/tree_sum.wgsl")];
         Kernel { name: "mmd_total", files: files.to_vec() }
     }
 
@@ -168,7 +172,7 @@ impl Op for MmdTotal {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        vec![("shares", Shape::new(&[self.batch])), ("totals", Totalled::shape())]
+        vec![("shares", Shape::new(&[self.batch])), ("totals", TotalsSlots::shape())]
     }
 
     fn groups(&self) -> u64 {
@@ -181,6 +185,6 @@ impl Op for MmdTotal {
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
         let [shares, totals] = buffers else { panic!("mmd_total: {} operands", buffers.len()) };
-        totals[DISCREPANCY] = shares.iter().map(|&v| f64::from(v)).sum::<f64>() as f32;
+        totals[MMD] = shares.iter().map(|&v| f64::from(v)).sum::<f64>() as f32;
     }
 }

@@ -40,18 +40,21 @@ pub fn normal(rng: &mut impl Rng) -> f64 {
 }
 
 params! {
-    /// `out[rows, 4 quads]` = `step.scale` times standard normals.
+    /// `out[rows, 4 vec4s]` = `step.scale` times standard normals.
     pub struct Normal {
         /// pictures of a micro-batch
         rows: u32,
         /// vec4s of a row
-        quads: u32,
+        vec4s: u32,
     }
 }
 
 impl Op for Normal {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "normal", files: vec![wgsl!("normal.wgsl"), wgsl!("philox.wgsl"), wgsl!("step.wgsl")] }
+        Kernel {
+            name: "normal",
+            files: vec![wgsl!("latent/normal.wgsl"), wgsl!("common/philox.wgsl"), wgsl!("common/step.wgsl")],
+        }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -59,7 +62,7 @@ impl Op for Normal {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        vec![("step", Step::shape()), ("out", Shape::new(&[self.rows, 4 * self.quads]))]
+        vec![("step", Step::shape()), ("out", Shape::new(&[self.rows, 4 * self.vec4s]))]
     }
 
     fn aliases(&self) -> &'static [Option<&'static str>] {
@@ -67,22 +70,22 @@ impl Op for Normal {
     }
 
     fn groups(&self) -> u64 {
-        u64::from(self.rows * self.quads).div_ceil(64)
+        u64::from(self.rows * self.vec4s).div_ceil(64)
     }
 
     fn flops(&self) -> u64 {
-        20 * u64::from(self.rows * self.quads)
+        20 * u64::from(self.rows * self.vec4s)
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
         let [step, out] = buffers else { panic!("normal: {} operands", buffers.len()) };
         let step = Step::from_words(step);
         for (at, four) in (0u32..).zip(out.chunks_mut(4)) {
-            let counter = [at % self.quads, step.first + at / self.quads, step.step, step.stream];
+            let counter = [at % self.vec4s, step.sample_offset + at / self.vec4s, step.step, step.stream];
             let words = philox(counter, [step.seed_lo, step.seed_hi]);
             let [a, b] = [box_muller(words[0], words[1]), box_muller(words[2], words[3])];
             for (value, normal) in four.iter_mut().zip([a[0], a[1], b[0], b[1]]) {
-                *value = (f64::from(step.scale) * normal) as f32;
+                *value = (f64::from(step.noise_std) * normal) as f32;
             }
         }
     }

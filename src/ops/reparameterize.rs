@@ -14,17 +14,17 @@ pub fn padded(channels: u32) -> u32 {
     channels.next_multiple_of(4)
 }
 
-fn vector(rows: u32, quads: u32) -> Shape {
-    Shape::new(&[rows, 4 * quads])
+fn vector(rows: u32, vec4s: u32) -> Shape {
+    Shape::new(&[rows, 4 * vec4s])
 }
 
-fn pair(rows: u32, quads: u32) -> Shape {
-    Shape::new(&[rows, 2, 4 * quads])
+fn pair(rows: u32, vec4s: u32) -> Shape {
+    Shape::new(&[rows, 2, 4 * vec4s])
 }
 
 /// Where element `at` of `[N, Z]` lies in the halves of `[N, 2, Z]`: mu's index, logvar's index, column.
-fn halves(at: usize, quads: u32) -> (usize, usize, usize) {
-    let z = 4 * quads as usize;
+fn halves(at: usize, vec4s: u32) -> (usize, usize, usize) {
+    let z = 4 * vec4s as usize;
     let mu = at / z * 2 * z + at % z;
     (mu, mu + z, at % z)
 }
@@ -38,14 +38,15 @@ params! {
         /// Z before padding
         latent: u32,
         /// vec4s of a row of z
-        quads: u32,
+        vec4s: u32,
     }
 }
 
 impl Op for Reparameterize {
     fn kernel(&self) -> Kernel {
-        let own = [wgsl!("reparameterize.wgsl"), wgsl!("kl.wgsl")];
-        let files = own.into_iter().chain([wgsl!("tree_sum.wgsl"), wgsl!("step.wgsl")]).collect();
+        let own = [wgsl!("latent/reparameterize.wgsl"), wgsl!("loss/kl.wgsl")];
+        let files =
+            own.into_iter().chain([wgsl!("common/tree_sum.wgsl"), wgsl!("common/step.wgsl")]).collect();
         Kernel { name: "reparameterize", files }
     }
 
@@ -54,8 +55,8 @@ impl Op for Reparameterize {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let row = vector(self.rows, self.quads);
-        let heads = pair(self.rows, self.quads);
+        let row = vector(self.rows, self.vec4s);
+        let heads = pair(self.rows, self.vec4s);
         let kl = Shape::new(&[self.rows, 2]);
         vec![("step", Step::shape()), ("heads", heads), ("eps", row), ("z", row), ("kl", kl)]
     }
@@ -65,25 +66,25 @@ impl Op for Reparameterize {
     }
 
     fn flops(&self) -> u64 {
-        4 * 12 * u64::from(self.rows * self.quads)
+        4 * 12 * u64::from(self.rows * self.vec4s)
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
         let [step, heads, eps, z, kl] = buffers else { panic!("reparameterize: {} operands", buffers.len()) };
         let step = Step::from_words(step);
         for (at, value) in z.iter_mut().enumerate() {
-            let (mu, logvar, column) = halves(at, self.quads);
+            let (mu, logvar, column) = halves(at, self.vec4s);
             let draw = f64::from(heads[mu]) + f64::from(eps[at]) * (0.5 * f64::from(heads[logvar])).exp();
             *value = if column < self.latent as usize { draw as f32 } else { 0.0 };
         }
         for (row, values) in kl.chunks_mut(2).enumerate() {
-            let columns = || (0..self.latent as usize).map(|j| row * 4 * self.quads as usize + j);
-            let of = |at| divergence(heads, halves(at, self.quads));
+            let columns = || (0..self.latent as usize).map(|j| row * 4 * self.vec4s as usize + j);
+            let of = |at| divergence(heads, halves(at, self.vec4s));
             let is: f64 = columns().map(of).sum();
-            let counted: f64 = columns().map(|at| of(at).max(step.free_bits.into())).sum();
-            let counts = row < step.count as usize;
+            let kl_penalty: f64 = columns().map(|at| of(at).max(step.free_bits.into())).sum();
+            let counts = row < step.valid as usize;
             values[0] = if counts { is as f32 } else { 0.0 };
-            values[1] = if counts { (counted - f64::from(step.capacity)) as f32 } else { 0.0 };
+            values[1] = if counts { (kl_penalty - f64::from(step.capacity)) as f32 } else { 0.0 };
         }
     }
 }
@@ -102,7 +103,7 @@ params! {
         /// Z before padding
         latent: u32,
         /// vec4s of a row of z
-        quads: u32,
+        vec4s: u32,
     }
 }
 
@@ -119,8 +120,8 @@ impl ReparameterizeBackward {
     /// For `rows` pictures of `latent` dimensions. With the pictures of a `batch` dz gets the gradient of their
     /// discrepancy.
     pub fn new(rows: u32, latent: u32, batch: Option<u32>) -> Self {
-        let quads = padded(latent) / 4;
-        Self { params: ReparameterizeBackwardParams { rows, latent, quads }, batch }
+        let vec4s = padded(latent) / 4;
+        Self { params: ReparameterizeBackwardParams { rows, latent, vec4s }, batch }
     }
 }
 
@@ -130,8 +131,9 @@ impl Op for ReparameterizeBackward {
     }
 
     fn kernel(&self) -> Kernel {
-        let own = [wgsl!("reparameterize_backward.wgsl"), wgsl!("kl.wgsl")];
-        let files = own.into_iter().chain([wgsl!("step.wgsl"), wgsl!("loss_scale.wgsl")]).collect();
+        let own = [wgsl!("latent/reparameterize_backward.wgsl"), wgsl!("loss/kl.wgsl")];
+        let files =
+            own.into_iter().chain([wgsl!("common/step.wgsl"), wgsl!("optimizer/loss_scale.wgsl")]).collect();
         Kernel { name: "reparameterize_backward", files }
     }
 
@@ -140,21 +142,21 @@ impl Op for ReparameterizeBackward {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let ReparameterizeBackwardParams { rows, quads, .. } = self.params;
-        let (row, both) = (vector(rows, quads), pair(rows, quads));
+        let ReparameterizeBackwardParams { rows, vec4s, .. } = self.params;
+        let (row, both) = (vector(rows, vec4s), pair(rows, vec4s));
         let scaling = ("scaling", LossScale::shape());
-        let dmmd = ("dmmd", self.batch.map_or(Shape::new(&[4]), |batch| vector(batch, quads)));
+        let dmmd = ("dmmd", self.batch.map_or(Shape::new(&[4]), |batch| vector(batch, vec4s)));
         let kl = ("kl", Shape::new(&[rows, 2]));
         let (eps, dz) = (("eps", row), ("dz", row));
         vec![("step", Step::shape()), ("heads", both), eps, dz, scaling, kl, dmmd, ("dheads", both)]
     }
 
     fn groups(&self) -> u64 {
-        u64::from(self.params.rows * self.params.quads).div_ceil(64)
+        u64::from(self.params.rows * self.params.vec4s).div_ceil(64)
     }
 
     fn flops(&self) -> u64 {
-        4 * 10 * u64::from(self.params.rows * self.params.quads)
+        4 * 10 * u64::from(self.params.rows * self.params.vec4s)
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
@@ -164,16 +166,16 @@ impl Op for ReparameterizeBackward {
         let step = Step::from_words(step);
         let factor = LossScale::from_words(scaling).factor();
         for at in 0..dz.len() {
-            let (mu, logvar, column) = halves(at, self.params.quads);
-            let row = at / (4 * self.params.quads as usize);
+            let (mu, logvar, column) = halves(at, self.params.vec4s);
+            let row = at / (4 * self.params.vec4s as usize);
             let sign = if kl[2 * row + 1] >= 0.0 { factor } else { -factor };
             let free = f64::from(step.free_bits);
             let costs = free <= 0.0 || divergence(heads, (mu, logvar, column)) >= free;
-            let counts = costs && row < step.count as usize;
+            let counts = costs && row < step.valid as usize;
             let beta = if counts { sign * f64::from(step.beta) } else { 0.0 };
             let (mut d, variance) = (f64::from(dz[at]), f64::from(heads[logvar]).exp());
-            if self.batch.is_some() && row < step.count as usize {
-                let of_batch = dmmd[4 * (step.first * self.params.quads) as usize + at];
+            if self.batch.is_some() && row < step.valid as usize {
+                let of_batch = dmmd[4 * (step.sample_offset * self.params.vec4s) as usize + at];
                 d += factor * f64::from(step.mmd) * f64::from(of_batch);
             }
             let dlogvar = 0.5 * d * f64::from(eps[at]) * variance.sqrt() + beta * 0.5 * (variance - 1.0);

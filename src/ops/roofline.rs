@@ -27,11 +27,11 @@ const RUNS: usize = 4;
 const REPEATS: u32 = 4096;
 
 params! {
-    /// `out[quads, 4]`: the sum of three chains of `unrolled * rounds` steps `y = 3/4 y + 1/4` from `x[quads, 4]`,
+    /// `out[vec4s, 4]`: the sum of three chains of `unrolled * rounds` steps `y = 3/4 y + 1/4` from `x[vec4s, 4]`,
     /// `x + 1` and `x + 2` on.
-    pub struct CeilingFma {
+    pub struct RooflineFma {
         /// invocations, a vec4 each
-        quads: u32,
+        vec4s: u32,
         /// multiply-adds per chain and round, 8 or 16
         unrolled: u32,
         /// turns of the loop
@@ -39,15 +39,15 @@ params! {
     }
 }
 
-impl CeilingFma {
+impl RooflineFma {
     fn steps(&self) -> u64 {
         u64::from(self.unrolled) * u64::from(self.rounds)
     }
 }
 
-impl Op for CeilingFma {
+impl Op for RooflineFma {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "ceiling_fma", files: vec![wgsl!("ceiling_fma.wgsl")] }
+        Kernel { name: "roofline_fma", files: vec![wgsl!("measure/roofline_fma.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -55,21 +55,21 @@ impl Op for CeilingFma {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let floats = Shape::new(&[self.quads, 4]);
+        let floats = Shape::new(&[self.vec4s, 4]);
         vec![("x", floats), ("out", floats)]
     }
 
     fn groups(&self) -> u64 {
-        u64::from(self.quads).div_ceil(64)
+        u64::from(self.vec4s).div_ceil(64)
     }
 
     fn flops(&self) -> u64 {
         // a multiply-add counts as two; two additions before and two after the chains
-        4 * u64::from(self.quads) * (2 * CHAINS * self.steps() + 4)
+        4 * u64::from(self.vec4s) * (2 * CHAINS * self.steps() + 4)
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [x, out] = buffers else { panic!("ceiling_fma: {} operands", buffers.len()) };
+        let [x, out] = buffers else { panic!("roofline_fma: {} operands", buffers.len()) };
         let chain = |start: f64| (0..self.steps()).fold(start, |y, _| 0.75 * y + 0.25);
         for (x, out) in x.iter().zip(out) {
             *out = (0..CHAINS).map(|i| chain(f64::from(*x) + i as f64)).sum::<f64>() as f32;
@@ -78,30 +78,33 @@ impl Op for CeilingFma {
 }
 
 params! {
-    /// Size of `ceiling_copy.wgsl`.
+    /// Size of `roofline_copy.wgsl`.
     pub struct CopyParams {
         /// vec4s
-        quads: u32,
+        vec4s: u32,
     }
 }
 
-/// `out[quads, 4] = x[quads, 4]`.
+/// `out[vec4s, 4] = x[vec4s, 4]`.
 #[derive(Debug, Clone, Copy)]
-pub struct CeilingCopy {
+pub struct RooflineCopy {
     params: CopyParams,
-    sweep: Elementwise,
+    launch: Elementwise,
 }
 
-impl CeilingCopy {
-    /// Of `quads` vec4s.
-    pub fn new(quads: u32, sweep: Elementwise) -> Self {
-        Self { params: CopyParams { quads }, sweep }
+impl RooflineCopy {
+    /// Of `vec4s` vec4s.
+    pub fn new(vec4s: u32, launch: Elementwise) -> Self {
+        Self { params: CopyParams { vec4s }, launch }
     }
 }
 
-impl Op for CeilingCopy {
+impl Op for RooflineCopy {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "ceiling_copy", files: vec![wgsl!("ceiling_copy.wgsl"), wgsl!("sweep.wgsl")] }
+        Kernel {
+            name: "roofline_copy",
+            files: vec![wgsl!("measure/roofline_copy.wgsl"), wgsl!("common/elementwise.wgsl")],
+        }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -109,16 +112,16 @@ impl Op for CeilingCopy {
     }
 
     fn constants(&self) -> Vec<Constant> {
-        self.sweep.constants()
+        self.launch.constants()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let floats = Shape::new(&[self.params.quads, 4]);
+        let floats = Shape::new(&[self.params.vec4s, 4]);
         vec![("x", floats), ("out", floats)]
     }
 
     fn groups(&self) -> u64 {
-        self.sweep.groups(self.params.quads)
+        self.launch.groups(self.params.vec4s)
     }
 
     fn flops(&self) -> u64 {
@@ -126,7 +129,7 @@ impl Op for CeilingCopy {
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [x, out] = buffers else { panic!("ceiling_copy: {} operands", buffers.len()) };
+        let [x, out] = buffers else { panic!("roofline_copy: {} operands", buffers.len()) };
         out.copy_from_slice(x);
     }
 }
@@ -153,14 +156,14 @@ impl Ceilings {
         let bytes = adapter.target().binding_bytes.min(bytes);
         let mut gflops = 0.0_f64;
         for unrolled in UNROLLED {
-            let fma = CeilingFma { quads: invocations, unrolled, rounds: STEPS / unrolled };
+            let fma = RooflineFma { vec4s: invocations, unrolled, rounds: STEPS / unrolled };
             let flops = fma.flops() as f64;
             gflops = gflops.max(flops / best(adapter, clock, fma)? / 1e9);
         }
         let mut gbps = 0.0_f64;
-        for sweep in COPIES {
-            let copy = CeilingCopy::new((bytes / 16) as u32, sweep.into());
-            let moved = (2 * 16 * u64::from(copy.params.quads)) as f64;
+        for launch in COPIES {
+            let copy = RooflineCopy::new((bytes / 16) as u32, launch.into());
+            let moved = (2 * 16 * u64::from(copy.params.vec4s)) as f64;
             gbps = gbps.max(moved / best(adapter, clock, copy)? / 1e9);
         }
         Ok(Self { gflops, gbps })

@@ -7,12 +7,12 @@ use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 params! {
-    /// Sizes of `split_sum.wgsl`.
-    pub struct SplitSumParams {
+    /// Sizes of `split_k.wgsl`.
+    pub struct SplitKParams {
         /// parts to add
         parts: u32,
         /// vec4s of the output
-        quads: u32,
+        vec4s: u32,
         /// vec4s of the output's last dimension
         channels: u32,
     }
@@ -20,21 +20,21 @@ params! {
 
 /// `out = finish(sum of parts)`.
 #[derive(Debug, Clone, Copy)]
-pub struct SplitSum {
-    params: SplitSumParams,
+pub struct SplitK {
+    params: SplitKParams,
     epilogue: Epilogue,
 }
 
-impl SplitSum {
+impl SplitK {
     /// Adds `parts` of `len` elements each, whose last dimension is `channels`.
     pub fn new(parts: u32, len: u32, channels: u32, epilogue: Epilogue) -> Self {
-        Self { params: SplitSumParams { parts, quads: len / 4, channels: channels / 4 }, epilogue }
+        Self { params: SplitKParams { parts, vec4s: len / 4, channels: channels / 4 }, epilogue }
     }
 }
 
-impl Op for SplitSum {
+impl Op for SplitK {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "split_sum", files: vec![wgsl!("split_sum.wgsl"), wgsl!("epilogue.wgsl")] }
+        Kernel { name: "split_k", files: vec![wgsl!("gemm/split_k.wgsl"), wgsl!("gemm/epilogue.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -46,10 +46,10 @@ impl Op for SplitSum {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let SplitSumParams { parts, quads, channels } = self.params;
-        let out = Shape::new(&[4 * quads]);
+        let SplitKParams { parts, vec4s, channels } = self.params;
+        let out = Shape::new(&[4 * vec4s]);
         vec![
-            ("parts", Shape::new(&[parts, 4 * quads])),
+            ("parts", Shape::new(&[parts, 4 * vec4s])),
             ("aux", self.epilogue.aux(out, 4 * channels)),
             ("out", out),
         ]
@@ -60,7 +60,7 @@ impl Op for SplitSum {
     }
 
     fn groups(&self) -> u64 {
-        u64::from(self.params.quads).div_ceil(64)
+        u64::from(self.params.vec4s).div_ceil(64)
     }
 
     fn updates(&self) -> bool {
@@ -68,7 +68,7 @@ impl Op for SplitSum {
     }
 
     fn flops(&self) -> u64 {
-        u64::from(self.params.parts) * 4 * u64::from(self.params.quads)
+        u64::from(self.params.parts) * 4 * u64::from(self.params.vec4s)
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {

@@ -15,11 +15,11 @@ pub struct Step {
     /// counts the steps of the run
     pub step: u32,
     /// index in the batch of this micro-batch's first picture
-    pub first: u32,
+    pub sample_offset: u32,
     /// pictures of this micro-batch that count
-    pub count: u32,
+    pub valid: u32,
     /// pictures of the batch
-    pub total: u32,
+    pub batch: u32,
     /// weight of KL
     pub beta: f32,
     /// nats of KL per picture that it is held at
@@ -29,7 +29,7 @@ pub struct Step {
     /// weight of the discrepancy between latents and prior
     pub mmd: f32,
     /// standard deviation of the normals
-    pub scale: f32,
+    pub noise_std: f32,
     /// Adam: learning rate / (1 - beta1^t)
     pub step_size: f32,
     /// Adam: 1 / sqrt(1 - beta2^t)
@@ -37,7 +37,7 @@ pub struct Step {
     /// AdamW: learning rate times weight decay
     pub decay: f32,
     /// weight of these parameters in their running average
-    pub average: f32,
+    pub ema: f32,
 }
 
 impl Step {
@@ -47,18 +47,18 @@ impl Step {
         "seed_hi",
         "stream",
         "step",
-        "first",
-        "count",
-        "total",
+        "sample_offset",
+        "valid",
+        "batch",
         "beta",
         "capacity",
         "free_bits",
         "mmd",
-        "scale",
+        "noise_std",
         "step_size",
         "inv_sqrt_bias2",
         "decay",
-        "average",
+        "ema",
     ];
 
     /// The 32-bit words of the uniform.

@@ -1,26 +1,105 @@
 //! The sums over a batch that come back to the host.
 
 use crate::gpu::Shape;
+use crate::gpu::kernel::{Constant, Kernel, Params, Value};
+use crate::gpu::program::Op;
+use crate::{params, wgsl};
 
 /// Nats of the pixels; this and the next five are what `totals_slots.wgsl` says.
-pub const NATS: usize = 0;
+pub const NLL: usize = 0;
 /// KL, in nats.
-pub const DIVERGENCE: usize = 1;
+pub const KL: usize = 1;
 /// KL as the objective counts it.
-pub const COUNTED: usize = 2;
+pub const KL_PENALTY: usize = 2;
 /// n MMD.
-pub const DISCREPANCY: usize = 3;
+pub const MMD: usize = 3;
 /// Norm of the gradient, per picture.
-pub const NORM: usize = 4;
+pub const GRAD_NORM: usize = 4;
 /// What the gradient is multiplied by.
-pub const CLIPPED: usize = 5;
+pub const CLIP_FACTOR: usize = 5;
 
 /// The tensor of these sums.
-pub struct Totalled;
+pub struct TotalsSlots;
 
-impl Totalled {
+impl TotalsSlots {
     /// The operand's shape.
     pub fn shape() -> Shape {
         Shape::new(&[8])
+    }
+}
+
+params! {
+    /// Sizes of `totals.wgsl`.
+    pub struct TotalsParams {
+        /// partial sums of the pixels' nats
+        parts: u32,
+        /// N
+        rows: u32,
+    }
+}
+
+/// Adds a micro-batch's nats and divergence to the totals, and ends the last bias's gradient.
+#[derive(Debug, Clone, Copy)]
+pub struct Totals {
+    params: TotalsParams,
+    accumulate: bool,
+}
+
+impl Totals {
+    /// For `parts` partial sums over `rows` pictures; `accumulate` adds to the bias gradient that is there.
+    pub fn new(parts: u32, rows: u32, accumulate: bool) -> Self {
+        Self { params: TotalsParams { parts, rows }, accumulate }
+    }
+}
+
+impl Op for Totals {
+    fn kernel(&self) -> Kernel {
+        Kernel {
+            name: "totals",
+            files: vec![
+                wgsl!("loss/totals.wgsl"),
+                wgsl!("loss/totals_slots.wgsl"),
+                wgsl!("common/tree_sum.wgsl"),
+            ],
+        }
+    }
+
+    fn params(&self) -> Vec<Constant> {
+        self.params.values()
+    }
+
+    fn constants(&self) -> Vec<Constant> {
+        vec![("ACCUMULATE", Value::Bool(self.accumulate))]
+    }
+
+    fn operands(&self) -> Vec<(&'static str, Shape)> {
+        vec![
+            ("parts", Shape::new(&[self.params.parts, 4])),
+            ("kl", Shape::new(&[self.params.rows, 2])),
+            ("totals", TotalsSlots::shape()),
+            ("dbias", Shape::new(&[4])),
+        ]
+    }
+
+    fn groups(&self) -> u64 {
+        1
+    }
+
+    fn flops(&self) -> u64 {
+        u64::from(4 * self.params.parts + 2 * self.params.rows)
+    }
+
+    fn twin(&self, buffers: &mut [Vec<f32>]) {
+        let [parts, kl, totals, dbias] = buffers else { panic!("totals: {} operands", buffers.len()) };
+        let sum = |channel: usize| parts.chunks(4).map(|part| f64::from(part[channel])).sum::<f64>();
+        totals[NLL] = (f64::from(totals[NLL]) + sum(3)) as f32;
+        let is: f64 = kl.chunks(2).map(|kl| f64::from(kl[0])).sum();
+        let kl_penalty: f64 = kl.chunks(2).map(|kl| f64::from(kl[1]).abs()).sum();
+        totals[KL] = (f64::from(totals[KL]) + is) as f32;
+        totals[KL_PENALTY] = (f64::from(totals[KL_PENALTY]) + kl_penalty) as f32;
+        for (channel, value) in dbias.iter_mut().enumerate() {
+            let before = if self.accumulate { f64::from(*value) } else { 0.0 };
+            *value = (before + if channel < 3 { sum(channel) } else { 0.0 }) as f32;
+        }
     }
 }

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::bias_grad::BiasGradShape;
-use super::check::Tolerance;
+use super::gemm::variant::{Variant, is_false};
 use super::gemm::{Epilogue, Fused, Product, Size};
-use super::variant::{Variant, is_false};
+use super::tolerance::Tolerance;
 use super::winograd::{Side, Winograd, each_product};
 use crate::error::{Error, Result};
 use crate::gpu::kernel::{Constant, Value};
@@ -22,7 +22,7 @@ use crate::gpu::{Capabilities, Element, Plan, ProgramId, Shape, Tensor};
 /// One way to compute an op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Form {
+pub enum KernelConfig {
     /// A matrix product.
     Product {
         /// the core
@@ -38,25 +38,28 @@ pub enum Form {
         splits: u32,
     },
     /// A pass over memory.
-    Sweep {
+    #[serde(alias = "sweep")]
+    Elementwise {
         /// invocations of a workgroup
         threads: u32,
         /// vec4s that each of them takes
-        each: u32,
+        #[serde(alias = "each")]
+        vec4s_per_thread: u32,
     },
     /// Sums of a matrix's columns.
-    Columns {
+    #[serde(alias = "columns")]
+    BiasGrad {
         /// invocations of a workgroup
         threads: u32,
         /// parts of the rows, added in a second pass
         parts: u32,
-        /// whether the matrix is read from an image of it
-        #[serde(default, skip_serializing_if = "is_false")]
-        images: bool,
+        /// whether the matrix is read from a texture of it
+        #[serde(alias = "images", default, skip_serializing_if = "is_false")]
+        textures: bool,
     },
 }
 
-impl Form {
+impl KernelConfig {
     /// How tables call it.
     pub fn name(self) -> String {
         match self {
@@ -65,10 +68,12 @@ impl Form {
             Self::Winograd { variant, splits } => {
                 format!("winograd, {}", Self::Product { variant, splits }.name())
             }
-            Self::Sweep { threads, each } => format!("{threads} threads, {each} vec4 each"),
-            Self::Columns { threads, parts, images } => {
+            Self::Elementwise { threads, vec4s_per_thread } => {
+                format!("{threads} threads, {vec4s_per_thread} vec4 each")
+            }
+            Self::BiasGrad { threads, parts, textures } => {
                 let parts = if parts == 1 { "one pass".into() } else { format!("{parts} parts") };
-                format!("{threads} threads, {parts}{}", if images { ", image" } else { "" })
+                format!("{threads} threads, {parts}{}", if textures { ", texture" } else { "" })
             }
         }
     }
@@ -79,28 +84,30 @@ impl Form {
             Self::Product { variant, splits } | Self::Winograd { variant, splits } => {
                 variant.runs_on(target) && splits > 0
             }
-            Self::Sweep { threads, each } => SWEEPS.contains(&[threads, each]),
-            Self::Columns { threads, parts, images } => {
-                Self::COLUMN_THREADS.contains(&threads) && parts > 0 && (!images || target.images)
+            Self::Elementwise { threads, vec4s_per_thread } => {
+                ELEMENTWISE.contains(&[threads, vec4s_per_thread])
+            }
+            Self::BiasGrad { threads, parts, textures } => {
+                Self::BIAS_GRAD_THREADS.contains(&threads) && parts > 0 && (!textures || target.textures)
             }
         }
     }
 
     /// Workgroups of sums of columns.
-    pub const COLUMN_THREADS: [u32; 2] = [64, 256];
+    pub const BIAS_GRAD_THREADS: [u32; 2] = [64, 256];
 }
 
 /// Workgroup and vec4s per invocation of the passes over memory, the plain one first.
-pub const SWEEPS: [[u32; 2]; 6] = [[64, 1], [64, 4], [128, 2], [256, 1], [256, 4], [64, 16]];
+pub const ELEMENTWISE: [[u32; 2]; 6] = [[64, 1], [64, 4], [128, 2], [256, 1], [256, 4], [64, 16]];
 
 /// An op that can be computed in several forms.
 pub trait Tunable: Send + Sync {
     /// Kernel, sizes and epilogue: what a form is chosen for.
     fn key(&self) -> String;
     /// Forms worth trying on `target`; the first is the plain one, which the others are checked against.
-    fn forms(&self, target: &Capabilities) -> Vec<Form>;
+    fn candidates(&self, target: &Capabilities) -> Vec<KernelConfig>;
     /// Whether it can be computed in `form`: a table may come from a file.
-    fn allows(&self, form: Form) -> bool;
+    fn allows(&self, form: KernelConfig) -> bool;
     /// Name and shape of each operand; the last one is the output.
     fn operands(&self) -> Vec<(&'static str, Shape)>;
     /// What each operand is made of; what is not listed is f32.
@@ -112,9 +119,9 @@ pub trait Tunable: Send + Sync {
         None
     }
     /// How far `form` may lie from the plain one on operands that are drawn from the normal distribution.
-    fn tolerance(&self, form: Form) -> Tolerance;
+    fn tolerance(&self, form: KernelConfig) -> Tolerance;
     /// Records it in `form`.
-    fn record(&self, plan: &mut Plan, program: ProgramId, form: Form, operands: &[Tensor]);
+    fn record(&self, plan: &mut Plan, program: ProgramId, form: KernelConfig, operands: &[Tensor]);
 }
 
 /// A kernel and its sizes in one line: `linear rows=16 inputs=128 outputs=256`.
@@ -127,12 +134,12 @@ pub fn key(kernel: &str, sizes: &[Constant]) -> String {
 }
 
 /// Chosen forms by key.
-pub type Table = BTreeMap<String, Form>;
+pub type Table = BTreeMap<String, KernelConfig>;
 
 /// What was asked for while plans were recorded.
 #[derive(Default)]
 struct Asked {
-    forms: Table,
+    candidates: Table,
     /// forms of the table that the op cannot take
     misfits: Table,
     ops: BTreeMap<String, Arc<dyn Tunable>>,
@@ -150,23 +157,23 @@ pub struct Tuning {
 #[derive(Debug, Clone)]
 struct Defaults {
     /// for large products, the first that suits
-    wide: Vec<Variant>,
-    /// the same for factors that are read from images, where that is worth a copy
-    imaged: Option<Vec<Variant>>,
+    large: Vec<Variant>,
+    /// the same for factors that are read from textures, where that is worth a copy
+    from_textures: Option<Vec<Variant>>,
     /// the same for products of few rows, the fewest first
-    few_rows: Vec<Variant>,
+    small_m: Vec<Variant>,
     /// for products of at most 8 columns
-    narrow: Variant,
-    /// workgroups that keep the adapter busy
-    busy: u64,
-    sweep: [u32; 2],
+    small_n: Variant,
+    /// workgroups that keep the adapter min_workgroups
+    min_workgroups: u64,
+    launch: [u32; 2],
     target: Capabilities,
 }
 
 /// Least length of a part of a split sum.
 const MIN_SPLIT: u32 = 256;
 /// Multiplications of a direct convolution for each element of points, from which on points are taken to make `side`. What
-/// was seen on llvmpipe, from images: weights faster by a twelfth to a third from 122 on, but for one case; the others,
+/// was seen on llvmpipe, from textures: weights faster by a twelfth to a third from 122 on, but for one case; the others,
 /// where products with the same weights do not share their points, low as fast at 131 to 145 and faster by a fifth from
 /// 150 on, high, since points are stored by words, as fast at 131 and faster by a tenth to a third from 138 on. Where they
 /// share them, both together faster by an eighth at 127.
@@ -184,20 +191,20 @@ impl Defaults {
     fn of(target: &Capabilities) -> Self {
         let large = Variant::Tile { threads: [16, 8], blocks: [2, 2], depth: 8, buffers: 2 };
         let gpu = Self {
-            wide: vec![Variant::PLAIN],
-            imaged: None,
-            few_rows: Vec::new(),
-            narrow: Variant::NARROW,
-            busy: 512,
-            sweep: [64, 1],
+            large: vec![Variant::PLAIN],
+            from_textures: None,
+            small_m: Vec::new(),
+            small_n: Variant::NARROW,
+            min_workgroups: 512,
+            launch: [64, 1],
             target: target.clone(),
         };
         match (target.software, target.discrete) {
             // loads cost more than arithmetic, and there are as many workers as cores
-            (true, _) => Self { busy: 8, sweep: [256, 1], ..gpu }.by_subgroups(),
-            (false, true) => Self { wide: vec![large, Variant::PLAIN], sweep: [256, 1], ..gpu },
+            (true, _) => Self { min_workgroups: 8, launch: [256, 1], ..gpu }.by_subgroups(),
+            (false, true) => Self { large: vec![large, Variant::PLAIN], launch: [256, 1], ..gpu },
             // few cores that share the host's memory
-            (false, false) => Self { busy: 128, ..gpu },
+            (false, false) => Self { min_workgroups: 128, ..gpu },
         }
     }
 
@@ -210,10 +217,10 @@ impl Defaults {
         let large = [core(1, 2), Some(small)].into_iter().flatten();
         let large = large.map(|variant| variant.fetching(true)).collect();
         Self {
-            wide: vec![small],
-            imaged: self.target.images.then_some(large),
-            few_rows: Variant::few_rows(&self.target).collect(),
-            narrow: Variant::direct([64, 1], 1),
+            large: vec![small],
+            from_textures: self.target.textures.then_some(large),
+            small_m: Variant::small_m(&self.target).collect(),
+            small_n: Variant::direct([64, 1], 1),
             ..self
         }
     }
@@ -227,59 +234,62 @@ impl Defaults {
             tiles(variant, size) * u64::from(m) * u64::from(n)
         };
         let suits = |variant: &Variant| {
-            tiles(*variant, size) >= self.busy && 4 * elements(*variant) <= 5 * elements(last)
+            tiles(*variant, size) >= self.min_workgroups && 4 * elements(*variant) <= 5 * elements(last)
         };
         variants.iter().copied().find(suits).unwrap_or(last)
     }
 
-    /// From images, where that is worth the copies and their memory: copying a number takes llvmpipe about as long as
-    /// reading it once from a buffer. Measured with a layer's weights, which are read once: no gain by the wide tiles
+    /// From textures, where that is worth the copies and their memory: copying a number takes llvmpipe about as long as
+    /// reading it once from a buffer. Measured with a layer's weights, which are read once: no gain by the large tiles
     /// where they lie along K, half the time where they lie along N, and half the time by the tiles of few rows.
-    fn imaged<P: Product>(&self, op: &Fused<P>) -> Option<Variant> {
-        let wide = self.imaged.as_ref()?;
-        let [_, right_along_k] = P::ALONG_K;
+    fn from_textures<P: Product>(&self, op: &Fused<P>) -> Option<Variant> {
+        let large = self.from_textures.as_ref()?;
+        let [_, right_along_k] = P::K_MAJOR;
         let size = op.product.size();
         let holds = |variant: &Variant| size.n > 8 && size.m <= variant.tile()[0];
-        let few = self.few_rows.iter().copied().find(holds);
-        let many = || if size.n <= 8 { self.narrow.fetching(true) } else { self.busy_with(wide, size) };
+        let few = self.small_m.iter().copied().find(holds);
+        let many = || if size.n <= 8 { self.small_n.fetching(true) } else { self.busy_with(large, size) };
         let variant = few.unwrap_or_else(many);
         let times = if right_along_k && few.is_none() { 2 } else { 1 };
         let [rows, columns] = tiles_along(variant, size);
         let depth = u64::from(size.k) * u64::from(size.planes);
         let read = (u64::from(size.m) * columns + u64::from(size.n) * rows) * depth;
         let [left, right, _] = op.product.shapes().map(|shape| u64::from(shape.len()));
-        (read > times * (left + right) && op.fits_images()).then_some(variant)
+        (read > times * (left + right) && op.fit_textures()).then_some(variant)
     }
 
-    /// By points where that saves more than it costs, on software adapters with images; it has not been measured on others.
-    fn product<P: Product>(&self, op: &Fused<P>) -> Form {
+    /// By points where that saves more than it costs, on software adapters with textures; it has not been measured on others.
+    fn product<P: Product>(&self, op: &Fused<P>) -> KernelConfig {
         let pays = |winograd: &Winograd| {
             op.product.flops() / 2 > least_multiplications(winograd.made()) * winograd.elements()
         };
-        match op.by_points().filter(|winograd| self.imaged.is_some() && pays(winograd)) {
-            Some(winograd) => self.points(&winograd),
+        match op.by_winograd().filter(|winograd| self.from_textures.is_some() && pays(winograd)) {
+            Some(winograd) => self.winograd(&winograd),
             None => self.whole(op),
         }
     }
 
     /// By points, in their products' default form.
-    fn points(&self, winograd: &Winograd) -> Form {
+    fn winograd(&self, winograd: &Winograd) -> KernelConfig {
         let form =
-            each_product!(winograd.points(), product => self.whole(&Fused::plain(product, Epilogue::None)));
+            each_product!(winograd.product(), product => self.whole(&Fused::plain(product, Epilogue::None)));
         match form {
-            Form::Product { variant, splits } => Form::Winograd { variant, splits },
+            KernelConfig::Product { variant, splits } => KernelConfig::Winograd { variant, splits },
             form => form,
         }
     }
 
-    fn whole<P: Product>(&self, op: &Fused<P>) -> Form {
+    fn whole<P: Product>(&self, op: &Fused<P>) -> KernelConfig {
         let size = op.product.size();
-        let from_buffers = || if size.n <= 8 { self.narrow } else { self.busy_with(&self.wide, size) };
-        let variant = self.imaged(op).unwrap_or_else(from_buffers);
+        let from_buffers = || if size.n <= 8 { self.small_n } else { self.busy_with(&self.large, size) };
+        let variant = self.from_textures(op).unwrap_or_else(from_buffers);
         let [_, _, out] = op.product.shapes();
-        let wanted = self.busy.div_ceil(tiles(variant, size));
-        let most = u64::from(most_splits(size, out.len()));
-        Form::Product { variant, splits: (wanted.min(most) as u32).max(self.target.least_parts(size.k)) }
+        let wanted = self.min_workgroups.div_ceil(tiles(variant, size));
+        let most = u64::from(max_splits(size, out.len()));
+        KernelConfig::Product {
+            variant,
+            splits: (wanted.min(most) as u32).max(self.target.min_splits(size.k)),
+        }
     }
 }
 
@@ -295,7 +305,7 @@ fn tiles(variant: Variant, size: Size) -> u64 {
 
 /// Into how many parts a sum may be cut: none too short to be worth it, all of them within a bound of memory.
 /// Adapters that cannot sum as much as that leaves in one part get more.
-pub fn most_splits(size: Size, out: u32) -> u32 {
+pub fn max_splits(size: Size, out: u32) -> u32 {
     let longest = u64::from(size.k / MIN_SPLIT).max(1);
     let largest = (MAX_PARTS_BYTES / (4 * u64::from(out))).max(1);
     longest.min(largest) as u32
@@ -322,54 +332,59 @@ impl Tuning {
     }
 
     /// The form of a product.
-    pub fn product<P: Product>(&self, op: Fused<P>) -> Form {
+    pub fn product<P: Product>(&self, op: Fused<P>) -> KernelConfig {
         let default = self.defaults.product(&op);
         let default = match (self.forced, default) {
             (Some(variant), _) => match self.defaults.whole(&op) {
-                Form::Product { splits, .. } => Form::Product { variant, splits },
+                KernelConfig::Product { splits, .. } => KernelConfig::Product { variant, splits },
                 form => form,
             },
             _ => default,
         };
         let target = &self.defaults.target;
-        let least = target.least_parts(op.product.size().k);
-        let points =
-            op.by_points().map(|winograd| each_product!(winograd.points(), product => product.size().k));
-        let least_of_points = points.map_or(1, |k| target.least_parts(k));
+        let least = target.min_splits(op.product.size().k);
+        let transformed =
+            op.by_winograd().map(|winograd| each_product!(winograd.product(), product => product.size().k));
+        let min_splits_of_winograd = transformed.map_or(1, |k| target.min_splits(k));
         self.form(op, default, |form| match form {
-            Form::Product { splits, .. } => splits >= least,
-            Form::Winograd { splits, .. } => splits >= least_of_points,
-            Form::Sweep { .. } | Form::Columns { .. } => false,
+            KernelConfig::Product { splits, .. } => splits >= least,
+            KernelConfig::Winograd { splits, .. } => splits >= min_splits_of_winograd,
+            KernelConfig::Elementwise { .. } | KernelConfig::BiasGrad { .. } => false,
         })
     }
 
     /// A convolution by way of points, in their products' default form.
-    pub(super) fn points_form(&self, winograd: &Winograd) -> Form {
-        self.defaults.points(winograd)
+    pub(super) fn winograd_config(&self, winograd: &Winograd) -> KernelConfig {
+        self.defaults.winograd(winograd)
     }
 
     /// Workgroup size and vec4s per invocation of a pass over memory.
-    pub fn sweep(&self, op: impl Tunable + 'static) -> [u32; 2] {
-        let [threads, each] = self.defaults.sweep;
-        match self.form(op, Form::Sweep { threads, each }, |_| true) {
-            Form::Sweep { threads, each } => [threads, each],
+    pub fn elementwise_config(&self, op: impl Tunable + 'static) -> [u32; 2] {
+        let [threads, vec4s_per_thread] = self.defaults.launch;
+        match self.form(op, KernelConfig::Elementwise { threads, vec4s_per_thread }, |_| true) {
+            KernelConfig::Elementwise { threads, vec4s_per_thread } => [threads, vec4s_per_thread],
             form => unreachable!("{form:?} is not allowed for a pass over memory"),
         }
     }
 
-    /// How columns are summed: by default in enough parts to keep the adapter busy, and from an image where products
-    /// are computed from images, because those that come behind it read the same one.
-    pub fn bias_grad(&self, op: BiasGradShape) -> Form {
-        let [threads, _] = self.defaults.sweep;
-        let parts = self.defaults.busy.div_ceil(op.column_blocks(threads).into()) as u32;
-        let least = self.defaults.target.least_parts(op.rows);
+    /// How columns are summed: by default in enough parts to keep the adapter min_workgroups, and from a texture where products
+    /// are computed from textures, because those that come behind it read the same one.
+    pub fn bias_grad(&self, op: BiasGradShape) -> KernelConfig {
+        let [threads, _] = self.defaults.launch;
+        let parts = self.defaults.min_workgroups.div_ceil(op.column_blocks(threads).into()) as u32;
+        let least = self.defaults.target.min_splits(op.rows);
         let parts = parts.min(op.most_parts()).max(least);
-        let fits = |form| matches!(form, Form::Columns { parts, .. } if parts >= least);
-        let images = self.defaults.imaged.is_some() && op.fits_image();
-        self.form(op, Form::Columns { threads, parts, images }, fits)
+        let fits = |form| matches!(form, KernelConfig::BiasGrad { parts, .. } if parts >= least);
+        let textures = self.defaults.from_textures.is_some() && op.fits_texture();
+        self.form(op, KernelConfig::BiasGrad { threads, parts, textures }, fits)
     }
 
-    fn form(&self, op: impl Tunable + 'static, default: Form, fits: impl Fn(Form) -> bool) -> Form {
+    fn form(
+        &self,
+        op: impl Tunable + 'static,
+        default: KernelConfig,
+        fits: impl Fn(KernelConfig) -> bool,
+    ) -> KernelConfig {
         let key = op.key();
         let mut asked = self.asked();
         let form = match self.table.get(&key) {
@@ -380,7 +395,7 @@ impl Tuning {
             }
             None => default,
         };
-        asked.forms.insert(key.clone(), form);
+        asked.candidates.insert(key.clone(), form);
         asked.ops.entry(key).or_insert_with(|| Arc::new(op));
         form
     }
@@ -401,11 +416,11 @@ impl Tuning {
 
     /// The variants that products take without a table, and the plain one.
     pub fn usual(&self) -> Vec<Variant> {
-        let Defaults { wide, imaged, few_rows, narrow, .. } = &self.defaults;
-        let narrow_imaged = imaged.as_ref().map(|_| narrow.fetching(true));
-        let imaged = imaged.iter().flatten().chain(few_rows);
-        let mut all = vec![Variant::PLAIN, *narrow];
-        all.extend(narrow_imaged.iter().chain(wide).chain(imaged));
+        let Defaults { large, from_textures, small_m, small_n, .. } = &self.defaults;
+        let narrow_from_textures = from_textures.as_ref().map(|_| small_n.fetching(true));
+        let from_textures = from_textures.iter().flatten().chain(small_m);
+        let mut all = vec![Variant::PLAIN, *small_n];
+        all.extend(narrow_from_textures.iter().chain(large).chain(from_textures));
         all.sort_unstable();
         all.dedup();
         all
@@ -413,12 +428,12 @@ impl Tuning {
 
     /// What the plans recorded so far took.
     pub fn used(&self) -> Table {
-        self.asked().forms.clone()
+        self.asked().candidates.clone()
     }
 
     /// The ops with forms that were recorded so far, each once, and the form that it took.
-    pub fn ops(&self) -> Vec<(Arc<dyn Tunable>, Form)> {
+    pub fn ops(&self) -> Vec<(Arc<dyn Tunable>, KernelConfig)> {
         let asked = self.asked();
-        asked.ops.iter().map(|(key, op)| (op.clone(), asked.forms[key])).collect()
+        asked.ops.iter().map(|(key, op)| (op.clone(), asked.candidates[key])).collect()
     }
 }

@@ -6,24 +6,24 @@
 //! `winograd.wgsl`; all coefficients are 0, 1 and -1, so that little is lost to rounding. What is lost shows where terms
 //! cancel: the gradient of a tap that has met only zeros is not zero but 1e-7 of its neighbours'.
 //!
-//! Points are nine quarters of the high and of the low side, so a large batch goes in rounds of some images each. Both
+//! Points are nine quarters of the high and of the low side, so a large batch goes in rounds of some pictures each. Both
 //! gradients of a layer take points of dy: without rounds the second finds what the first has made.
 
 use super::conv2d::Geometry;
+use super::gemm::operand_source;
 use super::gemm::{self, Epilogue, Fused, Operands};
 use super::linear::{Linear, LinearInputGrad, LinearWeightGrad};
-use super::operand_source;
-use super::tuning::Form;
+use super::tuning::KernelConfig;
 use crate::gpu::kernel::{Constant, Kernel, Source};
 use crate::gpu::{Op, Params, Plan, ProgramId, Shape, Tensor};
 use crate::{params, wgsl};
 
 /// Points of a tile.
-const POINTS: u32 = 9;
+const PLANES: u32 = 9;
 /// Elements between places where a binding may begin, as WebGPU has them.
 const ALIGNMENT: u32 = 64;
 /// What WebGPU promises one binding.
-const MOST_BINDING: u64 = 128 << 20;
+const MAX_BINDING: u64 = 128 << 20;
 
 /// What a convolution multiplies and makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ params! {
     /// Sizes of `winograd.wgsl`.
     pub struct WinogradParams {
         /// N
-        images: u32,
+        batch: u32,
         /// H
         low_h: u32,
         /// W
@@ -54,15 +54,15 @@ params! {
 
 impl From<Geometry> for WinogradParams {
     fn from(g: Geometry) -> Self {
-        let Geometry { images, low_h, low_w, low_c, high_c } = g;
-        Self { images, low_h, low_w, low_c, high_c }
+        let Geometry { batch, low_h, low_w, low_c, high_c } = g;
+        Self { batch, low_h, low_w, low_c, high_c }
     }
 }
 
 impl Geometry {
     /// Tiles of 2 x 2 pixels of the low side.
     fn tiles(&self) -> u32 {
-        self.images * self.low_h.div_ceil(2) * self.low_w.div_ceil(2)
+        self.batch * self.low_h.div_ceil(2) * self.low_w.div_ceil(2)
     }
 
     fn side(&self, side: Side) -> Shape {
@@ -82,8 +82,8 @@ impl Geometry {
         }
     }
 
-    fn points(&self, side: Side) -> Shape {
-        Shape::new(&[POINTS, self.plane(side)])
+    fn transformed(&self, side: Side) -> Shape {
+        Shape::new(&[PLANES, self.plane(side)])
     }
 
     /// Calls `f(element of the plane, a, b, element of the side)` for each of the elements that a tile's points are made
@@ -100,18 +100,18 @@ impl Geometry {
             let (c, of) = (at % channels, at / channels);
             let (parity, tile) = (of % parities, of / parities);
             let (py, px) = (parity / 2, parity % 2);
-            let (image, row, col) = (tile / (ty * tx), tile / tx % ty, tile % tx);
+            let (texture, row, col) = (tile / (ty * tx), tile / tx % ty, tile % tx);
             for (a, b) in (0..edge).flat_map(|a| (0..edge).map(move |b| (a, b))) {
                 // where it lies, and how far the side goes
                 let ([y, x], [h, w], outer) = match side {
-                    Side::Low => ([2 * row + a, 2 * col + b], [self.low_h, self.low_w], image),
+                    Side::Low => ([2 * row + a, 2 * col + b], [self.low_h, self.low_w], texture),
                     Side::Weights => ([2 * a + 1 - py, 2 * b + 1 - px], [4, 4], tile),
                     Side::High => {
                         let ahead = [2 * (2 * row + a), 2 * (2 * col + b)];
                         if ahead[0] < py || ahead[1] < px {
                             continue;
                         }
-                        ([ahead[0] - py, ahead[1] - px], [2 * self.low_h, 2 * self.low_w], image)
+                        ([ahead[0] - py, ahead[1] - px], [2 * self.low_h, 2 * self.low_w], texture)
                     }
                 };
                 if y < h && x < w {
@@ -138,23 +138,23 @@ pub struct Transform {
     geometry: Geometry,
     side: Side,
     back: Option<Epilogue>,
-    images: bool,
+    textures: bool,
 }
 
 impl Transform {
     /// `points = transform(side)`.
-    pub fn to_points(geometry: Geometry, side: Side) -> Self {
-        Self { geometry, side, back: None, images: false }
+    pub fn transform(geometry: Geometry, side: Side) -> Self {
+        Self { geometry, side, back: None, textures: false }
     }
 
     /// `side = finish(transform(points))`.
-    pub fn from_points(geometry: Geometry, side: Side, epilogue: Epilogue) -> Self {
-        Self { geometry, side, back: Some(epilogue), images: false }
+    pub fn inverse(geometry: Geometry, side: Side, epilogue: Epilogue) -> Self {
+        Self { geometry, side, back: Some(epilogue), textures: false }
     }
 
-    /// The same that reads an image of what it transforms, where `images` says so.
-    pub fn fetching(self, images: bool) -> Self {
-        Self { images, ..self }
+    /// The same that reads a texture of what it transforms, where `textures` says so.
+    pub fn fetching(self, textures: bool) -> Self {
+        Self { textures, ..self }
     }
 
     fn channels(&self) -> u32 {
@@ -163,24 +163,24 @@ impl Transform {
 
     fn file(&self) -> Source {
         match (self.side, self.back) {
-            (Side::High, None) => wgsl!("winograd_high.wgsl"),
-            (Side::Low, None) => wgsl!("winograd_low.wgsl"),
-            (Side::Weights, None) => wgsl!("winograd_weights.wgsl"),
-            (Side::High, Some(_)) => wgsl!("winograd_high_back.wgsl"),
-            (Side::Low, Some(_)) => wgsl!("winograd_low_back.wgsl"),
-            (Side::Weights, Some(_)) => wgsl!("winograd_weights_back.wgsl"),
+            (Side::High, None) => wgsl!("winograd/winograd_high_transform.wgsl"),
+            (Side::Low, None) => wgsl!("winograd/winograd_low_transform.wgsl"),
+            (Side::Weights, None) => wgsl!("winograd/winograd_weights_transform.wgsl"),
+            (Side::High, Some(_)) => wgsl!("winograd/winograd_high_inverse.wgsl"),
+            (Side::Low, Some(_)) => wgsl!("winograd/winograd_low_inverse.wgsl"),
+            (Side::Weights, Some(_)) => wgsl!("winograd/winograd_weights_inverse.wgsl"),
         }
     }
 }
 
 impl Op for Transform {
     fn kernel(&self) -> Kernel {
-        let name = self.file().name.trim_end_matches(".wgsl");
-        let mut files = vec![self.file(), wgsl!("winograd.wgsl")];
-        files.extend(operand_source::source(self.images));
+        let name = self.file().kernel_name();
+        let mut files = vec![self.file(), wgsl!("winograd/winograd.wgsl")];
+        files.extend(operand_source::source(self.textures));
         files.extend(match self.back {
-            None => vec![wgsl!("winograd_points.wgsl")],
-            Some(_) => vec![wgsl!("winograd_back.wgsl"), wgsl!("epilogue.wgsl")],
+            None => vec![wgsl!("winograd/winograd_transformed.wgsl")],
+            Some(_) => vec![wgsl!("winograd/winograd_inverse.wgsl"), wgsl!("gemm/epilogue.wgsl")],
         });
         Kernel { name, files }
     }
@@ -194,11 +194,11 @@ impl Op for Transform {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let (side, points) = (self.geometry.side(self.side), self.geometry.points(self.side));
+        let (side, transformed) = (self.geometry.side(self.side), self.geometry.transformed(self.side));
         match self.back {
-            None => vec![("source", side), ("points", points)],
+            None => vec![("source", side), ("transformed", transformed)],
             Some(epilogue) => {
-                vec![("source", points), ("aux", epilogue.aux(side, self.channels())), ("out", side)]
+                vec![("source", transformed), ("aux", epilogue.aux(side, self.channels())), ("out", side)]
             }
         }
     }
@@ -231,20 +231,21 @@ impl Op for Transform {
         let of = coefficients(self.side);
         let all = || (0..3).flat_map(|i| (0..3).map(move |j| (i, j)));
         match (self.back, buffers) {
-            (None, [side, points]) => {
-                let mut sums = vec![0.0f64; points.len()];
+            (None, [side, transformed]) => {
+                let mut sums = vec![0.0f64; transformed.len()];
                 self.geometry.tiles_of(self.side, |at, a, b, element| {
                     for (i, j) in all() {
                         sums[(3 * i + j) * plane + at] += of[i][a] * of[j][b] * f64::from(side[element]);
                     }
                 });
-                points.iter_mut().zip(sums).for_each(|(point, sum)| *point = sum as f32);
+                transformed.iter_mut().zip(sums).for_each(|(value, sum)| *value = sum as f32);
             }
-            (Some(epilogue), [points, aux, out]) => {
+            (Some(epilogue), [transformed, aux, out]) => {
                 let mut sums = vec![0.0f64; out.len()];
                 self.geometry.tiles_of(self.side, |at, a, b, element| {
                     for (i, j) in all() {
-                        sums[element] += of[i][a] * of[j][b] * f64::from(points[(3 * i + j) * plane + at]);
+                        sums[element] +=
+                            of[i][a] * of[j][b] * f64::from(transformed[(3 * i + j) * plane + at]);
                     }
                 });
                 for (at, sum) in sums.into_iter().enumerate() {
@@ -257,17 +258,17 @@ impl Op for Transform {
 }
 
 /// Most bytes of the points of one side: several layers share them, and much more would leave every cache.
-const MOST_BYTES: u64 = 32 << 20;
+const MAX_BYTES: u64 = 32 << 20;
 
 /// Tiles of a round, where there are several: each reads the points of all weights once more.
-const LEAST_TILES: u32 = 256;
+const MIN_TILES: u32 = 256;
 
 /// A convolution by way of points: which sides it multiplies, and which one it makes.
 #[derive(Debug, Clone, Copy)]
 pub struct Winograd {
     /// sizes of one round
     geometry: Geometry,
-    /// how often, with as many images each time
+    /// how often, with as many pictures each time
     rounds: u32,
     /// left factor, right factor and result
     sides: [Side; 3],
@@ -275,7 +276,7 @@ pub struct Winograd {
 
 /// The products of points, a linear layer's.
 #[derive(Debug, Clone, Copy)]
-pub enum Points {
+pub enum TransformedProduct {
     /// of the low side
     Low(Linear),
     /// of the high side
@@ -286,32 +287,32 @@ pub enum Points {
 
 /// Runs `$body` with `$product` bound to whichever product `$points` is.
 macro_rules! each_product {
-    ($points:expr, $product:ident => $body:expr) => {
-        match $points {
-            $crate::ops::winograd::Points::Low($product) => $body,
-            $crate::ops::winograd::Points::High($product) => $body,
-            $crate::ops::winograd::Points::Weights($product) => $body,
+    ($transformed:expr, $product:ident => $body:expr) => {
+        match $transformed {
+            $crate::ops::winograd::TransformedProduct::Low($product) => $body,
+            $crate::ops::winograd::TransformedProduct::High($product) => $body,
+            $crate::ops::winograd::TransformedProduct::Weights($product) => $body,
         }
     };
 }
 pub(super) use each_product;
 
 impl Winograd {
-    /// For a convolution of these sides, in as few rounds of as many images each as leave points of a bounded size; none
+    /// For a convolution of these sides, in as few rounds of as many pictures each as leave points of a bounded size; none
     /// where these would be short, or begin where no binding can.
     pub fn new(geometry: Geometry, sides: [Side; 3]) -> Option<Self> {
-        let of = |rounds: u32| Geometry { images: geometry.images / rounds, ..geometry };
-        let fits = |g: Geometry, side: Side| 4 * u64::from(POINTS) * u64::from(g.plane(side)) <= MOST_BYTES;
+        let of = |rounds: u32| Geometry { batch: geometry.batch / rounds, ..geometry };
+        let fits = |g: Geometry, side: Side| 4 * u64::from(PLANES) * u64::from(g.plane(side)) <= MAX_BYTES;
         let begins = |g: Geometry, side: Side| g.side(side).len().is_multiple_of(ALIGNMENT);
         let pictures = [Side::Low, Side::High];
         let suits = |rounds: &u32| {
             let bounded = pictures.iter().all(|&side| fits(of(*rounds), side));
-            let worth = of(*rounds).tiles() >= LEAST_TILES;
+            let worth = of(*rounds).tiles() >= MIN_TILES;
             bounded && (*rounds == 1 || worth && pictures.iter().all(|&side| begins(of(*rounds), side)))
         };
-        let divisors = (1..=geometry.images).filter(|rounds| geometry.images.is_multiple_of(*rounds));
+        let divisors = (1..=geometry.batch).filter(|rounds| geometry.batch.is_multiple_of(*rounds));
         let rounds = divisors.into_iter().find(suits)?;
-        (4 * u64::from(POINTS) * u64::from(geometry.plane(Side::Weights)) <= MOST_BINDING).then_some(Self {
+        (4 * u64::from(PLANES) * u64::from(geometry.plane(Side::Weights)) <= MAX_BINDING).then_some(Self {
             geometry: of(rounds),
             rounds,
             sides,
@@ -319,13 +320,13 @@ impl Winograd {
     }
 
     /// The nine products of a round.
-    pub fn points(&self) -> Points {
+    pub fn product(&self) -> TransformedProduct {
         let Geometry { low_c: outputs, high_c, .. } = self.geometry;
-        let (rows, inputs, planes) = (self.geometry.tiles(), 4 * high_c, POINTS);
+        let (rows, inputs, planes) = (self.geometry.tiles(), 4 * high_c, PLANES);
         match self.made() {
-            Side::Low => Points::Low(Linear { rows, inputs, outputs, planes }),
-            Side::High => Points::High(LinearInputGrad { rows, inputs, outputs, planes }),
-            Side::Weights => Points::Weights(LinearWeightGrad { rows, inputs, outputs, planes }),
+            Side::Low => TransformedProduct::Low(Linear { rows, inputs, outputs, planes }),
+            Side::High => TransformedProduct::High(LinearInputGrad { rows, inputs, outputs, planes }),
+            Side::Weights => TransformedProduct::Weights(LinearWeightGrad { rows, inputs, outputs, planes }),
         }
     }
 
@@ -343,7 +344,7 @@ impl Winograd {
     /// layer's two products with its weights share them.
     pub fn elements(&self) -> u64 {
         let of = |side: Side| {
-            let once = u64::from(self.geometry.points(side).len());
+            let once = u64::from(self.geometry.transformed(side).len());
             if side == Side::Weights && self.by_weights() { once / 2 } else { u64::from(self.rounds) * once }
         };
         self.sides.iter().map(|&side| of(side)).sum()
@@ -361,32 +362,38 @@ impl Winograd {
         plan: &mut Plan,
         program: ProgramId,
         label: &str,
-        (epilogue, form): (Epilogue, Form),
+        (epilogue, form): (Epilogue, KernelConfig),
         operands: &Operands,
     ) {
         let Operands { left, right, aux, out } = *operands;
         let made = self.made();
-        // where products read images, reading buffers is slow
-        let images = matches!(form, Form::Product { variant, .. } if variant.images());
+        // where products read textures, reading buffers is slow
+        let textures = matches!(form, KernelConfig::Product { variant, .. } if variant.textures());
         // a memory of its own for each side, so that what follows may find points that it needs as well
         let tensors = [left, right, out];
-        let points: [Tensor; 3] = std::array::from_fn(|at| {
-            let (side, shape) = (self.sides[at], self.geometry.points(self.sides[at]));
-            Tensor { shape, ..plan.memory_for(&tensors[at], 1 + side as usize, shape.len()) }
+        let transformed: [Tensor; 3] = std::array::from_fn(|at| {
+            let (side, shape) = (self.sides[at], self.geometry.transformed(self.sides[at]));
+            Tensor { shape, ..plan.derived_buffer(&tensors[at], 1 + side as usize, shape.len()) }
         });
         for round in 0..self.rounds {
             for (slot, (name, factor)) in [("left", left), ("right", right)].into_iter().enumerate() {
                 let side = self.sides[slot];
                 let factor = self.part(&factor, side, round);
                 // the weights' from the round before, or those of another product
-                if !plan.holds(program, &factor, &points[slot]) {
-                    let op = Transform::to_points(self.geometry, side).fetching(images);
-                    plan.dispatch(program, format!("{label}, {name} points"), op, &[factor, points[slot]]);
-                    plan.hold(program, factor, points[slot]);
+                if !plan.has_derived(program, &factor, &transformed[slot]) {
+                    let op = Transform::transform(self.geometry, side).fetching(textures);
+                    plan.dispatch(
+                        program,
+                        format!("{label}, {name} points"),
+                        op,
+                        &[factor, transformed[slot]],
+                    );
+                    plan.insert_derived(program, factor, transformed[slot]);
                 }
             }
-            let inner = Operands { left: points[0], right: points[1], aux: None, out: points[2] };
-            each_product!(self.points(), product => {
+            let inner =
+                Operands { left: transformed[0], right: transformed[1], aux: None, out: transformed[2] };
+            each_product!(self.product(), product => {
                 let fused = Fused::plain(product, Epilogue::None);
                 gemm::record_as(plan, program, label, (fused, form), &inner);
             });
@@ -397,8 +404,8 @@ impl Winograd {
                 (Some(bias), Epilogue::Bias | Epilogue::BiasRelu) => bias,
                 _ => left.slice(0, 4),
             };
-            let back = Transform::from_points(self.geometry, made, epilogue).fetching(images);
-            let bindings = [points[2], aux, self.part(&out, made, round)];
+            let back = Transform::inverse(self.geometry, made, epilogue).fetching(textures);
+            let bindings = [transformed[2], aux, self.part(&out, made, round)];
             plan.dispatch(program, format!("{label}, from points"), back, &bindings);
         }
     }

@@ -7,7 +7,7 @@ use super::{Component, Mixture, log_sum_exp};
 const NEGLIGIBLE: f64 = 1e-17;
 /// The least weight of the scaled identity in a Ledoit-Wolf covariance: keeps the condition number finite where
 /// rows are so many that almost nothing is shrunk, but a dimension is constant.
-const LEAST_SHRINKAGE: f64 = 1e-6;
+const MIN_SHRINKAGE: f64 = 1e-6;
 /// Rows that a covariance is summed over at once: the triangle is read and written once for all of them.
 const TOGETHER: usize = 4;
 
@@ -90,7 +90,7 @@ pub(super) fn ledoit_wolf(rows: &[f32], dims: usize) -> (Vec<f64>, Vec<f64>, f64
     let fourth =
         |row: &[f32]| row.iter().zip(&mean).map(|(&z, m)| (f64::from(z) - m).powi(2)).sum::<f64>().powi(2);
     let error = (rows.chunks_exact(dims).map(fourth).sum::<f64>() / count - norm) / count;
-    let shrinkage = if distance > 0.0 { (error / distance).clamp(LEAST_SHRINKAGE, 1.0) } else { 1.0 };
+    let shrinkage = if distance > 0.0 { (error / distance).clamp(MIN_SHRINKAGE, 1.0) } else { 1.0 };
     for i in 0..dims {
         covariance[packed(i, 0)..=packed(i, i)].iter_mut().for_each(|s| *s *= 1.0 - shrinkage);
         covariance[packed(i, i)] += shrinkage * scale;

@@ -6,7 +6,7 @@ use super::em::{self, Run, Shrinkage};
 use super::{Mixture, kmeans_init, mean};
 
 /// Fewer rows per component than this are too few to place it.
-const LEAST_ROWS: usize = 10;
+const MIN_ROWS: usize = 10;
 /// The strengths of shrinkage that are tried: what the pooled covariance is worth, in units of D + 2 rows, and how
 /// far it is made diagonal. The first is also that of the short runs.
 const STRENGTHS: [(f64, f64); 5] = [(1.0, 1.0), (10.0, 1.0), (0.1, 1.0), (1.0, 0.1), (10.0, 0.1)];
@@ -199,9 +199,9 @@ impl Search<'_> {
             let (candidate, tried) = self.judged(components, run, STRENGTHS[0]);
             return Ok((Candidate { shrinkage: Some(shrinkage), diagonal: None, ..candidate }, tried));
         }
-        if count < LEAST_ROWS.saturating_mul(components) {
+        if count < MIN_ROWS.saturating_mul(components) {
             return Err(format!(
-                "{count} latents to fit to are too few, {LEAST_ROWS} for each component are needed"
+                "{count} latents to fit to are too few, {MIN_ROWS} for each component are needed"
             ));
         }
         let most = self.settings.most_iterations;

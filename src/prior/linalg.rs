@@ -95,7 +95,7 @@ impl Principal {
             (0..dims).map(|j| (0..dims).map(|i| element(i, j)).collect()).collect();
         // it converges quadratically: 6 to 12 sweeps are usual, the bound only guards against rounding
         for _ in 0..60 {
-            if !sweep(&mut columns) {
+            if !jacobi_rotation(&mut columns) {
                 break;
             }
         }
@@ -107,7 +107,7 @@ impl Principal {
 }
 
 /// Rotates every pair of columns once; whether any was not orthogonal yet.
-fn sweep(columns: &mut [Vec<f64>]) -> bool {
+fn jacobi_rotation(columns: &mut [Vec<f64>]) -> bool {
     let mut rotated = false;
     for p in 0..columns.len() {
         let (first, others) = columns[p..].split_at_mut(1);

@@ -20,7 +20,7 @@ pub use linalg::Principal;
 use linalg::{LANES, cholesky, packed, solve_lanes};
 
 /// Dimensions above which [`Mixture::checked`] takes the file for damaged: one factor would be 17 GB.
-const MOST_DIMS: usize = 1 << 16;
+const MAX_DIMS: usize = 1 << 16;
 /// How far from 1 the weights of a stored mixture may sum.
 const WEIGHT_SLACK: f64 = 1e-6;
 
@@ -140,8 +140,8 @@ impl Mixture {
     /// do not sum to 1, or a covariance is not positive definite.
     pub fn checked(self) -> Result<Self, String> {
         let dims = self.dims;
-        if dims == 0 || dims > MOST_DIMS {
-            return Err(format!("a prior of {dims} dimensions: 1 to {MOST_DIMS} can be"));
+        if dims == 0 || dims > MAX_DIMS {
+            return Err(format!("a prior of {dims} dimensions: 1 to {MAX_DIMS} can be"));
         }
         if self.components.is_empty() {
             return Err("a prior without components".to_owned());

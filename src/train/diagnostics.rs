@@ -14,7 +14,7 @@ const SETTLED: u64 = 200;
 /// Divergence below which all latents together say nothing, in nats per picture.
 const VANISHED: f64 = 0.1;
 /// Mean divergence of a dimension above which the posterior has left the prior behind, in nats.
-const FAR: f64 = 20.0;
+const MAX_KL_PER_DIMENSION: f64 = 20.0;
 /// By how much a step's divergence is above the usual when it jumps.
 const JUMP: f64 = 20.0;
 /// Epochs without a lower validation loss after which it rises, and by which share it is above the lowest: less is
@@ -25,7 +25,7 @@ const FLAT: (usize, f64) = (4, 2e-4);
 /// Share and seconds of an epoch spent waiting for pictures.
 const WAITING: (f64, f64) = (0.3, 2.0);
 /// Micro-batches below the first, of batches this many times as large, leave a GPU idle.
-const TINY: (u32, u32) = (4, 8);
+const SMALL_MICRO_BATCH: (u32, u32) = (4, 8);
 
 /// What is told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -115,7 +115,8 @@ impl Advisor {
     /// What can be said before the first step.
     pub fn begins(&mut self) -> Vec<String> {
         let Setup { batch, micro, .. } = self.setup;
-        let tiny = micro < TINY.0 && u64::from(micro) * u64::from(TINY.1) <= u64::from(batch);
+        let tiny = micro < SMALL_MICRO_BATCH.0
+            && u64::from(micro) * u64::from(SMALL_MICRO_BATCH.1) <= u64::from(batch);
         let advice = format!(
             "a batch of {batch} is computed {micro} at a time, which leaves most of a GPU idle; try a smaller --size or \
              --hidden, or --precision f16"
@@ -126,7 +127,7 @@ impl Advisor {
     /// What a step's divergence says; `kl` in nats per picture.
     pub fn step(&mut self, step: u64, kl: f64) -> Option<String> {
         let (usual, seen) = self.usual;
-        let far = FAR / 2.0 * f64::from(self.setup.latent);
+        let far = MAX_KL_PER_DIMENSION / 2.0 * f64::from(self.setup.latent);
         let jumps = seen >= 50 && kl > JUMP * usual && kl > far;
         if kl.is_finite() {
             let share = 1.0 / (seen + 1).min(50) as f64;
@@ -154,7 +155,7 @@ impl Advisor {
         let latent = f64::from(self.setup.latent);
         let settled = now.epoch >= 2 && now.step >= SETTLED;
         let (kl, beta) = (now.train_kl, now.beta);
-        if kl / latent > FAR {
+        if kl / latent > MAX_KL_PER_DIMENSION {
             return self.speak(kl.is_finite(), Rule::Far, kl / latent, || {
                 format!(
                     "KL is {} nats per image, {} for each of {latent} latent dimensions: too far from N(0, I) for \

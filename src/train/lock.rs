@@ -106,7 +106,7 @@ impl RunFolder {
             Err(fs::TryLockError::WouldBlock) => return Err(self.taken()),
         };
         if missing.is_none() {
-            checkpoint::sweep(&self.checkpoints());
+            checkpoint::remove_partial(&self.checkpoints());
         }
         Ok(Lock { _file: file, run: self.path.clone(), made: Vec::new(), missing })
     }

@@ -20,15 +20,15 @@ pub use lock::Lock;
 pub use metrics::{EpochMetrics, StepMetrics};
 pub use retry::{Attempt, retry};
 pub use run::{METRICS, RunFolder, SETTINGS};
-pub use trainer::{Begin, Data, End, Trainer};
-pub use verify::{Verdict, verify};
+pub use trainer::{Splits, TrainOptions, TrainOutcome, Trainer};
+pub use verify::{Receipt, verify};
 
 use crate::data::Skipped;
 
 /// Is told what happens during a training.
 pub trait Observer {
-    /// An epoch of `steps` steps begins at step `cursor`.
-    fn epoch_begins(&mut self, epoch: u32, steps: u64, cursor: u64);
+    /// An epoch of `steps` steps begins at step `step_in_epoch`.
+    fn epoch_begins(&mut self, epoch: u32, steps: u64, step_in_epoch: u64);
     /// A step's loss has come back.
     fn step(&mut self, metrics: &StepMetrics);
     /// An epoch has ended.

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::diagnostics::{Advisor, Figures, Setup};
 use super::run::METRICS;
-use super::{Data, EpochMetrics, Observer, RunFolder, StepMetrics, sample_grids};
+use super::{EpochMetrics, Observer, RunFolder, Splits, StepMetrics, sample_grids};
 use crate::checkpoint::State;
 use crate::data::{self, Batch, Dataset};
 use crate::error::Result;
@@ -41,13 +41,13 @@ pub(super) struct Reporter {
 
 impl Reporter {
     /// Begins an event file for a training that stands at `state`.
-    pub(super) fn begin(vae: &Vae, data: &Data, run: &RunFolder, state: &State) -> Result<Self> {
+    pub(super) fn begin(vae: &Vae, data: &Splits, run: &RunFolder, state: &State) -> Result<Self> {
         let (latent, batch) = (state.config.model.latent, state.config.batch_size);
-        let decoded = if vae.kept() > 0 { 0 } else { data.train.decoded_each_time() };
+        let decoded = if vae.resident() > 0 { 0 } else { data.train.decoded_each_time() };
         let pictures = data.train.len();
-        let setup = Setup { latent, batch, micro: vae.micro(), pictures, decoded };
+        let setup = Setup { latent, batch, micro: vae.resolve_micro_batch(), pictures, decoded };
         let advisor = Advisor::of(setup, &state.config);
-        let whole = state.cursor == 0 && run.drawn(state);
+        let whole = state.step_in_epoch == 0 && run.has_sample_grids(state);
         let events = EventFile::begin(&run.path, state.step + u64::from(whole))?;
         let again = if whole { Vec::new() } else { last_lines(&run.path.join(METRICS), state) };
         let config = &state.config;
@@ -92,7 +92,7 @@ impl Reporter {
     pub(super) fn epoch(
         &mut self,
         vae: &mut Vae,
-        (data, run, state): (&Data, &RunFolder, &State),
+        (data, run, state): (&Splits, &RunFolder, &State),
         metrics: &EpochMetrics,
         observer: &mut dyn Observer,
     ) -> Result<()> {
@@ -124,9 +124,9 @@ impl Reporter {
     pub(super) fn catch_up(
         &mut self,
         vae: &mut Vae,
-        (data, run, state): (&Data, &RunFolder, &State),
+        (data, run, state): (&Splits, &RunFolder, &State),
     ) -> Result<()> {
-        if !run.drawn(state) {
+        if !run.has_sample_grids(state) {
             let line = self.again.iter().find(|line| line["kind"] == "epoch").cloned().unwrap_or_default();
             // pictures that cannot be written now either are not worth a failure
             let _ = self.look(vae, (data, run, state), &line)?;
@@ -139,7 +139,7 @@ impl Reporter {
     fn look(
         &mut self,
         vae: &mut Vae,
-        (data, run, state): (&Data, &RunFolder, &State),
+        (data, run, state): (&Splits, &RunFolder, &State),
         line: &Value,
     ) -> Result<(Vec<f64>, Result<Vec<PathBuf>>)> {
         // by the averaged parameters, where there are any
@@ -169,7 +169,7 @@ impl Reporter {
 fn latents(vae: &mut Vae, pictures: &Dataset) -> Result<Latents> {
     let mut all = Latents { mu: Vec::new(), logvar: Vec::new() };
     let indices: Vec<usize> = (0..pictures.len().min(LOOKED_AT)).collect();
-    for some in indices.chunks(vae.micro() as usize) {
+    for some in indices.chunks(vae.resolve_micro_batch() as usize) {
         let rgb: Vec<_> = some.iter().filter_map(|&index| pictures.get(index).ok()).collect();
         let rgba: Vec<u32> = rgb.iter().flat_map(|rgb| data::rgba_of(rgb)).collect();
         let latents = vae.encode_rgba(&rgba, rgb.len() as u32)?;

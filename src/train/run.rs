@@ -32,9 +32,9 @@ impl RunFolder {
     pub fn claim(runs: &Path, name: Option<&str>, base: &str, samples: &Path) -> Result<(Self, Lock)> {
         if let Some(name) = name {
             let run = Self::open(runs, name, samples)?;
-            run.vacant()?;
+            run.ensure_new()?;
             let lock = run.create()?;
-            run.vacant()?;
+            run.ensure_new()?;
             return Ok((run, lock));
         }
         let numbered = (2u32..).map(|n| format!("{base}-{n}"));
@@ -61,7 +61,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`Error::Usage`] with what to do instead.
-    pub fn vacant(&self) -> Result<()> {
+    pub fn ensure_new(&self) -> Result<()> {
         if !self.begun() {
             return Ok(());
         }
@@ -132,20 +132,20 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the folder cannot be written.
-    pub fn mend(&self, state: &State) -> Result<()> {
+    pub fn repair_best(&self, state: &State) -> Result<()> {
         match &state.best {
             Some(best) if self.checkpoints().join(&best.name).is_dir() => {
-                checkpoint::point(&self.checkpoints(), "best", &best.name)
+                checkpoint::set_pointer(&self.checkpoints(), "best", &best.name)
             }
             _ => Ok(()),
         }
     }
 
     /// Whether the pictures of the last whole epoch of `state`, if there was one, are all there.
-    pub fn drawn(&self, state: &State) -> bool {
+    pub fn has_sample_grids(&self, state: &State) -> bool {
         let kinds = ["sample", "reconstruction"];
         let there = |kind| self.pictures(kind, state.epoch - 1).iter().all(|path| path.is_file());
-        state.cursor > 0 || state.epoch <= 1 || kinds.into_iter().all(there)
+        state.step_in_epoch > 0 || state.epoch <= 1 || kinds.into_iter().all(there)
     }
 
     /// Where the pictures of an epoch go: the run's own folder and the samples folder.

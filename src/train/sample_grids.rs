@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use image::RgbImage;
 
-use super::{Data, RunFolder};
+use super::{RunFolder, Splits};
 use crate::checkpoint::State;
 use crate::data;
 use crate::error::Result;
@@ -16,7 +16,7 @@ const SAMPLES: u32 = 16;
 const RECONSTRUCTIONS: usize = 8;
 
 /// A grid of samples and one of reconstructions, by name.
-pub(super) fn sheets(vae: &mut Vae, data: &Data, state: &State) -> Result<Vec<(&'static str, RgbImage)>> {
+pub(super) fn sheets(vae: &mut Vae, data: &Splits, state: &State) -> Result<Vec<(&'static str, RgbImage)>> {
     let size = state.config.model.size;
     let samples = vae.sample(SAMPLES, state.config.seed, 1.0)?;
     let samples: Vec<Vec<u8>> = samples.iter().map(|picture| data::rgb_of(picture)).collect();

@@ -9,7 +9,7 @@ use crate::model::{Loss, StepSettings};
 /// Epochs without a lower validation loss after which the plateau schedule halves the learning rate.
 pub(super) const PLATEAU: u32 = 3;
 /// What it is multiplied by then.
-const CUT: f64 = 0.5;
+const LR_DROP: f64 = 0.5;
 /// Part of each cycle of the cyclical schedule in which beta grows.
 const GROWING: f64 = 0.5;
 
@@ -40,7 +40,7 @@ fn averaging(decay: f64, step: u64) -> f64 {
 
 /// Steps of this run before the next one. Not the steps of Adam: those may have begun in another program.
 fn position(state: &State, steps: u64) -> f64 {
-    (u64::from(state.epoch - 1) * steps + state.cursor) as f64
+    (u64::from(state.epoch - 1) * steps + state.step_in_epoch) as f64
 }
 
 /// Where the next step stands in the schedules, and how many epochs these were planned for. The same as [`position`] and
@@ -69,8 +69,8 @@ fn lr(state: &State, steps: u64) -> f64 {
             0.5 * (1.0 + (PI * ((step - warmup) / all).clamp(0.0, 1.0)).cos())
         }
         LrSchedule::Plateau => {
-            let cuts = state.cuts.iter().filter(|&&epoch| epoch < state.epoch).count();
-            CUT.powi(cuts as i32)
+            let drops = state.lr_drops.iter().filter(|&&epoch| epoch < state.epoch).count();
+            LR_DROP.powi(drops as i32)
         }
     };
     config.lr * warm * course
@@ -112,9 +112,9 @@ impl TrainConfig {
 
     /// The loss by which epochs are compared: under the full beta and the final capacity, without the other terms of
     /// the objective.
-    pub(super) fn compared(&self, loss: Loss) -> f64 {
+    pub(super) fn selection_loss(&self, loss: Loss) -> f64 {
         match self.objective.beta_schedule {
-            BetaSchedule::Capacity => loss.nll + self.beta * loss.counted,
+            BetaSchedule::Capacity => loss.nll + self.beta * loss.kl_penalty,
             _ => loss.total(self.beta),
         }
     }
@@ -122,11 +122,11 @@ impl TrainConfig {
 
 impl State {
     /// The same under other settings. Where those compare losses otherwise, the losses so far say nothing.
-    pub(super) fn under(self, config: TrainConfig) -> Self {
+    pub(super) fn with_config(self, config: TrainConfig) -> Self {
         let key = |config: &TrainConfig| (config.beta.to_bits(), config.capacity().to_bits());
         let same = key(&self.config) == key(&config);
-        let (best, stale) = if same { (self.best, self.stale) } else { (None, 0) };
-        Self { config, best, stale, ..self }
+        let (best, bad_epochs) = if same { (self.best, self.bad_epochs) } else { (None, 0) };
+        Self { config, best, bad_epochs, ..self }
     }
 
     /// Plans the schedules for `epochs` epochs of `steps` steps: they go on from where they are, or with `anew` are
@@ -152,19 +152,19 @@ impl State {
     }
 
     /// Takes in an epoch's loss: how long there has been no lower one, and whether the learning rate is to be cut.
-    pub(super) fn judge(&mut self, better: bool) {
-        self.stale = if better { 0 } else { self.stale + 1 };
+    pub(super) fn record_validation(&mut self, better: bool) {
+        self.bad_epochs = if better { 0 } else { self.bad_epochs + 1 };
         if self.config.optimizer.lr_schedule == LrSchedule::Plateau
-            && self.stale > 0
-            && self.stale.is_multiple_of(PLATEAU)
+            && self.bad_epochs > 0
+            && self.bad_epochs.is_multiple_of(PLATEAU)
         {
-            self.cuts.push(self.epoch);
+            self.lr_drops.push(self.epoch);
         }
     }
 
     /// Whether the training's patience is at its end.
-    pub fn exhausted(&self) -> bool {
-        self.config.optimizer.patience.is_some_and(|patience| self.stale >= patience)
+    pub fn out_of_patience(&self) -> bool {
+        self.config.optimizer.patience.is_some_and(|patience| self.bad_epochs >= patience)
     }
 }
 
@@ -190,7 +190,7 @@ mod tests {
     fn at<T>(state: &mut State, steps: &[u64], of: impl Fn(&State, u64) -> T) -> Vec<T> {
         let one = |&step: &u64| {
             // as if another program had done a thousand steps before
-            (state.step, state.epoch, state.cursor) = (1000 + step, (step / 8 + 1) as u32, step % 8);
+            (state.step, state.epoch, state.step_in_epoch) = (1000 + step, (step / 8 + 1) as u32, step % 8);
             of(state, 8)
         };
         steps.iter().map(one).collect()
@@ -215,7 +215,7 @@ mod tests {
         let mut state = state();
         state.config.optimizer.lr_schedule = LrSchedule::Cosine;
         state.config.objective.beta_schedule = BetaSchedule::Linear;
-        (state.epoch, state.cursor) = (5, 0);
+        (state.epoch, state.step_in_epoch) = (5, 0);
         let before = state.rates(8);
         state.replan(40, 8, false);
         let after = state.rates(8);
@@ -227,7 +227,7 @@ mod tests {
         assert!(course.is_sorted_by(|a, b| a.0 > b.0 && a.1 <= b.1), "{course:?}");
         assert_eq!(course[4], (0.0, 2.0));
         // another change, in the middle of an epoch
-        (state.epoch, state.cursor) = (13, 4);
+        (state.epoch, state.step_in_epoch) = (13, 4);
         let before = state.rates(8);
         state.replan(20, 8, false);
         let after = state.rates(8);
@@ -237,7 +237,7 @@ mod tests {
         );
         assert_eq!(at(&mut state, &[160], lr), [0.0]);
         // anew: as if there had been forty from the start
-        (state.epoch, state.cursor) = (5, 0);
+        (state.epoch, state.step_in_epoch) = (5, 0);
         state.replan(40, 8, true);
         let cosine = 0.05 * (1.0 + (std::f64::consts::PI * 0.1).cos());
         assert!((state.rates(8).0 - cosine).abs() < 1e-15 && state.rates(8).1 == 0.4, "{:?}", state.rates(8));
@@ -247,7 +247,7 @@ mod tests {
     fn a_schedule_that_has_ended_stays_at_its_end() {
         let mut state = state();
         state.config.optimizer.lr_schedule = LrSchedule::Cosine;
-        (state.epoch, state.cursor) = (11, 0);
+        (state.epoch, state.step_in_epoch) = (11, 0);
         state.replan(40, 8, false);
         assert_eq!(at(&mut state, &[80, 200, 320], lr), [0.0; 3]);
         // a ramp of so many epochs does not change with the number of epochs
@@ -263,7 +263,7 @@ mod tests {
         let mut rates = Vec::new();
         for better in [true, false, false, true, false, false, false, false, false, false] {
             rates.push(lr(&state, 8));
-            state.judge(better);
+            state.record_validation(better);
             state.epoch += 1;
         }
         rates.push(lr(&state, 8));
@@ -277,21 +277,21 @@ mod tests {
     fn losses_under_another_beta_are_not_compared() {
         let mut before = state();
         before.best = Some(Best { name: "epoch_0001".into(), loss: 1.0 });
-        before.stale = 2;
+        before.bad_epochs = 2;
         let config = TrainConfig { lr: 1.0, ..before.config.clone() };
-        assert_eq!((before.clone().under(config).stale, before.best.is_some()), (2, true));
-        let after = before.clone().under(TrainConfig { beta: 3.0, ..before.config.clone() });
-        assert_eq!((after.stale, after.best), (0, None));
+        assert_eq!((before.clone().with_config(config).bad_epochs, before.best.is_some()), (2, true));
+        let after = before.clone().with_config(TrainConfig { beta: 3.0, ..before.config.clone() });
+        assert_eq!((after.bad_epochs, after.best), (0, None));
     }
 
     /// KL is 10 nats, 15 below the capacity that it is held at in the end.
     #[test]
     fn epochs_compare_under_the_final_capacity() {
         let mut state = state();
-        let loss = Loss { nll: 100.0, kl: 10.0, counted: 15.0, mmd: 7.0 };
-        assert_eq!((state.config.capacity(), state.config.compared(loss)), (0.0, 120.0));
+        let loss = Loss { nll: 100.0, kl: 10.0, kl_penalty: 15.0, mmd: 7.0 };
+        assert_eq!((state.config.capacity(), state.config.selection_loss(loss)), (0.0, 120.0));
         state.config.objective.beta_schedule = BetaSchedule::Capacity;
-        assert_eq!((state.config.capacity(), state.config.compared(loss)), (25.0, 130.0));
+        assert_eq!((state.config.capacity(), state.config.selection_loss(loss)), (25.0, 130.0));
     }
 
     #[test]
@@ -300,13 +300,13 @@ mod tests {
         state.config.optimizer.patience = Some(2);
         let ends: Vec<bool> = [false, true, false, false]
             .map(|better| {
-                state.judge(better);
-                state.exhausted()
+                state.record_validation(better);
+                state.out_of_patience()
             })
             .into();
         assert_eq!(ends, [false, false, false, true]);
         state.config.optimizer.patience = None;
-        assert!(!state.exhausted());
+        assert!(!state.out_of_patience());
     }
 
     #[test]

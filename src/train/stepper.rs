@@ -15,15 +15,15 @@ const CHUNK: usize = 64;
 pub(super) struct Stepper {
     pictures: Arc<Dataset>,
     /// whether they are on the device
-    kept: bool,
+    resident: bool,
 }
 
 impl Stepper {
     /// Puts the pictures on the device where the model was built with room for all of them; steps then upload
     /// nothing. If there is no room, or a file has become unreadable, they come batch by batch.
     pub(super) fn new(vae: &mut Vae, pictures: Arc<Dataset>) -> Self {
-        let kept = keep(vae, &pictures);
-        Self { pictures, kept }
+        let resident = keep(vae, &pictures);
+        Self { pictures, resident }
     }
 
     /// The steps of a whole epoch.
@@ -34,8 +34,8 @@ impl Stepper {
     /// The batches that are left of the epoch in which `state` stands.
     pub(super) fn batches(&self, state: &State) -> Box<dyn Iterator<Item = Batch>> {
         let order = data::order(state.config.seed, state.epoch, self.pictures.len());
-        let (batch, first) = (state.config.batch_size as usize, state.cursor as usize);
-        if self.kept {
+        let (batch, first) = (state.config.batch_size as usize, state.step_in_epoch as usize);
+        if self.resident {
             Box::new(data::indices_only(order, batch, first))
         } else {
             Box::new(DataLoader::start(self.pictures.clone(), order, batch, first, PREFETCH))
@@ -51,12 +51,12 @@ impl Stepper {
         state: &mut State,
     ) -> Result<Option<StepSettings>> {
         let settings = schedule::settings(state, self.steps(state));
-        state.cursor += 1;
+        state.step_in_epoch += 1;
         if batch.count == 0 {
             return Ok(None);
         }
         let rgba: Vec<u32>;
-        let input = if self.kept {
+        let input = if self.resident {
             Input::Resident(&batch.indices)
         } else {
             rgba = bytemuck::pod_collect_to_vec(&batch.rgba);
@@ -69,7 +69,7 @@ impl Stepper {
 }
 
 fn keep(vae: &mut Vae, pictures: &Dataset) -> bool {
-    if (vae.kept() as usize) < pictures.len() {
+    if (vae.resident() as usize) < pictures.len() {
         return false;
     }
     let all: Vec<usize> = (0..pictures.len()).collect();
@@ -77,7 +77,7 @@ fn keep(vae: &mut Vae, pictures: &Dataset) -> bool {
         let rgb: Result<Vec<_>> = indices.iter().map(|index| pictures.get(*index)).collect();
         rgb.is_ok_and(|rgb| {
             let rgba: Vec<u32> = rgb.iter().flat_map(|picture| data::rgba_of(picture)).collect();
-            vae.keep(indices[0] as u32, &rgba).is_ok()
+            vae.upload_resident(indices[0] as u32, &rgba).is_ok()
         })
     })
 }

@@ -22,7 +22,7 @@ use crate::tune;
 
 /// The pictures of a training.
 #[derive(Clone)]
-pub struct Data {
+pub struct Splits {
     /// trained on
     pub train: Arc<Dataset>,
     /// held out; may be missing
@@ -31,7 +31,7 @@ pub struct Data {
 
 /// How a training ended.
 #[derive(Debug, Clone, PartialEq)]
-pub enum End {
+pub enum TrainOutcome {
     /// all epochs done
     Finished,
     /// the validation loss has not fallen for so many epochs, and the training's patience is at its end
@@ -42,7 +42,7 @@ pub enum End {
 
 /// How a training begins, and what it leaves.
 #[derive(Debug, Clone)]
-pub struct Begin {
+pub struct TrainOptions {
     /// the settings
     pub config: TrainConfig,
     /// where to go on; `None` starts with the model as it is
@@ -53,7 +53,7 @@ pub struct Begin {
     pub keep: Keep,
 }
 
-impl From<TrainConfig> for Begin {
+impl From<TrainConfig> for TrainOptions {
     fn from(config: TrainConfig) -> Self {
         Self { config, checkpoint: None, every: None, keep: Keep::default() }
     }
@@ -62,7 +62,7 @@ impl From<TrainConfig> for Begin {
 /// A training in progress.
 pub struct Trainer {
     vae: Vae,
-    data: Data,
+    data: Splits,
     stepper: Stepper,
     run: RunFolder,
     metrics: MetricsFile,
@@ -83,17 +83,17 @@ impl Trainer {
     /// If the run's folder cannot be written, or the checkpoint's tensors do not fit the model.
     pub fn new(
         mut vae: Vae,
-        data: Data,
+        data: Splits,
         run: RunFolder,
-        begin: Begin,
+        begin: TrainOptions,
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
-        let Begin { config, checkpoint, every, keep } = begin;
+        let TrainOptions { config, checkpoint, every, keep } = begin;
         let state = match checkpoint {
             Some(checkpoint) => {
                 let Checkpoint { weights, moments, average, state } = &checkpoint;
                 vae.restore(weights, moments, state.scaling, average.as_ref())?;
-                checkpoint.state.under(config)
+                checkpoint.state.with_config(config)
             }
             None => State::new(config),
         };
@@ -103,12 +103,12 @@ impl Trainer {
             commit: env!("WGVAE_COMMIT").into(),
             shaders: tune::file::shaders(),
             adapter: vae.adapter(),
-            micro_batch: vae.micro(),
+            micro_batch: vae.resolve_micro_batch(),
             data: data.train.digest(),
             held_out: data.validation.as_ref().map(|pictures| pictures.digest()),
             ..state
         };
-        run.mend(&state)?;
+        run.repair_best(&state)?;
         let metrics = MetricsFile::open(&run.path.join(METRICS), &state)?;
         let reporter = Reporter::begin(&vae, &data, &run, &state)?;
         let stepper = Stepper::new(&mut vae, data.train.clone());
@@ -138,30 +138,30 @@ impl Trainer {
     ///
     /// # Errors
     /// If the device fails, a file cannot be written, or the loss is no longer a number; checkpoints stay.
-    pub fn train(&mut self, observer: &mut dyn Observer) -> Result<End> {
+    pub fn train(&mut self, observer: &mut dyn Observer) -> Result<TrainOutcome> {
         self.reporter.catch_up(&mut self.vae, (&self.data, &self.run, &self.state))?;
         self.reporter.begins(observer);
-        while self.state.epoch <= self.state.config.epochs && !self.state.exhausted() {
+        while self.state.epoch <= self.state.config.epochs && !self.state.out_of_patience() {
             let began = Instant::now();
             if !self.epoch(observer)? {
-                return Ok(End::Stopped(self.save_step()?));
+                return Ok(TrainOutcome::Stopped(self.save_step()?));
             }
             self.finish_epoch(observer, began)?;
         }
         let early = self.state.epoch <= self.state.config.epochs;
-        Ok(if early { End::Early(self.state.stale) } else { End::Finished })
+        Ok(if early { TrainOutcome::Early(self.state.bad_epochs) } else { TrainOutcome::Finished })
     }
 
     /// The steps of one epoch; false if it was stopped in between.
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<bool> {
         let steps = self.stepper.steps(&self.state);
-        observer.epoch_begins(self.state.epoch, steps, self.state.cursor);
+        observer.epoch_begins(self.state.epoch, steps, self.state.step_in_epoch);
         self.last_log = (Instant::now(), 0);
         for batch in self.reporter.timed(self.stepper.batches(&self.state)) {
             batch.problems.iter().for_each(|problem| observer.skipped(problem));
             let step = self.state.step;
             if let Some(settings) = self.stepper.step(&mut self.vae, &batch, &mut self.state)? {
-                self.pending.insert(step, (self.state.cursor, batch.count as u32, settings));
+                self.pending.insert(step, (self.state.step_in_epoch, batch.count as u32, settings));
             }
             self.log(observer, false)?;
             if self.stop.load(Ordering::SeqCst) {
@@ -169,7 +169,7 @@ impl Trainer {
                 return Ok(false);
             }
             let due = self.every.is_some_and(|every| self.state.step.is_multiple_of(every));
-            if due && self.state.step > step && self.state.cursor < steps {
+            if due && self.state.step > step && self.state.step_in_epoch < steps {
                 self.log(observer, true)?; // its metrics are part of where a run stands
                 self.save_step()?;
             }
@@ -181,7 +181,7 @@ impl Trainer {
     /// Takes in the losses that have come back; with `wait`, all of them.
     fn log(&mut self, observer: &mut dyn Observer, wait: bool) -> Result<()> {
         for (step, Outcome { loss, gradient_norm }) in self.vae.losses(wait)? {
-            let Some((cursor, count, settings)) = self.pending.remove(&step) else { continue };
+            let Some((step_in_epoch, count, settings)) = self.pending.remove(&step) else { continue };
             let StepSettings { lr, beta, capacity, mmd, .. } = settings;
             let of_one = loss.per(count.into());
             let total = of_one.objective(beta, mmd);
@@ -195,7 +195,7 @@ impl Trainer {
                 kind: "step",
                 step: step + 1,
                 epoch: self.state.epoch,
-                step_in_epoch: cursor,
+                step_in_epoch,
                 loss: total,
                 nll: of_one.nll,
                 bce: self.is_bce().then_some(of_one.nll),
@@ -263,7 +263,7 @@ impl Trainer {
         self.vae.swap_average()?;
         let validation = self.validate(observer)?;
         self.vae.swap_average()?;
-        let compared = |loss: Loss| self.state.config.compared(loss);
+        let compared = |loss: Loss| self.state.config.selection_loss(loss);
         let name = format!("epoch_{epoch:04}");
         let loss = validation.map(compared);
         if let (Some(of), Some(total)) = (validation, loss) {
@@ -275,7 +275,7 @@ impl Trainer {
         let lowest = self.state.best.as_ref().map(|best| best.loss);
         let best = loss.is_some_and(|loss| lowest.is_none_or(|lowest| loss < lowest));
         if loss.is_some() {
-            self.state.judge(best);
+            self.state.record_validation(best);
         }
         if let (true, Some(loss)) = (best, loss) {
             self.state.best = Some(Best { name: name.clone(), loss });
@@ -286,7 +286,7 @@ impl Trainer {
             kind: "epoch",
             step: self.state.step,
             epoch,
-            train_loss: self.state.config.compared(train),
+            train_loss: self.state.config.selection_loss(train),
             train_nll: train.nll,
             train_bce: bce.then_some(train.nll),
             train_kl: train.kl,
@@ -305,12 +305,12 @@ impl Trainer {
         };
         self.metrics.write(&metrics)?;
         self.state.epoch += 1;
-        self.state.cursor = 0;
+        self.state.step_in_epoch = 0;
         self.state.epoch_loss = Loss::default();
         self.state.epoch_images = 0;
         self.save(&name)?;
         if best {
-            checkpoint::point(&self.run.checkpoints(), "best", &name)?;
+            checkpoint::set_pointer(&self.run.checkpoints(), "best", &name)?;
         }
         checkpoint::prune(&self.run.checkpoints(), self.keep)?;
         // after the checkpoint: a full samples folder must not cost the epoch

@@ -1,14 +1,14 @@
 //! The receipt of a run: its last steps computed again from the checkpoint before, and compared bit by bit.
 
 use super::stepper::Stepper;
-use super::trainer::Data;
+use super::trainer::Splits;
 use crate::checkpoint::{Checkpoint, State};
 use crate::error::{Error, Result};
 use crate::model::{StateDict, Vae};
 
 /// What came out of a verification.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
+pub struct Receipt {
     /// steps that were computed again
     pub steps: u64,
     /// numbers that were compared: parameters, both moments, and the average where there is one
@@ -23,11 +23,11 @@ pub struct Verdict {
 /// If the device fails, the checkpoints are not of one run, or a picture cannot be read any more.
 pub fn verify(
     vae: &mut Vae,
-    data: &Data,
+    data: &Splits,
     from: Option<&Checkpoint>,
     to: &Checkpoint,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<Verdict> {
+) -> Result<Receipt> {
     let mut state = match from {
         Some(from) => {
             vae.restore(&from.weights, &from.moments, from.state.scaling, from.average.as_ref())?;
@@ -36,7 +36,7 @@ pub fn verify(
         None => State::new(to.state.config.clone()),
     };
     state.config = to.state.config.clone();
-    state.cuts = to.state.cuts.clone();
+    state.lr_drops = to.state.lr_drops.clone();
     state.replanned = to.state.replanned;
     let (first, last) = (state.step, to.state.step);
     let stepper = Stepper::new(vae, data.train.clone());
@@ -54,11 +54,11 @@ pub fn verify(
             }
         }
         state.epoch += 1;
-        state.cursor = 0;
+        state.step_in_epoch = 0;
     }
     let moments = vae.moments()?;
     let average = if vae.averages() { Some(vae.average()?) } else { None };
-    let mut verdict = Verdict { steps: last - first, compared: 0, different: Vec::new() };
+    let mut verdict = Receipt { steps: last - first, compared: 0, different: Vec::new() };
     verdict.compare("", &vae.weights()?, &to.weights);
     for (prefix, is, was) in
         [("adam.m.", &moments[0], &to.moments[0]), ("adam.v.", &moments[1], &to.moments[1])]
@@ -71,7 +71,7 @@ pub fn verify(
     Ok(verdict)
 }
 
-impl Verdict {
+impl Receipt {
     fn compare(&mut self, prefix: &str, is: &StateDict, was: &StateDict) {
         for (a, b) in is.tensors.iter().zip(&was.tensors) {
             self.compared += a.values.len() as u64;

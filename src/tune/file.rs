@@ -12,6 +12,13 @@ use crate::gpu::{Adapter, Capabilities};
 use crate::ops::SHADERS;
 use crate::ops::tuning::Table;
 
+/// Version 2 says `batch` in keys, where version 1 said `images`.
+const FORMAT: u32 = 2;
+
+fn first() -> u32 {
+    1
+}
+
 /// What a run calls its file.
 pub const NAME: &str = "tuning.json";
 
@@ -19,14 +26,18 @@ pub const NAME: &str = "tuning.json";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TuningFile {
+    /// version of this format; files of version 1 do not say it
+    #[serde(default = "first")]
+    pub format: u32,
     /// the adapter's name and back end
     pub adapter: String,
     /// the driver and its version
     pub driver: String,
     /// digest of all shaders
     pub shaders: String,
-    /// chosen forms by kernel and sizes
-    pub forms: Table,
+    /// the chosen configurations by kernel and sizes
+    #[serde(alias = "forms")]
+    pub configs: Table,
 }
 
 /// A digest of every file in `shaders/`.
@@ -41,13 +52,14 @@ pub fn shaders() -> String {
 
 impl TuningFile {
     /// The file for `forms` on `adapter`.
-    pub fn new(adapter: &Adapter, forms: Table) -> Self {
+    pub fn new(adapter: &Adapter, configs: Table) -> Self {
         let info = &adapter.info;
         Self {
+            format: FORMAT,
             adapter: format!("{} ({:?})", info.name, info.backend),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             shaders: shaders(),
-            forms,
+            configs,
         }
     }
 
@@ -67,10 +79,20 @@ impl TuningFile {
     /// [`Error::Io`] if it cannot be read, [`Error::Usage`] if it is no table of forms.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        serde_json::from_str(&text).map_err(|e| {
+        let file: Self = serde_json::from_str(&text).map_err(|e| {
             let shown = crate::data::printable(path);
             Error::Usage(format!("{shown}: not a table of forms as `wgvae tune` and runs write it: {e}"))
-        })
+        })?;
+        Ok(file.in_this_format())
+    }
+
+    fn in_this_format(mut self) -> Self {
+        if self.format == 1 {
+            let keys = self.configs.into_iter();
+            self.configs = keys.map(|(key, config)| (key.replace(" images=", " batch="), config)).collect();
+            self.format = FORMAT;
+        }
+        self
     }
 
     /// Writes it whole or not at all.
@@ -96,7 +118,7 @@ impl TuningFile {
     /// # Errors
     /// [`Error::Usage`] naming the first that it cannot.
     pub fn check(&self, target: &Capabilities, path: &Path) -> Result<()> {
-        let bad = self.forms.iter().find(|(_, form)| !form.runs_on(target));
+        let bad = self.configs.iter().find(|(_, form)| !form.runs_on(target));
         bad.map_or(Ok(()), |(key, form)| {
             let (shown, form) = (crate::data::printable(path), form.name());
             let reason = format!("was made for {}", crate::error::printable_text(&self.adapter));
@@ -118,17 +140,17 @@ impl TuningFile {
     pub fn cached(folder: &Path, adapter: &Adapter) -> Table {
         let file = Self::read(&Self::cached_at(folder, adapter)).ok();
         let whole = file.filter(|file| file.is_for(adapter) && file.check(&adapter.target(), folder).is_ok());
-        whole.map(|file| file.forms).unwrap_or_default()
+        whole.map(|file| file.configs).unwrap_or_default()
     }
 
     /// Adds `forms` to those that are kept for `adapter`; returns where.
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be written.
-    pub fn keep(folder: &Path, adapter: &Adapter, forms: Table) -> Result<PathBuf> {
+    pub fn keep(folder: &Path, adapter: &Adapter, configs: Table) -> Result<PathBuf> {
         let path = Self::cached_at(folder, adapter);
         let mut all = Self::cached(folder, adapter);
-        all.extend(forms);
+        all.extend(configs);
         let parent = folder.join("tuning");
         std::fs::create_dir_all(&parent).map_err(Error::io("create", &parent))?;
         Self::new(adapter, all).write(&path)?;

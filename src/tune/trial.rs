@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use super::Verdict;
+use super::CandidateResult;
 use crate::error::Result;
 use crate::gpu::{Adapter, Element, GpuRunner, Plan, ProgramId, Runner, Shape, Tensor, Usage};
-use crate::ops::check::Tolerance;
-use crate::ops::max_error::Worst;
+use crate::ops::max_error::MaxError;
 use crate::ops::normal::Normal;
-use crate::ops::tuning::{Form, Tunable};
+use crate::ops::tolerance::Tolerance;
+use crate::ops::tuning::{KernelConfig, Tunable};
 use crate::ops::{Step, Stream};
 
 /// Rounds of the final: each candidate once per round.
 const ROUNDS: usize = 5;
 /// A candidate this many times slower than the best in the first round is out.
-const OUT: f64 = 1.5;
+const DROP_RATIO: f64 = 1.5;
 /// A measurement shorter than this is repeated within one submit.
 const LONG_ENOUGH: Duration = Duration::from_millis(2);
 /// Most repetitions in one submit.
-const MOST_REPEATS: u32 = 64;
+const MAX_REPEATS: u32 = 64;
 
 /// The programs of one op.
 struct Entry {
@@ -33,7 +33,7 @@ struct Entry {
     /// compare `out` with `want`, one for each candidate
     compare: Vec<ProgramId>,
     /// the result of the comparison
-    shares: Tensor,
+    ratios: Tensor,
 }
 
 /// Buffers that all ops share, as large as the largest needs them.
@@ -43,7 +43,7 @@ struct Pool {
 }
 
 impl Pool {
-    fn tensors(ops: &[(&dyn Tunable, Vec<Form>)], plan: &mut Plan) -> Vec<Vec<Tensor>> {
+    fn tensors(ops: &[(&dyn Tunable, Vec<KernelConfig>)], plan: &mut Plan) -> Vec<Vec<Tensor>> {
         let mut pool = Self { lens: Vec::new() };
         for (op, _) in ops {
             let operands = operands(*op);
@@ -90,7 +90,7 @@ impl Pool {
 /// Where the pool has what should come out.
 const WANTED: usize = 1;
 
-/// The place in the pool of each of an op's operands: 0 is the output, 2 what it shares, the others come behind. The
+/// The place in the pool of each of an op's operands: 0 is the output, 2 what it ratios, the others come behind. The
 /// uniform's is nobody's.
 fn places(op: &dyn Tunable) -> Vec<usize> {
     let last = op.operands().len() - 1;
@@ -122,13 +122,17 @@ fn fill(plan: &mut Plan, name: &str, tensor: Tensor, step: Tensor) -> ProgramId 
     if ["moment2", "scaling"].contains(&name) {
         plan.clear(program, tensor.buffer);
     } else {
-        let op = Normal { rows: 1, quads: tensor.len() / 4 };
+        let op = Normal { rows: 1, vec4s: tensor.len() / 4 };
         plan.dispatch(program, name, op, &[step, tensor]);
     }
     program
 }
 
-fn record(plan: &mut Plan, (op, forms): &(&dyn Tunable, Vec<Form>), tensors: &[Tensor]) -> Entry {
+fn record(
+    plan: &mut Plan,
+    (op, candidates): &(&dyn Tunable, Vec<KernelConfig>),
+    tensors: &[Tensor],
+) -> Entry {
     let (operands, rest) = tensors.split_at(tensors.len() - 2);
     let (want, step) = (rest[0], rest[1]);
     let out = operands[operands.len() - 1];
@@ -139,13 +143,14 @@ fn record(plan: &mut Plan, (op, forms): &(&dyn Tunable, Vec<Form>), tensors: &[T
     let mut wanted = operands.to_vec();
     wanted[operands.len() - 1] = want;
     let plain = plan.program("plain");
-    op.record(plan, plain, forms[0], &wanted);
+    op.record(plan, plain, candidates[0], &wanted);
     if let Some(at) = op.shared() {
-        plan.keep_made_of(operands[at].buffer);
+        plan.persist_derived_of(operands[at].buffer);
     }
-    let candidates = forms.iter().map(|form| candidate(plan, *op, *form, operands)).collect();
-    let shares = plan.tensor("shares", &[Worst::new(out.len(), 0.0, 0.0).parts()]);
-    let compare = forms
+    let programs: Vec<Vec<ProgramId>> =
+        candidates.iter().map(|form| candidate(plan, *op, *form, operands)).collect();
+    let ratios = plan.tensor("ratios", &[MaxError::new(out.len(), 0.0, 0.0).parts()]);
+    let compare = candidates
         .iter()
         .map(|form| {
             let Tolerance { abs, rel } = op.tolerance(*form);
@@ -153,25 +158,25 @@ fn record(plan: &mut Plan, (op, forms): &(&dyn Tunable, Vec<Form>), tensors: &[T
             plan.dispatch(
                 program,
                 "compare",
-                Worst::new(out.len(), abs as f32, rel as f32),
-                &[out, want, shares],
+                MaxError::new(out.len(), abs as f32, rel as f32),
+                &[out, want, ratios],
             );
             program
         })
         .collect();
-    Entry { inputs, outputs, plain, candidates, compare, shares }
+    Entry { inputs, outputs, plain, candidates: programs, compare, ratios }
 }
 
 /// The programs of one candidate: `op` in `form`, and where that makes something of what another product shares, the same
 /// with what has been made. The two products of a step take as long as these.
-fn candidate(plan: &mut Plan, op: &dyn Tunable, form: Form, operands: &[Tensor]) -> Vec<ProgramId> {
+fn candidate(plan: &mut Plan, op: &dyn Tunable, form: KernelConfig, operands: &[Tensor]) -> Vec<ProgramId> {
     let first = plan.program("candidate");
     op.record(plan, first, form, operands);
     if op.shared().is_none() {
         return vec![first];
     }
     let second = plan.program("candidate, second");
-    plan.follow(second, &[first]);
+    plan.inherit_derived(second, &[first]);
     op.record(plan, second, form, operands);
     let less = plan.get(second).items.len() < plan.get(first).items.len();
     if less { vec![first, second] } else { vec![first] }
@@ -180,34 +185,34 @@ fn candidate(plan: &mut Plan, op: &dyn Tunable, form: Form, operands: &[Tensor])
 /// Fills the inputs, then what is written to: always with the same draws, whatever an op did to them meanwhile.
 /// The output is filled so that an op that adds to it and one that leaves an element out are both seen.
 fn draw(runner: &mut GpuRunner, inputs: &[ProgramId], output: ProgramId, step: Tensor) -> Result<()> {
-    let begin = Step { scale: 1.0, stream: Stream::Training as u32, ..Step::default() };
+    let begin = Step { noise_std: 1.0, stream: Stream::Training as u32, ..Step::default() };
     for (at, program) in inputs.iter().chain([&output]).enumerate() {
         let draws = Step { step: at as u32, ..begin }.seeded(0x7e57);
         runner.write(&step, bytemuck::cast_slice(&[draws]));
         runner.run(&[*program])?;
     }
-    let example = Step { count: u32::MAX, beta: 0.2, ..begin }.with_adam(1e-3, 0.0, 3);
+    let example = Step { valid: u32::MAX, beta: 0.2, ..begin }.with_adam(1e-3, 0.0, 3);
     runner.write(&step, bytemuck::cast_slice(&[example]));
     Ok(())
 }
 
 /// The worst share of tolerance of each candidate against the plain form.
-fn shares(runner: &mut GpuRunner, entry: &Entry, step: Tensor) -> Result<Vec<f32>> {
+fn ratios(runner: &mut GpuRunner, entry: &Entry, step: Tensor) -> Result<Vec<f32>> {
     let [out, want] = entry.outputs;
     draw(runner, &entry.inputs, want, step)?;
     runner.run(&[entry.plain])?;
-    let mut shares = Vec::new();
+    let mut ratios = Vec::new();
     for (candidate, compare) in entry.candidates.iter().zip(&entry.compare) {
         let mut share = 0.0;
         for program in candidate {
             // always the same draws: what the first has made of them is right for the second
             draw(runner, &entry.inputs, out, step)?;
             runner.run(&[*program, *compare])?;
-            share = runner.read(&entry.shares)?.into_iter().fold(share, f32::max);
+            share = runner.read(&entry.ratios)?.into_iter().fold(share, f32::max);
         }
-        shares.push(share);
+        ratios.push(share);
     }
-    Ok(shares)
+    Ok(ratios)
 }
 
 /// One measurement of a candidate: how long its programs take on average.
@@ -225,14 +230,14 @@ fn race(runner: &mut GpuRunner, candidates: &[Option<&[ProgramId]>]) -> Result<V
     let mut repeats = 1;
     if let Some(first) = candidates.iter().flatten().next() {
         let estimate = once(runner, first, 1)?.max(Duration::from_nanos(1));
-        repeats = (LONG_ENOUGH.as_secs_f64() / estimate.as_secs_f64()).ceil().clamp(1.0, MOST_REPEATS.into())
-            as u32;
+        repeats =
+            (LONG_ENOUGH.as_secs_f64() / estimate.as_secs_f64()).ceil().clamp(1.0, MAX_REPEATS.into()) as u32;
     }
     for round in 0..ROUNDS {
         let best = times.iter().filter_map(|t| t.iter().min()).min().copied();
         for (programs, times) in candidates.iter().zip(&mut times) {
             let behind =
-                best.zip(times.first()).is_some_and(|(b, t)| t.as_secs_f64() > OUT * b.as_secs_f64());
+                best.zip(times.first()).is_some_and(|(b, t)| t.as_secs_f64() > DROP_RATIO * b.as_secs_f64());
             if let Some(programs) = programs
                 && (round == 0 || !behind)
             {
@@ -252,7 +257,10 @@ fn median(mut times: Vec<Duration>) -> Option<Duration> {
 ///
 /// # Errors
 /// If the device refuses any of them, or does not have the memory.
-pub(super) fn run(adapter: &Adapter, ops: &[(&dyn Tunable, Vec<Form>)]) -> Result<Vec<Vec<Verdict>>> {
+pub(super) fn run(
+    adapter: &Adapter,
+    ops: &[(&dyn Tunable, Vec<KernelConfig>)],
+) -> Result<Vec<Vec<CandidateResult>>> {
     let mut plan = Plan::of(&adapter.target());
     let tensors = Pool::tensors(ops, &mut plan);
     let entries: Vec<Entry> =
@@ -261,14 +269,15 @@ pub(super) fn run(adapter: &Adapter, ops: &[(&dyn Tunable, Vec<Form>)]) -> Resul
     let mut all = Vec::new();
     for (entry, tensors) in entries.iter().zip(&tensors) {
         let step = tensors[tensors.len() - 1];
-        let shares = shares(&mut runner, entry, step)?;
-        let right = entry.candidates.iter().zip(&shares);
+        let ratios = ratios(&mut runner, entry, step)?;
+        let right = entry.candidates.iter().zip(&ratios);
         let right: Vec<Option<&[ProgramId]>> =
             right.map(|(programs, share)| (*share <= 1.0).then_some(&programs[..])).collect();
         let times = race(&mut runner, &right)?;
-        let verdict =
-            |(time, share): (Option<Duration>, f32)| time.map_or(Verdict::Wrong(share), Verdict::Right);
-        all.push(times.into_iter().zip(shares).map(verdict).collect());
+        let verdict = |(time, share): (Option<Duration>, f32)| {
+            time.map_or(CandidateResult::Wrong(share), CandidateResult::Right)
+        };
+        all.push(times.into_iter().zip(ratios).map(verdict).collect());
     }
     Ok(all)
 }

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::generate::{self, Fitted};
 
 /// Sliders that a page has at most.
-const MOST: usize = 12;
+const MAX_AXES: usize = 12;
 
 /// Orthonormal directions of latent space around a point. A slider's value is `dot(z - mean, direction) / scale`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -54,7 +54,7 @@ impl Axes {
                 kl: kl.map(|kl| kl[dimension]),
                 share: None,
             };
-            let list = order.into_iter().take(MOST).map(axis).collect();
+            let list = order.into_iter().take(MAX_AXES).map(axis).collect();
             return Ok(Self { kind: "dimensions", mean: vec![0.0; latent], list });
         };
         let principal = prior.mixture.principal().map_err(Error::Usage)?;
@@ -66,7 +66,7 @@ impl Axes {
             kl: None,
             share: Some(value / total),
         };
-        let list = principal.values.iter().zip(&principal.vectors).take(MOST).map(axis).collect();
+        let list = principal.values.iter().zip(&principal.vectors).take(MAX_AXES).map(axis).collect();
         Ok(Self { kind: "principal", mean: principal.mean, list })
     }
 }

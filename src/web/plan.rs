@@ -10,10 +10,10 @@ use crate::config::{Likelihood, ModelConfig};
 use crate::error::Result;
 use crate::gpu::kernel::{self, Access, Constant, Value};
 use crate::gpu::{Capabilities, Dispatch, Item, Plan, ProgramId, Tensor, Usage};
-use crate::model::{Build, Network};
+use crate::model::{ModelOptions, Network};
 use crate::ops::Stream;
-use crate::ops::tuning::{Form, Tuning};
-use crate::ops::variant::Variant;
+use crate::ops::gemm::variant::Variant;
+use crate::ops::tuning::{KernelConfig, Tuning};
 
 /// A model's plan as the page gets it, and where its parameters go.
 pub struct Recorded {
@@ -112,8 +112,8 @@ struct Computed {
 /// What the page computes: the order of the programs is that of [`Vae`](crate::model::Vae)'s methods.
 fn computed(network: &Network) -> Vec<Computed> {
     let p = network.programs;
-    let one = ("count", Json::from(1));
-    let drawn = vec![one.clone(), ("scale", 1.into()), ("stream", (Stream::Samples as u32).into())];
+    let one = ("valid", Json::from(1));
+    let drawn = vec![one.clone(), ("noise_std", 1.into()), ("stream", (Stream::Samples as u32).into())];
     let [encode, draw, reparameterize, decode] = p.forward();
     let run = |name, programs: &[ProgramId], step| Computed { name, programs: programs.to_vec(), step };
     vec![
@@ -131,7 +131,7 @@ fn computed(network: &Network) -> Vec<Computed> {
 /// If the model's sizes do not fit there.
 pub fn record(config: &ModelConfig, likelihood: Likelihood) -> Result<Recorded> {
     let target = Capabilities::webgpu_default();
-    let build = Build { likelihood, ..Build::inference(*config, 1) };
+    let build = ModelOptions { likelihood, ..ModelOptions::inference(*config, 1) };
     let usual = Tuning::of(&target);
     build.plan_with(&target, &usual)?;
     let quick = usual.ops().into_iter().map(|(op, form)| (op.key(), quick(form))).collect();
@@ -142,13 +142,13 @@ pub fn record(config: &ModelConfig, likelihood: Likelihood) -> Result<Recorded> 
 /// The form of a product whose shader compiles fastest. A visitor waits for every kernel to compile before the first
 /// picture, and one picture is little work: on SwiftShader the demo's tiles take 8 to 10 s to compile and these 1
 /// to 1.5 s, and both draw it in the same time.
-fn quick(form: Form) -> Form {
+fn quick(config: KernelConfig) -> KernelConfig {
     let direct = |threads| Variant::direct(threads, 1);
-    match form {
-        Form::Product { variant: Variant::NARROW, splits } => {
-            Form::Product { variant: direct([64, 1]), splits }
+    match config {
+        KernelConfig::Product { variant: Variant::NARROW, splits } => {
+            KernelConfig::Product { variant: direct([64, 1]), splits }
         }
-        Form::Product { splits, .. } => Form::Product { variant: direct([16, 4]), splits },
+        KernelConfig::Product { splits, .. } => KernelConfig::Product { variant: direct([16, 4]), splits },
         other => other,
     }
 }
@@ -168,7 +168,7 @@ impl Writer {
         let items = || ids.iter().flat_map(|id| &plan.programs[*id].items);
         let of = |item: &Item| match item {
             Item::Clear(buffer) => vec![buffer.index()],
-            Item::Image(copy) => vec![copy.tensor.buffer.index()],
+            Item::TextureCopy(copy) => vec![copy.tensor.buffer.index()],
             Item::Dispatch(d) => d.bindings.iter().map(|tensor| tensor.buffer.index()).collect(),
         };
         let used: BTreeSet<usize> = items().flat_map(of).collect();
@@ -191,7 +191,7 @@ impl Writer {
             let program = &plan.programs[id];
             let steps = program.items.iter().map(|item| match item {
                 Item::Clear(buffer) => Step::Clear { clear: self.places[&buffer.index()] },
-                Item::Image(copy) => unreachable!("{}: the page's target has no images", copy.label),
+                Item::TextureCopy(copy) => unreachable!("{}: the page's target has no textures", copy.label),
                 Item::Dispatch(d) => Step::Dispatch(Box::new(self.dispatch(d))),
             });
             programs.insert(program.name, steps.collect());
@@ -205,12 +205,12 @@ impl Writer {
         let t = &network.tensors;
         let tensors = [
             ("step", t.step),
-            ("which", t.which),
+            ("batch_indices", t.batch_indices),
             ("rgba", t.rgba),
             ("heads", t.heads),
             ("eps", t.eps),
             ("z", t.z),
-            ("pictures", t.pictures),
+            ("output_rgba", t.output_rgba),
         ];
         let named = |Computed { name, programs, step }| {
             let programs = programs.iter().map(|id| plan.get(*id).name).collect();
@@ -238,7 +238,7 @@ impl Writer {
             Access::Uniform => "uniform",
             Access::Read => "read",
             Access::ReadWrite => "read_write",
-            Access::Image(_) => unreachable!("the page's target has no images"),
+            Access::Texture(_) => unreachable!("the page's target has no textures"),
         };
         let bindings = d.bindings.iter().zip(&d.reflection.bindings).map(|(tensor, (name, how))| Binding {
             name: name.clone(),

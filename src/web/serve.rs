@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// The port that is tried first where none is asked for.
 const USUAL: u16 = 8080;
 /// Browsers open a handful.
-const MOST_CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 64;
 
 /// A server at work.
 pub struct Serving {
@@ -59,7 +59,7 @@ pub fn serve(files: Files, port: Option<u16>) -> Result<Serving> {
         let server = Server::new(move |request| answer(&files, request))
             .bind(address)
             .with_global_timeout(Duration::from_secs(60))
-            .with_max_concurrent_connections(MOST_CONNECTIONS);
+            .with_max_concurrent_connections(MAX_CONNECTIONS);
         match server.spawn() {
             Ok(server) => return Ok(Serving { address, server }),
             Err(error) => last = Some(port_taken(port)(error)),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wgvae::checkpoint::{self, Model};
 use wgvae::config::{Likelihood, ModelConfig};
-use wgvae::model::{Build, Place, StateDict, StepSettings, Vae};
+use wgvae::model::{Device, ModelOptions, StateDict, StepSettings, Vae};
 
 use crate::common;
 use crate::common::report;
@@ -54,15 +54,15 @@ fn read(path: &Path) -> Tensors {
 }
 
 /// Steps 3 to 5 of a PyTorch training from its own dictionary after step 2.
-fn continues(place: Place<'_>) {
+fn continues(device: Device<'_>) {
     let folder = fixtures().join("continued");
     let golden = read(&folder.join("golden.safetensors"));
     let Model { config, weights, adam, .. } =
         checkpoint::read_model(&folder.join("training.pth")).expect("pth");
     let adam = adam.expect("an optimizer");
     assert_eq!((config, adam.step), (ModelConfig { size: 16, hidden: 2, latent: 3 }, 3));
-    let build = Build { keep_gradients: true, ..Build::training(config, 2) };
-    let mut vae = Vae::empty(place, build).expect("build");
+    let build = ModelOptions { keep_gradients: true, ..ModelOptions::training(config, 2) };
+    let mut vae = Vae::empty(device, build).expect("build");
     vae.restore(&weights, &adam.moments, None, None).expect("restored");
     let area = 16 * 16;
     let pixel = |image: &[f32], i: usize| [image[i], image[area + i], image[2 * area + i]];
@@ -96,9 +96,9 @@ fn continues(place: Place<'_>) {
 
 #[test]
 fn a_pytorch_training_goes_on_where_it_stood() {
-    continues(Place::Twins);
+    continues(Device::Twins);
     if let Some(adapter) = common::adapter() {
-        continues(Place::Gpu(&adapter));
+        continues(Device::Gpu(&adapter));
     }
 }
 

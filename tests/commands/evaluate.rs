@@ -10,7 +10,7 @@ use wgvae::data::{self, Factors, Resize};
 use wgvae::evaluate::HELD_OUT;
 use wgvae::generate::{self, Input};
 use wgvae::metrics::{Kind, Samples};
-use wgvae::model::{Build, Place, Vae};
+use wgvae::model::{Device, ModelOptions, Vae};
 
 use crate::common;
 use crate::common::events::values;
@@ -43,7 +43,8 @@ fn found(at: &Path, more: &[&str]) -> Value {
 fn samples(at: &Path, inputs: &[Input], turn: usize) -> Samples {
     let adapter = common::adapter().expect("it was there");
     let model = checkpoint::open(&at.join("runs/a")).expect("the model");
-    let mut vae = Vae::empty(Place::Gpu(&adapter), Build::inference(model.config, 16)).expect("build");
+    let mut vae =
+        Vae::empty(Device::Gpu(&adapter), ModelOptions::inference(model.config, 16)).expect("build");
     vae.load(&model.weights).expect("loaded");
     let (encoded, _) = generate::encode(&mut vae, inputs, Resize::Stretch, &mut |_| ()).expect("encoded");
     let latents: Vec<f64> = encoded.mu.iter().map(|&mu| mu.into()).collect();

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use wgvae::gpu::Element;
-use wgvae::ops::{cases, variant::Variant};
+use wgvae::ops::{gemm::variant::Variant, testing::cases};
 
 use crate::common::program::{refuses, text, wgvae};
 use crate::common::{self, at_scale};

@@ -9,7 +9,7 @@ pub(crate) mod report;
 
 use wgvae::gpu::{Adapter, AdapterChoice, Capabilities, Element, adapter};
 use wgvae::ops::Tuning;
-use wgvae::ops::variant::Variant;
+use wgvae::ops::gemm::variant::Variant;
 
 /// The adapter named by `WGVAE_ADAPTER`, or the best one.
 ///

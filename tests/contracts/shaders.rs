@@ -16,8 +16,8 @@ use wgvae::config::ModelConfig;
 use wgvae::gpu::dead_branches::pruned;
 use wgvae::gpu::kernel::{self, Access, Reflection, Value};
 use wgvae::gpu::{Capabilities, Dispatch, Element, Fragment, Plan, Shape, Tensor, Usage};
-use wgvae::model::Build;
-use wgvae::ops::{Step, cases};
+use wgvae::model::ModelOptions;
+use wgvae::ops::{Step, testing::cases};
 
 use crate::common::report;
 
@@ -26,19 +26,19 @@ fn targets() -> Vec<Capabilities> {
     let plain = Capabilities::webgpu_default();
     let lanes = |least, most| Capabilities { subgroups: Some([least, most]), ..plain.clone() };
     let half = |target| Capabilities { f16: true, ..target };
-    let images = |target| Capabilities { images: true, ..target };
-    let words = |target| Capabilities { words: true, ..target };
+    let textures = |target| Capabilities { textures: true, ..target };
+    let words = |target| Capabilities { packed_u64: true, ..target };
     let fragments = |target, lanes, cells: &[(u32, Element)]| {
-        let fragments = cells.iter().map(|&(edge, cell)| Fragment { edge, cell, lanes }).collect();
+        let fragments = cells.iter().map(|&(size, element)| Fragment { size, element, lanes }).collect();
         half(Capabilities { fragments, ..target })
     };
     vec![
-        images(lanes(4, 4)),
-        words(images(Capabilities { software: true, ..lanes(16, 16) })), // llvmpipe by vectors of 512 bits
-        words(images(fragments(lanes(8, 8), [8, 8], &[(8, Element::F16)]))), // llvmpipe
+        textures(lanes(4, 4)),
+        words(textures(Capabilities { software: true, ..lanes(16, 16) })), // llvmpipe by vectors of 512 bits
+        words(textures(fragments(lanes(8, 8), [8, 8], &[(8, Element::F16)]))), // llvmpipe
         fragments(lanes(4, 64), [32, 32], &[(8, Element::F32), (8, Element::F16)]), // Apple
-        fragments(lanes(32, 32), [32, 32], &[(16, Element::F16)]),       // NVIDIA
-        fragments(lanes(32, 64), [32, 64], &[(16, Element::F16)]),       // AMD
+        fragments(lanes(32, 32), [32, 32], &[(16, Element::F16)]),         // NVIDIA
+        fragments(lanes(32, 64), [32, 64], &[(16, Element::F16)]),         // AMD
         lanes(8, 32),
         half(plain.clone()),
         plain,
@@ -121,10 +121,10 @@ fn every_kernel_is_valid_and_asks_only_for_what_the_adapter_has() {
         assert_eq!(f16, target.f16, "kernels with 16-bit floats");
         let cooperative = plan.programs[0].dispatches().any(|d| d.reflection.cooperative);
         assert_eq!(cooperative, !target.fragments.is_empty(), "kernels with cooperative matrices");
-        let images = plan.programs[0].dispatches().any(|d| d.reflection.images());
-        assert_eq!(images, target.images, "kernels that read images");
+        let textures = plan.programs[0].dispatches().any(|d| d.reflection.textures());
+        assert_eq!(textures, target.textures, "kernels that read textures");
         let words = plan.programs[0].dispatches().any(|d| d.reflection.int64);
-        assert_eq!(words, target.words, "kernels that write words of 64 bits");
+        assert_eq!(words, target.packed_u64, "kernels that write words of 64 bits");
     }
 }
 
@@ -202,8 +202,8 @@ macro_rules! step_fields {
 
 #[test]
 fn the_step_uniform_has_the_same_layout_in_wgsl_and_in_rust() {
-    let rust = step_fields!(seed_lo seed_hi stream step first count total beta capacity free_bits mmd scale
-        step_size inv_sqrt_bias2 decay average);
+    let rust = step_fields!(seed_lo seed_hi stream step sample_offset valid batch beta capacity free_bits mmd noise_std
+        step_size inv_sqrt_bias2 decay ema);
     assert_eq!(Step::FIELDS.to_vec(), rust.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>());
     let mut uniforms = 0;
     for (dispatch, module) in KERNELS.iter() {
@@ -251,7 +251,7 @@ fn whole_trainings_fit_the_default_limits() {
     let [f32, f16] = [Element::F32, Element::F16];
     for (config, batch, precision) in [(ModelConfig::REFERENCE, 64, f32), (odd, 3, f32), (odd, 3, f16)] {
         let target = Capabilities { f16: true, ..Capabilities::webgpu_default() };
-        let build = Build { precision, ..Build::training(config, batch) };
+        let build = ModelOptions { precision, ..ModelOptions::training(config, batch) };
         let (network, plan) = build.plan(&target).expect("a micro-batch that fits");
         target.check(&plan).expect("bindings and buffers that fit");
         for dispatch in plan.programs.iter().flat_map(|p| p.dispatches()) {
@@ -264,18 +264,18 @@ fn whole_trainings_fit_the_default_limits() {
                 assert!(*access != Access::ReadWrite || bound == 1, "{}: {name} bound twice", dispatch.label);
             }
         }
-        println!("{config:?}: micro-batch {}, {} MiB", network.extent.micro, plan.bytes() >> 20);
+        println!("{config:?}: micro-batch {}, {} MiB", network.dims.micro, plan.bytes() >> 20);
     }
 }
 
 #[test]
-fn networks_take_quads_as_suits_the_adapter() {
+fn networks_take_vec4s_as_suits_the_adapter() {
     for words in [false, true] {
-        let target = Capabilities { words, ..Capabilities::webgpu_default() };
-        let build = Build::training(ModelConfig { size: 16, hidden: 4, latent: 3 }, 2);
+        let target = Capabilities { packed_u64: words, ..Capabilities::webgpu_default() };
+        let build = ModelOptions::training(ModelConfig { size: 16, hidden: 4, latent: 3 }, 2);
         let (_, plan) = build.plan(&target).expect("a micro-batch that fits");
-        let by_words = plan.programs.iter().flat_map(|p| p.dispatches()).any(|d| d.reflection.int64);
-        assert_eq!(by_words, words);
+        let packed_u64 = plan.programs.iter().flat_map(|p| p.dispatches()).any(|d| d.reflection.int64);
+        assert_eq!(packed_u64, words);
     }
 }
 
@@ -434,10 +434,13 @@ fn every_shader_file_is_used_short_and_introduced() {
         .collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let mut there = BTreeSet::new();
-    for entry in std::fs::read_dir(&folder).expect("the folder shaders") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(&path).expect("a text file");
+    for entry in walkdir::WalkDir::new(&folder).into_iter().map(|entry| entry.expect("an entry")) {
+        let path = entry.path();
+        if !path.is_file() {
+            continue;
+        }
+        let name = path.strip_prefix(&folder).expect("below the folder").to_string_lossy().replace('\\', "/");
+        let text = std::fs::read_to_string(path).expect("a text file");
         assert!(text.starts_with("//"), "{name} does not begin with a comment that says what it is");
         assert!(text.lines().count() <= 150, "{name} is longer than 150 lines");
         there.insert(name);
@@ -446,6 +449,7 @@ fn every_shader_file_is_used_short_and_introduced() {
     let listed: BTreeSet<String> = wgvae::ops::SHADERS.iter().map(|file| file.name.to_owned()).collect();
     assert_eq!(there, listed, "files in shaders/ and ops::SHADERS");
     for (Dispatch { kernel, .. }, _) in KERNELS.iter() {
-        assert!(there.contains(&format!("{kernel}.wgsl")), "kernel {kernel} has no file of its name");
+        let file = format!("/{kernel}.wgsl");
+        assert!(there.iter().any(|name| name.ends_with(&file)), "kernel {kernel} has no file of its name");
     }
 }

@@ -30,12 +30,12 @@ fn run(folder: &Path, script: &str, limit: Duration) -> (End, Said) {
 fn what_a_program_says_is_counted() {
     let folder = tempfile::tempdir().expect("folder");
     let script = "echo 'running 2 tests'; echo 'CHECKED: 3 outputs' >&2; echo 'test a ... ok'; \
-        echo 'CHECKED: 4 outputs' >&2; echo 'LEFT OUT: no images' >&2; echo 'NOTE: 7' >&2; \
+        echo 'CHECKED: 4 outputs' >&2; echo 'LEFT OUT: no textures' >&2; echo 'NOTE: 7' >&2; \
         echo 'test b - should panic ... ok'; echo 'test result: ok.'";
     let (end, said) = run(folder.path(), script, LONG);
     assert_eq!((end, said.done(), said.expected.len()), (End::Passed, 2, 0), "{said:?}");
     assert_eq!(said.checked, [("outputs".to_owned(), 7)]);
-    assert!(said.left_out.contains("no images") && said.notes.contains("7"), "{said:?}");
+    assert!(said.left_out.contains("no textures") && said.notes.contains("7"), "{said:?}");
 }
 
 #[test]

@@ -15,10 +15,10 @@ use adam_step::{Counts, Elements, judge};
 use rayon::prelude::*;
 use wgvae::config::ModelConfig;
 use wgvae::gpu::Element;
-use wgvae::model::{Build, NamedTensor, Place, StateDict, StepSettings, Vae};
+use wgvae::model::{Device, ModelOptions, NamedTensor, StateDict, StepSettings, Vae};
 use wgvae::ops::Tuning;
-use wgvae::ops::tuning::{Form, Table};
-use wgvae::ops::variant::Variant;
+use wgvae::ops::gemm::variant::Variant;
+use wgvae::ops::tuning::{KernelConfig, Table};
 
 use common::report::{self, Progress};
 use common::{Choose, Scale};
@@ -65,8 +65,8 @@ fn read(path: &Path) -> Tensors {
 /// `[N, 3, S, S]` to `[N, S, S, 3]`.
 fn nhwc(values: &[f32], size: usize) -> Vec<f32> {
     let area = size * size;
-    let pixel = |image: &[f32], i: usize| [image[i], image[area + i], image[2 * area + i]];
-    values.chunks(3 * area).flat_map(|image| (0..area).flat_map(move |i| pixel(image, i))).collect()
+    let pixel = |texture: &[f32], i: usize| [texture[i], texture[area + i], texture[2 * area + i]];
+    values.chunks(3 * area).flat_map(|texture| (0..area).flat_map(move |i| pixel(texture, i))).collect()
 }
 
 /// The largest of their sizes.
@@ -128,15 +128,20 @@ impl Meta {
         self.0[key].as_f64().unwrap_or_else(|| panic!("meta.json: {key}"))
     }
 
-    fn build(&self, precision: Element) -> Build {
+    fn build(&self, precision: Element) -> ModelOptions {
         let [size, hidden, latent, batch] =
             ["size", "hidden", "latent", "batch"].map(|key| self.number(key) as u32);
         let config = ModelConfig { size, hidden, latent };
-        Build { micro: Some(batch), precision, keep_gradients: true, ..Build::training(config, batch) }
+        ModelOptions {
+            micro: Some(batch),
+            precision,
+            keep_gradients: true,
+            ..ModelOptions::training(config, batch)
+        }
     }
 }
 
-fn check(folder: &Path, place: Place<'_>, precision: Element) -> Report {
+fn check(folder: &Path, place: Device<'_>, precision: Element) -> Report {
     let bounds = Bounds::of(precision);
     let meta = Meta::of(folder);
     let build = meta.build(precision);
@@ -247,7 +252,7 @@ fn folders() -> Vec<PathBuf> {
     all
 }
 
-fn check_all(place: Place<'_>, name: &str, precision: Element) {
+fn check_all(place: Device<'_>, name: &str, precision: Element) {
     let (mut wrong, mut steps, folders) = (Vec::new(), Counts::default(), folders());
     for folder in &folders {
         let report = check(folder, place, precision);
@@ -263,7 +268,7 @@ fn check_all(place: Place<'_>, name: &str, precision: Element) {
 #[test]
 fn the_adapter_agrees_with_pytorch() {
     let Some(adapter) = common::adapter() else { return };
-    check_all(Place::Gpu(&adapter), &adapter.info.name, Element::F32);
+    check_all(Device::Gpu(&adapter), &adapter.info.name, Element::F32);
 }
 
 #[test]
@@ -272,7 +277,7 @@ fn the_adapter_in_f16_agrees_with_pytorch() {
     if !common::has_f16(&adapter) {
         return;
     }
-    check_all(Place::Gpu(&adapter), &format!("{} in f16", adapter.info.name), Element::F16);
+    check_all(Device::Gpu(&adapter), &format!("{} in f16", adapter.info.name), Element::F16);
 }
 
 /// Our own small fixture by every core that the adapter can run, each forced on every layer; in f16 by those that
@@ -284,9 +289,9 @@ fn every_variant_agrees_with_pytorch() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/small");
     let plain = Tuning::of(&target);
     Meta::of(&folder).build(Element::F32).plan_with(&target, &plain).expect("a plan");
-    let by_points = Form::Winograd { variant: Variant::PLAIN, splits: 1 };
-    let convolutions = plain.ops().into_iter().filter(|(op, _)| op.allows(by_points));
-    let table: Table = convolutions.map(|(op, _)| (op.key(), by_points)).collect();
+    let by_winograd = KernelConfig::Winograd { variant: Variant::PLAIN, splits: 1 };
+    let convolutions = plain.ops().into_iter().filter(|(op, _)| op.allows(by_winograd));
+    let table: Table = convolutions.map(|(op, _)| (op.key(), by_winograd)).collect();
     assert!(table.len() >= 3, "convolutions, their transposes and their weight gradients: {table:?}");
     let mut all = vec![("winograd".to_owned(), Tuning::with(&target, table), Element::F32)];
     all.retain(|(name, ..)| common::scale() != Scale::Rest && Choose::from_environment().variant(name));
@@ -300,7 +305,7 @@ fn every_variant_agrees_with_pytorch() {
     let count = all.len();
     // most of the time goes into compiling, which drivers do on one core
     let wrong = all.into_par_iter().flat_map_iter(|(name, tuning, factors)| {
-        let report = check(&folder, Place::Tuned(&adapter, &tuning), factors);
+        let report = check(&folder, Device::Tuned(&adapter, &tuning), factors);
         progress.step();
         report.said_of(&name)
     });
@@ -311,6 +316,6 @@ fn every_variant_agrees_with_pytorch() {
 
 #[test]
 fn the_twins_agree_with_pytorch() {
-    check_all(Place::Twins, "the CPU twins", Element::F32);
-    check_all(Place::Twins, "the CPU twins in f16", Element::F16);
+    check_all(Device::Twins, "the CPU twins", Element::F32);
+    check_all(Device::Twins, "the CPU twins in f16", Element::F16);
 }

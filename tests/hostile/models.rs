@@ -19,7 +19,7 @@ use crate::mutate::{edge, mutate};
 const MODELS: u64 = 12_000;
 /// MiB by which memory may grow: the file is a few dozen KiB and is held twice at most, as bytes and as floats; the
 /// rest is what the allocator keeps. A header that is believed would take gigabytes.
-const MOST_MIB: u64 = 32;
+const MAX_MIB: u64 = 32;
 
 const CONFIG: ModelConfig = ModelConfig { size: 16, hidden: 1, latent: 2 };
 
@@ -141,7 +141,7 @@ fn damaged_models_are_read_or_refused() {
     );
     report::checked(MODELS as usize, "damaged files");
     assert!(read > MODELS / 50 && refused > MODELS / 2, "the damage is too strong or too weak");
-    assert!(grown.is_none_or(|grown| grown <= MOST_MIB), "memory has grown by {grown:?} MiB");
+    assert!(grown.is_none_or(|grown| grown <= MAX_MIB), "memory has grown by {grown:?} MiB");
 }
 
 /// One tensor of a header.

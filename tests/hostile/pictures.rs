@@ -20,7 +20,7 @@ const SIZE: u32 = 16;
 /// MiB by which memory may grow. The loader lets a header claim up to 1024 MiB of pixels; but the claim of a file of
 /// a few hundred bytes is not filled, because decoders read what they have and stop, so that a small part of it is
 /// ever touched.
-const MOST_MIB: u64 = 128;
+const MAX_MIB: u64 = 128;
 
 fn encode(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
@@ -113,5 +113,5 @@ fn damaged_pictures_are_read_or_refused() {
     );
     report::checked(PICTURES, "damaged files");
     assert!(read > PICTURES / 20 && refused > PICTURES / 20, "the damage is too strong or too weak");
-    assert!(grown.is_none_or(|grown| grown <= MOST_MIB), "memory has grown by {grown:?} MiB");
+    assert!(grown.is_none_or(|grown| grown <= MAX_MIB), "memory has grown by {grown:?} MiB");
 }

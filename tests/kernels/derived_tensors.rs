@@ -1,32 +1,32 @@
-//! What a plan makes of tensors for those who read them: images, and Winograd's points. Again when the tensor has been
+//! What a plan makes of tensors for those who read them: textures, and Winograd's points. Again when the tensor has been
 //! written since, and not when it has not.
 
 use std::collections::HashMap;
 
 use wgvae::config::ModelConfig;
-use wgvae::gpu::{Capabilities, GpuRunner, Item, Plan, ProgramId, Runner, Tensor, TwinRunner};
-use wgvae::model::Build;
+use wgvae::gpu::{Capabilities, GpuRunner, Item, Plan, ProgramId, ReferenceRunner, Runner, Tensor};
+use wgvae::model::ModelOptions;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use wgvae::ops::gemm::variant::Variant;
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
 use wgvae::ops::linear::Linear;
-use wgvae::ops::tuning::{Form, Tunable};
-use wgvae::ops::variant::Variant;
+use wgvae::ops::tuning::{KernelConfig, Tunable};
 
 use crate::common;
 use crate::common::report;
 
-/// Edge of every matrix: a tensor is one row of an image, not filled.
+/// Edge of every matrix: a tensor is one row of a texture, not filled.
 const EDGE: u32 = 8;
 
 /// `names` as matrices, and an empty program.
 fn plan<const N: usize>(names: [&str; N]) -> (Plan, ProgramId, [Tensor; N]) {
     let mut plan = Plan::of(&Capabilities::webgpu_default());
-    let program = plan.program("images");
+    let program = plan.program("textures");
     let tensors = names.map(|name| plan.tensor(name, &[EDGE, EDGE]));
     (plan, program, tensors)
 }
 
-/// Records `out = x weight^T`, the factors read from images.
+/// Records `out = x weight^T`, the factors read from textures.
 fn multiply(plan: &mut Plan, program: ProgramId, x: Tensor, weight: Tensor, out: Tensor) {
     let product = Linear { rows: EDGE, inputs: EDGE, outputs: EDGE, planes: 1 };
     let variant = Variant::direct([64, 1], 1).fetching(true);
@@ -38,7 +38,9 @@ fn multiply(plan: &mut Plan, program: ProgramId, x: Tensor, weight: Tensor, out:
 fn copies(plan: &Plan, program: ProgramId) -> Vec<usize> {
     let items = plan.get(program).items.iter();
     items
-        .filter_map(|item| if let Item::Image(copy) = item { Some(copy.tensor.buffer.index()) } else { None })
+        .filter_map(
+            |item| if let Item::TextureCopy(copy) = item { Some(copy.tensor.buffer.index()) } else { None },
+        )
         .collect()
 }
 
@@ -47,25 +49,25 @@ fn what_has_not_changed_is_not_copied_again() {
     let (mut plan, program, [x, weight, other, out, out2]) = plan(["x", "weight", "other", "out", "out2"]);
     multiply(&mut plan, program, x, weight, out);
     multiply(&mut plan, program, x, other, out2);
-    assert_eq!(copies(&plan, program), [0, 1, 2], "x is in its image already");
+    assert_eq!(copies(&plan, program), [0, 1, 2], "x is in its texture already");
     plan.clear(program, x.buffer);
     multiply(&mut plan, program, x, other, out2);
     assert_eq!(copies(&plan, program), [0, 1, 2, 0], "x has been cleared");
     let second = plan.program("second");
     multiply(&mut plan, second, x, other, out2);
     assert_eq!(copies(&plan, second), [0, 2], "another program may run after anything");
-    assert_eq!(plan.images().len(), 3, "the images are shared");
+    assert_eq!(plan.textures().len(), 3, "the textures are shared");
     let words: u64 = plan.buffers.iter().map(|buffer| buffer.len).sum();
-    let images: u64 = plan.images().iter().map(|image| image.bytes()).sum();
-    assert_eq!(plan.bytes(), 4 * words + images, "images are part of a plan's memory");
+    let textures: u64 = plan.textures().iter().map(|texture| texture.bytes()).sum();
+    assert_eq!(plan.bytes(), 4 * words + textures, "textures are part of a plan's memory");
 }
 
-/// Images of very different sizes, so that the large tensors go where there is room: the right factor must not go
-/// where the left one has just been copied to, and two large tensors need no third large image.
+/// Textures of very different sizes, so that the large tensors go where there is room: the right factor must not go
+/// where the left one has just been copied to, and two large tensors need no third large texture.
 #[test]
-fn large_tensors_share_images_and_no_product_overwrites_its_own() {
+fn large_tensors_share_textures_and_no_product_overwrites_its_own() {
     let mut plan = Plan::of(&Capabilities::webgpu_default());
-    let program = plan.program("images");
+    let program = plan.program("textures");
     let mut product = |rows: u32, inputs: u32, outputs: u32| {
         let x = plan.tensor("x", &[rows, inputs]);
         let weight = plan.tensor("weight", &[outputs, inputs]);
@@ -74,7 +76,7 @@ fn large_tensors_share_images_and_no_product_overwrites_its_own() {
         let product = Linear { rows, inputs, outputs, planes: 1 };
         let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
         plan.dispatch(program, "multiply", op, &[x, weight, x.slice(0, 4), out]);
-        let mut all: Vec<u32> = plan.images().iter().map(|image| image.rows).collect();
+        let mut all: Vec<u32> = plan.textures().iter().map(|texture| texture.rows).collect();
         all.sort_unstable();
         all
     };
@@ -86,12 +88,12 @@ fn large_tensors_share_images_and_no_product_overwrites_its_own() {
     assert_eq!(product(2048, 1024, 1024), [8, 2048, 2048]);
     let wide = 1 << 20; // 16 and 32 of it are too long for 8192 rows of 256 texels
     assert_eq!(product(16, wide, 4), [8, 2048, 4096, 4096], "the new one has rows of 1024 texels");
-    assert_eq!(product(4, wide, 16), [8, 4096, 4096, 4096], "one wide image is enough");
+    assert_eq!(product(4, wide, 16), [8, 4096, 4096, 4096], "one wide texture is enough");
     assert_eq!(product(16, wide, 32), [8, 4096, 4096, 4096, 8192], "but for two such factors");
     for item in &plan.get(program).items {
         if let Item::Dispatch(dispatch) = item {
-            let [left, right] = [0, 1].map(|at| dispatch.images[at].expect("read as an image"));
-            assert_ne!(left, right, "one image for both factors");
+            let [left, right] = [0, 1].map(|at| dispatch.textures[at].expect("read as a texture"));
+            assert_ne!(left, right, "one texture for both factors");
         }
     }
 }
@@ -100,13 +102,13 @@ fn large_tensors_share_images_and_no_product_overwrites_its_own() {
 #[test]
 fn long_tensors_lie_in_wider_rows() {
     let Some(adapter) = common::adapter() else { return };
-    if !adapter.target().images {
-        return report::left_out(&format!("no images: {}", adapter.describe()));
+    if !adapter.target().textures {
+        return report::left_out(&format!("no textures: {}", adapter.describe()));
     }
     let outputs = (1 << 20) + 8;
     let record = || {
         let mut plan = Plan::of(&adapter.target());
-        let program = plan.program("images");
+        let program = plan.program("textures");
         let tensors =
             [&[EDGE, EDGE], &[outputs, EDGE], &[EDGE, outputs]].map(|dims| plan.tensor("any", dims));
         let [x, weight, out] = tensors;
@@ -117,9 +119,9 @@ fn long_tensors_lie_in_wider_rows() {
         (plan, program, tensors)
     };
     let (plan, program, tensors) = record();
-    let widths: Vec<u32> = plan.images().iter().map(|image| image.width).collect();
+    let widths: Vec<u32> = plan.textures().iter().map(|texture| texture.width).collect();
     assert_eq!(widths, [256, 1024]);
-    let want = run(&mut TwinRunner::new(plan), program, &tensors);
+    let want = run(&mut ReferenceRunner::new(plan), program, &tensors);
     let (plan, program, tensors) = record();
     let got = run(&mut GpuRunner::new(&adapter, plan).expect("runner"), program, &tensors);
     let differ = got[2].iter().zip(&want[2]).filter(|(got, want)| got != want).count();
@@ -142,12 +144,12 @@ fn rerun(runner: &mut dyn Runner, program: ProgramId, tensors: &[Tensor]) -> Vec
 }
 
 /// The second product overwrites the left factor of the first, which the third reads again; with it, more tensors
-/// are read than there are images.
+/// are read than there are textures.
 #[test]
 fn what_has_been_written_is_read_anew() {
     let Some(adapter) = common::adapter() else { return };
-    if !adapter.target().images {
-        return report::left_out(&format!("no images: {}", adapter.describe()));
+    if !adapter.target().textures {
+        return report::left_out(&format!("no textures: {}", adapter.describe()));
     }
     let names = ["x", "weight", "middle", "back", "out"];
     let record = || {
@@ -161,7 +163,7 @@ fn what_has_been_written_is_read_anew() {
         (plan, program, tensors)
     };
     let (plan, program, tensors) = record();
-    let want = run(&mut TwinRunner::new(plan), program, &tensors);
+    let want = run(&mut ReferenceRunner::new(plan), program, &tensors);
     let (plan, program, tensors) = record();
     let got = run(&mut GpuRunner::new(&adapter, plan).expect("runner"), program, &tensors);
     // whole numbers below 2^24: exact in any order
@@ -179,7 +181,7 @@ struct LayerTensors {
     dx: Tensor,
 }
 
-const GEOMETRY: Geometry = Geometry { images: 2, low_h: 4, low_w: 3, low_c: 8, high_c: 4 };
+const GEOMETRY: Geometry = Geometry { batch: 2, low_h: 4, low_w: 3, low_c: 8, high_c: 4 };
 
 fn layer(target: &Capabilities) -> (Plan, ProgramId, LayerTensors) {
     let mut plan = Plan::of(target);
@@ -191,11 +193,17 @@ fn layer(target: &Capabilities) -> (Plan, ProgramId, LayerTensors) {
 }
 
 /// By points whose products are computed by `variant`.
-fn points(variant: Variant) -> Form {
-    Form::Winograd { variant, splits: 1 }
+fn points(variant: Variant) -> KernelConfig {
+    KernelConfig::Winograd { variant, splits: 1 }
 }
 
-fn record(plan: &mut Plan, to: (ProgramId, Form), product: impl Product, factors: [Tensor; 2], out: Tensor) {
+fn record(
+    plan: &mut Plan,
+    to: (ProgramId, KernelConfig),
+    product: impl Product,
+    factors: [Tensor; 2],
+    out: Tensor,
+) {
     let (program, form) = to;
     let [left, right] = factors;
     let operands = [left, right, left.slice(0, 4), out];
@@ -206,7 +214,7 @@ fn record(plan: &mut Plan, to: (ProgramId, Form), product: impl Product, factors
 /// the five to its program.
 fn record_gradients(plan: &mut Plan, programs: [ProgramId; 5], t: &LayerTensors, variant: Variant) {
     let [one, two, three, four, five] = programs;
-    let (points, direct) = (points(variant), Form::Product { variant, splits: 1 });
+    let (points, direct) = (points(variant), KernelConfig::Product { variant, splits: 1 });
     record(plan, (one, points), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
     record(plan, (two, points), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
     record(plan, (three, direct), Conv2dTranspose::from(GEOMETRY), [t.dx, t.weight], t.dy);
@@ -238,7 +246,7 @@ fn points_of_what_has_not_changed_are_not_made_again() {
     plan.clear(second, high.expect("points of high").buffer);
     assert_eq!(conv2d(&mut plan)[3..], ["high"], "the points of high have been cleared");
     // whose points are the beginning of the same memory
-    let smaller = Geometry { images: 1, ..GEOMETRY };
+    let smaller = Geometry { batch: 1, ..GEOMETRY };
     let [dy, dx] = [smaller.high(), smaller.low()].map(|shape| plan.tensor("smaller", shape.dims()));
     record(&mut plan, (second, points(Variant::PLAIN)), Conv2d::from(smaller), [dy, t.weight], dx);
     assert_eq!(conv2d(&mut plan)[4..], ["high", "high"], "the points of a smaller layer lie there now");
@@ -251,11 +259,11 @@ fn forward_and_back(
     [first, second]: [ProgramId; 2],
     t: &LayerTensors,
     other: Tensor,
-    form: Form,
+    form: KernelConfig,
 ) {
     record(plan, (first, form), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.x);
     record(plan, (first, form), Conv2d::from(GEOMETRY), [t.dy, other], t.dx);
-    plan.follow(second, &[first]);
+    plan.inherit_derived(second, &[first]);
     record(plan, (second, form), Conv2dTranspose::from(GEOMETRY), [t.x, t.weight], t.dy);
 }
 
@@ -265,7 +273,7 @@ fn what_is_made_of_weights_is_found_by_programs_that_follow() {
     let weights = |plan: &Plan, program: ProgramId| {
         plan.get(program).dispatches().filter(|d| d.kernel == "winograd_weights").count()
     };
-    // buffers of weights or of points of them that are copied to images
+    // buffers of weights or of points of them that are copied to textures
     let copied = |plan: &Plan, program: ProgramId| {
         let made = plan.get(program).dispatches().filter(|d| d.kernel == "winograd_weights");
         let made: Vec<usize> = made.flat_map(|d| &d.bindings).map(|tensor| tensor.buffer.index()).collect();
@@ -273,12 +281,13 @@ fn what_is_made_of_weights_is_found_by_programs_that_follow() {
     };
     let (mut plan, first, t) = layer(&Capabilities::webgpu_default());
     let (other, second) = (plan.tensor("other", GEOMETRY.weight().dims()), plan.program("second"));
-    plan.keep_made_of(t.weight.buffer);
-    plan.keep_made_of(other.buffer);
+    plan.persist_derived_of(t.weight.buffer);
+    plan.persist_derived_of(other.buffer);
     forward_and_back(&mut plan, [first, second], &t, other, form);
     assert_eq!((weights(&plan, first), copied(&plan, first)), (2, 4), "both weights, and points of both");
-    let again =
-        |plan: &Plan| plan.get(second).items.iter().filter(|item| matches!(item, Item::Image(_))).count();
+    let again = |plan: &Plan| {
+        plan.get(second).items.iter().filter(|item| matches!(item, Item::TextureCopy(_))).count()
+    };
     assert_eq!(
         (weights(&plan, second), again(&plan)),
         (0, 3),
@@ -296,12 +305,12 @@ fn what_is_made_of_weights_is_found_by_programs_that_follow() {
     assert_eq!(weights(&plan, second), 1, "nobody said that they stay");
 }
 
-/// Forward and backward, on an adapter that multiplies by points from images.
+/// Forward and backward, on an adapter that multiplies by points from textures.
 #[test]
 fn a_step_transforms_and_copies_each_weight_once() {
-    let target = Capabilities { subgroups: Some([8, 8]), images: true, ..Capabilities::twins() };
+    let target = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
     let config = ModelConfig { size: 64, hidden: 64, latent: 128 };
-    let (network, plan) = Build::training(config, 16).plan(&target).expect("plan");
+    let (network, plan) = ModelOptions::training(config, 16).plan(&target).expect("plan");
     let backward = network.programs.training.expect("a training").backward;
     let step = [network.programs.encode, network.programs.decode, backward];
     let items: Vec<&Item> = step.iter().flat_map(|program| &plan.get(*program).items).collect();
@@ -310,7 +319,7 @@ fn a_step_transforms_and_copies_each_weight_once() {
         _ => None,
     });
     let copied = items.iter().filter_map(|item| match item {
-        Item::Image(copy) if copy.tensor.buffer == network.arenas.params => Some(copy.tensor),
+        Item::TextureCopy(copy) if copy.tensor.buffer == network.arenas.params => Some(copy.tensor),
         _ => None,
     });
     let [transformed, copied] = [transformed.collect(), copied.collect()].map(|all: Vec<Tensor>| {
@@ -319,24 +328,24 @@ fn a_step_transforms_and_copies_each_weight_once() {
         offsets
     });
     let layout = &network.layout;
-    let by_points = [&layout.encoder[1..], &layout.decoder[..3]].concat();
-    assert_eq!(transformed, by_points.iter().map(|layer| layer.weight.offset).collect::<Vec<_>>());
+    let by_winograd = [&layout.encoder[1..], &layout.decoder[..3]].concat();
+    assert_eq!(transformed, by_winograd.iter().map(|layer| layer.weight.offset).collect::<Vec<_>>());
     let (once, all) = (copied.len(), layout.layers().len());
     assert!(copied.windows(2).all(|pair| pair[0] < pair[1]), "a weight is copied twice: {copied:?}");
-    assert!(once > all / 2, "{once} of {all} weights are read from images");
+    assert!(once > all / 2, "{once} of {all} weights are read from textures");
 
-    let (_, plan) = Build::inference(config, 16).plan(&target).expect("plan");
+    let (_, plan) = ModelOptions::inference(config, 16).plan(&target).expect("plan");
     assert!(plan.buffers.iter().all(|buffer| !buffer.label.starts_with("made of")), "nothing follows");
 }
 
-/// Walks through a step and holds every image that a kernel reads against the tensor that it should be of: copied there
-/// last, and not written since. For weights of every width of images.
+/// Walks through a step and holds every texture that a kernel reads against the tensor that it should be of: copied there
+/// last, and not written since. For weights of every width of textures.
 #[test]
-fn every_image_is_of_the_tensor_that_its_reader_means() {
-    let target = Capabilities { subgroups: Some([8, 8]), images: true, ..Capabilities::twins() };
+fn every_texture_is_of_the_tensor_that_its_reader_means() {
+    let target = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
     for (size, hidden, batch) in [(64, 64, 16), (256, 64, 4), (128, 64, 9)] {
         let config = ModelConfig { size, hidden, latent: 128 };
-        let (network, plan) = Build::training(config, batch).plan(&target).expect("plan");
+        let (network, plan) = ModelOptions::training(config, batch).plan(&target).expect("plan");
         let at = network.programs;
         let backward = at.training.expect("a training").backward;
         let step = [at.encode, at.draw, at.reparameterize, at.decode, backward];
@@ -344,13 +353,19 @@ fn every_image_is_of_the_tensor_that_its_reader_means() {
         for item in step.iter().flat_map(|program| &plan.get(*program).items) {
             match item {
                 Item::Clear(buffer) => holds.retain(|_, tensor| tensor.buffer != *buffer),
-                Item::Image(copy) => drop(holds.insert(copy.image.index(), copy.tensor)),
+                Item::TextureCopy(copy) => drop(holds.insert(copy.texture.index(), copy.tensor)),
                 Item::Dispatch(dispatch) => {
-                    let images = dispatch.bindings.iter().zip(&dispatch.images);
-                    for (tensor, image) in images.filter_map(|(tensor, image)| Some((tensor, (*image)?))) {
-                        let held = holds.get(&image.index());
+                    let textures = dispatch.bindings.iter().zip(&dispatch.textures);
+                    for (tensor, texture) in
+                        textures.filter_map(|(tensor, texture)| Some((tensor, (*texture)?)))
+                    {
+                        let held = holds.get(&texture.index());
                         let right = held.is_some_and(|held| held.is(tensor));
-                        assert!(right, "{size} px, {}: {tensor:?} from an image of {held:?}", dispatch.label);
+                        assert!(
+                            right,
+                            "{size} px, {}: {tensor:?} from a texture of {held:?}",
+                            dispatch.label
+                        );
                     }
                     for written in dispatch.written() {
                         holds.retain(|_, held| !held.overlaps(written));
@@ -366,22 +381,22 @@ fn every_image_is_of_the_tensor_that_its_reader_means() {
 fn no_program_follows_one_that_writes_to_the_weights() {
     let (mut plan, first, t) = layer(&Capabilities::webgpu_default());
     let second = plan.program("second");
-    plan.keep_made_of(t.dw.buffer);
+    plan.persist_derived_of(t.dw.buffer);
     record(&mut plan, (first, points(Variant::PLAIN)), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
-    plan.follow(second, &[first]);
+    plan.inherit_derived(second, &[first]);
 }
 
 #[test]
 fn what_is_found_gives_the_same_bits_as_what_is_made_again() {
     let Some(adapter) = common::adapter() else { return };
-    let imaged = adapter.target().images.then_some(Variant::direct([64, 1], 1).fetching(true));
-    for variant in [Some(Variant::PLAIN), imaged].into_iter().flatten() {
+    let from_textures = adapter.target().textures.then_some(Variant::direct([64, 1], 1).fetching(true));
+    for variant in [Some(Variant::PLAIN), from_textures].into_iter().flatten() {
         let results = [false, true].map(|kept| {
             let (mut plan, first, t) = layer(&adapter.target());
             let (other, second) = (plan.tensor("other", GEOMETRY.weight().dims()), plan.program("second"));
             if kept {
-                plan.keep_made_of(t.weight.buffer);
-                plan.keep_made_of(other.buffer);
+                plan.persist_derived_of(t.weight.buffer);
+                plan.persist_derived_of(other.buffer);
             }
             forward_and_back(&mut plan, [first, second], &t, other, points(variant));
             let mut runner = GpuRunner::new(&adapter, plan).expect("runner");
@@ -407,13 +422,13 @@ fn points_that_are_used_twice_give_the_same_gradients() {
     let tensors = [t.x, t.dy, t.weight, t.dw, t.dx];
     let rest = ["b", "c", "d", "e"].map(|name| plan.program(name));
     record_gradients(&mut plan, [first, rest[0], rest[1], rest[2], rest[3]], &t, Variant::PLAIN);
-    let mut runner = TwinRunner::new(plan);
+    let mut runner = ReferenceRunner::new(plan);
     let mut want = run(&mut runner, first, &tensors);
     for program in rest {
         want = rerun(&mut runner, program, &tensors);
     }
-    let imaged = adapter.target().images.then_some(Variant::direct([64, 1], 1).fetching(true));
-    for variant in [Some(Variant::PLAIN), imaged].into_iter().flatten() {
+    let from_textures = adapter.target().textures.then_some(Variant::direct([64, 1], 1).fetching(true));
+    for variant in [Some(Variant::PLAIN), from_textures].into_iter().flatten() {
         let (mut plan, program, t) = layer(&adapter.target());
         record_gradients(&mut plan, [program; 5], &t, variant);
         let got = run(&mut GpuRunner::new(&adapter, plan).expect("runner"), program, &tensors);

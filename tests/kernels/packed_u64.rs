@@ -6,13 +6,13 @@ use wgvae::ops::adam::Adam;
 use wgvae::ops::conv2d::{Conv2dTranspose, Geometry};
 use wgvae::ops::elementwise::Elementwise;
 use wgvae::ops::ema::Ema;
+use wgvae::ops::gemm::variant::Variant;
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm};
 use wgvae::ops::linear::LinearWeightGrad;
 use wgvae::ops::loss_scale::LossScale;
 use wgvae::ops::step::Step;
-use wgvae::ops::totals::Totalled;
-use wgvae::ops::tuning::{Form, Tunable};
-use wgvae::ops::variant::Variant;
+use wgvae::ops::totals::TotalsSlots;
+use wgvae::ops::tuning::{KernelConfig, Tunable};
 
 use crate::common;
 use crate::common::report;
@@ -32,12 +32,12 @@ fn bits(value: f32) -> u32 {
 /// write, and how many of their kernels take words.
 fn outputs(adapter: &Adapter, target: &Capabilities) -> (Vec<(&'static str, Vec<u32>)>, usize) {
     let mut plan = Plan::of(target);
-    let program = plan.program("quads");
+    let program = plan.program("vec4s");
     let square = [EDGE, EDGE];
     let [dy, x, grad, param, first, second, average] =
         ["dy", "x", "grad", "param", "first", "second", "average"].map(|name| plan.tensor(name, &square));
     let scaling = plan.tensor("scaling", LossScale::shape().dims());
-    let totals = plan.tensor("totals", Totalled::shape().dims());
+    let totals = plan.tensor("totals", TotalsSlots::shape().dims());
     let step = plan.buffer("step", Step::shape().len().into(), Usage::Uniform);
     let step = Tensor { buffer: step, shape: Step::shape(), ..x };
 
@@ -52,12 +52,17 @@ fn outputs(adapter: &Adapter, target: &Capabilities) -> (Vec<(&'static str, Vec<
     plan.dispatch(program, "adam", adam, &[step, grad, scaling, totals, param, first, second]);
     let averaged = Ema::new(EDGE * EDGE, Elementwise::default());
     plan.dispatch(program, "average", averaged, &[step, param, scaling, average]);
-    let g = Geometry { images: 4, low_h: 5, low_w: 3, low_c: 12, high_c: 8 };
+    let g = Geometry { batch: 4, low_h: 5, low_w: 3, low_c: 12, high_c: 8 };
     let points = Fused::plain(Conv2dTranspose::from(g), Epilogue::None);
     let operands: Vec<Tensor> =
         points.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
     let &[low, weight, _, high] = &operands[..] else { panic!("{operands:?}") };
-    points.record(&mut plan, program, Form::Winograd { variant: Variant::PLAIN, splits: 2 }, &operands);
+    points.record(
+        &mut plan,
+        program,
+        KernelConfig::Winograd { variant: Variant::PLAIN, splits: 2 },
+        &operands,
+    );
 
     let words = plan.get(program).dispatches().filter(|d| d.reflection.int64).count();
     let mut runner = GpuRunner::new(adapter, plan).expect("a runner");
@@ -76,7 +81,7 @@ fn outputs(adapter: &Adapter, target: &Capabilities) -> (Vec<(&'static str, Vec<
     runner.write(&grad, &ODD);
     [param.slice(8, 8), mask.slice(8, 8), bias].iter().for_each(|tensor| runner.write(tensor, &ODD));
     runner.write(&scaling, cast_slice(&[LossScale::default()]));
-    runner.write(&step, cast_slice(&[Step { average: 0.1, ..Step::default().with_adam(1e-3, 0.0, 3) }]));
+    runner.write(&step, cast_slice(&[Step { ema: 0.1, ..Step::default().with_adam(1e-3, 0.0, 3) }]));
     runner.run(&[program]).expect("a run");
     let outputs = [
         ("grad", grad),
@@ -96,12 +101,12 @@ fn outputs(adapter: &Adapter, target: &Capabilities) -> (Vec<(&'static str, Vec<
 fn words_of_64_bits_hold_the_same_bits() {
     let Some(adapter) = common::adapter() else { return };
     let there = adapter.features.contains(wgpu::Features::SHADER_INT64);
-    assert_eq!(adapter.target().words, there && adapter.is_software());
+    assert_eq!(adapter.target().packed_u64, there && adapter.is_software());
     // other compilers may fuse other multiplications and additions with other loads
-    if !adapter.target().words {
+    if !adapter.target().packed_u64 {
         return report::left_out(&format!("no words of 64 bits: {}", adapter.describe()));
     }
-    let of = |words| outputs(&adapter, &Capabilities { words, ..adapter.target() });
+    let of = |packed_u64| outputs(&adapter, &Capabilities { packed_u64, ..adapter.target() });
     let ((floats, none), (words, some)) = (of(false), of(true));
     assert_eq!(none, 0, "kernels with words nobody asked for");
     // the products, Adam, the average; points of both factors, their products, the sum of those, and the way back

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use wgvae::config::ModelConfig;
 use wgvae::gpu::Adapter;
-use wgvae::model::{Build, Place, StateDict, Vae};
+use wgvae::model::{Device, ModelOptions, StateDict, Vae};
 
 use crate::common;
 use crate::common::report;
@@ -12,7 +12,7 @@ use crate::common::report;
 const SMALL: ModelConfig = ModelConfig { size: 16, hidden: 4, latent: 3 };
 
 fn pictures(adapter: &Adapter) -> Vec<Vec<u32>> {
-    let mut vae = Vae::empty(Place::Gpu(adapter), Build::inference(SMALL, 2)).expect("a device");
+    let mut vae = Vae::empty(Device::Gpu(adapter), ModelOptions::inference(SMALL, 2)).expect("a device");
     vae.load(&StateDict::initial(&SMALL, 7)).expect("weights");
     vae.sample(2, 1, 1.0).expect("pictures")
 }

@@ -5,25 +5,25 @@ use std::time::{Duration, Instant};
 use wgvae::config::ModelConfig;
 use wgvae::gpu::profile::{CLEAR, COPY, Row, Span, rows};
 use wgvae::gpu::{
-    Adapter, Capabilities, Clock, GpuRunner, Item, Op, Plan, ProgramId, Runner, Tensor, Timing, Timings,
-    TwinRunner, trace,
+    Adapter, Capabilities, Clock, GpuRunner, Item, Op, Plan, ProgramId, ReferenceRunner, Runner, Tensor,
+    Timing, Timings, trace,
 };
-use wgvae::model::{Build, Input, Loss, Place, StepSettings, Vae};
+use wgvae::model::{Device, Input, Loss, ModelOptions, StepSettings, Vae};
 use wgvae::ops::Tuning;
 use wgvae::ops::adam::Adam;
 use wgvae::ops::elementwise::Elementwise;
 use wgvae::ops::gemm::Epilogue;
 use wgvae::ops::loss_scale::LossScale;
-use wgvae::ops::split_k::SplitSum;
+use wgvae::ops::split_k::SplitK;
 use wgvae::ops::step::Step;
-use wgvae::ops::totals::Totalled;
+use wgvae::ops::totals::TotalsSlots;
 
 use crate::common;
 
 const TINY: ModelConfig = ModelConfig { size: 16, hidden: 4, latent: 4 };
 
-fn build(batch: u32, micro: u32) -> Build {
-    Build { micro: Some(micro), ..Build::training(TINY, batch) }
+fn build(batch: u32, micro: u32) -> ModelOptions {
+    ModelOptions { micro: Some(micro), ..ModelOptions::training(TINY, batch) }
 }
 
 /// `steps` steps on pictures of one colour, all waited for.
@@ -51,7 +51,7 @@ fn expected(plan: &Plan, micro_batches: usize) -> Vec<(&'static str, String, &'s
         all.extend(program.items.iter().map(|item| match item {
             Item::Dispatch(d) => (program.name, d.label.clone(), d.kernel),
             Item::Clear(buffer) => (program.name, plan.buffers[buffer.index()].label.clone(), CLEAR),
-            Item::Image(copy) => (program.name, copy.label.clone(), COPY),
+            Item::TextureCopy(copy) => (program.name, copy.label.clone(), COPY),
         }));
     }
     all
@@ -94,7 +94,7 @@ fn every_dispatch_is_timed_once_by_either_clock() {
     let Some(adapter) = common::adapter() else { return };
     let tuning = Tuning::of(&adapter.target());
     for timed in [true, false] {
-        let place = if timed { Place::Timed(&adapter, &tuning) } else { Place::Gpu(&adapter) };
+        let place = if timed { Device::Timed(&adapter, &tuning) } else { Device::Gpu(&adapter) };
         let mut vae = Vae::new(place, build(5, 2), 1).expect("model");
         train(&mut vae, 0, 1);
         assert!(vae.timings().expect("timings").device.is_empty(), "nothing is recorded unless asked for");
@@ -123,7 +123,7 @@ fn every_dispatch_is_timed_once_by_either_clock() {
 
 #[test]
 fn the_twins_are_timed_as_well() {
-    let mut vae = Vae::new(Place::Twins, build(2, 2), 1).expect("model");
+    let mut vae = Vae::new(Device::Twins, build(2, 2), 1).expect("model");
     let began = Instant::now();
     vae.profile(true).expect("on");
     train(&mut vae, 0, 1);
@@ -137,7 +137,7 @@ fn the_twins_are_timed_as_well() {
 fn more_dispatches_than_a_query_set_holds() {
     let Some(adapter) = common::adapter() else { return };
     let mut vae =
-        Vae::new(Place::Timed(&adapter, &Tuning::of(&adapter.target())), build(60, 1), 1).expect("model");
+        Vae::new(Device::Timed(&adapter, &Tuning::of(&adapter.target())), build(60, 1), 1).expect("model");
     train(&mut vae, 0, 1);
     let began = Instant::now();
     vae.profile(true).expect("on");
@@ -155,7 +155,7 @@ fn more_dispatches_than_a_query_set_holds() {
 #[test]
 fn profiled_steps_compute_the_same_bits() {
     let Some(adapter) = common::adapter() else { return };
-    let run = |place: Place<'_>, profiled: bool| {
+    let run = |place: Device<'_>, profiled: bool| {
         let mut vae = Vae::new(place, build(4, 2), 1).expect("model");
         vae.profile(profiled).expect("profile");
         let losses = train(&mut vae, 0, 3);
@@ -163,10 +163,10 @@ fn profiled_steps_compute_the_same_bits() {
         let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         (losses, weights.tensors.iter().flat_map(|t| bits(&t.values)).collect::<Vec<_>>())
     };
-    let plain = run(Place::Gpu(&adapter), false);
+    let plain = run(Device::Gpu(&adapter), false);
     assert_eq!(plain.0.len(), 3);
-    assert!(run(Place::Timed(&adapter, &Tuning::of(&adapter.target())), true) == plain, "by timestamps");
-    assert!(run(Place::Gpu(&adapter), true) == plain, "by the host's clock");
+    assert!(run(Device::Timed(&adapter, &Tuning::of(&adapter.target())), true) == plain, "by timestamps");
+    assert!(run(Device::Gpu(&adapter), true) == plain, "by the host's clock");
 }
 
 /// A program that adds the sums of 100 ones to four totals, behind a clear of the total if `clears`.
@@ -177,7 +177,7 @@ fn summing(target: &Capabilities, clears: bool) -> (Plan, ProgramId, [Tensor; 2]
     if clears {
         plan.clear(program, tensors[1].buffer);
     }
-    let sum = SplitSum::new(100, 4, 4, Epilogue::Accumulate);
+    let sum = SplitK::new(100, 4, 4, Epilogue::Accumulate);
     plan.dispatch(program, "sum", sum, &[tensors[0], tensors[0].slice(0, 4), tensors[1]]);
     (plan, program, tensors)
 }
@@ -220,10 +220,10 @@ fn what_is_read_and_written_moves_twice() {
         plan.dispatch_boxed(program, "op".into(), op, &tensors);
         plan.get(program).dispatches().next().expect("recorded").bytes()
     };
-    let small = [Step::shape(), LossScale::shape(), Totalled::shape()].map(|shape| u64::from(shape.len()));
+    let small = [Step::shape(), LossScale::shape(), TotalsSlots::shape()].map(|shape| u64::from(shape.len()));
     let adam = bytes(Box::new(Adam::new(LEN, Elementwise::default())));
     assert_eq!(adam, 4 * (7 * u64::from(LEN) + small.iter().sum::<u64>()));
-    let sum = |epilogue| bytes(Box::new(SplitSum::new(3, LEN, LEN, epilogue)));
+    let sum = |epilogue| bytes(Box::new(SplitK::new(3, LEN, LEN, epilogue)));
     assert_eq!(sum(Epilogue::Accumulate) - sum(Epilogue::None), 4 * u64::from(LEN));
 }
 
@@ -275,7 +275,7 @@ fn a_trace_has_an_event_for_everything() {
 #[test]
 fn a_recording_starts_from_nothing() {
     let (plan, program, _) = summing(&Capabilities::webgpu_default(), true);
-    let mut runner = TwinRunner::new(plan);
+    let mut runner = ReferenceRunner::new(plan);
     runner.profile(true).expect("on");
     runner.run(&[program]).expect("run");
     runner.profile(true).expect("on again");

@@ -6,23 +6,23 @@ use std::sync::Arc;
 use wgvae::config::ModelConfig;
 use wgvae::gpu::kernel::{Constant, Kernel, Source};
 use wgvae::gpu::{Capabilities, Element, Fragment, Op, Plan, ProgramId, Shape, Tensor};
-use wgvae::model::{Build, Input, Place, StepSettings, Vae};
+use wgvae::model::{Device, Input, ModelOptions, StepSettings, Vae};
 use wgvae::ops::adam::AnyAdam;
 use wgvae::ops::bias_grad::BiasGradShape;
-use wgvae::ops::check::Tolerance;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use wgvae::ops::gemm::variant::Variant;
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
 use wgvae::ops::linear::{Linear, LinearInputGrad, LinearWeightGrad};
-use wgvae::ops::tuning::{Form, Table, Tunable, Tuning};
-use wgvae::ops::variant::Variant;
+use wgvae::ops::tolerance::Tolerance;
+use wgvae::ops::tuning::{KernelConfig, Table, Tunable, Tuning};
 use wgvae::tune::file::TuningFile;
-use wgvae::tune::{self, Finding, Verdict};
+use wgvae::tune::{self, CandidateResult, Measurement};
 
 use crate::common;
 
 const PRODUCT: Linear = Linear { rows: 40, inputs: 96, outputs: 72, planes: 1 };
 /// Forms that no adapter has: they name what is planted.
-const PLANTED: Form = Form::Sweep { threads: 7, each: 7 };
+const PLANTED: KernelConfig = KernelConfig::Elementwise { threads: 7, vec4s_per_thread: 7 };
 /// 64 x 64 by fragments of 16 x 16 of f16, on subgroups of 32.
 const ROUNDING: Variant = Variant::Cooperative {
     edge: 16,
@@ -32,7 +32,7 @@ const ROUNDING: Variant = Variant::Cooperative {
     depth: 32,
     lanes: [32, 32],
 };
-const HONEST: Form = Form::Product { variant: Variant::PLAIN, splits: 1 };
+const HONEST: KernelConfig = KernelConfig::Product { variant: Variant::PLAIN, splits: 1 };
 
 /// What is wrong with the planted candidate.
 #[derive(Clone, Copy)]
@@ -110,19 +110,19 @@ impl Tunable for Planted {
     fn key(&self) -> String {
         "planted".into()
     }
-    fn forms(&self, _: &Capabilities) -> Vec<Form> {
+    fn candidates(&self, _: &Capabilities) -> Vec<KernelConfig> {
         vec![HONEST, PLANTED]
     }
-    fn allows(&self, form: Form) -> bool {
+    fn allows(&self, form: KernelConfig) -> bool {
         [HONEST, PLANTED].contains(&form)
     }
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         Fused::plain(PRODUCT, Epilogue::Bias).operands()
     }
-    fn tolerance(&self, form: Form) -> Tolerance {
+    fn tolerance(&self, form: KernelConfig) -> Tolerance {
         Fused::plain(PRODUCT, Epilogue::Bias).tolerance(form)
     }
-    fn record(&self, plan: &mut Plan, program: ProgramId, form: Form, operands: &[Tensor]) {
+    fn record(&self, plan: &mut Plan, program: ProgramId, form: KernelConfig, operands: &[Tensor]) {
         let op = Gemm { product: PRODUCT, variant: Variant::PLAIN, splits: 1, epilogue: Epilogue::Bias };
         match form {
             PLANTED => plan.dispatch(program, "planted", Broken(op, self.0), operands),
@@ -132,16 +132,18 @@ impl Tunable for Planted {
 }
 
 /// Tunes the planted product, with the planted form as the default, beside an honest pass over memory.
-fn planted(fault: Fault) -> Option<(Finding, Finding)> {
+fn planted(fault: Fault) -> Option<(Measurement, Measurement)> {
     let adapter = common::adapter()?;
-    let ops: Vec<(Arc<dyn Tunable>, Form)> =
-        vec![(Arc::new(Planted(fault)), PLANTED), (Arc::new(AnyAdam), Form::Sweep { threads: 64, each: 1 })];
+    let ops: Vec<(Arc<dyn Tunable>, KernelConfig)> = vec![
+        (Arc::new(Planted(fault)), PLANTED),
+        (Arc::new(AnyAdam), KernelConfig::Elementwise { threads: 64, vec4s_per_thread: 1 }),
+    ];
     let mut seen = 0;
     let findings = tune::tune(&adapter, &ops, &mut |_, done, all| {
         seen += 1;
         assert_eq!((done, all), (seen, 2));
     });
-    let [planted, other] = <[Finding; 2]>::try_from(findings.expect("findings")).expect("two findings");
+    let [planted, other] = <[Measurement; 2]>::try_from(findings.expect("findings")).expect("two findings");
     Some((planted, other))
 }
 
@@ -163,7 +165,7 @@ fn a_wrong_candidate_is_reported_and_never_chosen() {
         assert_eq!((*honest, *form), (HONEST, PLANTED));
         println!("{}: {} {right:?}; {} {wrong:?}", planted.key, honest.name(), form.name());
         assert!(right.time().is_some(), "{right:?}");
-        assert!(matches!(wrong, Verdict::Wrong(share) if *share > 1.0), "{wrong:?}");
+        assert!(matches!(wrong, CandidateResult::Wrong(share) if *share > 1.0), "{wrong:?}");
         assert_eq!(planted.chosen, HONEST, "though the planted one is the default");
         assert_eq!(tune::table(&[planted])["planted"], HONEST);
         assert_eq!(other.bad().count(), 0);
@@ -176,15 +178,15 @@ fn a_candidate_that_the_driver_refuses_costs_only_itself() {
     let [(_, right), (_, refused)] = planted.candidates.as_slice() else { panic!("two candidates") };
     println!("{}: {refused:?}", planted.key);
     assert!(right.time().is_some(), "{right:?}");
-    assert!(matches!(refused, Verdict::Refused(reason) if !reason.is_empty()), "{refused:?}");
+    assert!(matches!(refused, CandidateResult::Refused(reason) if !reason.is_empty()), "{refused:?}");
     assert_eq!(planted.chosen, HONEST);
     assert_eq!(other.bad().count(), 0, "what was compiled beside it is measured all the same");
 }
 
 const SMALL: ModelConfig = ModelConfig { size: 32, hidden: 8, latent: 12 };
 
-fn train(place: Place<'_>) -> (f64, Vec<u32>) {
-    let build = Build::training(SMALL, 6);
+fn train(place: Device<'_>) -> (f64, Vec<u32>) {
+    let build = ModelOptions::training(SMALL, 6);
     let mut vae = Vae::new(place, build, 5).expect("build");
     let rgba: Vec<u32> = (0..6 * 32 * 32).map(|i: u32| i.wrapping_mul(0x9E37_79B9)).collect();
     let mut loss = 0.0;
@@ -206,18 +208,18 @@ fn a_table_gives_the_same_bits_again_and_another_only_other_rounding() {
     let Some(adapter) = common::adapter() else { return };
     let target = adapter.target();
     let first = Tuning::forced(&target, Variant::direct([16, 4], 1));
-    let (loss, weights) = train(Place::Tuned(&adapter, &first));
+    let (loss, weights) = train(Device::Tuned(&adapter, &first));
     // through a file, as a run keeps it
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("tuning.json");
     TuningFile::new(&adapter, first.used()).write(&path).expect("written");
     let file = TuningFile::read(&path).expect("read");
     file.check(&target, &path).expect("its own adapter runs it");
-    assert!(file.is_for(&adapter) && file.forms == first.used());
-    let again = Tuning::with(&target, file.forms);
-    assert_eq!(train(Place::Tuned(&adapter, &again)), (loss, weights.clone()));
+    assert!(file.is_for(&adapter) && file.configs == first.used());
+    let again = Tuning::with(&target, file.configs);
+    assert_eq!(train(Device::Tuned(&adapter, &again)), (loss, weights.clone()));
     assert_eq!(again.used(), first.used());
-    let (other_loss, other) = train(Place::Tuned(&adapter, &Tuning::forced(&target, Variant::PLAIN)));
+    let (other_loss, other) = train(Device::Tuned(&adapter, &Tuning::forced(&target, Variant::PLAIN)));
     assert_ne!(other, weights, "another core adds in another order");
     assert!((other_loss - loss).abs() <= 1e-5 * loss, "{other_loss} and {loss}");
 }
@@ -225,25 +227,25 @@ fn a_table_gives_the_same_bits_again_and_another_only_other_rounding() {
 /// A table may be edited by hand: what an op cannot take is named, and nothing panics.
 #[test]
 fn a_form_that_an_op_cannot_take_is_named() {
-    let build = Build::training(SMALL, 6);
+    let build = ModelOptions::training(SMALL, 6);
     let target = Capabilities::webgpu_default();
     let used = Tuning::of(&target);
     build.plan_with(&target, &used).expect("the defaults fit");
     let product = used.used().into_keys().find(|key| key.starts_with("conv2d ")).expect("a product");
     let bias = used.used().into_keys().find(|key| key.starts_with("bias_grad ")).expect("a bias");
-    let sweep = Form::Sweep { threads: 64, each: 1 };
-    let splits = |splits| Form::Product { variant: Variant::PLAIN, splits };
+    let launch = KernelConfig::Elementwise { threads: 64, vec4s_per_thread: 1 };
+    let splits = |splits| KernelConfig::Product { variant: Variant::PLAIN, splits };
     // its factors are f32, and this core would round them
-    let rounded = Form::Product { variant: ROUNDING, splits: 1 };
+    let rounded = KernelConfig::Product { variant: ROUNDING, splits: 1 };
     let odd = [
         ("adam", HONEST),
-        (&product, sweep),
+        (&product, launch),
         (&product, splits(1 << 20)),
         (&product, splits(0)),
         (&product, rounded),
-        (&bias, Form::Columns { threads: 64, parts: 0, images: false }),
-        (&bias, Form::Columns { threads: 7, parts: 1, images: false }),
-        (&bias, Form::Columns { threads: 64, parts: 1 << 20, images: false }),
+        (&bias, KernelConfig::BiasGrad { threads: 64, parts: 0, textures: false }),
+        (&bias, KernelConfig::BiasGrad { threads: 7, parts: 1, textures: false }),
+        (&bias, KernelConfig::BiasGrad { threads: 64, parts: 1 << 20, textures: false }),
         (&bias, HONEST),
     ];
     for (key, form) in odd {
@@ -261,24 +263,28 @@ fn long_sums_agree_in_every_form() {
     let product: Arc<dyn Tunable> = Arc::new(Fused::plain(product, Epilogue::None));
     let columns =
         BiasGradShape { rows: 1 << 19, channels: 64, epilogue: Epilogue::None, element: Element::F32 };
-    let split = Form::Product { variant: Variant::PLAIN, splits: 64 };
-    let ops =
-        [(product, split), (Arc::new(columns), Form::Columns { threads: 64, parts: 64, images: false })];
+    let split = KernelConfig::Product { variant: Variant::PLAIN, splits: 64 };
+    let ops = [
+        (product, split),
+        (Arc::new(columns), KernelConfig::BiasGrad { threads: 64, parts: 64, textures: false }),
+    ];
     for finding in tune::tune(&adapter, &ops, &mut |_, _, _| {}).expect("findings") {
         println!("{}: {:?}", finding.key, finding.candidates);
         assert_eq!(finding.bad().count(), 0, "{}: {:?}", finding.key, finding.candidates);
     }
 }
 
-/// What a software adapter takes without measurements: images where that is worth the copies and they fit, tiles
+/// What a software adapter takes without measurements: textures where that is worth the copies and they fit, tiles
 /// without much that nobody stores.
 #[test]
 fn defaults_of_software_adapters_follow_the_product() {
-    let target = Capabilities { subgroups: Some([8, 8]), images: true, ..Capabilities::twins() };
-    let blind = Capabilities { images: false, ..target.clone() };
+    let target = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
+    let blind = Capabilities { textures: false, ..target.clone() };
     fn tile<P: Product>(target: &Capabilities, product: P) -> ([u32; 2], bool) {
         match Tuning::of(target).product(Fused::plain(product, Epilogue::None)) {
-            Form::Product { variant, .. } => (variant.tile()[..2].try_into().expect("two"), variant.images()),
+            KernelConfig::Product { variant, .. } => {
+                (variant.tile()[..2].try_into().expect("two"), variant.textures())
+            }
             form => panic!("{form:?} is no form of a product"),
         }
     }
@@ -298,112 +304,119 @@ fn defaults_of_software_adapters_follow_the_product() {
     }
     assert_eq!(tile(&target, forward(16, 8192, 4)), ([512, 4], false), "few rows and few columns");
     assert_eq!(tile(&target, forward(512, 256, 4)), ([512, 4], false), "all is read once");
-    let picture = Conv2dTranspose::from(Geometry { images: 4, low_h: 16, low_w: 16, low_c: 64, high_c: 4 });
+    let picture = Conv2dTranspose::from(Geometry { batch: 4, low_h: 16, low_w: 16, low_c: 64, high_c: 4 });
     assert_eq!(
         tile(&target, picture),
         ([512, 4], true),
         "the left factor is read by four planes, four times each"
     );
-    assert_eq!(tile(&target, forward(64, 1 << 20, 256)), ([32, 32], false), "too large for an image");
-    assert_eq!(tile(&blind, forward(512, 256, 256)), ([32, 32], false), "no images");
-    assert_eq!(tile(&blind, forward(16, 8192, 512)), ([32, 32], false), "no images");
+    assert_eq!(tile(&target, forward(64, 1 << 20, 256)), ([32, 32], false), "too large for a texture");
+    assert_eq!(tile(&blind, forward(512, 256, 256)), ([32, 32], false), "no textures");
+    assert_eq!(tile(&blind, forward(16, 8192, 512)), ([32, 32], false), "no textures");
     let broad = Capabilities { subgroups: Some([16, 16]), ..target };
     assert_eq!(tile(&broad, forward(512, 256, 256)), ([64, 64], true), "subgroups of 16");
     assert_eq!(tile(&broad, forward(32, 8192, 512)), ([32, 64], true), "subgroups of 16, few rows");
 }
 
-/// Gradients of biases come from images where the products behind them do, and only where there can be one.
+/// Gradients of biases come from textures where the products behind them do, and only where there can be one.
 #[test]
-fn columns_are_summed_from_images_where_products_are_computed_from_them() {
-    let software = Capabilities { subgroups: Some([8, 8]), images: true, ..Capabilities::twins() };
+fn columns_are_summed_from_textures_where_products_are_computed_from_them() {
+    let software = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
     let sums = |rows| BiasGradShape { rows, channels: 256, epilogue: Epilogue::None, element: Element::F32 };
-    let from_image = |target: &Capabilities, rows| match Tuning::of(target).bias_grad(sums(rows)) {
-        Form::Columns { images, .. } => images,
+    let from_textures = |target: &Capabilities, rows| match Tuning::of(target).bias_grad(sums(rows)) {
+        KernelConfig::BiasGrad { textures, .. } => textures,
         form => panic!("{form:?}"),
     };
-    assert!(from_image(&software, 4096));
-    assert!(!from_image(&software, 1 << 20), "too large for an image");
-    assert!(!from_image(&Capabilities { images: false, ..software.clone() }, 4096), "no images");
-    assert!(!from_image(&Capabilities::webgpu_default(), 4096), "not measured on GPUs");
-    let imaged = Form::Columns { threads: 64, parts: 4, images: true };
-    assert!(imaged.runs_on(&software) && !imaged.runs_on(&Capabilities { images: false, ..software }));
-    assert!(sums(4096).allows(imaged) && !sums(1 << 20).allows(imaged));
-    let before: Form =
+    assert!(from_textures(&software, 4096));
+    assert!(!from_textures(&software, 1 << 20), "too large for a texture");
+    assert!(!from_textures(&Capabilities { textures: false, ..software.clone() }, 4096), "no textures");
+    assert!(!from_textures(&Capabilities::webgpu_default(), 4096), "not measured on GPUs");
+    let from_textures = KernelConfig::BiasGrad { threads: 64, parts: 4, textures: true };
+    assert!(
+        from_textures.runs_on(&software)
+            && !from_textures.runs_on(&Capabilities { textures: false, ..software })
+    );
+    assert!(sums(4096).allows(from_textures) && !sums(1 << 20).allows(from_textures));
+    let before: KernelConfig =
         serde_json::from_str(r#"{"columns":{"threads":64,"parts":4}}"#).expect("an older table's");
-    assert_eq!(before, Form::Columns { threads: 64, parts: 4, images: false });
+    assert_eq!(before, KernelConfig::BiasGrad { threads: 64, parts: 4, textures: false });
 }
 
 /// Points are taken where they save more than they cost, where there was something to measure them by, and in f32.
 #[test]
 fn points_are_the_default_where_they_pay() {
-    let software = Capabilities { subgroups: Some([8, 8]), images: true, ..Capabilities::twins() };
-    let g = |images, edge, low_c, high_c| Geometry { images, low_h: edge, low_w: edge, low_c, high_c };
-    fn by_points<P: Product>(target: &Capabilities, fused: Fused<P>) -> bool {
-        matches!(Tuning::of(target).product(fused), Form::Winograd { .. })
+    let software = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
+    let g = |batch, edge, low_c, high_c| Geometry { batch, low_h: edge, low_w: edge, low_c, high_c };
+    fn by_winograd<P: Product>(target: &Capabilities, fused: Fused<P>) -> bool {
+        matches!(Tuning::of(target).product(fused), KernelConfig::Winograd { .. })
     }
     fn plain<P: Product>(product: P) -> Fused<P> {
         Fused::plain(product, Epilogue::None)
     }
     let layer = g(8, 16, 256, 128);
-    assert!(by_points(&software, plain(Conv2d::from(layer))));
-    assert!(by_points(&software, plain(Conv2dTranspose::from(layer))));
-    assert!(by_points(&software, plain(Conv2dWeightGrad::from(layer))));
+    assert!(by_winograd(&software, plain(Conv2d::from(layer))));
+    assert!(by_winograd(&software, plain(Conv2dTranspose::from(layer))));
+    assert!(by_winograd(&software, plain(Conv2dWeightGrad::from(layer))));
     // 122 multiplications for each element of points, and 131; for the gradient of the weights, whose points count whole,
     // 107 and 122
-    let [fewer, more, most] = [4, 8, 16].map(|images| g(images, 16, 128, 64));
-    assert!(!by_points(&software, plain(Conv2d::from(fewer))), "no faster");
-    assert!(!by_points(&software, plain(Conv2dTranspose::from(fewer))), "no faster");
-    assert!(!by_points(&software, plain(Conv2dWeightGrad::from(fewer))), "no faster");
-    assert!(by_points(&software, plain(Conv2d::from(more))));
-    assert!(by_points(&software, plain(Conv2dTranspose::from(more))));
-    assert!(by_points(&software, plain(Conv2dWeightGrad::from(more))));
-    assert!(by_points(&software, plain(Conv2d::from(most))));
-    assert!(by_points(&software, plain(Conv2dTranspose::from(most))));
+    let [fewer, more, most] = [4, 8, 16].map(|batch| g(batch, 16, 128, 64));
+    assert!(!by_winograd(&software, plain(Conv2d::from(fewer))), "no faster");
+    assert!(!by_winograd(&software, plain(Conv2dTranspose::from(fewer))), "no faster");
+    assert!(!by_winograd(&software, plain(Conv2dWeightGrad::from(fewer))), "no faster");
+    assert!(by_winograd(&software, plain(Conv2d::from(more))));
+    assert!(by_winograd(&software, plain(Conv2dTranspose::from(more))));
+    assert!(by_winograd(&software, plain(Conv2dWeightGrad::from(more))));
+    assert!(by_winograd(&software, plain(Conv2d::from(most))));
+    assert!(by_winograd(&software, plain(Conv2dTranspose::from(most))));
     let shared = g(16, 4, 512, 256);
     assert!(
-        by_points(&software, plain(Conv2d::from(shared))),
+        by_winograd(&software, plain(Conv2d::from(shared))),
         "the weights' points are made once for two products"
     );
-    assert!(by_points(&software, plain(Conv2dTranspose::from(shared))), "the other of the two");
-    assert!(!by_points(&software, plain(Conv2dWeightGrad::from(shared))), "whose own points nobody shares");
+    assert!(by_winograd(&software, plain(Conv2dTranspose::from(shared))), "the other of the two");
+    assert!(!by_winograd(&software, plain(Conv2dWeightGrad::from(shared))), "whose own points nobody shares");
     let deep = g(4, 4, 512, 256);
     assert!(
-        !by_points(&software, plain(Conv2d::from(deep))),
+        !by_winograd(&software, plain(Conv2d::from(deep))),
         "the weights' points are used by 16 tiles only"
     );
     let pictures = g(16, 32, 64, 4);
-    assert!(!by_points(&software, plain(Conv2d::from(pictures))), "four channels");
-    assert!(!by_points(&Capabilities::webgpu_default(), plain(Conv2d::from(layer))), "not measured on GPUs");
-    assert!(!by_points(&Capabilities::twins(), plain(Conv2d::from(layer))), "the reference");
+    assert!(!by_winograd(&software, plain(Conv2d::from(pictures))), "four channels");
+    assert!(
+        !by_winograd(&Capabilities::webgpu_default(), plain(Conv2d::from(layer))),
+        "not measured on GPUs"
+    );
+    assert!(!by_winograd(&Capabilities::twins(), plain(Conv2d::from(layer))), "the reference");
     let prime = g(59, 8, 512, 256);
-    let form = Form::Winograd { variant: Variant::PLAIN, splits: 1 };
+    let form = KernelConfig::Winograd { variant: Variant::PLAIN, splits: 1 };
     assert!(!plain(Conv2d::from(prime)).allows(form), "59 rounds of 16 tiles");
     assert!(plain(Conv2d::from(g(64, 8, 512, 256))).allows(form), "2 rounds of 512 tiles");
     let half = Fused { elements: [Element::F16; 4], ..plain(Conv2d::from(layer)) };
-    assert!(!by_points(&software, half), "points are f32");
+    assert!(!by_winograd(&software, half), "points are f32");
     let huge = g(1, 1024, 256, 128);
     assert!(
-        !by_points(&software, plain(Conv2d::from(huge))) && !plain(Conv2d::from(huge)).allows(form),
+        !by_winograd(&software, plain(Conv2d::from(huge))) && !plain(Conv2d::from(huge)).allows(form),
         "too large"
     );
-    let Some(form @ Form::Winograd { .. }) = plain(Conv2d::from(layer)).forms(&software).last().copied()
+    let Some(form @ KernelConfig::Winograd { .. }) =
+        plain(Conv2d::from(layer)).candidates(&software).last().copied()
     else {
         panic!("the tuner tries points as well")
     };
     let text = serde_json::to_string(&form).expect("text");
-    assert_eq!(serde_json::from_str::<Form>(&text).expect("a form"), form);
+    assert_eq!(serde_json::from_str::<KernelConfig>(&text).expect("a form"), form);
     assert!(form.name().starts_with("winograd, subgroup 32x64"), "{}", form.name());
 }
 
 /// Tables written before cores had parts along K are still read, and a core of one part is written as then.
 #[test]
 fn a_table_without_parts_means_one() {
-    let text = r#"{"subgroup":{"lanes":8,"clusters":1,"turns":1,"columns":2,"images":true}}"#;
-    let target = Capabilities { subgroups: Some([8, 8]), images: true, ..Capabilities::twins() };
+    let text = r#"{"subgroup":{"lanes":8,"clusters":1,"turns":1,"columns":2,"textures":true}}"#;
+    let target = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
     let variant: Variant = serde_json::from_str(text).expect("a variant");
     assert_eq!(Some(variant), Variant::shared(&target, 1, 2).map(|variant| variant.fetching(true)));
     assert_eq!(serde_json::to_string(&variant).expect("text"), text);
-    let few = Variant::few_rows(&target).next().expect("a core for few rows");
+    let few = Variant::small_m(&target).next().expect("a core for few rows");
     let again: Variant =
         serde_json::from_str(&serde_json::to_string(&few).expect("text")).expect("a variant");
     assert_eq!(again, few);
@@ -412,7 +425,7 @@ fn a_table_without_parts_means_one() {
 /// Matrix units that take 16 bits are tried where a factor has 16 bits already, and nowhere else.
 #[test]
 fn a_core_that_rounds_its_factors_serves_f16_only() {
-    let fragments = vec![Fragment { edge: 16, cell: Element::F16, lanes: [32, 32] }];
+    let fragments = vec![Fragment { size: 16, element: Element::F16, lanes: [32, 32] }];
     let target =
         Capabilities { subgroups: Some([32, 32]), f16: true, fragments, ..Capabilities::webgpu_default() };
     assert!(Variant::all(&target, Element::F16).contains(&ROUNDING));
@@ -420,15 +433,14 @@ fn a_core_that_rounds_its_factors_serves_f16_only() {
     assert!(!ROUNDING.runs_on(&Capabilities { fragments: Vec::new(), ..target.clone() }));
     for precision in [Element::F32, Element::F16] {
         let used = Tuning::of(&target);
-        let build = Build { precision, ..Build::training(SMALL, 6) };
+        let build = ModelOptions { precision, ..ModelOptions::training(SMALL, 6) };
         build.plan_with(&target, &used).expect("the defaults fit");
-        let rounds =
-            |form: &Form| matches!(form, Form::Product { variant, .. } if variant.factors() == Element::F16);
+        let rounds = |form: &KernelConfig| matches!(form, KernelConfig::Product { variant, .. } if variant.factors() == Element::F16);
         for (op, _) in used.ops() {
             let half = op.elements().iter().take(2).any(|element| *element == Element::F16);
-            assert!(half || !op.forms(&target).iter().any(rounds), "{}", op.key());
+            assert!(half || !op.candidates(&target).iter().any(rounds), "{}", op.key());
         }
-        let any = used.ops().iter().any(|(op, _)| op.forms(&target).iter().any(rounds));
+        let any = used.ops().iter().any(|(op, _)| op.candidates(&target).iter().any(rounds));
         assert_eq!(any, precision == Element::F16, "{precision:?}");
     }
 }
@@ -441,7 +453,8 @@ fn a_kept_table_is_found_again_and_a_damaged_or_foreign_one_is_not() {
     let one = Table::from([("one".to_owned(), HONEST)]);
     let path = TuningFile::keep(folder.path(), &adapter, one.clone()).expect("kept");
     assert_eq!(TuningFile::cached(folder.path(), &adapter), one);
-    let two = Table::from([("two".to_owned(), Form::Sweep { threads: 256, each: 4 })]);
+    let two =
+        Table::from([("two".to_owned(), KernelConfig::Elementwise { threads: 256, vec4s_per_thread: 4 })]);
     TuningFile::keep(folder.path(), &adapter, two).expect("kept");
     assert_eq!(TuningFile::cached(folder.path(), &adapter).len(), 2, "the second adds to the first");
 
@@ -463,10 +476,16 @@ fn a_kept_table_is_found_again_and_a_damaged_or_foreign_one_is_not() {
 #[test]
 fn forms_keep_their_names_in_files() {
     for (text, form) in [
-        (r#"{"sweep":{"threads":64,"each":1}}"#, Form::Sweep { threads: 64, each: 1 }),
-        (r#"{"columns":{"threads":64,"parts":5}}"#, Form::Columns { threads: 64, parts: 5, images: false }),
+        (
+            r#"{"sweep":{"threads":64,"each":1}}"#,
+            KernelConfig::Elementwise { threads: 64, vec4s_per_thread: 1 },
+        ),
+        (
+            r#"{"columns":{"threads":64,"parts":5}}"#,
+            KernelConfig::BiasGrad { threads: 64, parts: 5, textures: false },
+        ),
     ] {
-        assert_eq!(serde_json::from_str::<Form>(text).expect("a form"), form);
+        assert_eq!(serde_json::from_str::<KernelConfig>(text).expect("a form"), form);
         assert_eq!(serde_json::to_string(&form).expect("json"), text);
     }
 }

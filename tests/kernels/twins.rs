@@ -1,16 +1,16 @@
-//! Every kernel on the adapter in use against its CPU twin, over the table in `ops::cases`.
+//! Every kernel on the adapter in use against its CPU twin, over the table in `ops::testing::cases`.
 
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use wgvae::gpu::{Adapter, Capabilities, Element, Fragment, GpuRunner, Plan, Runner, Shape};
-use wgvae::ops::cases::{self, Case};
-use wgvae::ops::check;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use wgvae::ops::gemm::variant::Variant;
 use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
 use wgvae::ops::linear::LinearWeightGrad;
-use wgvae::ops::tuning::{Form, Tunable, Tuning};
-use wgvae::ops::variant::Variant;
+use wgvae::ops::testing::cases::{self, Case};
+use wgvae::ops::testing::check;
+use wgvae::ops::tuning::{KernelConfig, Tunable, Tuning};
 
 use crate::common::report::{self, Progress};
 use crate::common::{self, Choose, Scale};
@@ -25,7 +25,7 @@ fn check_all(adapter: &Adapter, cases: Vec<Case>) -> usize {
         progress.step();
         checked
     });
-    let outcomes: Vec<Result<Vec<check::Verdict>, String>> = outcomes.collect();
+    let outcomes: Vec<Result<Vec<check::CaseResult>, String>> = outcomes.collect();
     let outputs = outcomes.iter().flatten().flatten().count();
     let wrong = outcomes.iter().flatten().flatten().filter(|v| !v.ok()).map(|v| format!("WRONG {v:?}"));
     let wrong: Vec<String> = outcomes.iter().filter_map(|o| o.as_ref().err().cloned()).chain(wrong).collect();
@@ -90,7 +90,7 @@ fn long_sums_agree_with_their_twins() {
     let tuning = Tuning::of(&target);
     let form = tuning.product(Fused::plain(product, Epilogue::None));
     let variants = [Variant::PLAIN, Variant::direct([16, 4], 1)];
-    let Form::Product { variant, splits } = form else { panic!("{form:?}") };
+    let KernelConfig::Product { variant, splits } = form else { panic!("{form:?}") };
     for variant in variants.into_iter().chain([variant]) {
         let mut case = cases::cases(&target, false).swap_remove(0);
         (case.label, case.form) = (format!("long sum, {} in {splits} parts", variant.name()), String::new());
@@ -152,7 +152,7 @@ fn of_every_form<P: Product>(
 fn taps_beyond_an_edge_are_left_out() {
     let Some(adapter) = common::adapter() else { return };
     // a row of all pictures is as long as the longest tile, and half a sum as long as the deepest
-    let g = Geometry { images: 64, low_h: 4, low_w: 8, low_c: 16, high_c: 32 };
+    let g = Geometry { batch: 64, low_h: 4, low_w: 8, low_c: 16, high_c: 32 };
     let ones = |shape: Shape| vec![1.0; shape.len() as usize];
     // not a number where the index along `dim` is `at`
     let flawed = |shape: Shape, dim: usize, at: usize| -> Vec<f32> {
@@ -191,19 +191,19 @@ fn taps_beyond_an_edge_are_left_out() {
 }
 
 /// Convolutions by way of points in three rounds, by the core and parts that the adapter would take and by the plain one
-/// in two parts: what one round leaves in memory and images is not taken for another's.
+/// in two parts: what one round leaves in memory and textures is not taken for another's.
 #[test]
 fn rounds_of_points_agree_with_the_twin() {
     fn hold<P: Product>(adapter: &Adapter, product: P) {
         let fused = Fused::plain(product, Epilogue::None);
-        let usual = fused.forms(&adapter.target()).last().copied().expect("forms");
-        for form in [usual, Form::Winograd { variant: Variant::PLAIN, splits: 2 }] {
+        let usual = fused.candidates(&adapter.target()).last().copied().expect("forms");
+        for form in [usual, KernelConfig::Winograd { variant: Variant::PLAIN, splits: 2 }] {
             let mut plan = Plan::of(&adapter.target());
             let program = plan.program("rounds");
             let operands: Vec<_> =
                 fused.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
             fused.record(&mut plan, program, form, &operands);
-            let rounds = plan.get(program).dispatches().filter(|d| d.kernel.ends_with("_back")).count();
+            let rounds = plan.get(program).dispatches().filter(|d| d.kernel.ends_with("_inverse")).count();
             assert_eq!(rounds, 3, "{}", form.name());
             let mut runner = GpuRunner::new(adapter, plan).expect("a runner");
             let wave =
@@ -216,12 +216,12 @@ fn rounds_of_points_agree_with_the_twin() {
             let got = runner.read(&operands[3]).expect("a result");
             let mut want = vec![f32::NAN; got.len()];
             product.twin(&left, &right, &mut |at, sum| want[at] = sum as f32);
-            let (at, share) = fused.tolerance(form).worst(&got, &want);
+            let (at, share) = fused.tolerance(form).max_error(&got, &want);
             assert!(share <= 1.0, "{}: element {at} is off by {share} of what is allowed", form.name());
         }
     }
     let Some(adapter) = common::adapter() else { return };
-    let g = Geometry { images: 33, low_h: 32, low_w: 32, low_c: 12, high_c: 32 };
+    let g = Geometry { batch: 33, low_h: 32, low_w: 32, low_c: 12, high_c: 32 };
     hold(&adapter, Conv2d::from(g));
     hold(&adapter, Conv2dTranspose::from(g));
     hold(&adapter, Conv2dWeightGrad::from(g));

@@ -20,7 +20,7 @@ const PAIRS: [(usize, &str, [f64; 4]); 7] = [
 ];
 
 #[test]
-fn values_are_those_of_scikit_image() {
+fn values_are_those_of_scikit_texture() {
     let mut worst = [0.0f64; 4];
     for (size, how, want) in PAIRS {
         let a = picture(size, 1);

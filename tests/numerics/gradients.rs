@@ -6,18 +6,18 @@ use std::collections::BTreeSet;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wgvae::config::{Likelihood, LossKind, ModelConfig};
-use wgvae::gpu::{Capabilities, Op, Plan, Runner, TwinRunner};
-use wgvae::model::{Build, Place, StateDict, StepSettings, TrainFeatures, Vae};
-use wgvae::ops::check::Tolerance;
+use wgvae::gpu::{Capabilities, Op, Plan, ReferenceRunner, Runner};
+use wgvae::model::{Device, ModelOptions, StateDict, StepSettings, TrainFeatures, Vae};
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use wgvae::ops::gemm::variant::Variant;
 use wgvae::ops::gemm::{Epilogue, Fused, Product};
 use wgvae::ops::linear::{Linear, LinearInputGrad, LinearWeightGrad};
 use wgvae::ops::mmd::Mmd;
 use wgvae::ops::reconstruction::Reconstruction;
 use wgvae::ops::reparameterize::{Reparameterize, ReparameterizeBackward};
 use wgvae::ops::step::Step;
-use wgvae::ops::tuning::{Form, Tunable};
-use wgvae::ops::variant::Variant;
+use wgvae::ops::tolerance::Tolerance;
+use wgvae::ops::tuning::{KernelConfig, Tunable};
 
 /// `len` numbers between -1 and 1.
 fn random(len: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
@@ -44,15 +44,15 @@ fn apply(product: &impl Product, left: &[f32], right: &[f32]) -> Vec<f64> {
 /// Holds what should be one number. Both sums are in `f64`, so that only the last rounding to `f32` differs.
 fn same(what: &str, sums: &[f64]) {
     for &sum in sums {
-        let (_, share) = Tolerance::ELEMENTWISE.worst(&[sum as f32], &[sums[0] as f32]);
+        let (_, share) = Tolerance::ELEMENTWISE.max_error(&[sum as f32], &[sums[0] as f32]);
         assert!(share <= 1.0 && sums[0].abs() > 1e-3, "{what}: {sums:?} should be equal and not vanish");
     }
 }
 
 const GEOMETRIES: [[u32; 5]; 4] = [[1, 1, 1, 4, 4], [2, 3, 5, 12, 8], [3, 4, 2, 8, 16], [1, 7, 1, 4, 12]];
 
-fn geometry([images, low_h, low_w, low_c, high_c]: [u32; 5]) -> Geometry {
-    Geometry { images, low_h, low_w, low_c, high_c }
+fn geometry([batch, low_h, low_w, low_c, high_c]: [u32; 5]) -> Geometry {
+    Geometry { batch, low_h, low_w, low_c, high_c }
 }
 
 /// `<conv(x, w), dy> = <x, transpose(dy, w)> = <w, weight_grad(dy, x)>`
@@ -96,16 +96,16 @@ fn the_linear_layer_has_its_adjoints() {
 }
 
 /// What the twins make of two factors by way of Winograd's points, in an output that held `before`.
-fn by_points<P: Product>(product: P, epilogue: Epilogue, before: f32, factors: [&[f32]; 2]) -> Vec<f32> {
+fn by_winograd<P: Product>(product: P, epilogue: Epilogue, before: f32, factors: [&[f32]; 2]) -> Vec<f32> {
     let fused = Fused::plain(product, epilogue);
     let mut plan = Plan::of(&Capabilities::twins());
     let program = plan.program("points");
     let operands: Vec<_> =
         fused.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
-    let form = Form::Winograd { variant: Variant::PLAIN, splits: 1 };
+    let form = KernelConfig::Winograd { variant: Variant::PLAIN, splits: 1 };
     assert!(fused.allows(form));
     fused.record(&mut plan, program, form, &operands);
-    let mut runner = TwinRunner::new(plan);
+    let mut runner = ReferenceRunner::new(plan);
     runner.write_f32(&operands[0], factors[0]);
     runner.write_f32(&operands[1], factors[1]);
     runner.write_f32(&operands[3], &vec![before; operands[3].len() as usize]);
@@ -120,11 +120,11 @@ fn points_multiply_to_convolutions() {
         let [left, right, _] = operands(&product, rng);
         let direct: Vec<f32> = apply(&product, &left, &right).iter().map(|sum| *sum as f32).collect();
         let allowed = Tolerance::reduction(product.size().k.into());
-        let made = by_points(product, Epilogue::None, f32::NAN, [&left, &right]);
-        let added = by_points(product, Epilogue::Accumulate, 1.0, [&left, &right]);
+        let made = by_winograd(product, Epilogue::None, f32::NAN, [&left, &right]);
+        let added = by_winograd(product, Epilogue::Accumulate, 1.0, [&left, &right]);
         let added: Vec<f32> = added.iter().map(|sum| sum - 1.0).collect();
         for (how, got) in [("made", made), ("added", added)] {
-            let (at, share) = allowed.worst(&got, &direct);
+            let (at, share) = allowed.max_error(&got, &direct);
             assert!(share <= 1.0, "{g:?}, {how}: element {at} is off by {share} of what is allowed");
         }
     }
@@ -134,8 +134,8 @@ fn points_multiply_to_convolutions() {
         hold(Conv2dTranspose::from(g), &mut rng, g);
         hold(Conv2dWeightGrad::from(g), &mut rng, g);
     }
-    // points of 33 images are more than one round takes: three of eleven
-    let g = Geometry { images: 33, low_h: 64, low_w: 64, low_c: 4, high_c: 8 };
+    // transforms of 33 pictures are more than one round takes: three of eleven
+    let g = Geometry { batch: 33, low_h: 64, low_w: 64, low_c: 4, high_c: 8 };
     hold(Conv2d::from(g), &mut rng, g);
     hold(Conv2dTranspose::from(g), &mut rng, g);
     hold(Conv2dWeightGrad::from(g), &mut rng, g);
@@ -156,7 +156,7 @@ fn numeric(at: &[f32], f: impl Fn(&[f32]) -> f64) -> Vec<f32> {
 }
 
 fn hold(what: &str, analytic: &[f32], numeric: &[f32]) {
-    let (worst, share) = Tolerance::GRADIENT.worst(analytic, numeric);
+    let (worst, share) = Tolerance::GRADIENT.max_error(analytic, numeric);
     let [a, n] = [analytic[worst], numeric[worst]];
     println!("{what}: worst element {worst}, analytic {a}, numeric {n}, {share:.3} of what is allowed");
     assert!(share <= 1.0, "{what}: element {worst} is {a}, differences say {n}");
@@ -177,7 +177,7 @@ fn run<const N: usize>(op: &impl Op, inputs: &[&[f32]]) -> [Vec<f32>; N] {
 
 /// Three pictures of which two count.
 fn step(of: Step) -> Vec<f32> {
-    bytemuck::cast_slice(&[Step { count: 2, total: 2, ..of }]).to_vec()
+    bytemuck::cast_slice(&[Step { valid: 2, batch: 2, ..of }]).to_vec()
 }
 
 /// Plain, with free bits, and held at a capacity between the two pictures' divergences and above both.
@@ -192,20 +192,20 @@ fn draws_and_divergence_have_their_gradient() {
 
 fn divergence(of: Step) {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
-    let (rows, latent, quads, beta) = (3, 5, 2, of.beta);
+    let (rows, latent, vec4s, beta) = (3, 5, 2, of.beta);
     let (step, scaling) = (step(of), [0.0; 4]); // no factor
-    let z = (rows * 4 * quads) as usize;
+    let z = (rows * 4 * vec4s) as usize;
     let [mut heads, eps, mut dz] = [2 * z, z, z].map(|len| random(len, &mut rng));
     // padding is zero, as in a network
-    let padding = |at: usize| at % (4 * quads as usize) >= latent as usize;
+    let padding = |at: usize| at % (4 * vec4s as usize) >= latent as usize;
     heads.iter_mut().enumerate().filter(|(at, _)| padding(*at)).for_each(|(_, v)| *v = 0.0);
     dz.iter_mut().enumerate().filter(|(at, _)| padding(*at)).for_each(|(_, v)| *v = 0.0);
-    let forward = Reparameterize { rows, latent, quads };
+    let forward = Reparameterize { rows, latent, vec4s };
     let loss = |heads: &[f32]| {
         let [drawn, kl] = run(&forward, &[&step, heads, &eps]);
-        let counted: f64 = kl.chunks(2).map(|kl| f64::from(kl[1].abs())).sum();
+        let kl_penalty: f64 = kl.chunks(2).map(|kl| f64::from(kl[1].abs())).sum();
         let through_z: f64 = drawn.iter().zip(&dz).map(|(&z, &d)| f64::from(z) * f64::from(d)).sum();
-        through_z + f64::from(beta) * counted
+        through_z + f64::from(beta) * kl_penalty
     };
     let [_, kl] = run(&forward, &[&step, &heads, &eps]);
     let backward = ReparameterizeBackward::new(rows, latent, None);
@@ -223,7 +223,7 @@ fn the_discrepancy_has_its_gradient() {
     let op = Mmd::new(3, 5);
     let [z, p] = [24, 24].map(|len| random(len, &mut rng).iter().map(|v| 2.0 * v).collect::<Vec<f32>>());
     for total in [2, 3] {
-        let step: Vec<f32> = bytemuck::cast_slice(&[Step { total, ..Step::default() }]).to_vec();
+        let step: Vec<f32> = bytemuck::cast_slice(&[Step { batch: total, ..Step::default() }]).to_vec();
         let [dz, shares] = run(&op, &[&step, &z, &p]);
         let all = |z: &[f32]| {
             let [_, shares] = run(&op, &[&step, z, &p]);
@@ -302,8 +302,9 @@ impl Network {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let pictures = random(2 * 16 * 16 * 3, &mut rng).iter().map(|v| 0.5 + 0.5 * v).collect();
         let eps = random(2 * 5, &mut rng);
-        let build = Build { likelihood, extras, keep_gradients: true, ..Build::training(config, 2) };
-        let vae = Vae::empty(Place::Twins, build).expect("twins have no limits");
+        let build =
+            ModelOptions { likelihood, extras, keep_gradients: true, ..ModelOptions::training(config, 2) };
+        let vae = Vae::empty(Device::Twins, build).expect("twins have no limits");
         Self { vae, pictures, eps, settings }
     }
 
@@ -341,7 +342,7 @@ impl Network {
             ((above - below) / (x1 - x0)) as f32
         };
         let [near, far] = [slope(2e-4), slope(8e-4)];
-        (Tolerance::GRADIENT.worst(&[far], &[near]).1 <= 0.5).then_some(near)
+        (Tolerance::GRADIENT.max_error(&[far], &[near]).1 <= 0.5).then_some(near)
     }
 }
 
@@ -376,7 +377,7 @@ fn whole(terms: (Likelihood, TrainFeatures, StepSettings)) {
             checked += 1;
             strongest = strongest.max(numeric.abs());
             let analytic = tensor.values[element];
-            let share = Tolerance::GRADIENT.worst(&[analytic], &[numeric]).1;
+            let share = Tolerance::GRADIENT.max_error(&[analytic], &[numeric]).1;
             worst = worst.max(share);
             if share > 1.0 {
                 wrong.push(format!("{}[{element}]: {analytic}, differences say {numeric}", tensor.name));

@@ -13,8 +13,10 @@ use wgvae::config::{
 use wgvae::data::{self, Dataset, Resize, Skipped, Source};
 use wgvae::error::Error;
 use wgvae::gpu::{Adapter, Element};
-use wgvae::model::{Build, Place, Vae};
-use wgvae::train::{self, Begin, Data, End, EpochMetrics, Observer, RunFolder, StepMetrics, Trainer};
+use wgvae::model::{Device, ModelOptions, Vae};
+use wgvae::train::{
+    self, EpochMetrics, Observer, RunFolder, Splits, StepMetrics, TrainOptions, TrainOutcome, Trainer,
+};
 
 use crate::common;
 
@@ -75,7 +77,12 @@ fn pictures(first: u64, count: usize) -> Arc<Dataset> {
 }
 
 /// Runs or continues the run `name`, stopping after step `at`.
-fn run(adapter: &Adapter, folder: &Path, at: u64, lr: f64) -> Result<(End, Vec<EpochMetrics>), Error> {
+fn run(
+    adapter: &Adapter,
+    folder: &Path,
+    at: u64,
+    lr: f64,
+) -> Result<(TrainOutcome, Vec<EpochMetrics>), Error> {
     run_with(adapter, folder, at, &config(lr))
 }
 
@@ -84,15 +91,16 @@ fn run_with(
     folder: &Path,
     at: u64,
     config: &TrainConfig,
-) -> Result<(End, Vec<EpochMetrics>), Error> {
+) -> Result<(TrainOutcome, Vec<EpochMetrics>), Error> {
     let run = RunFolder::open(folder, "r", &folder.join("samples"))?;
     let _lock = if run.path.exists() { run.lock()? } else { run.create()? };
     let checkpoint = run.newest_checkpoint().ok().map(|(_, checkpoint, _)| checkpoint);
-    let vae = Vae::new(Place::Gpu(adapter), Build::of(config), 1)?;
-    let data = Data { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
+    let vae = Vae::new(Device::Gpu(adapter), ModelOptions::of(config), 1)?;
+    let data = Splits { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
     let stop = Arc::new(AtomicBool::new(false));
     let mut watcher = Watcher { stop: stop.clone(), at, epochs: Vec::new() };
-    let mut trainer = Trainer::new(vae, data, run, Begin { checkpoint, ..config.clone().into() }, stop)?;
+    let mut trainer =
+        Trainer::new(vae, data, run, TrainOptions { checkpoint, ..config.clone().into() }, stop)?;
     let end = trainer.train(&mut watcher)?;
     Ok((end, watcher.epochs))
 }
@@ -117,11 +125,11 @@ fn a_stopped_run_goes_on_bit_for_bit() {
 fn stop_and_go_on(adapter: &Adapter, at: u64, config: &TrainConfig) {
     let [straight, stopped] = [0, 1].map(|_| tempfile::tempdir().expect("folder"));
     let (end, epochs) = run_with(adapter, straight.path(), 0, config).expect("straight");
-    assert_eq!((end, epochs.len()), (End::Finished, 3));
+    assert_eq!((end, epochs.len()), (TrainOutcome::Finished, 3));
     let (end, before) = run_with(adapter, stopped.path(), at, config).expect("stopped");
-    assert!(matches!(end, End::Stopped(_)), "{end:?}");
+    assert!(matches!(end, TrainOutcome::Stopped(_)), "{end:?}");
     let (end, after) = run_with(adapter, stopped.path(), 0, config).expect("resumed");
-    assert_eq!((end, before.len() + after.len()), (End::Finished, 3));
+    assert_eq!((end, before.len() + after.len()), (TrainOutcome::Finished, 3));
     for file in [checkpoint::MODEL, checkpoint::OPTIMIZER] {
         assert!(read(straight.path(), file) == read(stopped.path(), file), "{file} differs");
     }
@@ -135,8 +143,8 @@ fn stop_and_go_on(adapter: &Adapter, at: u64, config: &TrainConfig) {
     };
     let state =
         checkpoint::State::read(&stopped.path().join("r/checkpoints/epoch_0003/state.json")).expect("state");
-    assert_eq!((state.step, state.epoch, state.cursor), (12, 4, 0));
-    let kept = state.scaling.map(|scaling| scaling.good);
+    assert_eq!((state.step, state.epoch, state.step_in_epoch), (12, 4, 0));
+    let kept = state.scaling.map(|scaling| scaling.growth_tracker);
     assert_eq!(kept, (config.precision == Element::F16).then_some(12), "steps since the factor last changed");
     // 12 steps and 3 epochs, none twice, none missing
     assert_eq!(losses(straight.path()).len(), 15);
@@ -181,21 +189,21 @@ fn a_lost_device_is_tried_once_more() {
         |attempt| {
             let folder = RunFolder::open(folder.path(), "r", &folder.path().join("samples"))?;
             let (_, checkpoint, _) = folder.newest_checkpoint()?;
-            let build = Build { micro: Some(attempt.micro), ..Build::training(SMALL, 8) };
-            let mut vae = Vae::empty(Place::Gpu(&adapter), build)?;
-            let data = Data { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
+            let build = ModelOptions { micro: Some(attempt.micro), ..ModelOptions::training(SMALL, 8) };
+            let mut vae = Vae::empty(Device::Gpu(&adapter), build)?;
+            let data = Splits { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
             let stop = Arc::new(AtomicBool::new(false));
             let mut watcher = Watcher { stop: stop.clone(), at: 0, epochs: Vec::new() };
             if attempt.failure.is_none() {
                 vae.lose_device();
             }
             attempts.push(attempt);
-            let begin = Begin { checkpoint: Some(checkpoint), ..begin.clone().into() };
+            let begin = TrainOptions { checkpoint: Some(checkpoint), ..begin.clone().into() };
             let mut trainer = Trainer::new(vae, data, folder, begin, stop)?;
             trainer.train(&mut watcher).map(|end| (end, trainer.state().step))
         },
     );
-    assert_eq!(end.expect("the second attempt"), (End::Finished, 12));
+    assert_eq!(end.expect("the second attempt"), (TrainOutcome::Finished, 12));
     println!("{attempts:?}");
     assert_eq!(
         attempts.iter().map(|a| (a.micro, a.failure.is_some())).collect::<Vec<_>>(),
@@ -256,12 +264,12 @@ fn photographs_that_vanish_between_epochs_are_named_and_left_out() {
     let pictures = Arc::new(Dataset::prepare(source, SMALL.size, 0, &|_, _| ()).expect("pictures"));
     let run = RunFolder::open(folder.path(), "r", &folder.path().join("samples")).expect("run");
     let _lock = run.create().expect("created");
-    let vae = Vae::new(Place::Gpu(&adapter), Build::training(SMALL, 8), 1).expect("build");
-    let data = Data { train: pictures, validation: None };
+    let vae = Vae::new(Device::Gpu(&adapter), ModelOptions::training(SMALL, 8), 1).expect("build");
+    let data = Splits { train: pictures, validation: None };
     let mut vandal = Vandal { folder: photos, skipped: Vec::new(), steps: 0 };
-    let begin = Begin::from(config(1e-3));
+    let begin = TrainOptions::from(config(1e-3));
     let mut trainer = Trainer::new(vae, data, run, begin, Arc::new(AtomicBool::new(false))).expect("trainer");
-    assert_eq!(trainer.train(&mut vandal).expect("trained"), End::Finished);
+    assert_eq!(trainer.train(&mut vandal).expect("trained"), TrainOutcome::Finished);
     assert_eq!(vandal.steps, 3 * count.div_ceil(8) as u64);
     let named = |name: &str| vandal.skipped.iter().filter(|text| text.contains(name)).count();
     println!("{:?}", vandal.skipped);

@@ -4,9 +4,9 @@
 use wgvae::config::{Augmentation, Likelihood, LossKind, ModelConfig};
 use wgvae::data;
 use wgvae::gpu::Op;
-use wgvae::model::{Build, Input, Outcome, Place, StateDict, StepSettings, TrainFeatures, Vae};
+use wgvae::model::{Device, Input, ModelOptions, Outcome, StateDict, StepSettings, TrainFeatures, Vae};
 use wgvae::ops::augment::Augment;
-use wgvae::ops::picture::Unpack;
+use wgvae::ops::rgba_to_float::RgbaToFloat;
 use wgvae::ops::step::Step;
 
 use crate::common;
@@ -53,14 +53,14 @@ fn ways() -> Vec<Way> {
     all
 }
 
-fn open(place: Place<'_>, way: &Way, micro: u32) -> Vae {
+fn open(place: Device<'_>, way: &Way, micro: u32) -> Vae {
     let Way { likelihood, extras, .. } = *way;
-    let build = Build {
+    let build = ModelOptions {
         micro: Some(micro),
         likelihood,
         extras,
         keep_gradients: true,
-        ..Build::training(TINY, PICTURES)
+        ..ModelOptions::training(TINY, PICTURES)
     };
     Vae::new(place, build, 5).expect("build")
 }
@@ -74,7 +74,7 @@ fn step(vae: &mut Vae, way: &Way, step: u64) -> Outcome {
 }
 
 /// What three steps minimised, the last one's gradients, and the parameters behind it.
-fn train(place: Place<'_>, way: &Way, micro: u32) -> (Vec<f64>, [StateDict; 2]) {
+fn train(place: Device<'_>, way: &Way, micro: u32) -> (Vec<f64>, [StateDict; 2]) {
     let mut vae = open(place, way, micro);
     let mut losses = Vec::new();
     for number in 0..3 {
@@ -99,11 +99,11 @@ fn close(what: &str, a: &[f64], b: &[f64]) {
 #[test]
 fn every_way_trains_as_on_the_twins_and_in_micro_batches() {
     let Some(adapter) = common::adapter() else { return };
-    let (_, plain) = train(Place::Gpu(&adapter), &way("plain"), PICTURES);
+    let (_, plain) = train(Device::Gpu(&adapter), &way("plain"), PICTURES);
     for way in ways() {
-        let (losses, ends) = train(Place::Gpu(&adapter), &way, PICTURES);
-        let (parts, _) = train(Place::Gpu(&adapter), &way, 2);
-        let (twins, _) = train(Place::Twins, &way, 2);
+        let (losses, ends) = train(Device::Gpu(&adapter), &way, PICTURES);
+        let (parts, _) = train(Device::Gpu(&adapter), &way, 2);
+        let (twins, _) = train(Device::Twins, &way, 2);
         println!("{}: {losses:?}", way.name);
         close(&format!("{} in micro-batches", way.name), &parts, &losses);
         close(&format!("{} on the twins", way.name), &losses, &twins);
@@ -124,7 +124,7 @@ fn clipping_shortens_gradients_to_their_norm() {
     for (most, micro) in [(1.0, PICTURES), (1.0, 2), (1e6, PICTURES)] {
         let way =
             Way { extras: TrainFeatures { clip: Some(most), ..TrainFeatures::default() }, ..way("clip") };
-        let mut vae = open(Place::Gpu(&adapter), &way, micro);
+        let mut vae = open(Device::Gpu(&adapter), &way, micro);
         let told = step(&mut vae, &way, 0).gradient_norm;
         let whole = norm(&vae.gradients().expect("gradients"));
         close("norm", &[told], &[whole / f64::from(PICTURES)]);
@@ -139,9 +139,9 @@ fn clipping_shortens_gradients_to_their_norm() {
 fn weight_decay_takes_its_share_of_every_parameter() {
     let Some(adapter) = common::adapter() else { return };
     let decayed = Way { settings: StepSettings { weight_decay: 10.0, ..way("").settings }, ..way("decay") };
-    let before = open(Place::Gpu(&adapter), &decayed, PICTURES).weights().expect("weights");
+    let before = open(Device::Gpu(&adapter), &decayed, PICTURES).weights().expect("weights");
     let [without, with] = [way("plain"), decayed].map(|way| {
-        let mut vae = open(Place::Gpu(&adapter), &way, PICTURES);
+        let mut vae = open(Device::Gpu(&adapter), &way, PICTURES);
         step(&mut vae, &way, 0);
         vae.weights().expect("weights")
     });
@@ -163,7 +163,7 @@ fn the_average_follows_the_parameters_and_is_exchanged_for_them() {
         settings,
         ..way("average")
     };
-    let mut vae = open(Place::Gpu(&adapter), &way, PICTURES);
+    let mut vae = open(Device::Gpu(&adapter), &way, PICTURES);
     let mut expected = vae.weights().expect("weights");
     for number in 0..3 {
         step(&mut vae, &way, number);
@@ -191,7 +191,7 @@ fn the_discrepancy_is_smaller_where_it_counts() {
     let last = |mmd: f64| {
         let settings = StepSettings { beta: 0.0, mmd, lr: 3e-3, ..way("").settings };
         let way = Way { extras, settings, ..way("mmd") };
-        let mut vae = open(Place::Gpu(&adapter), &way, PICTURES);
+        let mut vae = open(Device::Gpu(&adapter), &way, PICTURES);
         let found: Vec<f64> = (0..80).map(|number| step(&mut vae, &way, number).loss.mmd).collect();
         found[40..].iter().sum::<f64>() / 40.0
     };
@@ -220,7 +220,7 @@ fn pictures_are_varied_as_asked() {
     let rgba: Vec<f32> = rgb.iter().map(|&word| f32::from_bits(word)).collect();
     let which: Vec<f32> = (0..images).map(f32::from_bits).collect();
     let mut buffers = vec![which, rgba.clone(), vec![f32::NAN; rgba.len() * 4]];
-    Unpack { images, pixels: 64, slots: images }.twin(&mut buffers);
+    RgbaToFloat { batch: images, pixels: 64, slots: images }.twin(&mut buffers);
     let plain = &buffers[2];
     let none = Augmentation::default();
     assert_eq!(&varied(none, Step::default(), images, &rgba), plain);
@@ -241,7 +241,7 @@ fn pictures_are_varied_as_asked() {
     assert!((20..=44).contains(&count), "{count} of {images} are mirrored");
     assert_ne!(first, mirrored(Step { step: 1, ..Step::default() }));
     // the draws are the picture's, wherever its micro-batch begins
-    assert_eq!(mirrored(Step { first: 8, ..Step::default() })[..56], first[8..]);
+    assert_eq!(mirrored(Step { sample_offset: 8, ..Step::default() })[..56], first[8..]);
 
     // a constant picture stays one when cut, and jitter alone changes it by no more than asked
     let grey: Vec<f32> = vec![f32::from_bits(0xff80_8080); rgba.len()];

@@ -4,7 +4,7 @@ use wgvae::config::ModelConfig;
 use wgvae::data;
 use wgvae::error::Error;
 use wgvae::gpu::{Capabilities, Element, Tensor};
-use wgvae::model::{Build, Input, Loss, Place, StateDict, StepSettings, TrainFeatures, Vae};
+use wgvae::model::{Device, Input, Loss, ModelOptions, StateDict, StepSettings, TrainFeatures, Vae};
 use wgvae::ops::loss_scale::LossScale;
 
 use crate::common;
@@ -16,7 +16,7 @@ fn landscapes(count: u32, size: u32) -> Vec<u32> {
 }
 
 /// Losses of `steps` steps on the same `count` pictures, and the parameters afterwards.
-fn trained(place: Place<'_>, build: Build, count: u32, steps: u64) -> (Vec<Loss>, StateDict) {
+fn trained(place: Device<'_>, build: ModelOptions, count: u32, steps: u64) -> (Vec<Loss>, StateDict) {
     let mut vae = Vae::new(place, build, 5).expect("build");
     let rgba = landscapes(count, build.config.size);
     let mut losses = Vec::new();
@@ -33,8 +33,8 @@ fn trained(place: Place<'_>, build: Build, count: u32, steps: u64) -> (Vec<Loss>
     (losses, vae.weights().expect("weights"))
 }
 
-fn build(batch: u32, micro: Option<u32>) -> Build {
-    Build { micro, ..Build::training(SMALL, batch) }
+fn build(batch: u32, micro: Option<u32>) -> ModelOptions {
+    ModelOptions { micro, ..ModelOptions::training(SMALL, batch) }
 }
 
 fn close(a: &[Loss], b: &[Loss], bound: f64) {
@@ -51,8 +51,8 @@ fn bits(weights: &StateDict) -> Vec<u32> {
 #[test]
 fn the_same_seed_gives_the_same_bits() {
     let Some(adapter) = common::adapter() else { return };
-    let (losses, weights) = trained(Place::Gpu(&adapter), build(16, None), 16, 4);
-    let (again, others) = trained(Place::Gpu(&adapter), build(16, None), 16, 4);
+    let (losses, weights) = trained(Device::Gpu(&adapter), build(16, None), 16, 4);
+    let (again, others) = trained(Device::Gpu(&adapter), build(16, None), 16, 4);
     assert_eq!(losses, again);
     assert_eq!(bits(&weights), bits(&others));
     let initial = StateDict::initial(&SMALL, 5);
@@ -60,16 +60,16 @@ fn the_same_seed_gives_the_same_bits() {
     assert_eq!(moved, weights.tensors.len(), "every parameter tensor is trained");
 }
 
-fn keeping(build: Build) -> Build {
-    Build { keep_gradients: true, ..build }
+fn keeping(build: ModelOptions) -> ModelOptions {
+    ModelOptions { keep_gradients: true, ..build }
 }
 
 /// Where a step is one micro-batch, Adam follows each weight's gradient at once.
 #[test]
 fn gradients_that_make_room_and_gradients_that_stay_give_the_same_bits() {
     let adapter = common::adapter();
-    let gpu = adapter.as_ref().map(|adapter| (Place::Gpu(adapter), 16, 4));
-    for (place, batch, steps) in [(Place::Twins, 2, 3)].into_iter().chain(gpu) {
+    let gpu = adapter.as_ref().map(|adapter| (Device::Gpu(adapter), 16, 4));
+    for (place, batch, steps) in [(Device::Twins, 2, 3)].into_iter().chain(gpu) {
         let (losses, weights) = trained(place, build(batch, None), batch, steps);
         let (same, others) = trained(place, keeping(build(batch, None)), batch, steps);
         assert_eq!(losses, same);
@@ -96,30 +96,32 @@ fn a_weight_is_updated_when_nothing_reads_it_any_more() {
         assert_eq!(updated.iter().filter(within).count(), 1, "{names:?}");
     }
 
-    let bytes = |build: Build| build.plan(&target).expect("plan").1.bytes();
+    let bytes = |build: ModelOptions| build.plan(&target).expect("plan").1.bytes();
     let saved = bytes(keeping(build(4, None))) - bytes(build(4, None));
     assert!(saved > 4 * network.layout.weights / 2, "{saved} bytes less");
     let several = build(4, Some(2));
-    let clipped =
-        Build { extras: TrainFeatures { clip: Some(1.0), ..TrainFeatures::default() }, ..build(4, None) };
-    let half = Build { precision: Element::F16, ..build(4, None) };
+    let clipped = ModelOptions {
+        extras: TrainFeatures { clip: Some(1.0), ..TrainFeatures::default() },
+        ..build(4, None)
+    };
+    let half = ModelOptions { precision: Element::F16, ..build(4, None) };
     let target = Capabilities { f16: true, ..Capabilities::webgpu_default() };
     for build in [several, clipped, half] {
         let (network, _) = build.plan(&target).expect("plan");
-        assert!(!network.arenas.training.expect("a training").gradients.pass());
+        assert!(!network.arenas.training.expect("a training").gradients.are_transient());
     }
 }
 
 #[test]
 fn more_kept_pictures_than_an_index_counts_are_refused() {
     let config = ModelConfig { size: 256, hidden: 8, latent: 12 };
-    let build = |kept| Build { kept, ..Build::training(config, 1) };
-    assert!(build(65_000).micro(&Capabilities::twins()).is_ok());
-    let error = build(65_536).micro(&Capabilities::twins()).expect_err("refused").to_string();
+    let build = |resident| ModelOptions { resident, ..ModelOptions::training(config, 1) };
+    assert!(build(65_000).resolve_micro_batch(&Capabilities::twins()).is_ok());
+    let error = build(65_536).resolve_micro_batch(&Capabilities::twins()).expect_err("refused").to_string();
     assert!(error.contains("65536 pictures") && error.contains("--resident no"), "{error}");
 }
 
-/// What a kept picture gives is what the same picture gives that is uploaded, to the last bit.
+/// What a resident picture gives is what the same picture gives that is uploaded, to the last bit.
 #[test]
 fn kept_pictures_give_the_same_bits_as_uploaded_ones() {
     let Some(adapter) = common::adapter() else { return };
@@ -129,12 +131,12 @@ fn kept_pictures_give_the_same_bits_as_uploaded_ones() {
     let chosen: Vec<u32> =
         order.iter().flat_map(|&i| rgba[i as usize * pixels..][..pixels].to_vec()).collect();
     let settings = StepSettings { seed: 5, step: 0, lr: 1e-3, beta: 0.2, ..StepSettings::default() };
-    let run = |kept: u32, input: Input<'_>| {
-        let build = Build { kept, ..build(5, Some(2)) };
-        let mut vae = Vae::new(Place::Gpu(&adapter), build, 5).expect("build");
-        if kept > 0 {
-            vae.keep(0, &rgba[..4 * pixels]).expect("kept");
-            vae.keep(4, &rgba[4 * pixels..]).expect("kept");
+    let run = |resident: u32, input: Input<'_>| {
+        let build = ModelOptions { resident, ..build(5, Some(2)) };
+        let mut vae = Vae::new(Device::Gpu(&adapter), build, 5).expect("build");
+        if resident > 0 {
+            vae.upload_resident(0, &rgba[..4 * pixels]).expect("resident");
+            vae.upload_resident(4, &rgba[4 * pixels..]).expect("resident");
         }
         vae.train_step(input, 5, &settings).expect("step");
         let losses = vae.losses(true).expect("losses");
@@ -143,16 +145,16 @@ fn kept_pictures_give_the_same_bits_as_uploaded_ones() {
     };
     let uploaded = run(0, Input::Rgba(&chosen));
     assert_eq!(run(9, Input::Resident(&order)), uploaded);
-    // with some kept, others can still be uploaded
+    // with some resident, others can still be uploaded
     assert_eq!(run(9, Input::Rgba(&chosen)), uploaded);
 }
 
 #[test]
 fn micro_batches_add_up() {
     let Some(adapter) = common::adapter() else { return };
-    let whole = trained(Place::Gpu(&adapter), build(16, Some(16)), 16, 5).0;
-    let quarters = trained(Place::Gpu(&adapter), build(16, Some(4)), 16, 5).0;
-    let uneven = trained(Place::Gpu(&adapter), build(16, Some(7)), 16, 5).0;
+    let whole = trained(Device::Gpu(&adapter), build(16, Some(16)), 16, 5).0;
+    let quarters = trained(Device::Gpu(&adapter), build(16, Some(4)), 16, 5).0;
+    let uneven = trained(Device::Gpu(&adapter), build(16, Some(7)), 16, 5).0;
     close(&quarters, &whole, 1e-5);
     close(&uneven, &whole, 1e-5);
 }
@@ -160,8 +162,8 @@ fn micro_batches_add_up() {
 #[test]
 fn a_short_batch_counts_only_its_pictures() {
     let Some(adapter) = common::adapter() else { return };
-    let short = trained(Place::Gpu(&adapter), build(8, None), 3, 3).0;
-    let exact = trained(Place::Gpu(&adapter), build(3, None), 3, 3).0;
+    let short = trained(Device::Gpu(&adapter), build(8, None), 3, 3).0;
+    let exact = trained(Device::Gpu(&adapter), build(3, None), 3, 3).0;
     close(&short, &exact, 1e-5);
 }
 
@@ -169,9 +171,9 @@ fn a_short_batch_counts_only_its_pictures() {
 fn the_adapter_trains_like_the_twins() {
     let Some(adapter) = common::adapter() else { return };
     let config = ModelConfig { size: 16, hidden: 4, latent: 6 };
-    let build = Build { config, ..build(4, None) };
-    let gpu = trained(Place::Gpu(&adapter), build, 4, 3);
-    let twins = trained(Place::Twins, build, 4, 3);
+    let build = ModelOptions { config, ..build(4, None) };
+    let gpu = trained(Device::Gpu(&adapter), build, 4, 3);
+    let twins = trained(Device::Twins, build, 4, 3);
     close(&gpu.0, &twins.0, 1e-5);
 }
 
@@ -187,7 +189,7 @@ fn floor(rgba: &[u32]) -> f64 {
 #[test]
 fn training_learns() {
     let Some(adapter) = common::adapter() else { return };
-    let losses = trained(Place::Gpu(&adapter), build(16, None), 16, 150).0;
+    let losses = trained(Device::Gpu(&adapter), build(16, None), 16, 150).0;
     let floor = floor(&landscapes(16, SMALL.size));
     let (first, last) = (losses[0].total(0.2) - floor, losses[149].total(0.2) - floor);
     println!("loss above the pictures' own entropy ({floor:.0}): {first:.0}, after 150 steps {last:.0}");
@@ -199,9 +201,9 @@ fn training_learns() {
 fn encoding_decoding_and_loss_agree_with_the_twins() {
     let Some(adapter) = common::adapter() else { return };
     let config = ModelConfig { size: 16, hidden: 4, latent: 6 };
-    let build = Build { micro: Some(2), ..Build::inference(config, 4) };
-    let mut gpu = Vae::new(Place::Gpu(&adapter), build, 1).expect("gpu");
-    let mut twins = Vae::new(Place::Twins, build, 1).expect("twins");
+    let build = ModelOptions { micro: Some(2), ..ModelOptions::inference(config, 4) };
+    let mut gpu = Vae::new(Device::Gpu(&adapter), build, 1).expect("gpu");
+    let mut twins = Vae::new(Device::Twins, build, 1).expect("twins");
     let bytes: Vec<u8> = (0..5).flat_map(|i| data::landscape(9, i, 16).0).collect();
     let pictures: Vec<f32> = bytes.iter().map(|&b| f32::from(b) / 255.0).collect();
     let near = |a: &[f32], b: &[f32]| {
@@ -227,23 +229,23 @@ fn training_in_f16_is_like_the_twins_and_repeats_its_bits() {
     if !common::has_f16(&adapter) {
         return;
     }
-    let half = Build { precision: Element::F16, ..build(4, Some(2)) };
-    let (losses, weights) = trained(Place::Gpu(&adapter), half, 4, 10);
-    let (again, others) = trained(Place::Gpu(&adapter), half, 4, 10);
+    let half = ModelOptions { precision: Element::F16, ..build(4, Some(2)) };
+    let (losses, weights) = trained(Device::Gpu(&adapter), half, 4, 10);
+    let (again, others) = trained(Device::Gpu(&adapter), half, 4, 10);
     assert_eq!(losses, again);
     assert_eq!(bits(&weights), bits(&others));
-    close(&losses, &trained(Place::Twins, half, 4, 10).0, 1e-4);
-    close(&losses, &trained(Place::Gpu(&adapter), build(4, Some(2)), 4, 10).0, 1e-3);
-    assert_ne!(losses, trained(Place::Gpu(&adapter), build(4, Some(2)), 4, 10).0, "f16 rounds nothing");
+    close(&losses, &trained(Device::Twins, half, 4, 10).0, 1e-4);
+    close(&losses, &trained(Device::Gpu(&adapter), build(4, Some(2)), 4, 10).0, 1e-3);
+    assert_ne!(losses, trained(Device::Gpu(&adapter), build(4, Some(2)), 4, 10).0, "f16 rounds nothing");
 }
 
 /// A factor that is too large makes gradients infinite: those steps change nothing but the factor, until it fits.
 #[test]
 fn steps_that_overflow_f16_are_left_out_and_halve_the_factor() {
     let gpu = common::adapter().filter(common::has_f16);
-    let places = [Some(Place::Twins), gpu.as_ref().map(Place::Gpu)];
+    let places = [Some(Device::Twins), gpu.as_ref().map(Device::Gpu)];
     for place in places.into_iter().flatten() {
-        let half = Build { precision: Element::F16, ..build(4, None) };
+        let half = ModelOptions { precision: Element::F16, ..build(4, None) };
         let mut vae = Vae::new(place, half, 5).expect("build");
         let start = LossScale { exponent: 20, ..LossScale::START };
         vae.load_scaling(start);
@@ -256,7 +258,7 @@ fn steps_that_overflow_f16_are_left_out_and_halve_the_factor() {
             vae.train_step(Input::Rgba(&rgba), 4, &settings).expect("step");
             let scaling = vae.scaling().expect("scaling");
             let moved = bits(&vae.weights().expect("weights")) != before;
-            assert_eq!(moved, scaling.good > 0, "step {step}: {scaling:?}");
+            assert_eq!(moved, scaling.growth_tracker > 0, "step {step}: {scaling:?}");
             skipped += u32::from(!moved);
             assert_eq!((scaling.skipped, scaling.exponent), (skipped, 20 - skipped as i32));
             step += 1;
@@ -270,7 +272,7 @@ fn steps_that_overflow_f16_are_left_out_and_halve_the_factor() {
 
 #[test]
 fn f16_without_16_bit_floats_is_refused() {
-    let half = Build { precision: Element::F16, ..build(4, None) };
+    let half = ModelOptions { precision: Element::F16, ..build(4, None) };
     let error = half.plan(&Capabilities::webgpu_default()).err().expect("refused").to_string();
     assert!(error.contains("--precision f16") && error.contains("SHADER_F16"), "{error}");
 }
@@ -278,7 +280,7 @@ fn f16_without_16_bit_floats_is_refused() {
 #[test]
 fn sizes_that_overflow_an_index_are_refused() {
     let refused = |config: ModelConfig, batch, micro| {
-        let build = Build { micro, ..Build::training(config, batch) };
+        let build = ModelOptions { micro, ..ModelOptions::training(config, batch) };
         let error = build.plan(&Capabilities::webgpu_default()).err().expect("refused");
         assert!(matches!(error, Error::Usage(_) | Error::Limit { .. }), "{error}");
     };
@@ -291,10 +293,10 @@ fn sizes_that_overflow_an_index_are_refused() {
 #[test]
 fn batch_64_of_the_reference_keeps_to_the_default_limits() {
     let target = Capabilities { discrete: true, ..Capabilities::webgpu_default() };
-    let build = Build::training(ModelConfig::REFERENCE, 64);
+    let build = ModelOptions::training(ModelConfig::REFERENCE, 64);
     let (network, plan) = build.plan(&target).expect("plan");
     target.check(&plan).expect("limits");
-    assert_eq!(network.extent.micro, 32);
+    assert_eq!(network.dims.micro, 32);
     let widest = plan.programs.iter().flat_map(|p| p.dispatches().flat_map(|d| d.bindings.iter()));
     assert_eq!(widest.map(Tensor::bytes).max(), Some(128 << 20), "the heads fill a binding exactly");
 }
@@ -305,10 +307,10 @@ fn no_dispatch_is_too_long_for_an_integrated_gpu() {
     let target =
         Capabilities { binding_bytes: 1 << 31, buffer_bytes: 1 << 32, ..Capabilities::webgpu_default() };
     let longest = |target: &Capabilities| {
-        let build = Build::training(ModelConfig::REFERENCE, 64);
+        let build = ModelOptions::training(ModelConfig::REFERENCE, 64);
         let (network, plan) = build.plan(target).expect("plan");
         let dispatches = plan.programs.iter().flat_map(|program| program.dispatches());
-        (network.extent.micro, dispatches.map(|dispatch| dispatch.flops()).max().expect("dispatches"))
+        (network.dims.micro, dispatches.map(|dispatch| dispatch.flops()).max().expect("dispatches"))
     };
     let (micro, flops) = longest(&target);
     assert!(micro == 16 && flops <= 20_000_000_000, "{micro}: {flops}");
@@ -320,7 +322,7 @@ fn no_dispatch_is_too_long_for_an_integrated_gpu() {
 fn a_tensor_that_no_binding_holds_is_named() {
     let target = Capabilities::webgpu_default();
     let config = ModelConfig { latent: 160, ..ModelConfig::REFERENCE };
-    let (_, plan) = Build::training(config, 4).plan(&target).expect("plan");
+    let (_, plan) = ModelOptions::training(config, 4).plan(&target).expect("plan");
     let text = target.check(&plan).expect_err("too large").to_string();
     for part in
         ["heads", "[320, 131072]", "167772160", "134217728", "maxStorageBufferBindingSize", "--latent"]

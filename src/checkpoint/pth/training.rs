@@ -105,10 +105,10 @@ pub(super) fn take<'a>(map: &mut Map<'a>, key: &str) -> Option<Value<'a>> {
 
 /// The first keys of `map`, for a message.
 pub(super) fn keys(map: &Map<'_>) -> String {
-    const MOST: usize = 12;
-    let mut keys: Vec<_> = map.iter().take(MOST).map(|&(key, _)| name(key)).collect();
-    if map.len() > MOST {
-        keys.push(format!("and {} more", map.len() - MOST));
+    const MAX_STEP: usize = 12;
+    let mut keys: Vec<_> = map.iter().take(MAX_STEP).map(|&(key, _)| name(key)).collect();
+    if map.len() > MAX_STEP {
+        keys.push(format!("and {} more", map.len() - MAX_STEP));
     }
     if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") }
 }

@@ -1,7 +1,0 @@
-// Four elements of a bias or a mask as they are.
-
-alias AuxQuad = vec4<Aux>;
-
-fn aux_at(i: u32) -> vec4<f32> {
-    return vec4<f32>(aux[i]);
-}

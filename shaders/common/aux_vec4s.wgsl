@@ -1,0 +1,7 @@
+// Four elements of a bias or a mask as they are.
+
+alias AuxVec4 = vec4<Aux>;
+
+fn aux_at(i: u32) -> vec4<f32> {
+    return vec4<f32>(aux[i]);
+}

@@ -1,0 +1,28 @@
+// What happens to a finished sum on its way to `out`: the switches come with the dispatch.
+
+// The bias of four channels, zeros where there is none: not asked for in `epilogue`, so that several rows of the same
+// channels load it once.
+fn bias_of(c4: u32) -> vec4<f32> {
+    if (BIAS) {
+        return aux_at(c4); // [N]
+    }
+    return vec4<f32>(0.0);
+}
+
+fn epilogue(at: u32, bias: vec4<f32>, sum: vec4<f32>) {
+    var value = sum;
+    if (BIAS) {
+        value += bias;
+    }
+    if (RELU) {
+        value = max(value, vec4<f32>(0.0));
+    }
+    if (MASK) {
+        // the derivative of ReLU, read off its output; aux is shaped as out
+        value = select(vec4<f32>(0.0), value, aux_at(at) > vec4<f32>(0.0));
+    }
+    if (ACCUMULATE) {
+        value += unpacked(out[at]);
+    }
+    out[at] = packed(value);
+}

@@ -1,0 +1,37 @@
+// The way of blocks from registers to workgroup memory, for gemm_tile.wgsl: stage() into one of the BUFFERS.
+
+var<workgroup> sh_a: array<vec4<f32>, BUFFERS * TILE_K * VEC4S_M>; // [BUFFERS, TILE_K, TILE_M]
+var<workgroup> sh_b: array<vec4<f32>, BUFFERS * TILE_K * VEC4S_N>; // [BUFFERS, TILE_K, TILE_N]
+
+fn stage_a(buffer: u32, i: u32, block: mat4x4<f32>) {
+    if (i < BLOCKS_A) {
+        let position = block_of_a(i);
+        let at = (buffer * TILE_K + 4u * position.y) * VEC4S_M + position.x;
+        sh_a[at] = block[0];
+        sh_a[at + VEC4S_M] = block[1];
+        sh_a[at + 2u * VEC4S_M] = block[2];
+        sh_a[at + 3u * VEC4S_M] = block[3];
+    }
+}
+
+fn stage_b(buffer: u32, i: u32, block: mat4x4<f32>) {
+    if (i < BLOCKS_B) {
+        let position = block_of_b(i);
+        let at = (buffer * TILE_K + 4u * position.y) * VEC4S_N + position.x;
+        sh_b[at] = block[0];
+        sh_b[at + VEC4S_N] = block[1];
+        sh_b[at + 2u * VEC4S_N] = block[2];
+        sh_b[at + 3u * VEC4S_N] = block[3];
+    }
+}
+
+fn stage(buffer: u32, thread: u32, next: Staged) {
+    stage_a(buffer, thread, next.a0);
+    stage_b(buffer, thread, next.b0);
+    if (BLOCKS_A > THREADS) {
+        stage_a(buffer, thread + THREADS, next.a1);
+    }
+    if (BLOCKS_B > THREADS) {
+        stage_b(buffer, thread + THREADS, next.b1);
+    }
+}

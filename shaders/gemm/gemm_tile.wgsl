@@ -1,0 +1,85 @@
+// C = A B by workgroup tiles: the plain core of every convolution and linear layer.
+//
+// Each invocation keeps BLOCKS_M x BLOCKS_N blocks of 4 x 4 elements of C. A workgroup walks along K, TILE_K
+// at a time: it copies one tile of A and one of B into workgroup memory, each 4 x 4 block turned so that the
+// inner loop reads four rows of A and four columns of B at one k as one vec4 each, and multiplies them. The
+// next tile is fetched into registers before this one is multiplied, so that the memory's answer is awaited
+// behind arithmetic; with two BUFFERS one barrier per tile is enough.
+// THREADS_M, THREADS_N, BLOCKS_M, BLOCKS_N, TILE_K and BUFFERS come with the variant, what A, B and C are
+// with the op's file; gemm_load_tile.wgsl fetches, gemm_store_tile.wgsl puts.
+
+const TILE_M: u32 = 4u * BLOCKS_M * THREADS_M;
+const TILE_N: u32 = 4u * BLOCKS_N * THREADS_N;
+const VEC4S_M: u32 = TILE_M / 4u;
+const VEC4S_N: u32 = TILE_N / 4u;
+const VEC4S_K: u32 = TILE_K / 4u;
+const THREADS: u32 = THREADS_M * THREADS_N;
+const BLOCKS_A: u32 = VEC4S_M * VEC4S_K; // of a tile of A
+const BLOCKS_B: u32 = VEC4S_N * VEC4S_K;
+
+// row r of the result is a[r] * b: four rows by four columns, one k
+fn outer(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        fma(vec4<f32>(a.x), b, c[0]),
+        fma(vec4<f32>(a.y), b, c[1]),
+        fma(vec4<f32>(a.z), b, c[2]),
+        fma(vec4<f32>(a.w), b, c[3]),
+    );
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let tile = tile_of(workgroup.x + workgroup.y * GRID_X);
+    let tm = thread / THREADS_N;
+    let tn = thread % THREADS_N;
+    var c00 = mat4x4<f32>();
+    var c01 = mat4x4<f32>();
+    var c10 = mat4x4<f32>();
+    var c11 = mat4x4<f32>();
+
+    var next = load_tile(tile, thread, tile.k_begin);
+    var buffer = 0u;
+    for (var k = tile.k_begin; k < tile.k_end; k += TILE_K) {
+        if (BUFFERS == 1u) {
+            workgroupBarrier(); // nobody reads the last tile any more
+        }
+        stage(buffer, thread, next);
+        workgroupBarrier();
+        if (k + TILE_K < tile.k_end) {
+            next = load_tile(tile, thread, k + TILE_K);
+        }
+        for (var i = buffer * TILE_K; i < (buffer + 1u) * TILE_K; i += 1u) {
+            let a0 = sh_a[i * VEC4S_M + tm];
+            let b0 = sh_b[i * VEC4S_N + tn];
+            c00 = outer(c00, a0, b0);
+            if (BLOCKS_N > 1u) {
+                let b1 = sh_b[i * VEC4S_N + tn + THREADS_N];
+                c01 = outer(c01, a0, b1);
+                if (BLOCKS_M > 1u) {
+                    c11 = outer(c11, sh_a[i * VEC4S_M + tm + THREADS_M], b1);
+                }
+            }
+            if (BLOCKS_M > 1u) {
+                c10 = outer(c10, sh_a[i * VEC4S_M + tm + THREADS_M], b0);
+            }
+        }
+        buffer = (buffer + 1u) % BUFFERS;
+    }
+
+    let m0 = tile.m + 4u * tm;
+    let m1 = m0 + 4u * THREADS_M;
+    let n0 = tile.n + 4u * tn;
+    let n1 = n0 + 4u * THREADS_N;
+    let bias0 = bias_of_columns(n0);
+    store_block(tile, m0, n0, bias0, c00);
+    if (BLOCKS_M > 1u) {
+        store_block(tile, m1, n0, bias0, c10);
+    }
+    if (BLOCKS_N > 1u) {
+        let bias1 = bias_of_columns(n1);
+        store_block(tile, m0, n1, bias1, c01);
+        if (BLOCKS_M > 1u) {
+            store_block(tile, m1, n1, bias1, c11);
+        }
+    }
+}

@@ -1,8 +1,0 @@
-// What a kernel reads as an image, a copy of its tensor: see gemm_images.wgsl.
-
-@group(0) @binding(0) var source: SourceImage;
-
-// elements 4i..4i+3, zero where `outside`
-fn source_at(i: u32, outside: bool) -> vec4<f32> {
-    return textureLoad(source, texel_of(i, SOURCE_WIDTH, outside));
-}

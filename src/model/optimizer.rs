@@ -1,0 +1,96 @@
+//! What ends a step: the gradient's norm, Adam, and the running average of the parameters.
+
+use super::layers::Recorder;
+use super::network::{Network, TrainingArenas};
+use crate::gpu::{BufferId, Element, Plan, ProgramId, Shape, Tensor};
+use crate::ops::adam::AnyAdam;
+use crate::ops::elementwise::Elementwise;
+use crate::ops::ema::{Ema, Exchange};
+use crate::ops::grad_clip::{Clip, SquareSum};
+use crate::ops::loss_scale::{FindNonFinite, INTERVAL, UpdateLossScale};
+use crate::ops::tuning::Tuning;
+
+/// Bytes of one dispatch's ranges: WebGPU's default binding limit.
+const RANGE: u64 = 128 << 20;
+
+impl Network {
+    /// Adam over what has not had it yet, if the gradients are finite.
+    pub(super) fn record_update(
+        &self,
+        plan: &mut Plan,
+        tuning: &Tuning,
+        program: ProgramId,
+        arenas: TrainingArenas,
+    ) {
+        let launch = tuning.elementwise_config(AnyAdam).into();
+        let (step, scaling) = (self.tensors.step, self.tensors.scaling);
+        if self.dims.precision == Element::F16 {
+            self.record_check(plan, program, arenas);
+        }
+        if let Some(most) = self.extras.clip {
+            self.record_clip(plan, program, arenas, most as f32);
+        }
+        let mut r = Recorder { plan: &mut *plan, network: self, tuning, program };
+        let first = arenas.gradients.first;
+        for range in self.ranges(first) {
+            let param = range(self.arenas.params);
+            let grad = Tensor { buffer: arenas.gradients.arena, offset: param.offset - first, ..param };
+            r.adam("adam", arenas, (grad, param.offset));
+        }
+        if let Some(average) = self.arenas.average {
+            for range in self.ranges(0) {
+                let [param, average] = [self.arenas.params, average].map(&range);
+                let op = Ema::new(param.len(), launch);
+                plan.dispatch(program, "average", op, &[step, param, scaling, average]);
+            }
+        }
+        if self.dims.precision == Element::F16 {
+            plan.dispatch(program, "rescale", UpdateLossScale { interval: INTERVAL }, &[scaling]);
+        }
+    }
+
+    /// Every gradient that is kept in 16 bits is summed for the bias of its layer: those show what has overflowed.
+    fn record_check(&self, plan: &mut Plan, program: ProgramId, arenas: TrainingArenas) {
+        for (name, layer) in self.layout.layers() {
+            let bias = arenas.gradients.of(layer.bias);
+            let op = FindNonFinite::new(bias.len());
+            plan.dispatch(program, format!("{name} check"), op, &[bias, self.tensors.scaling]);
+        }
+    }
+
+    /// The norm of all gradients together.
+    fn record_clip(&self, plan: &mut Plan, program: ProgramId, arenas: TrainingArenas, most: f32) {
+        let sums: Vec<(SquareSum, Tensor)> = self
+            .ranges(0)
+            .map(|range| range(arenas.gradients.arena))
+            .map(|values| (SquareSum::new(values.len()), values))
+            .collect();
+        let all = plan.scratch(sums.iter().map(|(op, _)| op.parts()).sum());
+        let mut first = 0;
+        for (op, values) in sums {
+            let parts = all.slice(first, op.parts());
+            plan.dispatch(program, "gradient norm", op, &[values, parts]);
+            first += op.parts();
+        }
+        let bindings = [self.tensors.step, all, self.tensors.scaling, self.tensors.totals];
+        plan.dispatch(program, "clip", Clip::new(first, most), &bindings);
+    }
+
+    /// Exchanges the parameters with their average.
+    pub(super) fn record_swap(&self, plan: &mut Plan, program: ProgramId, average: BufferId) {
+        for range in self.ranges(0) {
+            let [one, other] = [self.arenas.params, average].map(&range);
+            plan.dispatch(program, "swap", Exchange::new(one.len(), Elementwise::default()), &[one, other]);
+        }
+    }
+
+    /// The arenas from element `first` on in ranges that WebGPU's default limits can bind.
+    fn ranges(&self, first: u64) -> impl Iterator<Item = impl Fn(BufferId) -> Tensor> {
+        let (all, most) = (self.layout.len - first, RANGE / 4);
+        (0..all.div_ceil(most)).map(move |at| {
+            let done = at * most;
+            let shape = Shape::new(&[most.min(all - done) as u32]);
+            move |buffer| Tensor { buffer, offset: first + done, shape, element: Element::F32 }
+        })
+    }
+}

@@ -1,0 +1,154 @@
+//! What a model is built for, and where: sizes and an adapter in, a plan and a runner out.
+
+use super::extras::TrainFeatures;
+use super::network::{Network, micro_batch};
+use crate::config::{Likelihood, ModelConfig, TrainConfig};
+use crate::error::{Error, Result};
+use crate::gpu::{Adapter, Capabilities, Element, GpuRunner, Plan, ReferenceRunner, Runner};
+use crate::ops::Tuning;
+use crate::ops::reparameterize::padded;
+
+/// Where the numbers are computed.
+#[derive(Clone, Copy)]
+pub enum Device<'a> {
+    /// On an adapter, every op in its default form.
+    Gpu(&'a Adapter),
+    /// On an adapter, in the forms that were chosen for it.
+    Tuned(&'a Adapter, &'a Tuning),
+    /// There too, with timestamps where it has them, for [`Vae::profile`](super::Vae::profile).
+    Timed(&'a Adapter, &'a Tuning),
+    /// On the CPU twins: slow, exact, for tests.
+    Twins,
+}
+
+impl Device<'_> {
+    /// What a plan needs to know of it.
+    pub fn target(&self) -> Capabilities {
+        match self {
+            Self::Gpu(adapter) | Self::Tuned(adapter, _) | Self::Timed(adapter, _) => adapter.target(),
+            Self::Twins => Capabilities::twins(),
+        }
+    }
+
+    pub(super) fn runner(&self, plan: Plan) -> Result<Box<dyn Runner>> {
+        Ok(match self {
+            Self::Gpu(adapter) | Self::Tuned(adapter, _) => Box::new(GpuRunner::new(adapter, plan)?),
+            Self::Timed(adapter, _) => Box::new(GpuRunner::timed(adapter, plan)?),
+            Self::Twins => Box::new(ReferenceRunner::new(plan)),
+        })
+    }
+}
+
+/// What a model is built for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ModelOptions {
+    /// the architecture
+    pub config: ModelConfig,
+    /// pictures per step
+    pub batch: u32,
+    /// pictures computed at once; `None` takes the largest number that fits
+    pub micro: Option<u32>,
+    /// with gradients and Adam
+    pub training: bool,
+    /// pictures kept on the device from step to step, see [`Vae::keep`](super::Vae::keep)
+    pub resident: u32,
+    /// what the activations between the layers and their gradients are made of; everything else is f32
+    pub precision: Element,
+    /// of pixels: what is minimised, and what a picture shows of the decoder's logits
+    pub likelihood: Likelihood,
+    /// what a training does besides
+    pub extras: TrainFeatures,
+    /// keeps every gradient until the next step, for [`Vae::gradients`](super::Vae::gradients), where else a weight's would
+    /// make room for the next one's as soon as Adam has seen it; the steps compute the same bits either way
+    pub keep_gradients: bool,
+}
+
+impl ModelOptions {
+    /// For training in f32, with the micro-batch that fits.
+    pub fn training(config: ModelConfig, batch: u32) -> Self {
+        Self {
+            config,
+            batch,
+            micro: None,
+            training: true,
+            resident: 0,
+            precision: Element::F32,
+            likelihood: Likelihood::default(),
+            extras: TrainFeatures::default(),
+            keep_gradients: false,
+        }
+    }
+
+    /// For the training that `config` describes, with the micro-batch that fits.
+    pub fn of(config: &TrainConfig) -> Self {
+        Self {
+            precision: config.precision,
+            likelihood: config.objective.likelihood,
+            extras: config.into(),
+            ..Self::training(config.model, config.batch_size)
+        }
+    }
+
+    /// Without gradients.
+    pub fn inference(config: ModelConfig, batch: u32) -> Self {
+        Self { training: false, ..Self::training(config, batch) }
+    }
+
+    /// The micro-batch for `target`.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if not one picture fits, [`Error::Usage`] if the one asked for is zero, or the adapter
+    /// has no 16-bit floats and they were asked for.
+    pub fn resolve_micro_batch(&self, target: &Capabilities) -> Result<u32> {
+        if self.batch == 0 || self.batch > 65_536 {
+            return Err(Error::Usage(format!("--batch-size {}: must be between 1 and 65536", self.batch)));
+        }
+        if self.precision == Element::F16 && !target.f16 {
+            return Err(Error::Usage(format!(
+                "--precision f16: {} has no 16-bit floats (SHADER_F16); leave it at f32, or take another adapter",
+                target.name
+            )));
+        }
+        let micro = match self.micro {
+            Some(0) => return Err(Error::Usage("--micro-batch 0: must be at least 1, or auto".into())),
+            Some(micro) => micro.min(self.batch),
+            None => micro_batch(self, target)?,
+        };
+        let size = u64::from(self.config.size);
+        let largest = (4 * size * size).max(size * size / 4 * u64::from(padded(self.config.hidden)));
+        if u64::from(micro) * largest > u64::from(u32::MAX) {
+            let elements = u64::from(micro) * largest;
+            return Err(Error::Usage(format!(
+                "--micro-batch {micro}: {elements} elements in one tensor, and kernels index with 32 bits; lower it"
+            )));
+        }
+        let stored = (u64::from(self.resident) + u64::from(micro)) * size * size;
+        if stored > u64::from(u32::MAX) {
+            return Err(Error::Usage(format!(
+                "{} pictures of {size} px are too many to stay on the device: kernels index with 32 bits; \
+                 give --resident no",
+                self.resident
+            )));
+        }
+        Ok(micro)
+    }
+
+    /// The plan for `target`, without a device.
+    ///
+    /// # Errors
+    /// As [`Build::micro`].
+    pub fn plan(&self, target: &Capabilities) -> Result<(Network, Plan)> {
+        self.plan_with(target, &Tuning::of(target))
+    }
+
+    /// [`Build::plan`] with ops in the forms that `tuning` says.
+    ///
+    /// # Errors
+    /// As [`Build::micro`].
+    pub fn plan_with(&self, target: &Capabilities, tuning: &Tuning) -> Result<(Network, Plan)> {
+        self.config.checked()?;
+        let recorded = Network::record(self, target, self.resolve_micro_batch(target)?, tuning);
+        tuning.checked()?;
+        Ok(recorded)
+    }
+}

@@ -1,0 +1,65 @@
+//! For tests: everything that a step computes, from given draws.
+
+use super::{Loss, StepSettings, Vae, outcome_of, pad};
+use crate::error::Result;
+use crate::gpu::ProgramId;
+use crate::model::state_dict::StateDict;
+use crate::ops::reparameterize::padded;
+
+impl Vae {
+    /// For tests: everything that a step of PyTorch's script would show, from given draws.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    #[doc(hidden)]
+    pub fn probe(&mut self, pictures: &[f32], eps: &[f32], settings: &StepSettings) -> Result<Probe> {
+        let latent = self.network.config.latent as usize;
+        let (t, p) = (self.network.tensors, self.network.programs);
+        let (training, _) = self.training()?;
+        let count = eps.len() / latent;
+        assert!(
+            count <= self.network.dims.micro as usize,
+            "probe: {count} pictures, micro-batch {}",
+            self.network.dims.micro
+        );
+        self.write_pictures(pictures);
+        self.runner.write_f32(&t.eps, &eps.chunks(latent).flat_map(pad).collect::<Vec<f32>>());
+        self.write_step(self.training_step(settings, count, (0, count)));
+        let forward: [ProgramId; 5] = [p.begin, p.encode, p.reparameterize, p.decode, p.picture];
+        self.runner.run(&forward)?;
+        if let Some(programs) = training.mmd {
+            self.runner.run(&programs[..1])?;
+            self.compare(programs[1], settings, count)?;
+            self.write_step(self.training_step(settings, count, (0, count)));
+        }
+        self.runner.run(&[training.backward])?;
+        let gradients = self.gradients()?;
+        self.runner.run(&[training.update])?;
+        let heads = self.runner.read(&t.heads)?;
+        let z = padded(latent as u32) as usize;
+        let rows =
+            |offset: usize| heads.chunks(2 * z).flat_map(|row| row[offset..][..latent].to_vec()).collect();
+        let rgb = |v: Vec<f32>| v.chunks(4).flat_map(|p| p[..3].to_vec()).collect();
+        Ok(Probe {
+            mu: rows(0),
+            logvar: rows(z),
+            z: self.runner.read(&t.z)?.chunks(z).flat_map(|row| row[..latent].to_vec()).collect(),
+            logits: rgb(self.runner.read(&t.logits)?),
+            recon: rgb(self.runner.read(&t.recon)?),
+            loss: outcome_of(&self.runner.read(&t.totals)?).loss,
+            gradients,
+        })
+    }
+}
+
+/// What [`Vae::probe`] returns; pictures as `[N, S, S, 3]`.
+#[doc(hidden)]
+pub struct Probe {
+    pub mu: Vec<f32>,
+    pub logvar: Vec<f32>,
+    pub z: Vec<f32>,
+    pub logits: Vec<f32>,
+    pub recon: Vec<f32>,
+    pub loss: Loss,
+    pub gradients: StateDict,
+}

@@ -1,0 +1,410 @@
+//! The model as a caller uses it: pictures in, latents, pictures and losses out, batch by batch.
+
+mod debug;
+mod state;
+mod steps;
+
+pub use debug::Probe;
+
+use crate::config::{Likelihood, ModelConfig};
+use crate::error::Result;
+use crate::gpu::{Element, Plan, Runner, Tensor};
+use crate::model::network::Network;
+use crate::model::options::{Device, ModelOptions};
+use crate::model::state_dict::StateDict;
+use crate::ops::loss_scale::LossScale;
+use crate::ops::reparameterize::padded;
+use crate::ops::totals::{GRAD_NORM, KL, KL_PENALTY, MMD, NLL};
+use crate::ops::{Step, Stream};
+
+/// What the encoder says of N pictures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Latents {
+    /// `[N, Z]`, the means
+    pub mu: Vec<f32>,
+    /// `[N, Z]`, the logarithms of the variances
+    pub logvar: Vec<f32>,
+}
+
+/// Sums over the pictures of a batch, in nats.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Loss {
+    /// negative log-likelihood of all pixels and channels: with the default likelihood the binary cross-entropy
+    pub nll: f64,
+    /// divergence from the standard normal, not weighted
+    pub kl: f64,
+    /// the same as the objective counts it: with free bits, and apart from the capacity
+    #[serde(alias = "counted")]
+    pub kl_penalty: f64,
+    /// discrepancy between latents and prior times the pictures, not weighted; zero where it is not computed
+    pub mmd: f64,
+}
+
+impl Loss {
+    /// `nll + beta * kl`: the bound that trainings are compared by.
+    pub fn total(&self, beta: f64) -> f64 {
+        self.nll + beta * self.kl
+    }
+
+    /// What a step with these settings minimises.
+    pub fn objective(&self, beta: f64, mmd: f64) -> f64 {
+        self.nll + beta * self.kl_penalty + mmd * self.mmd
+    }
+
+    /// Adds each of the sums.
+    pub fn add(&mut self, other: &Self) {
+        self.nll += other.nll;
+        self.kl += other.kl;
+        self.kl_penalty += other.kl_penalty;
+        self.mmd += other.mmd;
+    }
+
+    /// Means over so many pictures.
+    pub fn per(&self, pictures: f64) -> Self {
+        let Self { nll, kl, kl_penalty, mmd } = *self;
+        Self {
+            nll: nll / pictures,
+            kl: kl / pictures,
+            kl_penalty: kl_penalty / pictures,
+            mmd: mmd / pictures,
+        }
+    }
+}
+
+/// What came of a training step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outcome {
+    /// sums over the batch
+    pub loss: Loss,
+    /// norm of the gradient per picture, all parameters together, before it is clipped; zero where it is not
+    pub gradient_norm: f64,
+}
+
+/// The settings of one training step.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct StepSettings {
+    /// of the draws
+    pub seed: u64,
+    /// finished steps of the run: counts the draws and Adam's corrections
+    pub step: u64,
+    /// Adam's learning rate
+    pub lr: f64,
+    /// weight of KL
+    pub beta: f64,
+    /// nats of KL per picture that it is held at
+    pub capacity: f64,
+    /// nats of KL per dimension and picture that cost nothing
+    pub free_bits: f64,
+    /// weight of the discrepancy between latents and prior, per picture; only in a model built to compute it
+    pub mmd: f64,
+    /// AdamW's decay
+    pub weight_decay: f64,
+    /// weight of the new parameters in their running average
+    pub average: f64,
+}
+
+/// A variational autoencoder on an adapter.
+///
+/// Pictures are `[N, size, size, 3]` floats in 0..=1, row by row, or 8-bit RGBA of the same order; N may be any
+/// number. See the crate's documentation for an example.
+pub struct Vae {
+    pub(super) network: Network,
+    pub(super) runner: Box<dyn Runner>,
+}
+
+/// The pictures of a batch.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// 8-bit RGBA, `[N, S, S]`
+    Rgba(&'a [u32]),
+    /// the slots of N pictures that are on the device, see [`Vae::keep`]
+    Resident(&'a [u32]),
+}
+
+impl Vae {
+    /// Builds the model with PyTorch's default initialisation drawn from `seed`.
+    ///
+    /// # Errors
+    /// If the plan does not fit the adapter, or the device refuses.
+    pub fn new(place: Device<'_>, build: ModelOptions, seed: u64) -> Result<Self> {
+        let mut vae = Self::empty(place, build)?;
+        vae.load(&StateDict::initial(&build.config, seed))?;
+        Ok(vae)
+    }
+
+    /// Builds the model with all parameters zero, to be loaded.
+    ///
+    /// # Errors
+    /// As [`Vae::new`].
+    pub fn empty(place: Device<'_>, build: ModelOptions) -> Result<Self> {
+        let target = place.target();
+        let (network, plan) = match place {
+            Device::Tuned(_, tuning) | Device::Timed(_, tuning) => build.plan_with(&target, tuning)?,
+            Device::Gpu(_) | Device::Twins => build.plan(&target)?,
+        };
+        let mut vae = Self { network, runner: place.runner(plan)? };
+        if build.precision == Element::F16 {
+            vae.load_scaling(LossScale::START);
+        }
+        Ok(vae)
+    }
+
+    /// The architecture.
+    pub fn config(&self) -> ModelConfig {
+        self.network.config
+    }
+
+    /// Pictures per step.
+    pub fn batch(&self) -> u32 {
+        self.network.dims.batch
+    }
+
+    /// Pictures computed at once.
+    pub fn resolve_micro_batch(&self) -> u32 {
+        self.network.dims.micro
+    }
+
+    /// Pictures that there is room for on the device from step to step.
+    pub fn resident(&self) -> u32 {
+        self.network.dims.resident
+    }
+
+    /// The likelihood of pixels that it was built with.
+    pub fn likelihood(&self) -> Likelihood {
+        self.network.likelihood
+    }
+
+    /// What the activations between the layers are made of.
+    pub fn precision(&self) -> Element {
+        self.network.dims.precision
+    }
+
+    /// Puts pictures of 8-bit RGBA, `[N, S, S]`, into the slots from `first` on, where they stay: steps then name
+    /// slots ([`Input::Resident`]) and upload nothing. Waits until they are there: what is written and not yet sent is
+    /// held by the host.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    ///
+    /// # Panics
+    /// If the model was built to keep fewer.
+    pub fn upload_resident(&mut self, first: u32, rgba: &[u32]) -> Result<()> {
+        let pixels = self.pixels();
+        let count = whole(rgba.len(), pixels, "keep: rgba", "[N, S, S]") as u32;
+        assert!(
+            first + count <= self.resident(),
+            "keep: {count} pictures from slot {first} on, of {}",
+            self.resident()
+        );
+        let slots = self.network.tensors.rgba.slice(first * pixels as u32, count * pixels as u32);
+        self.runner.write(&slots, rgba);
+        self.runner.read(&self.network.tensors.totals).map(|_| ())
+    }
+
+    /// The recorded plan.
+    pub fn plan(&self) -> &Plan {
+        self.runner.plan()
+    }
+
+    /// The adapter's name.
+    pub fn adapter(&self) -> String {
+        self.runner.name()
+    }
+
+    /// For tests: loses the device, as a driver or a cable may.
+    #[doc(hidden)]
+    pub fn lose_device(&mut self) {
+        self.runner.lose_device();
+    }
+
+    /// Mean and log-variance of each picture's latents.
+    ///
+    /// # Shapes
+    /// `pictures` `[N, S, S, 3]` in 0..=1; returns `[N, Z]` twice.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    ///
+    /// # Panics
+    /// If `pictures` is not a whole number of pictures.
+    pub fn encode(&mut self, pictures: &[f32]) -> Result<Latents> {
+        let pixels = self.pixels();
+        let count = whole(pictures.len(), 3 * pixels, "encode: pictures", "[N, S, S, 3]");
+        let mut latents = Latents { mu: Vec::new(), logvar: Vec::new() };
+        for (first, n) in self.micro_batches(count) {
+            self.write_pictures(&pictures[3 * pixels * first..3 * pixels * (first + n)]);
+            self.runner.run(&[self.network.programs.encode])?;
+            self.read_heads(n, &mut latents)?;
+        }
+        Ok(latents)
+    }
+
+    /// Adds what the encoder says of the first `count` pictures of the micro-batch.
+    pub(super) fn read_heads(&mut self, count: usize, latents: &mut Latents) -> Result<()> {
+        let z = self.network.config.latent as usize;
+        let heads = self.runner.read(&self.network.tensors.heads)?;
+        for row in heads.chunks(2 * padded(z as u32) as usize).take(count) {
+            latents.mu.extend(&row[..z]);
+            latents.logvar.extend(&row[row.len() / 2..][..z]);
+        }
+        Ok(())
+    }
+
+    /// Draws `z = mu + eps * exp(logvar / 2)`; the draws are those of training step `step` under `seed`.
+    ///
+    /// # Shapes
+    /// `latents` `[N, Z]` twice; returns `[N, Z]`.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    ///
+    /// # Panics
+    /// If the two are not equally long, or not whole rows.
+    pub fn reparameterize(&mut self, latents: &Latents, seed: u64, step: u32) -> Result<Vec<f32>> {
+        let z = self.network.config.latent as usize;
+        let count = whole(latents.mu.len(), z, "reparameterize: mu", "[N, Z]");
+        assert_eq!(latents.logvar.len(), latents.mu.len(), "reparameterize: mu and logvar are both [N, Z]");
+        let mut out = Vec::new();
+        let programs = self.network.programs;
+        for (first, n) in self.micro_batches(count) {
+            let rows = first * z..(first + n) * z;
+            let heads: Vec<f32> = latents.mu[rows.clone()]
+                .chunks(z)
+                .zip(latents.logvar[rows].chunks(z))
+                .flat_map(|(mu, logvar)| [pad(mu), pad(logvar)].concat())
+                .collect();
+            self.runner.write_f32(&self.network.tensors.heads, &heads);
+            let step = Step { step, noise_std: 1.0, stream: Stream::Training as u32, ..self.step(first, n) };
+            self.write_step(step.seeded(seed));
+            self.runner.run(&[programs.draw, programs.reparameterize])?;
+            let rows = self.runner.read(&self.network.tensors.z)?;
+            out.extend(rows.chunks(padded(z as u32) as usize).take(n).flat_map(|row| &row[..z]));
+        }
+        Ok(out)
+    }
+
+    /// Pictures from latents.
+    ///
+    /// # Shapes
+    /// `z` `[N, Z]`; returns `[N, S, S, 3]` in 0..=1.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    ///
+    /// # Panics
+    /// If `z` is not whole rows.
+    pub fn decode(&mut self, z: &[f32]) -> Result<Vec<f32>> {
+        self.decode_to(z, self.network.tensors.recon)
+    }
+
+    /// What the decoder says of each pixel; the likelihood's mean of it is what a picture shows.
+    ///
+    /// # Shapes
+    /// `z` `[N, Z]`; returns `[N, S, S, 3]`.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    ///
+    /// # Panics
+    /// If `z` is not whole rows.
+    pub fn logits(&mut self, z: &[f32]) -> Result<Vec<f32>> {
+        self.decode_to(z, self.network.tensors.logits)
+    }
+
+    /// Decodes `z` and reads `wanted`, without its padding.
+    fn decode_to(&mut self, z: &[f32], wanted: Tensor) -> Result<Vec<f32>> {
+        let latent = self.network.config.latent as usize;
+        let count = whole(z.len(), latent, "decode: z", "[N, Z]");
+        let mut out = Vec::new();
+        for (first, n) in self.micro_batches(count) {
+            let rows: Vec<f32> =
+                z[first * latent..(first + n) * latent].chunks(latent).flat_map(pad).collect();
+            self.runner.write_f32(&self.network.tensors.z, &rows);
+            self.runner.run(&[self.network.programs.decode, self.network.programs.picture])?;
+            let read = self.runner.read(&wanted)?;
+            out.extend(read.chunks(4).take(n * self.pixels()).flat_map(|p| &p[..3]));
+        }
+        Ok(out)
+    }
+
+    /// Reconstruction and divergence of a batch, z drawn as in training step `step` under `seed`.
+    ///
+    /// # Shapes
+    /// `pictures` `[N, S, S, 3]` in 0..=1; sums over all N.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    ///
+    /// # Panics
+    /// If `pictures` is not a whole number of pictures.
+    pub fn loss(&mut self, pictures: &[f32], seed: u64, step: u32) -> Result<Loss> {
+        let pixels = 3 * self.pixels();
+        let count = whole(pictures.len(), pixels, "loss: pictures", "[N, S, S, 3]");
+        let programs = self.network.programs;
+        self.runner.run(&[programs.begin])?;
+        for (first, n) in self.micro_batches(count) {
+            self.write_pictures(&pictures[pixels * first..pixels * (first + n)]);
+            let step = Step { step, noise_std: 1.0, stream: Stream::Training as u32, ..self.step(first, n) };
+            self.write_step(step.seeded(seed));
+            self.runner.run(&programs.forward())?;
+            self.runner.run(&[programs.loss])?;
+        }
+        Ok(outcome_of(&self.runner.read(&self.network.tensors.totals)?).loss)
+    }
+
+    pub(super) fn pixels(&self) -> usize {
+        (self.network.config.size * self.network.config.size) as usize
+    }
+
+    /// First picture and number of pictures of each micro-batch.
+    pub(super) fn micro_batches(&self, count: usize) -> Vec<(usize, usize)> {
+        let micro = self.network.dims.micro as usize;
+        (0..count).step_by(micro).map(|first| (first, micro.min(count - first))).collect()
+    }
+
+    pub(super) fn step(&self, first: usize, count: usize) -> Step {
+        Step { sample_offset: first as u32, valid: count as u32, ..Step::default() }
+    }
+
+    pub(super) fn write_step(&mut self, step: Step) {
+        self.runner.write(&self.network.tensors.step, bytemuck::cast_slice(&[step]));
+    }
+
+    /// Makes pictures `first..first + count` of a batch the micro-batch.
+    pub(super) fn write_rgba(&mut self, pictures: Input<'_>, first: usize, count: usize) {
+        let (rgba, which) = (self.network.tensors.rgba, self.network.tensors.batch_indices);
+        let slots = match pictures {
+            Input::Resident(slots) => slots[first..first + count].to_vec(),
+            Input::Rgba(rgba_of) => {
+                let pixels = self.pixels();
+                let room = rgba.slice(self.resident() * pixels as u32, (count * pixels) as u32);
+                self.runner.write(&room, &rgba_of[first * pixels..(first + count) * pixels]);
+                (self.resident()..self.resident() + count as u32).collect()
+            }
+        };
+        self.runner.write(&which, &slots);
+    }
+
+    pub(super) fn write_pictures(&mut self, pictures: &[f32]) {
+        let padded: Vec<f32> = pictures.chunks(3).flat_map(|p| [p[0], p[1], p[2], 0.0]).collect();
+        self.runner.write_f32(&self.network.tensors.x, &padded);
+    }
+}
+
+pub(super) fn outcome_of(totals: &[f32]) -> Outcome {
+    let [nll, kl, kl_penalty, mmd, norm] =
+        [NLL, KL, KL_PENALTY, MMD, GRAD_NORM].map(|slot| f64::from(totals[slot]));
+    Outcome { loss: Loss { nll, kl, kl_penalty, mmd }, gradient_norm: norm }
+}
+
+/// A row padded with zeros to a multiple of 4.
+pub(super) fn pad(row: &[f32]) -> Vec<f32> {
+    let mut row = row.to_vec();
+    row.resize(row.len().next_multiple_of(4), 0.0);
+    row
+}
+
+fn whole(len: usize, row: usize, what: &str, shape: &str) -> usize {
+    assert!(len.is_multiple_of(row), "{what}: {len} values are no whole number of rows of {row}, {shape}");
+    len / row
+}

@@ -1,0 +1,229 @@
+//! Training steps, validation, samples and reconstructions of 8-bit pictures.
+
+use super::{Input, Latents, Loss, Outcome, StepSettings, Vae, outcome_of, pad};
+use crate::error::Result;
+use crate::gpu::{ProgramId, Timings};
+use crate::ops::{Step, Stream};
+
+impl Vae {
+    /// One step of Adam on `count` pictures; its loss comes out of [`Vae::losses`] under `settings.step`, some
+    /// steps later.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn train_step(&mut self, pictures: Input<'_>, count: u32, settings: &StepSettings) -> Result<()> {
+        let (training, _) = self.training()?;
+        let programs = self.network.programs;
+        assert!(
+            (1..=self.batch()).contains(&count),
+            "train_step: {count} pictures, built for {}",
+            self.batch()
+        );
+        self.runner.run(&[programs.begin])?;
+        let parts = self.micro_batches(count as usize);
+        let to_latents = programs.to_latents(training.augment);
+        if let Some([gather, compare]) = training.mmd {
+            // the gradient by one picture's latents depends on those of all
+            for &(first, n) in &parts {
+                self.write_rgba(pictures, first, n);
+                self.write_step(self.training_step(settings, count as usize, (first, n)));
+                self.runner.run(&to_latents)?;
+                self.runner.run(&[gather])?;
+            }
+            self.compare(compare, settings, count as usize)?;
+        }
+        for &(first, n) in &parts {
+            self.write_step(self.training_step(settings, count as usize, (first, n)));
+            // a single part has its latents from above
+            if training.mmd.is_none() || parts.len() > 1 {
+                self.write_rgba(pictures, first, n);
+                self.runner.run(&to_latents)?;
+            }
+            self.runner.run(&[programs.decode, training.backward])?;
+        }
+        self.runner.run(&[training.update])?;
+        self.runner.request_readback(&self.network.tensors.totals, settings.step)
+    }
+
+    /// The uniform of a micro-batch of `part.1` pictures from `part.0` on, of a batch of `total`.
+    pub(super) fn training_step(&self, settings: &StepSettings, total: usize, part: (usize, usize)) -> Step {
+        let s = settings;
+        let step = Step {
+            step: s.step as u32,
+            batch: total as u32,
+            beta: s.beta as f32,
+            capacity: s.capacity as f32,
+            free_bits: s.free_bits as f32,
+            mmd: s.mmd as f32,
+            ema: s.average as f32,
+            noise_std: 1.0,
+            stream: Stream::Training as u32,
+            ..self.step(part.0, part.1)
+        };
+        step.seeded(s.seed).with_adam(s.lr, s.weight_decay, s.step)
+    }
+
+    /// Compares the latents of a batch of `total` with draws from the prior.
+    pub(super) fn compare(
+        &mut self,
+        program: ProgramId,
+        settings: &StepSettings,
+        total: usize,
+    ) -> Result<()> {
+        let step = self.training_step(settings, total, (0, total));
+        self.write_step(Step { stream: Stream::Prior as u32, ..step });
+        self.runner.run(&[program])
+    }
+
+    /// What came of the steps that have come back since the last call, in order; with `wait`, of all steps.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn losses(&mut self, wait: bool) -> Result<Vec<(u64, Outcome)>> {
+        let arrived = self.runner.poll_readbacks(wait)?;
+        Ok(arrived.into_iter().map(|(step, totals)| (step, outcome_of(&totals))).collect())
+    }
+
+    /// Switches the recording of every dispatch's time on or off; the steps compute the same bits either way.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn profile(&mut self, on: bool) -> Result<()> {
+        self.runner.profile(on)
+    }
+
+    /// Waits for all steps and hands out the times recorded since the last call.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn timings(&mut self) -> Result<Timings> {
+        self.runner.timings()
+    }
+
+    /// How often work was handed to the device so far.
+    pub fn submits(&self) -> u64 {
+        self.runner.submits()
+    }
+
+    /// The loss of `count` held-out pictures, z drawn from the validation stream; `first` is the
+    /// index of the first of them, so that every picture has its own draws, the same each time. `counted` is KL's
+    /// distance from `capacity`.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn evaluate(
+        &mut self,
+        pictures: Input<'_>,
+        count: u32,
+        first: u32,
+        (seed, capacity): (u64, f64),
+    ) -> Result<Loss> {
+        let programs = self.network.programs;
+        self.runner.run(&[programs.begin])?;
+        for (begin, n) in self.micro_batches(count as usize) {
+            let step = Step {
+                noise_std: 1.0,
+                capacity: capacity as f32,
+                stream: Stream::Validation as u32,
+                ..self.step(begin + first as usize, n)
+            };
+            self.write_rgba(pictures, begin, n);
+            self.write_step(step.seeded(seed));
+            self.runner.run(&[programs.unpack])?;
+            self.runner.run(&programs.forward())?;
+            self.runner.run(&[programs.loss])?;
+        }
+        Ok(outcome_of(&self.runner.read(&self.network.tensors.totals)?).loss)
+    }
+
+    /// `count` pictures from the prior, each `[S, S]` 8-bit RGBA; picture i depends on `seed` and i alone.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn sample(&mut self, count: u32, seed: u64, temperature: f32) -> Result<Vec<Vec<u32>>> {
+        self.sample_range(0..count, seed, temperature)
+    }
+
+    /// The samples of these numbers, as [`Vae::sample`] draws them.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn sample_range(
+        &mut self,
+        range: std::ops::Range<u32>,
+        seed: u64,
+        temperature: f32,
+    ) -> Result<Vec<Vec<u32>>> {
+        let p = self.network.programs;
+        let mut out = Vec::new();
+        for (at, n) in self.micro_batches(range.len()) {
+            let first = range.start as usize + at;
+            let step = Step { noise_std: temperature, stream: Stream::Samples as u32, ..self.step(first, n) };
+            self.write_step(step.seeded(seed));
+            self.runner.run(&[p.prior, p.draw, p.reparameterize, p.decode, p.picture])?;
+            self.read_pictures(n, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    /// Mean and log-variance of each picture's latents, from 8-bit RGBA; `[N, Z]` each.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn encode_rgba(&mut self, rgba: &[u32], count: u32) -> Result<Latents> {
+        let p = self.network.programs;
+        let mut latents = Latents { mu: Vec::new(), logvar: Vec::new() };
+        for (first, n) in self.micro_batches(count as usize) {
+            self.write_rgba(Input::Rgba(rgba), first, n);
+            self.runner.run(&[p.unpack, p.encode])?;
+            self.read_heads(n, &mut latents)?;
+        }
+        Ok(latents)
+    }
+
+    /// Pictures of 8-bit RGBA, each `[S, S]`, from points `[N, Z]` of latent space.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    ///
+    /// # Panics
+    /// If `z` is not whole rows.
+    pub fn decode_rgba(&mut self, z: &[f32]) -> Result<Vec<Vec<u32>>> {
+        let (p, latent) = (self.network.programs, self.network.config.latent as usize);
+        assert!(z.len().is_multiple_of(latent), "decode_rgba: {} values, rows of {latent}", z.len());
+        let mut out = Vec::new();
+        for (first, n) in self.micro_batches(z.len() / latent) {
+            let rows = z[first * latent..(first + n) * latent].chunks(latent);
+            let rows: Vec<f32> = rows.flat_map(pad).collect();
+            self.runner.write_f32(&self.network.tensors.z, &rows);
+            self.runner.run(&[p.decode, p.picture])?;
+            self.read_pictures(n, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    /// Reconstructions of `count` pictures of 8-bit RGBA from the means of their latents.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn reconstruct(&mut self, rgba: &[u32], count: u32) -> Result<Vec<Vec<u32>>> {
+        let p = self.network.programs;
+        let mut out = Vec::new();
+        for (first, n) in self.micro_batches(count as usize) {
+            self.write_rgba(Input::Rgba(rgba), first, n);
+            self.write_step(self.step(first, n)); // scale 0: no noise
+            self.runner.run(&[p.unpack])?;
+            self.runner.run(&p.forward())?;
+            self.runner.run(&[p.picture])?;
+            self.read_pictures(n, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    fn read_pictures(&mut self, count: usize, out: &mut Vec<Vec<u32>>) -> Result<()> {
+        let words = self.runner.read(&self.network.tensors.output_rgba)?;
+        let pictures = words.chunks(self.pixels()).take(count);
+        out.extend(pictures.map(|picture| picture.iter().map(|word| word.to_bits()).collect()));
+        Ok(())
+    }
+}

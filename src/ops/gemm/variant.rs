@@ -1,0 +1,375 @@
+//! The forms of the GEMM core, as data: four files, the sizes that each can be compiled with, and the file that
+//! fetches the factors.
+//!
+//! Which form is fastest depends on the adapter and on the product; all of them give the same result up to
+//! rounding. [`Variant::PLAIN`] runs everywhere and is what the others are checked against.
+
+use serde::{Deserialize, Serialize};
+
+use super::operand_source;
+use crate::gpu::kernel::{Alias, Constant, Source};
+use crate::gpu::{Capabilities, Element, Fragment};
+use crate::wgsl;
+
+/// A form of the GEMM core: a file and its constants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Variant {
+    /// `gemm_tile.wgsl`: tiles in workgroup memory, the next one fetched while this one is multiplied.
+    Tile {
+        /// invocations along M and N
+        threads: [u32; 2],
+        /// 4 x 4 blocks of C per invocation along M and N, 1 or 2 each
+        blocks: [u32; 2],
+        /// depth of a tile, a multiple of 4
+        depth: u32,
+        /// tiles in workgroup memory at a time: 1, or 2 to wait at one barrier instead of two
+        buffers: u32,
+    },
+    /// `gemm_direct.wgsl`: every invocation fetches what it needs from storage.
+    Direct {
+        /// invocations along M and N
+        threads: [u32; 2],
+        /// 4 x 4 blocks of C per invocation along N, 1 or 2; along M there are 2
+        columns: u32,
+        /// whether the factors are read from textures of them
+        #[serde(alias = "images", default, skip_serializing_if = "is_false")]
+        textures: bool,
+    },
+    /// `gemm_subgroup.wgsl`: lanes hand each other rows of A.
+    Subgroup {
+        /// lanes that share a tile: 4, 8 or 16
+        lanes: u32,
+        /// parts along K in which the lanes' blocks of A lie, 1, 2 or 4
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        parts: u32,
+        /// clusters of `lanes` in a workgroup; 1 means that a subgroup is exactly one cluster
+        clusters: u32,
+        /// blocks of A that each lane holds at a time: 1 or 2
+        turns: u32,
+        /// 4 x 4 blocks of C per lane and row along N: 1 or 2
+        columns: u32,
+        /// whether the factors are read from textures of them
+        #[serde(alias = "images", default, skip_serializing_if = "is_false")]
+        textures: bool,
+    },
+    /// `gemm_cooperative.wgsl`: subgroups multiply fragments of 8 x 8 or 16 x 16.
+    Cooperative {
+        /// rows and columns of a fragment
+        edge: u32,
+        /// what both factors are rounded to
+        cell: Element,
+        /// subgroups along M and N
+        subgroups: [u32; 2],
+        /// fragments of C per subgroup along M and N: 1 x 1, 2 x 1 or 2 x 2
+        blocks: [u32; 2],
+        /// depth of a tile, a multiple of `edge`
+        depth: u32,
+        /// least and most lanes of a subgroup
+        lanes: [u32; 2],
+    },
+}
+
+pub(in crate::ops) fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(value: &u32) -> bool {
+    *value == 1
+}
+
+/// Tiles for workgroups of 64 to 256, all within WebGPU's default 16 KiB of workgroup memory.
+const TILES: [Variant; 10] = [
+    Variant::PLAIN,
+    tile([8, 8], [2, 2], 16, 2),  // 64 x 64
+    tile([8, 8], [2, 2], 8, 2),   // 64 x 64, half the memory: more workgroups at a time
+    tile([16, 8], [2, 2], 8, 2),  // 128 x 64
+    tile([8, 16], [2, 2], 8, 2),  // 64 x 128
+    tile([16, 16], [2, 2], 8, 2), // 128 x 128
+    tile([16, 8], [2, 1], 16, 1), // 128 x 32
+    tile([8, 8], [1, 1], 16, 2),  // 32 x 32, for small products
+    Variant::NARROW,
+    tile([64, 1], [2, 1], 4, 1), // 512 x 4, for pictures
+];
+
+const DIRECT: [Variant; 3] = [
+    Variant::direct([8, 8], 2),  // 64 x 64
+    Variant::direct([16, 4], 1), // 128 x 16
+    Variant::direct([64, 1], 1), // 512 x 4
+];
+
+/// Turns and columns of the subgroup core.
+const SHARED: [[u32; 2]; 3] = [[2, 1], [1, 1], [2, 2]];
+
+/// What reads textures: of both cores what was fastest with them, for wide products, small ones and pictures.
+const SUBGROUP_TEXTURES: [[u32; 2]; 3] = [[2, 1], [1, 2], [1, 1]];
+/// Parts along K of the subgroup core for products of few rows, from textures as well.
+const SMALL_M: [u32; 2] = [4, 2];
+const DIRECT_TEXTURES: [Variant; 1] = [Variant::direct([64, 1], 1)];
+
+/// Subgroups, and fragments of each, of the cooperative core: 64 x 64, 32 x 32, 128 x 64 and 64 x 128 with
+/// fragments of 16, half that with fragments of 8.
+const COOPERATIVE: [[[u32; 2]; 2]; 4] =
+    [[[2, 2], [2, 2]], [[2, 2], [1, 1]], [[4, 2], [2, 2]], [[2, 4], [2, 2]]];
+
+/// What WebGPU's default limits allow a workgroup.
+const MAX_THREADS: u32 = 256;
+
+const fn tile(threads: [u32; 2], blocks: [u32; 2], depth: u32, buffers: u32) -> Variant {
+    Variant::Tile { threads, blocks, depth, buffers }
+}
+
+impl Variant {
+    /// The 64 x 64 tile that every adapter can run.
+    pub const PLAIN: Self = tile([8, 8], [2, 2], 16, 1);
+    /// For products with only a few columns: 512 x 8.
+    pub const NARROW: Self = tile([64, 1], [2, 2], 4, 1);
+
+    /// Rows, columns and depth of a workgroup's tile.
+    pub fn tile(self) -> [u32; 3] {
+        match self {
+            Self::Tile { threads: [m, n], blocks, depth, .. } => {
+                [4 * blocks[0] * m, 4 * blocks[1] * n, depth]
+            }
+            Self::Direct { threads: [m, n], columns, .. } => [8 * m, 4 * columns * n, 4],
+            Self::Subgroup { lanes, parts, clusters, turns, columns, .. } => {
+                [4 * lanes / parts * turns * clusters, 4 * lanes * columns, 4 * parts]
+            }
+            Self::Cooperative { edge, subgroups: [m, n], blocks, depth, .. } => {
+                [edge * blocks[0] * m, edge * blocks[1] * n, depth]
+            }
+        }
+    }
+
+    /// The 4 x 4 blocks of each invocation along N, for `threads` along M and N; the factors from their buffers.
+    pub const fn direct(threads: [u32; 2], columns: u32) -> Self {
+        Self::Direct { threads, columns, textures: false }
+    }
+
+    /// Whether the factors are read from textures of them.
+    pub fn textures(self) -> bool {
+        matches!(self, Self::Direct { textures: true, .. } | Self::Subgroup { textures: true, .. })
+    }
+
+    /// Whether it gives up rows of its tile for depth.
+    pub fn for_small_m(self) -> bool {
+        matches!(self, Self::Subgroup { parts: 2.., .. })
+    }
+
+    /// The same with the factors from textures of them or from their buffers, where the core has the choice.
+    pub fn fetching(self, from_textures: bool) -> Self {
+        let mut variant = self;
+        if let Self::Direct { textures, .. } | Self::Subgroup { textures, .. } = &mut variant {
+            *textures = from_textures;
+        }
+        variant
+    }
+
+    /// The core's files and the one that fetches.
+    pub fn files(self) -> Vec<Source> {
+        let mut files = self.core();
+        files.extend(operand_source::factors(self.textures()));
+        files
+    }
+
+    fn core(self) -> Vec<Source> {
+        match self {
+            Self::Tile { .. } => {
+                vec![
+                    wgsl!("gemm/gemm_tile.wgsl"),
+                    wgsl!("gemm/gemm_load_tile.wgsl"),
+                    wgsl!("gemm/gemm_store_tile.wgsl"),
+                ]
+            }
+            Self::Direct { .. } => vec![wgsl!("gemm/gemm_direct.wgsl")],
+            Self::Subgroup { clusters: 1, .. } => {
+                vec![wgsl!("gemm/gemm_subgroup.wgsl"), wgsl!("gemm/subgroup_broadcast.wgsl")]
+            }
+            Self::Subgroup { .. } => {
+                vec![wgsl!("gemm/gemm_subgroup.wgsl"), wgsl!("gemm/subgroup_shuffle.wgsl")]
+            }
+            Self::Cooperative { edge, .. } => {
+                let fragments = if edge == 8 {
+                    wgsl!("gemm/cooperative_8.wgsl")
+                } else {
+                    wgsl!("gemm/cooperative_16.wgsl")
+                };
+                let core = wgsl!("gemm/gemm_cooperative.wgsl");
+                vec![
+                    core,
+                    fragments,
+                    wgsl!("gemm/gemm_load_tile.wgsl"),
+                    wgsl!("gemm/gemm_store_fragments.wgsl"),
+                ]
+            }
+        }
+    }
+
+    /// The constants that the core's files ask for.
+    pub fn constants(self) -> Vec<Constant> {
+        match self {
+            Self::Tile { threads: [m, n], blocks, depth, buffers } => vec![
+                ("THREADS_M", m.into()),
+                ("THREADS_N", n.into()),
+                ("BLOCKS_M", blocks[0].into()),
+                ("BLOCKS_N", blocks[1].into()),
+                ("TILE_K", depth.into()),
+                ("BUFFERS", buffers.into()),
+            ],
+            Self::Direct { threads: [m, n], columns, .. } => {
+                vec![("THREADS_M", m.into()), ("THREADS_N", n.into()), ("BLOCKS_N", columns.into())]
+            }
+            Self::Subgroup { lanes, parts, clusters, turns, columns, .. } => vec![
+                ("LANES", lanes.into()),
+                ("K_PARTS", parts.into()),
+                ("CLUSTERS", clusters.into()),
+                ("BLOCKS_M", turns.into()),
+                ("BLOCKS_N", columns.into()),
+            ],
+            Self::Cooperative { subgroups: [m, n], blocks, depth, lanes: [least, most], .. } => vec![
+                ("SUBGROUPS_M", m.into()),
+                ("SUBGROUPS_N", n.into()),
+                ("BLOCKS_M", blocks[0].into()),
+                ("BLOCKS_N", blocks[1].into()),
+                ("TILE_K", depth.into()),
+                ("THREADS", (m * n * most).into()),
+                ("MAX_SUBGROUPS", (m * n * most / least).into()),
+            ],
+        }
+    }
+
+    /// What the core's files call the types that it chooses.
+    pub fn types(self) -> Vec<Alias> {
+        if let Self::Cooperative { cell, .. } = self { vec![("Cell", cell)] } else { Vec::new() }
+    }
+
+    /// What both factors are rounded to before they are multiplied; sums are f32 in every core.
+    pub fn factors(self) -> Element {
+        if let Self::Cooperative { cell, .. } = self { cell } else { Element::F32 }
+    }
+
+    /// Whether it may multiply factors of which the narrower is made of `precision`: what is kept in f32 is
+    /// rounded only where the other factor is rounded already.
+    pub fn serves(self, precision: Element) -> bool {
+        self.factors() == Element::F32 || precision == Element::F16
+    }
+
+    /// The variants that `target` can run for factors of `precision`, the plain one first.
+    pub fn all(target: &Capabilities, precision: Element) -> Vec<Self> {
+        let shared = SHARED.iter().filter_map(|&[turns, columns]| Self::shared(target, turns, columns));
+        let shared_textures =
+            SUBGROUP_TEXTURES.iter().filter_map(|&[turns, columns]| Self::shared(target, turns, columns));
+        let textures = DIRECT_TEXTURES.into_iter().chain(shared_textures).map(|v| v.fetching(true));
+        let textures = textures.chain(Self::small_m(target)).filter(|_| target.textures);
+        let cooperative = target.fragments.iter().flat_map(|fragment| Self::cooperative(*fragment));
+        let all = TILES.into_iter().chain(DIRECT).chain(shared).chain(textures).chain(cooperative);
+        all.filter(|variant| variant.serves(precision)).collect()
+    }
+
+    /// Whether `target` may gain by it, so that it is worth a trial. On a software adapter a trial costs seconds, of
+    /// which compiling takes most: workgroup memory is no faster than any other there, lanes that hand each other rows
+    /// are faster than lanes that fetch their own, but for pictures, and from buffers large tiles are hardly faster than
+    /// small ones, and Mesa 25 compiles them for minutes. GPUs are as fast from buffers as from textures, which have to
+    /// be copied first.
+    pub fn promises(self, target: &Capabilities) -> bool {
+        if !target.software {
+            return !self.textures();
+        }
+        match self {
+            Self::Tile { .. } | Self::Cooperative { .. } => false,
+            Self::Direct { threads: [_, n], .. } => n == 1 || target.subgroups.is_none(),
+            Self::Subgroup { turns, columns, textures, .. } => textures || turns * columns == 1,
+        }
+    }
+
+    /// Whether `target` can run it: a variant read from a file may be another adapter's.
+    pub fn runs_on(self, target: &Capabilities) -> bool {
+        Self::all(target, Element::F16).contains(&self)
+    }
+
+    /// The cooperative core by `fragment`, in every size that fits a workgroup, each as deep as it fits.
+    fn cooperative(fragment: Fragment) -> impl Iterator<Item = Self> {
+        let Fragment { size: edge, element: cell, lanes } = fragment;
+        COOPERATIVE.into_iter().filter_map(move |[subgroups, blocks]| {
+            let deep = move |depth| Self::Cooperative { edge, cell, subgroups, blocks, depth, lanes };
+            [32, 16].map(deep).into_iter().find(|variant| variant.fits())
+        })
+    }
+
+    /// Whether a workgroup of the cooperative core keeps to the default limits, whatever size subgroups take, and
+    /// no invocation has more than two blocks of a tile to fetch.
+    fn fits(self) -> bool {
+        let Self::Cooperative { edge, cell, subgroups: [s, t], depth, lanes: [least, most], .. } = self
+        else {
+            return true;
+        };
+        let [m, n, _] = self.tile();
+        let threads = s * t * most;
+        let bytes = u64::from(depth * (m + n + 16)) * cell.bytes()
+            + 4 * u64::from(threads / least.max(1) * edge * edge);
+        threads <= MAX_THREADS && bytes <= 16 << 10 && m.max(n) * depth <= 2 * 16 * threads
+    }
+
+    /// The subgroup core for the target's subgroup size, if it has subgroups of at least 4 lanes.
+    ///
+    /// Where the size is exactly 4 or 8, a subgroup is a cluster; so it is with 16 on software adapters, which keep the
+    /// sums of a 64 x 64 tile in memory, where a GPU would run out of registers. Larger or varying subgroups are cut
+    /// into clusters; a workgroup is then a whole number of subgroups, whatever size the driver takes.
+    pub fn shared(target: &Capabilities, turns: u32, columns: u32) -> Option<Self> {
+        Self::shared_in(target, 1, turns, columns)
+    }
+
+    /// The tiles for products of few rows, the one of the fewest first.
+    pub fn small_m(target: &Capabilities) -> impl Iterator<Item = Self> {
+        let widest =
+            |parts| [2, 1].into_iter().find_map(|columns| Self::shared_in(target, parts, 1, columns));
+        SMALL_M.iter().filter_map(move |&parts| Some(widest(parts)?.fetching(true)))
+    }
+
+    fn shared_in(target: &Capabilities, parts: u32, turns: u32, columns: u32) -> Option<Self> {
+        let [least, most] = target.subgroups?;
+        let lanes = match [least, most] {
+            [16, 16] if target.software => 16,
+            _ if least >= 8 => 8,
+            _ => 4,
+        };
+        let clusters = if least == most && least == lanes { 1 } else { most.max(64) / lanes };
+        // a loop of 16 lanes with more sums is too long for caches of instructions
+        let fits = lanes < 16 || turns * columns == 1;
+        (least >= 4 && most <= 128 && fits).then_some(Self::Subgroup {
+            lanes,
+            parts,
+            clusters,
+            turns,
+            columns,
+            textures: false,
+        })
+    }
+
+    /// How `wgvae tune` and `plan` call it: core, tile and what else tells it from others.
+    pub fn name(self) -> String {
+        let textures = if self.textures() { ", textures" } else { "" };
+        format!("{}{textures}", self.name_of_core())
+    }
+
+    fn name_of_core(self) -> String {
+        let [m, n, k] = self.tile();
+        match self {
+            Self::Tile { threads, buffers, .. } => {
+                let pair = if buffers > 1 { ", two buffers" } else { "" };
+                format!("tile {m}x{n}x{k} of {} threads{pair}", threads[0] * threads[1])
+            }
+            Self::Direct { threads, .. } => format!("direct {m}x{n} of {} threads", threads[0] * threads[1]),
+            Self::Subgroup { lanes, clusters, .. } => {
+                format!("subgroup {m}x{n} of {} lanes", lanes * clusters)
+            }
+            Self::Cooperative { edge, cell, .. } => {
+                format!("cooperative {m}x{n}x{k} by {edge}x{edge} of {}", cell.name())
+            }
+        }
+    }
+}

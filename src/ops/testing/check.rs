@@ -1,0 +1,269 @@
+//! The one way to compare an op with its twin: tolerances, a plan of one dispatch, and the verdict.
+//!
+//! Outputs start as NaN, unless the op adds to what they hold, so that an element nobody writes is seen.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::cases::Case;
+use crate::error::Result;
+use crate::gpu::kernel::{Access, Constant, Value};
+use crate::gpu::{
+    Adapter, Capabilities, Clock, Element, GpuRunner, Op, Plan, ProgramId, ReferenceRunner, Runner, Shape,
+    Tensor,
+};
+use crate::ops::normal::normal;
+use crate::ops::step::{Step, Stream};
+use crate::ops::tolerance::Tolerance;
+
+/// The verdict on one output of one case.
+#[derive(Debug, Clone)]
+pub struct CaseResult {
+    /// the case
+    pub label: String,
+    /// the kernel's name
+    pub kernel: &'static str,
+    /// the output
+    pub output: String,
+    /// worst error as a share of the tolerance: above 1 is wrong
+    pub share: f64,
+    /// index, GPU value and twin's value of the worst element
+    pub worst: (usize, f32, f32),
+}
+
+impl CaseResult {
+    /// Whether the kernel and its twin agree.
+    pub fn ok(&self) -> bool {
+        self.share <= 1.0
+    }
+}
+
+/// What the op's name and operand allow; `len` elements of the output are compared, parts of a sum added up.
+fn tolerance(op: &dyn Op, output: &str, len: u32) -> Tolerance {
+    let terms = (op.flops() / u64::from(len)).max(1);
+    match (op.kernel().name, output) {
+        (_, "rgba") => Tolerance { abs: 1.0, rel: 0.0 }, // bytes: the sigmoid may round to either side
+        ("conv2d" | "conv2d_transpose" | "conv2d_weight_grad", _) => Tolerance::reduction(terms),
+        ("linear" | "linear_input_grad" | "linear_weight_grad", _) => Tolerance::reduction(terms),
+        ("split_k" | "bias_grad" | "totals" | "mmd_total" | "square_sum" | "grad_clip", _) => {
+            Tolerance::reduction(terms)
+        }
+        ("reconstruction", "parts") | ("mmd", _) => Tolerance::reduction(terms),
+        // a place in a picture is off by 2^-24 of its edge, and its neighbours differ by up to 1
+        ("augment", _) => Tolerance { abs: 2e-5, rel: 0.0 },
+        (_, "kl") => Tolerance::reduction(terms),
+        (_, "scaling") | ("roofline_copy", _) => Tolerance::EXACT,
+        ("exchange" | "gather", _) => Tolerance::EXACT,
+        ("rgba_to_float", _) => Tolerance { abs: 1e-7, rel: 0.0 }, // a division may be a multiplication by 1/255
+        _ => Tolerance::ELEMENTWISE,
+    }
+}
+
+fn example_step(rows: u32) -> Step {
+    let step = Step {
+        stream: Stream::Training as u32,
+        step: 7,
+        sample_offset: 5,
+        batch: rows.max(2),
+        beta: 0.2,
+        capacity: 1.5,
+        free_bits: 0.3,
+        mmd: 0.7,
+        noise_std: 1.5,
+        ema: 0.1,
+        ..Step::default()
+    };
+    // the last picture of three is padding
+    Step { valid: if rows > 2 { rows - 1 } else { rows }, ..step }
+        .seeded(0x1234_5678_9abc_def0)
+        .with_adam(1e-3, 0.5, 3)
+}
+
+/// The words that an operand starts with.
+fn fill(name: &str, shape: Shape, poison: bool, rows: u32, rng: &mut ChaCha8Rng) -> Vec<u32> {
+    if name == "step" {
+        return bytemuck::cast_slice(&[example_step(rows)]).to_vec();
+    }
+    let word = |rng: &mut ChaCha8Rng| match name {
+        _ if poison => f32::NAN.to_bits(),
+        "rgba" => rng.random(),
+        "which" => rng.random_range(0..9),  // some are out of range
+        "aux" if rng.random_bool(0.1) => 0, // a mask has many
+        "moment2" | "squares" => (normal(rng) as f32).abs().to_bits(),
+        _ => (normal(rng) as f32).to_bits(),
+    };
+    (0..shape.len()).map(|_| word(rng)).collect()
+}
+
+/// The program of a plan of one dispatch, and what to write into its operands.
+struct SingleDispatch {
+    program: ProgramId,
+    operands: Vec<Tensor>,
+    words: Vec<Vec<u32>>,
+    outputs: Vec<(String, Tensor)>,
+}
+
+fn bench(target: &Capabilities, case: Case) -> (Plan, SingleDispatch) {
+    let mut plan = Plan::of(target);
+    let program = plan.program("case");
+    let operands = case.op.operands();
+    let usage =
+        |name| if name == "step" { crate::gpu::Usage::Uniform } else { crate::gpu::Usage::Activation };
+    let tensors: Vec<Tensor> = operands
+        .iter()
+        .enumerate()
+        .map(|(at, &(name, shape))| {
+            let element = case.element(at);
+            let buffer = plan.buffer(name, element.words(shape.len().into()), usage(name));
+            Tensor { buffer, offset: 0, shape, element }
+        })
+        .collect();
+    let rows = operands.get(1).map_or(1, |(_, shape)| shape.dims()[0]);
+    let Case { label, op, updates, scaling, flaw, .. } = case;
+    plan.dispatch_boxed(program, label, op, &tensors);
+    let Some(dispatch) = plan.get(program).dispatches().next() else { unreachable!("just recorded") };
+    let accesses: Vec<Access> = dispatch.reflection.bindings.iter().map(|(_, access)| *access).collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut words = Vec::new();
+    let mut outputs = Vec::new();
+    for ((&(name, shape), tensor), access) in operands.iter().zip(&tensors).zip(accesses) {
+        let writes = access == Access::ReadWrite;
+        let mut values = fill(name, shape, writes && !updates, rows, &mut rng);
+        match name {
+            "scaling" => values = bytemuck::cast_slice(&[scaling]).to_vec(),
+            _ if tensor.element == Element::F16 => {
+                values = tensor.element.pack(&Element::F32.unpack(&values));
+            }
+            _ => {}
+        }
+        if let (true, Some(flaw), Some(last)) = (words.is_empty(), flaw, values.last_mut()) {
+            *last = flaw.to_bits();
+        }
+        words.push(values);
+        if writes {
+            outputs.push((name.to_owned(), *tensor));
+        }
+    }
+    (plan, SingleDispatch { program, operands: tensors, words, outputs })
+}
+
+fn run(runner: &mut dyn Runner, b: &SingleDispatch) -> Result<Vec<Vec<f32>>> {
+    for (tensor, words) in b.operands.iter().zip(&b.words) {
+        runner.write(tensor, words);
+    }
+    runner.run(&[b.program])?;
+    b.outputs.iter().map(|(_, tensor)| runner.read(tensor)).collect()
+}
+
+/// The floats to compare: `rgba` as its bytes, everything else as it is; the parts of a split sum added up,
+/// because where a part ends is the kernel's business.
+fn comparable(name: &str, shape: Shape, values: &[f32], split: bool) -> Vec<f32> {
+    if name == "scaling" {
+        return values.iter().map(|v| v.to_bits() as i32 as f32).collect();
+    }
+    if name == "rgba" {
+        return values.iter().flat_map(|v| v.to_bits().to_le_bytes()).map(f32::from).collect();
+    }
+    if !split {
+        return values.to_vec();
+    }
+    let parts = shape.dims()[0] as usize;
+    let len = values.len() / parts;
+    (0..len).map(|i| (0..parts).map(|p| f64::from(values[p * len + i])).sum::<f64>() as f32).collect()
+}
+
+/// Runs `case` on `adapter` and on its twin.
+///
+/// # Errors
+/// If the device refuses the kernel.
+pub fn check(adapter: &Adapter, case: Case) -> Result<Vec<CaseResult>> {
+    let (mut runner, expected) = expect(&adapter.target(), case, |plan| GpuRunner::new(adapter, plan))?;
+    expected.compare(&mut runner)
+}
+
+/// A case that has run once, and can run again for the time that it takes.
+pub struct Comparison {
+    /// One for every output.
+    pub verdicts: Vec<CaseResult>,
+    runner: GpuRunner,
+    program: ProgramId,
+}
+
+/// The same on a device whose clock can be read.
+///
+/// # Errors
+/// As [`check`].
+pub fn compare(adapter: &Adapter, case: Case) -> Result<Comparison> {
+    let (mut runner, expected) = expect(&adapter.target(), case, |plan| GpuRunner::timed(adapter, plan))?;
+    let verdicts = expected.compare(&mut runner)?;
+    Ok(Comparison { verdicts, runner, program: expected.bench.program })
+}
+
+impl Comparison {
+    /// Nanoseconds that another run takes by the device's own clock, where it has one: the first has set up buffers and
+    /// takes longer.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn device_ns(&mut self) -> Result<Option<u64>> {
+        self.runner.profile(true)?;
+        self.runner.run(&[self.program])?;
+        let timings = self.runner.timings()?;
+        Ok((timings.clock == Clock::Device).then(|| timings.busy_ns()))
+    }
+}
+
+/// What a device should give for one case.
+struct Expected {
+    label: String,
+    kernel: &'static str,
+    bench: SingleDispatch,
+    split: bool,
+    allowed: Vec<Tolerance>,
+    want: Vec<Vec<f32>>,
+}
+
+/// Runs `case` on its twin, and opens a runner of its plan.
+fn expect<R>(
+    target: &Capabilities,
+    case: Case,
+    open: impl FnOnce(Plan) -> Result<R>,
+) -> Result<(R, Expected)> {
+    let label = case.label.clone();
+    let parts = |(name, value): &Constant| match (*name, *value) {
+        ("SPLITS", Value::U32(parts)) if parts > 1 => Some(parts),
+        _ => None,
+    };
+    let parts = case.op.constants().iter().find_map(parts);
+    let (plan, bench) = bench(target, case);
+    let Some(dispatch) = plan.get(bench.program).dispatches().next() else { unreachable!("just recorded") };
+    let kernel = dispatch.kernel;
+    let allowed: Vec<Tolerance> = bench
+        .outputs
+        .iter()
+        .map(|(name, t)| {
+            tolerance(dispatch.op.as_ref(), name, t.len() / parts.unwrap_or(1)).stored_as(t.element)
+        })
+        .collect();
+    let mut twin = ReferenceRunner::new(plan);
+    let want = run(&mut twin, &bench)?;
+    Ok((open(twin.into_plan())?, Expected { label, kernel, bench, split: parts.is_some(), allowed, want }))
+}
+
+impl Expected {
+    fn compare(&self, runner: &mut dyn Runner) -> Result<Vec<CaseResult>> {
+        let got = run(runner, &self.bench)?;
+        let mut verdicts = Vec::new();
+        for (((output, tensor), allowed), (got, want)) in
+            self.bench.outputs.iter().zip(&self.allowed).zip(got.iter().zip(&self.want))
+        {
+            let got = comparable(output, tensor.shape, got, self.split);
+            let want = comparable(output, tensor.shape, want, self.split);
+            let (index, share) = allowed.max_error(&got, &want);
+            let worst = (index, got[index], want[index]);
+            let (label, kernel, output) = (self.label.clone(), self.kernel, output.clone());
+            verdicts.push(CaseResult { label, kernel, output, share, worst });
+        }
+        Ok(verdicts)
+    }
+}
