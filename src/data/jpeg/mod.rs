@@ -3,7 +3,7 @@
 //! At full size it gives the pixels of libjpeg-turbo to the bit. It is our own because the decoders in Rust that are
 //! maintained give other pixels for valid files (a scan for each component, chroma denser than luma, a JFIF beside
 //! an Adobe marker), fill what is missing with grey and say nothing, and decode at a reduced size slowly or not at all,
-//! which is most of the loader's speed (figures in benches/RESULTS.md).
+//! which is most of the loader's speed (figures in docs/lab-notebook/2026-11-29.md).
 //!
 //! A file is whole if every coefficient of every block is there; the end marker is not asked for. What is missing or
 //! contradicts itself is an error, and never filled in.
