@@ -241,6 +241,12 @@ impl Plan {
         Tensor { buffer, offset: 0, shape: Shape::new(&[len]), element: Element::F32 }
     }
 
+    /// Makes a buffer at least `len` words of 32 bits long.
+    pub fn grow(&mut self, buffer: BufferId, len: u64) {
+        let spec = &mut self.buffers[buffer.0];
+        spec.len = spec.len.max(len);
+    }
+
     /// Starts a program; further dispatches go to it by its id.
     pub fn program(&mut self, name: &'static str) -> ProgramId {
         self.programs.push(Program { name, items: Vec::new() });
