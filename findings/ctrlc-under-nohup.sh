@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # ctrlc 3.5.3 and tokio 1.54.1 take away what nohup gave: a program that handles signals by them hears SIGHUP.
 #
-# Expected: `nohup trainer &` goes on after the terminal is closed, as signals that were ignored at the start stay ignored;
-# programs in C ask for that before they set a handler.
+# Expected: `nohup trainer &` goes on after the terminal is closed: a signal that was ignored at the start stays ignored, as
+# POSIX shells have it.
 # Seen: with ctrlc (feature "termination") set_handler runs on SIGHUP under nohup, and so the usual handler ends the night's
 # work; try_set_handler gives MultipleHandlers there, though no handler is set, and with `?` the program does not start.
 # tokio's hangup() hears SIGHUP too. Without a handler the program goes on.

@@ -3,13 +3,15 @@
 #
 # Expected: PNG allows eXIf before or after the pixels (IDAT), so ImageDecoder::orientation says how to turn either file.
 # Seen: with the chunk before IDAT it is Rotate90, with the chunk after it is Ok(NoTransforms), without an error, and
-# exif_metadata is None. Photographs that were converted to PNG by a writer of such files are trained on and shown on
-# their sides.
+# exif_metadata is None. So a photograph in such a file stays on its side.
 #
 # Needs cargo, and python3 of version 3.11 or newer with pip. Fails if that changes.
 set -euo pipefail
 command -v cargo >/dev/null || { echo "needs cargo" >&2; exit 77; }
-python3 -m pip --version >/dev/null 2>&1 || { echo "needs python3 with pip" >&2; exit 77; }
+python3 -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
+    echo "needs python3 of version 3.11 or newer with pip" >&2
+    exit 77
+}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

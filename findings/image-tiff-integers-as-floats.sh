@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# image 0.25.10 (tiff 0.11.3) reads a TIFF of 32-bit integers without the tag SampleFormat as floats of the same bits: it is black.
+# image 0.25.10 (tiff 0.11.3) reads an RGB TIFF of 32-bit integers without the tag SampleFormat as floats of the same bits: black.
 #
 # Expected: TIFF says that samples are unsigned integers if SampleFormat is missing. So the picture has those values, or it is
 # refused, as image refuses the same file with SampleFormat 1.

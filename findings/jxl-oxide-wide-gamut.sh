@@ -3,7 +3,7 @@
 #
 # Expected: the rendering is in the colour space that rendered_cicp and rendered_icc name, as djxl 0.7.0 gives it.
 # Seen: (30, 220, 40) of Display P3 comes out as (98, 213, 102) of Display P3, which is a colour at the edge of sRGB, and
-# rendered_cicp says primaries 11 (Display P3). So every lossy wide-gamut picture is duller than it is. Asked for sRGB by
+# rendered_cicp says primaries 11 (Display P3). So a lossy wide-gamut picture comes out duller than it is. Asked for sRGB by
 # request_color_encoding it is right, with values below 0 for what sRGB cannot show.
 #
 # Needs cargo, python3, and apt-get of Debian 12, whose packages it unpacks in a temporary folder. Fails if that changes.

@@ -12,7 +12,10 @@ set -euo pipefail
 mesa=22.3.6-1+deb12u1
 has=$(dpkg-query --show --showformat '${Version}' mesa-vulkan-drivers 2>/dev/null || true)
 [[ $has == "$mesa" ]] || { echo "needs Debian's mesa-vulkan-drivers $mesa, and here it is: ${has:-missing}" >&2; exit 77; }
-python3 -m pip --version >/dev/null 2>&1 || { echo "needs python3 with pip" >&2; exit 77; }
+python3 -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
+    echo "needs python3 of version 3.11 or newer with pip" >&2
+    exit 77
+}
 echo "mesa-vulkan-drivers $has, wgpu 0.32.0 for Python"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

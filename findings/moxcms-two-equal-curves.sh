@@ -8,7 +8,10 @@
 # Needs cargo, and python3 of version 3.11 or newer with pip. Fails if that changes.
 set -euo pipefail
 command -v cargo >/dev/null || { echo "needs cargo" >&2; exit 77; }
-python3 -m pip --version >/dev/null 2>&1 || { echo "needs python3 with pip" >&2; exit 77; }
+python3 -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
+    echo "needs python3 of version 3.11 or newer with pip" >&2
+    exit 77
+}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -67,7 +70,10 @@ use moxcms::{ColorProfile, Layout, RenderingIntent, TransformOptions};
 
 fn main() {
     let mut changed = false;
-    let cases = [("a", "2.2, 2.2, 1.8", false), ("b", "1.8, 2.2, 2.2", false), ("c", "2.2, 1.8, 2.2", true), ("d", "1.8, 2.0, 2.2", true), ("e", "2.2, 2.2, 2.2", true)];
+    let cases = [
+        ("a", "2.2, 2.2, 1.8", false), ("b", "1.8, 2.2, 2.2", false), ("c", "2.2, 1.8, 2.2", true),
+        ("d", "1.8, 2.0, 2.2", true), ("e", "2.2, 2.2, 2.2", true),
+    ];
     for (name, gammas, right) in cases {
         let profile = ColorProfile::new_from_slice(&std::fs::read(format!("{name}.icc")).expect("a file")).expect("a profile");
         let colours = std::fs::read(format!("{name}.rgb")).expect("a file");

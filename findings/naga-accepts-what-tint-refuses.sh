@@ -3,9 +3,9 @@
 #
 # Expected: what naga's validator accepts with all its flags is WGSL, so that a kernel that runs by wgpu on every GPU is at least
 # compiled by the browser.
-# Seen: naga reads `a | b & c`, `a << b + 1u` and `a && b || c` by the precedence of C; WGSL's grammar wants parentheses. It
-# also takes two pointers to one variable as arguments, a `continue` over a declaration that `continuing` uses, and a
-# workgroup's size of an i32 and a u32.
+# Seen: naga takes `a | b & c`, `a << b + 1u` and `a && b || c`, for which WGSL's grammar wants parentheses. It also takes two
+# pointers to one variable as arguments, a `continue` over a declaration that `continuing` uses, and a workgroup's size of an
+# i32 and a u32.
 #
 # Needs cargo, node and npm. Fails if that changes.
 set -euo pipefail

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# spirv-val of SPIRV-Tools 2025.5 refuses what naga 30.0.1 writes for every kernel with an array in workgroup memory.
+# spirv-val of SPIRV-Tools 2025.5 refuses what naga 30.0.1 writes for a kernel with an array in workgroup memory.
 #
 # Expected: naga's SPIR-V is valid, as wgpu hands it to every Vulkan driver.
 # Seen: "VUID-StandaloneSpirv-None-10684 .. the Workgroup storage class has a explicit layout from the ArrayStride decoration",
-# for each version of SPIR-V and Vulkan. A module with a storage buffer alone is valid. spirv-val 2023.1 of Debian 12 accepts
-# both, so a check in CI fails when the tool is updated.
+# for Vulkan 1.1 as for 1.3. A module with a storage buffer alone is valid. spirv-val 2023.1 of Debian 12 accepts both, so a
+# check in CI fails when the tool is updated.
 #
 # Needs cargo, apt-get of Debian 12, and python3 with pip. Fails if that changes.
 set -euo pipefail

@@ -7,9 +7,12 @@
 # 256 KiB they agree, and there Iallreduce in place differs from Iallreduce with two buffers. Reduce and Bcast differ from
 # Allreduce at every size. So a run that goes on with other buckets, or that overlaps its sums, does not repeat its bits.
 #
-# Needs Linux, and python3 of version 3.11 or newer with pip. Fails if that changes.
+# Needs Linux, and python3 of version 3.11 or newer with venv. Fails if that changes.
 set -euo pipefail
-python3 -m pip --version >/dev/null 2>&1 || { echo "needs python3 with pip" >&2; exit 77; }
+python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
+    echo "needs python3 of version 3.11 or newer with venv" >&2
+    exit 77
+}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

@@ -7,7 +7,10 @@
 #
 # Needs python3 of version 3.11 or newer with pip. Fails if that changes.
 set -euo pipefail
-python3 -m pip --version >/dev/null 2>&1 || { echo "needs python3 with pip" >&2; exit 77; }
+python3 -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
+    echo "needs python3 of version 3.11 or newer with pip" >&2
+    exit 77
+}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

@@ -4,8 +4,8 @@
 # Expected: toml::to_string refuses integers that are too large (TOML has 64 bits with a sign), or all ways to read a text
 # with this crate take what it writes.
 # Seen: to_string writes seed = 9223372036854775808, which from_str reads into a struct with a u64. As a toml::Table, as a
-# toml::Value and through #[serde(flatten)] of one it is "u64 value was too large". Half of all random
-# seeds of 64 bits are as large as that.
+# toml::Value and through #[serde(flatten)] of one it is "u64 value was too large". Half of all random seeds of 64 bits are as
+# large as that.
 #
 # Needs cargo. Fails if that changes.
 set -euo pipefail
@@ -45,8 +45,9 @@ fn main() {
         let table = text.parse::<toml::Table>();
         let value = toml::Value::try_from(Settings { seed });
         let flattened = toml::from_str::<Flattened>(&text).map(|f| f.rest);
-        println!("{:28} struct {:?}, Table {}, Value {}, flattened {}", text.trim(), read.as_ref().ok(), table.is_ok(), value.is_ok(), flattened.is_ok());
-        changed |= read != Ok(seed) || [table.is_ok(), value.is_ok(), flattened.is_ok()] != [whole; 3];
+        let ways = [table.is_ok(), value.is_ok(), flattened.is_ok()];
+        println!("{:28} as a struct {:?}; as a Table, as a Value, flattened: {ways:?}", text.trim(), read.as_ref().ok());
+        changed |= read != Ok(seed) || ways != [whole; 3];
     }
     println!("{}", toml::to_string(&Settings { seed: u64::MAX }).expect("written").parse::<toml::Table>().expect_err("refused").message());
     std::process::exit(i32::from(changed));
