@@ -5,6 +5,7 @@ use crate::config::ModelConfig;
 use crate::model::layer::Sequential;
 use crate::model::layers::{Conv2d, ConvTranspose2d, Linear};
 use crate::model::params::{TorchLayout, TorchParam};
+use crate::ops::conv2d::Window;
 use crate::ops::reparameterize::padded;
 
 /// The layers of a model of these sizes.
@@ -14,14 +15,16 @@ pub(super) fn reference(config: &ModelConfig) -> Architecture {
     let flat = channels * side * side;
     let mut encoder = Sequential::new();
     for i in 0..4 {
-        encoder = encoder.then(Conv2d::new(format!("encoder.{}", 2 * i), widths[i], widths[i + 1]).relu());
+        encoder = encoder
+            .then(Conv2d::new(format!("encoder.{}", 2 * i), widths[i], widths[i + 1], Window::HALF).relu());
     }
     let heads = Linear::new("heads", flat, &[2, z], heads_in_torch(config));
     let decoder_input =
         Linear::new("decoder_input", z, &[side, side, channels], decoder_input_in_torch(config));
     let mut decoder = Sequential::new().then(decoder_input);
     for i in 0..4 {
-        let layer = ConvTranspose2d::new(format!("decoder.{}", 2 * i), widths[4 - i], widths[3 - i]);
+        let layer =
+            ConvTranspose2d::new(format!("decoder.{}", 2 * i), widths[4 - i], widths[3 - i], Window::HALF);
         decoder = decoder.then(if i < 3 { layer.relu() } else { layer });
     }
     Architecture { encoder: encoder.then(heads), decoder }

@@ -4,23 +4,25 @@ use crate::gpu::{Shape, Tensor};
 use crate::model::layer::{Grad, Layer, Value};
 use crate::model::params::{ParamSlice, ParamSpec, TorchLayout, TorchParam};
 use crate::model::recorder::Recorder;
-use crate::ops::conv2d::{self, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use crate::ops::conv2d::{self, Conv2dTranspose, Conv2dWeightGrad, Geometry, Window};
 use crate::ops::gemm::{Epilogue, Operands};
 use crate::ops::reparameterize::padded;
 
-/// `nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)`: half the height and width.
+/// `nn.Conv2d(inputs, outputs, kernel, stride, padding)`: height and width divided by the stride.
 pub struct Conv2d {
     name: String,
     inputs: u32,
     outputs: u32,
+    window: Window,
     relu: bool,
 }
 
-/// `nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)`: twice the height and width.
+/// `nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding)`: height and width times the stride.
 pub struct ConvTranspose2d {
     name: String,
     inputs: u32,
     outputs: u32,
+    window: Window,
     relu: bool,
 }
 
@@ -28,8 +30,8 @@ macro_rules! constructors {
     ($layer:ident) => {
         impl $layer {
             /// A layer of this PyTorch name and these channels.
-            pub fn new(name: impl Into<String>, inputs: u32, outputs: u32) -> Self {
-                Self { name: name.into(), inputs, outputs, relu: false }
+            pub fn new(name: impl Into<String>, inputs: u32, outputs: u32, window: Window) -> Self {
+                Self { name: name.into(), inputs, outputs, window, relu: false }
             }
 
             /// With a ReLU behind it.
@@ -42,18 +44,19 @@ macro_rules! constructors {
 constructors!(Conv2d);
 constructors!(ConvTranspose2d);
 
-/// Weight `[low, 4, 4, high]` and bias. `low` are the channels of the side of lower resolution.
-fn params([low, high]: [u32; 2], outputs: u32) -> Vec<ParamSpec> {
-    vec![ParamSpec::new(&[padded(low), 4, 4, padded(high)]), ParamSpec::new(&[padded(outputs)])]
+/// Weight `[low, k, k, high]` and bias. `low` are the channels of the side of lower resolution.
+fn params([low, high]: [u32; 2], window: Window, outputs: u32) -> Vec<ParamSpec> {
+    let k = window.kernel;
+    vec![ParamSpec::new(&[padded(low), k, k, padded(high)]), ParamSpec::new(&[padded(outputs)])]
 }
 
-/// PyTorch has both weights as `[low, high, 4, 4]`, and takes the second dimension for the number of inputs.
-fn torch_params(name: &str, [low, high]: [u32; 2], outputs: u32) -> Vec<TorchParam> {
-    let channels = padded(high);
-    let weight = TorchLayout::new(&[low, high, 4, 4], &[16 * channels, 1, 4 * channels, channels]);
-    let fan_in = 16 * high;
+/// PyTorch has both weights as `[low, high, k, k]`, and takes the second dimension for the number of inputs.
+fn torch_params(name: &str, [low, high]: [u32; 2], window: Window, outputs: u32) -> Vec<TorchParam> {
+    let (k, taps, channels) = (window.kernel, window.taps(), padded(high));
+    let weight = TorchLayout::new(&[low, high, k, k], &[taps * channels, 1, k * channels, channels]);
+    let fan_in = taps * high;
     vec![
-        TorchParam::new(format!("{name}.weight"), &[low, high, 4, 4], 0, weight, fan_in),
+        TorchParam::new(format!("{name}.weight"), &[low, high, k, k], 0, weight, fan_in),
         TorchParam::new(format!("{name}.bias"), &[outputs], 1, TorchLayout::vector(outputs), fan_in),
     ]
 }
@@ -83,16 +86,17 @@ impl Layer for Conv2d {
     }
 
     fn params(&self) -> Vec<ParamSpec> {
-        params([self.outputs, self.inputs], self.outputs)
+        params([self.outputs, self.inputs], self.window, self.outputs)
     }
 
     fn torch_params(&self) -> Vec<TorchParam> {
-        torch_params(&self.name, [self.outputs, self.inputs], self.outputs)
+        torch_params(&self.name, [self.outputs, self.inputs], self.window, self.outputs)
     }
 
     fn output(&self, x: &[u32]) -> Vec<u32> {
         let [n, h, w, _] = nhwc(x);
-        vec![n, h / 2, w / 2, padded(self.outputs)]
+        let stride = self.window.stride;
+        vec![n, h / stride, w / stride, padded(self.outputs)]
     }
 
     fn relu(&self) -> bool {
@@ -101,13 +105,16 @@ impl Layer for Conv2d {
 
     fn flops(&self, x: &[u32]) -> u64 {
         let [n, h, w, _] = nhwc(&self.output(x));
-        2 * 16 * u64::from(n * h * w) * u64::from(self.inputs) * u64::from(self.outputs)
+        2 * u64::from(self.window.taps())
+            * u64::from(n * h * w)
+            * u64::from(self.inputs)
+            * u64::from(self.outputs)
     }
 
     fn forward(&self, r: &mut Recorder<'_>, params: &[ParamSlice], x: Tensor, y: Tensor) {
         let [weight, bias] = [0, 1].map(|at| r.param(params[at]));
         let operands = Operands { left: x, right: weight, aux: Some(bias), out: y };
-        let op = conv2d::Conv2d::from(geometry(y.shape, x.shape));
+        let op = conv2d::Conv2d::new(geometry(y.shape, x.shape), self.window);
         r.gemm(&format!("{} forward", self.name), op, bias_epilogue(self.relu), &operands);
     }
 
@@ -122,12 +129,17 @@ impl Layer for Conv2d {
             let operands = Operands { left: dy.tensor, right: r.param(params[0]), aux, out };
             r.gemm(
                 &format!("{} input gradient", self.name),
-                Conv2dTranspose::from(sizes),
+                Conv2dTranspose::new(sizes, self.window),
                 epilogue,
                 &operands,
             );
         }
-        r.weight_grad(&self.name, Conv2dWeightGrad::from(sizes), [dy.tensor, x.tensor], params[0]);
+        r.weight_grad(
+            &self.name,
+            Conv2dWeightGrad::new(sizes, self.window),
+            [dy.tensor, x.tensor],
+            params[0],
+        );
     }
 }
 
@@ -137,16 +149,17 @@ impl Layer for ConvTranspose2d {
     }
 
     fn params(&self) -> Vec<ParamSpec> {
-        params([self.inputs, self.outputs], self.outputs)
+        params([self.inputs, self.outputs], self.window, self.outputs)
     }
 
     fn torch_params(&self) -> Vec<TorchParam> {
-        torch_params(&self.name, [self.inputs, self.outputs], self.outputs)
+        torch_params(&self.name, [self.inputs, self.outputs], self.window, self.outputs)
     }
 
     fn output(&self, x: &[u32]) -> Vec<u32> {
         let [n, h, w, _] = nhwc(x);
-        vec![n, 2 * h, 2 * w, padded(self.outputs)]
+        let stride = self.window.stride;
+        vec![n, stride * h, stride * w, padded(self.outputs)]
     }
 
     fn relu(&self) -> bool {
@@ -155,13 +168,16 @@ impl Layer for ConvTranspose2d {
 
     fn flops(&self, x: &[u32]) -> u64 {
         let [n, h, w, _] = nhwc(x);
-        2 * 16 * u64::from(n * h * w) * u64::from(self.inputs) * u64::from(self.outputs)
+        2 * u64::from(self.window.taps())
+            * u64::from(n * h * w)
+            * u64::from(self.inputs)
+            * u64::from(self.outputs)
     }
 
     fn forward(&self, r: &mut Recorder<'_>, params: &[ParamSlice], x: Tensor, y: Tensor) {
         let [weight, bias] = [0, 1].map(|at| r.param(params[at]));
         let operands = Operands { left: x, right: weight, aux: Some(bias), out: y };
-        let op = Conv2dTranspose::from(geometry(x.shape, y.shape));
+        let op = Conv2dTranspose::new(geometry(x.shape, y.shape), self.window);
         r.gemm(&format!("{} forward", self.name), op, bias_epilogue(self.relu), &operands);
     }
 
@@ -173,9 +189,14 @@ impl Layer for ConvTranspose2d {
         if let Some(out) = dx {
             let (epilogue, aux) = mask(x);
             let operands = Operands { left: dy.tensor, right: r.param(params[0]), aux, out };
-            let op = conv2d::Conv2d::from(sizes);
+            let op = conv2d::Conv2d::new(sizes, self.window);
             r.gemm(&format!("{} input gradient", self.name), op, epilogue, &operands);
         }
-        r.weight_grad(&self.name, Conv2dWeightGrad::from(sizes), [x.tensor, dy.tensor], params[0]);
+        r.weight_grad(
+            &self.name,
+            Conv2dWeightGrad::new(sizes, self.window),
+            [x.tensor, dy.tensor],
+            params[0],
+        );
     }
 }
