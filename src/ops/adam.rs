@@ -156,7 +156,7 @@ impl Op for Adam {
         self.launch.groups(self.params.vec4s)
     }
 
-    fn updates(&self) -> bool {
+    fn reads_output(&self) -> bool {
         true
     }
 

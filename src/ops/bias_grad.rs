@@ -4,8 +4,8 @@ use super::gemm::Epilogue;
 use super::gemm::operand_source;
 use super::tolerance::Tolerance;
 use super::tuning::{KernelConfig, Tunable, Tuning, key};
+use crate::gpu::Op;
 use crate::gpu::kernel::{Constant, Kernel, Params};
-use crate::gpu::program::Op;
 use crate::gpu::{Capabilities, Element, Plan, ProgramId, Shape, Tensor, textures};
 use crate::{params, wgsl};
 
@@ -74,7 +74,7 @@ impl Op for BiasGrad {
         vec![("source", Shape::new(&[rows, 4 * vec4s])), ("aux", aux), ("out", out)]
     }
 
-    fn aliases(&self) -> &'static [Option<&'static str>] {
+    fn element_aliases(&self) -> &'static [Option<&'static str>] {
         &[Some("Source"), Some("Aux"), Some("Out")]
     }
 
@@ -83,7 +83,7 @@ impl Op for BiasGrad {
         u64::from(parts) * u64::from(vec4s.div_ceil(self.threads.min(vec4s)))
     }
 
-    fn updates(&self) -> bool {
+    fn reads_output(&self) -> bool {
         self.epilogue == Epilogue::Accumulate
     }
 

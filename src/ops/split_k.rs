@@ -1,9 +1,9 @@
 //! The parts of a split product, added in fixed order.
 
 use super::gemm::Epilogue;
+use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
-use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 params! {
@@ -55,7 +55,7 @@ impl Op for SplitK {
         ]
     }
 
-    fn aliases(&self) -> &'static [Option<&'static str>] {
+    fn element_aliases(&self) -> &'static [Option<&'static str>] {
         &[None, Some("Aux"), Some("Out")]
     }
 
@@ -63,7 +63,7 @@ impl Op for SplitK {
         u64::from(self.params.vec4s).div_ceil(64)
     }
 
-    fn updates(&self) -> bool {
+    fn reads_output(&self) -> bool {
         self.epilogue == Epilogue::Accumulate
     }
 

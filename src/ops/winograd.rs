@@ -203,7 +203,7 @@ impl Op for Transform {
         }
     }
 
-    fn aliases(&self) -> &'static [Option<&'static str>] {
+    fn element_aliases(&self) -> &'static [Option<&'static str>] {
         if self.back.is_some() { &[Some("Source"), Some("Aux"), Some("Out")] } else { &[Some("Source")] }
     }
 
@@ -211,7 +211,7 @@ impl Op for Transform {
         u64::from(self.geometry.plane(self.side) / 4).div_ceil(64)
     }
 
-    fn updates(&self) -> bool {
+    fn reads_output(&self) -> bool {
         self.back == Some(Epilogue::Accumulate)
     }
 

@@ -377,7 +377,7 @@ fn every_texture_is_of_the_tensor_that_its_reader_means() {
 }
 
 #[test]
-#[should_panic(expected = "points writes to what it should leave as it is")]
+#[should_panic(expected = "points writes to a source of persistent derived tensors")]
 fn no_program_follows_one_that_writes_to_the_weights() {
     let (mut plan, first, t) = layer(&Capabilities::webgpu_default());
     let second = plan.program("second");

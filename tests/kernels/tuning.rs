@@ -92,8 +92,8 @@ impl Op for Broken {
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         self.0.operands()
     }
-    fn aliases(&self) -> &'static [Option<&'static str>] {
-        self.0.aliases()
+    fn element_aliases(&self) -> &'static [Option<&'static str>] {
+        self.0.element_aliases()
     }
     fn groups(&self) -> u64 {
         self.0.groups()

@@ -11,8 +11,8 @@ pub mod variant;
 pub use epilogue::Epilogue;
 
 use crate::gpu::kernel::{Alias, Constant, Kernel, Source, Value};
-use crate::gpu::program::{Op, Plan, ProgramId};
 use crate::gpu::{Capabilities, Element, Params, Shape, Tensor, textures};
+use crate::gpu::{Op, Plan, ProgramId};
 use crate::ops::split_k::SplitK;
 use crate::ops::tolerance::Tolerance;
 use crate::ops::tuning::{KernelConfig, Tunable, Tuning, key, max_splits};
@@ -98,7 +98,7 @@ impl<P: Product> Op for Gemm<P> {
         all
     }
 
-    fn types(&self) -> Vec<Alias> {
+    fn type_aliases(&self) -> Vec<Alias> {
         self.variant.types()
     }
 
@@ -109,7 +109,7 @@ impl<P: Product> Op for Gemm<P> {
         vec![("left", left), ("right", right), ("aux", aux), ("out", out)]
     }
 
-    fn aliases(&self) -> &'static [Option<&'static str>] {
+    fn element_aliases(&self) -> &'static [Option<&'static str>] {
         &[Some("Left"), Some("Right"), Some("Aux"), Some("Out")]
     }
 
@@ -119,7 +119,7 @@ impl<P: Product> Op for Gemm<P> {
         u64::from(m.div_ceil(tile_m)) * u64::from(n.div_ceil(tile_n)) * u64::from(planes * self.splits)
     }
 
-    fn updates(&self) -> bool {
+    fn reads_output(&self) -> bool {
         self.epilogue == Epilogue::Accumulate
     }
 

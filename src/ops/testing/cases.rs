@@ -78,7 +78,16 @@ impl Case {
 fn case(label: impl Into<String>, op: impl Op) -> Case {
     let scaling = LossScale { exponent: 3, found_inf: 0, growth_tracker: 4, skipped: 2 };
     let (label, form, op) = (label.into(), String::new(), Box::new(op));
-    Case { label, form, updates: op.updates(), op, elements: Vec::new(), scaling, flaw: None, rare: false }
+    Case {
+        label,
+        form,
+        updates: op.reads_output(),
+        op,
+        elements: Vec::new(),
+        scaling,
+        flaw: None,
+        rare: false,
+    }
 }
 
 /// Of an op that leaves some of its output as it was.
