@@ -5,7 +5,6 @@ use super::params::{Layer, Slot};
 use crate::config::ModelConfig;
 use crate::gpu::{Element, Plan, ProgramId, Shape, Tensor, Usage};
 use crate::ops::adam::{Adam, AnyAdam};
-use crate::ops::bias_grad::bias_grad;
 use crate::ops::conv2d::Geometry;
 use crate::ops::gemm::{self, Epilogue, Operands};
 use crate::ops::reparameterize::padded;
@@ -73,7 +72,7 @@ impl Recorder<'_> {
         epilogue: Epilogue,
         operands: &Operands,
     ) {
-        gemm::record(self.plan, self.program, label, self.tuning, (product, epilogue), operands);
+        self.tuning.record_product(self.plan, self.program, label, (product, epilogue), operands);
     }
 
     pub(super) fn param(&self, slot: Slot) -> Tensor {
@@ -87,7 +86,7 @@ impl Recorder<'_> {
     pub(super) fn bias_grad(&mut self, name: &str, dy: Tensor, layer: Layer, arenas: TrainingArenas) {
         let label = format!("{name} bias gradient");
         let to = (dy, arenas.gradients.of(layer.bias));
-        bias_grad(self.plan, self.program, &label, self.tuning, to, self.network.gradient());
+        self.tuning.record_bias_grad(self.plan, self.program, &label, to, self.network.gradient());
     }
 
     /// The gradient of a layer's weight. The last that reads the weight, because Adam may come at once.

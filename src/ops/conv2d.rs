@@ -3,8 +3,7 @@
 //! One pair of tensors serves all three: `low` `[N, H, W, C_low]` and `high` `[N, 2H, 2W, C_high]`, with
 //! weights `[C_low, 4, 4, C_high]`. The input gradient of one convolution is the other with the same weights.
 
-use super::gemm::{Product, Size};
-use super::winograd::{Side, Winograd};
+use super::gemm::{Convolution, Product, Side, Size};
 use crate::gpu::Shape;
 use crate::gpu::kernel::Source;
 use crate::{params, wgsl};
@@ -81,6 +80,12 @@ impl Geometry {
         self.batch * self.low_h * self.low_w
     }
 
+    /// As plain data, with the sides that a product's left factor, right factor and output are.
+    fn convolution(&self, sides: [Side; 3]) -> Convolution {
+        let Self { batch, low_h, low_w, low_c, high_c } = *self;
+        Convolution { batch, low_h, low_w, low_c, high_c, sides }
+    }
+
     /// One multiplication and one addition per pair of channels and tap that lies inside: 2 of 4 H along an edge do not.
     fn flops(&self) -> u64 {
         let taps = |edge: u32| u64::from(4 * edge - 2);
@@ -128,8 +133,8 @@ impl Product for Conv2d {
         [g.high(), g.weight(), g.low()]
     }
 
-    fn winograd(&self) -> Option<Winograd> {
-        Winograd::new(self.geometry(), [Side::High, Side::Weights, Side::Low])
+    fn convolution(&self) -> Option<Convolution> {
+        Some(self.geometry().convolution([Side::High, Side::Weights, Side::Low]))
     }
 
     fn flops(&self) -> u64 {
@@ -176,8 +181,8 @@ impl Product for Conv2dTranspose {
         [g.low(), g.weight(), g.high()]
     }
 
-    fn winograd(&self) -> Option<Winograd> {
-        Winograd::new(self.geometry(), [Side::Low, Side::Weights, Side::High])
+    fn convolution(&self) -> Option<Convolution> {
+        Some(self.geometry().convolution([Side::Low, Side::Weights, Side::High]))
     }
 
     fn flops(&self) -> u64 {
@@ -224,8 +229,8 @@ impl Product for Conv2dWeightGrad {
         [g.low(), g.high(), g.weight()]
     }
 
-    fn winograd(&self) -> Option<Winograd> {
-        Winograd::new(self.geometry(), [Side::Low, Side::High, Side::Weights])
+    fn convolution(&self) -> Option<Convolution> {
+        Some(self.geometry().convolution([Side::Low, Side::High, Side::Weights]))
     }
 
     fn flops(&self) -> u64 {

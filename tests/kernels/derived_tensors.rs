@@ -7,10 +7,11 @@ use wgvae::config::ModelConfig;
 use wgvae::gpu::{Capabilities, GpuRunner, Item, Plan, ProgramId, ReferenceRunner, Runner, Tensor};
 use wgvae::model::ModelOptions;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use wgvae::ops::fused::Fused;
 use wgvae::ops::gemm::variant::Variant;
-use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
+use wgvae::ops::gemm::{Epilogue, Gemm, Product};
 use wgvae::ops::linear::Linear;
-use wgvae::ops::tuning::{KernelConfig, Tunable};
+use wgvae::ops::tunable::{KernelConfig, Tunable};
 
 use crate::common;
 use crate::common::report;
