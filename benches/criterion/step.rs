@@ -12,8 +12,10 @@ use wgvae::config::ModelConfig;
 use wgvae::gpu::{Adapter, AdapterChoice, GpuRunner, Plan, Runner, adapter};
 use wgvae::model::{ModelOptions, Input, Device, StepSettings, Vae};
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
-use wgvae::ops::gemm::{Epilogue, Fused, Product};
-use wgvae::ops::tuning::{Tunable, Tuning};
+use wgvae::ops::fused::Fused;
+use wgvae::ops::gemm::{Epilogue, Product};
+use wgvae::ops::tunable::Tunable;
+use wgvae::ops::tuning::Tuning;
 
 fn open() -> Adapter {
     let named = std::env::var("WGVAE_ADAPTER").ok().and_then(|name| name.parse().ok());
@@ -52,7 +54,7 @@ fn steps(criterion: &mut Criterion) {
 /// Floating-point operations per second of the three convolutions of a middle layer, as computed directly: the default
 /// form may take fewer.
 fn kernels(criterion: &mut Criterion) {
-    let geometry = Geometry { textures: 16, low_h: 8, low_w: 8, low_c: 256, high_c: 128 };
+    let geometry = Geometry { batch: 16, low_h: 8, low_w: 8, low_c: 256, high_c: 128 };
     one(criterion, "conv2d", Conv2d::from(geometry));
     one(criterion, "conv2d_transpose", Conv2dTranspose::from(geometry));
     one(criterion, "conv2d_weight_grad", Conv2dWeightGrad::from(geometry));

@@ -83,7 +83,7 @@ fn lanes(one: &Adapter) -> [u32; 2] {
 
 /// Whether products can be computed by lanes that hand each other rows.
 fn shares(one: &Adapter) -> bool {
-    Variant::shared(&one.target(), 1, 1).is_some()
+    Variant::subgroup(&one.target(), 1, 1).is_some()
 }
 
 fn abilities(one: &Adapter) -> [String; 2] {

@@ -45,7 +45,7 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
         }
     }
     memory(&plan);
-    target.check(&plan)?;
+    plan.check_limits(&target)?;
     Ok(ExitCode::SUCCESS)
 }
 

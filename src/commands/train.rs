@@ -63,7 +63,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         ..ModelOptions::of(&config)
     };
     let (_, plan) = build.plan(&adapter.target())?;
-    adapter.target().check(&plan)?;
+    plan.check_limits(&adapter.target())?;
     drop(plan);
     screen.report("adapter", &adapter.describe());
     if let Some(hint) = &adapter.hint {

@@ -10,7 +10,7 @@ use wgvae::error::Error;
 use wgvae::gpu::Adapter;
 use wgvae::model::ModelOptions;
 use wgvae::ops::Tuning;
-use wgvae::ops::tuning::Table;
+use wgvae::ops::tunable::Table;
 use wgvae::tune::file::TuningFile;
 use wgvae::tune::{self, CandidateResult, Measurement};
 

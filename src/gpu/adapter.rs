@@ -1,148 +1,16 @@
-//! Which GPU: listing, choosing, and what a plan needs to know of it.
+//! Adapters: the list of them, the choice of one, and its capabilities.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use wgpu::{AdapterInfo, Backends, DeviceType};
 
+use super::capabilities::{Capabilities, Fragment};
 use super::choice::{AdapterChoice, is_software};
 use super::hidden::{self, Host};
-use super::kernel::Access;
-use super::program::{Plan, Usage};
 use super::tensor::Element;
 use super::textures;
 use crate::error::{Error, Result};
-
-/// A cooperative matrix product that an adapter has: `edge x edge` by `edge x edge` cells, summed in f32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fragment {
-    /// rows and columns of a fragment: 8 or 16
-    pub size: u32,
-    /// what the factors are made of
-    pub element: Element,
-    /// least and most lanes of the subgroups that multiply it
-    pub lanes: [u32; 2],
-}
-
-/// What a plan needs to know of an adapter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Capabilities {
-    /// The adapter's name, for errors.
-    pub name: String,
-    /// Most bytes of one storage binding.
-    pub binding_bytes: u64,
-    /// Most bytes of one buffer.
-    pub buffer_bytes: u64,
-    /// Runs on the CPU.
-    pub software: bool,
-    /// A GPU with memory of its own.
-    pub discrete: bool,
-    /// Least and most lanes of a subgroup, where subgroup operations are there.
-    pub subgroups: Option<[u32; 2]>,
-    /// Kernels may read and write 16-bit floats.
-    pub f16: bool,
-    /// Cooperative matrices that subgroups can multiply.
-    pub fragments: Vec<Fragment>,
-    /// Kernels may read textures of tensors.
-    pub textures: bool,
-    /// Kernels take vec4s of f32 by words of 64 bits, because the adapter goes through lanes and components one by one.
-    pub packed_u64: bool,
-}
-
-impl Capabilities {
-    /// The limits that every WebGPU adapter has.
-    pub fn webgpu_default() -> Self {
-        let limits = wgpu::Limits::default();
-        Self {
-            name: "a WebGPU device with default limits".into(),
-            binding_bytes: limits.max_storage_buffer_binding_size,
-            buffer_bytes: limits.max_buffer_size,
-            software: false,
-            discrete: false,
-            subgroups: None,
-            f16: false,
-            fragments: Vec::new(),
-            textures: false,
-            packed_u64: false,
-        }
-    }
-
-    /// The CPU twins: no limits.
-    pub fn twins() -> Self {
-        let name = "CPU twins".into();
-        Self {
-            name,
-            binding_bytes: u64::MAX,
-            buffer_bytes: u64::MAX,
-            software: true,
-            discrete: false,
-            subgroups: None,
-            f16: true,
-            fragments: Vec::new(),
-            textures: false,
-            packed_u64: false,
-        }
-    }
-
-    /// Most terms that an invocation of a software adapter may sum in a loop. llvmpipe ends the loops of a shader after
-    /// 65,535 turns in all, without a word; with a loop inside, a turn counts for two.
-    const LONGEST_SOFTWARE_SUM: u32 = 1 << 15;
-
-    /// Into how many parts a sum of `terms` has to be cut at least, so that an invocation can take each of them.
-    pub fn min_splits(&self, terms: u32) -> u32 {
-        if self.software { Self::min_splits_of_any(terms) } else { 1 }
-    }
-
-    /// [`Capabilities::min_splits`] of the adapter that bears the shortest sums.
-    pub fn min_splits_of_any(terms: u32) -> u32 {
-        terms.div_ceil(Self::LONGEST_SOFTWARE_SUM)
-    }
-
-    /// Checks that every buffer and binding of `plan` fits.
-    ///
-    /// # Errors
-    /// [`Error::Limit`] naming the first that does not.
-    pub fn check(&self, plan: &Plan) -> Result<()> {
-        let limit = |what: String, usage: Usage, needed, limit, name| {
-            let lower = match usage {
-                Usage::Activation => "--micro-batch, --size or --hidden",
-                Usage::State | Usage::Uniform => "--latent, --size or --hidden",
-            };
-            let hint = format!("lower {lower}, or take another adapter");
-            Err(Error::Limit { what, needed, adapter: self.name.clone(), limit, name, hint })
-        };
-        for program in &plan.programs {
-            for dispatch in program.dispatches() {
-                for (tensor, (name, access)) in dispatch.bindings.iter().zip(&dispatch.reflection.bindings) {
-                    let texture = matches!(access, Access::Texture(_));
-                    if !texture && tensor.bytes() > self.binding_bytes {
-                        let what = format!("{} ({name} {})", dispatch.label, tensor.shape);
-                        let usage = plan.buffers[tensor.buffer.index()].usage;
-                        return limit(
-                            what,
-                            usage,
-                            tensor.bytes(),
-                            self.binding_bytes,
-                            "maxStorageBufferBindingSize",
-                        );
-                    }
-                }
-            }
-        }
-        for buffer in &plan.buffers {
-            if 4 * buffer.len > self.buffer_bytes {
-                return limit(
-                    buffer.label.clone(),
-                    buffer.usage,
-                    4 * buffer.len,
-                    self.buffer_bytes,
-                    "maxBufferSize",
-                );
-            }
-        }
-        Ok(())
-    }
-}
 
 /// An adapter that can be opened.
 #[derive(Debug, Clone)]

@@ -1,14 +1,18 @@
-//! What a plan's programs have made of tensors and need not make again: textures of them, or other tensors.
+//! Cache of derived tensors: texture copies and Winograd transforms, and which of them outlive a program.
 //!
-//! It holds as long as neither is written. A run of a program begins with nothing, because others may have run before,
-//! but for what it inherits of programs that it follows (`lasting`).
+//! An entry is valid until its source or the derived tensor is written. Each program starts with an empty cache, since any
+//! program may have run before it, except for entries inherited from its declared predecessors.
+//!
+//! Most derived tensors are stored in shared scratch memory and are valid within one program only. Parameters do not change
+//! between the forward and the backward programs of a step, so their transforms and their narrow textures have memory of
+//! their own and are computed once per step.
 
 use std::collections::HashMap;
 
-use super::program::ProgramId;
+use super::ids::{BufferId, ProgramId};
 use super::tensor::Tensor;
 
-/// What was made of which tensor where each program's recording has come to.
+/// For each program, the tensors and their derived values that are valid at this point of its recording.
 pub(super) struct DerivedCache<T>(HashMap<ProgramId, Vec<(Tensor, T)>>);
 
 impl<T> Default for DerivedCache<T> {
@@ -18,12 +22,12 @@ impl<T> Default for DerivedCache<T> {
 }
 
 impl<T: Copy> DerivedCache<T> {
-    /// What `program` holds.
+    /// The valid entries of `program`.
     pub(super) fn of(&mut self, program: ProgramId) -> &mut Vec<(Tensor, T)> {
         self.0.entry(program).or_default()
     }
 
-    /// What `earlier` holds at its end and `lasts` is what `program` begins with.
+    /// Adds the entries of `earlier` that are left at its end and whose source `persists` to those of `program`.
     pub(super) fn inherit(
         &mut self,
         program: ProgramId,
@@ -34,8 +38,25 @@ impl<T: Copy> DerivedCache<T> {
         self.of(program).extend(left);
     }
 
-    /// Forgets what is `old` of what `program` holds.
-    pub(super) fn invalidate(&mut self, program: ProgramId, old: impl Fn(&Tensor, &T) -> bool) {
-        self.of(program).retain(|(tensor, made)| !old(tensor, made));
+    /// Removes the entries of `program` that are `stale`.
+    pub(super) fn invalidate(&mut self, program: ProgramId, stale: impl Fn(&Tensor, &T) -> bool) {
+        self.of(program).retain(|(tensor, derived)| !stale(tensor, derived));
+    }
+}
+
+/// The buffers whose derived tensors outlive a program, and the memory of those.
+#[derive(Default)]
+pub(super) struct Persistent {
+    /// buffers of sources
+    pub(super) sources: Vec<BufferId>,
+    /// source, and the buffer of the derived tensor
+    pub(super) derived: Vec<(Tensor, BufferId)>,
+}
+
+impl Persistent {
+    /// Whether tensors derived from `tensor` persist: it is in a source buffer, or is derived itself.
+    pub(super) fn has(&self, tensor: &Tensor) -> bool {
+        let buffer = tensor.buffer;
+        self.sources.contains(&buffer) || self.derived.iter().any(|(_, derived)| *derived == buffer)
     }
 }

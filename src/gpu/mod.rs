@@ -1,34 +1,40 @@
-//! Adapters, kernels, plans and the two runners. Knows nothing of networks.
+//! Adapters, kernels, plans and runners. Knows nothing of networks.
+//!
+//! Reading order: `tensor`, `kernel`, `op`, `plan`, `runner`. `tests/contracts/layers.rs` lists the files by level: each uses
+//! only files of lower levels.
 
 pub mod adapter;
+mod capabilities;
 mod choice;
 pub mod dead_branches;
 mod derived;
-mod encode;
 mod hidden;
+mod ids;
 pub mod kernel;
+mod limits;
 pub mod llvmpipe;
-mod pace;
-mod persistent;
-mod pipeline_cache;
-mod pipelines;
+mod op;
+mod plan;
 pub mod profile;
-pub mod program;
-mod readback;
+mod program;
 mod runner;
 pub mod tensor;
 pub mod textures;
-mod timestamps;
 pub mod trace;
 mod twin;
 mod unsafe_calls;
+mod vec4s;
 
-pub use adapter::{Adapter, Capabilities, Fragment};
+pub use adapter::Adapter;
+pub use capabilities::{Capabilities, Fragment};
 pub use choice::AdapterChoice;
+pub use ids::{BufferId, ProgramId, TextureId};
 pub use kernel::{Kernel, Params, Source, Value};
+pub use op::{Dispatch, Op};
+pub use plan::{BufferSpec, Plan, Usage};
 pub use profile::{Clock, Timing, Timings};
-pub use program::{Dispatch, Item, Op, Plan, Program, ProgramId, Runner, TextureCopy, Usage};
-pub use runner::GpuRunner;
-pub use tensor::{BufferId, Element, Shape, Tensor};
-pub use textures::{TextureId, TextureSpec};
+pub use program::{Item, Program, TextureCopy};
+pub use runner::{GpuRunner, Runner};
+pub use tensor::{Element, Shape, Tensor};
+pub use textures::TextureSpec;
 pub use twin::ReferenceRunner;

@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::program::{Item, Plan, Program};
+use super::plan::Plan;
+use super::program::{Item, Program};
 
 /// What a clear has in place of a kernel's name.
 pub const CLEAR: &str = "clear";

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::ids::BufferId;
 pub use crate::element::Element;
 
 /// Up to five dimensions, outermost first.
@@ -51,17 +52,6 @@ impl fmt::Display for Shape {
 impl fmt::Debug for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-/// Which buffer of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BufferId(pub(crate) usize);
-
-impl BufferId {
-    /// Its place in the plan.
-    pub fn index(self) -> usize {
-        self.0
     }
 }
 

@@ -1,26 +1,26 @@
-//! Textures of tensors: what a kernel reads as a texture is copied into one of a few textures before, unless one still
-//! holds it. Knows nothing of wgpu.
+//! Texture copies of tensors: which texture a kernel reads an operand from, and when it must be copied again.
 //!
-//! llvmpipe reads a buffer lane by lane and a texture by vectors, so that a copy pays for itself wherever a tensor is read
-//! several times over, by one product or by several passes.
+//! Read this for a plan's memory and copies. llvmpipe loads from a buffer lane by lane and from a texture by vectors, so a
+//! copy pays for itself if a tensor is read several times, by one product or by several kernels. Knows nothing of wgpu.
 
 use super::derived::DerivedCache;
-use super::program::ProgramId;
+use super::ids::{ProgramId, TextureId};
 use super::tensor::{Element, Tensor};
 
-/// Texels of a row that hold a tensor, four elements each: the first of these that leaves it few enough rows. Powers of
-/// two, so that kernels divide by them in one instruction, and few, so that large tensors share their textures.
+/// Possible widths of a texture in texels, of four elements each. A tensor takes the first that leaves few enough rows.
+/// They are powers of two, so that kernels divide by them in one instruction, and few, so that large tensors share
+/// textures.
 const WIDTHS: [u32; 3] = [256, 1024, 4096];
 
-/// Most rows, and more than the texels of any row: WebGPU promises so many.
+/// The maximum number of rows, which exceeds the texels of any row. WebGPU guarantees it.
 pub const MAX_ROWS: u32 = 8192;
 
-/// Rows by which growth is counted: fewer are none, so that small tensors do not go to large textures.
+/// Growth below this many rows counts as zero, so that a small tensor does not take a large texture.
 const MIN_GROWTH_ROWS: u32 = 16;
 
-/// Textures that a plan has at most of each element for all to share, as narrow as can be: what the gradients of a layer
-/// take in turn, of which a fourth and a fifth texture would save a twentieth of the copies only. Of wider ones, which hold
-/// tens of megabytes each, it has one for each element and width, and a second where a product reads two such tensors.
+/// The maximum number of shared narrow textures per element type. The gradients of a layer reuse them in turn; more would
+/// save few copies (docs/lab-notebook/defaults.md). Wider textures take tens of megabytes each, so there is one for each
+/// element type and width, and a second if a product reads two such tensors.
 const MAX_SHARED_TEXTURES: usize = 3;
 
 /// Texels of a row of a texture of `len` elements, without its margin.
@@ -39,25 +39,14 @@ pub fn fits(len: u32) -> bool {
     rows(len) <= MAX_ROWS
 }
 
-/// Which texture of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TextureId(pub(super) usize);
-
-impl TextureId {
-    /// Its place in the plan.
-    pub fn index(self) -> usize {
-        self.0
-    }
-}
-
-/// An texture to be allocated.
+/// A texture to be allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextureSpec {
-    /// what its texels are made of
+    /// element type of its texels
     pub element: Element,
-    /// texels of a row that hold a tensor
+    /// texels per row that store tensors, without the margin
     pub width: u32,
-    /// its rows
+    /// rows
     pub rows: u32,
 }
 
@@ -66,7 +55,7 @@ impl TextureSpec {
         Self { element: tensor.element, width: width(tensor.len()), rows: rows(tensor.len()) }
     }
 
-    /// Whether it can hold what `other` holds, rows aside.
+    /// Whether it equals `other` except in its rows.
     fn is_like(&self, other: &Self) -> bool {
         (self.element, self.width) == (other.element, other.width)
     }
@@ -76,11 +65,11 @@ impl TextureSpec {
         4 * self.element.bytes() as u32
     }
 
-    /// Texels of a row with the margin behind it, to which nothing is ever copied. WebGPU's textures begin as zeros, so
-    /// that kernels find zeros there for what lies outside a tensor. And it shifts each row by one line of a
-    /// processor's cache against the row before: columns of matrices would else fall into few of its sets, because
-    /// their rows lie whole powers of two apart. Rows of 256 texels of f32 are as long as all sets of a cache of 32 KiB
-    /// and 8 ways together; in wider ones, of long tensors, columns still meet until a row ends.
+    /// Texels per row with a margin of one cache line, to which nothing is ever copied.
+    ///
+    /// WebGPU initialises textures with zeros, so kernels read zeros there for elements outside a tensor. The margin also
+    /// shifts each row by one cache line against the row before. Without it the rows would start whole powers of two
+    /// apart, and a column of a matrix would fall into few sets of the cache.
     pub fn pitch(&self) -> u32 {
         self.width + CACHE_LINE / self.texel()
     }
@@ -91,42 +80,48 @@ impl TextureSpec {
     }
 }
 
-/// Bytes of a line of a processor's cache.
+/// Bytes of a cache line of a CPU.
 const CACHE_LINE: u32 = 64;
 
-/// A plan's textures, and which tensors they hold where each program's recording has come to.
+/// A plan's textures, and for each program the tensors whose copies in them are valid.
 #[derive(Default)]
 pub(super) struct Textures {
     pub(super) specs: Vec<TextureSpec>,
-    /// the least recently read first
+    /// valid copies, the least recently read first
     pub(super) derived: DerivedCache<TextureId>,
-    /// those that are for one tensor only
-    pub(super) own: Vec<(Tensor, TextureId)>,
+    /// textures that are reserved for one tensor
+    own: Vec<(Tensor, TextureId)>,
 }
 
 impl Textures {
-    /// The texture that `program` reads `tensor` from here, and whether it has to be copied there first. One that `lasts` is
-    /// for this tensor only, if it is as narrow as can be.
+    /// The texture from which `program` reads `tensor` here, and whether the tensor must be copied there first. A tensor
+    /// whose copies persist has a texture of its own, if the narrowest width is enough for it.
     pub(super) fn find(&mut self, program: ProgramId, tensor: &Tensor, persists: bool) -> (TextureId, bool) {
-        let held = self.derived.of(program);
-        if let Some(at) = held.iter().position(|(other, _)| other.is(tensor)) {
-            let entry = held.remove(at);
-            held.push(entry);
+        let valid = self.derived.of(program);
+        if let Some(at) = valid.iter().position(|(other, _)| other.is(tensor)) {
+            let entry = valid.remove(at);
+            valid.push(entry);
             return (entry.1, false);
         }
         let texture = if persists && width(tensor.len()) == WIDTHS[0] {
             Self::own_of(&mut self.specs, &mut self.own, tensor)
         } else {
-            Self::place_for(&mut self.specs, &self.own, tensor, held)
+            Self::choose_shared(&mut self.specs, &self.own, tensor, valid)
         };
         let spec = &mut self.specs[texture.0];
         spec.rows = spec.rows.max(rows(tensor.len()));
-        held.retain(|(_, other)| *other != texture);
-        held.push((*tensor, texture));
+        valid.retain(|(_, other)| *other != texture);
+        valid.push((*tensor, texture));
         (texture, true)
     }
 
-    /// The texture that is for `tensor` only.
+    /// Adds the copies in reserved textures that are valid at the end of `earlier` to those of `program`.
+    pub(super) fn inherit(&mut self, program: ProgramId, earlier: ProgramId) {
+        let own = &self.own;
+        self.derived.inherit(program, earlier, |tensor| own.iter().any(|(of, _)| of.is(tensor)));
+    }
+
+    /// The texture that is reserved for `tensor`.
     fn own_of(
         specs: &mut Vec<TextureSpec>,
         own: &mut Vec<(Tensor, TextureId)>,
@@ -141,17 +136,16 @@ impl Textures {
         })
     }
 
-    /// Where `tensor` is to go, of the textures of its element and width: to one that is not `held`, else to a new one,
-    /// else to one of the others, but never to the one that was read last, which the same dispatch may be about to read.
-    /// Among several to the one that has to grow least, and of those to the smallest, so that large tensors share their
-    /// textures.
-    fn place_for(
+    /// Chooses a shared texture of the tensor's element type and width: first a free one, then a new one, then one whose
+    /// copy is still valid, but never the one read last, which the same dispatch may be about to read. Of several it takes
+    /// the one that needs the least growth, and of those the smallest, so that large tensors share their textures.
+    fn choose_shared(
         specs: &mut Vec<TextureSpec>,
         own: &[(Tensor, TextureId)],
         tensor: &Tensor,
-        held: &[(Tensor, TextureId)],
+        valid: &[(Tensor, TextureId)],
     ) -> TextureId {
-        let age = |texture: TextureId| held.iter().position(|(_, other)| *other == texture);
+        let age = |texture: TextureId| valid.iter().position(|(_, other)| *other == texture);
         let wanted = TextureSpec::of(tensor);
         let of_kind = (0..specs.len()).filter(|&at| specs[at].is_like(&wanted));
         let shared = |texture: &TextureId| own.iter().all(|(_, other)| other != texture);
@@ -159,7 +153,7 @@ impl Textures {
         let growth = |texture: TextureId| wanted.rows.saturating_sub(specs[texture.0].rows) / MIN_GROWTH_ROWS;
         let idle = kind.iter().copied().filter(|texture| age(*texture).is_none());
         let idle = idle.min_by_key(|texture| (growth(*texture), specs[texture.0].rows));
-        let last = held.last().map(|(_, texture)| *texture);
+        let last = valid.last().map(|(_, texture)| *texture);
         let others = || kind.iter().copied().filter(|texture| Some(*texture) != last);
         let old = || others().min_by_key(|texture| (growth(*texture), specs[texture.0].rows, age(*texture)));
         let full = kind.len() >= if wanted.width == WIDTHS[0] { MAX_SHARED_TEXTURES } else { 1 };

@@ -3,9 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::ids::ProgramId;
 use super::kernel::Access;
+use super::op::Dispatch;
+use super::plan::Plan;
 use super::profile::{Clock, Recorder, Timing, Timings};
-use super::program::{Dispatch, Item, Plan, ProgramId, Runner};
+use super::program::Item;
+use super::runner::Runner;
 use super::tensor::Tensor;
 use crate::error::Result;
 

@@ -4,7 +4,6 @@ use super::gradients::Gradients;
 use super::params::ParamSlice;
 use crate::gpu::{BufferId, Element, Op, Plan, ProgramId, Shape, Tensor, Usage};
 use crate::ops::adam::{Adam, AnyAdam};
-use crate::ops::bias_grad::bias_grad;
 use crate::ops::gemm::{self, Epilogue, Operands};
 use crate::ops::tuning::Tuning;
 
@@ -92,7 +91,7 @@ impl Recorder<'_> {
         epilogue: Epilogue,
         operands: &Operands,
     ) {
-        gemm::record(self.plan, self.program, label, self.tuning, (product, epilogue), operands);
+        self.tuning.record_product(self.plan, self.program, label, (product, epilogue), operands);
     }
 
     /// A parameter.
@@ -119,7 +118,7 @@ impl Recorder<'_> {
     pub(super) fn bias_grad(&mut self, name: &str, dy: Tensor, bias: ParamSlice) {
         let label = format!("{name} bias gradient");
         let to = (dy, self.training().gradients.of(bias));
-        bias_grad(self.plan, self.program, &label, self.tuning, to, self.gradient_epilogue());
+        self.tuning.record_bias_grad(self.plan, self.program, &label, to, self.gradient_epilogue());
     }
 
     /// The gradient of a weight, and Adam's step right after it if the gradient's buffer is needed for the next weight.

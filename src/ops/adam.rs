@@ -5,7 +5,7 @@ use super::loss_scale::LossScale;
 use super::step::Step;
 use super::tolerance::Tolerance;
 use super::totals::{CLIP_FACTOR, TotalsSlots};
-use super::tuning::{ELEMENTWISE, KernelConfig, Tunable};
+use super::tunable::{ELEMENTWISE, KernelConfig, Tunable};
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};
 use crate::gpu::{Capabilities, Op, Plan, ProgramId, Shape, Tensor};
 use crate::{params, wgsl};
@@ -77,8 +77,8 @@ impl Tunable for AnyAdam {
             .collect()
     }
 
-    fn allows(&self, form: KernelConfig) -> bool {
-        matches!(form, KernelConfig::Elementwise { .. })
+    fn allows(&self, config: KernelConfig) -> bool {
+        matches!(config, KernelConfig::Elementwise { .. })
     }
 
     /// The parameters come last: they are compared.
@@ -88,16 +88,16 @@ impl Tunable for AnyAdam {
         operands
     }
 
-    fn tolerance(&self, _form: KernelConfig) -> Tolerance {
+    fn tolerance(&self, _config: KernelConfig) -> Tolerance {
         Tolerance::reduction(1)
     }
 
-    fn record(&self, plan: &mut Plan, program: ProgramId, form: KernelConfig, operands: &[Tensor]) {
+    fn record(&self, plan: &mut Plan, program: ProgramId, config: KernelConfig, operands: &[Tensor]) {
         let &[step, grad, scaling, totals, moment1, moment2, param] = operands else {
             panic!("adam: {operands:?}")
         };
-        let KernelConfig::Elementwise { threads, vec4s_per_thread } = form else {
-            panic!("{form:?} is no form of a pass over memory")
+        let KernelConfig::Elementwise { threads, vec4s_per_thread } = config else {
+            panic!("{config:?} is not a configuration of an elementwise kernel")
         };
         let op = Adam::new(Self::LEN, Elementwise { threads, vec4s_per_thread });
         plan.dispatch(program, "adam", op, &[step, grad, scaling, totals, param, moment1, moment2]);
@@ -156,7 +156,7 @@ impl Op for Adam {
         self.launch.groups(self.params.vec4s)
     }
 
-    fn updates(&self) -> bool {
+    fn reads_output(&self) -> bool {
         true
     }
 

@@ -3,9 +3,9 @@
 use super::normal::philox;
 use super::step::{Step, Stream};
 use crate::config::Augmentation;
+use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
-use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 params! {

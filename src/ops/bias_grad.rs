@@ -1,15 +1,14 @@
-//! The gradient of a bias: column sums of a matrix, in one pass, or in two where there are many rows.
+//! The gradient of a bias: column sums of a matrix, by one dispatch, or by two if there are many rows.
 
-use super::gemm::Epilogue;
-use super::gemm::operand_source;
+use super::gemm::{Epilogue, operand_source};
 use super::tolerance::Tolerance;
-use super::tuning::{KernelConfig, Tunable, Tuning, key};
+use super::tunable::{KernelConfig, Tunable, key};
+use crate::gpu::Op;
 use crate::gpu::kernel::{Constant, Kernel, Params};
-use crate::gpu::program::Op;
 use crate::gpu::{Capabilities, Element, Plan, ProgramId, Shape, Tensor, textures};
 use crate::{params, wgsl};
 
-/// Fewest rows of a part: less is not worth a second pass.
+/// The minimum number of rows of a part: fewer are not worth a second dispatch.
 const MIN_ROWS: u32 = 16;
 
 params! {
@@ -36,7 +35,7 @@ pub struct BiasGrad {
 }
 
 impl BiasGrad {
-    /// `rows` of `channels` in about `parts` parts, none of them empty, by workgroups of `threads`.
+    /// `rows` of `channels` in about `parts` parts, none of them empty, with workgroups of `threads`.
     pub fn new(rows: u32, channels: u32, [threads, parts]: [u32; 2], epilogue: Epilogue) -> Self {
         let rows_per_part = rows.div_ceil(parts);
         let parts = rows.div_ceil(rows_per_part);
@@ -44,7 +43,7 @@ impl BiasGrad {
         Self { params, threads, textures: false, epilogue }
     }
 
-    /// The same that reads a texture of `dy`, where `textures` says so.
+    /// Reads a texture copy of `dy`, or its buffer.
     pub fn fetching(self, textures: bool) -> Self {
         Self { textures, ..self }
     }
@@ -74,7 +73,7 @@ impl Op for BiasGrad {
         vec![("source", Shape::new(&[rows, 4 * vec4s])), ("aux", aux), ("out", out)]
     }
 
-    fn aliases(&self) -> &'static [Option<&'static str>] {
+    fn element_aliases(&self) -> &'static [Option<&'static str>] {
         &[Some("Source"), Some("Aux"), Some("Out")]
     }
 
@@ -83,7 +82,7 @@ impl Op for BiasGrad {
         u64::from(parts) * u64::from(vec4s.div_ceil(self.threads.min(vec4s)))
     }
 
-    fn updates(&self) -> bool {
+    fn reads_output(&self) -> bool {
         self.epilogue == Epilogue::Accumulate
     }
 
@@ -104,7 +103,7 @@ impl Op for BiasGrad {
     }
 }
 
-/// The gradient of one layer's bias, in whatever form.
+/// The gradient of one layer's bias, for any configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct BiasGradShape {
     /// rows of the matrix
@@ -113,24 +112,60 @@ pub struct BiasGradShape {
     pub channels: u32,
     /// whether it is added to what is there
     pub epilogue: Epilogue,
-    /// what the matrix is made of
+    /// element type of the matrix
     pub element: Element,
 }
 
 impl BiasGradShape {
-    /// Most parts that its rows are cut into.
-    pub fn most_parts(&self) -> u32 {
+    /// The gradient `out[C]` of `dy[.., C]`.
+    pub(super) fn of((dy, out): (Tensor, Tensor), epilogue: Epilogue) -> Self {
+        let channels = out.len();
+        Self { rows: dy.len() / channels, channels, epilogue, element: dy.element }
+    }
+
+    /// The maximum number of parts of its rows.
+    pub fn max_parts(&self) -> u32 {
         (self.rows / MIN_ROWS).max(1)
     }
 
-    /// Whether a texture can hold the matrix.
+    /// Whether there is a texture large enough for a copy of the matrix.
     pub(super) fn fits_texture(&self) -> bool {
         textures::fits(self.rows * self.channels)
     }
 
-    /// Workgroups of `threads` beside each other.
+    /// Workgroups of `threads` along the columns.
     pub fn column_blocks(&self, threads: u32) -> u32 {
         (self.channels / 4).div_ceil(threads)
+    }
+
+    /// Records the column sums of `dy` into `out` with `config`.
+    ///
+    /// # Panics
+    /// If it is not a configuration of a bias gradient.
+    pub(super) fn record_as(
+        &self,
+        plan: &mut Plan,
+        program: ProgramId,
+        label: &str,
+        config: KernelConfig,
+        (dy, out): (Tensor, Tensor),
+    ) {
+        let Self { rows, channels, epilogue, .. } = *self;
+        let KernelConfig::BiasGrad { threads, parts, textures } = config else {
+            panic!("{label}: {config:?} is not a configuration of a bias gradient")
+        };
+        let spare = dy.slice(0, 4); // neither dispatch reads it
+        if parts == 1 {
+            let op = BiasGrad::new(rows, channels, [threads, 1], epilogue).fetching(textures);
+            plan.dispatch(program, label, op, &[dy, spare, out]);
+            return;
+        }
+        let first = BiasGrad::new(rows, channels, [threads, parts], Epilogue::None).fetching(textures);
+        let parts = first.params.parts;
+        let between = plan.scratch(parts * channels);
+        plan.dispatch(program, label, first, &[dy, spare, between]);
+        let second = BiasGrad::new(parts, channels, [threads, 1], epilogue);
+        plan.dispatch(program, format!("{label}, parts"), second, &[between, spare, out]);
     }
 }
 
@@ -141,14 +176,14 @@ impl Tunable for BiasGradShape {
         format!("{} {:?}{element}", key("bias_grad", &sizes), self.epilogue)
     }
 
-    /// One pass, and two with about 32, 128, 512 and 2048 workgroups in the first; from a texture as well on software
-    /// adapters, which read buffers slowly.
+    /// One dispatch, and two with about 32, 128, 512 and 2048 workgroups in the first. On software adapters, which read
+    /// buffers slowly, also from a texture.
     fn candidates(&self, target: &Capabilities) -> Vec<KernelConfig> {
         let least = target.min_splits(self.rows);
         let mut candidates = Vec::new();
         for threads in KernelConfig::BIAS_GRAD_THREADS {
             let parts =
-                |groups: u32| groups.div_ceil(self.column_blocks(threads)).min(self.most_parts()).max(least);
+                |groups: u32| groups.div_ceil(self.column_blocks(threads)).min(self.max_parts()).max(least);
             let mut all: Vec<u32> = [1, 32, 128, 512, 2048].into_iter().map(parts).collect();
             all.dedup();
             let from_textures = target.software && target.textures && self.fits_texture();
@@ -164,9 +199,9 @@ impl Tunable for BiasGradShape {
         candidates
     }
 
-    fn allows(&self, form: KernelConfig) -> bool {
-        let most = self.most_parts();
-        matches!(form, KernelConfig::BiasGrad { threads, parts, textures }
+    fn allows(&self, config: KernelConfig) -> bool {
+        let most = self.max_parts();
+        matches!(config, KernelConfig::BiasGrad { threads, parts, textures }
             if KernelConfig::BIAS_GRAD_THREADS.contains(&threads)
                 && (1..=most).contains(&parts)
                 && (!textures || self.fits_texture()))
@@ -184,48 +219,8 @@ impl Tunable for BiasGradShape {
         Tolerance::forms(self.rows.into())
     }
 
-    fn record(&self, plan: &mut Plan, program: ProgramId, form: KernelConfig, operands: &[Tensor]) {
+    fn record(&self, plan: &mut Plan, program: ProgramId, config: KernelConfig, operands: &[Tensor]) {
         let &[dy, out] = operands else { panic!("bias_grad: {} operands", operands.len()) };
-        record_as(plan, program, &self.key(), (*self, form), (dy, out));
+        self.record_as(plan, program, &self.key(), config, (dy, out));
     }
-}
-
-/// Records `out[C]` = column sums of `dy[.., C]`, or `+=`, in the form that `tuning` says.
-pub fn bias_grad(
-    plan: &mut Plan,
-    program: ProgramId,
-    label: &str,
-    tuning: &Tuning,
-    (dy, out): (Tensor, Tensor),
-    epilogue: Epilogue,
-) {
-    let channels = out.len();
-    let sums = BiasGradShape { rows: dy.len() / channels, channels, epilogue, element: dy.element };
-    let form = tuning.bias_grad(sums);
-    record_as(plan, program, label, (sums, form), (dy, out));
-}
-
-fn record_as(
-    plan: &mut Plan,
-    program: ProgramId,
-    label: &str,
-    (sums, form): (BiasGradShape, KernelConfig),
-    (dy, out): (Tensor, Tensor),
-) {
-    let BiasGradShape { rows, channels, epilogue, .. } = sums;
-    let KernelConfig::BiasGrad { threads, parts, textures } = form else {
-        panic!("{label}: {form:?} is no form of column sums")
-    };
-    let spare = dy.slice(0, 4); // neither pass reads it
-    if parts == 1 {
-        let op = BiasGrad::new(rows, channels, [threads, 1], epilogue).fetching(textures);
-        plan.dispatch(program, label, op, &[dy, spare, out]);
-        return;
-    }
-    let first = BiasGrad::new(rows, channels, [threads, parts], Epilogue::None).fetching(textures);
-    let parts = first.params.parts;
-    let between = plan.scratch(parts * channels);
-    plan.dispatch(program, label, first, &[dy, spare, between]);
-    let second = BiasGrad::new(parts, channels, [threads, 1], epilogue);
-    plan.dispatch(program, format!("{label}, parts"), second, &[between, spare, out]);
 }

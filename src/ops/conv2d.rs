@@ -4,8 +4,7 @@
 //! weights `[C_low, k, k, C_high]` for a kernel of k. The input gradient of either convolution is the other one with the
 //! weights unchanged.
 
-use super::gemm::{Product, Size};
-use super::winograd::{Side, Winograd};
+use super::gemm::{Convolution, Product, Side, Size};
 use crate::gpu::Shape;
 use crate::gpu::kernel::Source;
 use crate::{params, wgsl};
@@ -90,8 +89,9 @@ macro_rules! conv_params {
                 [g.low(), g.high_of(window), g.weight_of(window)]
             }
 
-            fn winograd_of(&self, sides: [Side; 3]) -> Option<Winograd> {
-                (self.window() == Window::HALF).then(|| Winograd::new(self.geometry(), sides)).flatten()
+            /// What the Winograd algorithm, which knows [`Window::HALF`] only, needs to know.
+            fn halving(&self, sides: [Side; 3]) -> Option<Convolution> {
+                (self.window() == Window::HALF).then(|| self.geometry().convolution(sides))
             }
         }
     };
@@ -140,6 +140,12 @@ impl Geometry {
 
     fn pixels(&self) -> u32 {
         self.batch * self.low_h * self.low_w
+    }
+
+    /// As plain data, with the sides that a product's left factor, right factor and output are.
+    fn convolution(&self, sides: [Side; 3]) -> Convolution {
+        let Self { batch, low_h, low_w, low_c, high_c } = *self;
+        Convolution { batch, low_h, low_w, low_c, high_c, sides }
     }
 
     /// One multiplication and one addition per pair of channels and tap that lies inside; of those along an edge some do not.
@@ -196,8 +202,8 @@ impl Product for Conv2d {
         [high, weight, low]
     }
 
-    fn winograd(&self) -> Option<Winograd> {
-        self.winograd_of([Side::High, Side::Weights, Side::Low])
+    fn convolution(&self) -> Option<Convolution> {
+        self.halving([Side::High, Side::Weights, Side::Low])
     }
 
     fn flops(&self) -> u64 {
@@ -251,8 +257,8 @@ impl Product for Conv2dTranspose {
         [low, weight, high]
     }
 
-    fn winograd(&self) -> Option<Winograd> {
-        self.winograd_of([Side::Low, Side::Weights, Side::High])
+    fn convolution(&self) -> Option<Convolution> {
+        self.halving([Side::Low, Side::Weights, Side::High])
     }
 
     fn flops(&self) -> u64 {
@@ -298,8 +304,8 @@ impl Product for Conv2dWeightGrad {
         self.sides()
     }
 
-    fn winograd(&self) -> Option<Winograd> {
-        self.winograd_of([Side::Low, Side::High, Side::Weights])
+    fn convolution(&self) -> Option<Convolution> {
+        self.halving([Side::Low, Side::High, Side::Weights])
     }
 
     fn flops(&self) -> u64 {

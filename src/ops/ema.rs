@@ -3,9 +3,9 @@
 use super::elementwise::Elementwise;
 use super::loss_scale::LossScale;
 use super::step::Step;
+use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
-use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 params! {
@@ -62,7 +62,7 @@ impl Op for Ema {
         4 * 3 * u64::from(self.range.vec4s)
     }
 
-    fn updates(&self) -> bool {
+    fn reads_output(&self) -> bool {
         true
     }
 
@@ -122,7 +122,7 @@ impl Op for Exchange {
         0
     }
 
-    fn updates(&self) -> bool {
+    fn reads_output(&self) -> bool {
         true
     }
 

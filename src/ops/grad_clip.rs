@@ -3,9 +3,9 @@
 use super::loss_scale::LossScale;
 use super::step::Step;
 use super::totals::{CLIP_FACTOR, GRAD_NORM, TotalsSlots};
+use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
-use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 /// Parts of a sum of squares at most: what one workgroup then adds.

@@ -1,9 +1,9 @@
 //! The decoder's logits to pictures.
 
 use crate::config::Likelihood;
+use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
-use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 params! {

@@ -1,9 +1,9 @@
 //! The factor on the gradients of a step in f16: applied where they begin, taken off by Adam, adapted in between,
 //! all on the device, so that no step waits for the host and the same run gives the same bits.
 
+use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
-use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 /// Good steps in a row before the factor is doubled. PyTorch waits for 2000; small trainings end before that.

@@ -1,8 +1,8 @@
 //! How far two tensors lie apart, found on the device: what the autotuner checks its candidates with.
 
+use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
-use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 /// What an element that is no finite number counts as.
@@ -52,7 +52,7 @@ impl Op for MaxError {
         vec![("got", values), ("want", values), ("out", Shape::new(&[self.parts]))]
     }
 
-    fn aliases(&self) -> &'static [Option<&'static str>] {
+    fn element_aliases(&self) -> &'static [Option<&'static str>] {
         &[Some("Got"), Some("Want")]
     }
 

@@ -2,9 +2,9 @@
 
 use super::step::Step;
 use super::totals::{MMD, TotalsSlots};
+use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
-use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 params! {

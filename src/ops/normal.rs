@@ -3,9 +3,9 @@
 use rand::{Rng, RngExt};
 
 use super::step::Step;
+use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
-use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 /// Philox4x32-10: ten rounds of two wide multiplications.
@@ -65,7 +65,7 @@ impl Op for Normal {
         vec![("step", Step::shape()), ("out", Shape::new(&[self.rows, 4 * self.vec4s]))]
     }
 
-    fn aliases(&self) -> &'static [Option<&'static str>] {
+    fn element_aliases(&self) -> &'static [Option<&'static str>] {
         &[None, Some("Out")]
     }
 

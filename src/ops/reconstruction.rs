@@ -3,9 +3,9 @@
 use super::loss_scale::LossScale;
 use super::step::Step;
 use crate::config::Likelihood;
+use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};
-use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 /// Pixels that one workgroup sums.

@@ -1,8 +1,8 @@
 //! 8-bit pictures to floats, the input of the network.
 
+use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
-use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 params! {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::elementwise::Elementwise;
 use crate::error::Result;
+use crate::gpu::Op;
 use crate::gpu::kernel::{Constant, Kernel, Params};
-use crate::gpu::program::Op;
 use crate::gpu::{Adapter, Clock, GpuRunner, Plan, Runner, Shape};
 use crate::{params, wgsl};
 

@@ -1,8 +1,8 @@
 //! The sums over a batch that come back to the host.
 
+use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};
-use crate::gpu::program::Op;
 use crate::{params, wgsl};
 
 /// Nats of the pixels; this and the next five are what `totals_slots.wgsl` says.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::gpu::{Adapter, Capabilities};
 use crate::ops::SHADERS;
-use crate::ops::tuning::Table;
+use crate::ops::tunable::Table;
 
 /// Version 2 says `batch` in keys, where version 1 said `images`.
 const FORMAT: u32 = 2;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::gpu::Adapter;
-use crate::ops::tuning::{KernelConfig, Table, Tunable};
+use crate::ops::tunable::{KernelConfig, Table, Tunable};
 
 /// How far a candidate is ahead of the default when it replaces it: less is noise.
 const MIN_GAIN: f64 = 0.97;

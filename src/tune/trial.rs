@@ -8,7 +8,7 @@ use crate::gpu::{Adapter, Element, GpuRunner, Plan, ProgramId, Runner, Shape, Te
 use crate::ops::max_error::MaxError;
 use crate::ops::normal::Normal;
 use crate::ops::tolerance::Tolerance;
-use crate::ops::tuning::{KernelConfig, Tunable};
+use crate::ops::tunable::{KernelConfig, Tunable};
 use crate::ops::{Step, Stream};
 
 /// Rounds of the final: each candidate once per round.

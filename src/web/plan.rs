@@ -13,7 +13,8 @@ use crate::gpu::{Capabilities, Dispatch, Item, Plan, ProgramId, Tensor, Usage};
 use crate::model::{ModelOptions, Network, Run};
 use crate::ops::Stream;
 use crate::ops::gemm::variant::Variant;
-use crate::ops::tuning::{KernelConfig, Tuning};
+use crate::ops::tunable::KernelConfig;
+use crate::ops::tuning::Tuning;
 
 /// A model's plan as the page gets it, and where its parameters go.
 pub struct Recorded {

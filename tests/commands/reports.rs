@@ -31,7 +31,7 @@ fn adapters_say_what_they_can_do_and_which_is_taken() {
     assert!(ours["limits"]["min_storage_buffer_offset_alignment"].as_u64() > Some(0), "{ours}");
     assert_eq!((&ours["f16"], &ours["software"]), (&target.f16.into(), &target.software.into()));
     assert_eq!(ours["timestamps"], adapter.has_timestamps());
-    assert_eq!(ours["subgroup_variants"], Variant::shared(&target, 1, 1).is_some());
+    assert_eq!(ours["subgroup_variants"], Variant::subgroup(&target, 1, 1).is_some());
     let has = |name: &str| ours["features"].as_array().expect("features").iter().any(|one| one == name);
     assert_eq!(has("SHADER_F16"), target.f16);
     for kind in ["high-performance", "low-power", "software"] {

@@ -253,7 +253,7 @@ fn whole_trainings_fit_the_default_limits() {
         let target = Capabilities { f16: true, ..Capabilities::webgpu_default() };
         let build = ModelOptions { precision, ..ModelOptions::training(config, batch) };
         let (network, plan) = build.plan(&target).expect("a micro-batch that fits");
-        target.check(&plan).expect("bindings and buffers that fit");
+        plan.check_limits(&target).expect("bindings and buffers that fit");
         for dispatch in plan.programs.iter().flat_map(|p| p.dispatches()) {
             assert!(dispatch.groups.iter().all(|&n| n <= limits.max_compute_workgroups_per_dimension));
             for (tensor, (name, access)) in dispatch.bindings.iter().zip(&dispatch.reflection.bindings) {

@@ -18,7 +18,7 @@ use wgvae::gpu::Element;
 use wgvae::model::{Device, ModelOptions, NamedTensor, StateDict, StepSettings, Vae};
 use wgvae::ops::Tuning;
 use wgvae::ops::gemm::variant::Variant;
-use wgvae::ops::tuning::{KernelConfig, Table};
+use wgvae::ops::tunable::{KernelConfig, Table};
 
 use common::report::{self, Progress};
 use common::{Choose, Scale};
@@ -299,7 +299,7 @@ fn every_variant_agrees_with_pytorch() {
     all.extend(
         common::variants(&target, precision)
             .into_iter()
-            .map(|variant| (variant.name(), Tuning::forced(&target, variant), variant.factors())),
+            .map(|variant| (variant.name(), Tuning::with_variant(&target, variant), variant.factors())),
     );
     let progress = Progress::new(all.len(), "variants");
     let count = all.len();

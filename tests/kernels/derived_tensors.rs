@@ -7,10 +7,11 @@ use wgvae::config::ModelConfig;
 use wgvae::gpu::{Capabilities, GpuRunner, Item, Plan, ProgramId, ReferenceRunner, Runner, Tensor};
 use wgvae::model::ModelOptions;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use wgvae::ops::fused::Fused;
 use wgvae::ops::gemm::variant::Variant;
-use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
+use wgvae::ops::gemm::{Epilogue, Gemm, Product};
 use wgvae::ops::linear::Linear;
-use wgvae::ops::tuning::{KernelConfig, Tunable};
+use wgvae::ops::tunable::{KernelConfig, Tunable};
 
 use crate::common;
 use crate::common::report;
@@ -378,7 +379,7 @@ fn every_texture_is_of_the_tensor_that_its_reader_means() {
 }
 
 #[test]
-#[should_panic(expected = "points writes to what it should leave as it is")]
+#[should_panic(expected = "points writes to a source of persistent derived tensors")]
 fn no_program_follows_one_that_writes_to_the_weights() {
     let (mut plan, first, t) = layer(&Capabilities::webgpu_default());
     let second = plan.program("second");

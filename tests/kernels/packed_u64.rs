@@ -6,13 +6,14 @@ use wgvae::ops::adam::Adam;
 use wgvae::ops::conv2d::{Conv2dTranspose, Geometry};
 use wgvae::ops::elementwise::Elementwise;
 use wgvae::ops::ema::Ema;
+use wgvae::ops::fused::Fused;
 use wgvae::ops::gemm::variant::Variant;
-use wgvae::ops::gemm::{Epilogue, Fused, Gemm};
+use wgvae::ops::gemm::{Epilogue, Gemm};
 use wgvae::ops::linear::LinearWeightGrad;
 use wgvae::ops::loss_scale::LossScale;
 use wgvae::ops::step::Step;
 use wgvae::ops::totals::TotalsSlots;
-use wgvae::ops::tuning::{KernelConfig, Tunable};
+use wgvae::ops::tunable::{KernelConfig, Tunable};
 
 use crate::common;
 use crate::common::report;

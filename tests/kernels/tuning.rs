@@ -10,11 +10,13 @@ use wgvae::model::{Device, Input, ModelOptions, StepSettings, Vae};
 use wgvae::ops::adam::AnyAdam;
 use wgvae::ops::bias_grad::BiasGradShape;
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use wgvae::ops::fused::Fused;
 use wgvae::ops::gemm::variant::Variant;
-use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
+use wgvae::ops::gemm::{Epilogue, Gemm, Product};
 use wgvae::ops::linear::{Linear, LinearInputGrad, LinearWeightGrad};
 use wgvae::ops::tolerance::Tolerance;
-use wgvae::ops::tuning::{KernelConfig, Table, Tunable, Tuning};
+use wgvae::ops::tunable::{KernelConfig, Table, Tunable};
+use wgvae::ops::tuning::Tuning;
 use wgvae::tune::file::TuningFile;
 use wgvae::tune::{self, CandidateResult, Measurement};
 
@@ -92,8 +94,8 @@ impl Op for Broken {
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         self.0.operands()
     }
-    fn aliases(&self) -> &'static [Option<&'static str>] {
-        self.0.aliases()
+    fn element_aliases(&self) -> &'static [Option<&'static str>] {
+        self.0.element_aliases()
     }
     fn groups(&self) -> u64 {
         self.0.groups()
@@ -207,7 +209,7 @@ fn train(place: Device<'_>) -> (f64, Vec<u32>) {
 fn a_table_gives_the_same_bits_again_and_another_only_other_rounding() {
     let Some(adapter) = common::adapter() else { return };
     let target = adapter.target();
-    let first = Tuning::forced(&target, Variant::direct([16, 4], 1));
+    let first = Tuning::with_variant(&target, Variant::direct([16, 4], 1));
     let (loss, weights) = train(Device::Tuned(&adapter, &first));
     // through a file, as a run keeps it
     let folder = tempfile::tempdir().expect("a folder");
@@ -219,7 +221,7 @@ fn a_table_gives_the_same_bits_again_and_another_only_other_rounding() {
     let again = Tuning::with(&target, file.configs);
     assert_eq!(train(Device::Tuned(&adapter, &again)), (loss, weights.clone()));
     assert_eq!(again.used(), first.used());
-    let (other_loss, other) = train(Device::Tuned(&adapter, &Tuning::forced(&target, Variant::PLAIN)));
+    let (other_loss, other) = train(Device::Tuned(&adapter, &Tuning::with_variant(&target, Variant::PLAIN)));
     assert_ne!(other, weights, "another core adds in another order");
     assert!((other_loss - loss).abs() <= 1e-5 * loss, "{other_loss} and {loss}");
 }
@@ -414,7 +416,7 @@ fn a_table_without_parts_means_one() {
     let text = r#"{"subgroup":{"lanes":8,"clusters":1,"turns":1,"columns":2,"textures":true}}"#;
     let target = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
     let variant: Variant = serde_json::from_str(text).expect("a variant");
-    assert_eq!(Some(variant), Variant::shared(&target, 1, 2).map(|variant| variant.fetching(true)));
+    assert_eq!(Some(variant), Variant::subgroup(&target, 1, 2).map(|variant| variant.fetching(true)));
     assert_eq!(serde_json::to_string(&variant).expect("text"), text);
     let few = Variant::small_m(&target).next().expect("a core for few rows");
     let again: Variant =

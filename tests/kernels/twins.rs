@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use wgvae::gpu::{Adapter, Capabilities, Element, Fragment, GpuRunner, Plan, Runner, Shape};
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use wgvae::ops::fused::Fused;
 use wgvae::ops::gemm::variant::Variant;
-use wgvae::ops::gemm::{Epilogue, Fused, Gemm, Product};
+use wgvae::ops::gemm::{Epilogue, Gemm, Product};
 use wgvae::ops::linear::LinearWeightGrad;
 use wgvae::ops::testing::cases::{self, Case};
 use wgvae::ops::testing::check;
-use wgvae::ops::tuning::{KernelConfig, Tunable, Tuning};
+use wgvae::ops::tunable::{KernelConfig, Tunable};
+use wgvae::ops::tuning::Tuning;
 
 use crate::common::report::{self, Progress};
 use crate::common::{self, Choose, Scale};

@@ -9,15 +9,16 @@ use wgvae::config::{Likelihood, LossKind, ModelConfig};
 use wgvae::gpu::{Capabilities, Op, Plan, ReferenceRunner, Runner};
 use wgvae::model::{Device, ModelOptions, StateDict, StepSettings, TrainFeatures, Vae};
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry, Window};
+use wgvae::ops::fused::Fused;
 use wgvae::ops::gemm::variant::Variant;
-use wgvae::ops::gemm::{Epilogue, Fused, Product};
+use wgvae::ops::gemm::{Epilogue, Product};
 use wgvae::ops::linear::{Linear, LinearInputGrad, LinearWeightGrad};
 use wgvae::ops::mmd::Mmd;
 use wgvae::ops::reconstruction::Reconstruction;
 use wgvae::ops::reparameterize::{Reparameterize, ReparameterizeBackward};
 use wgvae::ops::step::Step;
 use wgvae::ops::tolerance::Tolerance;
-use wgvae::ops::tuning::{KernelConfig, Tunable};
+use wgvae::ops::tunable::{KernelConfig, Tunable};
 
 /// `len` numbers between -1 and 1.
 fn random(len: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {

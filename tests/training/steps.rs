@@ -295,7 +295,7 @@ fn batch_64_of_the_reference_keeps_to_the_default_limits() {
     let target = Capabilities { discrete: true, ..Capabilities::webgpu_default() };
     let build = ModelOptions::training(ModelConfig::REFERENCE, 64);
     let (network, plan) = build.plan(&target).expect("plan");
-    target.check(&plan).expect("limits");
+    plan.check_limits(&target).expect("limits");
     assert_eq!(network.dims.micro, 32);
     let widest = plan.programs.iter().flat_map(|p| p.dispatches().flat_map(|d| d.bindings.iter()));
     assert_eq!(widest.map(Tensor::bytes).max(), Some(128 << 20), "the heads fill a binding exactly");
@@ -323,12 +323,12 @@ fn a_tensor_that_no_binding_holds_is_named() {
     let target = Capabilities::webgpu_default();
     let config = ModelConfig { latent: 160, ..ModelConfig::REFERENCE };
     let (_, plan) = ModelOptions::training(config, 4).plan(&target).expect("plan");
-    let text = target.check(&plan).expect_err("too large").to_string();
+    let text = plan.check_limits(&target).expect_err("too large").to_string();
     for part in
         ["heads", "[320, 131072]", "167772160", "134217728", "maxStorageBufferBindingSize", "--latent"]
     {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }
     let larger = Capabilities { binding_bytes: 1 << 30, buffer_bytes: 1 << 31, ..target };
-    larger.check(&plan).expect("an adapter with larger limits takes it");
+    plan.check_limits(&larger).expect("an adapter with larger limits takes it");
 }

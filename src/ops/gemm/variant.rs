@@ -1,8 +1,7 @@
-//! The forms of the GEMM core, as data: four files, the sizes that each can be compiled with, and the file that
-//! fetches the factors.
+//! Variants of the GEMM core, as data: four cores, and the sizes with which each can be compiled.
 //!
-//! Which form is fastest depends on the adapter and on the product; all of them give the same result up to
-//! rounding. [`Variant::PLAIN`] runs everywhere and is what the others are checked against.
+//! The fastest variant depends on the adapter and on the product. All of them give the same result up to rounding.
+//! [`Variant::PLAIN`] runs everywhere, and the others are compared with it.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,45 +10,49 @@ use crate::gpu::kernel::{Alias, Constant, Source};
 use crate::gpu::{Capabilities, Element, Fragment};
 use crate::wgsl;
 
-/// A form of the GEMM core: a file and its constants.
+/// A core of the matrix product and its constants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Variant {
-    /// `gemm_tile.wgsl`: tiles in workgroup memory, the next one fetched while this one is multiplied.
+    /// `gemm_tile.wgsl`: tiles in workgroup memory; the next tile is loaded while this one is multiplied.
     Tile {
         /// invocations along M and N
         threads: [u32; 2],
         /// 4 x 4 blocks of C per invocation along M and N, 1 or 2 each
-        blocks: [u32; 2],
+        #[serde(alias = "blocks")]
+        thread_tile: [u32; 2],
         /// depth of a tile, a multiple of 4
         depth: u32,
         /// tiles in workgroup memory at a time: 1, or 2 to wait at one barrier instead of two
         buffers: u32,
     },
-    /// `gemm_direct.wgsl`: every invocation fetches what it needs from storage.
+    /// `gemm_direct.wgsl`: every invocation loads its operands from global memory.
     Direct {
         /// invocations along M and N
         threads: [u32; 2],
         /// 4 x 4 blocks of C per invocation along N, 1 or 2; along M there are 2
-        columns: u32,
-        /// whether the factors are read from textures of them
+        #[serde(alias = "columns")]
+        blocks_n: u32,
+        /// whether the factors are read from texture copies
         #[serde(alias = "images", default, skip_serializing_if = "is_false")]
         textures: bool,
     },
-    /// `gemm_subgroup.wgsl`: lanes hand each other rows of A.
+    /// `gemm_subgroup.wgsl`: lanes exchange rows of A by subgroup operations.
     Subgroup {
         /// lanes that share a tile: 4, 8 or 16
         lanes: u32,
-        /// parts along K in which the lanes' blocks of A lie, 1, 2 or 4
-        #[serde(default = "one", skip_serializing_if = "is_one")]
-        parts: u32,
+        /// parts along K among which the lanes' blocks of A are divided: 1, 2 or 4
+        #[serde(alias = "parts", default = "default_k_parts", skip_serializing_if = "is_default_k_parts")]
+        k_parts: u32,
         /// clusters of `lanes` in a workgroup; 1 means that a subgroup is exactly one cluster
         clusters: u32,
-        /// blocks of A that each lane holds at a time: 1 or 2
-        turns: u32,
+        /// blocks of A per lane at a time: 1 or 2
+        #[serde(alias = "turns")]
+        blocks_m: u32,
         /// 4 x 4 blocks of C per lane and row along N: 1 or 2
-        columns: u32,
-        /// whether the factors are read from textures of them
+        #[serde(alias = "columns")]
+        blocks_n: u32,
+        /// whether the factors are read from texture copies
         #[serde(alias = "images", default, skip_serializing_if = "is_false")]
         textures: bool,
     },
@@ -57,7 +60,7 @@ pub enum Variant {
     Cooperative {
         /// rows and columns of a fragment
         edge: u32,
-        /// what both factors are rounded to
+        /// element type to which both factors are rounded
         cell: Element,
         /// subgroups along M and N
         subgroups: [u32; 2],
@@ -65,7 +68,7 @@ pub enum Variant {
         blocks: [u32; 2],
         /// depth of a tile, a multiple of `edge`
         depth: u32,
-        /// least and most lanes of a subgroup
+        /// minimum and maximum lanes of a subgroup
         lanes: [u32; 2],
     },
 }
@@ -74,12 +77,12 @@ pub(in crate::ops) fn is_false(value: &bool) -> bool {
     !value
 }
 
-fn one() -> u32 {
+fn default_k_parts() -> u32 {
     1
 }
 
-fn is_one(value: &u32) -> bool {
-    *value == 1
+fn is_default_k_parts(value: &u32) -> bool {
+    *value == default_k_parts()
 }
 
 /// Tiles for workgroups of 64 to 256, all within WebGPU's default 16 KiB of workgroup memory.
@@ -102,12 +105,12 @@ const DIRECT: [Variant; 3] = [
     Variant::direct([64, 1], 1), // 512 x 4
 ];
 
-/// Turns and columns of the subgroup core.
-const SHARED: [[u32; 2]; 3] = [[2, 1], [1, 1], [2, 2]];
+/// Blocks along M and N of the subgroup core.
+const SUBGROUP: [[u32; 2]; 3] = [[2, 1], [1, 1], [2, 2]];
 
-/// What reads textures: of both cores what was fastest with them, for wide products, small ones and pictures.
+/// Variants that read textures: of both cores the fastest with them, for wide products, small products and pictures.
 const SUBGROUP_TEXTURES: [[u32; 2]; 3] = [[2, 1], [1, 2], [1, 1]];
-/// Parts along K of the subgroup core for products of few rows, from textures as well.
+/// Parts along K of the subgroup core for products of few rows, which read textures as well.
 const SMALL_M: [u32; 2] = [4, 2];
 const DIRECT_TEXTURES: [Variant; 1] = [Variant::direct([64, 1], 1)];
 
@@ -116,11 +119,11 @@ const DIRECT_TEXTURES: [Variant; 1] = [Variant::direct([64, 1], 1)];
 const COOPERATIVE: [[[u32; 2]; 2]; 4] =
     [[[2, 2], [2, 2]], [[2, 2], [1, 1]], [[4, 2], [2, 2]], [[2, 4], [2, 2]]];
 
-/// What WebGPU's default limits allow a workgroup.
+/// The maximum number of invocations in a workgroup by WebGPU's default limits.
 const MAX_THREADS: u32 = 256;
 
-const fn tile(threads: [u32; 2], blocks: [u32; 2], depth: u32, buffers: u32) -> Variant {
-    Variant::Tile { threads, blocks, depth, buffers }
+const fn tile(threads: [u32; 2], thread_tile: [u32; 2], depth: u32, buffers: u32) -> Variant {
+    Variant::Tile { threads, thread_tile, depth, buffers }
 }
 
 impl Variant {
@@ -132,12 +135,12 @@ impl Variant {
     /// Rows, columns and depth of a workgroup's tile.
     pub fn tile(self) -> [u32; 3] {
         match self {
-            Self::Tile { threads: [m, n], blocks, depth, .. } => {
-                [4 * blocks[0] * m, 4 * blocks[1] * n, depth]
+            Self::Tile { threads: [m, n], thread_tile, depth, .. } => {
+                [4 * thread_tile[0] * m, 4 * thread_tile[1] * n, depth]
             }
-            Self::Direct { threads: [m, n], columns, .. } => [8 * m, 4 * columns * n, 4],
-            Self::Subgroup { lanes, parts, clusters, turns, columns, .. } => {
-                [4 * lanes / parts * turns * clusters, 4 * lanes * columns, 4 * parts]
+            Self::Direct { threads: [m, n], blocks_n, .. } => [8 * m, 4 * blocks_n * n, 4],
+            Self::Subgroup { lanes, k_parts, clusters, blocks_m, blocks_n, .. } => {
+                [4 * lanes / k_parts * blocks_m * clusters, 4 * lanes * blocks_n, 4 * k_parts]
             }
             Self::Cooperative { edge, subgroups: [m, n], blocks, depth, .. } => {
                 [edge * blocks[0] * m, edge * blocks[1] * n, depth]
@@ -145,22 +148,22 @@ impl Variant {
         }
     }
 
-    /// The 4 x 4 blocks of each invocation along N, for `threads` along M and N; the factors from their buffers.
-    pub const fn direct(threads: [u32; 2], columns: u32) -> Self {
-        Self::Direct { threads, columns, textures: false }
+    /// The direct core of `threads` along M and N with `blocks_n` blocks each; it reads buffers.
+    pub const fn direct(threads: [u32; 2], blocks_n: u32) -> Self {
+        Self::Direct { threads, blocks_n, textures: false }
     }
 
-    /// Whether the factors are read from textures of them.
+    /// Whether the factors are read from texture copies.
     pub fn textures(self) -> bool {
         matches!(self, Self::Direct { textures: true, .. } | Self::Subgroup { textures: true, .. })
     }
 
-    /// Whether it gives up rows of its tile for depth.
+    /// Whether its tile has fewer rows and is deeper, for products of few rows.
     pub fn for_small_m(self) -> bool {
-        matches!(self, Self::Subgroup { parts: 2.., .. })
+        matches!(self, Self::Subgroup { k_parts: 2.., .. })
     }
 
-    /// The same with the factors from textures of them or from their buffers, where the core has the choice.
+    /// Reads the factors from texture copies or from their buffers, if the core supports both.
     pub fn fetching(self, from_textures: bool) -> Self {
         let mut variant = self;
         if let Self::Direct { textures, .. } | Self::Subgroup { textures, .. } = &mut variant {
@@ -169,7 +172,7 @@ impl Variant {
         variant
     }
 
-    /// The core's files and the one that fetches.
+    /// The core's files, and the file that loads the operands.
     pub fn files(self) -> Vec<Source> {
         let mut files = self.core();
         files.extend(operand_source::factors(self.textures()));
@@ -209,26 +212,26 @@ impl Variant {
         }
     }
 
-    /// The constants that the core's files ask for.
+    /// The constants that the core's files need.
     pub fn constants(self) -> Vec<Constant> {
         match self {
-            Self::Tile { threads: [m, n], blocks, depth, buffers } => vec![
+            Self::Tile { threads: [m, n], thread_tile, depth, buffers } => vec![
                 ("THREADS_M", m.into()),
                 ("THREADS_N", n.into()),
-                ("BLOCKS_M", blocks[0].into()),
-                ("BLOCKS_N", blocks[1].into()),
+                ("BLOCKS_M", thread_tile[0].into()),
+                ("BLOCKS_N", thread_tile[1].into()),
                 ("TILE_K", depth.into()),
                 ("BUFFERS", buffers.into()),
             ],
-            Self::Direct { threads: [m, n], columns, .. } => {
-                vec![("THREADS_M", m.into()), ("THREADS_N", n.into()), ("BLOCKS_N", columns.into())]
+            Self::Direct { threads: [m, n], blocks_n, .. } => {
+                vec![("THREADS_M", m.into()), ("THREADS_N", n.into()), ("BLOCKS_N", blocks_n.into())]
             }
-            Self::Subgroup { lanes, parts, clusters, turns, columns, .. } => vec![
+            Self::Subgroup { lanes, k_parts, clusters, blocks_m, blocks_n, .. } => vec![
                 ("LANES", lanes.into()),
-                ("K_PARTS", parts.into()),
+                ("K_PARTS", k_parts.into()),
                 ("CLUSTERS", clusters.into()),
-                ("BLOCKS_M", turns.into()),
-                ("BLOCKS_N", columns.into()),
+                ("BLOCKS_M", blocks_m.into()),
+                ("BLOCKS_N", blocks_n.into()),
             ],
             Self::Cooperative { subgroups: [m, n], blocks, depth, lanes: [least, most], .. } => vec![
                 ("SUBGROUPS_M", m.into()),
@@ -242,56 +245,59 @@ impl Variant {
         }
     }
 
-    /// What the core's files call the types that it chooses.
-    pub fn types(self) -> Vec<Alias> {
+    /// The type aliases that the core's files need.
+    pub fn type_aliases(self) -> Vec<Alias> {
         if let Self::Cooperative { cell, .. } = self { vec![("Cell", cell)] } else { Vec::new() }
     }
 
-    /// What both factors are rounded to before they are multiplied; sums are f32 in every core.
+    /// The element type to which both factors are rounded before they are multiplied. Sums are f32 in every core.
     pub fn factors(self) -> Element {
         if let Self::Cooperative { cell, .. } = self { cell } else { Element::F32 }
     }
 
-    /// Whether it may multiply factors of which the narrower is made of `precision`: what is kept in f32 is
-    /// rounded only where the other factor is rounded already.
+    /// Whether it may multiply factors, the narrower of which has element type `precision`: an f32 factor is rounded only
+    /// if the other one is f16 already.
     pub fn serves(self, precision: Element) -> bool {
         self.factors() == Element::F32 || precision == Element::F16
     }
 
     /// The variants that `target` can run for factors of `precision`, the plain one first.
     pub fn all(target: &Capabilities, precision: Element) -> Vec<Self> {
-        let shared = SHARED.iter().filter_map(|&[turns, columns]| Self::shared(target, turns, columns));
-        let shared_textures =
-            SUBGROUP_TEXTURES.iter().filter_map(|&[turns, columns]| Self::shared(target, turns, columns));
-        let textures = DIRECT_TEXTURES.into_iter().chain(shared_textures).map(|v| v.fetching(true));
+        let subgroup = |blocks: &'static [[u32; 2]]| {
+            blocks.iter().filter_map(|&[blocks_m, blocks_n]| Self::subgroup(target, blocks_m, blocks_n))
+        };
+        let textures =
+            DIRECT_TEXTURES.into_iter().chain(subgroup(&SUBGROUP_TEXTURES)).map(|v| v.fetching(true));
         let textures = textures.chain(Self::small_m(target)).filter(|_| target.textures);
         let cooperative = target.fragments.iter().flat_map(|fragment| Self::cooperative(*fragment));
-        let all = TILES.into_iter().chain(DIRECT).chain(shared).chain(textures).chain(cooperative);
+        let all =
+            TILES.into_iter().chain(DIRECT).chain(subgroup(&SUBGROUP)).chain(textures).chain(cooperative);
         all.filter(|variant| variant.serves(precision)).collect()
     }
 
-    /// Whether `target` may gain by it, so that it is worth a trial. On a software adapter a trial costs seconds, of
-    /// which compiling takes most: workgroup memory is no faster than any other there, lanes that hand each other rows
-    /// are faster than lanes that fetch their own, but for pictures, and from buffers large tiles are hardly faster than
-    /// small ones, and Mesa 25 compiles them for minutes. GPUs are as fast from buffers as from textures, which have to
-    /// be copied first.
-    pub fn promises(self, target: &Capabilities) -> bool {
+    /// Whether it is worth a trial on `target`.
+    ///
+    /// On a software adapter a trial costs seconds, most of them for compilation. Workgroup memory is no faster than other
+    /// memory there, and lanes that exchange rows are faster than lanes that load their own, except for pictures. From
+    /// buffers, large tiles are hardly faster than small ones and compile slowly (docs/lab-notebook/defaults.md). GPUs read
+    /// buffers as fast as textures, which need a copy.
+    pub fn is_promising(self, target: &Capabilities) -> bool {
         if !target.software {
             return !self.textures();
         }
         match self {
             Self::Tile { .. } | Self::Cooperative { .. } => false,
             Self::Direct { threads: [_, n], .. } => n == 1 || target.subgroups.is_none(),
-            Self::Subgroup { turns, columns, textures, .. } => textures || turns * columns == 1,
+            Self::Subgroup { blocks_m, blocks_n, textures, .. } => textures || blocks_m * blocks_n == 1,
         }
     }
 
-    /// Whether `target` can run it: a variant read from a file may be another adapter's.
+    /// Whether `target` can run it. A variant read from a file may be of another adapter.
     pub fn runs_on(self, target: &Capabilities) -> bool {
         Self::all(target, Element::F16).contains(&self)
     }
 
-    /// The cooperative core by `fragment`, in every size that fits a workgroup, each as deep as it fits.
+    /// The cooperative core with `fragment`, in every size that fits a workgroup, as deep as possible.
     fn cooperative(fragment: Fragment) -> impl Iterator<Item = Self> {
         let Fragment { size: edge, element: cell, lanes } = fragment;
         COOPERATIVE.into_iter().filter_map(move |[subgroups, blocks]| {
@@ -300,8 +306,8 @@ impl Variant {
         })
     }
 
-    /// Whether a workgroup of the cooperative core keeps to the default limits, whatever size subgroups take, and
-    /// no invocation has more than two blocks of a tile to fetch.
+    /// Whether a workgroup of the cooperative core keeps to the default limits for every possible subgroup size, and no
+    /// invocation has to load more than two blocks of a tile.
     fn fits(self) -> bool {
         let Self::Cooperative { edge, cell, subgroups: [s, t], depth, lanes: [least, most], .. } = self
         else {
@@ -316,21 +322,21 @@ impl Variant {
 
     /// The subgroup core for the target's subgroup size, if it has subgroups of at least 4 lanes.
     ///
-    /// Where the size is exactly 4 or 8, a subgroup is a cluster; so it is with 16 on software adapters, which keep the
-    /// sums of a 64 x 64 tile in memory, where a GPU would run out of registers. Larger or varying subgroups are cut
-    /// into clusters; a workgroup is then a whole number of subgroups, whatever size the driver takes.
-    pub fn shared(target: &Capabilities, turns: u32, columns: u32) -> Option<Self> {
-        Self::shared_in(target, 1, turns, columns)
+    /// If the size is exactly 4 or 8, a subgroup is one cluster. The same holds for 16 on software adapters, which keep the
+    /// sums of a 64 x 64 tile in memory; a GPU would run out of registers. Larger or varying subgroups are divided into
+    /// clusters, and a workgroup is then a whole number of subgroups for every size that the driver may choose.
+    pub fn subgroup(target: &Capabilities, blocks_m: u32, blocks_n: u32) -> Option<Self> {
+        Self::subgroup_of(target, 1, blocks_m, blocks_n)
     }
 
-    /// The tiles for products of few rows, the one of the fewest first.
+    /// The variants for products of few rows, the fewest rows first.
     pub fn small_m(target: &Capabilities) -> impl Iterator<Item = Self> {
         let widest =
-            |parts| [2, 1].into_iter().find_map(|columns| Self::shared_in(target, parts, 1, columns));
-        SMALL_M.iter().filter_map(move |&parts| Some(widest(parts)?.fetching(true)))
+            |k_parts| [2, 1].into_iter().find_map(|blocks_n| Self::subgroup_of(target, k_parts, 1, blocks_n));
+        SMALL_M.iter().filter_map(move |&k_parts| Some(widest(k_parts)?.fetching(true)))
     }
 
-    fn shared_in(target: &Capabilities, parts: u32, turns: u32, columns: u32) -> Option<Self> {
+    fn subgroup_of(target: &Capabilities, k_parts: u32, blocks_m: u32, blocks_n: u32) -> Option<Self> {
         let [least, most] = target.subgroups?;
         let lanes = match [least, most] {
             [16, 16] if target.software => 16,
@@ -338,19 +344,19 @@ impl Variant {
             _ => 4,
         };
         let clusters = if least == most && least == lanes { 1 } else { most.max(64) / lanes };
-        // a loop of 16 lanes with more sums is too long for caches of instructions
-        let fits = lanes < 16 || turns * columns == 1;
+        // a loop of 16 lanes with more sums does not fit the instruction cache
+        let fits = lanes < 16 || blocks_m * blocks_n == 1;
         (least >= 4 && most <= 128 && fits).then_some(Self::Subgroup {
             lanes,
-            parts,
+            k_parts,
             clusters,
-            turns,
-            columns,
+            blocks_m,
+            blocks_n,
             textures: false,
         })
     }
 
-    /// How `wgvae tune` and `plan` call it: core, tile and what else tells it from others.
+    /// The name in `wgvae tune` and `wgvae plan`: core, tile and the remaining parameters.
     pub fn name(self) -> String {
         let textures = if self.textures() { ", textures" } else { "" };
         format!("{}{textures}", self.name_of_core())

@@ -9,8 +9,9 @@ use crate::ops::bias_grad::BiasGrad;
 use crate::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry, Window};
 use crate::ops::elementwise::Elementwise;
 use crate::ops::ema::{Ema, Exchange};
+use crate::ops::gemm::split_k::SplitK;
 use crate::ops::gemm::variant::Variant;
-use crate::ops::gemm::{Epilogue, Gemm, Product};
+use crate::ops::gemm::{Epilogue, Gemm, Product, Side};
 use crate::ops::grad_clip::{Clip, SquareSum};
 use crate::ops::linear::{Linear, LinearInputGrad, LinearWeightGrad};
 use crate::ops::loss_scale::{FindNonFinite, LossScale, UpdateLossScale};
@@ -19,9 +20,9 @@ use crate::ops::mmd::{Gather, Mmd, MmdTotal};
 use crate::ops::normal::Normal;
 use crate::ops::reparameterize::{Reparameterize, ReparameterizeBackward};
 use crate::ops::roofline::{RooflineCopy, RooflineFma};
-use crate::ops::split_k::SplitK;
-use crate::ops::tuning::{ELEMENTWISE, KernelConfig, Tuning};
-use crate::ops::winograd::{Side, Transform};
+use crate::ops::tunable::{ELEMENTWISE, KernelConfig};
+use crate::ops::tuning::Tuning;
+use crate::ops::winograd::Transform;
 use crate::ops::{logits_to_rgba::LogitsToRgba, rgba_to_float::RgbaToFloat};
 use crate::ops::{reconstruction::Reconstruction, totals::Totals};
 
@@ -78,7 +79,16 @@ impl Case {
 fn case(label: impl Into<String>, op: impl Op) -> Case {
     let scaling = LossScale { exponent: 3, found_inf: 0, growth_tracker: 4, skipped: 2 };
     let (label, form, op) = (label.into(), String::new(), Box::new(op));
-    Case { label, form, updates: op.updates(), op, elements: Vec::new(), scaling, flaw: None, rare: false }
+    Case {
+        label,
+        form,
+        updates: op.reads_output(),
+        op,
+        elements: Vec::new(),
+        scaling,
+        flaw: None,
+        rare: false,
+    }
 }
 
 /// Of an op that leaves some of its output as it was.
@@ -92,7 +102,7 @@ fn update(label: impl Into<String>, op: impl Op) -> Case {
 fn products<P: Product>(all: &mut Vec<Case>, target: &Capabilities, label: &str, products: &[(P, Size)]) {
     let precision = if target.f16 { Element::F16 } else { Element::F32 };
     let variants = Variant::all(target, precision);
-    let shared = |columns| Variant::shared(target, 1, columns);
+    let shared = |columns| Variant::subgroup(target, 1, columns);
     let from_textures = || Some(shared(2).or(shared(1))?.fetching(true));
     let defaults = if target.software && target.textures {
         [from_textures(), Variant::small_m(target).last()]

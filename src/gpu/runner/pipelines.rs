@@ -1,4 +1,4 @@
-//! Composed kernels compiled: one pipeline for each, on all cores.
+//! Compilation of composed kernels: one pipeline for each, on all cores.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -6,26 +6,28 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::dead_branches::pruned;
-use super::kernel::{self, Access, Reflection};
-use super::program::{Dispatch, Plan, Program};
-use super::tensor::Element;
+use crate::gpu::dead_branches::pruned;
+use crate::gpu::kernel::{self, Access, Reflection};
+use crate::gpu::op::Dispatch;
+use crate::gpu::plan::Plan;
+use crate::gpu::program::Program;
+use crate::gpu::tensor::Element;
 
-/// By composed text.
+/// Pipelines by composed source text.
 pub(super) type Pipelines = HashMap<Arc<str>, wgpu::ComputePipeline>;
 
 /// One pipeline per composed kernel, compiled on all cores.
-pub(super) fn compile(device: &wgpu::Device, plan: &Plan, kept: Option<&wgpu::PipelineCache>) -> Pipelines {
+pub(super) fn compile(device: &wgpu::Device, plan: &Plan, cache: Option<&wgpu::PipelineCache>) -> Pipelines {
     let dispatches = plan.programs.iter().flat_map(Program::dispatches);
     let unique: HashMap<Arc<str>, &Dispatch> = dispatches.map(|d| (d.source.clone(), d)).collect();
     let unique: Vec<(Arc<str>, &Dispatch)> = unique.into_iter().collect();
-    unique.into_par_iter().map(|(source, d)| (source, pipeline(device, d, kept))).collect()
+    unique.into_par_iter().map(|(source, d)| (source, pipeline(device, d, cache))).collect()
 }
 
 fn pipeline(
     device: &wgpu::Device,
     dispatch: &Dispatch,
-    kept: Option<&wgpu::PipelineCache>,
+    cache: Option<&wgpu::PipelineCache>,
 ) -> wgpu::ComputePipeline {
     let module = pruned(kernel::parse(dispatch.kernel, &dispatch.source));
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
@@ -48,7 +50,7 @@ fn pipeline(
             zero_initialize_workgroup_memory: false,
             ..Default::default()
         },
-        cache: kept,
+        cache,
     })
 }
 
@@ -65,7 +67,7 @@ fn bind_group_layout(device: &wgpu::Device, name: &str, reflection: &Reflection)
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(name), entries: &entries })
 }
 
-/// The format of textures whose texels are four of `element`.
+/// The format of a texture whose texels are four elements.
 pub(super) fn texels(element: Element) -> wgpu::TextureFormat {
     match element {
         Element::F32 => wgpu::TextureFormat::Rgba32Float,

@@ -1,10 +1,10 @@
-//! Bytes on their way from the device to the host.
+//! Asynchronous read-back of buffers from the device to the host.
 
 use std::sync::mpsc;
 
 use crate::error::{Error, Result};
 
-/// A read-back on its way.
+/// A read-back that was submitted and has not been taken yet.
 pub(super) struct PendingReadback {
     pub(super) tag: u64,
     pub(super) buffer: wgpu::Buffer,
@@ -14,7 +14,7 @@ pub(super) struct PendingReadback {
 }
 
 impl PendingReadback {
-    /// Submits a copy of `bytes` of `source` from byte `offset` on to `buffer`, and asks for it.
+    /// Submits a copy of `bytes` of `source` from byte `offset` on to `buffer`, and requests its mapping.
     pub(super) fn start(
         (device, queue): (&wgpu::Device, &wgpu::Queue),
         (source, offset, bytes): (&wgpu::Buffer, u64, u64),
@@ -27,7 +27,7 @@ impl PendingReadback {
         let submission = queue.submit([encoder.finish()]);
         let (sender, done) = mpsc::channel();
         buffer.map_async(wgpu::MapMode::Read, ..bytes, move |result| {
-            let _ = sender.send(result); // nobody listens once the runner is dropped
+            let _ = sender.send(result); // fails only if the runner was dropped
         });
         Self { tag, buffer, done, submission, bytes }
     }

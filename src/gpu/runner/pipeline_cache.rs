@@ -1,17 +1,17 @@
-//! Compiled kernels kept from run to run where the driver hands them out: one file per adapter and driver.
+//! Pipeline cache on disk: compiled kernels, one file per adapter and driver, if the driver supports it.
 //!
 //! A file is the CRC-32 of its data, then the data as wgpu gave it, which begins with a header of wgpu's that names
-//! back end, adapter and driver. One that is damaged or another driver's is not used, and written anew; those of the
-//! adapter's other drivers are removed, and so is one that has grown too large. Nothing depends on these files but the
-//! time that a start takes, so what goes wrong with them stops nothing.
+//! back end, adapter and driver. A damaged file, or one of another driver, is ignored and rewritten. Files of other driver
+//! versions and files that have grown too large are deleted. The cache only makes starts faster, so no error in it stops a
+//! run.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::adapter::Adapter;
-use super::unsafe_calls;
+use crate::gpu::adapter::Adapter;
+use crate::gpu::unsafe_calls;
 
-/// Most bytes of a file: drivers never forget a kernel, so one that grew beyond is begun anew.
+/// The maximum size of a file in bytes. Drivers never drop a kernel from their cache, so a larger one is deleted.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// The kernels of one device.
@@ -20,18 +20,18 @@ pub(super) struct PipelineFile {
     path: PathBuf,
     /// the adapter's part of the file's name
     key: String,
-    /// what the file held when it was read
+    /// digest of the file's data when it was read
     digest: Option<u32>,
 }
 
 impl PipelineFile {
-    /// Those of `adapter`, if they are to be kept and it can hand them out. `device` has the feature.
+    /// The file of `adapter`, if it has a cache folder and supports pipeline caches. `device` has the feature.
     pub(super) fn open(device: &wgpu::Device, adapter: &Adapter) -> Option<Self> {
         let (path, key) = (path(adapter)?, wgpu::util::pipeline_cache_key(&adapter.info)?);
         let Some(data) = read(&path) else {
             return Some(Self { cache: unsafe_calls::pipeline_cache(device, None), path, key, digest: None });
         };
-        // wgpu leaves what an older driver wrote unused, and refuses what another adapter did
+        // wgpu ignores the data of an older driver, and refuses that of another adapter
         let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let cache = unsafe_calls::pipeline_cache(device, Some(&data));
         let refused = pollster::block_on(scope.pop()).is_some();
@@ -43,7 +43,7 @@ impl PipelineFile {
         &self.cache
     }
 
-    /// Writes what is new, whole or not at all.
+    /// Writes the cache if it has changed, atomically.
     pub(super) fn save(&self) -> std::io::Result<()> {
         let Some(data) = self.cache.get_data() else { return Ok(()) };
         let digest = crc32fast::hash(&data);
@@ -52,7 +52,7 @@ impl PipelineFile {
             return std::fs::remove_file(&self.path);
         }
         std::fs::create_dir_all(folder)?;
-        self.forget_others(folder)?;
+        self.delete_others(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(&digest.to_le_bytes())?;
         file.write_all(&data)?;
@@ -60,8 +60,8 @@ impl PipelineFile {
         Ok(())
     }
 
-    /// Removes what other drivers of the same adapter left: updates would leave a file each.
-    fn forget_others(&self, folder: &Path) -> std::io::Result<()> {
+    /// Deletes the files of other drivers of the same adapter: each update would leave one.
+    fn delete_others(&self, folder: &Path) -> std::io::Result<()> {
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -74,12 +74,12 @@ impl PipelineFile {
     }
 }
 
-/// The feature, where the kernels of `adapter` are to be kept.
+/// The device feature, if the pipelines of `adapter` are cached.
 pub(super) fn feature(adapter: &Adapter) -> wgpu::Features {
     path(adapter).map_or(wgpu::Features::empty(), |_| wgpu::Features::PIPELINE_CACHE)
 }
 
-/// Where they lie; none where none are to be kept, or the adapter hands none out.
+/// The path of the file; `None` if there is no cache folder, or the adapter has no pipeline cache.
 fn path(adapter: &Adapter) -> Option<PathBuf> {
     let folder = adapter.pipelines.as_ref()?;
     let key = wgpu::util::pipeline_cache_key(&adapter.info)?;
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn a_damaged_file_is_not_read() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("kept");
+        let path = folder.path().join("pipelines");
         assert_eq!(read(&path), None, "there is none");
         let data = b"compiled".to_vec();
         let whole = [&crc32fast::hash(&data).to_le_bytes()[..], &data].concat();

@@ -1,6 +1,6 @@
-//! From prepared entries to commands. Knows nothing of plans.
+//! Encoding of prepared commands into wgpu's command buffers. Knows nothing of plans.
 
-use super::textures::TextureSpec;
+use crate::gpu::textures::TextureSpec;
 
 /// A dispatch ready to be replayed.
 pub(super) struct PreparedDispatch {
@@ -33,7 +33,7 @@ pub(super) struct PreparedCopy {
 }
 
 impl PreparedCopy {
-    /// Whole rows, and what is left for the last one.
+    /// Copies the full rows, then the remainder in the last row.
     fn record(&self, encoder: &mut wgpu::CommandEncoder, buffers: &[wgpu::Buffer]) {
         let full = self.spec.width;
         let row = self.spec.texel() * full;
@@ -76,7 +76,7 @@ impl Command {
         matches!(self, Self::Dispatch(_))
     }
 
-    /// Encodes what runs outside passes: nothing of a dispatch.
+    /// Encodes a clear or a copy, which run outside passes; nothing for a dispatch.
     pub(super) fn record_outside(&self, encoder: &mut wgpu::CommandEncoder, buffers: &[wgpu::Buffer]) {
         match self {
             Self::Dispatch(_) => {}
@@ -86,22 +86,22 @@ impl Command {
     }
 }
 
-/// Encodes entries up to the submit's budget; returns how many, and their work.
+/// Encodes commands up to a budget of work. Returns how many, and their work.
 pub(super) fn encode(
     encoder: &mut wgpu::CommandEncoder,
     buffers: &[wgpu::Buffer],
-    entries: &[Command],
+    commands: &[Command],
     budget: u64,
 ) -> (usize, u64) {
     let (mut done, mut work) = (0, 0u64);
-    while done < entries.len() && work < budget {
-        if !entries[done].is_dispatch() {
-            entries[done].record_outside(encoder, buffers);
+    while done < commands.len() && work < budget {
+        if !commands[done].is_dispatch() {
+            commands[done].record_outside(encoder, buffers);
             done += 1;
             continue;
         }
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        while let Some(Command::Dispatch(d)) = entries.get(done) {
+        while let Some(Command::Dispatch(d)) = commands.get(done) {
             d.record(&mut pass);
             done += 1;
             work = work.saturating_add(d.work);
@@ -113,18 +113,18 @@ pub(super) fn encode(
     (done, work)
 }
 
-/// Encodes all of `entries`, a pass for each row of dispatches between others. With a query set, its query 0
-/// is written as they begin and its query 1 as the last pass ends.
+/// Encodes all of `commands`, with one pass for each run of consecutive dispatches. With a query set, its query 0 is
+/// written at the beginning and its query 1 at the end of the last pass.
 pub(super) fn encode_between(
     encoder: &mut wgpu::CommandEncoder,
     buffers: &[wgpu::Buffer],
-    entries: &[&Command],
+    commands: &[&Command],
     queries: Option<&wgpu::QuerySet>,
 ) {
-    let rows: Vec<&[&Command]> = entries.chunk_by(|a, b| a.is_dispatch() && b.is_dispatch()).collect();
+    let rows: Vec<&[&Command]> = commands.chunk_by(|a, b| a.is_dispatch() && b.is_dispatch()).collect();
     let begins_outside = rows.first().is_some_and(|row| !row[0].is_dispatch());
     if let (true, Some(query_set)) = (begins_outside, queries) {
-        // an empty pass, so that copies before the first dispatch are part of the time
+        // an empty pass, so that the time includes copies before the first dispatch
         let writes = wgpu::ComputePassTimestampWrites {
             query_set,
             beginning_of_pass_write_index: Some(0),
@@ -151,8 +151,8 @@ pub(super) fn encode_between(
         });
         let mut pass =
             encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
-        for entry in *row {
-            if let Command::Dispatch(d) = entry {
+        for command in *row {
+            if let Command::Dispatch(d) = command {
                 d.record(&mut pass);
             }
         }

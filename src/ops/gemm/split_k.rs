@@ -1,9 +1,8 @@
-//! The parts of a split product, added in fixed order.
+//! Split-K reduction: adds the parts of a split product in fixed order.
 
-use super::gemm::Epilogue;
-use crate::gpu::Shape;
+use super::epilogue::Epilogue;
 use crate::gpu::kernel::{Constant, Kernel, Params};
-use crate::gpu::program::Op;
+use crate::gpu::{Op, Shape};
 use crate::{params, wgsl};
 
 params! {
@@ -18,7 +17,7 @@ params! {
     }
 }
 
-/// `out = finish(sum of parts)`.
+/// `out = epilogue(sum of parts)`.
 #[derive(Debug, Clone, Copy)]
 pub struct SplitK {
     params: SplitKParams,
@@ -55,7 +54,7 @@ impl Op for SplitK {
         ]
     }
 
-    fn aliases(&self) -> &'static [Option<&'static str>] {
+    fn element_aliases(&self) -> &'static [Option<&'static str>] {
         &[None, Some("Aux"), Some("Out")]
     }
 
@@ -63,7 +62,7 @@ impl Op for SplitK {
         u64::from(self.params.vec4s).div_ceil(64)
     }
 
-    fn updates(&self) -> bool {
+    fn reads_output(&self) -> bool {
         self.epilogue == Epilogue::Accumulate
     }
 
@@ -72,7 +71,7 @@ impl Op for SplitK {
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [parts, aux, out] = buffers else { panic!("split_sum: {} operands", buffers.len()) };
+        let [parts, aux, out] = buffers else { panic!("split_k: {} operands", buffers.len()) };
         let len = out.len();
         for at in 0..len {
             let sum = (0..self.params.parts as usize).map(|p| f64::from(parts[p * len + at])).sum();

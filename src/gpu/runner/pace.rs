@@ -1,22 +1,22 @@
-//! How much work is handed to a device at a time.
+//! Size of submits: the amount of work that a device gets at a time.
 //!
-//! Drivers end a submit that takes seconds, and how much work that is differs a thousandfold between an integrated GPU and
-//! a large one. So the first submits are small, and timed.
+//! Drivers end a submit that takes seconds, and the work of a second differs a thousandfold between an integrated GPU and
+//! a large one. So the first submits are small and timed. docs/lab-notebook/defaults.md has the reasons for the constants.
 
 use std::time::Duration;
 
-/// What a submit is to take. Windows ends those of two seconds, and until it ends the desktop is not drawn.
+/// The intended duration of a submit. Windows ends a submit after two seconds, and draws no desktop during it.
 const WANTED: Duration = Duration::from_millis(100);
-/// Work of the first submits: 25 ms of a GPU of 40 GFLOP/s, about the slowest that there are.
+/// Work of the first submits: a fraction of a second on the slowest GPU that is assumed.
 const FIRST: u64 = 1_000_000_000;
-/// Most work of a submit: more would save nothing on any GPU.
+/// The maximum work of a submit: more would save nothing on any GPU.
 const MAX_WORK: u64 = 100_000_000_000;
-/// Submits that are timed.
+/// The number of submits that are timed.
 const TIMED: u32 = 16;
-/// Floating-point operations that count for as much as a byte that is moved: GPUs do 10 to 40 in the same time.
+/// Floating-point operations that count as much as one byte moved, about what GPUs do in its time.
 const PER_BYTE: u64 = 16;
 
-/// The work of a dispatch, in floating-point operations, or what its bytes take in the same time.
+/// The work of a dispatch in floating-point operations: its own, or the equivalent of its bytes if that is more.
 pub(super) fn work(flops: u64, bytes: u64) -> u64 {
     flops.max(bytes.saturating_mul(PER_BYTE))
 }
@@ -25,13 +25,13 @@ pub(super) fn work(flops: u64, bytes: u64) -> u64 {
 #[derive(Debug)]
 pub(super) struct Pace {
     budget: u64,
-    /// the highest seen, in work a second: the first time a kernel runs, the driver sets it up
+    /// the highest rate so far in work per second: the first run of a kernel includes its setup by the driver
     rate: f64,
     left: u32,
 }
 
 impl Pace {
-    /// For a device whose submits nobody ends.
+    /// For a device whose submits are never ended by the driver.
     pub(super) fn unbounded() -> Self {
         Self { budget: u64::MAX, rate: 0.0, left: 0 }
     }
@@ -41,21 +41,21 @@ impl Pace {
         Self { budget: FIRST, rate: 0.0, left: TIMED }
     }
 
-    /// Most work of the next submit.
+    /// The maximum work of the next submit.
     pub(super) fn budget(&self) -> u64 {
         self.budget
     }
 
-    /// Whether a submit of `work` is to be timed: those that were cut by the budget, as long as little is known.
+    /// Whether to time a submit of `work`: only one that the budget has cut, and only the first few.
     pub(super) fn times(&self, work: u64) -> bool {
         self.left > 0 && work >= self.budget
     }
 
-    /// Takes in how long a submit of `work` took.
+    /// Adjusts the budget to the time that a submit of `work` took.
     pub(super) fn took(&mut self, work: u64, time: Duration) {
         self.left = self.left.saturating_sub(1);
         self.rate = self.rate.max(work as f64 / time.as_secs_f64().max(1e-6));
-        // fourfold at most: a rate that was measured on little work says little of much
+        // fourfold at most: a rate measured on little work says little about more work
         let wanted = (self.rate * WANTED.as_secs_f64()) as u64;
         self.budget = wanted.clamp(FIRST / 4, self.budget.saturating_mul(4).min(MAX_WORK));
     }
@@ -66,7 +66,7 @@ mod tests {
     use super::{FIRST, MAX_WORK, Pace, WANTED};
     use std::time::Duration;
 
-    /// The budget after so many timed submits of a device of `rate`, and the longest of them.
+    /// The budget after all timed submits of a device of `rate`, and the longest of them.
     fn settled(rate: f64, setup: Duration) -> (u64, Duration) {
         let mut pace = Pace::unknown();
         let (mut longest, mut setup) = (Duration::ZERO, setup);
@@ -88,7 +88,7 @@ mod tests {
             assert!(longest < 2 * WANTED, "{rate:e}: {longest:?}");
         }
         assert_eq!(settled(5e13, Duration::from_millis(200)).0, MAX_WORK);
-        // slower than any that is known
+        // slower than any known GPU
         assert_eq!(settled(1e9, Duration::ZERO).0, FIRST / 4);
     }
 
