@@ -1,4 +1,5 @@
-//! A report on a folder of pictures: what training would see, and what it would leave out.
+//! A report on a folder of pictures: what training would use and what it would skip.
+//! Read this to add a check to `wgvae check`.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -15,56 +16,56 @@ use super::similar::{self, Look};
 use super::text::{Skipped, counted, named, printable, printable_text};
 use crate::error::Result;
 
-/// Pictures that can be read, of one split.
+/// Readable pictures of one split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SplitCounts {
     /// `training`, `validation` or `test`.
     pub name: &'static str,
-    /// One count for each of [`Report::classes`].
+    /// One count per class of [`Report::classes`].
     pub per_class: Vec<usize>,
 }
 
-/// What [`check`] found; its `Display` is the report.
+/// The result of [`check`]; its `Display` is the report.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The folder, as [`super::FolderIndex::root`].
     pub root: PathBuf,
-    /// How the pictures lie.
+    /// Layout of the folder.
     pub layout: Layout,
-    /// Whether validation pictures were drawn by the seed.
+    /// Whether the validation pictures were drawn with the seed.
     pub split_made: bool,
     /// Class names, sorted.
     pub classes: Vec<String>,
     /// Training, validation, test.
     pub splits: Vec<SplitCounts>,
-    /// Format name to the number of pictures.
+    /// Number of pictures per format name.
     pub formats: BTreeMap<&'static str, usize>,
-    /// Smallest, median and largest width in pixels (each by itself); `None` when nothing could be read.
+    /// Smallest, median and largest width in pixels, independent of the heights; `None` if no picture could be read.
     pub widths: Option<[u32; 3]>,
-    /// The same of the heights.
+    /// Smallest, median and largest height in pixels.
     pub heights: Option<[u32; 3]>,
-    /// Files that were left out, by the scan or by decoding.
+    /// Files skipped by the scan or by decoding.
     pub skipped: Vec<Skipped>,
-    /// How many of them are damaged.
+    /// Number of damaged files among `skipped`.
     pub damaged: usize,
-    /// What was decided and passed over, as [`super::FolderIndex::notes`].
+    /// Decisions of the scan, as in [`super::FolderIndex::notes`].
     pub notes: Vec<String>,
-    /// Files that are no pictures.
+    /// Number of files that are not pictures.
     pub other_files: usize,
-    /// Pictures of 16 bits that use less than an eighth of their range, see [`Decoded::faint`].
+    /// 16-bit pictures that use less than an eighth of their range, see [`Decoded::faint`].
     pub faint: usize,
     /// Pictures whose pixels equal those of an earlier one.
     pub duplicates: usize,
-    /// Duplicates whose earlier copy lies in another split: they make validation look better than it is.
+    /// Duplicates whose earlier copy is in another split: they make validation look better than it is.
     pub across_splits: usize,
-    /// Pictures that are nearly equal to an earlier one without being equal.
+    /// Pictures that are nearly equal, but not equal, to an earlier one.
     pub near_duplicates: usize,
-    /// Those of them whose earlier one lies in another split.
+    /// Near-duplicates whose earlier copy is in another split.
     pub near_across_splits: usize,
 }
 
 impl Report {
-    /// The number of pictures that can be read.
+    /// The number of readable pictures.
     pub fn readable(&self) -> usize {
         self.splits.iter().flat_map(|split| &split.per_class).sum()
     }
@@ -80,10 +81,10 @@ struct Seen {
 
 /// Decodes every picture under `root` in full, in parallel, and reports.
 ///
-/// The split is drawn where there is none, as [`super::prepare_folder`] does; `progress` hears of every file.
+/// A folder without a split gets one, as in [`super::prepare_folder`]; `progress` is called for every file.
 ///
 /// # Errors
-/// As [`scan_with`]. Pictures that cannot be decoded are in the report, however many.
+/// As [`scan_with`]. Pictures that cannot be decoded are listed in the report, even if they are the majority.
 pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Result<Report> {
     let mut found = scan_with(root, options)?;
     let items: Vec<Item> = found.items().cloned().collect();
@@ -154,7 +155,7 @@ pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Resu
     })
 }
 
-/// How many pictures repeat an earlier one, and how many of those one of another split: equal ones, and near-equal ones.
+/// Counts of exact and of near duplicates, each as (all, those with the earlier copy in another split).
 fn duplicates(seen: &[(Seen, &Look)]) -> [(usize, usize); 2] {
     let looks: Vec<&Look> = seen.iter().map(|(_, look)| *look).collect();
     let (mut first, mut first_of_group) = (HashMap::new(), HashMap::new());
@@ -253,7 +254,7 @@ impl Report {
         writeln!(f, "\n")
     }
 
-    /// Why nothing can be trained on these pictures, if so.
+    /// The reason why these pictures cannot be trained on, if there is one.
     pub fn obstacle(&self) -> Option<String> {
         let good = self.readable();
         let trained: usize = self.splits.first().map_or(0, |split| split.per_class.iter().sum());
@@ -266,7 +267,7 @@ impl Report {
         }
     }
 
-    /// One line: whether training would start, with how many pictures.
+    /// One line: whether training would start, and with how many pictures.
     pub fn verdict(&self) -> String {
         let bad = self.skipped.len();
         let left_out = if bad == 0 { String::new() } else { format!(", {bad} left out") };

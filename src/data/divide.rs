@@ -1,4 +1,5 @@
-//! From the folder that was scanned to the pictures of its splits.
+//! Decoding of a scanned folder and its division into splits.
+//! Read this to see how the validation split is drawn.
 
 use std::sync::OnceLock;
 
@@ -18,23 +19,23 @@ use crate::error::{Error, Result};
 /// The pictures of a folder, decoded and divided.
 #[derive(Debug)]
 pub struct Divided {
-    /// The folder, with the splits as they are trained on.
+    /// Folder index, with the splits as they are trained on.
     pub dataset: FolderIndex,
-    /// Those to train on.
+    /// Pictures to train on.
     pub train: Dataset,
-    /// Those to watch training with, if there are any.
+    /// Validation pictures, if there are any.
     pub validation: Option<Dataset>,
-    /// What cannot be read, found by decoding; those that the scan has found are in the data set.
+    /// Files found unreadable by decoding; those found by the scan are in `dataset`.
     pub skipped: Vec<Skipped>,
 }
 
 /// Decodes the training and validation pictures of `dataset` at `size` x `size` as [`Dataset::prepare_cached`] does,
-/// and draws its split where it has none: among pictures that can be read, near-equal ones on one side.
-///
-/// What cannot be read is judged over all of them.
+/// and draws a split if the folder has none. Only readable pictures are drawn, and near-duplicates stay in one split.
+/// ///
+/// The limit on unreadable files applies to all pictures together.
 ///
 /// # Errors
-/// [`Error::Data`] when no training picture can be read, and when more than half of all are damaged.
+/// [`Error::Data`] if no training picture can be read, or if more than half of all are damaged.
 pub fn prepare_folder(
     mut dataset: FolderIndex,
     (size, resize): (u32, Resize),
@@ -72,7 +73,8 @@ pub fn prepare_folder(
     Ok(Divided { dataset, train, validation, skipped })
 }
 
-/// The looks of all pictures that can be read: of those whose pixels nobody has seen yet, from cache or file.
+/// The looks of all readable pictures. Pictures whose pixels were not seen during preparation are read from cache or
+/// file.
 fn looks_of(pictures: &Dataset, seen: Vec<OnceLock<Look>>) -> Vec<Option<Look>> {
     let (readable, size) = (pictures.readable(), pictures.size());
     let of = |(number, look): (usize, OnceLock<Look>)| match look.into_inner() {

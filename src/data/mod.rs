@@ -1,15 +1,16 @@
 //! Pictures: finding, decoding, caching, shuffling and handing them out in batches, and the built-in
 //! procedural landscapes.
 //!
-//! Knows nothing of the GPU, of the model or of training; uses only [`crate::error`].
+//! Knows nothing of the GPU, of the model or of training; uses only [`crate::error`]. Start here for the way from a
+//! folder to a batch.
 //!
 //! ```text
 //! scan(folder) -> FolderIndex -> prepare_folder -> Dataset -> DataLoader -> Batch
 //!                                Source -^  Cache -^
 //! ```
 //!
-//! A picture is RGB8, `[size, size, 3]`, row by row from the top; a [`Batch`] is RGBA8, because the kernels
-//! read four channels at a time.
+//! A picture is RGB8, `[size, size, 3]`, rows from the top; a [`Batch`] is RGBA8, because the kernels read four
+//! channels at a time.
 
 mod budget;
 mod cache;
@@ -56,5 +57,5 @@ pub use source::Source;
 pub use synth::{Biome, Factors, landscape, read_factors, write_synth};
 pub use text::{Skipped, counted, named, printable};
 
-/// Told about progress: how many are done, and of how many. Called from several threads.
+/// Progress callback: number done, and number in total. Called from several threads.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
