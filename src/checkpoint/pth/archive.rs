@@ -1,15 +1,15 @@
-//! The zip file around a pickle and its storages: a directory of stored (never compressed) entries.
+//! The zip archive around a pickle and its storages: a directory of stored (never compressed) entries.
 //!
-//! An entry is a slice of the file, so no size that a header claims makes anything be allocated,
-//! and there is nothing to inflate. It knows nothing of what the entries mean.
+//! An entry is a slice of the file, so no claimed size causes an allocation, and nothing is inflated. This module does
+//! not interpret the entries.
 
 use std::collections::BTreeMap;
 
 use super::{Result, shown};
 
-/// Most entries of an archive: one for each tensor and a handful more.
+/// Maximum number of entries: one per tensor and a few more.
 const MAX_ENTRIES: usize = 1 << 17;
-/// Longest name of an entry: torch writes `folder/data/number`.
+/// Maximum length of an entry's name: torch writes `folder/data/number`.
 const MAX_NAME: usize = 1024;
 
 const END: &[u8] = b"PK\x05\x06";
@@ -21,9 +21,9 @@ const CENTRAL: &[u8] = b"PK\x01\x02";
 const CENTRAL_LEN: usize = 46;
 const LOCAL: &[u8] = b"PK\x03\x04";
 const LOCAL_LEN: usize = 30;
-/// What a 32-bit field holds when the value is in the zip64 extra field.
+/// Value of a 32-bit field whose real value is in the zip64 extra field.
 const IN_EXTRA: u64 = 0xffff_ffff;
-/// The zip64 extra field's kind.
+/// Type of the zip64 extra field.
 const ZIP64: u16 = 1;
 
 /// The little-endian number of `N` bytes at `at`, if they are there.
@@ -32,12 +32,12 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
     Some(field.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)))
 }
 
-/// The same, as a position or length within memory.
+/// The number at `at` as a position or length in memory.
 fn size<const N: usize>(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(number::<N>(bytes, at)?).ok()
 }
 
-/// One entry: where it lies, and whether it is stored as it is.
+/// An entry: its location, and whether it is stored uncompressed.
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
     bytes: &'a [u8],
@@ -47,7 +47,7 @@ pub(super) struct Entry<'a> {
     end: usize,
 }
 
-/// The entries of a zip file, by name without the folder that all of them lie in.
+/// The entries of a zip file, by name without the common top folder.
 #[derive(Debug)]
 pub(super) struct Archive<'a> {
     entries: BTreeMap<&'a str, Entry<'a>>,
@@ -84,7 +84,7 @@ impl<'a> Archive<'a> {
         Ok(archive)
     }
 
-    /// Two entries must not share bytes: that is how a small file pretends to be large.
+    /// Refuses entries that share bytes: overlapping entries let a small file pretend to be large.
     fn apart(&self) -> Result<()> {
         let mut places: Vec<_> = self.entries.iter().map(|(name, e)| (e.header, e.end, *name)).collect();
         places.sort_unstable();
@@ -98,7 +98,7 @@ impl<'a> Archive<'a> {
         Ok(())
     }
 
-    /// Whether every entry is stored as it is and has the bytes that its checksum was taken of.
+    /// Checks that every entry is stored uncompressed and matches its checksum.
     pub(super) fn check(&self) -> Result<()> {
         for (name, entry) in &self.entries {
             if entry.compressed {
@@ -107,7 +107,7 @@ impl<'a> Archive<'a> {
                     "its entry {name} is compressed, which torch.save never does: load it with PyTorch and save it again"
                 ));
             }
-            // torch.serialization.set_crc32_options(False) writes 0: then there is nothing to compare
+            // torch.serialization.set_crc32_options(False) writes 0: then there is no checksum to compare
             if entry.crc != 0 && u64::from(crc32fast::hash(entry.bytes)) != entry.crc {
                 return Err(format!("its entry {} is damaged: the checksum differs", shown(name)));
             }
@@ -124,13 +124,13 @@ impl<'a> Archive<'a> {
         self.entry(name).map(|entry| entry.bytes)
     }
 
-    /// Whether any entry lies in `folder`, given with its slash.
+    /// Whether any entry is in `folder`, given with its slash.
     pub(super) fn has_folder(&self, folder: &str) -> bool {
         self.entries.keys().any(|name| name.starts_with(folder))
     }
 }
 
-/// Where the directory starts, its bytes and how many entries it has, from the record at the end of the file.
+/// Offset of the directory, its bytes and its number of entries, from the record at the end of the file.
 fn directory(file: &[u8]) -> Result<(usize, &[u8], usize)> {
     let missing = || "is not a whole zip file: its directory is missing, so it may be truncated".to_owned();
     let end = end_record(file).ok_or_else(missing)?;
@@ -154,7 +154,7 @@ fn directory(file: &[u8]) -> Result<(usize, &[u8], usize)> {
     Ok((start, directory, count))
 }
 
-/// Where the end record starts: the last place where its comment reaches exactly to the file's end.
+/// Offset of the end record: the last place whose comment reaches exactly to the file's end.
 fn end_record(file: &[u8]) -> Option<usize> {
     let last = file.len().checked_sub(END_LEN)?;
     let first = last.saturating_sub(usize::from(u16::MAX));
@@ -163,7 +163,7 @@ fn end_record(file: &[u8]) -> Option<usize> {
     })
 }
 
-/// The first entry of the directory: its path, itself, and the length of its record.
+/// Parses the first entry of the directory: its path, the entry, and the length of its record.
 fn central<'a>(file: &'a [u8], record: &'a [u8], limit: usize) -> Result<(&'a str, Entry<'a>, usize)> {
     let cut = || "its directory is damaged".to_owned();
     if record.get(..4) != Some(CENTRAL) {
@@ -184,7 +184,7 @@ fn central<'a>(file: &'a [u8], record: &'a [u8], limit: usize) -> Result<(&'a st
         IN_EXTRA => wide.next().ok_or_else(cut),
         small => Ok(small),
     };
-    // the order in which the extra field holds them
+    // in the order of the extra field
     let (plain, packed, header) = (value(24)?, value(20)?, value(42)?);
     let (flags, method) = (length(8)?, length(10)?);
     if flags & 1 != 0 {
@@ -204,7 +204,7 @@ fn central<'a>(file: &'a [u8], record: &'a [u8], limit: usize) -> Result<(&'a st
     Ok((path, Entry { bytes, crc: field(16)?, compressed, header, end }, whole))
 }
 
-/// The numbers of the zip64 extra field, none without it.
+/// The numbers of the zip64 extra field; empty without it.
 fn wide(mut extra: &[u8]) -> impl Iterator<Item = u64> {
     let mut found: &[u8] = &[];
     while let (Some(kind), Some(length)) = (number::<2>(extra, 0), size::<2>(extra, 2)) {
@@ -218,7 +218,7 @@ fn wide(mut extra: &[u8]) -> impl Iterator<Item = u64> {
     (0..3).map_while(move |index| number::<8>(found, 8 * index))
 }
 
-/// Where the bytes of the entry begin whose local header is at `header` and repeats its name.
+/// Offset of the entry's bytes, given its local header at `header`, which must repeat its name.
 fn local(file: &[u8], header: usize, name: &[u8]) -> Option<usize> {
     let record = file.get(header..)?;
     let (names, extras) = (size::<2>(record, 26)?, size::<2>(record, 28)?);
@@ -226,7 +226,7 @@ fn local(file: &[u8], header: usize, name: &[u8]) -> Option<usize> {
     same.then(|| header + LOCAL_LEN + names + extras)
 }
 
-/// A path's folder and the rest. Nothing is ever unpacked, yet a name that would leave its folder
+/// Splits a path into its top folder and the rest. Nothing is ever unpacked, but a name that would leave its folder
 /// shows that torch did not write the file.
 fn split(path: &str) -> Result<(&str, &str)> {
     let odd = |part: &str| matches!(part, "" | "." | "..");

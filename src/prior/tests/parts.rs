@@ -1,10 +1,10 @@
-//! The choices that a fit consists of, one by one.
+//! Tests of the single steps of a fit.
 
 use super::super::fit::choose;
 use super::super::kmeans_init::{Rows, Stream};
 
-/// The best is ahead by 0.1 on average. Where that is the same for all rows it counts, where single rows differ by
-/// more in both directions it does not.
+/// The best candidate is ahead by 0.1 on average. If the lead is similar in all rows it counts; if single rows differ
+/// by more in both directions it does not.
 #[test]
 fn the_smallest_candidate_within_one_standard_error_is_chosen() {
     let base: Vec<f64> = (0..100).map(|n| f64::from(n % 7)).collect();
