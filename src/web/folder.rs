@@ -1,4 +1,4 @@
-//! The page as a folder: written file by file, each whole, the manifest last.
+//! The page as a folder: each file is written atomically, the manifest last.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use super::{Files, MANIFEST, sha256};
 use crate::data::write_whole;
 use crate::error::{Error, Result};
 
-/// The files of the export that lies in `folder`, with the digests that they had; nothing if it is none.
+/// The files of an earlier export in `folder`, with their digests; `None` if there is none.
 fn exported(folder: &Path) -> Option<BTreeMap<String, Option<String>>> {
     let text = fs::read(folder.join(MANIFEST)).ok()?;
     let manifest: Json = serde_json::from_slice(&text).ok()?;
@@ -19,11 +19,11 @@ fn exported(folder: &Path) -> Option<BTreeMap<String, Option<String>>> {
     let digest = |entry: &Json| Some(entry.get("sha256")?.as_str()?.to_owned());
     let files = manifest.get("files")?.as_object()?.iter();
     let files: BTreeMap<_, _> = files.map(|(name, entry)| (name.clone(), digest(entry))).collect();
-    // a file may say anything: only what lies inside is ever touched
+    // the manifest is untrusted: only files inside the folder are touched
     files.keys().all(|name| is_inside(name)).then_some(files)
 }
 
-/// Whether somebody has changed a file since it was exported.
+/// Whether a file was changed since it was exported.
 fn is_changed(path: &Path, digest: Option<&String>) -> bool {
     let (Some(digest), Ok(bytes)) = (digest, fs::read(path)) else { return false };
     sha256(&bytes) != *digest
@@ -35,7 +35,7 @@ fn is_inside(name: &str) -> bool {
     !name.is_empty() && parts.into_iter().all(|part| matches!(part, std::path::Component::Normal(_)))
 }
 
-/// An error if `folder` holds anything but an earlier export as it was, unless it is to be written over with `force`.
+/// Checks that `folder` is empty or holds an unchanged export, unless it may be overwritten with `force`.
 ///
 /// # Errors
 /// [`Error::Usage`], or if the folder cannot be read.
@@ -61,10 +61,10 @@ pub fn check(folder: &Path, force: bool) -> Result<()> {
     }
 }
 
-/// Writes the page; files of an earlier export that it does not have any more are removed.
+/// Writes the page, and removes files of an earlier export that are no longer part of it.
 ///
 /// # Errors
-/// As [`check`], or if the folder cannot be written.
+/// As [`check`], or if the folder is not writable.
 pub fn write(folder: &Path, files: &Files, force: bool) -> Result<()> {
     check(folder, force)?;
     let earlier = exported(folder).unwrap_or_default();
@@ -85,7 +85,7 @@ pub fn write(folder: &Path, files: &Files, force: bool) -> Result<()> {
     for (name, digest) in earlier.iter().filter(|(name, _)| !files.contains_key(*name)) {
         let path = folder.join(name);
         if !is_changed(&path, digest.as_ref()) {
-            let _ = fs::remove_file(path); // left over, and named by nothing any more
+            let _ = fs::remove_file(path); // a leftover that no manifest mentions
         }
     }
     Ok(())
@@ -94,7 +94,7 @@ pub fn write(folder: &Path, files: &Files, force: bool) -> Result<()> {
 /// Reads an exported page back.
 ///
 /// # Errors
-/// If the folder holds none, or a file is missing.
+/// If the folder holds no export, or a file is missing.
 pub fn read(folder: &Path) -> Result<Files> {
     let Some(exported) = exported(folder) else {
         return Err(Error::model(folder, "is no page: make one with wgvae export-web MODEL OUT"));

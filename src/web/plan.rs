@@ -1,4 +1,4 @@
-//! A plan written down: the programs that turn noise or a picture into a picture, and nothing of training.
+//! The exported plan: the programs that turn noise or a picture into a picture, without training.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +15,11 @@ use crate::ops::Stream;
 use crate::ops::gemm::variant::Variant;
 use crate::ops::tuning::{KernelConfig, Tuning};
 
-/// A model's plan as the page gets it, and where its parameters go.
+/// A model's exported plan, and the layout of its parameters.
 pub struct Recorded {
     /// `plan.json`
     pub plan: Written,
-    /// file name and text of every kernel
+    /// file name and source of every kernel
     pub shaders: BTreeMap<String, String>,
     pub(super) network: Network,
 }
@@ -28,17 +28,17 @@ pub struct Recorded {
 #[derive(Debug, Serialize)]
 pub struct Written {
     format: u32,
-    /// the WebGPU limits that it needs, by their names
+    /// required WebGPU limits by name
     limits: BTreeMap<&'static str, u64>,
     buffers: Vec<Buffer>,
-    /// what the page can compute, by name: which programs in which order, and the fields of the uniform
+    /// runs by name: programs in their order, and the fields of the uniform
     runs: BTreeMap<&'static str, Run>,
     programs: BTreeMap<&'static str, Vec<Step>>,
-    /// what the page reads and writes, by name
+    /// tensors that the page reads and writes, by name
     tensors: BTreeMap<&'static str, Range>,
-    /// by the name of its tensor: the fields of a uniform
+    /// uniform fields by the name of the uniform's tensor
     uniforms: BTreeMap<&'static str, Vec<Field>>,
-    /// by their names in `model.safetensors`
+    /// ranges of the parameters by their names in `model.safetensors`
     parameters: BTreeMap<String, Range>,
 }
 
@@ -60,7 +60,7 @@ struct Range {
 #[derive(Debug, Serialize)]
 struct Run {
     programs: Vec<&'static str>,
-    /// what the uniform says; fields that are not named are zero
+    /// fields of the uniform; unnamed fields are zero
     step: BTreeMap<&'static str, Json>,
 }
 
@@ -83,11 +83,11 @@ enum Step {
 struct Dispatched {
     label: String,
     kernel: &'static str,
-    /// sizes of this dispatch: the kernel is this text with that of `shader` behind it
+    /// constants of this dispatch: the kernel is this text followed by that of `shader`
     header: String,
     shader: String,
     entry: &'static str,
-    /// compiled into the shader, here to be read
+    /// values already compiled into the shader, for information
     constants: BTreeMap<&'static str, Json>,
     bindings: Vec<Binding>,
     groups: [u32; 3],
@@ -101,7 +101,7 @@ struct Binding {
     range: Range,
 }
 
-/// Something that the page computes.
+/// A run of the page.
 struct Computed {
     name: &'static str,
     programs: Vec<ProgramId>,
@@ -109,7 +109,7 @@ struct Computed {
     step: Vec<(&'static str, Json)>,
 }
 
-/// What the page computes: the order of the programs is that of [`Vae`](crate::model::Vae)'s methods.
+/// The runs of the page; the order of their programs is that of [`Vae`](crate::model::Vae)'s methods.
 fn computed(network: &Network) -> Vec<Computed> {
     let p = network.programs;
     let one = ("valid", Json::from(1));
@@ -120,15 +120,16 @@ fn computed(network: &Network) -> Vec<Computed> {
         run("sample", &[p.prior, p.draw, p.reparameterize, p.decode, p.picture], drawn),
         run("encode", &[p.unpack, p.encode], vec![one.clone()]),
         run("decode", &[p.decode, p.picture], vec![one.clone()]),
-        // a scale of 0: no noise, so that z is the mean
+        // noise scale 0, so that z is the mean
         run("reconstruct", &[p.unpack, encode, draw, reparameterize, decode, p.picture], vec![one]),
     ]
 }
 
-/// Records the plan of `config` for one picture, shown as `likelihood` has it, for any WebGPU adapter: default limits, no optional feature.
+/// Records the plan of `config` for one picture, with `likelihood` determining its display, for the WebGPU default
+/// limits without optional features.
 ///
 /// # Errors
-/// If the model's sizes do not fit there.
+/// If the model exceeds these limits.
 pub fn record(config: &ModelConfig, likelihood: Likelihood) -> Result<Recorded> {
     let target = Capabilities::webgpu_default();
     let build = ModelOptions { likelihood, ..ModelOptions::inference(*config, 1) };
@@ -139,9 +140,9 @@ pub fn record(config: &ModelConfig, likelihood: Likelihood) -> Result<Recorded> 
     Ok(Writer::new(&network, &plan).write(network, &plan))
 }
 
-/// The form of a product whose shader compiles fastest. A visitor waits for every kernel to compile before the first
-/// picture, and one picture is little work: on SwiftShader the demo's tiles take 8 to 10 s to compile and these 1
-/// to 1.5 s, and both draw it in the same time.
+/// Replaces a product's configuration by the one whose shader compiles fastest. A visitor waits for all kernels to
+/// compile before the first picture, and a single picture is little work (compile times in
+/// docs/lab-notebook/defaults.md).
 fn quick(config: KernelConfig) -> KernelConfig {
     let direct = |threads| Variant::direct(threads, 1);
     match config {
@@ -155,13 +156,13 @@ fn quick(config: KernelConfig) -> KernelConfig {
 
 struct Writer {
     ids: BTreeSet<usize>,
-    /// a buffer's place among those that are used, by its place in the plan
+    /// index of each exported buffer by its index in the plan
     places: BTreeMap<usize, usize>,
     shaders: BTreeMap<String, String>,
 }
 
 impl Writer {
-    /// Buffers that no dispatch of the page binds are left out.
+    /// Keeps only the buffers that the page's dispatches bind.
     fn new(network: &Network, plan: &Plan) -> Self {
         let ids: BTreeSet<usize> =
             computed(network).into_iter().flat_map(|run| run.programs).map(|id| id.0).collect();
@@ -230,7 +231,7 @@ impl Writer {
     }
 
     fn dispatch(&mut self, d: &Dispatch) -> Dispatched {
-        // dispatches of one kernel differ in their sizes alone: its files are stored once
+        // dispatches of a kernel differ only in their constants, so its source is stored once
         let (header, files) = d.source.split_at(kernel::header_len(&d.source));
         let shader = format!("shaders/{}-{}.wgsl", d.kernel, &sha256(files.as_bytes())[..12]);
         self.shaders.entry(shader.clone()).or_insert_with(|| files.to_owned());
@@ -289,7 +290,7 @@ fn constant((name, value): Constant) -> (&'static str, Json) {
     (name, value)
 }
 
-/// What the plan needs of an adapter and not every adapter has: the page asks for it by name.
+/// Limits of the plan beyond the WebGPU minimum: the page must request them.
 fn limits(buffers: &[Buffer], programs: &BTreeMap<&'static str, Vec<Step>>) -> BTreeMap<&'static str, u64> {
     let dispatches = programs.values().flatten().filter_map(|step| match step {
         Step::Dispatch(dispatch) => Some(dispatch),
