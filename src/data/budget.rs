@@ -22,7 +22,7 @@ impl Budget {
     }
 
     /// Waits until `bytes` are free. A request larger than the limit is granted when nobody else holds a share.
-    ///     ///
+    ///
     /// The holder of a share must not wait for work of other threads that may ask for one.
     pub(super) fn take(&self, bytes: u64) -> Share<'_> {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);

@@ -31,7 +31,7 @@ pub struct Divided {
 
 /// Decodes the training and validation pictures of `dataset` at `size` x `size` as [`Dataset::prepare_cached`] does,
 /// and draws a split if the folder has none. Only readable pictures are drawn, and near-duplicates stay in one split.
-/// ///
+///
 /// The limit on unreadable files applies to all pictures together.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Near-duplicate detection: pictures that were saved again, scaled down, or taken in one burst.
 //! Used to keep near-duplicates on one side of the train/validation split.
-//! //!
+//!
 //! A gradient hash (image_hasher) finds candidates. Small grey pictures confirm them, because all flat pictures have
 //! equal hashes.
 

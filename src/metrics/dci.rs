@@ -52,7 +52,7 @@ impl Samples {
     /// importances and square errors are averaged over its values: the paper only has continuous factors. A factor that
     /// no latent helps to predict has completeness 0; disentanglement is 0 if all importances are 0. With one latent,
     /// completeness is 1 if that latent is used; with one factor, so is disentanglement.
-    ///     ///
+    ///
     /// Disentanglement and completeness mean little if the error is near 1: the few weights that are left may all
     /// belong to one latent by chance. The regression is linear, so a latent that determines a factor nonlinearly gets
     /// too little importance.

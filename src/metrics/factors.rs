@@ -121,7 +121,7 @@ impl Samples {
     /// predicted by linear regression, scored by R^2. A discrete one is predicted by thresholds on the latent, scored
     /// by balanced accuracy: the recall averaged over the values. A constant latent scores 0. Guessing scores 1 /
     /// (number of values), so a discrete factor's gap stays below 1 unless all latents but one are constant.
-    ///     ///
+    ///
     /// The thresholds separate the values in the order of their means along the latent and are optimal for the given
     /// rows. They are scored on the rows they were fitted to; the paper uses separate rows.
     pub fn sap(&self) -> Score {

@@ -29,15 +29,15 @@ pub fn level_sides(size: usize) -> Vec<usize> {
 
 /// The [`sliced_wasserstein`] distance of 7 x 7 patches at each of the [`level_sides`], finest first, in standard
 /// deviations of a channel of that level (Karras et al. print them times 1000).
-/// ///
+///
 /// From every level of every picture, `patches` are taken at random positions. Over the patches of a set and level,
 /// each channel is normalized to mean 0 and variance 1. As in the paper each set has its own normalization, so these
 /// distances ignore brightness and contrast; distances of whole pictures include them.
-/// ///
+///
 /// Differences from the paper: picture `i` of both sets is cut at identical positions, so that equal sets have distance
 /// 0, and reconstructions are compared with their originals at the same place; the paper has 16384 pictures per set,
 /// here there are as many as given; and the directions are those of [`Slicing`].
-/// ///
+///
 /// Memory: 588 bytes per picture and patch of both sets, and less than that again for the projections.
 ///
 /// # Errors
@@ -83,7 +83,7 @@ pub fn patch_distances(
 /// The Laplacian pyramid of a picture: Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE TCOM
 /// 31(4), 1983. One level `[3, side, side]` for each of the [`level_sides`]; each except the last is the difference
 /// from the upsampled next coarser one.
-/// ///
+///
 /// The filter is (1 4 6 4 1) / 16 along both axes; borders are mirrored without repeating the outermost pixel.
 ///
 /// # Panics

@@ -77,7 +77,7 @@ pub fn psnr(a: &[f32], b: &[f32], size: usize) -> Result<f64> {
 /// Structural similarity, at most 1: Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error
 /// visibility to structural similarity", IEEE TIP 13(4), 2004, equation 13, with their window, 11 x 11 and Gaussian of
 /// 1.5 pixels.
-/// ///
+///
 /// It is averaged over the positions with the whole window inside the picture, and then over the channels. So it equals
 /// scikit-image's `structural_similarity(a, b, channel_axis=2, data_range=1.0, gaussian_weights=True, sigma=1.5,
 /// use_sample_covariance=False)`: scikit-image reflects at the borders, but excludes those positions from its mean.

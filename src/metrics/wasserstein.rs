@@ -32,11 +32,11 @@ impl Default for Slicing {
 /// The sliced Wasserstein-1 distance between two sets of vectors of equal length, such as pictures or latents, in units
 /// of a coordinate: Bonneel, Rabin, Peyre and Pfister, "Sliced and Radon Wasserstein barycenters of measures", JMIV
 /// 2015, section 2.3, with exponent 1 as in Karras et al. 2018.
-/// ///
+///
 /// It is the mean, over random directions on the unit sphere, of the distance between the sets' projections, which in
 /// one dimension is the integral of |quantile of a - quantile of b|. The quantile functions are steps, so the integral
 /// is a finite sum, also for sets of different size; for sets of equal size it is the mean |a - b| of sorted values.
-/// ///
+///
 /// Two sets that differ by a shift m have distance |m| gamma(d/2) / (sqrt(pi) gamma((d+1)/2)), about 0.8 |m| / sqrt(d)
 /// in d dimensions: distances for different d are not comparable.
 ///
@@ -76,7 +76,7 @@ pub fn sliced_wasserstein(a: &[&[f32]], b: &[&[f32]], slicing: Slicing) -> Resul
 
 /// The noise floor: `distance` between two halves of one set, `real`, averaged over `splits` random halvings, element
 /// by element. A distance to another set is significant only if it is clearly above this.
-/// ///
+///
 /// It is the floor for sets of half the size and is not rescaled: distances between samples of one distribution fall
 /// about with the square root of their size, so for sets as large as `real` the floor is lower, by up to a factor of
 /// sqrt(2). For a fair comparison, give `distance` sets of half the size. The halves are of equal size: of an odd

@@ -109,7 +109,7 @@ struct Tried {
 /// best by no more than one standard error of that difference (the one-standard-error rule of Breiman, Friedman, Olshen
 /// and Stone, "Classification and Regression Trees", 1984, on paired differences): an additional component must be
 /// worth more than noise. The choice is then fitted to all rows, starting from its fit to the smaller part.
-/// ///
+///
 /// The result depends on the arguments alone; `progress` is called after each candidate.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 //! A pickle is a program. Here it drives a machine that can only assemble numbers, texts, lists, dictionaries and
 //! tensors, and that refuses every other name (see globals.rs). Claimed sizes are compared with the bytes that are
 //! really there before anything of that size is allocated, and every loop and every nesting has a bound.
-//! //!
+//!
 //! This module knows nothing of files, of this program's models or of GPUs: bytes come in, named tensors go out, and an
 //! error is a reason to which the caller adds the path.
 

@@ -85,7 +85,7 @@ impl FolderIndex {
 
     /// Draws the split among the readable pictures and keeps near-duplicates together. `looks` describes the first
     /// [`FolderIndex::items`], `None` for unreadable ones.
-    ///     ///
+    ///
     /// If there are no near-duplicates and no unreadable pictures, the result is the split drawn by names alone.
     pub(crate) fn draw(&mut self, looks: &[Option<Look>]) {
         let given: Vec<Item> = if self.test_made { Vec::new() } else { std::mem::take(&mut self.test) };

@@ -146,7 +146,7 @@ pub fn scan(root: &Path, seed: u64) -> Result<FolderIndex> {
 /// [`FolderIndex::notes`]; folders above and beside the root do not matter. Without splits, or without one for
 /// validation, the seed draws 90/5/5 from the sorted paths: identical files give an identical split on every machine.
 /// This first draw uses names only: [`super::check`] and [`super::prepare_folder`] draw among the readable pictures.
-/// ///
+///
 /// Hidden files are ignored. Skipped and counted are: folders that are never data (`__MACOSX`, `@eaDir`, runs of
 /// wgvae), pictures made by wgvae if there are others, previews and copies whose originals are there, masks, and
 /// placeholders for files stored elsewhere. A file with several links counts once.
