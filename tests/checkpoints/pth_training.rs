@@ -1,4 +1,4 @@
-//! Models, Adam's moments and epochs are found in what training scripts save.
+//! Models, Adam's moments and epochs in the files of training scripts.
 
 use safetensors::SafeTensors;
 use wgvae::checkpoint::pth::{self, Settings, Training};
@@ -70,7 +70,7 @@ fn what_does_not_fit() {
     refuses("plain.pth", &["state_dict", "none, yes, no, int", "and 2 more", "torch.save("]);
 }
 
-/// PyTorch's checkpoint after training: its moments, and parameters as the golden file has them.
+/// PyTorch's checkpoint after training: moments and parameters equal those of the golden file.
 #[test]
 fn golden_checkpoints() {
     let Some(folder) = golden() else { return };

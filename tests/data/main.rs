@@ -1,6 +1,6 @@
 //! Pictures: finding, decoding, resizing, caching, batching; the procedural landscapes; the report.
 //!
-//! No GPU and no files from outside, except that `WGVAE_PHOTOS=FOLDER` adds a test over real photographs.
+//! Needs no GPU and no external files; `WGVAE_PHOTOS=FOLDER` adds a test with real photographs.
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod batches;

@@ -1,11 +1,11 @@
-//! What the advisor says of made-up trainings, and where it is silent.
+//! The advisor's output for synthetic curves, and cases without output.
 
 use wgvae::config::TrainConfig;
 use wgvae::train::diagnostics::{Advisor, Figures, Setup};
 
 const SETUP: Setup = Setup { latent: 32, batch: 64, micro: 16, pictures: 2000, decoded: 0 };
 
-/// Epoch `epoch` of a training in which nothing is wrong.
+/// Epoch `epoch` of a healthy training.
 fn healthy(epoch: u32) -> Figures {
     let fall = 1.0 / f64::from(epoch);
     Figures {
@@ -22,7 +22,7 @@ fn healthy(epoch: u32) -> Figures {
     }
 }
 
-/// What is said of `epochs` epochs, each changed by `change`.
+/// The advice over `epochs` epochs, each modified by `change`.
 fn said(epochs: u32, change: impl Fn(&mut Figures)) -> Vec<(u32, String)> {
     let mut advisor = Advisor::new(SETUP);
     assert!(advisor.begins().is_empty());
@@ -34,7 +34,7 @@ fn said(epochs: u32, change: impl Fn(&mut Figures)) -> Vec<(u32, String)> {
     (1..=epochs).flat_map(|epoch| of(&mut advisor, epoch)).collect()
 }
 
-/// One piece of advice, of this epoch, with all of these parts.
+/// Checks that there is exactly one piece of advice, in this epoch, with all of these parts.
 #[track_caller]
 fn once(said: &[(u32, String)], epoch: u32, parts: &[&str]) {
     let [(of, line)] = said else { panic!("not one piece of advice: {said:?}") };
@@ -47,7 +47,7 @@ fn once(said: &[(u32, String)], epoch: u32, parts: &[&str]) {
 #[test]
 fn a_healthy_training_hears_nothing() {
     assert_eq!(said(30, |_| {}), []);
-    // nor does one that is only beginning: its latents say nothing yet
+    // neither does one that is only beginning: its latents carry no information yet
     assert_eq!(
         said(1, |figures| {
             figures.train_kl = 0.001;
@@ -85,7 +85,7 @@ fn unused_dimensions_are_counted() {
     let when: Vec<u32> = lines.iter().map(|(epoch, _)| *epoch).collect();
     assert_eq!(when, [2, 6], "{lines:?}");
     assert!(lines[1].1.contains("27 of 32"), "{lines:?}");
-    // a model whose latents were not looked at
+    // a model without inspected latents
     assert_eq!(said(6, |figures| figures.kl.clear()), []);
 }
 
@@ -94,7 +94,7 @@ fn a_divergence_that_vanishes_or_explodes_is_named() {
     let kl = |kl: f64| move |figures: &mut Figures| figures.train_kl = kl;
     once(&said(6, kl(0.0999)), 2, &["KL is 0.100 nats per image", "--beta (it is 0.2)"]);
     assert_eq!(said(6, kl(0.1)), []);
-    // all dimensions are unused then: that is not said twice
+    // all dimensions are unused then, which is not reported separately
     let both = |figures: &mut Figures| {
         figures.train_kl = 0.01;
         figures.kl.fill(0.0);
@@ -126,7 +126,7 @@ fn a_step_whose_divergence_jumps_is_named() {
 
 #[test]
 fn validation_that_rises_while_training_falls_is_named() {
-    // the lowest is that of epoch 4
+    // the lowest is in epoch 4
     let rises = |nats: f64| {
         move |figures: &mut Figures| {
             figures.validation_loss = Some(7100.0 + nats * f64::from(figures.epoch.abs_diff(4)));
