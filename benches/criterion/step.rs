@@ -52,7 +52,7 @@ fn steps(criterion: &mut Criterion) {
 /// FLOP/s of the three convolutions of a middle layer, counted as direct convolutions: the default configuration may
 /// execute fewer operations.
 fn kernels(criterion: &mut Criterion) {
-    let geometry = Geometry { textures: 16, low_h: 8, low_w: 8, low_c: 256, high_c: 128 };
+    let geometry = Geometry { batch: 16, low_h: 8, low_w: 8, low_c: 256, high_c: 128 };
     one(criterion, "conv2d", Conv2d::from(geometry));
     one(criterion, "conv2d_transpose", Conv2dTranspose::from(geometry));
     one(criterion, "conv2d_weight_grad", Conv2dWeightGrad::from(geometry));

@@ -124,7 +124,7 @@ fn straight() -> (Left, Duration) {
     (left(folder.path()), began.elapsed())
 }
 
-/// Sends a signal to `child`, or with `group` to the group of processes that it leads.
+/// Sends a signal to `child`, or with `group` to its process group.
 fn signal(child: &Child, name: &str, group: bool) {
     // the shell's built-in kill, because not every system has a kill program
     let script = format!("kill -{name} {}{}", if group { "-" } else { "" }, child.id());

@@ -42,25 +42,25 @@ pub(crate) const GROUPS: [Group; 14] = [
         rest: &["every_variant"],
         ..group("golden", &["golden"], "PyTorch's values for every tensor, gradient and step")
     },
-    group("training", &["training"], "same bits, micro-batches, objectives, exact resume, advice"),
+    group("training", &["training"], "reproducible bits, micro-batches, objectives, exact resume, advice"),
     Group {
         more: "five times as many kills",
         rest: &["killed_at_any_instant", "an_interrupted_training"],
-        ..group("faults", &["faults"], "killed, interrupted, out of disk: a run ends as if undisturbed")
+        ..group("faults", &["faults"], "kills, interrupts, full disks: a run ends as if undisturbed")
     },
     Group {
-        more: "selftest of every form",
+        more: "selftest of every configuration",
         rest: &["selftest_has_a_row"],
-        ..group("commands", &["commands"], "every command, what it writes, what it says to bad input")
+        ..group("commands", &["commands"], "every command: its files, and its errors for bad input")
     },
     group("web", &["web"], "the page in a headless Chromium against the program"),
     group("doc", &[], "the examples in the documentation"),
     Group {
         second_adapter: true,
-        more: "every variant there, and golden values in full",
+        more: "every variant on SwiftShader, and all golden values",
         usual: &["every_kernel_agrees", "the_adapter_"],
         all: &["twins::", "the_adapter_", "every_variant", "the_twins"],
         rest: &["twins::", "the_adapter_", "every_variant"],
-        ..group("swiftshader", &["kernels", "golden"], "a kernel of each kind and golden values there")
+        ..group("swiftshader", &["kernels", "golden"], "a kernel of each kind and golden values on SwiftShader")
     },
 ];

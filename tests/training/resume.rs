@@ -40,7 +40,7 @@ fn a_run_is_named_as_everyone_types_it() {
     let at = folder.path();
     train(at, &["--name", "a", "--epochs", "1"]);
     train(at, &["--name", "b", "--epochs", "1"]);
-    // b is the newest
+    // b is the newest run
     for (run, epochs) in
         [("runs/a", "2"), ("a", "3"), ("runs/a/checkpoints", "4"), ("runs/a/config.toml", "5")]
     {
