@@ -80,16 +80,16 @@ fn likelihood(path: &Path, bytes: &[u8]) -> Result<Likelihood> {
 }
 
 /// A file's tensors by name, each with shape and values.
-type Found = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+type TensorMap = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// The tensors of a safetensors file.
-fn safetensors(path: &Path, bytes: &[u8]) -> Result<Found> {
+fn safetensors(path: &Path, bytes: &[u8]) -> Result<TensorMap> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| {
         let e = printable_text(&e.to_string());
         let reason = format!("not a whole safetensors file ({e}); it may be truncated or of another kind");
         Error::model(path, reason)
     })?;
-    let one = |(name, view): (String, TensorView<'_>)| {
+    let read_tensor = |(name, view): (String, TensorView<'_>)| {
         let values = floats(&view).ok_or_else(|| {
             let name = printable_text(&name);
             let reason = format!("{name} is {:?}; F32, F16, BF16 and F64 are read", view.dtype());
@@ -97,7 +97,7 @@ fn safetensors(path: &Path, bytes: &[u8]) -> Result<Found> {
         })?;
         Ok((name, (view.shape().to_vec(), values)))
     };
-    file.tensors().into_iter().map(one).collect()
+    file.tensors().into_iter().map(read_tensor).collect()
 }
 
 /// A tensor's values as f32; `None` if its elements are not floats.
@@ -113,8 +113,8 @@ fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
 }
 
 /// Moves the tensors of `config` out of `found`, each name with `prefix`.
-fn take(path: &Path, found: &mut Found, prefix: &str, config: &ModelConfig) -> Result<StateDict> {
-    let one = |(name, shape): (String, Vec<usize>)| {
+fn take(path: &Path, found: &mut TensorMap, prefix: &str, config: &ModelConfig) -> Result<StateDict> {
+    let take_tensor = |(name, shape): (String, Vec<usize>)| {
         let Some((is, values)) = found.remove(&format!("{prefix}{name}")) else {
             return Err(Error::model(path, format!("has no tensor {prefix}{name}")));
         };
@@ -124,11 +124,11 @@ fn take(path: &Path, found: &mut Found, prefix: &str, config: &ModelConfig) -> R
         }
         Ok(NamedTensor { name, shape, values })
     };
-    Ok(StateDict { tensors: StateDict::names(config).into_iter().map(one).collect::<Result<_>>()? })
+    Ok(StateDict { tensors: StateDict::names(config).into_iter().map(take_tensor).collect::<Result<_>>()? })
 }
 
 /// Refuses left-over tensors: they belong to a layer that this model does not have, so the result would differ.
-fn nothing_else(path: &Path, found: &Found) -> Result<()> {
+fn refuse_extra(path: &Path, found: &TensorMap) -> Result<()> {
     found.first_key_value().map_or(Ok(()), |(name, (shape, _))| {
         let name = printable_text(name);
         Err(Error::model(
@@ -163,7 +163,7 @@ pub(super) fn decode_moments(
 pub(super) fn decode_weights(path: &Path, bytes: &[u8], config: &ModelConfig) -> Result<StateDict> {
     let mut found = safetensors(path, bytes)?;
     let weights = take(path, &mut found, "", config)?;
-    nothing_else(path, &found)?;
+    refuse_extra(path, &found)?;
     Ok(weights)
 }
 
@@ -208,17 +208,17 @@ pub fn read_model(path: &Path) -> Result<Model> {
     Ok(Model { config, weights, likelihood, adam: None })
 }
 
-fn model(path: &Path, found: &mut Found) -> Result<(ModelConfig, StateDict)> {
-    let config = infer(path, found)?;
+fn model(path: &Path, found: &mut TensorMap) -> Result<(ModelConfig, StateDict)> {
+    let config = infer_config(path, found)?;
     let weights = take(path, found, "", &config)?;
-    nothing_else(path, found)?;
+    refuse_extra(path, found)?;
     Ok((config, weights))
 }
 
 fn torch(path: &Path, bytes: &[u8]) -> Result<Model> {
     let reason = |reason: String| Error::model(path, reason);
     let training = pth::training(pth::read(bytes).map_err(reason)?).map_err(reason)?;
-    let found = |tensors: Vec<(String, pth::Tensor)>| -> Found {
+    let found = |tensors: Vec<(String, pth::Tensor)>| -> TensorMap {
         tensors.into_iter().map(|(name, t)| (name, (t.shape, t.values))).collect()
     };
     let (config, weights) = model(path, &mut found(training.model))?;
@@ -230,7 +230,7 @@ fn torch(path: &Path, bytes: &[u8]) -> Result<Model> {
 }
 
 /// Infers the hidden width from the first convolution, latent and picture size from `fc_mu`.
-fn infer(path: &Path, found: &Found) -> Result<ModelConfig> {
+fn infer_config(path: &Path, found: &TensorMap) -> Result<ModelConfig> {
     let shape = |name: &str, rank: usize| match found.get(name) {
         Some((shape, _)) if shape.len() == rank => Ok(shape.clone()),
         Some((shape, _)) => Err(Error::model(path, format!("{name} is {shape:?}: not a model of this kind"))),

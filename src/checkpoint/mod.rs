@@ -57,7 +57,7 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
         .tempdir_in(folder)
         .map_err(Error::io("write into", folder))?;
     let at = temporary.path();
-    readable(at)?;
+    set_permissions(at)?;
     let [first, second] = &checkpoint.moments;
     let Checkpoint { weights, average, .. } = checkpoint;
     let likelihood = checkpoint.state.config.objective.likelihood;
@@ -102,7 +102,7 @@ pub fn model_file(path: &Path, weights: &StateDict, likelihood: Likelihood) -> R
 }
 
 /// Gives a checkpoint folder ordinary permissions: temporary folders are readable by their owner alone.
-fn readable(folder: &Path) -> Result<()> {
+fn set_permissions(folder: &Path) -> Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

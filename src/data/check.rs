@@ -11,8 +11,8 @@ use rayon::prelude::*;
 
 use super::Progress;
 use super::decode::{Decoded, decode};
+use super::near_duplicates::{self, Signature};
 use super::scan::{Item, Layout, ScanOptions, scan_with, too_many_damaged};
-use super::similar::{self, Look};
 use super::text::{Skipped, counted, named, printable, printable_text};
 use crate::error::Result;
 
@@ -89,7 +89,7 @@ pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Resu
     let mut found = scan_with(root, options)?;
     let items: Vec<Item> = found.items().cloned().collect();
     let done = AtomicUsize::new(0);
-    let decoded: Vec<Result<(Seen, Look), Skipped>> = items
+    let decoded: Vec<Result<(Seen, Signature), Skipped>> = items
         .par_iter()
         .map(|item| {
             let seen = look(item);
@@ -97,23 +97,23 @@ pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Resu
             seen
         })
         .collect();
-    let (mut seen, mut looks, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
-    for one in decoded {
-        match one {
-            Ok((one, look)) => {
-                seen.push(Some(one));
-                looks.push(Some(look));
+    let (mut seen, mut signatures, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
+    for picture in decoded {
+        match picture {
+            Ok((picture, signature)) => {
+                seen.push(Some(picture));
+                signatures.push(Some(signature));
             }
             Err(bad) => {
                 unreadable.push(bad);
                 seen.push(None);
-                looks.push(None);
+                signatures.push(None);
             }
         }
     }
-    found.replace_validation(&looks.iter().map(Option::is_some).collect::<Vec<_>>());
+    found.replace_validation(&signatures.iter().map(Option::is_some).collect::<Vec<_>>());
     if found.is_drawn() {
-        found.draw(&looks);
+        found.draw(&signatures);
     }
     let number: HashMap<&Path, usize> = items.iter().map(|item| item.path.as_path()).zip(0..).collect();
     let mut formats = BTreeMap::new();
@@ -123,17 +123,17 @@ pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Resu
     for (split, (_, list)) in lists.iter().enumerate() {
         for item in *list {
             let Some(&at) = number.get(item.path.as_path()) else { continue };
-            let (Some(one), Some(look)) = (seen[at].take(), &looks[at]) else { continue };
+            let (Some(picture), Some(signature)) = (seen[at].take(), &signatures[at]) else { continue };
             splits[split].per_class[item.label as usize] += 1;
-            *formats.entry(one.format).or_insert(0) += 1;
-            ordered.push((Seen { split, ..one }, look));
+            *formats.entry(picture.format).or_insert(0) += 1;
+            ordered.push((Seen { split, ..picture }, signature));
         }
     }
     let [(duplicates, across_splits), (near, near_across)] = duplicates(&ordered);
-    let widths = spread(ordered.iter().map(|(one, _)| one.width).collect());
-    let heights = spread(ordered.iter().map(|(one, _)| one.height).collect());
+    let widths = spread(ordered.iter().map(|(seen, _)| seen.width).collect());
+    let heights = spread(ordered.iter().map(|(seen, _)| seen.height).collect());
     let damaged = found.damaged + unreadable.len();
-    let faint = ordered.iter().filter(|(one, _)| one.faint).count();
+    let faint = ordered.iter().filter(|(seen, _)| seen.faint).count();
     Ok(Report {
         root: found.root,
         layout: found.layout,
@@ -156,33 +156,33 @@ pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Resu
 }
 
 /// Counts of exact and of near duplicates, each as (all, those with the earlier copy in another split).
-fn duplicates(seen: &[(Seen, &Look)]) -> [(usize, usize); 2] {
-    let looks: Vec<&Look> = seen.iter().map(|(_, look)| *look).collect();
+fn duplicates(seen: &[(Seen, &Signature)]) -> [(usize, usize); 2] {
+    let signatures: Vec<&Signature> = seen.iter().map(|(_, signature)| *signature).collect();
     let (mut first, mut first_of_group) = (HashMap::new(), HashMap::new());
     let mut counts = [(0, 0); 2];
-    for ((one, look), group) in seen.iter().zip(similar::groups(&looks)) {
+    for ((picture, signature), group) in seen.iter().zip(near_duplicates::groups(&signatures)) {
         let near = first_of_group.get(&group).copied();
-        first_of_group.entry(group).or_insert(one.split);
-        let count = match (first.entry(look.digest()), near) {
+        first_of_group.entry(group).or_insert(picture.split);
+        let count = match (first.entry(signature.digest()), near) {
             (Entry::Occupied(entry), _) => Some((0, *entry.get())),
             (Entry::Vacant(entry), near) => {
-                entry.insert(one.split);
+                entry.insert(picture.split);
                 near.map(|split| (1, split))
             }
         };
         if let Some((kind, split)) = count {
             counts[kind].0 += 1;
-            counts[kind].1 += usize::from(split != one.split);
+            counts[kind].1 += usize::from(split != picture.split);
         }
     }
     counts
 }
 
-fn look(item: &Item) -> Result<(Seen, Look), Skipped> {
+fn look(item: &Item) -> Result<(Seen, Signature), Skipped> {
     let picture = decode(&item.path).map_err(|reason| Skipped { path: item.path.clone(), reason })?;
     let Decoded { width, height, format, rgb, faint } = picture;
     let seen = Seen { split: 0, format, width, height, faint };
-    Ok((seen, Look::of(&rgb, width, height)))
+    Ok((seen, Signature::of(&rgb, width, height)))
 }
 
 fn spread(mut sides: Vec<u32>) -> Option<[u32; 3]> {

@@ -75,7 +75,7 @@ impl PictureFormat {
             };
             self.bytes(image, Some(exif(&mark.text(Some(digest)))))
         };
-        encode().map_err(|error| Error::io("encode", "a picture")(plainly(error)))
+        encode().map_err(|error| Error::io("encode", "a picture")(to_io_error(error)))
     }
 
     fn bytes(self, image: &RgbImage, about: Option<Vec<u8>>) -> ImageResult<Vec<u8>> {
@@ -99,7 +99,7 @@ impl PictureFormat {
     }
 }
 
-fn plainly(error: ImageError) -> std::io::Error {
+fn to_io_error(error: ImageError) -> std::io::Error {
     match error {
         ImageError::IoError(source) => source,
         other => std::io::Error::other(other),
@@ -111,7 +111,9 @@ fn plainly(error: ImageError) -> std::io::Error {
 /// # Errors
 /// [`Error::Io`] if the picture is too large for the format.
 pub fn png(image: &RgbImage) -> Result<Vec<u8>> {
-    PictureFormat::Png.bytes(image, None).map_err(|error| Error::io("encode", "a picture")(plainly(error)))
+    PictureFormat::Png
+        .bytes(image, None)
+        .map_err(|error| Error::io("encode", "a picture")(to_io_error(error)))
 }
 
 /// Encodes a GIF that loops over `frames`, each for `milliseconds`, and carries `mark`.
@@ -131,7 +133,7 @@ pub fn film(frames: &[RgbImage], milliseconds: u32, mark: &Mark) -> Result<Vec<u
         drop(encoder);
         Ok(file)
     };
-    let film = encode().map_err(|error| Error::io("encode", "a film")(plainly(error)))?;
+    let film = encode().map_err(|error| Error::io("encode", "a film")(to_io_error(error)))?;
     Ok(mark.sign_film(film))
 }
 

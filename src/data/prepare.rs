@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::prelude::*;
 
 use super::Progress;
-use super::cache::{Cache, Found, PixelFile, Row, Stamp, Store, Writer};
+use super::cache::{Cache, Lookup, PixelFile, Row, Stamp, Store, Writer};
 use super::decode::Failure;
 use super::source::Source;
 use super::text::printable;
@@ -59,7 +59,7 @@ pub(super) enum Place {
 }
 
 /// Result of looking up a picture in the cache.
-enum Look {
+enum CacheState {
     Readable(Place),
     Unreadable(String),
     /// Unknown; it must be decoded, and is cached under the stamp if there is one.
@@ -130,20 +130,21 @@ impl<'a> Preparation<'a> {
 
     /// For each picture of the source, the location of its pixels or the reason why it cannot be read.
     pub(super) fn run(mut self) -> (Vec<Result<Place, String>>, Prepared) {
-        let looks: Vec<Look> = (0..self.source.len()).into_par_iter().map(|index| self.look(index)).collect();
+        let states: Vec<CacheState> =
+            (0..self.source.len()).into_par_iter().map(|index| self.look_up(index)).collect();
         if let Some(store) = &self.store {
             store.touch();
         }
         let mut missing = Vec::new();
-        let mut pictures: Vec<Option<Result<Place, String>>> = Vec::with_capacity(looks.len());
-        for (index, look) in looks.into_iter().enumerate() {
-            pictures.push(match look {
-                Look::Readable(place) => {
+        let mut pictures: Vec<Option<Result<Place, String>>> = Vec::with_capacity(states.len());
+        for (index, state) in states.into_iter().enumerate() {
+            pictures.push(match state {
+                CacheState::Readable(place) => {
                     self.prepared.from_cache += usize::from(!matches!(place, Place::Source));
                     Some(Ok(place))
                 }
-                Look::Unreadable(reason) => Some(Err(reason)),
-                Look::Missing(stamp) => {
+                CacheState::Unreadable(reason) => Some(Err(reason)),
+                CacheState::Missing(stamp) => {
                     missing.push((index, stamp));
                     None
                 }
@@ -166,32 +167,32 @@ impl<'a> Preparation<'a> {
         }
     }
 
-    fn look(&self, index: usize) -> Look {
+    fn look_up(&self, index: usize) -> CacheState {
         let found = self.store.as_ref().and_then(|store| {
             // before decoding: a file that changes meanwhile gets an outdated stamp, and the next run decodes it again
             let stamp = self.source.stamp(index)?;
             Some((store.find(&stamp), stamp))
         });
         let fits = index < self.fitting;
-        let look = match found {
-            None => Look::Missing(None),
-            Some((None, stamp)) => Look::Missing(Some(stamp)),
-            Some((Some(Found::Unreadable(reason)), _)) => Look::Unreadable(reason),
-            Some((Some(Found::Readable), _)) if fits => Look::Missing(None),
-            Some((Some(Found::Readable), _)) => Look::Readable(Place::Source),
-            Some((Some(Found::Row(row)), stamp)) if fits && self.beside_cache => match row.read() {
+        let state = match found {
+            None => CacheState::Missing(None),
+            Some((None, stamp)) => CacheState::Missing(Some(stamp)),
+            Some((Some(Lookup::Unreadable(reason)), _)) => CacheState::Unreadable(reason),
+            Some((Some(Lookup::Readable), _)) if fits => CacheState::Missing(None),
+            Some((Some(Lookup::Readable), _)) => CacheState::Readable(Place::Source),
+            Some((Some(Lookup::Row(row)), stamp)) if fits && self.beside_cache => match row.read() {
                 Ok(pixels) => {
                     self.show(index, &pixels);
-                    Look::Readable(Place::Memory(pixels.into_boxed_slice()))
+                    CacheState::Readable(Place::Memory(pixels.into_boxed_slice()))
                 }
-                Err(_) => Look::Missing(Some(stamp)),
+                Err(_) => CacheState::Missing(Some(stamp)),
             },
-            Some((Some(Found::Row(row)), _)) => Look::Readable(Place::Cache(row)),
+            Some((Some(Lookup::Row(row)), _)) => CacheState::Readable(Place::Cache(row)),
         };
-        if !matches!(look, Look::Missing(_)) {
+        if !matches!(state, CacheState::Missing(_)) {
             self.tick();
         }
-        look
+        state
     }
 
     /// Decodes the missing pictures on all cores and adds them to the cache.
@@ -261,17 +262,17 @@ impl<'a> Preparation<'a> {
         }
         let source = self.source;
         let made = self.store.as_ref()?.writer(stamps, &|stamp| source.is_current(stamp));
-        self.noted(made)
+        self.ok_or_note(made)
     }
 
     fn finish(&mut self, writer: Writer) -> Option<Arc<PixelFile>> {
         let source = self.source;
         let made = self.store.take()?.finish(writer, &|stamp| source.is_current(stamp));
-        self.noted(made)?.map(Arc::new)
+        self.ok_or_note(made)?.map(Arc::new)
     }
 
     /// The value, or `None` and a note with the reason.
-    fn noted<T>(&mut self, made: io::Result<T>) -> Option<T> {
+    fn ok_or_note<T>(&mut self, made: io::Result<T>) -> Option<T> {
         let folder = self.cache.map(|cache| printable(cache.folder())).unwrap_or_default();
         made.map_err(|error| {
             let note =

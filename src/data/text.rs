@@ -40,10 +40,13 @@ const MAX_OUTSIDE: usize = 10;
 
 /// One line per skipped file; pictures outside the splits are summed up in one line if there are many.
 pub fn named(skipped: &[Skipped]) -> Vec<String> {
-    let outside = |one: &&Skipped| one.reason == OUTSIDE;
+    let outside = |entry: &&Skipped| entry.reason == OUTSIDE;
     let count = skipped.iter().filter(outside).count();
-    let mut lines: Vec<String> =
-        skipped.iter().filter(|one| count <= MAX_OUTSIDE || !outside(one)).map(Skipped::to_string).collect();
+    let mut lines: Vec<String> = skipped
+        .iter()
+        .filter(|entry| count <= MAX_OUTSIDE || !outside(entry))
+        .map(Skipped::to_string)
+        .collect();
     if count > MAX_OUTSIDE {
         lines.push(format!("{count} pictures that lie outside the training, validation and test folders"));
     }

@@ -151,8 +151,8 @@ fn pairs(heading: &str, which: &str, pairs: &[Pair], size: u32) -> Result<String
          errors.</p>\n<div class=\"row\">\n"
     );
     for pair in pairs {
-        let original = one(&pair.original, size, &format!("original of {}", pair.name))?;
-        let recon = one(&pair.recon, size, &format!("reconstruction of {}", pair.name))?;
+        let original = image_tag(&pair.original, size, &format!("original of {}", pair.name))?;
+        let recon = image_tag(&pair.recon, size, &format!("reconstruction of {}", pair.name))?;
         let (name, mse) = (escape(&pair.name), pair.mse);
         let _ = writeln!(
             text,
@@ -163,12 +163,13 @@ fn pairs(heading: &str, which: &str, pairs: &[Pair], size: u32) -> Result<String
 }
 
 /// An image tag for one picture.
-fn one(picture: &Vec<u8>, size: u32, alt: &str) -> Result<String> {
+fn image_tag(picture: &Vec<u8>, size: u32, alt: &str) -> Result<String> {
     let png = data::png(&data::grid(std::slice::from_ref(picture), size, 1, 0))?;
     Ok(image(&png, (size, size), alt))
 }
 
 fn samples(heading: &str, pictures: &[Vec<u8>], size: u32) -> Result<String> {
-    let shown = pictures.iter().map(|picture| one(picture, size, "sample")).collect::<Result<String>>()?;
+    let shown =
+        pictures.iter().map(|picture| image_tag(picture, size, "sample")).collect::<Result<String>>()?;
     Ok(format!("<h2>{}</h2>\n<div class=\"samples\">{shown}</div>\n", escape(heading)))
 }

@@ -27,7 +27,7 @@ fn kind(path: &Path) -> Result<&'static str> {
 ///
 /// # Errors
 /// [`Error::Usage`] with the list of supported extensions.
-pub fn known(path: &Path) -> Result<()> {
+pub fn check_extension(path: &Path) -> Result<()> {
     kind(path).map(|_| ())
 }
 

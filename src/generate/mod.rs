@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 pub use interpolate::{Interpolation, interpolate, ping_pong};
-pub use latents_file::{known, latents_file, read_latents, write_latents};
+pub use latents_file::{check_extension, latents_file, read_latents, write_latents};
 pub use prior_file::Fitted;
 
 use crate::data::{self, Factors, Resize, Skipped, synth};
@@ -30,7 +30,7 @@ pub struct Input {
     /// generative factors, if known
     pub factors: Option<Factors>,
     /// seed and number of the built-in landscape; `None` for a file
-    pub drawn: Option<(u64, u64)>,
+    pub synthetic: Option<(u64, u64)>,
 }
 
 /// Latents of pictures, rows in their order.
@@ -127,7 +127,7 @@ pub fn gather(paths: &[PathBuf]) -> Result<(Vec<Input>, Vec<Skipped>)> {
                     path: item.path.clone(),
                     class: found.classes.get(item.label as usize).cloned().unwrap_or_default(),
                     factors: known.get(&item.path).copied(),
-                    drawn: None,
+                    synthetic: None,
                 })
                 .collect();
             of_folder.sort_by(|a, b| a.path.cmp(&b.path));
@@ -136,7 +136,13 @@ pub fn gather(paths: &[PathBuf]) -> Result<(Vec<Input>, Vec<Skipped>)> {
         } else {
             std::fs::metadata(path).map_err(Error::io("read", path))?;
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            inputs.push(Input { path: path.clone(), name, class: String::new(), factors: None, drawn: None });
+            inputs.push(Input {
+                path: path.clone(),
+                name,
+                class: String::new(),
+                factors: None,
+                synthetic: None,
+            });
         }
     }
     Ok((inputs, skipped))
@@ -148,7 +154,13 @@ pub fn landscapes(seed: u64, count: u32) -> Vec<Input> {
         let factors = synth::factors(seed, index);
         let name = format!("landscape {index}");
         let class = factors.biome.to_string();
-        Input { path: name.clone().into(), name, class, factors: Some(factors), drawn: Some((seed, index)) }
+        Input {
+            path: name.clone().into(),
+            name,
+            class,
+            factors: Some(factors),
+            synthetic: Some((seed, index)),
+        }
     };
     (0..u64::from(count)).map(input).collect()
 }
@@ -217,7 +229,7 @@ pub fn stream(
 }
 
 fn read(input: &Input, size: u32, resize: Resize) -> std::result::Result<Vec<u8>, String> {
-    match input.drawn {
+    match input.synthetic {
         Some((seed, index)) => Ok(data::landscape(seed, index, size).0),
         None => data::load(&input.path, size, resize),
     }

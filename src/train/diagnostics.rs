@@ -58,7 +58,7 @@ pub struct Setup {
 
 /// Curve values of an epoch; losses and KL divergences in nats per picture.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Figures {
+pub struct Curves {
     /// number of the epoch, from 1
     pub epoch: u32,
     /// finished steps of the run
@@ -88,20 +88,20 @@ pub struct Advisor {
     /// flags already in use, which are not advised
     in_use: Vec<&'static str>,
     /// severity of each problem when it was reported
-    said: HashMap<Rule, f64>,
-    epochs: Vec<Figures>,
+    reported: HashMap<Rule, f64>,
+    epochs: Vec<Curves>,
     /// running mean of the steps' KL divergences, and number of steps in it
-    usual: (f64, u64),
+    mean_kl: (f64, u64),
 }
 
 impl Advisor {
     /// An advisor for a new or a resumed training.
     pub fn new(setup: Setup) -> Self {
-        Self { setup, in_use: Vec::new(), said: HashMap::new(), epochs: Vec::new(), usual: (0.0, 0) }
+        Self { setup, in_use: Vec::new(), reported: HashMap::new(), epochs: Vec::new(), mean_kl: (0.0, 0) }
     }
 
     /// An advisor that does not advise flags which `config` already uses.
-    pub fn of(setup: Setup, config: &TrainConfig) -> Self {
+    pub fn with_config(setup: Setup, config: &TrainConfig) -> Self {
         let (varied, optimizer) = (&config.augmentation, &config.optimizer);
         let flags = [
             ("--flip", varied.flip),
@@ -122,78 +122,78 @@ impl Advisor {
             "a batch of {batch} is computed {micro} at a time, which leaves most of a GPU idle; try a smaller --size or \
              --hidden, or --precision f16"
         );
-        self.speak(tiny, Rule::Tiny, 1.0, || advice).into_iter().collect()
+        self.advise(tiny, Rule::Tiny, 1.0, || advice).into_iter().collect()
     }
 
     /// Advice after a step with the KL divergence `kl`, in nats per picture.
     pub fn step(&mut self, step: u64, kl: f64) -> Option<String> {
-        let (usual, seen) = self.usual;
+        let (mean_kl, seen) = self.mean_kl;
         let far = MAX_KL_PER_DIMENSION / 2.0 * f64::from(self.setup.latent);
-        let jumps = seen >= 50 && kl > JUMP * usual && kl > far;
+        let jumps = seen >= 50 && kl > JUMP * mean_kl && kl > far;
         if kl.is_finite() {
             let share = 1.0 / (seen + 1).min(50) as f64;
-            self.usual = (usual + share * (kl - usual), seen + 1);
+            self.mean_kl = (mean_kl + share * (kl - mean_kl), seen + 1);
         }
-        self.speak(jumps, Rule::Jump, kl, || {
+        self.advise(jumps, Rule::Jump, kl, || {
             format!(
                 "KL of step {step} is {} nats per image, where {} was usual; try --clip-norm 1000, a longer --warmup or \
                  a lower --lr",
-                short(kl),
-                short(usual)
+                significant(kl),
+                significant(mean_kl)
             )
         })
     }
 
     /// Advice after an epoch.
-    pub fn epoch(&mut self, figures: Figures) -> Vec<String> {
-        let advice = [self.latents(&figures), self.waiting(&figures)];
-        self.epochs.push(figures);
+    pub fn epoch(&mut self, curves: Curves) -> Vec<String> {
+        let advice = [self.latents(&curves), self.waiting(&curves)];
+        self.epochs.push(curves);
         advice.into_iter().chain([self.rising(), self.flat()]).flatten().collect()
     }
 
     /// Checks whether the latents are used, and still close to the prior.
-    fn latents(&mut self, now: &Figures) -> Option<String> {
+    fn latents(&mut self, now: &Curves) -> Option<String> {
         let latent = f64::from(self.setup.latent);
         let settled = now.epoch >= 2 && now.step >= SETTLED;
         let (kl, beta) = (now.train_kl, now.beta);
         if kl / latent > MAX_KL_PER_DIMENSION {
-            return self.speak(kl.is_finite(), Rule::Far, kl / latent, || {
+            return self.advise(kl.is_finite(), Rule::Far, kl / latent, || {
                 format!(
                     "KL is {} nats per image, {} for each of {latent} latent dimensions: too far from N(0, I) for \
                      samples to be like pictures; try a higher --beta (it is {beta})",
-                    short(kl),
-                    short(kl / latent)
+                    significant(kl),
+                    significant(kl / latent)
                 )
             });
         }
         if kl < VANISHED {
-            return self.speak(settled, Rule::Vanished, 1.0, || {
+            return self.advise(settled, Rule::Vanished, 1.0, || {
                 format!(
                     "KL is {} nats per image: the latents say nothing of the pictures, whose reconstructions will all be \
                      alike; try a lower --beta (it is {beta})",
-                    short(kl)
+                    significant(kl)
                 )
             });
         }
         let unused = now.kl.iter().filter(|kl| **kl < UNUSED).count();
         let used = now.kl.len() - unused;
         let collapse = settled && unused > used;
-        self.speak(collapse, Rule::Collapse, latent / (used as f64 + 0.5), || {
+        self.advise(collapse, Rule::Collapse, latent / (used as f64 + 0.5), || {
             format!(
                 "{unused} of {latent} latent dimensions carry less than {UNUSED} nats (KL is {} nats per image in all); \
                  if reconstructions are too plain, try --free-bits 0.1 or a lower --beta (it is {beta}), else a smaller \
                  --latent does as well",
-                short(kl)
+                significant(kl)
             )
         })
     }
 
     /// Checks whether the GPU waits for pictures.
-    fn waiting(&mut self, now: &Figures) -> Option<String> {
+    fn waiting(&mut self, now: &Curves) -> Option<String> {
         let share = now.waited / now.seconds;
         let Setup { pictures, decoded, .. } = self.setup;
         let waits = share > WAITING.0 && now.waited > WAITING.1;
-        self.speak(waits, Rule::Waiting, share, || {
+        self.advise(waits, Rule::Waiting, share, || {
             let remedy = if decoded > 0 {
                 format!(
                     "{decoded} of {pictures} pictures are decoded again in every epoch; give them more memory with --cache"
@@ -226,7 +226,7 @@ impl Advisor {
         let remedies = if remedies.is_empty() { String::new() } else { remedies.join(", ") + " or " };
         let end = format!(", or let --patience {} end such runs", RISING.0);
         let end = if is_free(&"--patience") { end } else { String::new() };
-        self.speak(rises && falls, Rule::Rising, last - lowest, || {
+        self.advise(rises && falls, Rule::Rising, last - lowest, || {
             format!(
                 "validation loss has not fallen for {since} epochs ({lowest:.1} in epoch {epoch}, {last:.1} now) while the \
                  training loss has ({:.1} to {:.1}): the best checkpoint stays; try {remedies}more pictures{end}",
@@ -244,7 +244,7 @@ impl Advisor {
         let highest = self.epochs.iter().map(|epoch| epoch.lr).fold(0.0, f64::max);
         let lr = last[FLAT.0 - 1].lr;
         let share = (high - low) / high.abs();
-        self.speak(share < FLAT.1 && lr > 0.5 * highest, Rule::Flat, 1.0, || {
+        self.advise(share < FLAT.1 && lr > 0.5 * highest, Rule::Flat, 1.0, || {
             format!(
                 "the training loss has moved by {:.3}% in {} epochs ({low:.1} to {high:.1}); if it is as low as it \
                  should be, --lr-schedule plateau gains the rest and --patience ends such runs; if not, try another \
@@ -256,17 +256,17 @@ impl Advisor {
     }
 
     /// Returns the advice if the condition `so` holds, unless it was given before and `bad` is not twice as large now.
-    fn speak(&mut self, so: bool, rule: Rule, bad: f64, words: impl FnOnce() -> String) -> Option<String> {
-        let new = so && self.said.get(&rule).is_none_or(|before| bad >= 2.0 * before);
+    fn advise(&mut self, so: bool, rule: Rule, bad: f64, words: impl FnOnce() -> String) -> Option<String> {
+        let new = so && self.reported.get(&rule).is_none_or(|before| bad >= 2.0 * before);
         new.then(|| {
-            self.said.insert(rule, bad);
+            self.reported.insert(rule, bad);
             words()
         })
     }
 }
 
 /// Formats with the digits that are significant.
-fn short(value: f64) -> String {
+fn significant(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 1.0 => format!("{value:.1}"),

@@ -56,7 +56,7 @@ impl RunFolder {
                     continue;
                 }
             };
-            let Some(reason) = losses.illness(&state).or_else(|| not_finite(&checkpoint)) else {
+            let Some(reason) = losses.refusal(&state).or_else(|| not_finite(&checkpoint)) else {
                 return Ok(Healthy { newest: Some((path, checkpoint)), passed_over, diverged });
             };
             passed_over.push(Error::model(&path, reason).to_string());
@@ -112,7 +112,7 @@ impl Losses {
     }
 
     /// The reason why the checkpoint at `state` must not be resumed from, if there is one.
-    fn illness(&self, state: &State) -> Option<String> {
+    fn refusal(&self, state: &State) -> Option<String> {
         let diverged = self.diverged?;
         let next = state.step + 1;
         if next >= diverged {
@@ -152,7 +152,7 @@ mod tests {
         std::fs::write(&path, lines).expect("written");
         let losses = Losses::read(&path);
         let state = |step| State { step, ..State::new(TrainConfig::default()) };
-        steps.iter().map(|step| losses.illness(&state(*step)).is_some()).collect()
+        steps.iter().map(|step| losses.refusal(&state(*step)).is_some()).collect()
     }
 
     fn steps(losses: &[f64]) -> String {

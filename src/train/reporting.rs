@@ -12,7 +12,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::diagnostics::{Advisor, Figures, Setup};
+use super::diagnostics::{Advisor, Curves, Setup};
 use super::run::METRICS;
 use super::{EpochMetrics, Observer, RunFolder, Splits, StepMetrics, sample_grids};
 use crate::checkpoint::State;
@@ -23,9 +23,9 @@ use crate::model::{Latents, Vae};
 use crate::report::{EventFile, Histogram, Summary};
 
 /// Number of pictures whose latents are inspected after each epoch.
-const LOOKED_AT: usize = 256;
+const MAX_LATENTS: usize = 256;
 /// Fields of a metrics line that are positions, not values.
-const PLACES: [&str; 3] = ["step", "epoch", "step_in_epoch"];
+const POSITION_FIELDS: [&str; 3] = ["step", "epoch", "step_in_epoch"];
 
 /// TensorBoard events and the advisor of a training.
 pub(super) struct Reporter {
@@ -46,7 +46,7 @@ impl Reporter {
         let decoded = if vae.resident() > 0 { 0 } else { data.train.decoded_each_time() };
         let pictures = data.train.len();
         let setup = Setup { latent, batch, micro: vae.resolve_micro_batch(), pictures, decoded };
-        let advisor = Advisor::of(setup, &state.config);
+        let advisor = Advisor::with_config(setup, &state.config);
         let whole = state.step_in_epoch == 0 && run.has_sample_grids(state);
         let events = EventFile::begin(&run.path, state.step + u64::from(whole))?;
         let again = if whole { Vec::new() } else { last_lines(&run.path.join(METRICS), state) };
@@ -96,14 +96,14 @@ impl Reporter {
         metrics: &EpochMetrics,
         observer: &mut dyn Observer,
     ) -> Result<()> {
-        let (kl, written) = self.look(vae, (data, run, state), &json(metrics))?;
+        let (kl, written) = self.report_epoch(vae, (data, run, state), &json(metrics))?;
         // unwritable pictures must not end a training
         let written = written.unwrap_or_else(|error| {
             observer.advice(&format!("{error}; the training goes on without these pictures"));
             Vec::new()
         });
         observer.epoch_ends(metrics, &written);
-        let figures = Figures {
+        let curves = Curves {
             epoch: metrics.epoch,
             step: metrics.step,
             train_loss: metrics.train_loss,
@@ -115,7 +115,7 @@ impl Reporter {
             waited: self.waited.load(Ordering::Relaxed) as f64 / 1e6,
             kl,
         };
-        self.advisor.epoch(figures).iter().for_each(|line| observer.advice(line));
+        self.advisor.epoch(curves).iter().for_each(|line| observer.advice(line));
         Ok(())
     }
 
@@ -129,14 +129,14 @@ impl Reporter {
         if !run.has_sample_grids(state) {
             let line = self.again.iter().find(|line| line["kind"] == "epoch").cloned().unwrap_or_default();
             // pictures that cannot be written now either are not worth a failure
-            let _ = self.look(vae, (data, run, state), &line)?;
+            let _ = self.report_epoch(vae, (data, run, state), &line)?;
         }
         Ok(())
     }
 
     /// Draws the sample grids of the epoch before `state`, and writes its events with the values of `line`. Returns
     /// each dimension's KL divergence, and the paths in the samples folder, if they could be written.
-    fn look(
+    fn report_epoch(
         &mut self,
         vae: &mut Vae,
         (data, run, state): (&Splits, &RunFolder, &State),
@@ -146,7 +146,7 @@ impl Reporter {
         vae.swap_average()?;
         let latents = latents(vae, data.validation.as_ref().unwrap_or(&data.train))?;
         let kl = generate::divergences(&latents.mu, &latents.logvar, vae.config().latent as usize);
-        let sheets = sample_grids::sheets(vae, data, state)?;
+        let grids = sample_grids::grids(vae, data, state)?;
         vae.swap_average()?;
         let mut summary = scalars(Summary::default(), line);
         let distributions = [
@@ -157,18 +157,18 @@ impl Reporter {
             summary =
                 histogram.into_iter().fold(summary, |summary, histogram| summary.histogram(tag, &histogram));
         }
-        for (name, sheet) in &sheets {
+        for (name, sheet) in &grids {
             summary = summary.picture(&format!("pictures/{name}"), sheet.dimensions(), &data::png(sheet)?);
         }
         self.events.write(state.step, summary)?;
-        Ok((kl, sample_grids::write(run, state.epoch - 1, &sheets)))
+        Ok((kl, sample_grids::write(run, state.epoch - 1, &grids)))
     }
 }
 
 /// Mean and log variance of the first pictures, one micro-batch at a time; unreadable pictures are skipped.
 fn latents(vae: &mut Vae, pictures: &Dataset) -> Result<Latents> {
     let mut all = Latents { mu: Vec::new(), logvar: Vec::new() };
-    let indices: Vec<usize> = (0..pictures.len().min(LOOKED_AT)).collect();
+    let indices: Vec<usize> = (0..pictures.len().min(MAX_LATENTS)).collect();
     for some in indices.chunks(vae.resolve_micro_batch() as usize) {
         let rgb: Vec<_> = some.iter().filter_map(|&index| pictures.get(index).ok()).collect();
         let rgba: Vec<u32> = rgb.iter().flat_map(|rgb| data::rgba_of(rgb)).collect();
@@ -186,7 +186,8 @@ fn json(line: &impl Serialize) -> Value {
 /// Adds the values of a metrics.jsonl line as scalars named by kind and field: "step/loss", "epoch/validation_loss".
 fn scalars(summary: Summary, line: &Value) -> Summary {
     let kind = line["kind"].as_str().unwrap_or_default();
-    let figures = line.as_object().into_iter().flatten().filter(|(name, _)| !PLACES.contains(&name.as_str()));
+    let figures =
+        line.as_object().into_iter().flatten().filter(|(name, _)| !POSITION_FIELDS.contains(&name.as_str()));
     let numbers = figures.filter_map(|(name, value)| Some((name, value.as_f64()?)));
     numbers.fold(summary, |summary, (name, value)| summary.scalar(&format!("{kind}/{name}"), value))
 }

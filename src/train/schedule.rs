@@ -17,7 +17,7 @@ const GROWING: f64 = 0.5;
 pub(super) fn settings(state: &State, steps: u64) -> StepSettings {
     let config = &state.config;
     let (objective, optimizer) = (&config.objective, &config.optimizer);
-    let (beta, capacity) = divergence(state, steps);
+    let (beta, capacity) = beta_and_capacity(state, steps);
     StepSettings {
         seed: config.seed,
         step: state.step,
@@ -27,13 +27,13 @@ pub(super) fn settings(state: &State, steps: u64) -> StepSettings {
         free_bits: objective.free_bits,
         mmd: objective.mmd,
         weight_decay: optimizer.weight_decay,
-        average: optimizer.ema.map_or(0.0, |decay| 1.0 - averaging(decay, state.step)),
+        average: optimizer.ema.map_or(0.0, |decay| 1.0 - ema_decay(decay, state.step)),
     }
 }
 
 /// Decay of the running average after `step` steps: small at first, so that the initial parameters are soon forgotten.
 /// Source: TensorFlow's `ExponentialMovingAverage` with `num_updates`.
-fn averaging(decay: f64, step: u64) -> f64 {
+fn ema_decay(decay: f64, step: u64) -> f64 {
     let t = step as f64;
     decay.min((1.0 + t) / (10.0 + t))
 }
@@ -46,7 +46,7 @@ fn position(state: &State, steps: u64) -> f64 {
 
 /// The position of the next step in the schedules, and the number of epochs that they were planned for. These equal
 /// [`position`] and the run's epochs, unless the number of epochs was changed during the run.
-fn planned(state: &State, steps: u64) -> (f64, f64) {
+fn planned_position(state: &State, steps: u64) -> (f64, f64) {
     let step = position(state, steps);
     let Some(Replanned { planned, place, done }) = state.replanned else {
         return (step, f64::from(state.config.epochs));
@@ -65,7 +65,7 @@ fn lr(state: &State, steps: u64) -> f64 {
     let course = match optimizer.lr_schedule {
         LrSchedule::Constant => 1.0,
         LrSchedule::Cosine => {
-            let (step, epochs) = planned(state, steps);
+            let (step, epochs) = planned_position(state, steps);
             let all = (epochs * steps as f64 - warmup).max(1.0);
             0.5 * (1.0 + (PI * ((step - warmup) / all).clamp(0.0, 1.0)).cos())
         }
@@ -78,14 +78,14 @@ fn lr(state: &State, steps: u64) -> f64 {
 }
 
 /// The weight of KL, and its target capacity.
-fn divergence(state: &State, steps: u64) -> (f64, f64) {
+fn beta_and_capacity(state: &State, steps: u64) -> (f64, f64) {
     let config = &state.config;
     let objective = &config.objective;
     // the ramp's length in epochs does not depend on the length of the run
     let (step, ramp) = match objective.beta_epochs {
         Some(epochs) => (position(state, steps), epochs),
         None => {
-            let (step, epochs) = planned(state, steps);
+            let (step, epochs) = planned_position(state, steps);
             (step, if objective.beta_schedule == BetaSchedule::Cyclical { epochs } else { 0.5 * epochs })
         }
     };
@@ -136,7 +136,7 @@ impl State {
         if anew {
             self.replanned = None;
         } else if epochs != self.config.epochs {
-            let (place, all) = planned(self, steps);
+            let (place, all) = planned_position(self, steps);
             let epochs_of = |step: f64| step / steps as f64;
             self.replanned = Some(Replanned {
                 planned: all as u32,
@@ -149,7 +149,7 @@ impl State {
 
     /// The learning rate and beta of the next step, for epochs of `steps` steps.
     pub fn rates(&self, steps: u64) -> (f64, f64) {
-        (lr(self, steps), divergence(self, steps).0)
+        (lr(self, steps), beta_and_capacity(self, steps).0)
     }
 
     /// Records whether an epoch's validation loss was the best so far, and whether the plateau schedule lowers the
@@ -172,7 +172,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::{divergence, lr, settings};
+    use super::{beta_and_capacity, lr, settings};
     use crate::checkpoint::{Best, State};
     use crate::config::{BetaSchedule, LrSchedule, ModelConfig, TrainConfig};
     use crate::model::Loss;
@@ -190,12 +190,12 @@ mod tests {
     }
 
     fn at<T>(state: &mut State, steps: &[u64], of: impl Fn(&State, u64) -> T) -> Vec<T> {
-        let one = |&step: &u64| {
+        let at_step = |&step: &u64| {
             // as if another program had done a thousand steps before
             (state.step, state.epoch, state.step_in_epoch) = (1000 + step, (step / 8 + 1) as u32, step % 8);
             of(state, 8)
         };
-        steps.iter().map(one).collect()
+        steps.iter().map(at_step).collect()
     }
 
     #[test]
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn beta_follows_its_schedule() {
         let mut state = state();
-        let beta = |state: &State, steps: u64| divergence(state, steps).0;
+        let beta = |state: &State, steps: u64| beta_and_capacity(state, steps).0;
         assert_eq!(at(&mut state, &[0, 79], beta), [2.0, 2.0]);
         state.config.objective.beta_schedule = BetaSchedule::Linear;
         assert_eq!(at(&mut state, &[0, 10, 20, 40, 79], beta), [0.0, 0.5, 1.0, 2.0, 2.0]);
@@ -329,7 +329,7 @@ mod tests {
         );
         state.config.objective.beta_schedule = BetaSchedule::Capacity;
         assert_eq!(
-            at(&mut state, &[0, 20, 40, 79], divergence),
+            at(&mut state, &[0, 20, 40, 79], beta_and_capacity),
             [(2.0, 0.0), (2.0, 12.5), (2.0, 25.0), (2.0, 25.0)]
         );
     }

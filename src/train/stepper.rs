@@ -22,7 +22,7 @@ impl Stepper {
     /// Uploads all pictures if the model was built with room for them; then steps upload nothing. Without room, or if a
     /// file has become unreadable, batches are uploaded step by step.
     pub(super) fn new(vae: &mut Vae, pictures: Arc<Dataset>) -> Self {
-        let resident = keep(vae, &pictures);
+        let resident = upload_all(vae, &pictures);
         Self { pictures, resident }
     }
 
@@ -68,7 +68,7 @@ impl Stepper {
     }
 }
 
-fn keep(vae: &mut Vae, pictures: &Dataset) -> bool {
+fn upload_all(vae: &mut Vae, pictures: &Dataset) -> bool {
     if (vae.resident() as usize) < pictures.len() {
         return false;
     }

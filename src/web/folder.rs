@@ -100,12 +100,12 @@ pub fn read(folder: &Path) -> Result<Files> {
         return Err(Error::model(folder, "is no page: make one with wgvae export-web MODEL OUT"));
     };
     let names = exported.into_keys().chain([MANIFEST.into()]);
-    let one = |name: String| {
+    let read_file = |name: String| {
         let path: PathBuf = folder.join(&name);
         let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
         Ok((name, bytes))
     };
-    names.map(one).collect()
+    names.map(read_file).collect()
 }
 
 #[cfg(test)]

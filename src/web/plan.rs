@@ -112,16 +112,16 @@ struct Computed {
 /// The runs of the page; the order of their programs is that of [`Vae`](crate::model::Vae)'s methods.
 fn computed(network: &Network) -> Vec<Computed> {
     let p = network.programs;
-    let one = ("valid", Json::from(1));
-    let drawn = vec![one.clone(), ("noise_std", 1.into()), ("stream", (Stream::Samples as u32).into())];
+    let valid = ("valid", Json::from(1));
+    let drawn = vec![valid.clone(), ("noise_std", 1.into()), ("stream", (Stream::Samples as u32).into())];
     let [encode, draw, reparameterize, decode] = p.forward();
     let run = |name, programs: &[ProgramId], step| Computed { name, programs: programs.to_vec(), step };
     vec![
         run("sample", &[p.prior, p.draw, p.reparameterize, p.decode, p.picture], drawn),
-        run("encode", &[p.unpack, p.encode], vec![one.clone()]),
-        run("decode", &[p.decode, p.picture], vec![one.clone()]),
+        run("encode", &[p.unpack, p.encode], vec![valid.clone()]),
+        run("decode", &[p.decode, p.picture], vec![valid.clone()]),
         // noise scale 0, so that z is the mean
-        run("reconstruct", &[p.unpack, encode, draw, reparameterize, decode, p.picture], vec![one]),
+        run("reconstruct", &[p.unpack, encode, draw, reparameterize, decode, p.picture], vec![valid]),
     ]
 }
 

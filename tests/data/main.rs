@@ -9,11 +9,11 @@ mod cache_folder;
 #[path = "../common/mod.rs"]
 mod common;
 mod decode;
-mod drawn;
+mod drawn_split;
 mod folders;
 mod helpers;
 mod jpeg;
 mod layouts;
 mod orientation;
-mod passed_over;
+mod skipped;
 mod synth;

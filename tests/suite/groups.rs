@@ -61,6 +61,10 @@ pub(crate) const GROUPS: [Group; 14] = [
         usual: &["every_kernel_agrees", "the_adapter_"],
         all: &["twins::", "the_adapter_", "every_variant", "the_twins"],
         rest: &["twins::", "the_adapter_", "every_variant"],
-        ..group("swiftshader", &["kernels", "golden"], "a kernel of each kind and golden values on SwiftShader")
+        ..group(
+            "swiftshader",
+            &["kernels", "golden"],
+            "a kernel of each kind and golden values on SwiftShader",
+        )
     },
 ];

@@ -67,7 +67,7 @@ pub(in crate::data) struct Stamp {
 /// Cached result for a picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Known {
+pub(super) enum CachedResult {
     /// Row number of its pixels, and their checksum.
     Row { number: u64, crc: u32 },
     /// Reason why it cannot be decoded.
@@ -81,7 +81,7 @@ pub(super) struct Index {
     of: Identity,
     /// nanoseconds since 1970: of two records of a picture the later one is valid
     pub(super) written: u64,
-    pub(super) records: Vec<(Stamp, Known)>,
+    pub(super) records: Vec<(Stamp, CachedResult)>,
 }
 
 /// An open cache file.
@@ -123,7 +123,8 @@ impl PixelFile {
         if index.of != *identity {
             return Ok(None);
         }
-        let beyond = |known: &Known| matches!(known, Known::Row { number, .. } if *number >= rows);
+        let beyond =
+            |known: &CachedResult| matches!(known, CachedResult::Row { number, .. } if *number >= rows);
         if index.records.iter().any(|(_, known)| beyond(known)) {
             return Err(io::ErrorKind::InvalidData.into());
         }
@@ -203,7 +204,7 @@ pub(in crate::data) struct Writer {
     /// bytes that [`Writer::add`] may still take
     room: u64,
     pub(super) rows: u64,
-    pub(super) records: Vec<(Stamp, Known)>,
+    pub(super) records: Vec<(Stamp, CachedResult)>,
     failure: Option<io::Error>,
 }
 
@@ -237,7 +238,7 @@ impl Writer {
     pub(in crate::data) fn add(&mut self, stamp: Stamp, pixels: &[u8], crc: u32) -> Option<u64> {
         let cost = Self::cost(self.row_bytes, &stamp);
         if cost > self.room {
-            self.records.push((stamp, Known::Readable));
+            self.records.push((stamp, CachedResult::Readable));
             return None;
         }
         self.room -= cost;
@@ -246,7 +247,7 @@ impl Writer {
 
     /// Adds a picture that cannot be decoded.
     pub(in crate::data) fn add_unreadable(&mut self, stamp: Stamp, reason: String) {
-        self.records.push((stamp, Known::Unreadable(reason)));
+        self.records.push((stamp, CachedResult::Unreadable(reason)));
     }
 
     /// Adds a picture regardless of the room left.
@@ -263,7 +264,7 @@ impl Writer {
         }
         let number = self.rows;
         self.rows += 1;
-        self.records.push((stamp, Known::Row { number, crc }));
+        self.records.push((stamp, CachedResult::Row { number, crc }));
         Some(number)
     }
 

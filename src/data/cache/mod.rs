@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use self::file::{FORMAT, Known};
+use self::file::{CachedResult, FORMAT};
 pub(super) use self::file::{Identity, PixelFile, Row, Stamp, Writer};
 use super::source::Fnv;
 
@@ -66,7 +66,7 @@ impl Cache {
     pub(super) fn open(&self, identity: Identity) -> Store {
         let name = name(&identity);
         let (mut found, mut broken) = (Vec::new(), Vec::new());
-        for (path, _, _) in listed(&self.folder) {
+        for (path, _, _) in list_files(&self.folder) {
             if !path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&name)) {
                 continue;
             }
@@ -100,7 +100,7 @@ fn name(identity: &Identity) -> String {
 }
 
 /// Cache files in `folder`, with their sizes and times of last use.
-fn listed(folder: &Path) -> Vec<(PathBuf, u64, SystemTime)> {
+fn list_files(folder: &Path) -> Vec<(PathBuf, u64, SystemTime)> {
     with_ending(folder, "pixels")
 }
 
@@ -114,7 +114,7 @@ fn with_ending(folder: &Path, ending: &str) -> Vec<(PathBuf, u64, SystemTime)> {
 }
 
 /// Result of a cache lookup.
-pub(super) enum Found {
+pub(super) enum Lookup {
     /// Its pixels.
     Row(Row),
     /// The reason why it cannot be decoded.
@@ -131,20 +131,20 @@ pub(super) struct Store {
     /// newest first
     files: Vec<Arc<PixelFile>>,
     /// record of each picture, with the index of its file in `files`
-    known: HashMap<Stamp, (usize, Known)>,
+    known: HashMap<Stamp, (usize, CachedResult)>,
     broken: Vec<PathBuf>,
 }
 
 impl Store {
     /// Looks up the picture with this stamp.
-    pub(super) fn find(&self, stamp: &Stamp) -> Option<Found> {
+    pub(super) fn find(&self, stamp: &Stamp) -> Option<Lookup> {
         let (at, known) = self.known.get(stamp)?;
         let file = &self.files[*at];
         file.used.store(true, Ordering::Relaxed);
         Some(match known {
-            Known::Row { number, crc } => Found::Row(Row::new(file.clone(), *number, *crc)),
-            Known::Unreadable(reason) => Found::Unreadable(reason.clone()),
-            Known::Readable => Found::Readable,
+            CachedResult::Row { number, crc } => Lookup::Row(Row::new(file.clone(), *number, *crc)),
+            CachedResult::Unreadable(reason) => Lookup::Unreadable(reason.clone()),
+            CachedResult::Readable => Lookup::Readable,
         })
     }
 
@@ -188,7 +188,7 @@ impl Store {
                 let _ = std::fs::remove_file(path);
             }
         }
-        let mut files = listed(&self.cache.folder);
+        let mut files = list_files(&self.cache.folder);
         files.sort_by_key(|(_, _, used)| *used);
         let mut total = bytes + files.iter().map(|(_, bytes, _)| bytes).sum::<u64>();
         for (path, bytes, _) in files {
@@ -213,15 +213,15 @@ impl Store {
             return Ok(None);
         }
         let smaller = self.smaller(writer.rows);
-        let mut taken: Vec<(&Stamp, &(usize, Known))> =
+        let mut taken: Vec<(&Stamp, &(usize, CachedResult))> =
             self.known.iter().filter(|(_, (at, _))| smaller.contains(at)).collect();
         // in file order
         taken.sort_by_key(|(stamp, (at, known))| {
-            (*at, if let Known::Row { number, .. } = known { *number } else { u64::MAX }, *stamp)
+            (*at, if let CachedResult::Row { number, .. } = known { *number } else { u64::MAX }, *stamp)
         });
         for (stamp, (at, known)) in taken.into_iter().filter(|(stamp, _)| current(stamp)) {
             match known {
-                Known::Row { number, crc } => {
+                CachedResult::Row { number, crc } => {
                     let row = Row::new(self.files[*at].clone(), *number, *crc);
                     // a damaged picture is decoded by the next run
                     if let Ok(pixels) = row.read() {

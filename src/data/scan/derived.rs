@@ -10,7 +10,7 @@ use std::path::Path;
 use super::walk::{Found, Picture};
 use super::words::{has_word, words};
 use crate::data::decode::{Decoded, decode};
-use crate::data::similar::Look;
+use crate::data::near_duplicates::Signature;
 
 /// Words in the names of preview folders. A folder whose whole name is in `SURELY` may have its own file names.
 const PREVIEWS: [&str; 6] = ["thumbnails", "thumbnail", "thumbs", "thumb", "previews", "preview"];
@@ -156,7 +156,7 @@ fn look_alike(pairs: &[(&Picture, &Vec<&Picture>)], fits: fn(u64, u64) -> bool) 
     const MAX_ORIGINALS: usize = 3;
     let look = |picture: &Picture| {
         let Decoded { width, height, rgb, .. } = decode(&picture.path).ok()?;
-        Some((Look::of(&rgb, width, height), u64::from(width) * u64::from(height)))
+        Some((Signature::of(&rgb, width, height), u64::from(width) * u64::from(height)))
     };
     let is_made_smaller = |(small, originals): &&(&Picture, &Vec<&Picture>)| {
         let Some((small, pixels)) = look(small) else { return false };

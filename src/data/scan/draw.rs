@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{FolderIndex, Item, Rules};
+use crate::data::near_duplicates::{self, Signature};
 use crate::data::shuffle::{SPLIT, shuffle};
-use crate::data::similar::{self, Look};
 
 /// One of `SHARE` pictures is for validation, and one for test.
 const SHARE: usize = 20;
@@ -50,13 +50,16 @@ impl FolderIndex {
         self.options.rules != Rules::First
     }
 
-    /// Adds a note about validation pictures of a given split that resemble training pictures; `looks` as for
+    /// Adds a note about validation pictures of a given split that resemble training pictures; `signatures` as for
     /// [`FolderIndex::draw`].
-    pub(crate) fn tell_repeated(&mut self, looks: &[Option<Look>]) {
+    pub(crate) fn tell_repeated(&mut self, signatures: &[Option<Signature>]) {
         let held = self.validation.len();
-        let (places, found): (Vec<usize>, Vec<&Look>) =
-            looks.iter().enumerate().filter_map(|(at, look)| Some((at, look.as_ref()?))).unzip();
-        let groups = similar::groups(&found);
+        let (places, found): (Vec<usize>, Vec<&Signature>) = signatures
+            .iter()
+            .enumerate()
+            .filter_map(|(at, signature)| Some((at, signature.as_ref()?)))
+            .unzip();
+        let groups = near_duplicates::groups(&found);
         let of = |validation: bool| {
             let both = places.iter().zip(&groups);
             both.filter(move |(at, _)| (**at < held) == validation).map(|(_, group)| *group)
@@ -66,7 +69,7 @@ impl FolderIndex {
         if repeated > 0 {
             self.notes.push(format!(
                 "{repeated} of the {held} validation pictures equal or nearly equal training pictures: validation \
-                 looks better than it is"
+                 signatures better than it is"
             ));
         }
     }
@@ -83,19 +86,19 @@ impl FolderIndex {
         }
     }
 
-    /// Draws the split among the readable pictures and keeps near-duplicates together. `looks` describes the first
+    /// Draws the split among the readable pictures and keeps near-duplicates together. `signatures` describes the first
     /// [`FolderIndex::items`], `None` for unreadable ones.
     ///
     /// If there are no near-duplicates and no unreadable pictures, the result is the split drawn by names alone.
-    pub(crate) fn draw(&mut self, looks: &[Option<Look>]) {
+    pub(crate) fn draw(&mut self, signatures: &[Option<Signature>]) {
         let given: Vec<Item> = if self.test_made { Vec::new() } else { std::mem::take(&mut self.test) };
         let all = std::mem::take(&mut self.validation).into_iter();
         let all = all.chain(std::mem::take(&mut self.train)).chain(std::mem::take(&mut self.test));
-        let mut pool: Vec<(Item, &Look)> =
-            all.zip(looks).filter_map(|(item, look)| Some((item, look.as_ref()?))).collect();
+        let mut pool: Vec<(Item, &Signature)> =
+            all.zip(signatures).filter_map(|(item, signature)| Some((item, signature.as_ref()?))).collect();
         pool.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
-        let found: Vec<&Look> = pool.iter().map(|(_, look)| *look).collect();
-        let groups = similar::groups(&found);
+        let found: Vec<&Signature> = pool.iter().map(|(_, signature)| *signature).collect();
+        let groups = near_duplicates::groups(&found);
         let [validations, tests] = sizes(pool.len());
         let wanted = [validations, if self.test_made { tests } else { 0 }];
         let sides = sides(&groups, wanted, self.options.seed);

@@ -7,12 +7,12 @@
 mod arrange;
 mod derived;
 pub(super) mod draw;
-mod earlier;
+mod first_rules;
+mod ignored_folders;
 mod masks;
-mod never;
+mod messages;
 mod options;
 mod splits;
-mod told;
 mod tree;
 mod walk;
 mod words;
@@ -23,12 +23,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::arrange::Arranged;
-pub use self::never::is_run;
+pub use self::ignored_folders::is_run;
+pub(super) use self::messages::too_many_damaged;
+use self::messages::{notes, refuse_unusable};
 use self::options::Globs;
 pub use self::options::{Rules, ScanOptions, Splits};
 use self::splits::Plan;
-pub(super) use self::told::too_many_damaged;
-use self::told::{notes, refuse_unusable};
 use self::tree::Folder;
 use self::walk::{Without, walk};
 use self::words::Split;
@@ -166,11 +166,11 @@ pub fn scan_with(root: &Path, options: &ScanOptions) -> Result<FolderIndex> {
     // the first rules do not support named splits
     let options = if options.splits == Splits::Auto { options } else { &named };
     if options.rules == Rules::First {
-        let root = &earlier::enter(root);
-        let has_splits = earlier::has_splits(root);
+        let root = &first_rules::enter(root);
+        let has_splits = first_rules::has_splits(root);
         let found = walk(root, &Without { never: false, exclude: &exclude, include: &include });
         refuse_unusable(root, &found)?;
-        let place = |folders: &[String]| earlier::place(folders, has_splits);
+        let place = |folders: &[String]| first_rules::place(folders, has_splits);
         let note = "found and divided as by the version of wgvae that the run began with";
         return Ok(Arranged::new(found, place).dataset(root, has_splits, vec![note.into()], options));
     }

@@ -154,11 +154,11 @@ impl Globs {
     /// # Errors
     /// [`Error::Usage`] naming the `flag` and the invalid pattern.
     pub(super) fn new(patterns: &[String], flag: &str) -> Result<Self> {
-        let one = |text: &String| {
+        let parse = |text: &String| {
             let plain = text.trim_start_matches("./").trim_matches('/');
             Pattern::new(plain).map_err(|error| Error::Usage(format!("{flag} {text}: {error}")))
         };
-        patterns.iter().map(one).collect::<Result<_>>().map(Self)
+        patterns.iter().map(parse).collect::<Result<_>>().map(Self)
     }
 
     /// The pattern that matches the file or folder `below`, a path relative to the root.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use image::ImageFormat;
 use walkdir::{DirEntry, WalkDir};
 
-use super::never;
+use super::ignored_folders;
 use super::options::Globs;
 use crate::data::sniff::{self, Kind, READABLE, Sniffed, foreign_file, sniff};
 use crate::data::text::{Skipped, printable};
@@ -73,7 +73,7 @@ impl Without<'_> {
         if let Some(glob) = self.exclude.matching(below) {
             return Some(format!("--exclude {glob}"));
         }
-        (self.never && entry.file_type().is_dir()).then(|| never::reason(path)).flatten()
+        (self.never && entry.file_type().is_dir()).then(|| ignored_folders::reason(path)).flatten()
     }
 }
 
@@ -170,7 +170,7 @@ impl Found {
         let drawn: BTreeSet<Vec<String>> = self
             .pictures
             .iter()
-            .filter(|picture| picture.path.parent() != Some(root) && never::is_grid(&picture.path))
+            .filter(|picture| picture.path.parent() != Some(root) && ignored_folders::is_grid(&picture.path))
             .map(|picture| picture.folders.clone())
             .collect();
         self.pass_over(|picture| drawn.contains(&picture.folders).then(|| "grids of wgvae".into()));
@@ -180,7 +180,7 @@ impl Found {
     /// `decode` make pictures to train on.
     fn pass_over_own(&mut self, root: &Path) {
         let is_own = |picture: &Picture| {
-            picture.marked || picture.path.parent() == Some(root) && never::is_grid(&picture.path)
+            picture.marked || picture.path.parent() == Some(root) && ignored_folders::is_grid(&picture.path)
         };
         if self.pictures.iter().all(is_own) {
             return;

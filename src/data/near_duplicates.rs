@@ -22,7 +22,7 @@ const MIN_CONTRAST: f32 = 6.0;
 
 /// Features of a picture for comparison with others.
 #[derive(Clone, Debug)]
-pub(crate) struct Look {
+pub(crate) struct Signature {
     /// digest of all pixels
     digest: u64,
     hash: u64,
@@ -45,7 +45,7 @@ fn hash(grey: &[u8]) -> u64 {
     u64::from_le_bytes(hash.and_then(Result::ok).unwrap_or_default())
 }
 
-impl Look {
+impl Signature {
     /// Features of RGB8 `[height, width, 3]`.
     pub(crate) fn of(rgb: &[u8], width: u32, height: u32) -> Self {
         let small = resize_rgb(rgb, width, height, 2 * SIDE, Resize::Stretch);
@@ -108,50 +108,51 @@ fn digest(rgb: &[u8], width: u32, height: u32) -> u64 {
     digest
 }
 
-/// A group number per look: connected components of the relation "is near".
-pub(crate) fn groups(looks: &[&Look]) -> Vec<usize> {
-    let mut above: Vec<usize> = (0..looks.len()).collect();
-    let hashes: Vec<u64> = looks.iter().map(|look| look.hash).collect();
+/// A group number per signature: connected components of the relation "is near".
+pub(crate) fn groups(signatures: &[&Signature]) -> Vec<usize> {
+    let mut parents: Vec<usize> = (0..signatures.len()).collect();
+    let hashes: Vec<u64> = signatures.iter().map(|signature| signature.hash).collect();
     let mut buckets: HashMap<(u32, u64), Vec<usize>> = HashMap::new();
-    for (at, look) in looks.iter().enumerate() {
-        for key in keys(look) {
+    for (at, signature) in signatures.iter().enumerate() {
+        for key in bucket_keys(signature) {
             let bucket = buckets.entry(key).or_default();
             let mut stands_for = false;
             for &other in bucket.iter() {
                 if (hashes[at] ^ hashes[other]).count_ones() > MAX_BITS {
                     continue;
                 }
-                let (a, b) = (top(&mut above, at), top(&mut above, other));
-                if a != b && look.is_near(looks[other]) {
-                    above[a.max(b)] = a.min(b);
+                let (a, b) = (find_root(&mut parents, at), find_root(&mut parents, other));
+                if a != b && signature.is_near(signatures[other]) {
+                    parents[a.max(b)] = a.min(b);
                 }
                 // one picture per hash is enough: otherwise a series of thousands would be compared pairwise
-                stands_for |= hashes[at] == hashes[other] && top(&mut above, at) == top(&mut above, other);
+                stands_for |= hashes[at] == hashes[other]
+                    && find_root(&mut parents, at) == find_root(&mut parents, other);
             }
             if !stands_for {
                 bucket.push(at);
             }
         }
     }
-    (0..looks.len()).map(|at| top(&mut above, at)).collect()
+    (0..signatures.len()).map(|at| find_root(&mut parents, at)).collect()
 }
 
-/// Bucket keys. Of `MAX_BITS + 1` parts of the hash at least one is equal for near looks, so they share a key.
-fn keys(look: &Look) -> Vec<(u32, u64)> {
+/// Bucket keys. Of `MAX_BITS + 1` parts of the hash at least one is equal for near signatures, so they share a key.
+fn bucket_keys(signature: &Signature) -> Vec<(u32, u64)> {
     let parts = MAX_BITS + 1;
     let of_part = |part: u32| {
         let (low, high) = (64 * part / parts, 64 * (part + 1) / parts);
-        (part, look.hash >> low & ((1u64 << (high - low)) - 1))
+        (part, signature.hash >> low & ((1u64 << (high - low)) - 1))
     };
-    let hashed = (0..parts).filter(|_| !look.grey.is_empty()).map(of_part);
-    hashed.chain(std::iter::once((parts, look.digest))).collect()
+    let hashed = (0..parts).filter(|_| !signature.grey.is_empty()).map(of_part);
+    hashed.chain(std::iter::once((parts, signature.digest))).collect()
 }
 
-fn top(above: &mut [usize], at: usize) -> usize {
+fn find_root(parents: &mut [usize], at: usize) -> usize {
     let mut here = at;
-    while above[here] != here {
-        above[here] = above[above[here]];
-        here = above[here];
+    while parents[here] != here {
+        parents[here] = parents[parents[here]];
+        here = parents[here];
     }
     here
 }
