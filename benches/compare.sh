@@ -25,7 +25,7 @@ patience=${BURN_SECONDS:-900}
 folder=$(mktemp -d)
 results=$folder/results
 read -ra also <<<"${ALSO:-}"
-declare -A asks answers pids # of peers that are kept running, below
+declare -A asks answers pids # for peers that are kept running, below
 trap 'kill -KILL "${pids[@]}" 2>/dev/null || true; rm -rf "$folder"' EXIT
 
 say() { printf '%s\n' "$*" >&2; }

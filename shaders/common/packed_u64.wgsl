@@ -1,4 +1,4 @@
-// Four f32 packed as two u64: half as many accesses for the same bytes, for adapters that process lanes and
+// Four f32 packed as two u64: half the number of accesses for equal bytes, for adapters that process lanes and
 // components one by one.
 
 const HALF: vec2<u32> = vec2<u32>(32u);

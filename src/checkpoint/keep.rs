@@ -17,7 +17,7 @@ const EPOCHS: u32 = 3;
 /// Default number of mid-epoch checkpoints kept.
 const WITHIN: u32 = 2;
 
-/// How many checkpoints are kept, in addition to the best and the newest one, which are always kept.
+/// Retention policy for checkpoints. The best and the newest one are always kept in addition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Text", into = "Text")]
 pub enum Keep {

@@ -1,4 +1,5 @@
 //! Differences between file systems: folders that cannot be renamed, files that cannot be synced.
+//! Read this if checkpoints fail on a remote or layered file system.
 //!
 //! Object stores mounted as file systems (s3fs, gcsfuse), and layered or clustered file systems may lack one or the
 //! other. Training works with either.

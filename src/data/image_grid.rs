@@ -1,4 +1,5 @@
 //! Image grids: several pictures in one.
+//! Used for sample grids, contact sheets and interpolation strips.
 
 use image::{Rgb, RgbImage};
 

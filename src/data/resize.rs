@@ -7,7 +7,7 @@ use std::str::FromStr;
 use fast_image_resize as fir;
 use serde::{Deserialize, Serialize};
 
-/// How a picture becomes square: the resize mode.
+/// Resize mode: the way a picture becomes square.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Resize {

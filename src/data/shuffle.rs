@@ -1,4 +1,5 @@
 //! Seeded shuffling, written out in full.
+//! Read this before changing anything that affects the order of epochs.
 //!
 //! The order of an epoch must be reproducible, also when a run resumes in the middle of one, and must not change when a
 //! dependency changes its shuffle. So only the ChaCha8 stream comes from a crate; the rest is here.

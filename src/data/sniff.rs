@@ -64,7 +64,7 @@ pub(super) fn foreign_file(name: &str) -> String {
     format!("{} {name} file", if vowel { "an" } else { "a" })
 }
 
-/// What [`sniff`] found.
+/// Kind of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A picture in a format that can be read.

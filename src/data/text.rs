@@ -1,4 +1,5 @@
 //! Text for messages: skipped files and counts.
+//! Used by the errors and reports of this module and of commands.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! The gallery of an evaluation: best and worst reconstructions, and samples.
+//! Read this to add pictures to the HTML report.
 
 use crate::data::rgb_of;
 use crate::error::Result;

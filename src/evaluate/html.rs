@@ -1,4 +1,5 @@
 //! The HTML report of an evaluation: one self-contained file without scripts.
+//! Read this to change the layout of the page.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
 //! The measures of an evaluation, as a table and as JSON.
+//! Read this to add a measure to the output.
 
 use std::fmt;
 

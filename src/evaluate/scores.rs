@@ -1,4 +1,5 @@
 //! Disentanglement scores for pictures with known factors, see [`Samples`].
+//! Read this for the mapping of landscape factors to metric inputs.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
 //! Interpolation between latents: linear and spherical.
+//! Used by `wgvae interpolate`.
 
 use std::f64::consts::PI;
 
@@ -35,7 +36,7 @@ fn weights(a: &[f32], b: &[f32], t: f64, way: Interpolation) -> [f64; 2] {
     let dot =
         |x: &[f32], y: &[f32]| -> f64 { x.iter().zip(y).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum() };
     let angle = (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()).clamp(-1.0, 1.0).acos();
-    // there is no arc through the origin, between opposite points, or worth its name between near ones
+    // no arc if a point is the origin, or if the points are opposite or almost equal
     if way == Interpolation::Linear || !angle.is_finite() || !(FLAT..PI - FLAT).contains(&angle) {
         return [1.0 - t, t];
     }

@@ -1,4 +1,5 @@
 //! Files of fitted priors, beside the model: safetensors, because a covariance factor has thousands of numbers.
+//! Read this for the layout of the file and for its search path.
 
 use std::collections::HashMap;
 use std::io::Write as _;

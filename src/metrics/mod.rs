@@ -1,4 +1,5 @@
 //! Evaluation metrics of a VAE: statistics of its pictures and of its latents, on the CPU.
+//! Start here to choose a metric, or to add one.
 //!
 //! Knows nothing of the GPU, of the model or of files.
 //!

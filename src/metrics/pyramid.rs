@@ -36,7 +36,7 @@ pub fn level_sides(size: usize) -> Vec<usize> {
 ///
 /// Differences from the paper: picture `i` of both sets is cut at identical positions, so that equal sets have distance
 /// 0, and reconstructions are compared with their originals at the same place; the paper has 16384 pictures per set,
-/// here there are as many as given; and the directions are those of [`Slicing`].
+/// here the number is that of the given pictures; and the directions are those of [`Slicing`].
 ///
 /// Memory: 588 bytes per picture and patch of both sets, and less than that again for the projections.
 ///

@@ -1,4 +1,5 @@
 //! Estimators from weighted rows: the Gaussian with Ledoit-Wolf shrinkage, and the steps of EM for mixtures.
+//! Read this for the formulas of fitting and their sources.
 
 use super::linalg::{cholesky, packed};
 use super::{Component, Mixture, log_sum_exp};

@@ -1,4 +1,5 @@
 //! Initialization of a mixture by k-means++ and k-means, and the seeded random streams of the prior.
+//! Read this for reproducibility: every random number of the prior comes from here.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

@@ -1,4 +1,5 @@
 //! A prior fitted to latents: one Gaussian or a mixture of Gaussians, all with full covariances.
+//! Start here for densities, samples and principal axes.
 //!
 //! A VAE is trained against N(0, I), but the latents of its pictures, z ~ q(z|x) over all pictures x, follow another
 //! distribution (the aggregate posterior; Hoffman and Johnson, "ELBO surgery", 2016). Sampling from a density fitted to

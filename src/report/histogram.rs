@@ -1,4 +1,5 @@
 //! Histograms of values, for TensorBoard.
+//! Read this for the bins.
 
 /// Maximum number of bins of a histogram.
 const BINS: usize = 30;

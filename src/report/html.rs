@@ -1,4 +1,5 @@
 //! Building blocks of a self-contained HTML page: it loads nothing from elsewhere and contains no scripts.
+//! Used by the report of `evaluate`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

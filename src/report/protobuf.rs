@@ -1,4 +1,5 @@
 //! The part of protobuf's wire format that events need: <https://protobuf.dev/programming-guides/encoding/>.
+//! Used by the event files only.
 
 /// A message that is written field by field; the caller omits fields with default values.
 #[derive(Debug, Clone, Default, PartialEq)]

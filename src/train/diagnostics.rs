@@ -73,9 +73,9 @@ pub struct Curves {
     pub lr: f64,
     /// beta of the epoch's last step
     pub beta: f64,
-    /// duration of the epoch
+    /// duration of the epoch in seconds
     pub seconds: f64,
-    /// of these, seconds spent waiting for pictures
+    /// seconds of it spent waiting for pictures
     pub waited: f64,
     /// KL divergence of each latent dimension; may be empty
     pub kl: Vec<f64>,

@@ -1,4 +1,5 @@
 //! Selection of the checkpoint to resume from after a run has diverged.
+//! Read this if `--resume` skips checkpoints.
 //!
 //! A loss that is not finite comes from the parameters before it, which a checkpoint may hold. So the checkpoints that
 //! led to it are skipped, and so are those whose next loss was already far above the run's first: that is the loss of
@@ -74,7 +75,7 @@ impl RunFolder {
         for path in checkpoints {
             fs::create_dir_all(&aside).map_err(Error::io("create", &aside))?;
             let to = aside.join(path.file_name().unwrap_or_default());
-            let _ = fs::remove_dir_all(&to); // of an earlier divergence at this step, if it exists
+            let _ = fs::remove_dir_all(&to); // left by an earlier divergence at this step, if it exists
             fs::rename(path, &to).map_err(Error::io("move", path))?;
         }
         Ok(())

@@ -1,4 +1,5 @@
 //! The lock of a run: only one process trains it at a time.
+//! Read this for concurrent trainings and for file systems without locks.
 
 use std::fs;
 use std::io::ErrorKind;

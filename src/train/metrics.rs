@@ -1,4 +1,5 @@
 //! `metrics.jsonl`: one line per logged step and per epoch, nats per image.
+//! Read this for the meaning of each field, or to add one.
 
 use std::fs;
 use std::io::Write;

@@ -1,4 +1,5 @@
 //! Reporting in addition to the metrics file: TensorBoard events and the advisor.
+//! Read this for what happens after each step and each epoch.
 //!
 //! Order on disk: checkpoint, events, sample grids. The events of an epoch are one record. If the grids exist, the
 //! events were written; otherwise a resumed process writes the events of that step again and tells TensorBoard from

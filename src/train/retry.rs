@@ -1,4 +1,5 @@
 //! Retries after a device failure: GPUs are lost to other programs, drivers and sleep, or run out of memory.
+//! Read this for how often a lost device is retried, and with which micro-batch.
 
 use crate::error::{Error, Result};
 

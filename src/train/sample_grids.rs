@@ -1,4 +1,5 @@
 //! Sample grids: pictures that show the progress of a training, samples from the prior and reconstructions.
+//! Read this to change the pictures of an epoch.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
 //! Schedules of the learning rate, beta, capacity and EMA decay, and early stopping.
+//! Read this to add a schedule.
 
 use std::f64::consts::PI;
 
@@ -130,10 +131,10 @@ impl State {
         Self { config, best, bad_epochs, ..self }
     }
 
-    /// Plans the schedules for `epochs` epochs of `steps` steps. They continue from their current position; with `anew`
-    /// they are recomputed from the start of the run, which may make them jump.
-    pub fn replan(&mut self, epochs: u32, steps: u64, anew: bool) {
-        if anew {
+    /// Plans the schedules for `epochs` epochs of `steps` steps. They continue from their current position; with
+    /// `from_start` they are recomputed from the start of the run, which may make them jump.
+    pub fn replan(&mut self, epochs: u32, steps: u64, from_start: bool) {
+        if from_start {
             self.replanned = None;
         } else if epochs != self.config.epochs {
             let (place, all) = planned_position(self, steps);
@@ -238,7 +239,7 @@ mod tests {
             "{before:?} {after:?}"
         );
         assert_eq!(at(&mut state, &[160], lr), [0.0]);
-        // anew: as if forty had been planned from the start
+        // from the start: as if forty had been planned from the start
         (state.epoch, state.step_in_epoch) = (5, 0);
         state.replan(40, 8, true);
         let cosine = 0.05 * (1.0 + (std::f64::consts::PI * 0.1).cos());

@@ -1,4 +1,5 @@
 //! The stepper: feeds batches to the model, for training and for verification.
+//! Read this for resident pictures and the order of batches.
 
 use std::sync::Arc;
 

@@ -30,7 +30,7 @@ pub struct Splits {
     pub validation: Option<Arc<Dataset>>,
 }
 
-/// How a training ended.
+/// Outcome of a training.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TrainOutcome {
     /// all epochs were done

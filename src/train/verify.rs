@@ -1,4 +1,5 @@
 //! Verification of a run: its last steps are computed again from an earlier checkpoint and compared bit by bit.
+//! Used by `wgvae verify`.
 
 use super::stepper::Stepper;
 use super::trainer::Splits;

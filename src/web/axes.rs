@@ -1,4 +1,5 @@
 //! The slider axes of the web page.
+//! Read this for the choice of directions.
 
 use serde::Serialize;
 

@@ -1,4 +1,5 @@
 //! The page as a folder: each file is written atomically, the manifest last.
+//! Read this for overwriting and deleting files of an earlier export.
 
 use std::collections::BTreeMap;
 use std::fs;

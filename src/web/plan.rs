@@ -1,4 +1,5 @@
 //! The exported plan: the programs that turn noise or a picture into a picture, without training.
+//! Read this for the JSON format that the page's JavaScript reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 

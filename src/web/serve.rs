@@ -1,4 +1,5 @@
 //! A local web server for an exported page.
+//! Used by `wgvae web`.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;

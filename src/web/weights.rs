@@ -1,4 +1,5 @@
 //! The parameter file of the page: one tensor per slot of the arena, in the device layout.
+//! Read this for the layout and the rounding of parameters.
 
 use half::f16;
 use safetensors::tensor::{Dtype, TensorView};

@@ -65,7 +65,7 @@ fn what_does_not_fit() {
     refuses("nadam.pth", &["not Adam", "mu_product", "0.weight"]);
     refuses("two_steps.pth", &["0.weight", "2.weight", " 3 ", " 4 "]);
     refuses("too_few.pth", &["2 parameters", "model has 4"]);
-    // weights first, then biases: the second parameter is 2.weight, where the model has 0.bias
+    // weights first, then biases: the second parameter is 2.weight, but the model has 0.bias there
     refuses("groups_reordered.pth", &["0.bias", "[3]", "[1, 3]"]);
     refuses("plain.pth", &["state_dict", "none, yes, no, int", "and 2 more", "torch.save("]);
 }

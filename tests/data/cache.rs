@@ -77,7 +77,7 @@ pub(crate) fn files(cache: &Cache) -> Vec<PathBuf> {
     files
 }
 
-/// The red of each picture, every pixel of which must have it.
+/// The red value of each picture; all of its pixels must have it.
 pub(crate) fn reds(pictures: &Dataset) -> Vec<u8> {
     let red = |i: usize| {
         let pixels = pictures.get(i).unwrap();

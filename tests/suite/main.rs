@@ -37,7 +37,7 @@ struct Options {
     /// Run only the tests that --all adds to the usual run
     #[arg(long, conflicts_with = "all")]
     rest: bool,
-    /// Of the variants added by --all and --rest, test every N-th, beginning with the I-th
+    /// Test every N-th of the variants added by --all and --rest, beginning with the I-th
     #[arg(long, value_name = "I/N", value_parser = part)]
     part: Option<String>,
     /// Run only this group, see --list; may be given several times

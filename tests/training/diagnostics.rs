@@ -70,7 +70,7 @@ fn unused_dimensions_are_counted() {
         curves.step = 99 * u64::from(curves.epoch);
     };
     once(&said(4, early), 3, &["32 of 32"]);
-    // again when half as many are used, and only then
+    // reported again when the number of used dimensions has halved, and only then
     let worse = |curves: &mut Curves| {
         let unused = if curves.epoch < 4 {
             20

@@ -1,4 +1,5 @@
 //! The zip archive around a pickle and its storages: a directory of stored (never compressed) entries.
+//! Read this if a valid `.pth` file is refused as a damaged zip file.
 //!
 //! An entry is a slice of the file, so no claimed size causes an allocation, and nothing is inflated. This module does
 //! not interpret the entries.

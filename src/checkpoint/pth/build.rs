@@ -1,4 +1,5 @@
 //! Operations of the [`Machine`] for containers, the memo and calls.
+//! Read this to support another opcode that builds a value.
 
 use super::globals::Global;
 use super::machine::{Item, Lazy, MAX_MEMO, MAX_NAME, Machine, Storage, broken};

@@ -1,4 +1,5 @@
 //! The stack machine that executes a pickle's opcodes.
+//! Read this for the supported opcodes and the bounds on memory.
 //!
 //! Items are small and copied. Containers are stored in an arena and referred to by index, so a pickle that repeats a
 //! list a million times costs a million indices. Nothing here recurses. Each opcode takes at least a byte, pushes at
@@ -46,7 +47,7 @@ pub(super) enum Item<'a> {
 }
 
 impl Item<'_> {
-    /// What it is, for a message.
+    /// A description for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::None => "None",

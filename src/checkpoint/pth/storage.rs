@@ -1,4 +1,5 @@
 //! Storages, and tensors as strided views of them.
+//! Read this for the supported element types and for non-contiguous tensors.
 //!
 //! A tensor is a view with a start, a shape and a stride per dimension, so several may share one storage, and they may
 //! be non-contiguous. This module knows nothing of pickles.

@@ -1,4 +1,5 @@
 //! Interpretation of a file: a bare state_dict, or the dictionary of a training checkpoint.
+//! Read this to support another layout of checkpoint dictionaries.
 //!
 //! It knows the usual layouts of such dictionaries, and no particular model.
 

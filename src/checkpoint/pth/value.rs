@@ -1,4 +1,5 @@
 //! The content of a file as a tree of values, converted from the machine's items.
+//! Read this for the public value type and the bounds on its size.
 //!
 //! Items may be shared and may even contain themselves. A tree repeats shared items, so the bounds on depth, on the
 //! number of values and on the numbers in tensors are enforced here.
@@ -65,7 +66,7 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
-    /// What it is, for a message.
+    /// A description for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Tensor(_) => "a tensor",

@@ -210,7 +210,7 @@ pub(in crate::data) struct Writer {
 
 impl Writer {
     /// A file called `name` in `folder`, with `room` bytes for new pictures. Only its owner may read it: the
-    /// pictures may be private where the cache folder is not.
+    /// pictures may be private although the cache folder is not.
     pub(super) fn create(folder: &Path, name: &str, row_bytes: u64, room: u64) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
         let prefix = format!(".{name}-");

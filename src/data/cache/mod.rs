@@ -115,7 +115,7 @@ fn with_ending(folder: &Path, ending: &str) -> Vec<(PathBuf, u64, SystemTime)> {
 
 /// Result of a cache lookup.
 pub(super) enum Lookup {
-    /// Its pixels.
+    /// The location of its pixels.
     Row(Row),
     /// The reason why it cannot be decoded.
     Unreadable(String),

@@ -1,4 +1,5 @@
 //! The frame header: picture size and sampling of the components.
+//! Read this for sampling factors and for the sizes of reduced decoding.
 
 use super::tables::Quantizer;
 

@@ -1,4 +1,5 @@
 //! The inverse DCT: from the coefficients of a block to its samples.
+//! Read this for the integer arithmetic, which must equal libjpeg's bit for bit.
 
 use std::num::Wrapping;
 
@@ -68,7 +69,7 @@ fn descale(value: Number, bits: usize) -> Number {
     (value + Wrapping(1 << (bits - 1))) >> bits
 }
 
-/// Of two points a side: of the four lowest frequencies.
+/// The 2x2 inverse DCT of the four lowest frequencies.
 #[inline(always)]
 fn put_2(block: &[i16; 64], quantizer: &Quantizer, out: &mut [u8], stride: usize) {
     let at = |at| dequantized(block, quantizer, at);

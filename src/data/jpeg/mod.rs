@@ -1,4 +1,5 @@
 //! A decoder of JPEG files: Huffman-coded, 8 bits a sample, sequential or progressive, at full or reduced size.
+//! Read this for the reasons to have our own decoder, and for its stages.
 //!
 //! At full size it gives the pixels of libjpeg-turbo to the bit. The maintained Rust decoders give other pixels for
 //! some valid files (non-interleaved scans, chroma denser than luma, JFIF and Adobe markers together), silently fill

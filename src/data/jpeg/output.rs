@@ -1,4 +1,5 @@
 //! Assembly of the output: from the samples of the components to RGB.
+//! The last stage of the decoder.
 
 use super::colour::Colour;
 use super::frame::Frame;

@@ -1,4 +1,5 @@
 //! A scan: its header, and the iteration over its blocks in file order.
+//! Read this for the order of blocks in interleaved scans.
 
 use super::bits::Bits;
 use super::frame::{Component, Frame};

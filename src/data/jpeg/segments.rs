@@ -1,4 +1,5 @@
 //! Marker segments, and the entropy-coded data between them.
+//! Read this for markers, byte stuffing and truncated files.
 
 use std::ops::Range;
 

@@ -1,4 +1,5 @@
 //! Sequential scans: each block is complete, and becomes samples at once, at the requested size.
+//! Read this for the fast path of ordinary photographs.
 
 use std::mem;
 

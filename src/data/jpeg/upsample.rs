@@ -1,11 +1,12 @@
 //! Upsampling of subsampled components to the picture's width, row by row.
+//! Read this for the chroma filter, which must equal libjpeg-turbo's.
 //!
 //! A ratio of 2 is interpolated with weights of 3/4 and 1/4; other ratios repeat samples. Rounding and special cases
 //! are those of libjpeg-turbo's `jdsample.c`.
 
 use super::frame::{Component, Frame};
 
-/// How a component is upsampled to the picture's resolution.
+/// Upsampling method of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Upsample {
     /// Not subsampled.

@@ -1,4 +1,5 @@
 //! The assignment of pictures to splits and classes.
+//! The last step of a scan.
 
 use std::collections::BTreeSet;
 use std::path::Path;

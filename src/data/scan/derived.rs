@@ -1,4 +1,5 @@
 //! Detection of derived pictures: previews, copies and backups of others in the same tree.
+//! Read this if pictures are skipped as previews or copies by mistake.
 //!
 //! A name alone is not enough: the original must be there too.
 

@@ -1,4 +1,5 @@
 //! Drawing of validation and test pictures for a folder that has none.
+//! Read this for the reproducible split and for near-duplicates in it.
 
 use std::collections::{HashMap, HashSet};
 

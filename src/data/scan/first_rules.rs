@@ -1,4 +1,5 @@
 //! The first version of the scan rules, kept for resuming runs that began with them: [`super::Rules::First`].
+//! Not used by new runs.
 
 use std::path::{Path, PathBuf};
 

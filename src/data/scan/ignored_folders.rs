@@ -1,4 +1,5 @@
 //! Folders that never contain data: created by operating systems, servers and programs beside pictures.
+//! Add an entry here for another program's folders.
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -1,4 +1,5 @@
 //! Detection of segmentation masks: pictures that label the pixels of others with the same names.
+//! Read this if pictures are skipped as masks by mistake.
 //!
 //! Names or numbers alone do not identify them: a class may be called `with_mask`, and every class may number its
 //! pictures from 1. So some of them are decoded: a mask has few colours in large areas.

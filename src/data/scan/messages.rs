@@ -1,4 +1,5 @@
 //! Messages about a scanned folder: what was skipped, and why it cannot be used.
+//! Read this to word a note or an error of the scan.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -50,7 +51,7 @@ fn not_here(found: &Found) -> Option<String> {
     (!listed.is_empty()).then(|| format!("not here: {}{way}", listed.join(", ")))
 }
 
-/// Whether so many pictures are damaged that the whole folder is refused.
+/// Whether the number of damaged pictures makes the whole folder unusable.
 pub(in crate::data) fn too_many_damaged(good: usize, bad: usize) -> bool {
     bad > good
 }

@@ -116,7 +116,7 @@ impl FolderIndex {
         self.len() == 0
     }
 
-    /// How validation and test pictures were drawn, as a phrase; `None` if the folder has its own.
+    /// A phrase about the drawn validation and test pictures; `None` if the folder has its own.
     pub fn drawn(&self) -> Option<&'static str> {
         let both = self.test_made && !self.test.is_empty();
         self.split_made.then_some(if both {

@@ -1,4 +1,5 @@
 //! Options of the scan: named splits, include and exclude patterns, version of the rules.
+//! Read this for the syntax of `--splits`, `--include` and `--exclude`.
 
 use std::fmt;
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! The walk over all files of a folder, classified by their first bytes.
+//! Read this for hidden files, links and files made by wgvae.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -44,7 +45,7 @@ pub(super) struct Found {
     pub(super) placeholders: BTreeMap<&'static str, usize>,
     /// files of other kinds
     pub(super) other: usize,
-    /// of those, files that may contain pictures, by extension
+    /// files among them that may contain pictures, by extension
     pub(super) packed: BTreeMap<String, usize>,
     /// notes about suspicious but accepted pictures
     pub(super) hints: Vec<String>,

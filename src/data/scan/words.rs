@@ -1,4 +1,5 @@
 //! Folder names, split into words: which ones name a split, masks, or nothing in particular.
+//! Add a word here if a split folder's name is not recognized.
 
 /// A split of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,4 +1,5 @@
 //! The foreground: water, or strips of land (dunes, forest, meadow, snow) from far to near.
+//! Part of the landscape generator; any change requires a new `VERSION`.
 
 use super::Biome;
 use super::noise::{Rgb, Stream, fbm, lerp, mix, noise1, scale, screen, smooth, unit};

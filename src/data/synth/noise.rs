@@ -1,4 +1,5 @@
 //! Hashing, noise and small curves for procedural pictures.
+//! Read this for the rules that keep the pictures identical on every platform.
 //!
 //! Only `+ - * /`, `sqrt` and `floor` are used, which IEEE 754 rounds identically everywhere: the pictures have the
 //! same bytes on every platform. No function of a mathematics library and no fused multiplication is used.

@@ -1,4 +1,5 @@
 //! Reading the factors table of written landscapes.
+//! Used by `evaluate` for data with known factors.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! Mountain ridges, one behind the other, paler with distance.
+//! Part of the landscape generator; any change requires a new `VERSION`.
 
 use super::Biome;
 use super::noise::{Rgb, Stream, decay, fbm, lerp, mix, noise1, screen, smooth};
@@ -135,7 +136,7 @@ impl Ridge {
     }
 }
 
-/// A skyline, about 0 to 1: sharp where octaves of `1 - |noise|` meet, rounder when not rough.
+/// A skyline, about 0 to 1: with sharp crests from octaves of `1 - |noise|`, rounder if `rough` is small.
 fn profile(key: u32, x: f32, rough: f32) -> f32 {
     let (mut sum, mut total, mut weight, mut frequency) = (0.0, 0.0, 1.0, 1.0);
     for octave in 0..6u32 {

@@ -1,4 +1,5 @@
 //! A landscape scene: sky, ridges and ground, from back to front.
+//! Start here to follow the drawing of a pixel.
 
 use super::Factors;
 use super::ground::{Column, Ground};

@@ -1,4 +1,5 @@
 //! Water: a mirror broken by waves, with a path of light under the sun.
+//! Part of the landscape generator; any change requires a new `VERSION`.
 
 use super::ground::Behind;
 use super::noise::{Rgb, Stream, fbm, lerp, mix, plus, scale, screen, smooth};

@@ -1,4 +1,5 @@
 //! The sky: gradient, sun, glow and clouds, and the light that it casts.
+//! Part of the landscape generator; any change requires a new `VERSION`.
 
 use super::Factors;
 use super::noise::{Rgb, Stream, decay, fbm, lerp, mix, plus, scale, screen, smooth, times};
@@ -143,7 +144,7 @@ impl Sky {
         if body <= 0.0 {
             return sky;
         }
-        // lit on the sun's side: where the layer is thinner towards the sun
+        // lit on the sun's side: a place is lit if the layer is thinner towards the sun
         let side = (self.sun.0 - x).clamp(-1.0, 1.0);
         let towards = shape(0.22 * side, 0.16, 3) - threshold;
         let lit = (0.62 + 1.15 * (density - towards) - 0.5 * smooth(0.2, 0.8, density)).clamp(0.0, 1.0);

@@ -1,4 +1,5 @@
 //! Tree silhouettes, as heights above the ground.
+//! Part of the landscape generator; any change requires a new `VERSION`.
 
 use super::noise::{hash, noise1, unit};
 

@@ -1,4 +1,5 @@
 //! Writing the procedural dataset as files, in the layout of the reference data.
+//! Used by `wgvae data synth`.
 
 use std::io::Write;
 use std::path::Path;

@@ -122,7 +122,7 @@ fn principal_axes_are_numpys() {
     worst("eigenvectors", got.vectors.concat(), g.principal.vectors.concat());
 }
 
-/// Of three components one is worth 0.8 of a row, one is worth 0.
+/// Three components; one is worth 0.8 of a row, one is worth 0.
 #[test]
 fn components_worth_less_than_a_row_are_dropped() {
     let g = golden();
