@@ -233,7 +233,7 @@ async function copyLink() {
     history.replaceState(null, "", link.format(app.state));
     try {
         await navigator.clipboard.writeText(location.href);
-        say("The link is copied: whoever opens it sees this picture.");
+        say("The link is copied: everyone who opens it sees this picture.");
     } catch {
         say("The browser does not let the page copy: the address bar holds the link.");
     }

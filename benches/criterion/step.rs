@@ -2,7 +2,7 @@
 //!
 //!     cargo bench --manifest-path benches/criterion/Cargo.toml [-- conv2d]
 //!
-//! Times are measured on the host. A measurement waits for the GPU once at its end, so many runs share one wait.
+//! Times are measured on the host. A measurement waits for the GPU once at its end, so a wait is shared by many runs.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

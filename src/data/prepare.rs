@@ -108,7 +108,8 @@ impl<'a> Preparation<'a> {
         let store = cache.and_then(|cache| {
             let identity = source.identity(size);
             if identity.is_none() {
-                prepared.note = Some("the folder's path is no text: its pictures are not cached".into());
+                prepared.note =
+                    Some("the folder's path is not valid text, so its pictures are not cached".into());
             }
             Some(cache.open(identity?))
         });

@@ -35,7 +35,7 @@ pub(super) fn first_few(skipped: &[&Skipped]) -> String {
 }
 
 /// Reason why a picture of a folder with splits is skipped.
-pub(super) const OUTSIDE: &str = "lies outside the training, validation and test folders";
+pub(super) const OUTSIDE: &str = "is outside the training, validation and test folders";
 /// Maximum number of such pictures named one by one; beyond it only their count is given.
 const MAX_OUTSIDE: usize = 10;
 
@@ -49,7 +49,7 @@ pub fn named(skipped: &[Skipped]) -> Vec<String> {
         .map(Skipped::to_string)
         .collect();
     if count > MAX_OUTSIDE {
-        lines.push(format!("{count} pictures that lie outside the training, validation and test folders"));
+        lines.push(format!("{count} pictures that are outside the training, validation and test folders"));
     }
     lines
 }

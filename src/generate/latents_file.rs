@@ -129,7 +129,9 @@ pub fn read_latents(path: &Path, dims: usize) -> Result<Vec<f32>> {
     };
     let values = values.map_err(|reason| Error::model(path, reason))?;
     match values.iter().position(|value| !value.is_finite()) {
-        Some(at) => Err(Error::model(path, format!("row {}: {} is no finite number", at / dims, values[at]))),
+        Some(at) => {
+            Err(Error::model(path, format!("row {}: {} is not a finite number", at / dims, values[at])))
+        }
         None => Ok(values),
     }
 }
@@ -214,7 +216,7 @@ fn from_csv(text: &str, dims: usize) -> std::result::Result<Vec<f32>, String> {
         for &column in &columns {
             let field = row.get(column).map_or("", String::as_str);
             let value = field.trim().parse::<f32>();
-            values.push(value.map_err(|_| format!("line {}: {field:?} is no number", number + 2))?);
+            values.push(value.map_err(|_| format!("line {}: {field:?} is not a number", number + 2))?);
         }
     }
     if values.is_empty() { Err("holds no rows".into()) } else { Ok(values) }

@@ -92,7 +92,7 @@ impl Fitted {
     /// If it is missing or damaged, or belongs to another model.
     pub fn read(path: &Path, weights: &StateDict) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let damaged = |reason: String| Error::model(path, format!("no whole fitted prior: {reason}"));
+        let damaged = |reason: String| Error::model(path, format!("not a valid fitted prior: {reason}"));
         let fitted = parse(&bytes).map_err(damaged)?;
         if fitted.model != digest(weights) {
             let reason = "was fitted to another model's latents; fit it again with wgvae fit-prior";
@@ -128,7 +128,7 @@ fn parse(bytes: &[u8]) -> std::result::Result<Fitted, String> {
         factor: factor.to_vec(),
     };
     let mixture = Mixture { dims, components: rows.map(component).collect() }.checked()?;
-    Ok(Fitted { mixture, kl, model: about.ok_or("says not of which model it is")? })
+    Ok(Fitted { mixture, kl, model: about.ok_or("does not name its model")? })
 }
 
 /// The prior of MODEL: from `path`, or else beside the model or beside the run that contains it.
@@ -181,7 +181,7 @@ mod tests {
         bytes[data + 3 * 8 - 1] ^= 0x80;
         std::fs::write(&path, &bytes).expect("written");
         let error = Fitted::read(&path, &weights).expect_err("damaged").to_string();
-        assert!(error.contains("no whole fitted prior"), "{error}");
+        assert!(error.contains("not a valid fitted prior"), "{error}");
         assert!(find(&folder.path().join("nowhere"), None, &weights).is_err());
     }
 }

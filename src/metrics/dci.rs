@@ -70,7 +70,7 @@ impl Samples {
         let fits = self.factors.par_iter().enumerate().map(|(i, factor)| match design.fit_factor(factor) {
             Some(fit) => Ok(fit),
             None => {
-                refused(format!("dci: factor {i} is the same in all {} rows learnt from", design.learn.len()))
+                refused(format!("dci: factor {i} is constant in all {} training rows", design.learn.len()))
             }
         });
         let fits: Vec<Fit> = fits.collect::<Result<_>>()?;

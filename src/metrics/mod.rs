@@ -68,8 +68,7 @@ enum Purpose {
     Folds = 104,
 }
 
-/// A random stream: ChaCha8 keyed by the three arguments, so that item `number` has identical numbers on whichever
-/// thread it runs.
+/// A random stream: ChaCha8 keyed by the three arguments, so that item `number` has identical numbers on any thread.
 fn stream(seed: u64, purpose: Purpose, number: u64) -> ChaCha8Rng {
     let mut key = [0u8; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());

@@ -48,7 +48,7 @@ impl Settings {
             return Err("the numbers of components to try must be one or more numbers above 0".to_owned());
         }
         if !(self.held_out > 0.0 && self.held_out < 1.0) {
-            return Err(format!("the held-out share must lie between 0 and 1, not at {}", self.held_out));
+            return Err(format!("the held-out share must be between 0 and 1, but is {}", self.held_out));
         }
         if self.restarts == 0 || self.most_iterations == 0 {
             return Err("restarts and iterations must be above 0".to_owned());
@@ -157,7 +157,10 @@ pub fn fit(
 
 fn check_rows(rows: &[f32], dims: usize) -> Result<(), String> {
     if dims == 0 || !rows.len().is_multiple_of(dims) {
-        return Err(format!("{} numbers are no latents of {dims} dimensions", rows.len()));
+        return Err(format!(
+            "{} numbers are not a whole number of latents with {dims} dimensions",
+            rows.len()
+        ));
     }
     if rows.len() < 3 * dims {
         return Err(format!("a prior needs at least 3 latents, not {}", rows.len() / dims));
@@ -166,7 +169,7 @@ fn check_rows(rows: &[f32], dims: usize) -> Result<(), String> {
         return Err(format!("latent {} is not finite in dimension {}", at / dims, at % dims));
     }
     if rows.chunks_exact(dims).all(|row| row == &rows[..dims]) {
-        return Err(format!("all {} latents are the same", rows.len() / dims));
+        return Err(format!("all {} latents are equal", rows.len() / dims));
     }
     Ok(())
 }

@@ -136,8 +136,7 @@ pub(super) fn not_finite(checkpoint: &Checkpoint) -> Option<String> {
         set.into_iter().flat_map(move |set| set.tensors.iter().map(move |tensor| (prefix, tensor)))
     });
     let mut sick = tensors.filter(|(_, tensor)| !tensor.values.iter().all(|value| value.is_finite()));
-    sick.next()
-        .map(|(prefix, tensor)| format!("{prefix}{} holds something that is no finite number", tensor.name))
+    sick.next().map(|(prefix, tensor)| format!("{prefix}{} holds a number that is not finite", tensor.name))
 }
 
 #[cfg(test)]

@@ -225,7 +225,7 @@ impl Trainer {
             return Ok(());
         }
         let tensor = self.vae.first_non_finite()?.map_or_else(String::new, |name| {
-            format!(" The first tensor that holds something that is no finite number: {name}.")
+            format!(" The first tensor with a number that is not finite: {name}.")
         });
         let Loss { nll, kl, .. } = loss;
         let name = if self.is_bce() { "BCE" } else { "negative log-likelihood" };
@@ -242,7 +242,7 @@ impl Trainer {
             Element::F32 => "",
         };
         let go_on = if checkpoint::list(&self.run.checkpoints())?.whole.is_empty() {
-            "There is no checkpoint yet: begin again."
+            "There is no checkpoint yet: start again."
         } else {
             "--resume goes on from the last checkpoint before that."
         };

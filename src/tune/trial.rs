@@ -182,8 +182,8 @@ fn candidate(plan: &mut Plan, op: &dyn Tunable, form: KernelConfig, operands: &[
     if less { vec![first, second] } else { vec![first] }
 }
 
-/// Fills the inputs and then the output with identical random numbers on every call, whatever an op has written. The
-/// output is filled so that ops which accumulate, and ops which skip an element, are both detected.
+/// Fills the inputs and then the output with random numbers that are identical on every call, independent of what an op
+/// has written. The output is filled so that ops which accumulate, and ops which skip an element, are both detected.
 fn draw(runner: &mut GpuRunner, inputs: &[ProgramId], output: ProgramId, step: Tensor) -> Result<()> {
     let begin = Step { noise_std: 1.0, stream: Stream::Training as u32, ..Step::default() };
     for (at, program) in inputs.iter().chain([&output]).enumerate() {

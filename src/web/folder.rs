@@ -73,7 +73,9 @@ pub fn write(folder: &Path, files: &Files, force: bool) -> Result<()> {
         |name: &&String| *name != MANIFEST && !earlier.contains_key(*name) && folder.join(name).exists();
     if let (false, Some(name)) = (force, files.keys().find(foreign)) {
         let path = crate::error::printable(&folder.join(name));
-        return Err(Error::Usage(format!("{path} is no file of the export: give --force to write over it")));
+        return Err(Error::Usage(format!(
+            "{path} is not a file of the export: give --force to overwrite it"
+        )));
     }
     for (name, bytes) in
         files.iter().filter(|(name, _)| *name != MANIFEST).chain(files.get_key_value(MANIFEST))
@@ -98,7 +100,10 @@ pub fn write(folder: &Path, files: &Files, force: bool) -> Result<()> {
 /// If the folder holds no export, or a file is missing.
 pub fn read(folder: &Path) -> Result<Files> {
     let Some(exported) = exported(folder) else {
-        return Err(Error::model(folder, "is no page: make one with wgvae export-web MODEL OUT"));
+        return Err(Error::model(
+            folder,
+            "is not an exported page: make one with wgvae export-web MODEL OUT",
+        ));
     };
     let names = exported.into_keys().chain([MANIFEST.into()]);
     let read_file = |name: String| {
@@ -173,7 +178,7 @@ mod tests {
         assert_eq!(
             fs::read(out.join("b.txt")).expect("read"),
             b"my own",
-            "it is no file of the export any more"
+            "it is not a file of the export any more"
         );
         let error = write(&out, &both, false).expect_err("another's file").to_string();
         assert!(error.contains("b.txt") && error.contains("--force"), "{error}");

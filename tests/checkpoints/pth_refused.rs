@@ -81,7 +81,7 @@ fn damaged_archives() {
     for name in ["a/../data/0", "../data/0", "/data/0", "a//0", "a/./0", "a\\0", "0", "a/\0", "a/0/", ""] {
         refuses("a name", &with(entry(name, b"0")), &["impossible name"]);
     }
-    refuses("another folder", &with(entry("b/data/0", b"")), &["b/data/0 lies outside the folder"]);
+    refuses("another folder", &with(entry("b/data/0", b"")), &["b/data/0 is outside the folder"]);
     let mut other = entry("a/data/0", b"1234");
     other.crc ^= 1;
     refuses("a checksum", &with(other.clone()), &["data/0 is damaged"]);
@@ -96,7 +96,7 @@ fn damaged_archives() {
     for length in [5u32, 90, u32::MAX - 1] {
         file[at..at + 4].copy_from_slice(&length.to_le_bytes());
         file[at + 4..at + 8].copy_from_slice(&length.to_le_bytes());
-        refuses("a length", &file, &["data/0 lies outside the file"]);
+        refuses("a length", &file, &["data/0 is outside the file"]);
     }
     file[at..at + 4].copy_from_slice(&3u32.to_le_bytes());
     refuses("two lengths", &file, &["two lengths"]);

@@ -244,7 +244,7 @@ fn a_grid_of_forms_has_the_pixels_of_djpeg() {
             for restarts in restarts {
                 for (width, height) in sizes {
                     number += 1;
-                    // of 11, so that the usual run covers every value on each axis of the grid
+                    // every 11th, so that the usual run covers every value on each axis of the grid
                     if number % at_scale(11, 1) != 0 {
                         continue;
                     }

@@ -189,12 +189,12 @@ fn a_split_alone_is_said_to_be_alone() {
     let root = tree(&["seg_train/Lake", "seg_train/Sea"]);
     let set = scan(root.path(), 0).unwrap();
     assert!(
-        set.notes[0].contains("called like a split, but no other split lies beside it"),
+        set.notes[0].contains("named like a split, but there is no other split beside it"),
         "{:?}",
         set.notes
     );
     let set = scan(tree(&["seg_train", "Lake", "Sea"]).path(), 0).unwrap();
-    assert!(set.notes[0].contains("what lies beside it says otherwise"), "{:?}", set.notes);
+    assert!(set.notes[0].contains("the folders beside it contradict that"), "{:?}", set.notes);
 }
 
 #[test]

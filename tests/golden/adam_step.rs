@@ -35,7 +35,7 @@ pub(crate) struct Counts {
     pub(crate) determined: usize,
     /// bound by the effect of the difference of the gradients
     pub(crate) moved: usize,
-    /// likewise, and the difference changes the sign of the step: PyTorch's is arbitrary
+    /// as `moved`, but the difference changes the sign of the step: PyTorch's is arbitrary
     pub(crate) turned: usize,
 }
 

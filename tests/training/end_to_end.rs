@@ -157,7 +157,7 @@ fn a_loss_that_is_no_number_stops_the_run() {
     let error = run(&adapter, folder.path(), 0, 1e20).expect_err("the loss overflows");
     let text = error.to_string();
     assert!(matches!(error, Error::Diverged(_)), "{error:?}");
-    for part in ["the loss of step", "--lr", "no finite number: encoder.0.weight"] {
+    for part in ["the loss of step", "--lr", "number that is not finite: encoder.0.weight"] {
         assert!(text.contains(part), "{part:?} is missing in {text}");
     }
 }

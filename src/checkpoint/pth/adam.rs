@@ -131,7 +131,9 @@ fn order(groups: &mut [Map<'_>], model: &NamedTensors) -> Result<Vec<i128>> {
     match names.iter().zip(model).find(|(found, (name, _))| *found != name) {
         Some((found, (name, _))) => {
             let (found, name) = (shown(found), shown(name));
-            Err(format!("its optimizer has {found} where the model has {name}: their orders differ"))
+            Err(format!(
+                "its optimizer has {found} at the position of {name} in the model: their orders differ"
+            ))
         }
         None => Ok(order),
     }

@@ -71,7 +71,7 @@ impl<'a> Archive<'a> {
             }
             let (folder, name) = split(path)?;
             if *common.get_or_insert(folder) != folder {
-                return Err(format!("its entry {} lies outside the folder of the others", shown(path)));
+                return Err(format!("its entry {} is outside the folder of the others", shown(path)));
             }
             if entries.insert(name, entry).is_some() {
                 return Err(format!("has two entries named {}", shown(path)));
@@ -150,8 +150,7 @@ fn directory(file: &[u8]) -> Result<(usize, &[u8], usize)> {
     let (count, length, start) =
         count.zip(length).zip(start).map(|((c, l), s)| (c, l, s)).ok_or_else(missing)?;
     let stop = start.checked_add(length).filter(|&stop| stop <= limit);
-    let directory =
-        stop.and_then(|stop| file.get(start..stop)).ok_or("its directory lies outside the file")?;
+    let directory = stop.and_then(|stop| file.get(start..stop)).ok_or("its directory is outside the file")?;
     Ok((start, directory, count))
 }
 
@@ -179,7 +178,8 @@ fn central<'a>(file: &'a [u8], record: &'a [u8], limit: usize) -> Result<(&'a st
     if record.len() < whole {
         return Err(cut());
     }
-    let path = std::str::from_utf8(name).map_err(|_| "has an entry whose name is no text".to_owned())?;
+    let path =
+        std::str::from_utf8(name).map_err(|_| "has an entry whose name is not valid text".to_owned())?;
     let mut wide = wide(extra);
     let mut value = |at: usize| match field(at)? {
         IN_EXTRA => wide.next().ok_or_else(cut),
@@ -195,7 +195,7 @@ fn central<'a>(file: &'a [u8], record: &'a [u8], limit: usize) -> Result<(&'a st
     if !compressed && plain != packed {
         return Err(format!("its entry {} has two lengths, {plain} and {packed}", shown(path)));
     }
-    let outside = || format!("its entry {} lies outside the file", shown(path));
+    let outside = || format!("its entry {} is outside the file", shown(path));
     let header = usize::try_from(header).map_err(|_| outside())?;
     let packed = usize::try_from(packed).map_err(|_| outside())?;
     let start = local(file, header, name)

@@ -75,7 +75,7 @@ impl<'a> Machine<'a, '_> {
             &[Item::Text("storage"), Item::Global(class), Item::Text(key), Item::Text(_), Item::Int(count)],
         ) = self.items(identity)
         else {
-            return Err("its pickle refers to something that is no storage".to_owned());
+            return Err("its pickle refers to something that is not a storage".to_owned());
         };
         let kind = match class {
             Global::Storage(kind) => Some(kind),

@@ -47,7 +47,7 @@ pub fn training(value: Value<'_>) -> Result<Training> {
         (None, _) => {
             let keys = keys(&map);
             return Err(format!(
-                "is no state_dict and has none under {}: it holds {keys}; {ADVICE}",
+                "is not a state_dict, and has none under {}: it holds {keys}; {ADVICE}",
                 MODEL_KEYS.join(", ")
             ));
         }

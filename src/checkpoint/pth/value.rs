@@ -155,7 +155,7 @@ impl<'a> Tree<'a, '_> {
             return Ok(Cow::Borrowed(text.as_bytes()));
         }
         self.show(text.len())?;
-        let bytes = text.chars().map(|c| u8::try_from(c).map_err(|_| "holds bytes that are none".to_owned()));
+        let bytes = text.chars().map(|c| u8::try_from(c).map_err(|_| "holds invalid bytes".to_owned()));
         Ok(Cow::Owned(bytes.collect::<Result<_>>()?))
     }
 

@@ -211,14 +211,16 @@ fn name_splits(here: &Folder, path: &mut Below, named: &mut Vec<Below>) {
 fn undivided(named: &[Below], no_sets: bool, alone: bool) -> String {
     let listed = listed(named.iter().map(|path| shown(path)).collect());
     let (are, why) = match (named.len(), no_sets) {
-        (1, true) if alone => ("is", "no other split lies beside it"),
-        (_, true) if alone => ("are", "no other split lies beside them"),
-        (1, true) => ("is", "what lies beside it says otherwise"),
-        (_, true) => ("are", "what lies beside them says otherwise"),
-        (1, false) => ("is", "most pictures lie elsewhere"),
-        (_, false) => ("are", "most pictures lie elsewhere"),
+        (1, true) if alone => ("is", "there is no other split beside it"),
+        (_, true) if alone => ("are", "there is no other split beside them"),
+        (1, true) => ("is", "the folders beside it contradict that"),
+        (_, true) => ("are", "the folders beside them contradict that"),
+        (1, false) => ("is", "most pictures are elsewhere"),
+        (_, false) => ("are", "most pictures are elsewhere"),
     };
-    format!("no splits: {listed} {are} called like a split, but {why}; --splits train=FOLDER names them")
+    format!(
+        "no splits: {listed} {are} named like a split, but {why}; name the splits with --splits train=FOLDER"
+    )
 }
 
 /// "training: train2017 (30 pictures); validation: val2017 (3 pictures); left out: other (5 pictures)".

@@ -132,7 +132,7 @@ fn rows_that_cannot_be_fitted_are_refused_with_the_reason() {
         ("no latents of 0 dimensions", good.clone(), 0, plain.clone()),
         ("latent 3 is not finite in dimension 1", with(10, f32::NAN), 3, plain.clone()),
         ("latent 19 is not finite in dimension 2", with(59, f32::NEG_INFINITY), 3, plain.clone()),
-        ("all 20 latents are the same", [1.1, -2.3, 0.7].repeat(20), 3, plain.clone()),
+        ("all 20 latents are equal", [1.1, -2.3, 0.7].repeat(20), 3, plain.clone()),
         ("16: 16 latents to fit to are too few", good.clone(), 3, with_components(&[16])),
         ("numbers above 0", good.clone(), 3, with_components(&[])),
         ("numbers above 0", good.clone(), 3, with_components(&[2, 0])),
