@@ -119,8 +119,7 @@ impl Tuning {
     /// The configuration of a bias gradient.
     pub fn bias_grad(&self, op: BiasGradShape) -> KernelConfig {
         let min_parts = self.target.min_splits(op.rows);
-        let fits =
-            |config| matches!(config, KernelConfig::BiasGrad { parts, .. } if parts >= min_parts);
+        let fits = |config| matches!(config, KernelConfig::BiasGrad { parts, .. } if parts >= min_parts);
         self.choose(op, self.defaults.bias_grad(&op), fits)
     }
 

@@ -239,4 +239,3 @@ impl Op for Transform {
         }
     }
 }
-

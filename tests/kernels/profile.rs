@@ -13,8 +13,8 @@ use wgvae::ops::Tuning;
 use wgvae::ops::adam::Adam;
 use wgvae::ops::elementwise::Elementwise;
 use wgvae::ops::gemm::Epilogue;
-use wgvae::ops::loss_scale::LossScale;
 use wgvae::ops::gemm::split_k::SplitK;
+use wgvae::ops::loss_scale::LossScale;
 use wgvae::ops::step::Step;
 use wgvae::ops::totals::TotalsSlots;
 
