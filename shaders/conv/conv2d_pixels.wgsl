@@ -11,8 +11,14 @@ struct Params {
     low_w: u32,
     low_c: u32, // C_low, a multiple of 4
     high_c: u32, // C_high, a multiple of 4
+    kernel: u32, // k
+    stride: u32, // s
+    padding: u32,
 }
 
+const TAPS: u32 = params.kernel * params.kernel;
+const HIGH_H: u32 = params.stride * params.low_h;
+const HIGH_W: u32 = params.stride * params.low_w;
 const BY_ROWS: bool = params.low_h <= 8u;
 const ROW: u32 = params.batch * params.low_w; // pixels of one row of all pictures
 const PIXELS: u32 = ROW * params.low_h;
@@ -40,6 +46,12 @@ fn index_of(at: u32) -> u32 {
         return (low.picture * params.low_h + low.row) * params.low_w + low.col;
     }
     return at;
+}
+
+// whether this row and column of high, both plus the padding, are in the padding
+fn outside_high(row: u32, col: u32) -> bool {
+    let above = (row < params.padding) | (col < params.padding);
+    return above | (row >= HIGH_H + params.padding) | (col >= HIGH_W + params.padding);
 }
 
 // whether all of those pixels lie in the first row of their pictures

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use wgvae::error::Error;
+use wgvae::gpu::ProgramId;
 use wgvae::model::{Device, Input, ModelOptions, StepSettings, Vae};
 use wgvae::ops::normal::philox;
 
@@ -54,14 +55,14 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         let line = serde_json::json!({
             "images_per_second": median, "slowest": least, "fastest": most, "gflops": flops,
             "start_seconds": start, "size": config.size, "hidden": config.hidden, "latent": config.latent,
-            "batch": batch, "micro_batch": vae.resolve_micro_batch(), "precision": build.precision.name(), "steps": args.steps, "adapter": adapter.describe(),
+            "batch": batch, "micro_batch": vae.micro_batch(), "precision": build.precision.name(), "steps": args.steps, "adapter": adapter.describe(),
             "plan_bytes": vae.plan().bytes(), "peak_bytes": peak_memory(),
         });
         println!("{line}");
         return Ok(ExitCode::SUCCESS);
     }
     println!("{}", adapter.describe());
-    println!("{}", model(&config, batch, vae.resolve_micro_batch()));
+    println!("{}", model(&config, batch, vae.micro_batch()));
     println!(
         "{median:.2} images/s (median of {} steps; {least:.2} to {most:.2}), {flops:.1} GFLOP/s",
         args.steps
@@ -85,12 +86,9 @@ pub fn pictures(batch: u32, size: u32) -> Result<Vec<u32>> {
 
 /// Floating-point operations of a step.
 fn step_flops(vae: &Vae, batch: u32) -> f64 {
-    let repeated = ["unpack", "encode", "draw", "reparameterize", "decode", "backward"];
-    let rounds = f64::from(batch.div_ceil(vae.resolve_micro_batch()));
-    let cost = |program: &wgvae::gpu::Program| match program.name {
-        "update" => program.flops() as f64,
-        name if repeated.contains(&name) => rounds * program.flops() as f64,
-        _ => 0.0,
-    };
-    vae.plan().programs.iter().map(cost).sum()
+    let run = vae.programs().train_step();
+    let rounds = f64::from(batch.div_ceil(vae.micro_batch()));
+    let cost =
+        |programs: &[ProgramId]| programs.iter().map(|id| vae.plan().get(*id).flops() as f64).sum::<f64>();
+    cost(&run.before) + rounds * cost(&run.each) + cost(&run.after)
 }

@@ -33,7 +33,7 @@ pub fn run(args: &DecodeArgs) -> Result<ExitCode> {
     let size = vae.config().size;
     let bar = Bar::new("decoding", false);
     let mut done = 0;
-    for some in z.chunks(latent * vae.resolve_micro_batch() as usize) {
+    for some in z.chunks(latent * vae.micro_batch() as usize) {
         for picture in load_model::decode(&mut vae, some)? {
             folder.save(&file(done), &data::grid(&[picture], size, 1, 0))?;
             done += 1;

@@ -58,7 +58,7 @@ pub fn run(args: &ProfileArgs) -> Result<ExitCode> {
     let bar = Bar::new("measuring steps", args.json);
     let outcome = measure(&mut vae, &rgba, batch, args.steps)?;
     drop(bar);
-    let (micro, pipelines) = (vae.resolve_micro_batch(), vae.plan().pipelines());
+    let (micro, pipelines) = (vae.micro_batch(), vae.plan().pipelines());
     let subject =
         Subject { adapter: adapter.describe(), config, batch, micro, steps: args.steps, ceilings, pipelines };
     if args.json {

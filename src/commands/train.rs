@@ -265,11 +265,11 @@ fn one(
     };
     // the run's own table, so that --resume and --tuning compute the same bits again
     TuningFile::new(adapter, tuning.used()).write(&run.path.join(tune::file::NAME))?;
-    let rounds = config.batch_size.div_ceil(vae.resolve_micro_batch());
+    let rounds = config.batch_size.div_ceil(vae.micro_batch());
     let parts = if rounds == 1 {
         "at once".into()
     } else {
-        format!("in {rounds} micro-batches of {}", vae.resolve_micro_batch())
+        format!("in {rounds} micro-batches of {}", vae.micro_batch())
     };
     let memory = bytes(vae.plan().bytes());
     let half = if vae.precision() == Element::F16 { ", activations and their gradients in f16" } else { "" };

@@ -241,9 +241,9 @@ fn distances(
 ) -> Result<Distances> {
     let count = settings.samples.unwrap_or_else(|| (real.len() as u32).max(200));
     let mut samples: Vec<Vec<f32>> = Vec::new();
-    for first in (0..count).step_by(vae.resolve_micro_batch() as usize) {
+    for first in (0..count).step_by(vae.micro_batch() as usize) {
         progress("sampling", first as usize, count as usize);
-        let range = first..count.min(first.saturating_add(vae.resolve_micro_batch()));
+        let range = first..count.min(first.saturating_add(vae.micro_batch()));
         let pictures = match prior {
             None => vae.sample_range(range, settings.seed, 1.0)?,
             Some(prior) => vae.decode_rgba(&prior.draw_range(range, settings.seed, 1.0))?,

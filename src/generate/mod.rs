@@ -195,7 +195,7 @@ pub fn stream(
 ) -> Result<Vec<Skipped>> {
     let size = vae.config().size;
     let mut skipped = Vec::new();
-    let micro = vae.resolve_micro_batch() as usize;
+    let micro = vae.micro_batch() as usize;
     for (first, some) in inputs.chunks(micro).enumerate().map(|(at, some)| (at * micro, some)) {
         let read: Vec<_> = some.par_iter().map(|input| read(input, size, resize)).collect();
         let mut chunk = Chunk { numbers: Vec::new(), inputs: Vec::new(), rgb: Vec::new() };

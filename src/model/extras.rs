@@ -1,7 +1,7 @@
 //! What a training may do besides: latents compared with the prior over a whole batch, gradients clipped, parameters
 //! averaged, pictures varied.
 
-use super::network::{Network, Programs};
+use super::network::Network;
 use crate::config::{Augmentation, TrainConfig};
 use crate::gpu::{Plan, ProgramId, Tensor};
 use crate::ops::augment::Augment;
@@ -73,12 +73,5 @@ impl Network {
         let [slots, ..] = t.rgba.shape.dims() else { unreachable!("rgba has three dimensions") };
         let op = Augment::new(self.extras.augmentation, self.dims.micro, self.config.size, *slots);
         plan.dispatch(program, "augment", op, &[t.step, t.batch_indices, t.rgba, t.x]);
-    }
-}
-
-impl Programs {
-    /// From the training pictures to their latents, with fresh draws.
-    pub(super) fn to_latents(self, unpack: ProgramId) -> [ProgramId; 4] {
-        [unpack, self.encode, self.draw, self.reparameterize]
     }
 }

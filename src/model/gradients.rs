@@ -4,8 +4,8 @@
 //! the memory of the largest, which is nearer to the caches too, and nothing but the biases' gradients waits for the end
 //! of the step. Several micro-batches add theirs up, a norm is taken over all, and 16 bits overflow in any.
 
-use super::params::{Layout, Slot};
-use crate::gpu::{BufferId, Plan, Tensor, Usage};
+use super::params::{Layout, ParamSlice};
+use crate::gpu::{BufferId, Element, Plan, Shape, Tensor, Usage};
 
 /// Where the gradient of each parameter lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,23 +23,29 @@ impl Gradients {
     pub(super) fn new(plan: &mut Plan, layout: &Layout, transient_weights: bool) -> Self {
         let first = if transient_weights { layout.weights } else { 0 };
         let arena = plan.buffer("gradients", layout.len - first, Usage::State);
-        let weights = layout.layers().into_iter().map(|(_, layer)| u64::from(layer.weight.shape.len()));
-        let largest = weights.max().unwrap_or(0);
+        let weights = layout.slices().into_iter().filter(|slice| slice.offset < layout.weights);
+        let largest = weights.map(|slice| u64::from(slice.shape.len())).max().unwrap_or(0);
         let transient_weights =
             transient_weights.then(|| plan.buffer("gradient of a weight", largest, Usage::State));
         Self { arena, first, transient_weights }
     }
 
-    /// The gradient of a slot.
-    pub fn of(&self, slot: Slot) -> Tensor {
+    /// The gradient of a parameter.
+    pub fn of(&self, slice: ParamSlice) -> Tensor {
         match self.transient_weights {
-            Some(shared) if slot.offset < self.first => Slot { offset: 0, ..slot }.of(shared),
-            _ => Slot { offset: slot.offset - self.first, ..slot }.of(self.arena),
+            Some(shared) if slice.offset < self.first => ParamSlice { offset: 0, ..slice }.of(shared),
+            _ => ParamSlice { offset: slice.offset - self.first, ..slice }.of(self.arena),
         }
     }
 
     /// Whether a weight's gradient is there only until the next one's.
     pub fn are_transient(&self) -> bool {
         self.transient_weights.is_some()
+    }
+
+    /// All that is kept until the end of a step, as one tensor.
+    pub(super) fn whole(&self, plan: &Plan) -> Tensor {
+        let len = plan.buffers[self.arena.index()].len as u32;
+        Tensor { buffer: self.arena, offset: 0, shape: Shape::new(&[len]), element: Element::F32 }
     }
 }

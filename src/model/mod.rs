@@ -1,18 +1,24 @@
 //! The network and its parameters. Knows nothing of files, folders or terminals.
 
+pub mod architectures;
 mod backward;
 mod extras;
 mod gradients;
-mod layers;
+pub mod layer;
+pub mod layers;
 mod network;
 mod optimizer;
 mod options;
-mod params;
+pub mod params;
+pub mod recorder;
+mod runs;
 mod state_dict;
+pub mod sync;
 mod vae;
 
 pub use extras::TrainFeatures;
-pub use network::{Network, micro_batch};
+pub use network::{Network, Programs, micro_batch};
 pub use options::{Device, ModelOptions};
+pub use runs::Run;
 pub use state_dict::{NamedTensor, StateDict};
 pub use vae::{Input, Latents, Loss, Outcome, Probe, StepSettings, Vae};

@@ -3,17 +3,16 @@
 //! Forward and backward are plain lists in execution order; there is no tape. All tensors hold one
 //! micro-batch of N pictures; the loss is a sum, so the gradients of micro-batches add up.
 
+use super::architectures::{Architecture, elements};
 use super::extras::{MmdTensors, TrainFeatures};
 use super::gradients::Gradients;
-use super::layers::{Activations, Recorder, geometry};
+use super::layer::Value;
 use super::options::ModelOptions;
 use super::params::Layout;
+use super::recorder::{GradientPool, Recorder, Training};
 use crate::config::{Likelihood, ModelConfig};
 use crate::error::{Error, Result};
 use crate::gpu::{BufferId, Capabilities, Element, Plan, ProgramId, Shape, Tensor, Usage};
-use crate::ops::conv2d::{Conv2d, Conv2dTranspose};
-use crate::ops::gemm::{Epilogue, Operands};
-use crate::ops::linear::Linear;
 use crate::ops::loss_scale::LossScale;
 use crate::ops::normal::Normal;
 use crate::ops::reparameterize::{Reparameterize, padded};
@@ -65,13 +64,6 @@ pub struct TrainingPrograms {
     pub mmd: Option<[ProgramId; 2]>,
     /// exchanges the parameters with their average
     pub swap: Option<ProgramId>,
-}
-
-impl Programs {
-    /// From `x` to `logits`, with fresh draws.
-    pub fn forward(&self) -> [ProgramId; 4] {
-        [self.encode, self.draw, self.reparameterize, self.decode]
-    }
 }
 
 /// The flat arenas; gradients and moments only in a plan for training.
@@ -171,9 +163,12 @@ const DISPATCH_FLOPS: u64 = 20_000_000_000;
 /// [`Error::Limit`] if not even one picture fits.
 pub fn micro_batch(build: &ModelOptions, target: &Capabilities) -> Result<u32> {
     let ModelOptions { ref config, batch, precision, .. } = *build;
-    let elements = |i: usize| u64::from(config.size >> i).pow(2) * u64::from(padded(config.widths()[i]));
-    let bytes = |i| if i == 0 { 4 } else { precision.bytes() };
-    let sizes: Vec<u64> = (0..5).map(|i| bytes(i) * elements(i)).collect();
+    let architecture = Architecture::new(config);
+    let [encoder, decoder] = architecture.activations(config, 1);
+    // pictures and logits are f32, and so are latents, which are small
+    let bytes = |dims: &Vec<u32>| if dims[1] == config.size { 4 } else { precision.bytes() };
+    let maps = encoder.iter().chain(&decoder).filter(|dims| dims.len() == 4);
+    let sizes: Vec<u64> = maps.map(|dims| bytes(dims) * elements(dims)).collect();
     let largest = sizes.iter().copied().max().unwrap_or(1);
     if largest > target.binding_bytes {
         return Err(Error::Limit {
@@ -185,23 +180,14 @@ pub fn micro_batch(build: &ModelOptions, target: &Capabilities) -> Result<u32> {
             hint: "lower --size or --hidden, or take another adapter".into(),
         });
     }
-    // every activation stands in the encoder and in the decoder, and there are two gradients at a time
-    let keep_all = 2 * (sizes.iter().sum::<u64>() + largest);
-    let most = (target.binding_bytes / largest).min((ACTIVATION_BUDGET / keep_all).max(1));
+    // all activations, and two gradients at a time
+    let in_flight = sizes.iter().sum::<u64>() + 2 * largest;
+    let most = (target.binding_bytes / largest).min((ACTIVATION_BUDGET / in_flight).max(1));
     let integrated = !target.software && !target.discrete;
-    let most = if integrated { most.min((DISPATCH_FLOPS / longest(config)).max(1)) } else { most };
+    let longest = architecture.longest_dispatch(config).max(1);
+    let most = if integrated { most.min((DISPATCH_FLOPS / longest).max(1)) } else { most };
     let parts = u64::from(batch).div_ceil(most).max(1) as u32;
     Ok(batch.div_ceil(parts))
-}
-
-/// Floating-point operations for a picture of the convolution that takes most of them.
-fn longest(config: &ModelConfig) -> u64 {
-    let widths = config.widths();
-    let layer = |i: usize| {
-        let cells = u64::from(config.size >> i).pow(2);
-        2 * 16 * cells * u64::from(widths[i - 1]) * u64::from(widths[i])
-    };
-    (1..5).map(layer).max().unwrap_or(1).max(1)
 }
 
 impl BatchDims {
@@ -233,8 +219,6 @@ impl Network {
             TrainingArenas { gradients: Gradients::new(&mut plan, &layout, transient_weights), moments }
         });
         let tensors = allocate(&mut plan, config, micro, resident);
-        let acts = Activations::new(&mut plan, config, dims, tensors.x);
-        let tensors = Tensors { logits: acts.decoder[4], ..tensors };
         let programs = Programs {
             unpack: plan.program("unpack"),
             encode: plan.program("encode"),
@@ -251,9 +235,11 @@ impl Network {
         let mmd = extras.mmd.then(|| MmdTensors::new(&mut plan, batch, config.latent));
         let config = *config;
         let mut network = Self { config, dims, likelihood, extras, mmd, layout, arenas, tensors, programs };
-        network.record_forward(&mut plan, tuning, &acts);
+        let architecture = Architecture::new(&config);
+        let values = network.record_forward(&mut plan, tuning, &architecture);
         if let Some(arenas) = training {
-            network.programs.training = Some(network.record_training(&mut plan, tuning, &acts, arenas));
+            let programs = network.record_training(&mut plan, tuning, (&architecture, &values), arenas);
+            network.programs.training = Some(programs);
         }
         (network, plan)
     }
@@ -263,7 +249,7 @@ impl Network {
         &self,
         plan: &mut Plan,
         tuning: &Tuning,
-        acts: &Activations,
+        layers: (&Architecture, &[Vec<Value>; 2]),
         arenas: TrainingArenas,
     ) -> TrainingPrograms {
         let programs = TrainingPrograms {
@@ -279,7 +265,7 @@ impl Network {
         };
         let Programs { encode, draw, reparameterize, decode, .. } = self.programs;
         plan.inherit_derived(programs.backward, &[encode, draw, reparameterize, decode]);
-        self.record_backward(plan, tuning, acts, (programs.backward, arenas));
+        self.record_backward(plan, tuning, layers, programs.backward);
         self.record_update(plan, tuning, programs.update, arenas);
         if self.extras.augmentation.any() {
             self.record_augment(plan, programs.augment);
@@ -293,69 +279,56 @@ impl Network {
         programs
     }
 
-    /// What happens to a gradient: it is stored, or added to that of the micro-batches before.
-    pub(super) fn gradient(&self) -> Epilogue {
-        if self.dims.accumulates() { Epilogue::Accumulate } else { Epilogue::None }
+    /// A recorder of `program`.
+    pub(super) fn recorder<'a>(
+        &self,
+        plan: &'a mut Plan,
+        tuning: &'a Tuning,
+        program: ProgramId,
+        pool: &'a mut GradientPool,
+    ) -> Recorder<'a> {
+        let t = &self.tensors;
+        let training = self.arenas.training.map(|arenas| Training {
+            gradients: arenas.gradients,
+            moments: arenas.moments,
+            accumulate: self.dims.accumulates(),
+            clip: self.extras.clip.is_some(),
+            state: [t.step, t.scaling, t.totals],
+        });
+        let (precision, params) = (self.dims.precision, self.arenas.params);
+        Recorder { plan, tuning, program, precision, params, training, pool }
     }
 
-    fn record_forward(&self, plan: &mut Plan, tuning: &Tuning, acts: &Activations) {
+    /// From pictures to logits, and on to pictures; returns the values between the layers of the encoder and the decoder.
+    fn record_forward(
+        &self,
+        plan: &mut Plan,
+        tuning: &Tuning,
+        architecture: &Architecture,
+    ) -> [Vec<Value>; 2] {
         let t = &self.tensors;
         let (rows, vec4s) = (self.dims.micro, padded(self.config.latent) / 4);
-        let pixels = self.dims.micro * self.config.size * self.config.size;
-        let at = self.programs;
+        let pixels = self.config.size * self.config.size;
+        let (at, mut pool) = (self.programs, GradientPool::default());
         let [slots, ..] = t.rgba.shape.dims() else { unreachable!("rgba has three dimensions") };
-        let op = RgbaToFloat { batch: self.dims.micro, pixels: pixels / self.dims.micro, slots: *slots };
+        let op = RgbaToFloat { batch: rows, pixels, slots: *slots };
         plan.dispatch(at.unpack, "unpack", op, &[t.batch_indices, t.rgba, t.x]);
 
-        let mut r = Recorder { plan, network: self, tuning, program: at.encode };
-        for i in 0..4 {
-            let (x, y, layer) = (acts.encoder[i], acts.encoder[i + 1], self.layout.encoder[i]);
-            let operands =
-                Operands { left: x, right: r.param(layer.weight), aux: Some(r.param(layer.bias)), out: y };
-            let label = format!("encoder.{} forward", 2 * i);
-            r.gemm(&label, Conv2d::from(geometry(&y, &x)), Epilogue::BiasRelu, &operands);
-        }
-        let heads = self.layout.heads;
-        let flat = acts.encoder[4].len() / rows;
-        let operands = Operands {
-            left: acts.encoder[4].reshape(&[rows, flat]),
-            right: r.param(heads.weight),
-            aux: Some(r.param(heads.bias)),
-            out: t.heads.reshape(&[rows, 8 * vec4s]),
-        };
-        r.gemm(
-            "heads forward",
-            Linear { rows, inputs: flat, outputs: 8 * vec4s, planes: 1 },
-            Epilogue::Bias,
-            &operands,
-        );
+        let [encoder, decoder] = self.layout.halves();
+        let mut r = self.recorder(plan, tuning, at.encode, &mut pool);
+        let encoded = architecture.encoder.forward(&mut r, &encoder, t.x, t.heads);
 
         plan.clear(at.prior, t.heads.buffer);
         plan.dispatch(at.draw, "normals", Normal { rows, vec4s }, &[t.step, t.eps]);
         let op = Reparameterize { rows, latent: self.config.latent, vec4s };
         plan.dispatch(at.reparameterize, "reparameterize", op, &[t.step, t.heads, t.eps, t.z, t.kl]);
 
-        let mut r = Recorder { plan, network: self, tuning, program: at.decode };
-        let layer = self.layout.decoder_input;
-        let operands = Operands {
-            left: t.z,
-            right: r.param(layer.weight),
-            aux: Some(r.param(layer.bias)),
-            out: acts.decoder[0].reshape(&[rows, flat]),
-        };
-        let op = Linear { rows, inputs: 4 * vec4s, outputs: flat, planes: 1 };
-        r.gemm("decoder_input forward", op, Epilogue::Bias, &operands);
-        for i in 0..4 {
-            let (x, y, layer) = (acts.decoder[i], acts.decoder[i + 1], self.layout.decoder[i]);
-            let operands =
-                Operands { left: x, right: r.param(layer.weight), aux: Some(r.param(layer.bias)), out: y };
-            let epilogue = if i < 3 { Epilogue::BiasRelu } else { Epilogue::Bias };
-            let label = format!("decoder.{} forward", 2 * i);
-            r.gemm(&label, Conv2dTranspose::from(geometry(&x, &y)), epilogue, &operands);
-        }
-        let op = LogitsToRgba::new(self.likelihood, pixels);
+        let mut r = self.recorder(plan, tuning, at.decode, &mut pool);
+        let decoded = architecture.decoder.forward(&mut r, &decoder, t.z, t.logits);
+        let op = LogitsToRgba::new(self.likelihood, rows * pixels);
         plan.dispatch(at.picture, "picture", op, &[t.logits, t.recon, t.output_rgba]);
         self.record_loss(plan);
+        [encoded, decoded]
     }
 
     /// The loss alone, for pictures that are not trained on.
@@ -388,22 +361,21 @@ impl Network {
     }
 }
 
-/// The tensors at the border; `logits` is filled in with the activations.
+/// The tensors at the border.
 fn allocate(plan: &mut Plan, config: &ModelConfig, micro: u32, resident: u32) -> Tensors {
     let (size, z) = (config.size, padded(config.latent));
     let step = plan.buffer("step", Step::shape().len().into(), Usage::Uniform);
     let scaling = plan.buffer("scaling", LossScale::shape().len().into(), Usage::State);
     let whole = |buffer, shape| Tensor { buffer, offset: 0, shape, element: Element::F32 };
-    let x = plan.tensor("x", &[micro, size, size, 4]);
     Tensors {
         step: whole(step, Step::shape()),
         batch_indices: plan.tensor("batch_indices", &[micro]),
         rgba: plan.tensor("rgba", &[resident + micro, size, size]),
-        x,
+        x: plan.tensor("x", &[micro, size, size, 4]),
         heads: plan.tensor("heads", &[micro, 2, z]),
         eps: plan.tensor("eps", &[micro, z]),
         z: plan.tensor("z", &[micro, z]),
-        logits: x,
+        logits: plan.tensor("logits", &[micro, size, size, 4]),
         recon: plan.tensor("recon", &[micro, size, size, 4]),
         output_rgba: plan.tensor("output_rgba", &[micro, size, size]),
         kl: plan.tensor("kl", &[micro, 2]),

@@ -1,7 +1,7 @@
 //! What ends a step: the gradient's norm, Adam, and the running average of the parameters.
 
-use super::layers::Recorder;
 use super::network::{Network, TrainingArenas};
+use super::recorder::GradientPool;
 use crate::gpu::{BufferId, Element, Plan, ProgramId, Shape, Tensor};
 use crate::ops::adam::AnyAdam;
 use crate::ops::elementwise::Elementwise;
@@ -30,12 +30,13 @@ impl Network {
         if let Some(most) = self.extras.clip {
             self.record_clip(plan, program, arenas, most as f32);
         }
-        let mut r = Recorder { plan: &mut *plan, network: self, tuning, program };
+        let mut pool = GradientPool::default();
+        let mut r = self.recorder(&mut *plan, tuning, program, &mut pool);
         let first = arenas.gradients.first;
         for range in self.ranges(first) {
             let param = range(self.arenas.params);
             let grad = Tensor { buffer: arenas.gradients.arena, offset: param.offset - first, ..param };
-            r.adam("adam", arenas, (grad, param.offset));
+            r.adam("adam", grad, param.offset);
         }
         if let Some(average) = self.arenas.average {
             for range in self.ranges(0) {
@@ -51,10 +52,12 @@ impl Network {
 
     /// Every gradient that is kept in 16 bits is summed for the bias of its layer: those show what has overflowed.
     fn record_check(&self, plan: &mut Plan, program: ProgramId, arenas: TrainingArenas) {
-        for (name, layer) in self.layout.layers() {
-            let bias = arenas.gradients.of(layer.bias);
-            let op = FindNonFinite::new(bias.len());
-            plan.dispatch(program, format!("{name} check"), op, &[bias, self.tensors.scaling]);
+        for layer in &self.layout.layers {
+            for slice in layer.slices.iter().filter(|slice| slice.shape.dims().len() == 1) {
+                let bias = arenas.gradients.of(*slice);
+                let op = FindNonFinite::new(bias.len());
+                plan.dispatch(program, format!("{} check", layer.name), op, &[bias, self.tensors.scaling]);
+            }
         }
     }
 

@@ -1,95 +1,117 @@
-//! Where every parameter lies in the flat arenas, and how PyTorch lays out the same numbers.
+//! Where every parameter is stored in the flat arenas, and how PyTorch lays out the same numbers.
 //!
-//! Parameters, gradients and Adam's two moments are four arenas with the same offsets (but see `gradients`), first all
-//! weights, then all biases. Channels and latents are padded to multiples of 4 with zeros that stay zero: their
-//! gradients are zero, and Adam leaves them.
+//! Parameters, gradients and optimizer slots are arenas with equal offsets (but see `gradients`): first all weights, then
+//! all vectors such as biases. Channels and latents are padded to multiples of 4 with zeros that stay zero: their gradients
+//! are zero, and Adam leaves them.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::architectures::Architecture;
+use super::layer::Layer;
 use super::state_dict::StateDict;
 use crate::config::ModelConfig;
 use crate::gpu::{BufferId, Element, Shape, Tensor};
-use crate::ops::reparameterize::padded;
 
 /// Elements to which each tensor's offset is aligned: 256 bytes, WebGPU's alignment of storage offsets.
 const ALIGN: u64 = 64;
 
-/// A tensor of the arenas in our layout.
+/// A parameter of a layer in the arenas' layout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParamSpec {
+    /// padded shape; one dimension for a bias
+    pub dims: Vec<u32>,
+}
+
+impl ParamSpec {
+    /// A parameter of this shape.
+    pub fn new(dims: &[u32]) -> Self {
+        Self { dims: dims.to_vec() }
+    }
+}
+
+/// A range of the arenas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot {
+pub struct ParamSlice {
     /// first element
     pub offset: u64,
     /// shape
     pub shape: Shape,
 }
 
-impl Slot {
-    /// The slot in a given arena.
+impl ParamSlice {
+    /// The tensor in a given arena.
     pub fn of(&self, arena: BufferId) -> Tensor {
         Tensor { buffer: arena, offset: self.offset, shape: self.shape, element: Element::F32 }
     }
 }
 
-/// Weight and bias of a layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layer {
-    /// weight
-    pub weight: Slot,
-    /// bias
-    pub bias: Slot,
+/// Where PyTorch's elements are in a parameter: element `[i, j, ..]` is at `offset + i * strides[0] + j * strides[1] + ..`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TorchLayout {
+    dims: Vec<usize>,
+    strides: Vec<usize>,
+    offset: usize,
 }
 
-/// How an element's index in PyTorch becomes one in a slot.
-#[derive(Debug, Clone, Copy)]
-enum Map {
-    /// `[low, high, 4, 4]` to `[low, 4, 4, high]`, both convolutions
-    Conv { high: u32 },
-    /// a vector, as it is
-    Vector,
-    /// `[Z, C, s, s]` to rows `half * Z..` of `[2 Z, s, s, C]`
-    Head { half: u32, channels: u32, area: u32, latent: u32 },
-    /// `[Z]` to half of `[2, Z]`
-    HeadBias { half: u32, latent: u32 },
-    /// `[C, s, s, Z]` to `[s, s, C, Z]`; a bias has `latent` 1
-    Input { channels: u32, area: u32, latent: u32, padded_latent: u32 },
-}
+impl TorchLayout {
+    /// For an index of these dimensions, the last one varying fastest in PyTorch, and these strides in the parameter.
+    pub fn new(dims: &[u32], strides: &[u32]) -> Self {
+        assert_eq!(dims.len(), strides.len(), "a stride for every dimension");
+        let [dims, strides] = [dims, strides].map(|list| list.iter().map(|&n| n as usize).collect());
+        Self { dims, strides, offset: 0 }
+    }
 
-impl Map {
-    fn index(self, i: usize) -> usize {
-        let u = |v: u32| v as usize;
-        match self {
-            Self::Vector => i,
-            Self::Conv { high } => {
-                let (row, tap) = (i / 16, i % 16);
-                (row / u(high) * 16 + tap) * u(padded(high)) + row % u(high)
-            }
-            Self::Head { half, channels, area, latent } => {
-                let (row, column) = (i / u(channels * area), i % u(channels * area));
-                let pixel = column % u(area) * u(padded(channels)) + column / u(area);
-                (u(half * padded(latent)) + row) * u(padded(channels) * area) + pixel
-            }
-            Self::HeadBias { half, latent } => u(half * padded(latent)) + i,
-            Self::Input { channels, area, latent, padded_latent } => {
-                let (row, column) = (i / u(latent), i % u(latent));
-                let pixel = row % u(area) * u(padded(channels)) + row / u(area);
-                pixel * u(padded_latent) + column
-            }
+    /// A vector, element by element.
+    pub fn vector(len: u32) -> Self {
+        Self::new(&[len], &[1])
+    }
+
+    /// With its first element `offset` elements into the parameter.
+    pub fn at(self, offset: usize) -> Self {
+        Self { offset, ..self }
+    }
+
+    fn index(&self, i: usize) -> usize {
+        let (mut rest, mut index) = (i, self.offset);
+        for (dim, stride) in self.dims.iter().zip(&self.strides).rev() {
+            index += rest % dim * stride;
+            rest /= dim;
         }
+        index
     }
 }
 
-/// A parameter under its PyTorch name.
+/// What a layer says of a parameter under its PyTorch name.
+#[derive(Debug, Clone)]
+pub struct TorchParam {
+    name: String,
+    shape: Vec<usize>,
+    /// which of the layer's parameters holds it
+    param: usize,
+    layout: TorchLayout,
+    fan_in: u64,
+}
+
+impl TorchParam {
+    /// The parameter `name` of this shape in PyTorch, whose elements `layout` finds in the layer's parameter `param`;
+    /// `fan_in` inputs add up to one output, which sets the range of its initial values.
+    pub fn new(name: String, shape: &[u32], param: usize, layout: TorchLayout, fan_in: u32) -> Self {
+        let shape = shape.iter().map(|&n| n as usize).collect();
+        Self { name, shape, param, layout, fan_in: fan_in.into() }
+    }
+}
+
+/// A parameter under its PyTorch name, with its place in the arenas.
 #[derive(Debug, Clone)]
 pub struct Parameter {
     /// `encoder.0.weight`
     pub name: String,
     /// its shape in PyTorch
     pub shape: Vec<usize>,
-    /// where it lies in the arenas
-    pub slot: Slot,
-    map: Map,
-    /// inputs that one output sums, for the initial range
+    /// where it is in the arenas
+    pub slice: ParamSlice,
+    layout: TorchLayout,
     fan_in: u64,
 }
 
@@ -104,14 +126,14 @@ impl Parameter {
         self.len() == 0
     }
 
-    /// Copies PyTorch's elements into the slot's.
-    pub fn scatter(&self, values: &[f32], slot: &mut [f32]) {
-        values.iter().enumerate().for_each(|(i, value)| slot[self.map.index(i)] = *value);
+    /// Copies PyTorch's elements into those of the slice.
+    pub fn scatter(&self, values: &[f32], slice: &mut [f32]) {
+        values.iter().enumerate().for_each(|(i, value)| slice[self.layout.index(i)] = *value);
     }
 
     /// The elements in PyTorch's order.
-    pub fn gather(&self, slot: &[f32]) -> Vec<f32> {
-        (0..self.len()).map(|i| slot[self.map.index(i)]).collect()
+    pub fn gather(&self, slice: &[f32]) -> Vec<f32> {
+        (0..self.len()).map(|i| slice[self.layout.index(i)]).collect()
     }
 
     /// PyTorch's default for convolutions and linear layers, `kaiming_uniform_(a = sqrt(5))`: uniform within
@@ -124,138 +146,107 @@ impl Parameter {
     }
 }
 
+/// The parameters of a layer in the arenas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerParams {
+    /// the layer's name
+    pub name: String,
+    /// in the order of [`Layer::params`]
+    pub slices: Vec<ParamSlice>,
+}
+
 /// The arenas' layout.
 #[derive(Debug, Clone)]
 pub struct Layout {
-    /// the four convolutions of the encoder
-    pub encoder: [Layer; 4],
-    /// `fc_mu` and `fc_logvar` as one linear layer of 2 Z outputs
-    pub heads: Layer,
-    /// the linear layer from z
-    pub decoder_input: Layer,
-    /// the four transposed convolutions of the decoder
-    pub decoder: [Layer; 4],
+    /// layer by layer, the encoder's first
+    pub layers: Vec<LayerParams>,
+    /// how many of the layers are the encoder's
+    pub encoder: usize,
     /// every parameter in PyTorch's order
     pub parameters: Vec<Parameter>,
-    /// elements of an arena before the first bias
+    /// elements of an arena before the first vector
     pub weights: u64,
     /// elements of an arena
     pub len: u64,
 }
 
-struct Allocator {
-    len: u64,
-}
-
-impl Allocator {
-    fn slot(&mut self, shape: Shape) -> Slot {
-        let slot = Slot { offset: self.len, shape };
-        self.len = (self.len + u64::from(slot.shape.len())).next_multiple_of(ALIGN);
-        slot
-    }
-}
-
 impl Layout {
     /// The layout for a model.
     pub fn new(config: &ModelConfig) -> Self {
-        let widths = config.widths();
-        let area = config.side() * config.side();
-        let [low, latent] = [widths[4], config.latent];
-        let (flat, z) = (padded(low) * area, padded(latent));
-        let conv =
-            |low: u32, high: u32, bias: u32| (Shape::new(&[padded(low), 4, 4, padded(high)]), padded(bias));
-        let down = |i: usize| conv(widths[i + 1], widths[i], widths[i + 1]);
-        let up = |i: usize| conv(widths[i + 1], widths[i], widths[i]);
-        let heads = (Shape::new(&[2 * z, flat]), 2 * z);
-        let decoder_input = (Shape::new(&[flat, z]), flat);
-        let shapes = [down(0), down(1), down(2), down(3), heads, decoder_input, up(3), up(2), up(1), up(0)];
-        let mut arena = Allocator { len: 0 };
-        let weights = shapes.map(|(weight, _)| arena.slot(weight));
-        let before_biases = arena.len;
-        let biases = shapes.map(|(_, bias)| arena.slot(Shape::new(&[bias])));
-        let [a, b, c, d, heads, decoder_input, e, f, g, h] =
-            std::array::from_fn(|i| Layer { weight: weights[i], bias: biases[i] });
-        let mut layout = Self {
-            encoder: [a, b, c, d],
-            heads,
-            decoder_input,
-            decoder: [e, f, g, h],
-            parameters: Vec::new(),
-            weights: before_biases,
-            len: arena.len,
+        Self::of(&Architecture::new(config))
+    }
+
+    /// The layout for the layers of `architecture`.
+    pub fn of(architecture: &Architecture) -> Self {
+        let Architecture { encoder, decoder } = architecture;
+        let layers: Vec<&dyn Layer> = encoder.layers().chain(decoder.layers()).collect();
+        let specs: Vec<Vec<ParamSpec>> = layers.iter().map(|layer| layer.params()).collect();
+        let mut len = 0;
+        let mut offsets: Vec<Vec<u64>> = specs.iter().map(|specs| vec![0; specs.len()]).collect();
+        let mut place = |vectors: bool| {
+            for (specs, offsets) in specs.iter().zip(&mut offsets) {
+                for (spec, offset) in specs.iter().zip(offsets) {
+                    if (spec.dims.len() == 1) == vectors {
+                        *offset = len;
+                        let elements: u64 = spec.dims.iter().map(|&d| u64::from(d)).product();
+                        len = (len + elements).next_multiple_of(ALIGN);
+                    }
+                }
+            }
+            len
         };
-        layout.name(config, area);
-        layout
-    }
-
-    /// Lists the parameters under PyTorch's names, in the order of its `state_dict`.
-    fn name(&mut self, config: &ModelConfig, area: u32) {
-        let widths = config.widths();
-        let [channels, latent] = [widths[4], config.latent];
-        for (i, layer) in self.encoder.into_iter().enumerate() {
-            let (low, high) = (widths[i + 1], widths[i]);
-            self.conv(&format!("encoder.{}", 2 * i), layer, [low, high], low, high);
-        }
-        for (half, name) in (0..).zip(["fc_mu", "fc_logvar"]) {
-            let fan_in = channels * area;
-            let weight = Map::Head { half, channels, area, latent };
-            self.push(format!("{name}.weight"), &[latent, fan_in], self.heads.weight, weight, fan_in);
-            let bias = Map::HeadBias { half, latent };
-            self.push(format!("{name}.bias"), &[latent], self.heads.bias, bias, fan_in);
-        }
-        let weight = Map::Input { channels, area, latent, padded_latent: padded(latent) };
-        let (slot, flat) = (self.decoder_input, channels * area);
-        self.push("decoder_input.weight".into(), &[flat, latent], slot.weight, weight, latent);
-        let bias = Map::Input { channels, area, latent: 1, padded_latent: 1 };
-        self.push("decoder_input.bias".into(), &[flat], slot.bias, bias, latent);
-        for (i, layer) in self.decoder.into_iter().enumerate() {
-            let (low, high) = (widths[4 - i], widths[3 - i]);
-            self.conv(&format!("decoder.{}", 2 * i), layer, [low, high], high, high);
-        }
-    }
-
-    /// PyTorch takes the second dimension of either convolution's weight as the number of inputs.
-    fn conv(&mut self, name: &str, layer: Layer, [low, high]: [u32; 2], bias: u32, inputs: u32) {
-        let shape = [low, high, 4, 4];
-        self.push(format!("{name}.weight"), &shape, layer.weight, Map::Conv { high }, 16 * inputs);
-        self.push(format!("{name}.bias"), &[bias], layer.bias, Map::Vector, 16 * inputs);
-    }
-
-    fn push(&mut self, name: String, shape: &[u32], slot: Slot, map: Map, fan_in: u32) {
-        let shape = shape.iter().map(|&d| d as usize).collect();
-        self.parameters.push(Parameter { name, shape, slot, map, fan_in: fan_in.into() });
-    }
-
-    /// The layers in order with their names.
-    pub fn layers(&self) -> Vec<(String, Layer)> {
-        let stack = |part: &str, layers: &[Layer; 4]| {
-            let name = |at: usize| format!("{part}.{}", 2 * at);
-            layers.iter().enumerate().map(|(at, layer)| (name(at), *layer)).collect::<Vec<_>>()
+        let (weights, len) = (place(false), place(true));
+        let slices = |at: usize| {
+            let both = specs[at].iter().zip(&offsets[at]);
+            both.map(|(spec, &offset)| ParamSlice { offset, shape: Shape::new(&spec.dims) })
+                .collect::<Vec<_>>()
         };
-        let middle = vec![("heads".into(), self.heads), ("decoder_input".into(), self.decoder_input)];
-        [stack("encoder", &self.encoder), middle, stack("decoder", &self.decoder)].concat()
+        let params = layers.iter().enumerate();
+        let params: Vec<LayerParams> =
+            params.map(|(at, layer)| LayerParams { name: layer.name().into(), slices: slices(at) }).collect();
+        let named = layers.iter().zip(&params).flat_map(|(layer, own)| {
+            layer.torch_params().into_iter().map(|torch| {
+                let TorchParam { name, shape, param, layout, fan_in } = torch;
+                Parameter { name, shape, slice: own.slices[param], layout, fan_in }
+            })
+        });
+        let parameters = named.collect();
+        Self { encoder: encoder.layers().len(), layers: params, parameters, weights, len }
     }
 
-    /// A slot's elements out of `weights`: PyTorch's parameters in our layout, padding zero.
-    pub fn values(&self, slot: Slot, weights: &StateDict) -> Vec<f32> {
-        let mut values = vec![0.0; slot.shape.len() as usize];
+    /// The parameters of each layer of the encoder, and of the decoder.
+    pub(super) fn halves(&self) -> [Vec<Vec<ParamSlice>>; 2] {
+        let (encoder, decoder) = self.layers.split_at(self.encoder);
+        [encoder, decoder].map(|layers| layers.iter().map(|layer| layer.slices.clone()).collect())
+    }
+
+    /// The elements of a slice out of `weights`: PyTorch's parameters in our layout, padding zero.
+    pub fn values(&self, slice: ParamSlice, weights: &StateDict) -> Vec<f32> {
+        let mut values = vec![0.0; slice.shape.len() as usize];
         for (parameter, tensor) in self.parameters.iter().zip(&weights.tensors) {
-            if parameter.slot == slot {
+            if parameter.slice == slice {
                 parameter.scatter(&tensor.values, &mut values);
             }
         }
         values
     }
 
-    /// PyTorch's names of the parameters that lie in a slot.
-    pub fn names(&self, slot: Slot) -> Vec<&str> {
-        self.parameters.iter().filter(|p| p.slot == slot).map(|p| p.name.as_str()).collect()
+    /// PyTorch's names of the parameters in a slice.
+    pub fn names(&self, slice: ParamSlice) -> Vec<&str> {
+        self.parameters.iter().filter(|p| p.slice == slice).map(|p| p.name.as_str()).collect()
     }
 
-    /// The slots layer by layer, each once.
-    pub fn slots(&self) -> Vec<Slot> {
-        self.layers().iter().flat_map(|(_, layer)| [layer.weight, layer.bias]).collect()
+    /// The slices layer by layer, each once.
+    pub fn slices(&self) -> Vec<ParamSlice> {
+        self.layers.iter().flat_map(|layer| layer.slices.iter().copied()).collect()
     }
+}
+
+/// Parameters of a model, as PyTorch counts them.
+pub fn parameter_count(config: &ModelConfig) -> u64 {
+    let Architecture { encoder, decoder } = Architecture::new(config);
+    let torch = encoder.layers().chain(decoder.layers()).flat_map(|layer| layer.torch_params());
+    torch.map(|param| param.shape.iter().map(|&n| n as u64).product::<u64>()).sum()
 }
 
 #[cfg(test)]
@@ -268,16 +259,16 @@ mod tests {
         for config in [ModelConfig { size: 32, hidden: 3, latent: 5 }, ModelConfig::DEMO] {
             let layout = Layout::new(&config);
             let count: usize = layout.parameters.iter().map(Parameter::len).sum();
-            assert_eq!(count as u64, config.parameters());
+            assert_eq!(count as u64, parameter_count(&config));
             let mut arena = vec![0.0f32; layout.len as usize];
             let mut next = 0.0;
             for p in &layout.parameters {
                 let values: Vec<f32> = (0..p.len()).map(|i| next + 1.0 + i as f32).collect();
                 next += p.len() as f32;
-                let begin = p.slot.offset as usize;
-                let slot = &mut arena[begin..begin + p.slot.shape.len() as usize];
-                p.scatter(&values, slot);
-                assert_eq!(p.gather(slot), values, "{}", p.name);
+                let begin = p.slice.offset as usize;
+                let slice = &mut arena[begin..begin + p.slice.shape.len() as usize];
+                p.scatter(&values, slice);
+                assert_eq!(p.gather(slice), values, "{}", p.name);
             }
             assert_eq!(arena.iter().filter(|v| **v != 0.0).count(), count, "two parameters share a place");
         }

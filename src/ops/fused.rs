@@ -71,13 +71,18 @@ impl<P: Product> Fused<P> {
     }
 }
 
+/// Whether keys leave out a size, as tables of earlier versions do: a single product, a convolution to half the resolution.
+fn is_usual(name: &str, value: &Value) -> bool {
+    let usual = [("planes", 1), ("kernel", 4), ("stride", 2), ("padding", 1)];
+    usual.iter().any(|(field, number)| *field == name && *value == Value::U32(*number))
+}
+
 impl<P: Product> Tunable for Fused<P> {
     fn key(&self) -> String {
         let kernel = P::source().kernel_name();
         let all = self.elements.map(Element::name).join("-");
         let elements = if self.elements == [Element::F32; 4] { String::new() } else { format!(" {all}") };
-        // the key of a single linear layer does not say planes
-        let sizes = self.product.values().into_iter().filter(|size| *size != ("planes", Value::U32(1)));
+        let sizes = self.product.values().into_iter().filter(|(name, value)| !is_usual(name, value));
         format!("{} {:?}{elements}", key(kernel, &sizes.collect::<Vec<_>>()), self.epilogue)
     }
 

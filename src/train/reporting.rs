@@ -45,7 +45,7 @@ impl Reporter {
         let (latent, batch) = (state.config.model.latent, state.config.batch_size);
         let decoded = if vae.resident() > 0 { 0 } else { data.train.decoded_each_time() };
         let pictures = data.train.len();
-        let setup = Setup { latent, batch, micro: vae.resolve_micro_batch(), pictures, decoded };
+        let setup = Setup { latent, batch, micro: vae.micro_batch(), pictures, decoded };
         let advisor = Advisor::of(setup, &state.config);
         let whole = state.step_in_epoch == 0 && run.has_sample_grids(state);
         let events = EventFile::begin(&run.path, state.step + u64::from(whole))?;
@@ -169,7 +169,7 @@ impl Reporter {
 fn latents(vae: &mut Vae, pictures: &Dataset) -> Result<Latents> {
     let mut all = Latents { mu: Vec::new(), logvar: Vec::new() };
     let indices: Vec<usize> = (0..pictures.len().min(LOOKED_AT)).collect();
-    for some in indices.chunks(vae.resolve_micro_batch() as usize) {
+    for some in indices.chunks(vae.micro_batch() as usize) {
         let rgb: Vec<_> = some.iter().filter_map(|&index| pictures.get(index).ok()).collect();
         let rgba: Vec<u32> = rgb.iter().flat_map(|rgb| data::rgba_of(rgb)).collect();
         let latents = vae.encode_rgba(&rgba, rgb.len() as u32)?;

@@ -103,7 +103,7 @@ impl Trainer {
             commit: env!("WGVAE_COMMIT").into(),
             shaders: tune::file::shaders(),
             adapter: vae.adapter(),
-            micro_batch: vae.resolve_micro_batch(),
+            micro_batch: vae.micro_batch(),
             data: data.train.digest(),
             held_out: data.validation.as_ref().map(|pictures| pictures.digest()),
             ..state

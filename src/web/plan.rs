@@ -10,7 +10,7 @@ use crate::config::{Likelihood, ModelConfig};
 use crate::error::Result;
 use crate::gpu::kernel::{self, Access, Constant, Value};
 use crate::gpu::{Capabilities, Dispatch, Item, Plan, ProgramId, Tensor, Usage};
-use crate::model::{ModelOptions, Network};
+use crate::model::{ModelOptions, Network, Run};
 use crate::ops::Stream;
 use crate::ops::gemm::variant::Variant;
 use crate::ops::tunable::KernelConfig;
@@ -33,7 +33,7 @@ pub struct Written {
     limits: BTreeMap<&'static str, u64>,
     buffers: Vec<Buffer>,
     /// what the page can compute, by name: which programs in which order, and the fields of the uniform
-    runs: BTreeMap<&'static str, Run>,
+    runs: BTreeMap<&'static str, WrittenRun>,
     programs: BTreeMap<&'static str, Vec<Step>>,
     /// what the page reads and writes, by name
     tensors: BTreeMap<&'static str, Range>,
@@ -59,7 +59,7 @@ struct Range {
 }
 
 #[derive(Debug, Serialize)]
-struct Run {
+struct WrittenRun {
     programs: Vec<&'static str>,
     /// what the uniform says; fields that are not named are zero
     step: BTreeMap<&'static str, Json>,
@@ -110,19 +110,18 @@ struct Computed {
     step: Vec<(&'static str, Json)>,
 }
 
-/// What the page computes: the order of the programs is that of [`Vae`](crate::model::Vae)'s methods.
+/// The runs that the page can compute.
 fn computed(network: &Network) -> Vec<Computed> {
-    let p = network.programs;
+    let programs = network.programs;
     let one = ("valid", Json::from(1));
     let drawn = vec![one.clone(), ("noise_std", 1.into()), ("stream", (Stream::Samples as u32).into())];
-    let [encode, draw, reparameterize, decode] = p.forward();
-    let run = |name, programs: &[ProgramId], step| Computed { name, programs: programs.to_vec(), step };
+    let computed = |name, run: Run, step| Computed { name, programs: run.each, step };
     vec![
-        run("sample", &[p.prior, p.draw, p.reparameterize, p.decode, p.picture], drawn),
-        run("encode", &[p.unpack, p.encode], vec![one.clone()]),
-        run("decode", &[p.decode, p.picture], vec![one.clone()]),
-        // a scale of 0: no noise, so that z is the mean
-        run("reconstruct", &[p.unpack, encode, draw, reparameterize, decode, p.picture], vec![one]),
+        computed("sample", programs.sample(), drawn),
+        computed("encode", programs.encode(), vec![one.clone()]),
+        computed("decode", programs.decode(), vec![one.clone()]),
+        // no noise, so that z is the mean
+        computed("reconstruct", programs.reconstruct(), vec![one]),
     ]
 }
 
@@ -215,7 +214,7 @@ impl Writer {
         ];
         let named = |Computed { name, programs, step }| {
             let programs = programs.iter().map(|id| plan.get(*id).name).collect();
-            (name, Run { programs, step: step.into_iter().collect() })
+            (name, WrittenRun { programs, step: step.into_iter().collect() })
         };
         let written = Written {
             format: super::FORMAT,
@@ -274,7 +273,7 @@ impl Writer {
 
     fn parameters(&self, network: &Network) -> BTreeMap<String, Range> {
         let layout = &network.layout;
-        let slots = layout.slots().into_iter();
+        let slots = layout.slices().into_iter();
         slots
             .map(|slot| (layout.names(slot).join("+"), self.range(&slot.of(network.arenas.params))))
             .collect()

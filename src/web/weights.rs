@@ -51,7 +51,7 @@ pub(super) fn file(recorded: &Recorded, weights: &StateDict, precision: Precisio
             (Dtype::F16, |values| values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect())
         }
     };
-    let slots = layout.slots().into_iter().map(|slot| {
+    let slots = layout.slices().into_iter().map(|slot| {
         let shape: Vec<usize> = slot.shape.dims().iter().map(|&d| d as usize).collect();
         (layout.names(slot).join("+"), shape, bytes(&layout.values(slot, weights)))
     });

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use wgvae::config::{Likelihood, LossKind, ModelConfig};
 use wgvae::gpu::{Capabilities, Op, Plan, ReferenceRunner, Runner};
 use wgvae::model::{Device, ModelOptions, StateDict, StepSettings, TrainFeatures, Vae};
-use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry, Window};
 use wgvae::ops::fused::Fused;
 use wgvae::ops::gemm::variant::Variant;
 use wgvae::ops::gemm::{Epilogue, Product};
@@ -56,16 +56,50 @@ fn geometry([batch, low_h, low_w, low_c, high_c]: [u32; 5]) -> Geometry {
     Geometry { batch, low_h, low_w, low_c, high_c }
 }
 
+/// Every geometry with every window.
+fn convolutions() -> impl Iterator<Item = (Geometry, Window)> {
+    GEOMETRIES.into_iter().map(geometry).flat_map(|g| Window::ALL.map(|window| (g, window)))
+}
+
 /// `<conv(x, w), dy> = <x, transpose(dy, w)> = <w, weight_grad(dy, x)>`
 #[test]
 fn convolution_has_its_adjoints() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    for g in GEOMETRIES.map(geometry) {
-        let [x, w, dy] = operands(&Conv2d::from(g), &mut rng);
-        let forward = dot(&apply(&Conv2d::from(g), &x, &w), &dy);
-        let input = dot(&apply(&Conv2dTranspose::from(g), &dy, &w), &x);
-        let weight = dot(&apply(&Conv2dWeightGrad::from(g), &dy, &x), &w);
-        same(&format!("conv2d {g:?}"), &[forward, input, weight]);
+    for (g, window) in convolutions() {
+        let [x, w, dy] = operands(&Conv2d::new(g, window), &mut rng);
+        let forward = dot(&apply(&Conv2d::new(g, window), &x, &w), &dy);
+        let input = dot(&apply(&Conv2dTranspose::new(g, window), &dy, &w), &x);
+        let weight = dot(&apply(&Conv2dWeightGrad::new(g, window), &dy, &x), &w);
+        same(&format!("conv2d {g:?} {window:?}"), &[forward, input, weight]);
+    }
+}
+
+/// The convolution by its definition: `out[n, i, j, o] = sum of x[n, s i - p + ky, s j - p + kx, c] w[o, ky, kx, c]`.
+#[test]
+fn convolution_is_what_pytorch_defines() {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    for (g, window) in convolutions() {
+        let op = Conv2d::new(g, window);
+        let [x, w, _] = operands(&op, &mut rng);
+        let [k, s, p] = [window.kernel, window.stride, window.padding].map(|n| n as i64);
+        let [batch, h, width, low, high] = [g.batch, g.low_h, g.low_w, g.low_c, g.high_c].map(i64::from);
+        let of_x = |n: i64, y: i64, at: i64, c: i64| {
+            let inside = (0..s * h).contains(&y) && (0..s * width).contains(&at);
+            if inside { f64::from(x[(((n * s * h + y) * s * width + at) * high + c) as usize]) } else { 0.0 }
+        };
+        let mut want = Vec::new();
+        for at in 0..batch * h * width * low {
+            let (o, j, i, n) = (at % low, at / low % width, at / low / width % h, at / low / width / h);
+            let taps = (0..k * k * high).map(|tap| {
+                let (c, kx, ky) = (tap % high, tap / high % k, tap / high / k);
+                of_x(n, s * i - p + ky, s * j - p + kx, c) * f64::from(w[(o * k * k * high + tap) as usize])
+            });
+            want.push(taps.sum::<f64>());
+        }
+        let got = apply(&op, &x, &w);
+        assert_eq!(got.len(), want.len());
+        let error = got.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(error < 1e-9, "{g:?} {window:?}: off by {error}");
     }
 }
 
@@ -73,12 +107,12 @@ fn convolution_has_its_adjoints() {
 #[test]
 fn transposed_convolution_has_its_adjoints() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
-    for g in GEOMETRIES.map(geometry) {
-        let [x, w, dy] = operands(&Conv2dTranspose::from(g), &mut rng);
-        let forward = dot(&apply(&Conv2dTranspose::from(g), &x, &w), &dy);
-        let input = dot(&apply(&Conv2d::from(g), &dy, &w), &x);
-        let weight = dot(&apply(&Conv2dWeightGrad::from(g), &x, &dy), &w);
-        same(&format!("conv2d_transpose {g:?}"), &[forward, input, weight]);
+    for (g, window) in convolutions() {
+        let [x, w, dy] = operands(&Conv2dTranspose::new(g, window), &mut rng);
+        let forward = dot(&apply(&Conv2dTranspose::new(g, window), &x, &w), &dy);
+        let input = dot(&apply(&Conv2d::new(g, window), &dy, &w), &x);
+        let weight = dot(&apply(&Conv2dWeightGrad::new(g, window), &x, &dy), &w);
+        same(&format!("conv2d_transpose {g:?} {window:?}"), &[forward, input, weight]);
     }
 }
 

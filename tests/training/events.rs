@@ -40,10 +40,9 @@ fn events_say_what_metrics_and_pictures_say() {
             let number =
                 number.as_f64().filter(|_| !["step", "epoch", "step_in_epoch"].contains(&name.as_str()));
             let found = of(&values, &format!("{kind}/{name}"));
-            let found_inf: Vec<_> =
-                found.iter().filter(|(at, _)| *at == step).map(|(_, what)| *what).collect();
+            let found: Vec<_> = found.iter().filter(|(at, _)| *at == step).map(|(_, what)| *what).collect();
             let expected = number.map(|number| What::Scalar(number as f32));
-            assert_eq!(found_inf, expected.iter().collect::<Vec<_>>(), "{kind}/{name} of step {step}");
+            assert_eq!(found, expected.iter().collect::<Vec<_>>(), "{kind}/{name} of step {step}");
             scalars += found.len();
         }
     }

@@ -89,7 +89,7 @@ fn a_weight_is_updated_when_nothing_reads_it_any_more() {
         assert!(!dispatch.bindings.iter().any(next), "{}: reads what is of the next step", dispatch.label);
         updated.extend(dispatch.written().filter(|tensor| tensor.buffer == params));
     }
-    for slot in network.layout.slots() {
+    for slot in network.layout.slices() {
         let end = slot.offset + u64::from(slot.shape.len());
         let within = |of: &&Tensor| of.offset <= slot.offset && end <= of.offset + u64::from(of.len());
         let names = network.layout.names(slot);

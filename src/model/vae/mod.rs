@@ -9,9 +9,10 @@ pub use debug::Probe;
 use crate::config::{Likelihood, ModelConfig};
 use crate::error::Result;
 use crate::gpu::{Element, Plan, Runner, Tensor};
-use crate::model::network::Network;
+use crate::model::network::{Network, Programs};
 use crate::model::options::{Device, ModelOptions};
 use crate::model::state_dict::StateDict;
+use crate::model::sync::{GradientSync, SingleProcess};
 use crate::ops::loss_scale::LossScale;
 use crate::ops::reparameterize::padded;
 use crate::ops::totals::{GRAD_NORM, KL, KL_PENALTY, MMD, NLL};
@@ -110,6 +111,7 @@ pub struct StepSettings {
 pub struct Vae {
     pub(super) network: Network,
     pub(super) runner: Box<dyn Runner>,
+    sync: Box<dyn GradientSync>,
 }
 
 /// The pictures of a batch.
@@ -142,7 +144,7 @@ impl Vae {
             Device::Tuned(_, tuning) | Device::Timed(_, tuning) => build.plan_with(&target, tuning)?,
             Device::Gpu(_) | Device::Twins => build.plan(&target)?,
         };
-        let mut vae = Self { network, runner: place.runner(plan)? };
+        let mut vae = Self { network, runner: place.runner(plan)?, sync: Box::new(SingleProcess) };
         if build.precision == Element::F16 {
             vae.load_scaling(LossScale::START);
         }
@@ -160,7 +162,7 @@ impl Vae {
     }
 
     /// Pictures computed at once.
-    pub fn resolve_micro_batch(&self) -> u32 {
+    pub fn micro_batch(&self) -> u32 {
         self.network.dims.micro
     }
 
@@ -199,6 +201,11 @@ impl Vae {
         let slots = self.network.tensors.rgba.slice(first * pixels as u32, count * pixels as u32);
         self.runner.write(&slots, rgba);
         self.runner.read(&self.network.tensors.totals).map(|_| ())
+    }
+
+    /// The programs of the plan, see [`Programs::train_step`] and the other runs.
+    pub fn programs(&self) -> Programs {
+        self.network.programs
     }
 
     /// The recorded plan.
@@ -320,7 +327,7 @@ impl Vae {
             let rows: Vec<f32> =
                 z[first * latent..(first + n) * latent].chunks(latent).flat_map(pad).collect();
             self.runner.write_f32(&self.network.tensors.z, &rows);
-            self.runner.run(&[self.network.programs.decode, self.network.programs.picture])?;
+            self.runner.run(&self.network.programs.decode().each)?;
             let read = self.runner.read(&wanted)?;
             out.extend(read.chunks(4).take(n * self.pixels()).flat_map(|p| &p[..3]));
         }

@@ -157,7 +157,7 @@ impl Vae {
     }
 
     fn write_arena(&mut self, arena: BufferId, weights: &StateDict) {
-        for slot in self.network.layout.slots() {
+        for slot in self.network.layout.slices() {
             let tensor = slot.of(arena);
             let values = self.network.layout.values(slot, weights);
             self.runner.write_f32(&tensor, &values);
@@ -170,15 +170,15 @@ impl Vae {
         for parameter in &self.network.layout.parameters {
             // mu and logvar share a slot
             let values = match last.take() {
-                Some((slot, values)) if slot == parameter.slot => values,
-                _ => self.runner.read(&parameter.slot.of(arena))?,
+                Some((slot, values)) if slot == parameter.slice => values,
+                _ => self.runner.read(&parameter.slice.of(arena))?,
             };
             tensors.push(crate::model::NamedTensor {
                 name: parameter.name.clone(),
                 shape: parameter.shape.clone(),
                 values: parameter.gather(&values),
             });
-            last = Some((parameter.slot, values));
+            last = Some((parameter.slice, values));
         }
         Ok(StateDict { tensors })
     }

@@ -13,36 +13,58 @@ impl Vae {
     /// If the device is lost or out of memory.
     pub fn train_step(&mut self, pictures: Input<'_>, count: u32, settings: &StepSettings) -> Result<()> {
         let (training, _) = self.training()?;
-        let programs = self.network.programs;
         assert!(
             (1..=self.batch()).contains(&count),
             "train_step: {count} pictures, built for {}",
             self.batch()
         );
-        self.runner.run(&[programs.begin])?;
+        self.runner.run(&[self.network.programs.begin])?;
         let parts = self.micro_batches(count as usize);
-        let to_latents = programs.to_latents(training.augment);
         if let Some([gather, compare]) = training.mmd {
-            // the gradient by one picture's latents depends on those of all
-            for &(first, n) in &parts {
-                self.write_rgba(pictures, first, n);
-                self.write_step(self.training_step(settings, count as usize, (first, n)));
-                self.runner.run(&to_latents)?;
+            // the gradient with respect to one picture's latents depends on those of all
+            for &part in &parts {
+                self.write_step(self.training_step(settings, count as usize, part));
+                self.to_latents(pictures, part)?;
                 self.runner.run(&[gather])?;
             }
             self.compare(compare, settings, count as usize)?;
         }
-        for &(first, n) in &parts {
-            self.write_step(self.training_step(settings, count as usize, (first, n)));
-            // a single part has its latents from above
+        for &part in &parts {
+            self.write_step(self.training_step(settings, count as usize, part));
+            // the comparison has left the latents of a single part
             if training.mmd.is_none() || parts.len() > 1 {
-                self.write_rgba(pictures, first, n);
-                self.runner.run(&to_latents)?;
+                self.to_latents(pictures, part)?;
             }
-            self.runner.run(&[programs.decode, training.backward])?;
+            self.forward()?;
+            self.backward()?;
         }
-        self.runner.run(&[training.update])?;
+        self.update()?;
         self.runner.request_readback(&self.network.tensors.totals, settings.step)
+    }
+
+    /// Uploads a micro-batch and draws its latents.
+    fn to_latents(&mut self, pictures: Input<'_>, (first, count): (usize, usize)) -> Result<()> {
+        self.write_rgba(pictures, first, count);
+        self.runner.run(&self.network.programs.to_latents())
+    }
+
+    /// From latents to logits.
+    fn forward(&mut self) -> Result<()> {
+        self.runner.run(&[self.network.programs.decode])
+    }
+
+    /// The loss, and the gradients of all parameters.
+    fn backward(&mut self) -> Result<()> {
+        let (training, _) = self.training()?;
+        self.runner.run(&[training.backward])
+    }
+
+    /// Adds up the gradients of all processes, then one step of the optimizer.
+    fn update(&mut self) -> Result<()> {
+        let (training, arenas) = self.training()?;
+        let gradients = arenas.gradients.whole(self.runner.plan());
+        self.sync.all_reduce(self.runner.as_mut(), &gradients)?;
+        self.runner.run(&[training.update])
     }
 
     /// The uniform of a micro-batch of `part.1` pictures from `part.0` on, of a batch of `total`.
@@ -118,8 +140,8 @@ impl Vae {
         first: u32,
         (seed, capacity): (u64, f64),
     ) -> Result<Loss> {
-        let programs = self.network.programs;
-        self.runner.run(&[programs.begin])?;
+        let run = self.network.programs.evaluate();
+        self.runner.run(&run.before)?;
         for (begin, n) in self.micro_batches(count as usize) {
             let step = Step {
                 noise_std: 1.0,
@@ -129,9 +151,7 @@ impl Vae {
             };
             self.write_rgba(pictures, begin, n);
             self.write_step(step.seeded(seed));
-            self.runner.run(&[programs.unpack])?;
-            self.runner.run(&programs.forward())?;
-            self.runner.run(&[programs.loss])?;
+            self.runner.run(&run.each)?;
         }
         Ok(outcome_of(&self.runner.read(&self.network.tensors.totals)?).loss)
     }
@@ -154,13 +174,13 @@ impl Vae {
         seed: u64,
         temperature: f32,
     ) -> Result<Vec<Vec<u32>>> {
-        let p = self.network.programs;
+        let run = self.network.programs.sample();
         let mut out = Vec::new();
         for (at, n) in self.micro_batches(range.len()) {
             let first = range.start as usize + at;
             let step = Step { noise_std: temperature, stream: Stream::Samples as u32, ..self.step(first, n) };
             self.write_step(step.seeded(seed));
-            self.runner.run(&[p.prior, p.draw, p.reparameterize, p.decode, p.picture])?;
+            self.runner.run(&run.each)?;
             self.read_pictures(n, &mut out)?;
         }
         Ok(out)
@@ -171,11 +191,11 @@ impl Vae {
     /// # Errors
     /// If the device is lost or out of memory.
     pub fn encode_rgba(&mut self, rgba: &[u32], count: u32) -> Result<Latents> {
-        let p = self.network.programs;
+        let run = self.network.programs.encode();
         let mut latents = Latents { mu: Vec::new(), logvar: Vec::new() };
         for (first, n) in self.micro_batches(count as usize) {
             self.write_rgba(Input::Rgba(rgba), first, n);
-            self.runner.run(&[p.unpack, p.encode])?;
+            self.runner.run(&run.each)?;
             self.read_heads(n, &mut latents)?;
         }
         Ok(latents)
@@ -189,14 +209,14 @@ impl Vae {
     /// # Panics
     /// If `z` is not whole rows.
     pub fn decode_rgba(&mut self, z: &[f32]) -> Result<Vec<Vec<u32>>> {
-        let (p, latent) = (self.network.programs, self.network.config.latent as usize);
+        let (run, latent) = (self.network.programs.decode(), self.network.config.latent as usize);
         assert!(z.len().is_multiple_of(latent), "decode_rgba: {} values, rows of {latent}", z.len());
         let mut out = Vec::new();
         for (first, n) in self.micro_batches(z.len() / latent) {
             let rows = z[first * latent..(first + n) * latent].chunks(latent);
             let rows: Vec<f32> = rows.flat_map(pad).collect();
             self.runner.write_f32(&self.network.tensors.z, &rows);
-            self.runner.run(&[p.decode, p.picture])?;
+            self.runner.run(&run.each)?;
             self.read_pictures(n, &mut out)?;
         }
         Ok(out)
@@ -207,14 +227,12 @@ impl Vae {
     /// # Errors
     /// If the device is lost or out of memory.
     pub fn reconstruct(&mut self, rgba: &[u32], count: u32) -> Result<Vec<Vec<u32>>> {
-        let p = self.network.programs;
+        let run = self.network.programs.reconstruct();
         let mut out = Vec::new();
         for (first, n) in self.micro_batches(count as usize) {
             self.write_rgba(Input::Rgba(rgba), first, n);
-            self.write_step(self.step(first, n)); // scale 0: no noise
-            self.runner.run(&[p.unpack])?;
-            self.runner.run(&p.forward())?;
-            self.runner.run(&[p.picture])?;
+            self.write_step(self.step(first, n)); // no noise: z is the mean
+            self.runner.run(&run.each)?;
             self.read_pictures(n, &mut out)?;
         }
         Ok(out)

@@ -6,7 +6,7 @@ use crate::gpu::{Capabilities, Element, Op};
 use crate::ops::adam::Adam;
 use crate::ops::augment::Augment;
 use crate::ops::bias_grad::BiasGrad;
-use crate::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry};
+use crate::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry, Window};
 use crate::ops::elementwise::Elementwise;
 use crate::ops::ema::{Ema, Exchange};
 use crate::ops::gemm::split_k::SplitK;
@@ -196,6 +196,19 @@ fn geometries(large: bool) -> Vec<(Geometry, Size)> {
     all
 }
 
+/// The windows of stride 1, with sizes where they differ from [`Window::HALF`]: a single pixel, whose taps are nearly all
+/// padding; small pictures, whose edges are left out; larger ones, with odd edges.
+fn windows(large: bool) -> [(Window, &'static str, Vec<(Geometry, Size)>); 2] {
+    let g = |batch, low_h, low_w, low_c, high_c| Geometry { batch, low_h, low_w, low_c, high_c };
+    let mut same = vec![(g(1, 1, 1, 4, 4), ONE), (g(3, 4, 5, 12, 8), ONE), (g(2, 9, 5, 20, 12), ONE)];
+    let mut pointwise = vec![(g(3, 2, 3, 4, 12), ONE)];
+    if large {
+        same.push((g(2, 10, 5, 20, 12), LARGE_EVERY));
+        pointwise.push((g(2, 9, 5, 20, 12), LARGE_EVERY));
+    }
+    [(Window::SAME, "3x3", same), (Window::POINTWISE, "1x1", pointwise)]
+}
+
 /// Rows, inputs, outputs and planes. The large one comes last, as above.
 fn linears(large: bool) -> Vec<([u32; 4], Size)> {
     let mut all = vec![
@@ -220,6 +233,13 @@ pub fn cases(target: &Capabilities, large: bool) -> Vec<Case> {
     products(&mut all, target, "conv2d", &of(&sizes, Conv2d::from));
     products(&mut all, target, "conv2d_transpose", &of(&sizes, Conv2dTranspose::from));
     products(&mut all, target, "conv2d_weight_grad", &of(&sizes, Conv2dWeightGrad::from));
+    for (window, name, sizes) in windows(large) {
+        products(&mut all, target, &format!("conv2d {name}"), &of(&sizes, |g| Conv2d::new(g, window)));
+        let transposed = of(&sizes, |g| Conv2dTranspose::new(g, window));
+        products(&mut all, target, &format!("conv2d_transpose {name}"), &transposed);
+        let gradient = of(&sizes, |g| Conv2dWeightGrad::new(g, window));
+        products(&mut all, target, &format!("conv2d_weight_grad {name}"), &gradient);
+    }
     let sizes = linears(large);
     let linear = of(&sizes, |[rows, inputs, outputs, planes]| Linear { rows, inputs, outputs, planes });
     products(&mut all, target, "linear", &linear);

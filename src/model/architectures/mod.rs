@@ -1,0 +1,62 @@
+//! Networks as lists of layers: what a model's configuration means.
+
+mod reference;
+
+use super::layer::{Layer, Sequential};
+use crate::config::ModelConfig;
+use crate::error::{Error, Result};
+
+/// The two halves of an autoencoder.
+pub struct Architecture {
+    /// from `x` `[N, S, S, 4]` to mean and log-variance `[N, 2, Z]`, both padded
+    pub encoder: Sequential,
+    /// from `z` `[N, Z]` to logits `[N, S, S, 4]`
+    pub decoder: Sequential,
+}
+
+impl Architecture {
+    /// The layers that `config` means.
+    pub fn new(config: &ModelConfig) -> Self {
+        reference::reference(config)
+    }
+
+    /// Shapes of all activations of `batch` pictures: the encoder's from the picture on, and the decoder's from `z` on.
+    pub fn activations(&self, config: &ModelConfig, batch: u32) -> [Vec<Vec<u32>>; 2] {
+        let latent = config.latent.next_multiple_of(4);
+        [self.encoder.shapes(&[batch, config.size, config.size, 4]), self.decoder.shapes(&[batch, latent])]
+    }
+
+    /// Floating-point operations per picture of the longest dispatch of a forward pass.
+    pub fn longest_dispatch(&self, config: &ModelConfig) -> u64 {
+        let [encoder, decoder] = self.activations(config, 1);
+        self.encoder.longest_dispatch(&encoder[0]).max(self.decoder.longest_dispatch(&decoder[0]))
+    }
+
+    fn layers(&self) -> impl Iterator<Item = &dyn Layer> {
+        self.encoder.layers().chain(self.decoder.layers())
+    }
+}
+
+/// The number of elements of a shape.
+pub(super) fn elements(dims: &[u32]) -> u64 {
+    dims.iter().map(|&d| u64::from(d)).product()
+}
+
+/// Checks that kernels, which index with 32 bits, can address every parameter and one picture's activations.
+///
+/// # Errors
+/// [`Error::Usage`] with the number of elements of the largest tensor.
+pub fn addressable(config: &ModelConfig) -> Result<()> {
+    let architecture = Architecture::new(config);
+    let params = architecture.layers().flat_map(Layer::params).map(|spec| elements(&spec.dims));
+    let activations = architecture.activations(config, 1).into_iter().flatten();
+    let largest = params.chain(activations.map(|dims| elements(&dims))).max().unwrap_or(0);
+    if largest > u64::from(u32::MAX) {
+        let ModelConfig { size, hidden, latent } = config;
+        return Err(Error::Usage(format!(
+            "--size {size}, --hidden {hidden}, --latent {latent}: {largest} elements in one tensor, and kernels index \
+             with 32 bits; lower one of them"
+        )));
+    }
+    Ok(())
+}

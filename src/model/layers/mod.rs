@@ -1,0 +1,7 @@
+//! The layers that networks are made of.
+
+mod conv2d;
+mod linear;
+
+pub use conv2d::{Conv2d, ConvTranspose2d};
+pub use linear::Linear;

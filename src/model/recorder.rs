@@ -1,0 +1,150 @@
+//! What layers record into: the plan, the parameters' arenas, activations, and the pool of gradient buffers.
+
+use super::gradients::Gradients;
+use super::params::ParamSlice;
+use crate::gpu::{BufferId, Element, Op, Plan, ProgramId, Shape, Tensor, Usage};
+use crate::ops::adam::{Adam, AnyAdam};
+use crate::ops::gemm::{self, Epilogue, Operands};
+use crate::ops::tuning::Tuning;
+
+/// Buffers for the gradients of activations. A buffer that is released is used again, the least recently released first:
+/// its texture copies are the least likely to be read again. A chain of layers needs two.
+#[derive(Default)]
+pub(super) struct GradientPool {
+    free: Vec<BufferId>,
+    all: Vec<BufferId>,
+}
+
+impl GradientPool {
+    /// A buffer for a tensor of this shape, made longer if it is too short.
+    fn take(&mut self, plan: &mut Plan, shape: Shape, element: Element) -> Tensor {
+        let buffer = if self.free.is_empty() {
+            let label = format!("gradients of activations {}", self.all.len());
+            let buffer = plan.buffer(label, 0, Usage::Activation);
+            self.all.push(buffer);
+            buffer
+        } else {
+            self.free.remove(0)
+        };
+        plan.grow(buffer, element.words(shape.len().into()));
+        Tensor { buffer, offset: 0, shape, element }
+    }
+
+    /// Gives a buffer back; one that is not of this pool stays as it is.
+    fn release(&mut self, buffer: BufferId) {
+        if self.all.contains(&buffer) {
+            self.free.push(buffer);
+        }
+    }
+}
+
+/// What a training adds to a recording.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Training {
+    /// where gradients are
+    pub(super) gradients: Gradients,
+    /// Adam's first and second moment
+    pub(super) moments: [BufferId; 2],
+    /// whether gradients add to those of the micro-batches before
+    pub(super) accumulate: bool,
+    /// whether the gradient's norm is limited
+    pub(super) clip: bool,
+    /// `step`, `scaling` and `totals`, which Adam reads
+    pub(super) state: [Tensor; 3],
+}
+
+/// Records dispatches of one program.
+pub struct Recorder<'a> {
+    pub(super) plan: &'a mut Plan,
+    pub(super) tuning: &'a Tuning,
+    pub(super) program: ProgramId,
+    /// elements of activations between layers
+    pub(super) precision: Element,
+    /// arena of the parameters
+    pub(super) params: BufferId,
+    /// only in a training
+    pub(super) training: Option<Training>,
+    pub(super) pool: &'a mut GradientPool,
+}
+
+impl Recorder<'_> {
+    /// A new tensor for an activation between layers.
+    pub(super) fn activation(&mut self, label: &str, shape: Shape) -> Tensor {
+        self.plan.tensor_of(label, shape.dims(), self.precision)
+    }
+
+    /// A tensor for a gradient, until [`Recorder::release`].
+    pub(super) fn gradient(&mut self, shape: Shape, element: Element) -> Tensor {
+        self.pool.take(self.plan, shape, element)
+    }
+
+    /// Gives the buffer of a gradient back to the pool.
+    pub(super) fn release(&mut self, tensor: Tensor) {
+        self.pool.release(tensor.buffer);
+    }
+
+    /// Records a matrix product in the configuration that the tuning says.
+    pub(super) fn gemm<P: gemm::Product>(
+        &mut self,
+        label: &str,
+        product: P,
+        epilogue: Epilogue,
+        operands: &Operands,
+    ) {
+        self.tuning.record_product(self.plan, self.program, label, (product, epilogue), operands);
+    }
+
+    /// A parameter.
+    pub(super) fn param(&self, slice: ParamSlice) -> Tensor {
+        slice.of(self.params)
+    }
+
+    /// Records one dispatch.
+    pub(super) fn op(&mut self, label: &str, op: impl Op, bindings: &[Tensor]) {
+        self.plan.dispatch(self.program, label, op, bindings);
+    }
+
+    fn training(&self) -> Training {
+        self.training.expect("gradients are recorded for a training")
+    }
+
+    /// How a gradient of a parameter is stored: it replaces that of the step before, or is added to that of the
+    /// micro-batches before.
+    fn gradient_epilogue(&self) -> Epilogue {
+        if self.training().accumulate { Epilogue::Accumulate } else { Epilogue::None }
+    }
+
+    /// The gradient of a bias: column sums of `dy`.
+    pub(super) fn bias_grad(&mut self, name: &str, dy: Tensor, bias: ParamSlice) {
+        let label = format!("{name} bias gradient");
+        let to = (dy, self.training().gradients.of(bias));
+        self.tuning.record_bias_grad(self.plan, self.program, &label, to, self.gradient_epilogue());
+    }
+
+    /// The gradient of a weight, and Adam's step right after it if the gradient's buffer is needed for the next weight.
+    pub(super) fn weight_grad<P: gemm::Product>(
+        &mut self,
+        name: &str,
+        product: P,
+        [left, right]: [Tensor; 2],
+        weight: ParamSlice,
+    ) {
+        let gradients = self.training().gradients;
+        let out = gradients.of(weight);
+        let operands = Operands { left, right, aux: None, out };
+        self.gemm(&format!("{name} weight gradient"), product, self.gradient_epilogue(), &operands);
+        if gradients.are_transient() {
+            self.adam(&format!("{name} adam"), out, weight.offset);
+        }
+    }
+
+    /// Adam over the parameters from `offset` on, as many as `grad` has elements.
+    pub(super) fn adam(&mut self, label: &str, grad: Tensor, offset: u64) {
+        let Training { moments, clip, state: [step, scaling, totals], .. } = self.training();
+        let [param, moment1, moment2] =
+            [self.params, moments[0], moments[1]].map(|buffer| Tensor { buffer, offset, ..grad });
+        let launch = self.tuning.elementwise_config(AnyAdam).into();
+        let op = Adam::new(grad.len(), launch).clipped(clip);
+        self.op(label, op, &[step, grad, scaling, totals, param, moment1, moment2]);
+    }
+}
