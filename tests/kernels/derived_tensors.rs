@@ -1,5 +1,5 @@
-//! What a plan makes of tensors for those who read them: textures, and Winograd's points. Again when the tensor has been
-//! written since, and not when it has not.
+//! Derived tensors, which are texture copies and Winograd transforms: they are computed again after a write to their source,
+//! and only then.
 
 use std::collections::HashMap;
 
@@ -16,10 +16,10 @@ use wgvae::ops::tunable::{KernelConfig, Tunable};
 use crate::common;
 use crate::common::report;
 
-/// Edge of every matrix: a tensor is one row of a texture, not filled.
+/// Rows and columns of every matrix: a tensor fills part of one row of a texture.
 const EDGE: u32 = 8;
 
-/// `names` as matrices, and an empty program.
+/// A matrix for each of `names`, and an empty program.
 fn plan<const N: usize>(names: [&str; N]) -> (Plan, ProgramId, [Tensor; N]) {
     let mut plan = Plan::of(&Capabilities::webgpu_default());
     let program = plan.program("textures");
@@ -27,7 +27,7 @@ fn plan<const N: usize>(names: [&str; N]) -> (Plan, ProgramId, [Tensor; N]) {
     (plan, program, tensors)
 }
 
-/// Records `out = x weight^T`, the factors read from textures.
+/// Records `out = x weight^T` with factors in textures.
 fn multiply(plan: &mut Plan, program: ProgramId, x: Tensor, weight: Tensor, out: Tensor) {
     let product = Linear { rows: EDGE, inputs: EDGE, outputs: EDGE, planes: 1 };
     let variant = Variant::direct([64, 1], 1).fetching(true);
@@ -35,7 +35,7 @@ fn multiply(plan: &mut Plan, program: ProgramId, x: Tensor, weight: Tensor, out:
     plan.dispatch(program, "multiply", op, &[x, weight, x.slice(0, 4), out]);
 }
 
-/// What is copied, by the place of its buffer, in order.
+/// The buffers that are copied to textures, by their index, in order.
 fn copies(plan: &Plan, program: ProgramId) -> Vec<usize> {
     let items = plan.get(program).items.iter();
     items
@@ -46,7 +46,7 @@ fn copies(plan: &Plan, program: ProgramId) -> Vec<usize> {
 }
 
 #[test]
-fn what_has_not_changed_is_not_copied_again() {
+fn a_tensor_is_copied_again_only_after_a_write() {
     let (mut plan, program, [x, weight, other, out, out2]) = plan(["x", "weight", "other", "out", "out2"]);
     multiply(&mut plan, program, x, weight, out);
     multiply(&mut plan, program, x, other, out2);
@@ -63,8 +63,8 @@ fn what_has_not_changed_is_not_copied_again() {
     assert_eq!(plan.bytes(), 4 * words + textures, "textures are part of a plan's memory");
 }
 
-/// Textures of very different sizes, so that the large tensors go where there is room: the right factor must not go
-/// where the left one has just been copied to, and two large tensors need no third large texture.
+/// With tensors of very different sizes, large tensors share the large textures: the right factor must not overwrite the
+/// copy of the left one, and two large tensors need no third large texture.
 #[test]
 fn large_tensors_share_textures_and_no_product_overwrites_its_own() {
     let mut plan = Plan::of(&Capabilities::webgpu_default());
@@ -99,9 +99,9 @@ fn large_tensors_share_textures_and_no_product_overwrites_its_own() {
     }
 }
 
-/// A factor too long for the narrowest rows, beside one that is not: each is looked up by its own width.
+/// One factor is too long for the narrowest textures and the other one is not: each is read by its own width.
 #[test]
-fn long_tensors_lie_in_wider_rows() {
+fn long_tensors_take_wider_textures() {
     let Some(adapter) = common::adapter() else { return };
     if !adapter.target().textures {
         return report::left_out(&format!("no textures: {}", adapter.describe()));
@@ -129,7 +129,7 @@ fn long_tensors_lie_in_wider_rows() {
     assert_eq!(differ, 0, "of {} whole numbers", want[2].len());
 }
 
-/// Small whole numbers into all tensors, different ones in each, a run, and what is in them then.
+/// Writes small whole numbers into all tensors, different ones in each, runs the program, and reads all tensors.
 fn run(runner: &mut dyn Runner, program: ProgramId, tensors: &[Tensor]) -> Vec<Vec<f32>> {
     for (tensor, shift) in tensors.iter().zip(1..) {
         let values: Vec<f32> = (0..tensor.len()).map(|i| ((i * shift + shift) % 7) as f32 - 3.0).collect();
@@ -138,16 +138,16 @@ fn run(runner: &mut dyn Runner, program: ProgramId, tensors: &[Tensor]) -> Vec<V
     rerun(runner, program, tensors)
 }
 
-/// The same with what is in them now.
+/// Runs the program with the present content of the tensors, and reads all of them.
 fn rerun(runner: &mut dyn Runner, program: ProgramId, tensors: &[Tensor]) -> Vec<Vec<f32>> {
     runner.run(&[program]).expect("run");
     tensors.iter().map(|tensor| runner.read(tensor).expect("read")).collect()
 }
 
-/// The second product overwrites the left factor of the first, which the third reads again; with it, more tensors
-/// are read than there are textures.
+/// The second product overwrites the left factor of the first, which the third reads again. There are more tensors than
+/// textures.
 #[test]
-fn what_has_been_written_is_read_anew() {
+fn a_copy_is_never_older_than_its_tensor() {
     let Some(adapter) = common::adapter() else { return };
     if !adapter.target().textures {
         return report::left_out(&format!("no textures: {}", adapter.describe()));
@@ -186,15 +186,15 @@ const GEOMETRY: Geometry = Geometry { batch: 2, low_h: 4, low_w: 3, low_c: 8, hi
 
 fn layer(target: &Capabilities) -> (Plan, ProgramId, LayerTensors) {
     let mut plan = Plan::of(target);
-    let program = plan.program("points");
+    let program = plan.program("winograd");
     let [low, high, weight] = [GEOMETRY.low(), GEOMETRY.high(), GEOMETRY.weight()];
     let names = [("x", low), ("dy", high), ("weight", weight), ("dw", weight), ("dx", low)];
     let [x, dy, weight, dw, dx] = names.map(|(name, shape)| plan.tensor(name, shape.dims()));
     (plan, program, LayerTensors { x, dy, weight, dw, dx })
 }
 
-/// By points whose products are computed by `variant`.
-fn points(variant: Variant) -> KernelConfig {
+/// The Winograd algorithm with products by `variant`.
+fn winograd(variant: Variant) -> KernelConfig {
     KernelConfig::Winograd { variant, splits: 1 }
 }
 
@@ -205,108 +205,110 @@ fn record(
     factors: [Tensor; 2],
     out: Tensor,
 ) {
-    let (program, form) = to;
+    let (program, config) = to;
     let [left, right] = factors;
     let operands = [left, right, left.slice(0, 4), out];
-    Fused::plain(product, Epilogue::None).record(plan, program, form, &operands);
+    Fused::plain(product, Epilogue::None).record(plan, program, config, &operands);
 }
 
-/// Both gradients of a layer by points, dy being its high side; dy anew, without points; and both once more: each of
-/// the five to its program.
+/// Both gradients of a layer by the Winograd algorithm, where dy is the high side; dy by a direct convolution; and both
+/// gradients once more. Each of the five goes to its program.
 fn record_gradients(plan: &mut Plan, programs: [ProgramId; 5], t: &LayerTensors, variant: Variant) {
     let [one, two, three, four, five] = programs;
-    let (points, direct) = (points(variant), KernelConfig::Product { variant, splits: 1 });
-    record(plan, (one, points), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
-    record(plan, (two, points), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
+    let (winograd, direct) = (winograd(variant), KernelConfig::Product { variant, splits: 1 });
+    record(plan, (one, winograd), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
+    record(plan, (two, winograd), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
     record(plan, (three, direct), Conv2dTranspose::from(GEOMETRY), [t.dx, t.weight], t.dy);
-    record(plan, (four, points), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
-    record(plan, (five, points), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
+    record(plan, (four, winograd), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
+    record(plan, (five, winograd), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
 }
 
 #[test]
-fn points_of_what_has_not_changed_are_not_made_again() {
-    let made = |plan: &Plan, program: ProgramId| -> Vec<String> {
-        let points = plan.get(program).dispatches().filter(|d| d.label.contains("points"));
-        points.filter(|d| !d.kernel.ends_with("back")).map(|d| d.kernel.replace("winograd_", "")).collect()
+fn a_tensor_is_transformed_again_only_after_a_write() {
+    let transforms = |plan: &Plan, program: ProgramId| -> Vec<String> {
+        let kernels = plan.get(program).dispatches().map(|d| d.kernel);
+        let sides = kernels.filter_map(|kernel| kernel.strip_prefix("winograd_")?.strip_suffix("_transform"));
+        sides.map(str::to_owned).collect()
     };
     let (mut plan, program, t) = layer(&Capabilities::webgpu_default());
     record_gradients(&mut plan, [program; 5], &t, Variant::PLAIN);
-    // products write to the memory of points as well: the first one over the weights', the second over low's
-    assert_eq!(made(&plan, program), ["low", "high", "weights", "low", "high", "weights"]);
+    // products write transformed tensors as well: the first one overwrites those of the weights, the second those of low
+    assert_eq!(transforms(&plan, program), ["low", "high", "weights", "low", "high", "weights"]);
     let second = plan.program("second");
     let conv2d = |plan: &mut Plan| {
-        record(plan, (second, points(Variant::PLAIN)), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
-        made(plan, second)
+        record(plan, (second, winograd(Variant::PLAIN)), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.dx);
+        transforms(plan, second)
     };
     assert_eq!(conv2d(&mut plan), ["high", "weights"], "another program may run after anything");
     assert_eq!(conv2d(&mut plan).len(), 2, "nothing has changed");
     plan.clear(second, t.weight.buffer);
     assert_eq!(conv2d(&mut plan), ["high", "weights", "weights"], "the weights have been cleared");
 
-    let high = plan.get(second).dispatches().find(|d| d.kernel == "winograd_high").map(|d| d.bindings[1]);
-    plan.clear(second, high.expect("points of high").buffer);
-    assert_eq!(conv2d(&mut plan)[3..], ["high"], "the points of high have been cleared");
-    // whose points are the beginning of the same memory
+    let high =
+        plan.get(second).dispatches().find(|d| d.kernel == "winograd_high_transform").map(|d| d.bindings[1]);
+    plan.clear(second, high.expect("the transform of high").buffer);
+    assert_eq!(conv2d(&mut plan)[3..], ["high"], "the transform of high has been cleared");
+    // its transform takes the beginning of the same memory
     let smaller = Geometry { batch: 1, ..GEOMETRY };
     let [dy, dx] = [smaller.high(), smaller.low()].map(|shape| plan.tensor("smaller", shape.dims()));
-    record(&mut plan, (second, points(Variant::PLAIN)), Conv2d::from(smaller), [dy, t.weight], dx);
-    assert_eq!(conv2d(&mut plan)[4..], ["high", "high"], "the points of a smaller layer lie there now");
+    record(&mut plan, (second, winograd(Variant::PLAIN)), Conv2d::from(smaller), [dy, t.weight], dx);
+    assert_eq!(conv2d(&mut plan)[4..], ["high", "high"], "overwritten by the transform of a smaller layer");
 }
 
-/// A layer forward, another one with weights of its own, and the first one's gradient by its input: the second of two
-/// programs follows the first.
+/// The kernel that transforms weights.
+const TRANSFORM: &str = "winograd_weights_transform";
+
+/// A layer forward, another one with weights of its own, and the input gradient of the first one in a program that runs
+/// after the first program.
 fn forward_and_back(
     plan: &mut Plan,
     [first, second]: [ProgramId; 2],
     t: &LayerTensors,
     other: Tensor,
-    form: KernelConfig,
+    config: KernelConfig,
 ) {
-    record(plan, (first, form), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.x);
-    record(plan, (first, form), Conv2d::from(GEOMETRY), [t.dy, other], t.dx);
+    record(plan, (first, config), Conv2d::from(GEOMETRY), [t.dy, t.weight], t.x);
+    record(plan, (first, config), Conv2d::from(GEOMETRY), [t.dy, other], t.dx);
     plan.inherit_derived(second, &[first]);
-    record(plan, (second, form), Conv2dTranspose::from(GEOMETRY), [t.x, t.weight], t.dy);
+    record(plan, (second, config), Conv2dTranspose::from(GEOMETRY), [t.x, t.weight], t.dy);
 }
 
 #[test]
-fn what_is_made_of_weights_is_found_by_programs_that_follow() {
-    let form = points(Variant::direct([64, 1], 1).fetching(true));
+fn later_programs_inherit_what_is_derived_from_weights() {
+    let config = winograd(Variant::direct([64, 1], 1).fetching(true));
     let weights = |plan: &Plan, program: ProgramId| {
-        plan.get(program).dispatches().filter(|d| d.kernel == "winograd_weights").count()
+        plan.get(program).dispatches().filter(|d| d.kernel == TRANSFORM).count()
     };
-    // buffers of weights or of points of them that are copied to textures
+    // copies of weights and of their transforms
     let copied = |plan: &Plan, program: ProgramId| {
-        let made = plan.get(program).dispatches().filter(|d| d.kernel == "winograd_weights");
-        let made: Vec<usize> = made.flat_map(|d| &d.bindings).map(|tensor| tensor.buffer.index()).collect();
-        copies(plan, program).iter().filter(|buffer| made.contains(buffer)).count()
+        let transforms = plan.get(program).dispatches().filter(|d| d.kernel == TRANSFORM);
+        let bound = transforms.flat_map(|d| &d.bindings);
+        let bound: Vec<usize> = bound.map(|tensor| tensor.buffer.index()).collect();
+        copies(plan, program).iter().filter(|buffer| bound.contains(buffer)).count()
     };
     let (mut plan, first, t) = layer(&Capabilities::webgpu_default());
     let (other, second) = (plan.tensor("other", GEOMETRY.weight().dims()), plan.program("second"));
     plan.persist_derived_of(t.weight.buffer);
     plan.persist_derived_of(other.buffer);
-    forward_and_back(&mut plan, [first, second], &t, other, form);
-    assert_eq!((weights(&plan, first), copied(&plan, first)), (2, 4), "both weights, and points of both");
+    forward_and_back(&mut plan, [first, second], &t, other, config);
+    assert_eq!((weights(&plan, first), copied(&plan, first)), (2, 4), "both weights and both transforms");
     let again = |plan: &Plan| {
         plan.get(second).items.iter().filter(|item| matches!(item, Item::TextureCopy(_))).count()
     };
-    assert_eq!(
-        (weights(&plan, second), again(&plan)),
-        (0, 3),
-        "x, points of x, and those that dy is made of"
-    );
+    assert_eq!((weights(&plan, second), again(&plan)), (0, 3), "x, its transform, and the transform of dy");
     plan.clear(second, t.weight.buffer);
-    record(&mut plan, (second, form), Conv2dTranspose::from(GEOMETRY), [t.x, t.weight], t.dy);
+    record(&mut plan, (second, config), Conv2dTranspose::from(GEOMETRY), [t.x, t.weight], t.dy);
     assert_eq!((weights(&plan, second), copied(&plan, second)), (1, 2), "the weights have been cleared");
-    record(&mut plan, (second, form), Conv2d::from(GEOMETRY), [t.dy, other], t.dx);
+    record(&mut plan, (second, config), Conv2d::from(GEOMETRY), [t.dy, other], t.dx);
     assert_eq!(weights(&plan, second), 1, "the other ones have not");
 
     let (mut plan, first, t) = layer(&Capabilities::webgpu_default());
     let (other, second) = (plan.tensor("other", GEOMETRY.weight().dims()), plan.program("second"));
-    forward_and_back(&mut plan, [first, second], &t, other, form);
-    assert_eq!(weights(&plan, second), 1, "nobody said that they stay");
+    forward_and_back(&mut plan, [first, second], &t, other, config);
+    assert_eq!(weights(&plan, second), 1, "they do not persist");
 }
 
-/// Forward and backward, on an adapter that multiplies by points from textures.
+/// Forward and backward, on an adapter with the Winograd algorithm and textures by default.
 #[test]
 fn a_step_transforms_and_copies_each_weight_once() {
     let target = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
@@ -316,7 +318,7 @@ fn a_step_transforms_and_copies_each_weight_once() {
     let step = [network.programs.encode, network.programs.decode, backward];
     let items: Vec<&Item> = step.iter().flat_map(|program| &plan.get(*program).items).collect();
     let transformed = items.iter().filter_map(|item| match item {
-        Item::Dispatch(dispatch) if dispatch.kernel == "winograd_weights" => Some(dispatch.bindings[0]),
+        Item::Dispatch(dispatch) if dispatch.kernel == TRANSFORM => Some(dispatch.bindings[0]),
         _ => None,
     });
     let copied = items.iter().filter_map(|item| match item {
@@ -337,13 +339,16 @@ fn a_step_transforms_and_copies_each_weight_once() {
     assert!(once > all / 2, "{once} of {all} weights are read from textures");
 
     let (_, plan) = ModelOptions::inference(config, 16).plan(&target).expect("plan");
-    assert!(plan.buffers.iter().all(|buffer| !buffer.label.starts_with("made of")), "nothing follows");
+    assert!(
+        plan.buffers.iter().all(|buffer| !buffer.label.starts_with("derived from")),
+        "no program inherits"
+    );
 }
 
-/// Walks through a step and holds every texture that a kernel reads against the tensor that it should be of: copied there
-/// last, and not written since. For weights of every width of textures.
+/// Walks through a step and compares the tensor of every texture that a kernel reads with the operand: it must be the last
+/// one copied there, and not written since. With weights for textures of every width.
 #[test]
-fn every_texture_is_of_the_tensor_that_its_reader_means() {
+fn every_texture_has_the_copy_that_its_reader_expects() {
     let target = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
     for (size, hidden, batch) in [(64, 64, 16), (256, 64, 4), (128, 64, 9)] {
         let config = ModelConfig { size, hidden, latent: 128 };
@@ -351,26 +356,26 @@ fn every_texture_is_of_the_tensor_that_its_reader_means() {
         let at = network.programs;
         let backward = at.training.expect("a training").backward;
         let step = [at.encode, at.draw, at.reparameterize, at.decode, backward];
-        let mut holds: HashMap<usize, Tensor> = HashMap::new();
+        let mut copies: HashMap<usize, Tensor> = HashMap::new();
         for item in step.iter().flat_map(|program| &plan.get(*program).items) {
             match item {
-                Item::Clear(buffer) => holds.retain(|_, tensor| tensor.buffer != *buffer),
-                Item::TextureCopy(copy) => drop(holds.insert(copy.texture.index(), copy.tensor)),
+                Item::Clear(buffer) => copies.retain(|_, tensor| tensor.buffer != *buffer),
+                Item::TextureCopy(copy) => drop(copies.insert(copy.texture.index(), copy.tensor)),
                 Item::Dispatch(dispatch) => {
                     let textures = dispatch.bindings.iter().zip(&dispatch.textures);
                     for (tensor, texture) in
                         textures.filter_map(|(tensor, texture)| Some((tensor, (*texture)?)))
                     {
-                        let held = holds.get(&texture.index());
-                        let right = held.is_some_and(|held| held.is(tensor));
+                        let copy = copies.get(&texture.index());
+                        let right = copy.is_some_and(|copy| copy.is(tensor));
                         assert!(
                             right,
-                            "{size} px, {}: {tensor:?} from a texture of {held:?}",
+                            "{size} px, {}: {tensor:?} from a texture of {copy:?}",
                             dispatch.label
                         );
                     }
                     for written in dispatch.written() {
-                        holds.retain(|_, held| !held.overlaps(written));
+                        copies.retain(|_, copy| !copy.overlaps(written));
                     }
                 }
             }
@@ -379,47 +384,47 @@ fn every_texture_is_of_the_tensor_that_its_reader_means() {
 }
 
 #[test]
-#[should_panic(expected = "points writes to a source of persistent derived tensors")]
-fn no_program_follows_one_that_writes_to_the_weights() {
+#[should_panic(expected = "winograd writes to a source of persistent derived tensors")]
+fn no_program_inherits_from_one_that_writes_to_the_weights() {
     let (mut plan, first, t) = layer(&Capabilities::webgpu_default());
     let second = plan.program("second");
     plan.persist_derived_of(t.dw.buffer);
-    record(&mut plan, (first, points(Variant::PLAIN)), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
+    record(&mut plan, (first, winograd(Variant::PLAIN)), Conv2dWeightGrad::from(GEOMETRY), [t.x, t.dy], t.dw);
     plan.inherit_derived(second, &[first]);
 }
 
 #[test]
-fn what_is_found_gives_the_same_bits_as_what_is_made_again() {
+fn inherited_tensors_give_the_same_bits_as_new_ones() {
     let Some(adapter) = common::adapter() else { return };
     let from_textures = adapter.target().textures.then_some(Variant::direct([64, 1], 1).fetching(true));
     for variant in [Some(Variant::PLAIN), from_textures].into_iter().flatten() {
-        let results = [false, true].map(|kept| {
+        let results = [false, true].map(|persistent| {
             let (mut plan, first, t) = layer(&adapter.target());
             let (other, second) = (plan.tensor("other", GEOMETRY.weight().dims()), plan.program("second"));
-            if kept {
+            if persistent {
                 plan.persist_derived_of(t.weight.buffer);
                 plan.persist_derived_of(other.buffer);
             }
-            forward_and_back(&mut plan, [first, second], &t, other, points(variant));
+            forward_and_back(&mut plan, [first, second], &t, other, winograd(variant));
             let mut runner = GpuRunner::new(&adapter, plan).expect("runner");
             let tensors = [t.x, t.dy, t.weight, t.dx, other];
             run(&mut runner, first, &tensors);
             let once = rerun(&mut runner, second, &tensors);
-            // and with other weights, which the host writes between two rounds
+            // and with other weights, which the host writes between two runs
             let shifted: Vec<f32> = once[2].iter().map(|value| value + 1.0).collect();
             runner.write_f32(&t.weight, &shifted);
             runner.run(&[first]).expect("run");
             [once, rerun(&mut runner, second, &tensors)]
         });
-        assert!(results[0] == results[1], "by {}", variant.name());
+        assert!(results[0] == results[1], "with {}", variant.name());
         assert!(results[0][0][1] != results[0][1][1], "dy depends on the weights");
     }
 }
 
 #[test]
-fn points_that_are_used_twice_give_the_same_gradients() {
+fn transforms_that_are_used_twice_give_the_same_gradients() {
     let Some(adapter) = common::adapter() else { return };
-    // each by itself, of what the ones before have left
+    // five programs, each of which starts with an empty cache
     let (mut plan, first, t) = layer(&adapter.target());
     let tensors = [t.x, t.dy, t.weight, t.dw, t.dx];
     let rest = ["b", "c", "d", "e"].map(|name| plan.program(name));
@@ -435,7 +440,7 @@ fn points_that_are_used_twice_give_the_same_gradients() {
         record_gradients(&mut plan, [program; 5], &t, variant);
         let got = run(&mut GpuRunner::new(&adapter, plan).expect("runner"), program, &tensors);
         for (name, (got, want)) in ["x", "dy", "weight", "dw", "dx"].iter().zip(got.iter().zip(&want)) {
-            assert!(got == want, "{name} differs by {}", variant.name());
+            assert!(got == want, "{name} differs with {}", variant.name());
         }
     }
 }

@@ -4,6 +4,7 @@
 //! ([`variant`]), and [`record`] records that dispatch, or two if the sum is split. The choice of a configuration is made
 //! above, in [`tuning`](crate::ops::tuning).
 
+mod candidates;
 mod convolution;
 pub mod epilogue;
 pub(in crate::ops) mod operand_source;
