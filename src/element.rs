@@ -6,10 +6,12 @@ use half::f16;
 use serde::{Deserialize, Serialize};
 
 /// The type of a tensor's elements in memory; kernels compute in f32 either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Element {
-    /// 32 bits: floats, and words that are none (pixels, counters)
+    /// 32 bits: floats, and words that are no floats (pixels, counters)
     #[default]
     F32,
     /// 16 bits, for adapters with `SHADER_F16`
