@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use half::f16;
 use serde::{Deserialize, Serialize};
 
-/// Element type of a tensor in memory; kernels compute in f32 in either case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+/// The type of a tensor's elements in memory; kernels compute in f32 either way.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Element {
     /// 32 bits: floats, and words that are not floats (pixels, counters)

@@ -1,4 +1,4 @@
-//! `wgvae encode`.
+//! `wgvae encode`: pictures to latents.
 
 use std::process::ExitCode;
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::RunFolder;
 use super::run::METRICS;
-use crate::checkpoint::{self, Checkpoint, Listing, State};
+use crate::checkpoint::{Checkpoint, State};
 use crate::error::{Error, Result};
 
 /// Line of metrics.jsonl for the step whose loss was not finite; the training ended there.
@@ -45,19 +45,17 @@ impl RunFolder {
     /// # Errors
     /// If the folder cannot be read.
     pub fn healthy(&self) -> Result<Healthy> {
-        let Listing { mut whole, broken } = checkpoint::list(&self.checkpoints())?;
         let losses = Losses::read(&self.path.join(METRICS));
-        let mut passed_over: Vec<String> = broken.iter().map(ToString::to_string).collect();
-        let mut diverged = Vec::new();
-        while let Some((path, state)) = whole.pop() {
-            let checkpoint = match checkpoint::load(&path) {
-                Ok(checkpoint) => checkpoint,
+        let (mut passed_over, mut diverged) = (Vec::new(), Vec::new());
+        for found in self.newest_first()? {
+            let (path, checkpoint) = match found {
+                Ok(found) => found,
                 Err(error) => {
                     passed_over.push(error.to_string());
                     continue;
                 }
             };
-            let Some(reason) = losses.refusal(&state).or_else(|| not_finite(&checkpoint)) else {
+            let Some(reason) = losses.refusal(&checkpoint.state).or_else(|| not_finite(&checkpoint)) else {
                 return Ok(Healthy { newest: Some((path, checkpoint)), passed_over, diverged });
             };
             passed_over.push(Error::model(&path, reason).to_string());

@@ -112,19 +112,31 @@ impl RunFolder {
         self.path.join("checkpoints")
     }
 
-    /// The newest complete checkpoint, and the errors of newer, broken ones.
+    /// The reasons why checkpoints are damaged, and the others from the newest on, loaded one by one.
     ///
     /// # Errors
-    /// [`Error::Model`] if there is no complete checkpoint.
-    pub fn newest_checkpoint(&self) -> Result<(PathBuf, checkpoint::Checkpoint, Vec<Error>)> {
-        let checkpoint::Listing { whole: mut found, mut broken } = checkpoint::list(&self.checkpoints())?;
-        while let Some((path, _)) = found.pop() {
-            match checkpoint::load(&path) {
-                Ok(checkpoint) => return Ok((path, checkpoint, broken)),
-                Err(error) => broken.push(error),
+    /// If the folder cannot be read.
+    pub(super) fn newest_first(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(PathBuf, checkpoint::Checkpoint)>>> {
+        let checkpoint::Listing { whole, broken } = checkpoint::list(&self.checkpoints())?;
+        let loaded =
+            whole.into_iter().rev().map(|(path, _)| checkpoint::load(&path).map(|found| (path, found)));
+        Ok(broken.into_iter().map(Err).chain(loaded))
+    }
+
+    /// The newest checkpoint that is not damaged.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with the damaged ones if there is none.
+    pub fn newest_checkpoint(&self) -> Result<(PathBuf, checkpoint::Checkpoint)> {
+        let mut reasons = String::new();
+        for found in self.newest_first()? {
+            match found {
+                Ok(found) => return Ok(found),
+                Err(error) => reasons += &format!("\n  {error}"),
             }
         }
-        let reasons: String = broken.iter().map(|e| format!("\n  {e}")).collect();
         Err(Error::model(&self.path, format!("no checkpoint to resume from{reasons}")))
     }
 

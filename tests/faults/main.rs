@@ -330,10 +330,10 @@ fn verification_finds_the_same_bits_and_names_what_was_altered() {
     };
     let output = verify(&[]);
     assert!(output.status.success(), "{}", text(&output));
-    assert!(text(&output).contains("computed 1 step(s) again: all"), "{}", text(&output));
+    assert!(text(&output).contains("recomputed 1 step(s): all"), "{}", text(&output));
     let output = verify(&["--steps", "15"]);
     assert!(output.status.success(), "{}", text(&output));
-    assert!(text(&output).contains("computed 15 step(s) again: all"), "{}", text(&output));
+    assert!(text(&output).contains("recomputed 15 step(s): all"), "{}", text(&output));
 
     // an altered value with a matching checksum: only recomputation detects it
     let path = at.join("runs/a/checkpoints/epoch_0003");

@@ -93,7 +93,7 @@ fn run_with(
 ) -> Result<(TrainOutcome, Vec<EpochMetrics>), Error> {
     let run = RunFolder::open(folder, "r", &folder.join("samples"))?;
     let _lock = if run.path.exists() { run.lock()? } else { run.create()? };
-    let checkpoint = run.newest_checkpoint().ok().map(|(_, checkpoint, _)| checkpoint);
+    let checkpoint = run.newest_checkpoint().ok().map(|(_, checkpoint)| checkpoint);
     let vae = Vae::new(Device::Gpu(adapter), ModelOptions::of(config), 1)?;
     let data = Splits { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
     let stop = Arc::new(AtomicBool::new(false));
@@ -188,7 +188,7 @@ fn a_lost_device_is_tried_once_more() {
         || 0,
         |attempt| {
             let folder = RunFolder::open(folder.path(), "r", &folder.path().join("samples"))?;
-            let (_, checkpoint, _) = folder.newest_checkpoint()?;
+            let (_, checkpoint) = folder.newest_checkpoint()?;
             let build = ModelOptions { micro: Some(attempt.micro), ..ModelOptions::training(SMALL, 8) };
             let mut vae = Vae::empty(Device::Gpu(&adapter), build)?;
             let data = Splits { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };

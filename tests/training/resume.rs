@@ -118,9 +118,9 @@ fn a_run_is_no_folder_of_photographs() {
             at,
             &["train", data, "--resume"],
             2,
-            &[data, "is a run, or lies in one", "wgvae train --resume"],
+            &[data, "is a run, or is in one", "wgvae train --resume"],
         );
-        refuses(at, &["train", data], 2, &["is a run, or lies in one"]);
+        refuses(at, &["train", data], 2, &["is a run, or is in one"]);
     }
 }
 
@@ -140,9 +140,9 @@ fn other_pictures_need_a_flag() {
         let other = ["train", "--resume", "--name", "a", "--landscapes", "24", "--epochs", "3"];
         refuses(at, &other, 1, &["other training pictures", "--new-data"]);
         let said = said(at, &[&other[..], &["--new-data"]].concat());
-        assert!(said.contains("goes on with the new ones"), "{said}");
-        assert_eq!(said.contains("epoch 2 begins again"), within, "{said}");
-        assert!(said.contains("best begins again"), "{said}");
+        assert!(said.contains("continues with the new ones"), "{said}");
+        assert_eq!(said.contains("epoch 2 starts again"), within, "{said}");
+        assert!(said.contains("the best checkpoint is reset"), "{said}");
         let best: Vec<_> =
             lines(&at.join("runs/a"), "epoch").iter().map(|line| line["best"].clone()).collect();
         assert_eq!(best.len(), 3);
@@ -161,13 +161,13 @@ fn schedules_do_not_jump_with_more_epochs() {
     let courses = ["--beta-schedule", "linear", "--lr-schedule", "cosine", "--keep", "all"];
     train(at, &[&["--name", "a", "--epochs", "4"], &courses[..]].concat());
     let resume = ["train", "--resume", "--name", "a", "--epochs", "8"];
-    refuses(at, &resume, 2, &["the learning rate has come to its end at 0", "--reschedule"]);
+    refuses(at, &resume, 2, &["the schedule of the learning rate has ended at 0", "--reschedule"]);
     let straight = at.join("runs/a");
     let (steps, lr) = (lines(&straight, "step").len() / 4, figures(&straight, "lr"));
     // from the middle: no jump, and the schedule ends with the new last epoch
     let said =
         said(at, &["train", "--resume", "runs/a/checkpoints/epoch_0002", "--epochs", "8", "--name", "b"]);
-    assert!(said.contains("schedules go on from where they are"), "{said}");
+    assert!(said.contains("schedules continue from their current values"), "{said}");
     let longer = figures(&at.join("runs/b"), "lr");
     assert_eq!(longer.len(), 8 * steps);
     assert_eq!(longer[..=2 * steps], lr[..=2 * steps]);
@@ -223,7 +223,10 @@ fn after_a_divergence_a_healthy_checkpoint_is_taken() {
     diverges(&[&SMALL[..], &sick].concat(), "--resume goes on from the last checkpoint before that");
     let said = said(at, &["train", "--resume", "runs/a", "--lr", "1e-3"]);
     assert!(said.contains("passed over: runs/a/checkpoints/step_00000001"), "{said}");
-    assert!(said.contains("moved to runs/a/diverged") && said.contains("begins from the start"), "{said}");
+    assert!(
+        said.contains("moved to runs/a/diverged") && said.contains("starts from the first step"),
+        "{said}"
+    );
     assert!(at.join("runs/a/diverged/step_00000001").is_dir());
     // with a checkpoint from before the divergence
     diverges(&["train", "--resume", "runs/a", "--lr", "1e8", "--epochs", "5"], "--resume goes on");

@@ -49,7 +49,7 @@ fn patience_ends_a_training_and_the_plateau_lowers_its_learning_rate() {
     let at = folder.path();
     let still = ["--name", "a", "--lr", "1e-30", "--lr-schedule", "plateau", "--patience", "5"];
     let said = train(at, "9", &still);
-    assert!(said.contains("ended early: the validation loss has not fallen for 5 epochs"), "{said}");
+    assert!(said.contains("stopped early: the validation loss has not fallen for 5 epochs"), "{said}");
     let rates: Vec<f64> = epochs(at).iter().map(|line| line["lr"].as_f64().expect("lr")).collect();
     assert_eq!(rates, [1e-30, 1e-30, 1e-30, 1e-30, 5e-31, 5e-31]);
     let resume = ["train", "--resume", "--name", "a"];
@@ -80,7 +80,7 @@ fn a_model_keeps_its_likelihood_wherever_it_goes() {
     assert_eq!(checkpoint::open(&at.join("runs/a")).expect("a model").weights, average);
     assert_ne!(saved.weights, average);
     let other = ["train", "--resume", "--name", "a", "--loss", "mse"];
-    refuses(at, &other, 1, &["--loss l1 --sigma 0.25", "cannot go on with", "--loss mse"]);
+    refuses(at, &other, 1, &["was made with --loss l1\nand cannot continue with --loss mse\n"]);
     // a training that is initialized from it inherits the likelihood, unless told otherwise
     train(at, "1", &["--name", "b", "--init", "runs/a"]);
     assert_eq!(checkpoint::open(&at.join("runs/b")).expect("a model").likelihood, wanted);
