@@ -63,7 +63,7 @@ fn kernels(criterion: &mut Criterion) {
 fn one<P: Product>(criterion: &mut Criterion, name: &str, product: P) {
     let adapter = open();
     let target = adapter.target();
-    let op = Fused::plain(product, Epilogue::None);
+    let op = Fused::plain(product, Epilogue::NONE);
     let form = Tuning::of(&target).product(op);
     let mut plan = Plan::of(&target);
     let program = plan.program("bench");

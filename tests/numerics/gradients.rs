@@ -155,8 +155,8 @@ fn points_multiply_to_convolutions() {
         let [left, right, _] = operands(&product, rng);
         let direct: Vec<f32> = apply(&product, &left, &right).iter().map(|sum| *sum as f32).collect();
         let allowed = Tolerance::reduction(product.size().k.into());
-        let made = by_winograd(product, Epilogue::None, f32::NAN, [&left, &right]);
-        let added = by_winograd(product, Epilogue::Accumulate, 1.0, [&left, &right]);
+        let made = by_winograd(product, Epilogue::NONE, f32::NAN, [&left, &right]);
+        let added = by_winograd(product, Epilogue::ACCUMULATE, 1.0, [&left, &right]);
         let added: Vec<f32> = added.iter().map(|sum| sum - 1.0).collect();
         for (how, got) in [("made", made), ("added", added)] {
             let (at, share) = allowed.max_error(&got, &direct);

@@ -115,7 +115,14 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Capabilities, label: &str,
         let (size, common) = (product.size(), kind.every_variant);
         let label = format!("{label} {}x{}x{}", size.m, size.n, size.k);
         for (turn, &variant) in variants.iter().enumerate() {
-            let epilogue = [Epilogue::BiasRelu, Epilogue::Mask, Epilogue::Bias, Epilogue::None][index % 4];
+            let epilogues = [
+                Epilogue::BIAS_RELU,
+                Epilogue::MASK,
+                Epilogue::BIAS.add(),
+                Epilogue::NONE,
+                Epilogue::MASK.accumulate(),
+            ];
+            let epilogue = epilogues[index % epilogues.len()];
             let form = KernelConfig::Product { variant, splits: 1 }; // whole, split or added: the core is the same
             let name = format!("{label} {}", variant.name());
             let rare = kind.large || !usual.contains(&variant);
@@ -124,17 +131,17 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Capabilities, label: &str,
             if !variant.serves(Element::F32) {
                 let directions = if common { 0..3 } else { index..index + 1 };
                 all.extend(directions.map(|at| add(half(&name, product, variant, at))));
-                let op = Gemm { product, variant, splits: 3, epilogue: Epilogue::None };
+                let op = Gemm { product, variant, splits: 3, epilogue: Epilogue::NONE };
                 let elements = [Element::F16, Element::F16, Element::F16, Element::F32];
                 all.push(add(case(format!("{name} f16 split"), op).of(&elements)));
                 continue;
             }
             let candidates = [
                 case(&name, Gemm { product, variant, splits: 1, epilogue }),
-                case(format!("{name} split"), Gemm { product, variant, splits: 3, epilogue: Epilogue::None }),
+                case(format!("{name} split"), Gemm { product, variant, splits: 3, epilogue: Epilogue::NONE }),
                 case(
                     format!("{name} added"),
-                    Gemm { product, variant, splits: 1, epilogue: Epilogue::Accumulate },
+                    Gemm { product, variant, splits: 1, epilogue: Epilogue::ACCUMULATE },
                 ),
             ];
             if !every && !common {
@@ -154,9 +161,9 @@ fn products<P: Product>(all: &mut Vec<Case>, target: &Capabilities, label: &str,
 fn half<P: Product>(name: &str, product: P, variant: Variant, direction: usize) -> Case {
     let [f16, f32] = [Element::F16, Element::F32];
     let (epilogue, elements) = match direction % 3 {
-        0 => (Epilogue::BiasRelu, [f16, f32, f32, f16]),
-        1 => (Epilogue::Mask, [f16, f32, f16, f16]),
-        _ => (Epilogue::Accumulate, [f16, f16, f16, f32]),
+        0 => (Epilogue::BIAS_RELU, [f16, f32, f32, f16]),
+        1 => (Epilogue::MASK, [f16, f32, f16, f16]),
+        _ => (Epilogue::ACCUMULATE, [f16, f16, f16, f32]),
     };
     let op = Gemm { product, variant, splits: 1, epilogue };
     let name = format!("{name} f16 {epilogue:?}");
@@ -274,8 +281,8 @@ fn winograd(all: &mut Vec<Case>, target: &Capabilities, large: bool) {
                 let from = if textures { ", texture" } else { "" };
                 let name = format!("winograd {side:?} {}x{}x{}{from}", g.batch, g.low_h, g.low_w);
                 all.push(case(&name, Transform::transform(g, side).fetching(textures)).rarely(kind.large));
-                let epilogue = [Epilogue::BiasRelu, Epilogue::Mask, Epilogue::None][index % 3];
-                for epilogue in [epilogue, Epilogue::Accumulate] {
+                let epilogue = [Epilogue::BIAS_RELU, Epilogue::MASK, Epilogue::BIAS.add()][index % 3];
+                for epilogue in [epilogue, Epilogue::ACCUMULATE] {
                     let op = Transform::inverse(g, side, epilogue).fetching(textures);
                     all.push(case(format!("{name} {epilogue:?}"), op).rarely(kind.large));
                 }
@@ -324,14 +331,14 @@ fn halves(all: &mut Vec<Case>, target: &Capabilities) {
     let [f16, f32] = [Element::F16, Element::F32];
     for (rows, channels) in [(37, 12), (1000, 4), (300, 516)] {
         for textures in fetches(target) {
-            let op = BiasGrad::new(rows, channels, [64, 5], Epilogue::None).fetching(textures);
+            let op = BiasGrad::new(rows, channels, [64, 5], Epilogue::NONE).fetching(textures);
             let from = if textures { ", texture" } else { "" };
             all.push(case(format!("bias_grad {rows}x{channels} f16{from}"), op).of(&[f16, f16]));
         }
     }
     let sum = |epilogue| SplitK::new(5, 3 * 12, 12, epilogue);
-    all.push(case("split_sum f16", sum(Epilogue::BiasRelu)).of(&[f32, f32, f16]));
-    all.push(case("split_sum f16 mask", sum(Epilogue::Mask)).of(&[f32, f16, f16]));
+    all.push(case("split_sum f16", sum(Epilogue::BIAS_RELU)).of(&[f32, f32, f16]));
+    all.push(case("split_sum f16 mask", sum(Epilogue::MASK)).of(&[f32, f16, f16]));
     all.push(case("normal f16", Normal { rows: 5, vec4s: 7 }).of(&[f32, f16]));
     all.push(case("worst f16", MaxError::new(260, 1e-3, 1e-2)).of(&[f16, f16]));
 }
@@ -367,10 +374,16 @@ fn over_a_batch(all: &mut Vec<Case>) {
 }
 
 fn reductions(all: &mut Vec<Case>, target: &Capabilities, large: bool) {
-    for epilogue in [Epilogue::None, Epilogue::BiasRelu, Epilogue::Mask] {
+    for epilogue in [
+        Epilogue::NONE,
+        Epilogue::BIAS_RELU,
+        Epilogue::MASK,
+        Epilogue::BIAS.add(),
+        Epilogue::MASK.add().accumulate(),
+    ] {
         all.push(case(format!("split_sum {epilogue:?}"), SplitK::new(5, 3 * 12, 12, epilogue)));
     }
-    all.push(case("split_sum added", SplitK::new(7, 260, 4, Epilogue::Accumulate)));
+    all.push(case("split_sum added", SplitK::new(7, 260, 4, Epilogue::ACCUMULATE)));
     // the last has more rows in a part than go side by side
     for (rows, channels) in [(1, 4), (37, 12), (1000, 4), (300, 516), (20_000, 8)] {
         for (threads, parts) in [(64, 1), (64, 7), (256, 1), (256, 50)] {
@@ -380,8 +393,8 @@ fn reductions(all: &mut Vec<Case>, target: &Capabilities, large: bool) {
                 let form = KernelConfig::BiasGrad { threads, parts, textures };
                 let op =
                     |epilogue| BiasGrad::new(rows, channels, [threads, parts], epilogue).fetching(textures);
-                all.push(case(&name, op(Epilogue::None)).in_form(form));
-                all.push(case(format!("{name} added"), op(Epilogue::Accumulate)).in_form(form));
+                all.push(case(&name, op(Epilogue::NONE)).in_form(form));
+                all.push(case(format!("{name} added"), op(Epilogue::ACCUMULATE)).in_form(form));
             }
         }
     }
@@ -395,7 +408,7 @@ fn reductions(all: &mut Vec<Case>, target: &Capabilities, large: bool) {
     }
     if large {
         // more than 65,535 workgroups
-        let sum = SplitK::new(1, 4 * 64 * 65_600, 4, Epilogue::None);
+        let sum = SplitK::new(1, 4 * 64 * 65_600, 4, Epilogue::NONE);
         all.push(case("split_sum, two rows of groups", sum).rarely(true));
     }
 }
