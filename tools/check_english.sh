@@ -6,6 +6,8 @@
 # Prints every hit, and below the hits of a pattern its reason. Exits with 1 if anything was found.
 set -u
 cd "$(dirname "$0")/.."
+code=(src shaders)
+[ $# = 0 ] || code=("$@")
 [ $# -gt 0 ] || set -- src shaders web tools tests benches examples fuzz docs README.md CONTRIBUTING.md
 paths=("$@")
 
@@ -22,12 +24,12 @@ report() {
 
 # words REASON PATTERN [PATH..]: whole words (extended regular expression), in comments and in Markdown.
 words() {
-    local reason=$1 word="(^|[^[:alnum:]_-])($2)([^[:alnum:]_-]|\$)"
+    local reason=$1 word="($2)([^[:alnum:]_-]|\$)"
     shift 2
     [ $# -gt 0 ] || set -- "${paths[@]}"
     report "$reason" "$(
-        git --no-pager grep -nIE -e "(^|[[:space:]])(//[/!]?|#)[[:space:]]+(.*[^[:alnum:]_-])?($word)" -- "$@" "${skip[@]}" ':!*.md'
-        git --no-pager grep -nIE -e "$word" -- "$@" "${skip[@]}" | grep -E '^[^:]*\.md:'
+        git --no-pager grep -nIE -e "(^|[[:space:]])(//[/!]?|#)[[:space:]]+(.*[^[:alnum:]_-])?$word" -- "$@" "${skip[@]}" ':!*.md'
+        git --no-pager grep -nIE -e "(^|[^[:alnum:]_-])$word" -- "$@" "${skip[@]}" | grep -E '^[^:]*\.md:'
     )"
 }
 
@@ -71,6 +73,6 @@ words 'say the number, or "this many"' '(so|as) many'
 words 'say who or what' 'whoever|whatever'
 words 'say "by" or "through"' 'by way of'
 words 'say "if"' 'where (there (is|are)|it (is|has|does) (not|no|none)|nobody|nothing|not)'
-words 'measured figures are in docs/, not in code' '[0-9.]+ (times as (fast|slow)|% (faster|slower)|GFLOP/s)' src shaders
+words 'measured figures are in docs/, not in code' '[0-9.]+ (times as (fast|slow)|% (faster|slower)|GFLOP/s)' "${code[@]}"
 
 exit "$found"

@@ -261,7 +261,7 @@ mod tests {
         let whole = npy(&example().mu, 3);
         assert!(refuse("a.npy", &whole[..whole.len() - 1]).contains("holds 5 numbers"));
         assert!(refuse("a.npy", b"\x93NUMPY\x01\0\xff\xffxx").contains("not a whole"));
-        assert!(refuse("a.npy", &npy(&[1.0, f32::NAN, 0.0], 3)).contains("no finite number"));
+        assert!(refuse("a.npy", &npy(&[1.0, f32::NAN, 0.0], 3)).contains("not a finite number"));
         assert!(refuse("a.csv", b"name,mu0,mu1\n").contains("no columns z0 to z2"));
         assert!(refuse("a.csv", b"z0,z1,z2\n1,2\n").contains("line 2"));
         assert!(refuse("a.safetensors", b"12345678").contains("not a whole"));

@@ -115,12 +115,12 @@ impl Losses {
         let diverged = self.diverged?;
         let next = state.step + 1;
         if next >= diverged {
-            return Some(format!("the loss of the step behind it, {next}, was no finite number"));
+            return Some(format!("the loss of the next step, {next}, was not finite"));
         }
         let (first, loss) = (self.first?, *self.by_step.get(&next)?);
         let most = first + first.abs();
         (loss > most).then(|| {
-            format!("the loss of the step behind it, {next}, was {loss:.4e}; the run began at {first:.4e}")
+            format!("the loss of the next step, {next}, was {loss:.4e}; the run began at {first:.4e}")
         })
     }
 }
