@@ -32,7 +32,7 @@ pub struct ForceArgs {
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// Sizes to start from; other flags override single ones [default: reference; demo for a training without DATA]
+    /// Sizes to start from; the flags for sizes override it [default: reference; demo for a training without DATA]
     #[arg(long)]
     pub preset: Option<Preset>,
     /// Width and height of the pictures in pixels, a multiple of 16 [default: from the preset]

@@ -45,8 +45,6 @@ pub enum Limits {
 
 #[derive(Debug, Clone, Args)]
 pub struct PlanArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
     /// Limits to plan for
     #[arg(long, value_enum, default_value_t = Limits::Adapter)]
     pub limits: Limits,
@@ -54,12 +52,13 @@ pub struct PlanArgs {
     pub tuning: TuningArgs,
     #[command(flatten)]
     pub adapter: AdapterArgs,
+    // last, because its heading would apply to the flags after it
+    #[command(flatten)]
+    pub model: ModelArgs,
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct TuneArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
     /// Measure again the kernels that have a tuning result
     #[arg(long)]
     pub again: bool,
@@ -73,12 +72,13 @@ pub struct TuneArgs {
     pub force: ForceArgs,
     #[command(flatten)]
     pub adapter: AdapterArgs,
+    // last, because its heading would apply to the flags after it
+    #[command(flatten)]
+    pub model: ModelArgs,
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct BenchArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
     /// Steps to measure, after one that compiles the kernels; with --data, batches to load
     #[arg(long, default_value_t = 5)]
     pub steps: u32,
@@ -98,12 +98,13 @@ pub struct BenchArgs {
     pub tuning: TuningArgs,
     #[command(flatten)]
     pub adapter: AdapterArgs,
+    // last, because its heading would apply to the flags after it
+    #[command(flatten)]
+    pub model: ModelArgs,
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct ProfileArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
     /// Steps to time, after the same number of warm-up steps
     #[arg(long, default_value_t = 3)]
     pub steps: u32,
@@ -122,4 +123,7 @@ pub struct ProfileArgs {
     pub tuning: TuningArgs,
     #[command(flatten)]
     pub adapter: AdapterArgs,
+    // last, because its heading would apply to the flags after it
+    #[command(flatten)]
+    pub model: ModelArgs,
 }

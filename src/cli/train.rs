@@ -15,8 +15,6 @@ pub struct TrainArgs {
     /// Folder of pictures: with folders for training, validation and test (`train`, `seg_test`, `Validation Data`), with
     /// one folder per class, or with pictures [default: built-in landscapes]
     pub data: Option<PathBuf>,
-    #[command(flatten)]
-    pub settings: TrainSettings,
     /// TOML file with settings, whose keys are the flags; flags override it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -27,6 +25,9 @@ pub struct TrainArgs {
     /// Print only errors
     #[arg(long, short)]
     pub quiet: bool,
+    // last, because its headings would apply to the flags after it
+    #[command(flatten)]
+    pub settings: TrainSettings,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -50,6 +51,9 @@ pub struct ResumeArgs {
 pub struct TrainSettings {
     #[command(flatten)]
     #[serde(flatten)]
+    pub adapter: AdapterArgs,
+    #[command(flatten)]
+    #[serde(flatten)]
     pub data: DataArgs,
     #[command(flatten)]
     #[serde(flatten)]
@@ -66,9 +70,6 @@ pub struct TrainSettings {
     #[command(flatten)]
     #[serde(flatten)]
     pub run: RunArgs,
-    #[command(flatten)]
-    #[serde(flatten)]
-    pub adapter: AdapterArgs,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]

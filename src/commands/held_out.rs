@@ -53,7 +53,8 @@ pub(super) fn of_run(model: &Path) -> Result<Option<HeldOut>> {
         let reason = format!("has no test or validation pictures for the model's run; {instead}");
         return Err(Error::data(folder, reason).into());
     }
-    let inputs = inputs(folder, items.into_iter().map(|item| item.path).collect())?;
+    let paths: Vec<PathBuf> = items.into_iter().map(|item| item.path).collect();
+    let inputs = inputs(folder, &paths)?;
     let changed = if train.digest() == digest {
         ""
     } else {
@@ -72,7 +73,7 @@ fn settings_file(model: &Path) -> Option<PathBuf> {
 }
 
 /// `paths` as inputs, with their names, classes and factors in `folder`.
-fn inputs(folder: &Path, paths: Vec<PathBuf>) -> Result<Vec<Input>> {
+fn inputs(folder: &Path, paths: &[PathBuf]) -> Result<Vec<Input>> {
     let wanted: HashSet<&PathBuf> = paths.iter().collect();
     let (mut found, _) = generate::gather(&[folder.to_path_buf()])?;
     found.retain(|input| wanted.contains(&input.path));

@@ -172,14 +172,11 @@ fn print(table: &Table, clock: bool, only: bool, seconds: f64) {
         last = kernel;
     }
     println!("\nworst: the largest error, relative to the tolerance; above 1 is wrong");
-    match clock {
-        true => {
-            println!("GPU ms: sum over the cases, one run each, by the device's clock; {seconds:.1} s in all")
-        }
-        false => println!(
-            "wall ms: sum over the cases with compilation, because the adapter has no timestamps; {seconds:.1} s in all"
-        ),
-    }
+    let (name, of) = match clock {
+        true => ("GPU ms", "one run each, by the device's clock"),
+        false => ("wall ms", "with compilation, because the adapter has no timestamps"),
+    };
+    println!("{name}: sum over the cases, {of}; {seconds:.1} s in all");
     match table.problems.len() {
         0 => println!("\nevery {}kernel agrees with its CPU reference", if only { "selected " } else { "" }),
         some => println!(
