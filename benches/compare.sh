@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Training steps of wgvae and of its peers, in turn, on this machine: images per second, ratios, peak memory.
+# Compares training steps of wgvae and its peers, alternating on this machine: images per second, ratios, peak memory.
 #
 #   benches/compare.sh [rounds]        3 rounds
 #
 #   PYTHON=python3        a Python with torch; on a machine with CUDA, PyTorch runs there too (TF32, then bf16)
 #   SIZES="64:16 128:8 256:4"          pixels:batch
 #   STEPS=8               counted steps of a run
-#   ALSO="LP_NATIVE_VECTOR_WIDTH=512"  wgvae once more in each round, with these variables
-#   PEERS="pytorch burn tinygrad"      which peers, if they are there (default: pytorch burn)
+#   ALSO="LP_NATIVE_VECTOR_WIDTH=512"  an additional run of wgvae in each round, with these variables
+#   PEERS="pytorch burn tinygrad"      peers to run, if installed (default: pytorch burn)
 #   BURN_BATCH=2          another batch for burn: on a software adapter it tunes batch 16 for minutes
-#   BURN_STEPS=2 BURN_SECONDS=900      counted steps of burn and tinygrad, and how long to wait for them: they compile and
-#                         tune for minutes, so they are started once per size and wait between rounds
+#   BURN_STEPS=2 BURN_SECONDS=900      counted steps of burn and tinygrad, and a time limit for them: they compile and
+#                         tune for minutes, so they are started once per size and paused between rounds
 #   TINYGRAD=python3      a Python with tinygrad, its environment set as benches/peers/tinygrad_vae.py says
 #
 # By hand only, and on quiet cores: a second job slows PyTorch down far more than it slows a GPU. burn takes half an
@@ -25,13 +25,13 @@ patience=${BURN_SECONDS:-900}
 folder=$(mktemp -d)
 results=$folder/results
 read -ra also <<<"${ALSO:-}"
-declare -A asks answers pids # of peers that are kept running, below
+declare -A asks answers pids # for peers that are kept running, below
 trap 'kill -KILL "${pids[@]}" 2>/dev/null || true; rm -rf "$folder"' EXIT
 
 say() { printf '%s\n' "$*" >&2; }
 wants() { case $peers in *" $1 "*) return 0 ;; *) return 1 ;; esac }
 
-# Appends one line of JSON, marked with who wrote it and for which size; or says why there is none.
+# Appends one line of JSON with the program's name and the size; on failure reports the reason.
 keep() {
     local who=$1 size=$2 line
     shift 2
@@ -42,15 +42,15 @@ keep() {
     fi
 }
 
-# Peers that take minutes to start: each times a round for every line that it is given. In between they are halted, because
-# burn at rest takes a sixth of a core.
+# Starts a peer that takes minutes to start: it times a round for every input line. Between rounds it is stopped, because
+# burn uses CPU time even when idle.
 start() {
     local who=$1 fd
     shift
     rm -f "$folder/$who".*
     mkfifo "$folder/$who.asks" "$folder/$who.answers"
     (
-        # what other peers are asked by: they would not see it closed
+        # close the pipes of other peers, which otherwise would not see them closed
         for fd in "${asks[@]}" "${answers[@]}"; do
             exec {fd}>&-
         done
@@ -67,7 +67,7 @@ start() {
 
 ask() { kill -CONT "${pids[$1]}" 2>/dev/null && echo >&"${asks[$1]}" && hear "$1"; }
 
-# An answer is a line of JSON; whoever gives none in time is given up on.
+# Reads an answer, a line of JSON; a peer without an answer in time is skipped.
 hear() {
     local answer status=0
     until [[ ${answer:-} == "{"* ]] || [ "$status" != 0 ]; do

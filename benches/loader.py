@@ -1,13 +1,14 @@
-"""The loader beside PyTorch's, in turn, on the same cores: images per second and peak memory.
+"""Compares the data loader with PyTorch's, alternating on equal cores: images per second and peak memory.
 
     python benches/loader.py make PHOTOS FOLDER.. [--count 2000]    PHOTOS of 4000 x 3000 pixels, enlarged from FOLDER..
     python benches/loader.py compare WGVAE PHOTOS [--size 256] [--rounds 3] [--cache MIB]
 
-Needs torch, torchvision, Pillow and Linux. PyTorch's DataLoader has as many workers as there are cores; its pictures are read
-by Pillow in draft mode, which decodes a JPEG at the least size that is large enough, and are resized by Pillow. wgvae is
-`wgvae bench --data` with an empty cache ("first pass"), within that run a second time ("second pass", from memory), and in
-a second run ("second run", from the cache on disk). Memory is the largest sum over a program's processes of their proportional
-shares (PSS), looked at ten times a second. Files are in the page cache: a run of each is not counted. On quiet cores only.
+Needs torch, torchvision, Pillow and Linux. PyTorch's DataLoader has one worker per core; its pictures are read by Pillow
+in draft mode, which decodes a JPEG at the smallest sufficient size, and are resized by Pillow. wgvae is
+`wgvae bench --data` with an empty cache ("first pass"), a second time within that run ("second pass", from memory), and in
+a second run ("second run", from the cache on disk). Memory is the maximum of the summed proportional set sizes (PSS) of a
+program's processes, sampled ten times a second. Files are in the page cache: a first run of each is not counted. On idle
+cores only.
 """
 
 import argparse
@@ -68,7 +69,7 @@ def pytorch(args):
 
 
 def tree_memory(root):
-    """Bytes of a process and of all below it."""
+    """Memory in bytes of a process and its descendants."""
     parents = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,5 +1,5 @@
-//! The library by itself: trains a small model on the built-in landscapes for a few steps, then encodes two of
-//! them, walks from one to the other in latent space, and writes the walk as a strip.
+//! A tutorial of the library: trains a small model on the built-in landscapes for a few steps, encodes two of them,
+//! interpolates between them in latent space, and writes the result as a strip.
 //!
 //!     cargo run --release --example latents
 

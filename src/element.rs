@@ -1,4 +1,4 @@
-//! The type of a tensor's elements. Knows nothing of tensors.
+//! The element type of tensors. Knows nothing of tensors themselves.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,12 @@ use half::f16;
 use serde::{Deserialize, Serialize};
 
 /// The type of a tensor's elements in memory; kernels compute in f32 either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Element {
-    /// 32 bits: floats, and words that are none (pixels, counters)
+    /// 32 bits: floats, and words that are not floats (pixels, counters)
     #[default]
     F32,
     /// 16 bits, for adapters with `SHADER_F16`
@@ -17,7 +19,7 @@ pub enum Element {
 }
 
 impl Element {
-    /// Bytes of one.
+    /// Size of an element in bytes.
     pub fn bytes(self) -> u64 {
         match self {
             Self::F32 => 4,
@@ -25,7 +27,7 @@ impl Element {
         }
     }
 
-    /// The WGSL type, which is also what users type.
+    /// The WGSL name of the type, which is also its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -33,7 +35,7 @@ impl Element {
         }
     }
 
-    /// `values` rounded to what it can hold.
+    /// `values` rounded to this type.
     pub fn round(self, values: &[f32]) -> Cow<'_, [f32]> {
         match self {
             Self::F32 => values.into(),
@@ -41,12 +43,12 @@ impl Element {
         }
     }
 
-    /// 32-bit words of `len` elements, the last one filled up.
+    /// Number of 32-bit words for `len` elements, rounded up.
     pub fn words(self, len: u64) -> u64 {
         (self.bytes() * len).div_ceil(4)
     }
 
-    /// `values` as they stand in memory, rounded to nearest.
+    /// `values` as stored in memory, rounded to nearest.
     pub fn pack(self, values: &[f32]) -> Vec<u32> {
         match self {
             Self::F32 => values.iter().map(|v| v.to_bits()).collect(),
@@ -57,7 +59,7 @@ impl Element {
         }
     }
 
-    /// The values that `words` hold in memory.
+    /// The values stored in `words`.
     pub fn unpack(self, words: &[u32]) -> Vec<f32> {
         match self {
             Self::F32 => words.iter().map(|w| f32::from_bits(*w)).collect(),

@@ -1,26 +1,27 @@
 //! A variational autoencoder trainer in which every number is computed by WGSL kernels through wgpu.
 //!
-//! Each module uses only what stands to its right; `data`, `report`, `config`, `element` and `error` are leaves that
-//! all may use:
+//! Each module uses only modules to its right; `data`, `report`, `config`, `element` and `error` are leaves that all
+//! may use:
 //!
 //! ```text
 //! commands -> cli -> train, evaluate, web -> generate -> checkpoint -> model -> tune -> ops -> gpu
 //! ```
 //!
-//! - [`gpu`]: adapters, kernels reflected from WGSL, plans that are recorded once and replayed, two runners.
+//! - [`gpu`]: adapters, kernels reflected from WGSL, plans that are recorded once and replayed, two runners:
+//!   one for the GPU, one for the *twins*, the CPU reference of every kernel.
 //! - [`ops`]: every kernel with its sizes, its CPU twin and its cost; `shaders/` holds the WGSL.
-//! - [`tune`]: which form of each op is fastest on an adapter, measured, checked and kept.
+//! - [`tune`]: the fastest kernel configuration of each op on an adapter, measured, verified and cached.
 //! - [`model`]: the network as a list of dispatches forward and backward, and [`model::Vae`] around it.
 //! - [`data`]: pictures from a folder or from the built-in landscapes, decoded, shuffled, handed out in batches.
-//! - [`evaluate`]: how good a model is on held-out pictures.
-//! - [`generate`]: pictures to latents and back, ways between pictures.
-//! - [`web`]: a trained model as a static page whose browser replays the same dispatches with the same WGSL.
+//! - [`evaluate`]: quality of a model on held-out pictures.
+//! - [`generate`]: pictures to latents and back, interpolations between pictures.
+//! - [`web`]: a trained model as a static page; the browser replays the recorded dispatches with the recorded WGSL.
 //! - [`prior`]: densities fitted to latents. [`metrics`]: statistics of pictures and latents. Both are plain numerics.
-//! - [`report`]: files for people to look at: TensorBoard's events, pages of HTML. Knows nothing of models.
-//! - [`train`]: the loop, its metrics, events, pictures and checkpoints, and advice on what they say.
+//! - [`report`]: output for people: TensorBoard events, pages of HTML. Knows nothing of models.
+//! - [`train`]: the loop, its metrics, events, sample grids and checkpoints, and advice on its curves.
 //!
 //! # Example
-//! Encode pictures, draw latents, decode them, and measure the loss, on whatever adapter there is:
+//! Encode pictures, draw latents, decode them, and measure the loss, on any adapter:
 //!
 //! ```
 //! use wgvae::config::ModelConfig;

@@ -1,4 +1,4 @@
-//! The `wgvae` program: reads the command line, runs a command, words its errors.
+//! The `wgvae` program: parses the command line, runs a command, and prints its errors.
 
 #![expect(unreachable_pub, reason = "the modules of a program are all its own")]
 
@@ -9,9 +9,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// What a shell says of a program that a closed pipe ended.
+/// Exit code that shells report for a program ended by a closed pipe.
 const PIPE_CLOSED: i32 = 141;
-/// How the standard library's words for a closed pipe end: EPIPE, and Windows' two codes.
+/// Suffixes of the standard library's messages for a closed pipe: EPIPE, and Windows' two codes.
 const CLOSED: [&str; 3] = ["(os error 32)", "(os error 109)", "(os error 232)"];
 
 fn main() -> ExitCode {
@@ -34,8 +34,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// `wgvae plan | head` closes our output while we write to it, which `println!` takes for a panic. Other reasons why a line
-/// cannot be written, a full disk above all, are said. A training writes its lines in another way: nothing of this ends it.
+/// `wgvae plan | head` closes our output while we write to it, and `println!` then panics. This hook turns that panic
+/// into a quiet exit, and other write failures, a full disk above all, into an error message. A training does not print with
+/// `println!`, so it never ends this way.
 fn leave_when_nobody_reads() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

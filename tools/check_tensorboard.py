@@ -1,12 +1,12 @@
-"""Checks that TensorBoard itself reads a run's event files, and finds in them what the run's metrics say.
+"""Checks that TensorBoard itself reads a run's event files, and that they agree with the run's metrics.
 
     python3 -m venv VENV && VENV/bin/pip install tensorboard pillow
     VENV/bin/python tools/check_tensorboard.py RUN [RUN..]
 
 Reads RUN (such as runs/landscapes) by tensorboard's EventAccumulator and lists its tags. Every figure of
 metrics.jsonl must be there once, at its step; every epoch must have its pictures, which must be those in RUN/samples,
-and its histograms. A run that was killed may lack what its next start makes up for: check it after that.
-Exits with 1 if anything is missing, too much, or differs.
+and its histograms. A killed run may lack events that its next start adds: check it after that.
+Exits with 1 if anything is missing, duplicate, or different.
 """
 import io
 import json

@@ -1,8 +1,8 @@
-"""Checks that a model written by wgvae is PyTorch's model: it loads strictly and computes the same.
+"""Checks that a model written by wgvae works in PyTorch: it loads strictly and computes equal results.
 
     python tools/check_torch.py MODEL.safetensors [--pictures 4 --seed 0]
 
-Loads MODEL with load_state_dict(strict=True), encodes and decodes the same pictures here and by
+Loads MODEL with load_state_dict(strict=True), encodes and decodes pictures here and with
 `cargo run --release --example exchange`, and compares mu, logvar and the reconstructions.
 Needs torch and safetensors; exits with 1 if anything is more than 1e-4 apart.
 """
@@ -23,13 +23,13 @@ BOUND = 1e-4
 
 
 def likelihood(path):
-    """What the model was trained with: the name of its --loss."""
+    """The likelihood that the model was trained with: the name of its --loss."""
     with safe_open(path, "pt") as f:
         return (f.metadata() or {}).get("wgvae.likelihood", "bce").split()[0]
 
 
 def mean(l, loss):
-    """What a picture shows of the decoder's logits."""
+    """The picture for the decoder's logits."""
     if loss != "continuous-bernoulli":
         return torch.sigmoid(l)
     l = l.double()

@@ -7,8 +7,8 @@ OUT/model.safetensors    the initial parameters under PyTorch's names
 OUT/golden.safetensors   float32, NCHW: x, eps.{step}; mu, logvar, z, logits, recon and grad.{name} of step 0;
                          param.{name}.{1 and steps}; loss, bce, kl of every step, summed over the batch
 OUT/meta.json            the arguments
-OUT/training.pth         with --then N: a usual training dictionary after --steps, and N more steps follow, whose eps,
-                         losses and last parameters are in golden.safetensors too
+OUT/training.pth         with --then N: a typical training dictionary after --steps; N more steps follow, and their eps,
+                         losses and last parameters are in golden.safetensors
 Needs torch and safetensors. tests/fixtures/golden/small was made with the defaults, tests/fixtures/continued
 with --hidden 2 --latent 3 --steps 3 --then 3.
 """
@@ -55,7 +55,7 @@ def main():
     torch.set_num_threads(1)
     model = Vae(a.hidden, a.latent, a.size)
 
-    def copy():  # clones: state_dict hands out references that the optimizer goes on writing to
+    def copy():  # clones: state_dict returns references that the optimizer continues to modify
         return {k: v.detach().clone().contiguous() for k, v in model.state_dict().items()}
 
     save_file(copy(), a.out / "model.safetensors")

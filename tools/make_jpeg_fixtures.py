@@ -1,11 +1,11 @@
-"""Makes the JPEGs of tests/fixtures/jpeg, and what libjpeg-turbo makes of them as PNGs.
+"""Makes the JPEGs of tests/fixtures/jpeg, and libjpeg-turbo's decoded pixels as PNGs.
 
     apt-get install libjpeg-turbo-progs
     pip install pillow numpy
     python tools/make_jpeg_fixtures.py
 
-The committed ones are of libjpeg-turbo 2.1.5, for the files (cjpeg) and for the pixels (Pillow 9.4), at their defaults: the slow
-integer transform and interpolated chroma. Later versions give the same pixels. Every file is a valid JPEG.
+The committed files were made with libjpeg-turbo 2.1.5 (cjpeg, and Pillow 9.4 for the pixels) with default settings: the
+slow integer transform and interpolated chroma. Later versions give identical pixels. Every file is a valid JPEG.
 """
 
 import io
@@ -69,7 +69,7 @@ def without(jpeg: bytes, *kinds: int) -> bytes:
 
 
 def named(jpeg: bytes, names: bytes) -> bytes:
-    """The same file with other component numbers."""
+    """The file with other component numbers."""
     data = bytearray(jpeg)
     for kind, begin, _ in segments(jpeg):
         for i, name in enumerate(names):
@@ -81,7 +81,7 @@ def named(jpeg: bytes, names: bytes) -> bytes:
 
 
 def adobe(jpeg: bytes, transform: int) -> bytes:
-    """With an Adobe segment in front of the first table."""
+    """The file with an Adobe segment before the first table."""
     at = next(begin for kind, begin, _ in segments(jpeg) if kind == 0xDB)
     segment = b"\xff\xee" + struct.pack(">H", 14) + b"Adobe" + struct.pack(">HHHB", 100, 0, 0, transform)
     return jpeg[:at] + segment + jpeg[at:]
@@ -145,7 +145,7 @@ def main() -> None:
     folder = Path(__file__).parent.parent / "tests/fixtures/jpeg"
     folder.mkdir(exist_ok=True)
     for name, jpeg in files():
-        # comments and thumbnails are of no use here
+        # comments and thumbnails are not needed
         (folder / f"{name}.jpg").write_bytes(jpeg)
         shown = Image.open(io.BytesIO(jpeg))
         shown.convert("RGB").save(folder / f"{name}.png", optimize=True)

@@ -1,10 +1,10 @@
-"""Makes the values that tests/metrics/ compares its statistics with, and prints them.
+"""Computes the reference values for the metrics in tests/numerics, and prints them.
 
     pip install scikit-image scipy numpy scikit-learn
     python tools/make_metrics.py [pytorch]
 
-The pictures and tables are made by formulas, which tests/numerics/formulas.rs repeats. MSE, PSNR and SSIM are
-scikit-image's; MS-SSIM is written out below; the pyramid is that of Karras et al. 2018, as they published it;
+The pictures and tables are defined by formulas, repeated in tests/numerics/formulas.rs. MSE, PSNR and SSIM are
+scikit-image's; MS-SSIM is implemented below; the pyramid is the published code of Karras et al. 2018;
 mutual information is scikit-learn's. With `pytorch`, MS-SSIM is also compared with
 pytorch-msssim's (pip install torch pytorch-msssim; neither scikit is needed then), which takes pictures above
 160 pixels.
@@ -16,7 +16,7 @@ import numpy as np
 import scipy.ndimage
 
 WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
-# side, and how the second picture comes about
+# side, and the modification that gives the second picture
 PAIRS = [(16, "noisy"), (48, "faded"), (64, "noisy"), (64, "negative"), (128, "faded"), (176, "noisy"), (192, "faded")]
 
 
@@ -97,7 +97,7 @@ def laplacian_pyramid(first: np.ndarray) -> list[np.ndarray]:
 
 
 def table() -> tuple[np.ndarray, np.ndarray]:
-    """Latents [400, 4], and factors [400, 2]: an amount, and one of three names."""
+    """Latents [400, 4], and factors [400, 2]: a continuous one, and a category of three."""
     i = np.arange(400)
     amount, noise = uniform(1, i), [uniform(stream, i) for stream in (3, 4, 5)]
     name = np.floor(3 * uniform(2, i))
@@ -128,13 +128,13 @@ def scores() -> None:
 
 
 def brute_force_sap(latents: np.ndarray, names: np.ndarray) -> float:
-    """All pairs of thresholds, with the names in the order of their means."""
+    """All pairs of thresholds, with the categories in the order of their means."""
     best = []
     for latent in latents.T:
         order = np.argsort([latent[names == n].mean() for n in range(3)])
         cuts = np.concatenate([[-np.inf], np.sort(latent)])
         below = np.array([[(latent[names == n] <= cut).mean() for cut in cuts] for n in order])
-        # recognised: the first below one cut, the second between both, the third above the other
+        # recall: the first category below one cut, the second between both, the third above the other
         pairs = below[0][:, None] + (below[1][None, :] - below[1][:, None]) + 1 - below[2][None, :]
         best.append(np.triu(pairs).max() / 3)
     best.sort(reverse=True)

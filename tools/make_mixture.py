@@ -1,4 +1,4 @@
-"""Writes scikit-learn's values for mixtures of Gaussians, which src/prior/tests/golden.rs compares with.
+"""Writes scikit-learn's values for mixtures of Gaussians, for the tests in src/prior/tests/golden.rs.
 
     python tools/make_mixture.py [tests/fixtures/mixture.json]
 
@@ -22,7 +22,7 @@ from sklearn.covariance import ledoit_wolf
 from sklearn.mixture import GaussianMixture
 from sklearn.mixture._gaussian_mixture import _compute_precision_cholesky, _estimate_gaussian_parameters
 
-warnings.simplefilter("ignore")  # five iterations do not converge, and need not
+warnings.simplefilter("ignore")  # five iterations need not converge
 N, D, K = 40, 3, 3
 rng = np.random.default_rng(5)
 X = rng.normal(size=(N, D)) @ rng.normal(size=(D, D)) + rng.normal(size=(K, D))[np.arange(N) % K] * 2

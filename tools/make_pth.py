@@ -1,4 +1,4 @@
-"""Small files of torch.save for the tests of the .pth reader, and what is in them.
+"""Small files of torch.save for the tests of the .pth reader, and their content as JSON.
 
     python tools/make_pth.py tests/fixtures/pth
 
@@ -92,7 +92,7 @@ checkpoint("fresh.pth", torch.optim.Adam(net.parameters()), steps=0)
 checkpoint("amsgrad.pth", torch.optim.Adam(net.parameters(), amsgrad=True))
 checkpoint("sgd.pth", torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9))
 checkpoint("nadam.pth", torch.optim.NAdam(net.parameters()))
-# step as older versions wrote it
+# step in the format of older versions
 old = adamw.state_dict()
 old["state"] = {k: v | {"step": int(v["step"])} for k, v in old["state"].items()}
 save("int_step.pth", {"model": net.state_dict(), "optimizer": old})
@@ -117,7 +117,7 @@ torch.save({"a": torch.ones(64)}, stored)
 with zipfile.ZipFile(stored) as source, zipfile.ZipFile(OUT / "deflated.pth", "w", zipfile.ZIP_DEFLATED) as target:
     for name in source.namelist():
         target.writestr(zipfile.ZipInfo(name), source.read(name), zipfile.ZIP_DEFLATED)
-# the same, stored by another program
+# the checkpoint, stored by another program
 with zipfile.ZipFile(stored) as source, zipfile.ZipFile(OUT / "rezipped.pth", "w", zipfile.ZIP_STORED) as target:
     for name in source.namelist():
         target.writestr(zipfile.ZipInfo(name), source.read(name))

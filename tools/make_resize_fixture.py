@@ -1,9 +1,9 @@
-"""Makes the pictures that tests/data compares its resizing and decoding with.
+"""Makes the reference pictures for the resizing and decoding tests in tests/data.
 
     pip install pillow
     python tools/make_resize_fixture.py FOLDER
 
-FOLDER holds the photographs named in PHOTOS (all CC0); small crops of them, and what Pillow makes of the
+FOLDER holds the photographs named in PHOTOS (all CC0); small crops of them, and Pillow's results for the
 crops, are written to tests/fixtures/. The CMYK pictures are drawn, not photographed.
 """
 
@@ -32,7 +32,7 @@ def main(folder: Path, out: Path) -> None:
         for size in sizes:
             small = crop.resize((size, size), Image.Resampling.BILINEAR)
             small.save(out / f"{name}_{size}.png", optimize=True)
-    # flat patches, so that the comparison is of colour and not of compression
+    # flat patches, so that colours are compared and not compression artefacts
     patches = Image.new("CMYK", (48, 32))
     inks = [(0, 0, 0, 0), (255, 0, 0, 0), (0, 255, 0, 0), (0, 0, 255, 0), (0, 0, 0, 255), (40, 90, 160, 60)]
     for index, ink in enumerate(inks):

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs a program on llvmpipe of a newer Mesa than the system's: since Mesa 26 it multiplies cooperative matrices, as no
-# other software adapter does.
+# Runs a program on llvmpipe of a newer Mesa than the system's. Since Mesa 26 llvmpipe supports cooperative matrices,
+# the only software adapter that does.
 #
 #   tools/newer_mesa.sh FOLDER PROGRAM [ARGUMENTS]
 #
-# FOLDER becomes a small Debian with Mesa from its backports (500 MB, once), in which a copy of PROGRAM runs. Wants
-# root and Debian's packages debootstrap and debian-archive-keyring. Ends with 77 where that Debian cannot be made.
+# FOLDER becomes a small Debian with Mesa from its backports (500 MB, once), in which a copy of PROGRAM runs. Needs
+# root and Debian's packages debootstrap and debian-archive-keyring. Exits with 77 if that Debian cannot be created.
 set -eu
 suite=trixie
 
@@ -19,7 +19,7 @@ cannot() {
     exit 77
 }
 
-[ "$(id -u)" = 0 ] || cannot "wants root, for a Debian of its own in $folder"
+[ "$(id -u)" = 0 ] || cannot "needs root to create a Debian in $folder"
 
 if [ ! -e "$folder/made" ]; then
     if ! command -v debootstrap >/dev/null 2>&1 || [ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then
@@ -28,7 +28,7 @@ if [ ! -e "$folder/made" ]; then
     fi
     mkdir -p "$folder"
     debootstrap --force-check-gpg --variant=minbase "$suite" "$folder" >"$log" 2>&1 || cannot "debootstrap failed"
-    # the backports lie where debootstrap found the rest
+    # the backports are on debootstrap's mirror
     sed -n "s/ $suite / $suite-backports /p" "$folder/etc/apt/sources.list" >"$folder/etc/apt/sources.list.d/backports.list"
     in_it() { DEBIAN_FRONTEND=noninteractive chroot "$folder" "$@" >>"$log" 2>&1 || cannot "$* failed"; }
     in_it apt-get -qq update

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Trains or tests on a machine that has a Rust toolchain and maybe nothing else.
+# Trains or tests on a machine with a Rust toolchain; installs what else is missing.
 #
 #   tools/run.sh train [DATA] [options of wgvae train]   without DATA: the built-in landscapes, the demo preset
-#   tools/run.sh test [options]                      what every change has to pass; test --help lists the options
+#   tools/run.sh test [options]                      the tests that every change must pass; test --help lists the options
 #   tools/run.sh setup                               only the first step of both
 #
-# Both first see to a linker and a Vulkan driver, which on Debian and Ubuntu come from apt where they are missing; test
-# sees to a browser too, and to SwiftShader, which comes with it. WGVAE_ALLOW_NO_BROWSER=1 leaves out the tests of the
-# page where there is no browser, WGVAE_NO_SWIFTSHADER=1 those on SwiftShader.
+# Both first check for a linker and a Vulkan driver; on Debian and Ubuntu missing ones are installed with apt. `test`
+# also installs a browser and SwiftShader, which comes with it. WGVAE_ALLOW_NO_BROWSER=1 skips the tests of the page if
+# there is no browser, WGVAE_NO_SWIFTSHADER=1 skips those on SwiftShader.
 set -eu
 cd "$(dirname "$0")/.."
-# Mesa asks the desktop which GPU it uses, and complains where there is no desktop
+# Mesa asks the desktop which GPU to use, and prints an error if there is no desktop
 [ -n "${XDG_RUNTIME_DIR:-}" ] || export NODEVICE_SELECT=1
 
 say() { printf 'run.sh: %s\n' "$*"; }
@@ -19,12 +19,12 @@ fail() {
     exit 1
 }
 
-# Runs a command as root: 1 if there is no way to.
+# Runs a command as root; returns 1 if that is not possible.
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
     elif command -v sudo >/dev/null 2>&1; then
-        # without a terminal nobody can type a password
+        # without a terminal no password can be typed
         if [ -t 0 ]; then sudo "$@"; else sudo -n "$@"; fi
     else
         return 1
@@ -40,7 +40,7 @@ apt_install() {
         as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update >"$log" 2>&1 || status=1
         apt_updated=yes
     fi
-    # an outdated index may still do
+    # an outdated index may be good enough
     as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" >>"$log" 2>&1 </dev/null &&
         status=0 || status=1
@@ -49,7 +49,7 @@ apt_install() {
     return "$status"
 }
 
-# Installs what the build or the run cannot do without, or says what to install and ends.
+# Installs a required package; on failure says what to install, and exits.
 need() {
     local what=$1
     shift
@@ -90,7 +90,7 @@ setup() {
         export PATH
         command -v cargo >/dev/null 2>&1 || fail "cargo is missing: install Rust from https://rustup.rs first."
     fi
-    # Metal and Direct3D come with the system, and so does a linker with Rust there
+    # on other systems Metal or Direct3D is built in, and Rust comes with a linker
     [ "$(uname -s)" = Linux ] || return 0
     command -v cc >/dev/null 2>&1 || need "a linker (cc)" gcc libc6-dev
     if has_loader && has_driver; then
@@ -101,7 +101,7 @@ setup() {
     fi
 }
 
-# The folder of the pictures that train writes: what follows --samples, or samples.
+# The folder of a training's pictures: the value of --samples, or samples.
 samples_folder() {
     local folder=samples
     while [ $# -gt 0 ]; do
@@ -131,7 +131,7 @@ train() {
     fi
 }
 
-# Installs a package that only Debian has, if this is one; what wants it says what to do without.
+# Installs a package that only Debian has, if this is Debian; otherwise the test that needs it gives advice.
 from_debian() {
     grep -qx 'ID=debian' /etc/os-release 2>/dev/null && command -v apt-get >/dev/null 2>&1 || return 0
     say "installing $1 with apt-get, for $2 ($3 does without)"
@@ -161,7 +161,7 @@ tests() {
     *" --group "* | *" --kernel "* | *" --variant "*) ;;
     *) see_to_browser ;;
     esac
-    # all at once, so that no core waits for the one crate that the suite itself needs
+    # all at once, so that all cores are busy while the suite's own crate is built
     [ $# != 0 ] || cargo test --no-run --tests --test suite
     cargo test --quiet --test suite -- "$@"
 }

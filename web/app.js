@@ -1,4 +1,4 @@
-// The page: what the visitor does becomes a state, and the newest state is drawn.
+// The page's main module: user actions change a state, and the newest state is drawn. Start here.
 
 import { buildAxes, complain, describe, enable, page, paint, say, show, speak } from "./controls.js";
 import { PageError, readJson, readManifest, readTensors, readText } from "./files.js";
@@ -8,10 +8,10 @@ import * as photograph from "./photograph.js";
 import { draw as drawPrior } from "./prior.js";
 import { openDevice, Replay } from "./replay.js";
 
-/** Lost devices in a row after which the page gives up. */
+/** Maximum number of consecutive device losses before the page gives up. */
 const MOST_LOSSES = 3;
 
-/** Everything that was loaded, and what is shown; for tests and the curious: `(await import("./app.js")).app`. */
+/** All loaded data and the shown state, for tests and debugging: `(await import("./app.js")).app`. */
 export const app = {
     manifest: null,
     plan: null,
@@ -22,11 +22,11 @@ export const app = {
     replay: null,
     state: null,
     originals: { a: null, b: null },
-    /** the latents of the picture that is shown */
+    /** latents of the shown picture */
     z: null,
-    /** milliseconds from the opening of the page to its first picture */
+    /** time from opening the page to its first picture, in milliseconds */
     firstPicture: null,
-    /** pictures drawn so far, and devices lost */
+    /** number of drawn pictures, and of device losses */
     drawn: 0,
     losses: 0,
 };
@@ -36,7 +36,7 @@ let base = { key: null, z: null };
 let wanted = false;
 let drawing = null;
 let lossesInARow = 0;
-let taking = Promise.resolve();
+let photoQueue = Promise.resolve();
 
 const latent = () => app.manifest.model.latent;
 const size = () => app.manifest.model.size;
@@ -47,7 +47,7 @@ function fail(error) {
     say("");
 }
 
-/** `z` as the plan's tensor has it: padded with zeros. */
+/** `z` padded with zeros to the size of the plan's tensor. */
 function padded(z) {
     const all = new Float32Array(app.plan.tensors.z.bytes / 4);
     all.set(z);
@@ -56,14 +56,14 @@ function padded(z) {
 
 const latents = (bytes) => new Float32Array(bytes).slice(0, latent());
 
-/** A sample's latents and pixels by the kernels that draw. */
+/** Latents and pixels of a sample, drawn by the plan's kernels. */
 async function sample({ seed, temperature }) {
     const step = { seed_lo: Number(seed & 0xffffffffn), seed_hi: Number(seed >> 32n), noise_std: temperature };
     const { z, output_rgba } = await app.replay.run("sample", { step, outputs: ["z", "output_rgba"] });
     return { z: latents(z), rgba: output_rgba };
 }
 
-/** The latents from which the sliders start, and their pixels where they came with them. */
+/** The latents before any slider movement, and their pixels if already computed. */
 async function start(state) {
     const { seed, from, temperature, a, b, morph } = state;
     if (a) return { z: b ? between(a, b, morph) : a };
@@ -84,7 +84,7 @@ async function draw() {
         ({ output_rgba: rgba } = await replay.run("decode", { inputs: { z: padded(z) }, outputs: ["output_rgba"] }));
     }
     const took = performance.now() - began;
-    if (replay !== app.replay) return; // of a device that is lost
+    if (replay !== app.replay) return; // the result of a lost device
     paint(page.picture, rgba, size());
     app.z = z;
     showAxes(app.axes.list.map((_, at) => app.axes.coordinate(z, at)));
@@ -92,7 +92,7 @@ async function draw() {
     page.picture.setAttribute("aria-label", text);
     page.caption.textContent = `${text}, ${took < 10 ? took.toFixed(1) : Math.round(took)} ms`;
     say(app.firstPicture === null ? firstWords() : "");
-    if (state.moves.size === 0) speak(text); // a slider speaks for itself
+    if (state.moves.size === 0) speak(text); // sliders have their own announcements
     app.firstPicture ??= performance.now();
     app.drawn++;
     lossesInARow = 0;
@@ -101,7 +101,7 @@ async function draw() {
 
 const firstWords = () => `First picture ${(performance.now() / 1000).toFixed(1)} s after the page was opened.`;
 
-/** Draws the state as it is now, and again if it has changed meanwhile; the states between are passed over. */
+/** Draws the current state, and again if it changed meanwhile; intermediate states are skipped. */
 export function update() {
     show(app.state, app);
     wanted = true;
@@ -112,7 +112,7 @@ export function update() {
                 await draw();
             }
         } catch (error) {
-            // a lost device is reported by itself
+            // a lost device is handled separately
             const { replay } = app;
             await Promise.race([replay.lost, new Promise((resolve) => setTimeout(resolve, 300))]);
             if (!replay.gone) fail(error);
@@ -124,10 +124,10 @@ export function update() {
 }
 
 let remembering = 0;
-/** The state goes into the address, but not for every touch of a slider: browsers count. */
+/** Writes the state to the address, debounced: browsers limit the number of history updates. */
 function remember() {
     clearTimeout(remembering);
-    remembering = setTimeout(() => history.replaceState(null, "", link.write(app.state)), 200);
+    remembering = setTimeout(() => history.replaceState(null, "", link.format(app.state)), 200);
 }
 
 function change(values) {
@@ -136,7 +136,7 @@ function change(values) {
     return update();
 }
 
-/** Opens a device and gives it the model; `runs` are compiled before it returns. */
+/** Opens a device and uploads the model; `runs` are compiled before it returns. */
 async function open(runs) {
     const { device, adapter } = await openDevice(app.plan);
     const replay = new Replay(device, app.plan, app.kernels);
@@ -186,13 +186,13 @@ function facts(adapter) {
         `Computed on ${adapter}. Exported by ${generator}; model and shaders are held to their SHA-256.`;
 }
 
-/** Photographs that were chosen or dropped: the first empty place takes the next, then the second one. */
+/** Queues chosen or dropped photographs; without `place` they fill the first empty slot, then the second. */
 function take(files, place) {
-    taking = taking.then(() => takeNow([...files], place));
-    return taking;
+    photoQueue = photoQueue.then(() => encodePhoto([...files], place));
+    return photoQueue;
 }
 
-async function takeNow(files, place) {
+async function encodePhoto(files, place) {
     complain(null);
     const two = files.length > 1;
     for (const [at, file] of [...files].slice(0, 2).entries()) {
@@ -230,10 +230,10 @@ function savePicture() {
 }
 
 async function copyLink() {
-    history.replaceState(null, "", link.write(app.state));
+    history.replaceState(null, "", link.format(app.state));
     try {
         await navigator.clipboard.writeText(location.href);
-        say("The link is copied: whoever opens it sees this picture.");
+        say("The link is copied: everyone who opens it sees this picture.");
     } catch {
         say("The browser does not let the page copy: the address bar holds the link.");
     }
@@ -265,7 +265,7 @@ function listen() {
         const input = page[`photo-${slot}`];
         input.addEventListener("change", async () => {
             const files = [...input.files];
-            input.value = ""; // so that the same file can be chosen again
+            input.value = ""; // allows choosing one file twice
             if (files.length > 0) await take(files, slot);
         });
     }
@@ -295,9 +295,9 @@ function listenToDrops() {
 
 function readLink() {
     const about = { prior: app.prior !== null, latent: latent(), axes: app.axes.list.length };
-    const { state, odd } = link.read(location.hash, about);
+    const { state, hasForeignPart } = link.parse(location.hash, about);
     app.state = state;
-    complain(odd ? "A part of this link is not for this model, and was left out." : null);
+    complain(hasForeignPart ? "A part of this link is not for this model, and was left out." : null);
 }
 
 async function load() {
@@ -333,5 +333,5 @@ async function main() {
     }
 }
 
-/** When the page is ready for the visitor; tests wait for it. */
+/** Resolves when the page is ready; tests wait for it. */
 export const ready = main();

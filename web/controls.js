@@ -1,4 +1,4 @@
-// The page's controls: reading and showing values. It decides nothing.
+// The page's controls: reading and showing values, without any decisions.
 
 const element = (id) => document.getElementById(id);
 
@@ -11,17 +11,17 @@ export const page = Object.fromEntries(
     ].map((id) => [id, element(id)]),
 );
 
-/** A sentence below the picture; screen readers say it too. */
+/** Shows a sentence below the picture; screen readers announce it too. */
 export function say(text) {
     page.status.textContent = text;
 }
 
-/** A sentence for screen readers alone, where the eye sees it anyway. */
+/** Announces a sentence to screen readers only, for information that is visible elsewhere. */
 export function speak(text) {
     page.spoken.textContent = text;
 }
 
-/** Something that went wrong, until the next thing that goes well; nothing hides it. */
+/** Shows an error until the next successful action; null hides it. */
 export function complain(text) {
     page.problem.textContent = text ?? "";
     page.problem.hidden = !text;
@@ -45,7 +45,7 @@ function axisName({ dimension, kl, share }, at) {
     return [`Dimension ${dimension}`, kl === undefined ? "" : `KL ${kl.toFixed(2)}`];
 }
 
-/** One slider for each axis; `moved(at, value)` hears of the visitor's hand. */
+/** One slider for each axis; `moved(at, value)` is called for each user input. */
 export function buildAxes({ kind, list }, moved) {
     const principal = kind === "principal";
     page["axes-title"].textContent = principal ? "Principal directions" : "Latent dimensions";
@@ -102,7 +102,7 @@ export function show(state, { originals }) {
     page.reset.disabled = state.moves.size === 0;
 }
 
-/** What the main picture shows, in a few words. */
+/** A short description of the main picture. */
 export function describe({ a, b, seed, morph, moves }) {
     const what =
         b ? `Morph at ${Math.round(100 * morph)} %`

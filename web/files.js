@@ -1,6 +1,6 @@
-// The files beside the page: fetched, held to the sizes and digests of the manifest, and taken apart.
+// The page's data files: fetched, verified against the manifest's sizes and digests, and parsed.
 
-/** What this page can read; the exporter raises it whenever a page of before could not. */
+/** Format version that this page can read; the exporter raises it when older pages could not read new files. */
 const FORMAT = 1;
 
 /** An error worded for the visitor. */
@@ -42,16 +42,16 @@ export async function readManifest() {
 
 async function isAsListed(bytes, { bytes: length, sha256 }) {
     if (bytes.byteLength !== length) return false;
-    if (!globalThis.crypto?.subtle) return true; // only where the page is not served securely, and then no WebGPU
+    if (!globalThis.crypto?.subtle) return true; // only in insecure contexts, which have no WebGPU
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
     return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") === sha256;
 }
 
-/** A file that the manifest lists, as its bytes. */
+/** The bytes of a file listed in the manifest. */
 export async function readFile(manifest, name) {
     const entry = manifest.files[name];
     if (!entry) throw new PageError(`The manifest lists no ${name}: the page has to be exported again.`);
-    // the browser may have kept a file of an earlier export
+    // the browser may have cached a file of an earlier export
     for (const cache of ["no-cache", "reload"]) {
         const bytes = await fetched(name, cache);
         if (await isAsListed(bytes, entry)) return bytes;
@@ -65,7 +65,7 @@ export async function readFile(manifest, name) {
 export const readJson = async (manifest, name) => parsed(name, await readFile(manifest, name));
 export const readText = async (manifest, name) => new TextDecoder().decode(await readFile(manifest, name));
 
-/** Every half as a float, by its bits. */
+/** Lookup table from the bits of a half to a float. */
 function halves() {
     const table = new Float32Array(1 << 16);
     for (let bits = 0; bits < table.length; bits++) {

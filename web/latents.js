@@ -1,4 +1,4 @@
-// Points of latent space: where they lie on the sliders' axes, and ways between them.
+// Latent vectors: coordinates along the sliders' axes, and interpolation.
 
 const dot = (x, y) => x.reduce((sum, value, i) => sum + value * y[i], 0);
 
@@ -15,7 +15,7 @@ export class Axes {
         return direction.reduce((sum, d, i) => sum + d * (z[i] - this.mean[i]), 0) / scale;
     }
 
-    /** `z` with some coordinates, a map from axis to value, set. */
+    /** `z` with some coordinates changed; `moves` maps axes to values. */
     moved(z, moves) {
         const point = Float64Array.from(z);
         for (const [at, value] of moves) {
@@ -28,10 +28,10 @@ export class Axes {
     }
 }
 
-/** Angles within this of none, or of a half turn, have no arc that could be computed. */
+/** Angles this close to 0 or pi have no well-defined arc; the line is used. */
 const FLAT = 1e-3;
 
-/** The point at `t` from 0 to 1 of the arc from `a` to `b`, as `wgvae interpolate` goes. */
+/** Spherical interpolation (slerp) from `a` to `b` at `t` from 0 to 1, as in `wgvae interpolate`. */
 export function between(a, b, t) {
     const angle = Math.acos(Math.min(1, Math.max(-1, dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b)))));
     const arc = Number.isFinite(angle) && angle >= FLAT && angle < Math.PI - FLAT;

@@ -1,11 +1,11 @@
-// What the page shows, as the fragment of its address: it never reaches a server.
+// The page's state as the fragment of its address, which never reaches a server.
 //
-//     #seed=3&from=fitted&t=0.8&move=0:1.5,4:-2       a sample, and sliders that were moved
+//     #seed=3&from=fitted&t=0.8&move=0:1.5,4:-2       a sample, and moved sliders
 //     #a=LATENTS&b=LATENTS&morph=0.25                 one or two photographs, as their latents
 
 const MOST_SEED = 2n ** 64n;
 
-/** What a page without a fragment shows. */
+/** The state without a fragment. */
 export const start = (prior) => ({
     seed: 0n,
     from: prior ? "fitted" : "normal",
@@ -16,7 +16,7 @@ export const start = (prior) => ({
     moves: new Map(),
 });
 
-/** A seed that a visitor typed; nothing if it is none. */
+/** Parses a seed typed by a visitor; null if it is invalid. */
 export function seedOf(text) {
     if (!/^\d{1,20}$/.test(text.trim())) return null;
     const seed = BigInt(text.trim());
@@ -40,7 +40,8 @@ function unpack(text, latent) {
     }
 }
 
-export function write(state) {
+/** The fragment of a state. */
+export function format(state) {
     const parts = [];
     if (state.a) {
         parts.push(`a=${pack(state.a)}`);
@@ -53,13 +54,13 @@ export function write(state) {
     return `#${parts.join("&")}`;
 }
 
-/** The state of a fragment, and whether a part of it could not be read. */
-export function read(fragment, { prior, latent, axes }) {
+/** The state of a fragment, and whether a part of it was not valid for this model. */
+export function parse(fragment, { prior, latent, axes }) {
     const state = start(prior);
     const parts = new URLSearchParams(fragment.replace(/^#/, ""));
-    let odd = false;
+    let hasForeignPart = false;
     const take = (name, put) => {
-        if (parts.has(name)) odd = !put(parts.get(name)) || odd;
+        if (parts.has(name)) hasForeignPart = !put(parts.get(name)) || hasForeignPart;
     };
     const number = (text, least, most) => {
         const value = Number(text);
@@ -80,5 +81,5 @@ export function read(fragment, { prior, latent, axes }) {
         }
         return true;
     });
-    return { state, odd };
+    return { state, hasForeignPart };
 }

@@ -1,10 +1,10 @@
-// From a visitor's file to the pixels that the encoder takes, by the arithmetic of training: transparency over white,
-// a triangle filter as wide as the reduction, columns first, 16-bit weights and 8 bits between the passes.
-// The browser decodes; the file goes nowhere.
+// Preprocessing of a visitor's file for the encoder, with the arithmetic of training: transparency over white, a triangle
+// filter as wide as the reduction, columns first, 16-bit weights and 8 bits between the passes.
+// The browser decodes the file; it is never uploaded.
 
 import { PageError } from "./files.js";
 
-/** Pixels a side of the piece that is copied out of a picture at once: the picture itself may be huge. */
+/** Side of the pieces in which a picture is copied, in pixels: the picture itself may be huge. */
 const PIECE = 2048;
 
 /** The picture at `size` x `size` as RGBA bytes; `how` is "stretch", or "cover" for the square in the middle. */
@@ -32,7 +32,7 @@ export async function read(file, size, how) {
     }
 }
 
-/** For each output, the first input that it takes and the weights from there on; `null` where nothing is to be done. */
+/** Filter windows: for each output, its first input and the weights; `null` if no resizing is needed. */
 function filter(inputs, outputs) {
     if (inputs === outputs) return null;
     const scale = inputs / outputs;
@@ -51,7 +51,7 @@ function filter(inputs, outputs) {
         const sum = weights.reduce((a, b) => a + b, 0);
         return { first, weights: weights.map((weight) => weight / sum) };
     });
-    // as many bits as let the largest weight fit 16
+    // the most fraction bits for which the largest weight fits into 16 bits
     const largest = Math.max(...windows.map(({ weights }) => Math.max(...weights)));
     let bits = 0;
     while (bits < 21 && Math.round(largest * 2 ** (bits + 1)) < 1 << 15) bits++;
@@ -60,7 +60,7 @@ function filter(inputs, outputs) {
 }
 
 /** Calls `each(y, row)` with the RGBA bytes of every row of a part of the picture, over white. */
-function rows(bitmap, { left, top, width, height }, each) {
+function eachRow(bitmap, { left, top, width, height }, each) {
     const canvas = document.createElement("canvas");
     const deep = Math.max(1, Math.min(height, Math.floor((PIECE * PIECE) / width)));
     const row = new Uint8ClampedArray(4 * width);
@@ -89,11 +89,11 @@ function stretch(bitmap, part, size) {
     const down = filter(part.height, size);
     const squeezed = Array.from({ length: size }, () => null);
     if (!down) {
-        rows(bitmap, part, (y, row) => (squeezed[y] = row.slice()));
+        eachRow(bitmap, part, (y, row) => (squeezed[y] = row.slice()));
     } else {
         const half = 2 ** (down.bits - 1);
         let open = 0;
-        rows(bitmap, part, (y, row) => {
+        eachRow(bitmap, part, (y, row) => {
             for (let out = open; out < size && down.windows[out].first <= y; out++) {
                 const { first, weights } = down.windows[out];
                 const weight = weights[y - first];
@@ -110,7 +110,7 @@ function stretch(bitmap, part, size) {
     return across(squeezed, filter(width, size), size);
 }
 
-/** Every row to `size` pixels, opaque. */
+/** Resizes every row to `size` pixels, opaque. */
 function across(squeezed, filtered, size) {
     const picture = new Uint8ClampedArray(4 * size * size).fill(255);
     squeezed.forEach((row, y) => {

@@ -1,4 +1,4 @@
-// Draws from the fitted prior, a mixture of Gaussians: the same points as `wgvae sample --prior fitted`.
+// Samples of the fitted prior, a mixture of Gaussians, identical to those of `wgvae sample --prior fitted`.
 
 /** ChaCha with 8 rounds, as a stream of 64-bit words. Source: Bernstein, "ChaCha, a variant of Salsa20", 2008. */
 class ChaCha8 {
@@ -56,7 +56,7 @@ export function draw({ weights, means, factors }, seed, temperature) {
 
     let left = stream.uniform();
     let chosen = weights.findIndex((weight) => (left -= weight) < 0);
-    if (chosen < 0) chosen = weights.length - 1; // rounding may leave a little
+    if (chosen < 0) chosen = weights.length - 1; // rounding may leave a rest
     const dims = means.length / weights.length;
     const mean = means.subarray(chosen * dims, (chosen + 1) * dims);
     const packed = (dims * (dims + 1)) / 2;

@@ -1,11 +1,11 @@
-// Replays an exported plan: buffers, pipelines and bind groups are made once, then lists of dispatches are run.
-// It knows what a buffer and a dispatch are, and nothing of what they compute.
+// Replays an exported plan: creates buffers, pipelines and bind groups once, and then runs lists of dispatches.
+// It knows buffers and dispatches, but not what they compute.
 
 import { PageError } from "./files.js";
 
 const KINDS = { uniform: "uniform", read: "read-only-storage", read_write: "storage" };
 
-/** A device that offers what the plan needs. */
+/** Opens a device with the limits that the plan requires. */
 export async function openDevice(plan) {
     if (!navigator.gpu) {
         throw new PageError(
@@ -45,7 +45,7 @@ function describe(info) {
 }
 
 export class Replay {
-    /** `kernels` are the shaders' texts by name. */
+    /** `kernels` maps names to shader sources. */
     constructor(device, plan, kernels) {
         this.device = device;
         this.plan = plan;
@@ -79,7 +79,7 @@ export class Replay {
         return this.plan.runs[run].programs.flatMap((name) => this.plan.programs[name]);
     }
 
-    /** Compiles what `run` dispatches. */
+    /** Compiles all kernels of `run`. */
     async prepare(run) {
         const dispatches = this.items(run).filter((item) => item.shader && !this.bound.has(item));
         await Promise.all(dispatches.map(async (dispatch) => this.bound.set(dispatch, await this.bind(dispatch))));
@@ -118,7 +118,7 @@ export class Replay {
         }
     }
 
-    /** The uniform of a run: its fields by name, those of the plan under those given; the others are zero. */
+    /** The bytes of a run's uniform: the given fields override those of the plan; all others are zero. */
     uniform(run, fields) {
         const words = new DataView(new ArrayBuffer(this.plan.tensors.step.bytes));
         const values = { ...this.plan.runs[run].step, ...fields };
@@ -130,8 +130,8 @@ export class Replay {
         return words;
     }
 
-    /** Writes `inputs` (tensors' values by name), runs, and gives the bytes of the tensors named in `outputs`. One run
-     * after the other: they share buffers. */
+    /** Writes `inputs` (tensor values by name), executes the run, and returns the bytes of the tensors in `outputs`.
+     * Runs are executed one at a time, because they share buffers. */
     run(run, what) {
         const result = this.turn.then(() => this.runNow(run, what));
         this.turn = result.catch(() => {});

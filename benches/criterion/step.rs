@@ -2,7 +2,7 @@
 //!
 //!     cargo bench --manifest-path benches/criterion/Cargo.toml [-- conv2d]
 //!
-//! Times are of the host, each with one wait for the GPU at its end, so many runs share one wait.
+//! Times are measured on the host. A measurement waits for the GPU once at its end, so a wait is shared by many runs.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ fn open() -> Adapter {
     Adapter::choose(&choice, backends).expect("an adapter")
 }
 
-/// Textures per second of whole training steps.
+/// Images per second of whole training steps.
 fn steps(criterion: &mut Criterion) {
     let adapter = open();
     let mut group = criterion.benchmark_group("train");
@@ -51,8 +51,8 @@ fn steps(criterion: &mut Criterion) {
     }
 }
 
-/// Floating-point operations per second of the three convolutions of a middle layer, as computed directly: the default
-/// form may take fewer.
+/// FLOP/s of the three convolutions of a middle layer, counted as direct convolutions: the default configuration may
+/// execute fewer operations.
 fn kernels(criterion: &mut Criterion) {
     let geometry = Geometry { batch: 16, low_h: 8, low_w: 8, low_c: 256, high_c: 128 };
     one(criterion, "conv2d", Conv2d::from(geometry));
@@ -63,7 +63,7 @@ fn kernels(criterion: &mut Criterion) {
 fn one<P: Product>(criterion: &mut Criterion, name: &str, product: P) {
     let adapter = open();
     let target = adapter.target();
-    let op = Fused::plain(product, Epilogue::None);
+    let op = Fused::plain(product, Epilogue::NONE);
     let form = Tuning::of(&target).product(op);
     let mut plan = Plan::of(&target);
     let program = plan.program("bench");

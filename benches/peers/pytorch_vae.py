@@ -1,10 +1,10 @@
-"""The same VAE in PyTorch: what wgvae's speed and losses are compared with.
+"""An equivalent VAE in PyTorch, for comparisons of speed and losses.
 
     python benches/peers/pytorch_vae.py --bench --size 64 --hidden 64 --latent 128 --batch 16 --steps 20 --threads 2
     python benches/peers/pytorch_vae.py --train FOLDER --size 64 --hidden 32 --latent 64 --batch 16 --epochs 40
 
---bench prints one line of JSON: images_per_s, seconds, steps, torch, device. The pictures are noise and lie on
-the device; three steps before the clock starts are not counted. --bf16 computes under autocast.
+--bench prints one line of JSON: images_per_s, seconds, steps, torch, device. The pictures are noise, resident on
+the device; three warm-up steps are not counted. --bf16 computes under autocast.
 --train prints the loss per epoch in nats per image. FOLDER holds "Training Data" and "Validation Data", or
 train and val, with pictures at any depth. Needs torch; --train also needs Pillow and numpy.
 """
@@ -20,7 +20,7 @@ from torch import nn
 
 
 class Vae(nn.Module):
-    """Four strided convolutions, two heads, one linear layer back, four transposed convolutions."""
+    """Four strided convolutions, two heads, a linear layer, and four transposed convolutions."""
 
     def __init__(self, size, hidden, latent):
         super().__init__()
@@ -42,7 +42,7 @@ class Vae(nn.Module):
 
 
 def losses(model, x, device, bf16):
-    """BCE and KL, summed over the batch, in nats; from logits, which is the sigmoid's BCE without its overflow."""
+    """BCE and KL, summed over the batch, in nats; from logits, which avoids the overflow of the sigmoid."""
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
         logits, mu, logvar = model(x)
     logits, mu, logvar = logits.float(), mu.float(), logvar.float()
@@ -96,7 +96,7 @@ def pictures(folder, size):
 
 
 def split(root, names):
-    """The first folder of these names."""
+    """The first existing folder with one of these names."""
     for name in names:
         if (root / name).is_dir():
             return root / name

@@ -1,11 +1,11 @@
-"""The same VAE in tinygrad on WebGPU (dawn, WGSL): what wgvae's speed is compared with.
+"""An equivalent VAE in tinygrad on WebGPU (dawn, WGSL), for speed comparisons.
 
     DEV=WEBGPU python benches/peers/tinygrad_vae.py --size 64 --hidden 64 --latent 128 --batch 16 --steps 4
 
-Needs tinygrad 0.14 and dawn's library: WEBGPU_PATH names it (the package dawn-python brings it), and
-WEBGPU_BACKEND=WGPUBackendType_Vulkan picks the back end. Prints one line of JSON. The pictures are noise and lie on the device; the first --warmup steps (2: one
-compiles, one is traced) are not counted; the clock stops after the device is done. --rounds 5 says when it is ready,
-and times the steps five times, each after a line on standard input, so that other programs can run in between.
+Needs tinygrad 0.14 and dawn's library: WEBGPU_PATH is its path (the package dawn-python contains it), and
+WEBGPU_BACKEND=WGPUBackendType_Vulkan selects the back end. Prints one line of JSON. The pictures are noise, resident on
+the device; the first --warmup steps (2: one compiles, one is traced) are not counted; the clock stops after the device
+is done. --rounds 5 prints a line when ready, and times the steps five times, each after a line on standard input, so that other programs can run in between.
 """
 import argparse
 import importlib.metadata
@@ -18,7 +18,7 @@ from tinygrad import Context, Device, Tensor, TinyJit, nn
 
 
 class Vae:
-    """Four strided convolutions, two heads, one linear layer back, four transposed convolutions."""
+    """Four strided convolutions, two heads, a linear layer, and four transposed convolutions."""
 
     def __init__(self, size, hidden, latent):
         widths = [3, hidden, 2 * hidden, 4 * hidden, 8 * hidden]
@@ -43,7 +43,7 @@ class Vae:
 
 
 def adapter():
-    """What the driver calls the device."""
+    """The driver's name of the device."""
     from tinygrad.runtime import ops_webgpu as w
 
     wanted = w.backend_types.get(os.environ.get("WEBGPU_BACKEND", ""), 0)

@@ -1,4 +1,5 @@
-//! Model files of either kind, with the sizes that their tensors claim. Corpus: tests/fixtures/pth, model.safetensors.
+//! Fuzz target: model files of either format, with sizes inferred from their tensors. Corpus: tests/fixtures/pth,
+//! model.safetensors.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

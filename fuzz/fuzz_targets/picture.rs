@@ -1,4 +1,4 @@
-//! Photographs as a training meets them: sniffed, decoded, turned, resized. Corpus: tests/fixtures.
+//! Fuzz target: picture files as in training: detected, decoded, oriented, resized. Corpus: tests/fixtures.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

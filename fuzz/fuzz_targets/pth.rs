@@ -1,4 +1,4 @@
-//! The reader of PyTorch's files, which is ours alone. Corpus: tests/fixtures/pth.
+//! Fuzz target: the reader of PyTorch's files. Corpus: tests/fixtures/pth.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-// Four elements of a bias or a mask as they are.
+// Four elements of a bias or a mask, converted from their element type Aux to f32.
 
 alias AuxVec4 = vec4<Aux>;
 

@@ -1,4 +1,4 @@
-// Four f32 of a bias or a mask by words of 64 bits.
+// Four f32 of a bias or a mask, converted from packed u64; the counterpart of aux_vec4s.wgsl.
 
 alias AuxVec4 = vec2<u64>;
 

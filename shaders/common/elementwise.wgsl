@@ -1,6 +1,6 @@
-// A pass over memory: a workgroup of THREADS takes THREADS * EACH consecutive items, each invocation every
-// THREADS-th of them, so that neighbours read neighbours. The kernel's file says what item(at) does, and must
-// leave those beyond its range alone. THREADS and EACH come with the dispatch.
+// The loop of an elementwise kernel: a workgroup of THREADS processes THREADS * EACH consecutive items.
+// Each invocation takes every THREADS-th of them, so neighbouring invocations access neighbouring items. The kernel's
+// file defines item(at), which must ignore items out of range. THREADS and EACH come with the dispatch.
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {

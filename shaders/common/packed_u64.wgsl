@@ -1,4 +1,4 @@
-// Four f32 as two words of 64 bits: the same bytes in half as many accesses, for adapters that go through lanes and
+// Four f32 packed as two u64: half the number of accesses for equal bytes, for adapters that process lanes and
 // components one by one.
 
 const HALF: vec2<u32> = vec2<u32>(32u);

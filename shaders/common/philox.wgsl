@@ -1,4 +1,4 @@
-// Philox4x32-10, a counter-based generator: the same counter and key give the same four words everywhere.
+// Philox4x32-10, a counter-based generator: equal counters and keys give equal words on every adapter.
 // Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 
 // high and low word of a * b, by 16-bit halves: WGSL has no 64-bit integers

@@ -4,7 +4,7 @@
 var<workgroup> sh_sum: array<vec4<f32>, 64>;
 
 fn tree_sum(thread: u32, value: vec4<f32>) -> vec4<f32> {
-    workgroupBarrier(); // nobody reads an earlier sum any more
+    workgroupBarrier(); // all invocations have read the previous sum
     sh_sum[thread] = value;
     for (var half = 32u; half > 0u; half /= 2u) {
         workgroupBarrier();

@@ -1,4 +1,4 @@
-// Four elements in memory as they are: of what a kernel writes, or reads to write it anew.
+// Four elements of an output tensor, converted between f32 and its element type Out.
 
 alias Vec4 = vec4<Out>;
 

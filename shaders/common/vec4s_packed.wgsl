@@ -1,4 +1,4 @@
-// Four f32 in memory as words of 64 bits, where vec4s.wgsl has four floats.
+// Four f32 of an output tensor, converted to and from packed u64; the counterpart of vec4s.wgsl.
 
 alias Vec4 = vec2<u64>;
 

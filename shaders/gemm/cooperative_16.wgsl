@@ -1,4 +1,4 @@
-// Cooperative matrices of 16 x 16: what the tensor cores of NVIDIA's GPUs and the matrix cores of AMD's multiply.
+// Cooperative matrices of 16 x 16: the size of NVIDIA's tensor cores and AMD's matrix cores.
 
 const EDGE: u32 = 16u;
 alias FragmentA = coop_mat16x16<Cell, A>;

@@ -1,4 +1,4 @@
-// Cooperative matrices of 8 x 8: what Apple's GPUs and llvmpipe multiply.
+// Cooperative matrices of 8 x 8: the size supported by Apple's GPUs and llvmpipe.
 
 const EDGE: u32 = 8u;
 alias FragmentA = coop_mat8x8<Cell, A>;

@@ -17,6 +17,9 @@ fn epilogue(at: u32, bias: vec4<f32>, sum: vec4<f32>) {
     if (RELU) {
         value = max(value, vec4<f32>(0.0));
     }
+    if (ADD) {
+        value += addend_at(at);
+    }
     if (MASK) {
         // the derivative of ReLU, read off its output; aux is shaped as out
         value = select(vec4<f32>(0.0), value, aux_at(at) > vec4<f32>(0.0));

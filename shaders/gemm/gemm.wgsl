@@ -1,20 +1,20 @@
-// What every matrix product shares, whatever its core and its op.
+// Matrix product C = A B: the interface shared by all cores and all ops.
 //
-// PLANES independent products C = A B of M x K by K x N run in one dispatch, the sum over K cut into SPLITS
-// parts. The host says whether A_K_MAJOR and B_K_MAJOR. An op's file, with the one that it shares with its
-// gradients, gives the sizes and four functions:
-//   load_a(plane, m, k)  four elements of A: along k if A_K_MAJOR, else along m; zero outside
-//   load_b(plane, n, k)  four elements of B: along k if B_K_MAJOR, else along n; zero outside
-//   k_range(plane, rows, columns)  the k outside which every product of those rows and columns is zero; may be none. A
-//                        core may go on to the next multiple of TILE_K, so that loads give zeros there all the same
+// PLANES independent products of M x K by K x N run in one dispatch; the sum over K is divided into SPLITS parts
+// (split-K). The host sets A_K_MAJOR and B_K_MAJOR. An op's file, with a file that it shares with its gradients, defines the sizes
+// and four functions:
+//   load_a(plane, m, k)  four elements of A: along k if A_K_MAJOR, otherwise along m; zero outside
+//   load_b(plane, n, k)  four elements of B: along k if B_K_MAJOR, otherwise along n; zero outside
+//   k_range(plane, rows, columns)  the range of k outside which all products of those rows and columns are zero; it
+//                        may be empty. A core may continue to the next multiple of TILE_K, so loads must return zeros
 //   store_index(plane, m, n)   the vec4 index in `out` of row m, columns n..n+3
-// gemm_buffers or gemm_textures binds the factors, and gives left_at and right_at to load them by.
-// A core's file (gemm_tile, gemm_direct, gemm_subgroup, gemm_cooperative) gives TILE_M, TILE_N, TILE_K and main.
+// gemm_buffers or gemm_textures binds the factors, and defines left_at and right_at to load them.
+// A core's file (gemm_tile, gemm_direct, gemm_subgroup, gemm_cooperative) defines TILE_M, TILE_N, TILE_K and main.
 
 const TILES_M: u32 = (M + TILE_M - 1u) / TILE_M;
 const TILES_N: u32 = (N + TILE_N - 1u) / TILE_N;
 
-// from begin to before end
+// half-open range: end is excluded
 struct Range {
     begin: u32,
     end: u32,
@@ -29,7 +29,7 @@ struct Tile {
     k_end: u32,
 }
 
-// Neighbouring workgroups share rows of A. A group beyond the last tile gets an empty one, out of range.
+// Consecutive workgroups share rows of A. A workgroup beyond the last tile gets an empty one, out of range.
 fn tile_of(group: u32) -> Tile {
     let n = (group % TILES_N) * TILE_N;
     let m = ((group / TILES_N) % TILES_M) * TILE_M;
@@ -37,14 +37,14 @@ fn tile_of(group: u32) -> Tile {
     let split = part % SPLITS;
     let plane = part / SPLITS;
     let within = k_range(plane, Range(m, min(M, m + TILE_M)), Range(n, min(N, n + TILE_N)));
-    // from a multiple of TILE_K on, as every split, so that none goes beyond its end and no block of 4 begins askew
+    // starts at a multiple of TILE_K, as every split does, so blocks of 4 are aligned and no split exceeds its end
     let first = split * K_PER_SPLIT;
     let k_begin = select(K, max(first, within.begin / TILE_K * TILE_K), plane < PLANES);
     return Tile(plane, split, m, n, k_begin, min(within.end, first + K_PER_SPLIT));
 }
 
-// k is a multiple of 4 in all blocks that count. Where four k follow each other they are written so that compilers see it, and
-// share what depends on k / 4.
+// k is a multiple of 4 in all blocks that count. Loads of k..k+3 use `first
+// i`, so that compilers see that they are consecutive and share the index arithmetic of k / 4.
 
 // column i of the result: rows m..m+3 of A at k + i
 fn block_a(plane: u32, m: u32, k: u32) -> mat4x4<f32> {
@@ -84,17 +84,17 @@ fn block_b(plane: u32, n: u32, k: u32) -> mat4x4<f32> {
     );
 }
 
-// whether row m, columns n..n+3 are there: tiles jut out
+// whether row m, columns n..n+3 are within C: edge tiles extend beyond it
 fn in_bounds(tile: Tile, m: u32, n: u32) -> bool {
     return (m < M) & (n < N) & (tile.plane < PLANES);
 }
 
-// the bias of columns n..n+3; of the last ones where those jut out
+// the bias of columns n..n+3, clamped to the last ones
 fn bias_of_columns(n: u32) -> vec4<f32> {
     return bias_of(min(n, N - 4u) / 4u);
 }
 
-// one row of four columns that C holds
+// stores one row of four columns of C
 fn store_row(tile: Tile, m: u32, n: u32, bias: vec4<f32>, sum: vec4<f32>) {
     let at = store_index(tile.plane, m, n);
     if (SPLITS > 1u) {
@@ -104,8 +104,8 @@ fn store_row(tile: Tile, m: u32, n: u32, bias: vec4<f32>, sum: vec4<f32>) {
     }
 }
 
-// Column r of the block is row m + r of C, m a multiple of 4. Where M is one too a block juts out as a whole, so that
-// one question does for its rows.
+// Column r of the block is row m + r of C, m a multiple of 4. If M is a multiple of 4, a block is entirely in or out of
+// bounds, and one test covers its rows.
 fn store_block(tile: Tile, m: u32, n: u32, bias: vec4<f32>, block: mat4x4<f32>) {
     const WHOLE: bool = M % 4u == 0u;
     if (in_bounds(tile, m, n)) {

@@ -1,35 +1,35 @@
-// C = A B by cooperative matrices: fragments of EDGE x EDGE that a subgroup holds and multiplies together.
+// C = A B by cooperative matrices: fragments of EDGE x EDGE, held and multiplied by a whole subgroup.
 //
-// A workgroup is SUBGROUPS_M x SUBGROUPS_N subgroups, and each of them keeps BLOCKS_M x BLOCKS_N fragments of C,
-// summed in f32. Tiles of A and B lie in workgroup memory as cells of what fragments are made of; the next tile is
-// fetched into registers before this one is multiplied. THREADS is SUBGROUPS_M * SUBGROUPS_N subgroups of the
-// largest size the adapter may take; where it takes smaller ones, those that are too many compute what others do and
-// store nothing.
-// gemm_load_tile.wgsl fetches, gemm_store_fragments.wgsl puts, cooperative_8.wgsl or cooperative_16.wgsl says what a fragment is.
+// A workgroup is SUBGROUPS_M x SUBGROUPS_N subgroups; each accumulates BLOCKS_M x BLOCKS_N fragments of C in f32.
+// Tiles of A and B are stored in workgroup memory in the fragments' element type; the next tile is loaded into
+// registers before this one is multiplied. THREADS is SUBGROUPS_M * SUBGROUPS_N subgroups of the adapter's largest
+// subgroup size; with smaller subgroups, the surplus ones repeat the work of others and store nothing.
+// gemm_load_tile.wgsl loads, gemm_store_fragments.wgsl stores to workgroup memory, cooperative_8.wgsl or
+// cooperative_16.wgsl defines the fragment types.
 
 const TILE_M: u32 = EDGE * BLOCKS_M * SUBGROUPS_M;
 const TILE_N: u32 = EDGE * BLOCKS_N * SUBGROUPS_N;
 const VEC4S_M: u32 = TILE_M / 4u;
 const VEC4S_N: u32 = TILE_N / 4u;
 const VEC4S_K: u32 = TILE_K / 4u;
-const BLOCKS_A: u32 = VEC4S_M * VEC4S_K; // of a tile of A
+const BLOCKS_A: u32 = VEC4S_M * VEC4S_K; // in a tile of A
 const BLOCKS_B: u32 = VEC4S_N * VEC4S_K;
 
-var<workgroup> sh_c: array<f32, MAX_SUBGROUPS * EDGE * EDGE>; // one fragment of each subgroup
+var<workgroup> sh_c: array<f32, MAX_SUBGROUPS * EDGE * EDGE>; // one fragment per subgroup
 
-// Which part of the tile a subgroup computes, and who this invocation is in it.
+// The part of the tile that a subgroup computes, and its place in sh_c.
 struct Part {
     m: u32, // first row in the tile
     n: u32, // first column
-    cells: u32, // where in sh_c its fragment lies
+    cells: u32, // offset of its fragment in sh_c
     lane: u32,
     lanes: u32,
     stores: bool,
 }
 
-// The subgroup's fragment in sh_c, on its way to `out`: rows m.., columns n...
+// Copies the subgroup's fragment from sh_c to `out`: rows m.., columns n...
 fn store_fragment(tile: Tile, part: Part, m: u32, n: u32) {
-    workgroupBarrier(); // all of it is written
+    workgroupBarrier(); // the whole fragment is written
     for (var i4 = part.lane; i4 < EDGE * EDGE / 4u; i4 += part.lanes) {
         let at = part.cells + 4u * i4;
         let row = vec4<f32>(sh_c[at], sh_c[at + 1u], sh_c[at + 2u], sh_c[at + 3u]);
@@ -39,7 +39,7 @@ fn store_fragment(tile: Tile, part: Part, m: u32, n: u32) {
             store_row(tile, at_m, at_n, bias_of(at_n / 4u), row);
         }
     }
-    workgroupBarrier(); // all of it is read
+    workgroupBarrier(); // the whole fragment is read
 }
 
 @compute @workgroup_size(THREADS)
@@ -63,7 +63,7 @@ fn main(
     let m1 = part.m + EDGE;
     let n1 = part.n + EDGE;
 
-    // fragments have no constructor that every language translates to, so zeros are loaded
+    // WGSL fragments have no constructor that every back end supports, so zeros are loaded
     for (var i = thread; i < MAX_SUBGROUPS * EDGE * EDGE; i += THREADS) {
         sh_c[i] = 0.0;
     }
@@ -75,15 +75,15 @@ fn main(
 
     var next = load_tile(tile, thread, tile.k_begin);
     for (var k = tile.k_begin; k < tile.k_end; k += TILE_K) {
-        workgroupBarrier(); // nobody reads the last tile any more
+        workgroupBarrier(); // all invocations have read the previous tile
         stage(thread, next);
         workgroupBarrier();
         if (k + TILE_K < tile.k_end) {
             next = load_tile(tile, thread, k + TILE_K);
         }
         for (var i = 0u; i < TILE_K; i += EDGE) {
-            let a0 = coopLoad<FragmentA>(&sh_a[i * STRIDE_A + part.m], STRIDE_A); // columns lie together
-            let b0 = coopLoadT<FragmentB>(&sh_b[i * STRIDE_B + part.n], STRIDE_B); // rows do
+            let a0 = coopLoad<FragmentA>(&sh_a[i * STRIDE_A + part.m], STRIDE_A); // column-major
+            let b0 = coopLoadT<FragmentB>(&sh_b[i * STRIDE_B + part.n], STRIDE_B); // row-major
             c00 = coopMultiplyAdd(a0, b0, c00);
             if (BLOCKS_M > 1u) {
                 let a1 = coopLoad<FragmentA>(&sh_a[i * STRIDE_A + m1], STRIDE_A);

@@ -1,8 +1,8 @@
-// C = A B without workgroup memory, barriers or subgroups: each invocation fetches its own rows and columns.
+// C = A B without workgroup memory, barriers or subgroups: each invocation loads its own rows and columns.
 //
-// Each invocation keeps 8 x 4 * BLOCKS_N elements of C and reads all of A and B that they need; neighbours
-// that want the same vec4 get it from the cache. For adapters whose workgroup memory is no faster than a
-// cache, or for products too small to share anything.
+// Each invocation accumulates 8 x 4 * BLOCKS_N elements of C and loads all of A and B that they need; neighbours that
+// load the same vec4 get it from the cache. For adapters whose workgroup memory is no faster than a cache, and for
+// products too small to share loads.
 
 const TILE_M: u32 = 8u * THREADS_M;
 const TILE_N: u32 = 4u * BLOCKS_N * THREADS_N;

@@ -1,8 +1,9 @@
-// The way of a tile of A and of B from storage to registers, in blocks of 4 x 4, for the cores that keep tiles in
-// workgroup memory. Every block is turned so that all rows or columns at one k are neighbours; an invocation takes
-// at most two blocks of A and two of B. The core gives VEC4S_M, VEC4S_N, VEC4S_K, BLOCKS_A, BLOCKS_B and THREADS.
+// Loads a tile of A and of B from storage to registers in blocks of 4 x 4, for the cores with tiles in workgroup
+// memory.
+// Every block is transposed if needed, so that all rows or columns at one k are contiguous; an invocation loads at most
+// two blocks of A and two of B. The core defines VEC4S_M, VEC4S_N, VEC4S_K, BLOCKS_A, BLOCKS_B and THREADS.
 
-// blocks on their way from storage to workgroup memory
+// blocks in registers, between storage and workgroup memory
 struct Staged {
     a0: mat4x4<f32>,
     a1: mat4x4<f32>,
@@ -10,7 +11,7 @@ struct Staged {
     b1: mat4x4<f32>,
 }
 
-// block along M and along K of block i: neighbours in memory go to neighbouring invocations
+// position along M and along K of block i: consecutive invocations load consecutive memory
 fn block_of_a(i: u32) -> vec2<u32> {
     if (A_K_MAJOR) {
         return vec2<u32>(i / VEC4S_K, i % VEC4S_K);

@@ -1,14 +1,14 @@
-// The way of blocks from registers to workgroup memory, for gemm_cooperative.wgsl: as Cells, what fragments are made
-// of. With cells of f16, what is wider is rounded here.
+// Stores blocks from registers to workgroup memory for gemm_cooperative.wgsl, as the fragments' element type (Cell).
+// With f16 cells, wider values are rounded here.
 
-// cells from one k to the next; 8 more than there are, so that rows begin in different banks, at multiples of 16 bytes
+// stride in k, in cells; 8 cells of padding put rows into different banks, aligned to 16 bytes
 const STRIDE_A: u32 = TILE_M + 8u;
 const STRIDE_B: u32 = TILE_N + 8u;
 
 var<workgroup> sh_a: array<Cell, TILE_K * STRIDE_A>; // [TILE_K, TILE_M], padded
 var<workgroup> sh_b: array<Cell, TILE_K * STRIDE_B>; // [TILE_K, TILE_N], padded
 
-// four cells that are neighbours in a tile of A
+// four consecutive cells of a tile of A
 fn cells_a(at: u32, values: vec4<f32>) {
     let cells = vec4<Cell>(values);
     sh_a[at] = cells.x;

@@ -1,4 +1,4 @@
-// The way of blocks from registers to workgroup memory, for gemm_tile.wgsl: stage() into one of the BUFFERS.
+// Stores blocks from registers to workgroup memory for gemm_tile.wgsl: stage() writes into one of the BUFFERS.
 
 var<workgroup> sh_a: array<vec4<f32>, BUFFERS * TILE_K * VEC4S_M>; // [BUFFERS, TILE_K, TILE_M]
 var<workgroup> sh_b: array<vec4<f32>, BUFFERS * TILE_K * VEC4S_N>; // [BUFFERS, TILE_K, TILE_N]

@@ -1,27 +1,27 @@
-// C = A B by clusters of lanes: no workgroup memory, no barrier.
+// C = A B by clusters of lanes: without workgroup memory and barriers.
 //
-// Each of a cluster's LANES invocations owns BLOCKS_N vec4s of columns of B and C, and holds one 4 x 4 block of A a
-// turn, which it hands to the others: one load of A serves the whole cluster. For adapters whose memory loads cost
-// far more than their arithmetic (software ones). A subgroup is one cluster (subgroup_broadcast.wgsl) or several
-// (subgroup_shuffle.wgsl, any subgroup size that is a multiple of LANES); the CLUSTERS of a workgroup lie side by
-// side along M.
+// Each of a cluster's LANES invocations owns BLOCKS_N vec4s of columns of B and C. In each round it holds one 4 x 4
+// block of A and broadcasts it to the others: one load of A serves the whole cluster. For adapters whose memory loads
+// cost far more than their arithmetic (software adapters). A subgroup is one cluster (subgroup_broadcast.wgsl) or
+// several (subgroup_shuffle.wgsl, any subgroup size that is a multiple of LANES); the CLUSTERS of a workgroup are
+// adjacent along M.
 //
-// The blocks of A that a cluster holds lie in K_PARTS along K, 1, 2 or 4, each of GROUP along M: the more parts, the
-// fewer rows, for products that have few.
+// The blocks of A in a cluster form K_PARTS (1, 2 or 4) groups along K, of GROUP blocks along M each: more parts mean
+// fewer rows, for products with small M.
 
 const GROUP: u32 = LANES / K_PARTS;
-const TURN: u32 = 4u * GROUP; // rows of one turn
+const TURN: u32 = 4u * GROUP; // rows per round
 const TILE_M: u32 = TURN * BLOCKS_M * CLUSTERS;
 const TILE_N: u32 = 4u * BLOCKS_N * LANES;
 const TILE_K: u32 = 4u * K_PARTS;
 
-// lane of the subgroup where this invocation's cluster begins
+// first lane of this invocation's cluster in the subgroup
 var<private> first_lane: u32 = 0u;
 
-// Block s: column r is row 4s + r of a turn, this lane's four columns. An index that is not constant, even after the
-// loop, would put the sums into memory.
+// Block s: column r is row 4s + r of a round, in this lane's four columns. Only constant indices (after unrolling) keep
+// the sums in registers.
 alias Rows = array<mat4x4<f32>, 16>;
-// B at k..k+3 of each part
+// B at k..k+3 for each K part
 alias Parts = array<mat4x4<f32>, 4>;
 
 fn parts_of_b(plane: u32, n: u32, k: u32) -> Parts {
@@ -102,7 +102,7 @@ fn main(
     let m = tile.m + TURN * BLOCKS_M * cluster;
     let n0 = tile.n + 4u * lane;
     let n1 = n0 + 4u * LANES;
-    // one per turn and vec4 of columns
+    // one per round and vec4 of columns
     var c00: Rows;
     var c01: Rows;
     var c10: Rows;

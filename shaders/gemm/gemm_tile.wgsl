@@ -1,12 +1,12 @@
 // C = A B by workgroup tiles: the plain core of every convolution and linear layer.
 //
-// Each invocation keeps BLOCKS_M x BLOCKS_N blocks of 4 x 4 elements of C. A workgroup walks along K, TILE_K
-// at a time: it copies one tile of A and one of B into workgroup memory, each 4 x 4 block turned so that the
-// inner loop reads four rows of A and four columns of B at one k as one vec4 each, and multiplies them. The
-// next tile is fetched into registers before this one is multiplied, so that the memory's answer is awaited
-// behind arithmetic; with two BUFFERS one barrier per tile is enough.
-// THREADS_M, THREADS_N, BLOCKS_M, BLOCKS_N, TILE_K and BUFFERS come with the variant, what A, B and C are
-// with the op's file; gemm_load_tile.wgsl fetches, gemm_store_tile.wgsl puts.
+// Each invocation accumulates BLOCKS_M x BLOCKS_N blocks of 4 x 4 elements of C. A workgroup advances along K, TILE_K
+// at a time: it copies one tile of A and one of B into workgroup memory, with each 4 x 4 block transposed so that the
+// inner loop reads four rows of A and four columns of B at one k as one vec4 each, and multiplies them. The next tile
+// is loaded into registers before this one is multiplied, which hides the latency of memory; with two BUFFERS one
+// barrier per tile is enough.
+// THREADS_M, THREADS_N, BLOCKS_M, BLOCKS_N, TILE_K and BUFFERS come from the variant; the op's file defines A, B and C;
+// gemm_load_tile.wgsl loads, gemm_store_tile.wgsl stores to workgroup memory.
 
 const TILE_M: u32 = 4u * BLOCKS_M * THREADS_M;
 const TILE_N: u32 = 4u * BLOCKS_N * THREADS_N;
@@ -14,7 +14,7 @@ const VEC4S_M: u32 = TILE_M / 4u;
 const VEC4S_N: u32 = TILE_N / 4u;
 const VEC4S_K: u32 = TILE_K / 4u;
 const THREADS: u32 = THREADS_M * THREADS_N;
-const BLOCKS_A: u32 = VEC4S_M * VEC4S_K; // of a tile of A
+const BLOCKS_A: u32 = VEC4S_M * VEC4S_K; // in a tile of A
 const BLOCKS_B: u32 = VEC4S_N * VEC4S_K;
 
 // row r of the result is a[r] * b: four rows by four columns, one k
@@ -41,7 +41,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     var buffer = 0u;
     for (var k = tile.k_begin; k < tile.k_end; k += TILE_K) {
         if (BUFFERS == 1u) {
-            workgroupBarrier(); // nobody reads the last tile any more
+            workgroupBarrier(); // all invocations have read the previous tile
         }
         stage(buffer, thread, next);
         workgroupBarrier();

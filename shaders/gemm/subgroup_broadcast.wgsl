@@ -1,6 +1,6 @@
-// One lane's block, seen by every lane: for subgroups that are exactly one cluster.
+// Broadcast of one lane's block to every lane, for subgroups that are exactly one cluster.
 //
-// One function per lane, because WGSL wants the lane of a broadcast as a constant.
+// One function per lane, because WGSL requires the lane of a broadcast to be a constant.
 
 fn lane0(a: mat4x4<f32>) -> mat4x4<f32> {
     return mat4x4<f32>(

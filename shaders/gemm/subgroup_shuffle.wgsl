@@ -1,4 +1,4 @@
-// One lane's block, seen by every lane of its cluster: for subgroups of several clusters.
+// Broadcast of one lane's block to every lane of its cluster, for subgroups of several clusters.
 
 fn shuffled(a: mat4x4<f32>, s: u32) -> mat4x4<f32> {
     let lane = first_lane + s;

@@ -1,20 +1,20 @@
 // out[n, j] = step.noise_std * a standard normal, by Box-Muller from Philox words.
-// Keyed by the seed, counted by (j / 4, picture, step, stream): no state, and no dependence on the
-// micro-batch. One invocation per four normals.
+// One invocation per four normals. The key is the seed, the counter (j / 4, picture, step, stream):
+// there is no state, and no dependence on the micro-batch.
 
 struct Params {
-    rows: u32, // pictures of a micro-batch
+    rows: u32, // pictures of the micro-batch
     vec4s: u32, // vec4s of a row
 }
 
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read_write> out: array<Vec4>; // [N, Z]
 
-// cosine and sine of b / 2^32 turns, from its upper 24 bits: a quarter turn from the top, then Taylor within an
-// eighth. WGSL's own may be 2^-11 off, and more beyond half a turn, and then adapters would draw differently.
+// cosine and sine of b / 2^32 turns, from its upper 24 bits: reduced to an eighth of a turn, then a Taylor series.
+// WGSL's own functions may be off by 2^-11, and more beyond half a turn, so adapters would draw different numbers.
 fn turn(b: u32) -> vec2<f32> {
     let at = b >> 8u;
-    let quarter = (at + 0x200000u) >> 22u; // the nearest
+    let quarter = (at + 0x200000u) >> 22u; // nearest quarter turn
     let x = f32(i32(at) - i32(quarter << 22u)) * (6.283185307 * 0x1p-24);
     let s = x * x;
     let cosine = 1.0 + s * (-0.5 + s * (1.0 / 24.0 + s * (-1.0 / 720.0 + s * (1.0 / 40320.0))));
@@ -23,7 +23,7 @@ fn turn(b: u32) -> vec2<f32> {
     return select(turned, -turned, (quarter & 2u) == 2u);
 }
 
-// two independent normals from two words; the half keeps the logarithm finite
+// two independent normals from two words; adding one half keeps the logarithm finite
 fn box_muller(a: u32, b: u32) -> vec2<f32> {
     let u = (f32(a >> 9u) + 0.5) * 0x1p-23;
     return sqrt(-2.0 * log(u)) * turn(b);

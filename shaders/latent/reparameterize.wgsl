@@ -1,8 +1,8 @@
-// z[n, j] = mu[n, j] + eps[n, j] * exp(logvar[n, j] / 2), and while mu and logvar are at hand,
-// kl[n] = the divergence of picture n from the prior, in nats (kl.wgsl), and the same as the objective counts it:
-// no dimension below step.free_bits, and without step.capacity; zeros from picture step.valid on.
-// Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, section 2.4.
+// z[n, j] = mu[n, j] + eps[n, j] * exp(logvar[n, j] / 2), and the KL divergence of each picture (kl.wgsl), in nats.
 // One workgroup per picture; padding columns stay zero; the sum is a tree, in fixed order.
+// kl[n] holds the plain divergence and the penalty of the objective: each dimension counts at least step.free_bits, and
+// step.capacity is subtracted from the sum. Pictures from step.valid on get zeros.
+// Source: Kingma and Welling, "Auto-Encoding Variational Bayes", 2013, section 2.4.
 
 struct Params {
     rows: u32, // N
@@ -14,7 +14,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> heads: array<vec4<f32>>; // [N, 2, Z]: mu, then logvar
 @group(0) @binding(2) var<storage, read> eps: array<vec4<f32>>; // [N, Z]
 @group(0) @binding(3) var<storage, read_write> z: array<vec4<f32>>; // [N, Z]
-@group(0) @binding(4) var<storage, read_write> kl: array<vec2<f32>>; // [N, 2]: as it is, as it counts
+@group(0) @binding(4) var<storage, read_write> kl: array<vec2<f32>>; // [N, 2]: divergence, penalty
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {

@@ -1,12 +1,12 @@
-// The gradient of everything by mu and logvar: of z = mu + eps exp(logvar / 2), and of beta |KL - capacity|
-// (kl.wgsl) for the step.valid pictures that count; with MMD also that of step.mmd * n MMD by z (mmd.wgsl):
+// Gradient of the objective with respect to mu and logvar, through z = mu + eps exp(logvar / 2), beta |KL - capacity|
+// (kl.wgsl) of the first step.valid pictures, and with MMD also step.mmd * n MMD (mmd.wgsl):
 //   dmu = dz + b KL'(mu), dlogvar = dz * eps * exp(logvar / 2) / 2 + b KL'(logvar),
-// b being beta, or -beta where the divergence of the picture is below the capacity, and 0 in dimensions that have
-// free bits left. dz comes with the step's factor on gradients (loss_scale.wgsl); the rest gets it here.
-// Sources: Kingma et al., "Improved variational inference with inverse autoregressive flow", 2016, appendix C8, for
-// free bits, here per picture and not over a mini-batch; Burgess et al., "Understanding disentangling in
-// beta-VAE", 2018, equation 8, for the capacity.
+// where b is beta, or -beta if the KL divergence of the picture is below the capacity, and 0 in dimensions within their
+// free bits. dz is already multiplied by the loss scale (loss_scale.wgsl); the other terms are multiplied here.
 // One invocation per vec4 of z.
+// Sources: Kingma et al., "Improved variational inference with inverse autoregressive flow", 2016, appendix C8, for
+// free bits, here per picture and not per mini-batch; Burgess et al., "Understanding disentangling in beta-VAE", 2018,
+// equation 8, for the capacity.
 
 struct Params {
     rows: u32, // N
@@ -20,7 +20,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> dz: array<vec4<f32>>; // [N, Z]
 @group(0) @binding(4) var<storage, read> scaling: array<u32>; // [4], see loss_scale.wgsl
 @group(0) @binding(5) var<storage, read> kl: array<vec2<f32>>; // [N, 2], see reparameterize.wgsl
-@group(0) @binding(6) var<storage, read> dmmd: array<vec4<f32>>; // [B, Z]; one without MMD
+@group(0) @binding(6) var<storage, read> dmmd: array<vec4<f32>>; // [B, Z]; one vec4 without MMD
 @group(0) @binding(7) var<storage, read_write> dheads: array<vec4<f32>>; // [N, 2, Z]: dmu, then dlogvar
 
 @compute @workgroup_size(64)
@@ -38,7 +38,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let counts = row < step.valid;
     let beta = select(0.0, select(-factor, factor, kl[row].y >= 0.0) * step.beta, counts);
     let mu = heads[mu_at];
-    // without free bits everything costs, also where the divergence rounds to less than nothing
+    // without free bits every dimension has a penalty, even if its divergence rounds to below zero
     let costs = (kl_of(mu, logvar) >= vec4<f32>(step.free_bits)) | vec4<bool>(step.free_bits <= 0.0);
     let b = select(vec4<f32>(0.0), vec4<f32>(beta), costs);
     var d = dz[at];

@@ -1,10 +1,10 @@
-// Puts a micro-batch's latents among those of its batch: all[step.sample_offset + n] = z[n] for the pictures that count.
+// Copies a micro-batch's latents into those of its batch: all[step.sample_offset + n] = z[n] for the valid pictures.
 // One invocation per vec4 of z.
 
 struct Params {
     rows: u32, // N
     vec4s: u32, // vec4s of a row
-    batch: u32, // B, rows there is room for
+    batch: u32, // B, rows of `all`
 }
 
 @group(0) @binding(0) var<uniform> step: Step;

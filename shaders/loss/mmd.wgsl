@@ -1,11 +1,12 @@
-// How far a batch's latents z lie from draws p of the prior, as the maximum mean discrepancy of the kernel
-//   k(a, b) = C / (C + |a - b|^2), C = 2 Z,
-// in its unbiased estimate over the n = step.batch pictures of the batch,
-//   MMD = sum over i != j of (k(z_i, z_j) + k(p_i, p_j)) / (n (n - 1)) - 2 sum over i, j of k(z_i, p_j) / n^2,
-// for each picture its share of n MMD, and the gradient of n MMD by its z. k by a is -2 k^2 / C (a - b).
+// Maximum mean discrepancy (MMD) between a batch's latents z and draws p of the prior.
+// One workgroup per picture: each invocation takes every 64th partner for the distances, then every 64th column of the
+// gradient. The kernel is
+//   k(a, b) = C / (C + |a - b|^2), C = 2 Z, with derivative by a: -2 k^2 / C (a - b),
+// in the unbiased estimate over the n = step.batch pictures of the batch,
+//   MMD = sum over i != j of (k(z_i, z_j) + k(p_i, p_j)) / (n (n - 1)) - 2 sum over i, j of k(z_i, p_j) / n^2.
+// The output is each picture's share of n MMD, and the gradient of n MMD with respect to its z.
 // Sources: Tolstikhin et al., "Wasserstein auto-encoders", 2018, algorithm 2 and section 4; Gretton et al., "A kernel
-// two-sample test", 2012, lemma 6. One workgroup per picture: each invocation takes every 64th partner of a
-// group of 64 for the distances, then every 64th column of the gradient.
+// two-sample test", 2012, lemma 6.
 
 struct Params {
     batch: u32, // B, rows of z and of p
@@ -20,9 +21,9 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> dz: array<vec4<f32>>; // [B, Z]
 @group(0) @binding(4) var<storage, read_write> shares: array<f32>; // [B]
 
-var<workgroup> sh_weights: array<vec2<f32>, 64>; // of z_j and p_j in the gradient
+var<workgroup> sh_weights: array<vec2<f32>, 64>; // weights of z_j and p_j in the gradient
 
-// 1 in the columns of a vec4 that are none of the padding
+// 1 in the columns of a vec4 that are not padding
 fn inside(c4: u32) -> vec4<f32> {
     let column = 4u * c4 + vec4<u32>(0u, 1u, 2u, 3u);
     return select(vec4<f32>(0.0), vec4<f32>(1.0), column < vec4<u32>(params.latent));
@@ -55,7 +56,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             dz[row + c4] = vec4<f32>(0.0);
         }
     }
-    let same = 1.0 / max(f32(n) - 1.0, 1.0); // n MMD: n is divided out
+    let same = 1.0 / max(f32(n) - 1.0, 1.0); // multiplied by n for n MMD
     let across = 1.0 / max(f32(n), 1.0);
     let counts = i < n;
     var share = 0.0;
@@ -66,10 +67,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             let k = kernels(i, j);
             let other = select(same, 0.0, i == j);
             share += other * (k.x + k.z) - 2.0 * across * k.y;
-            // a pair of latents is met from both of its ends
+            // each pair of latents occurs twice, once per end
             weights = vec2<f32>(other, -across) * (-4.0 / params.scale) * k.xy * k.xy;
         }
-        workgroupBarrier(); // nobody reads the earlier weights any more
+        workgroupBarrier(); // all invocations have read the previous weights
         sh_weights[thread] = weights;
         workgroupBarrier();
         let here = select(0u, min(64u, n - first), counts);

@@ -1,4 +1,4 @@
-// totals[DISCREPANCY] = the sum of what mmd.wgsl left for each picture. One workgroup; the sum is a tree.
+// totals[MMD] = sum of the shares of all pictures (mmd.wgsl). One workgroup; the sum is a tree.
 
 struct Params {
     batch: u32, // B

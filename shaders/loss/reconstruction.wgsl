@@ -1,25 +1,25 @@
-// How unlikely a picture is, given the decoder's logits: the negative logarithm of its likelihood, summed over the
-// three channels, in nats; and, with GRADIENT, its gradient by the logits, times the step's factor on gradients
-// (loss_scale.wgsl), in the same pass over the pixels. What a pixel's likelihood is, and its gradient, stands in
-// the file that comes with it: bce.wgsl, mse.wgsl, l1.wgsl or continuous_bernoulli.wgsl.
-// parts holds one vec4 per picture and chunk of pixels: the gradients' sums per channel (that is the gradient of
-// the last layer's bias) and the nats. Pictures from step.valid on count nothing, and the fourth channel is
-// padding. One workgroup per (picture, chunk); the sum is a tree, in fixed order.
+// Negative log-likelihood of a picture given the decoder's logits, summed over the three channels, in nats.
+// One workgroup per (picture, chunk of pixels); the sum is a tree, in fixed order.
+// With GRADIENT it also computes the gradient with respect to the logits, times the loss scale (loss_scale.wgsl).
+// The likelihood of a pixel and its gradient are in a separate file: bce.wgsl, mse.wgsl, l1.wgsl or
+// continuous_bernoulli.wgsl. parts holds one vec4 per picture and chunk: the sums of the gradients per channel (the
+// gradient of the last layer's bias) and the nats. Pictures from step.valid on contribute zero, and the fourth channel
+// is padding.
 
 struct Params {
     batch: u32, // N
-    pixels: u32, // of a picture
+    pixels: u32, // pixels of a picture
     chunks: u32, // per picture
     chunk: u32, // pixels per chunk
-    weight: f32, // of an error: 1 / (2 sigma^2) of squared ones, 1 / sigma of absolute ones
-    norm: f32, // what makes it a density, in nats per value
+    weight: f32, // weight of an error: 1 / (2 sigma^2) for squared ones, 1 / sigma for absolute ones
+    norm: f32, // normalization constant of the density, in nats per value
 }
 
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read> logits: array<vec4<f32>>; // [N, pixels, 4]
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>; // [N, pixels, 4]
 @group(0) @binding(3) var<storage, read> scaling: array<u32>; // [4], see loss_scale.wgsl
-@group(0) @binding(4) var<storage, read_write> dlogits: array<vec4<f32>>; // [N, pixels, 4]; one without GRADIENT
+@group(0) @binding(4) var<storage, read_write> dlogits: array<vec4<f32>>; // [N, pixels, 4]; one vec4 without GRADIENT
 @group(0) @binding(5) var<storage, read_write> parts: array<vec4<f32>>; // [N, chunks]
 
 @compute @workgroup_size(64)

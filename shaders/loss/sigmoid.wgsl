@@ -1,4 +1,5 @@
-// The mean of a pixel by its logit: the logistic function without overflow, exp only ever sees a negative argument.
+// Mean of a Bernoulli pixel, from its logit: the logistic function without overflow, since exp only gets negative
+// arguments.
 
 fn mean_of(l: vec4<f32>) -> vec4<f32> {
     let e = exp(-abs(l));

@@ -1,10 +1,10 @@
-// Ends the partial sums of a micro-batch's loss:
-//   totals += nats of the pixels, divergence, divergence as the objective counts it (totals_slots.wgsl);
+// Reduces the partial sums of a micro-batch's loss:
+//   totals += nats of the pixels, KL divergence, KL penalty (totals_slots.wgsl);
 //   dbias = the last layer's bias gradient (or +=).
-// One workgroup, each invocation a stride of 64, then a tree: always in the same order.
+// One workgroup, each invocation with stride 64, then a tree: always in the same order.
 
 struct Params {
-    parts: u32, // of the pixels' nats, over all pictures
+    parts: u32, // number of parts, over all pictures
     rows: u32, // N
 }
 

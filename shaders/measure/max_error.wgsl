@@ -1,7 +1,6 @@
-// The worst disagreement of two tensors: out[p] = the largest |got - want| / (abs + rel |want|) of part p,
-// above 1 where an element is out of tolerance. What is no finite number (non_finite.wgsl) counts as LARGEST, on
-// either side.
-// One workgroup per part, a tree in fixed order.
+// Largest error ratio of two tensors: out[p] = max over part p of |got - want| / (abs + rel |want|); above 1 if an
+// element is out of tolerance. A non-finite number (non_finite.wgsl) on either side counts as LARGEST.
+// One workgroup per part; the maximum is a tree, in fixed order.
 
 struct Params {
     vec4s: u32, // vec4s of got and want

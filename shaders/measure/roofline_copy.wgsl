@@ -1,4 +1,4 @@
-// out = x: how fast the adapter moves bytes when nothing else is in the way. One item per vec4.
+// out = x: measures the adapter's peak memory bandwidth. One item per vec4.
 
 struct Params {
     vec4s: u32,

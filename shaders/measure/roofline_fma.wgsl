@@ -1,14 +1,14 @@
-// y = fma(y, 3/4, 1/4), over and over: how many multiply-adds the adapter does when nothing else is in the way.
-// Three chains of vec4 per invocation, 12 multiply-adds that do not wait for each other: enough to hide the
-// latency of one, and few enough to stay in the registers of a CPU's vector unit. Every chain goes to 1, so that
-// rounding errors shrink. out = the sum of the chains, so that none can be left out. One invocation per vec4.
+// y = fma(y, 3/4, 1/4), repeated: measures the adapter's peak multiply-add rate.
+// One invocation per vec4, with three chains of vec4: 12 independent multiply-adds, enough to hide the latency of one,
+// and few enough for the registers of a CPU's vector unit. Every chain converges to 1, so rounding errors shrink. out
+// is the sum of the chains, so no chain can be eliminated.
 //
-// 16 steps a turn of the loop cost the least, unless the compiler does one chain after the other, as Mesa 25's does for
-// llvmpipe: then 8 do, because the processor looks ahead far enough to overlap short chains.
+// 16 steps per loop iteration have the least overhead, unless the compiler emits one chain after the other, as Mesa 25
+// does for llvmpipe: then 8 are better, because the processor's lookahead can overlap short chains.
 
 struct Params {
     vec4s: u32, // invocations
-    unrolled: u32, // multiply-adds per chain and round: 8 or 16
+    unrolled: u32, // multiply-adds per chain and iteration: 8 or 16
     rounds: u32,
 }
 

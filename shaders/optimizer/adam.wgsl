@@ -1,17 +1,17 @@
 // Adam, as torch.optim.Adam computes it, with the decay of torch.optim.AdamW (zero without --weight-decay):
 //   m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
 //   param -= lr * decay * param + lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
-// The two bias corrections come from the host in f64. Padding has g = 0 and stays zero.
-// The factor on the gradients (loss_scale.wgsl) is taken off here, and with CLIP the one that shortens them
-// (grad_clip.wgsl) put on; a step that is not finite is left out.
-// Sources: Kingma and Ba, "Adam: a method for stochastic optimization", 2014; Loshchilov and Hutter, "Decoupled
-// weight decay regularization", 2019. One item per vec4.
+// One item per vec4. The two bias corrections are computed by the host in f64. Padding has g = 0 and stays zero.
+// Gradients are divided by the loss scale (loss_scale.wgsl) here, and with CLIP multiplied by the clip factor
+// (grad_clip.wgsl); a step with non-finite gradients is skipped.
+// Sources: Kingma and Ba, "Adam: a method for stochastic optimization", 2014; Loshchilov and Hutter, "Decoupled weight
+// decay regularization", 2019.
 
 struct Params {
     vec4s: u32, // vec4s of the range
     rate1: f32, // 1 - b1
     rate2: f32, // 1 - b2
-    beta2: f32, // b2: each rounded from f64 by itself, since 1 - f32(0.999) is 5e-5 off
+    beta2: f32, // b2; 1 - b2 and b2 are rounded from f64 separately, since 1 - f32(0.999) is off by 5e-5
     eps: f32,
 }
 

@@ -1,5 +1,5 @@
-// A running average of the parameters: average += step.ema * (param - average).
-// A step that is not finite (loss_scale.wgsl) changed nothing and counts for nothing. One item per vec4.
+// Exponential moving average (EMA) of the parameters: average += step.ema * (param - average).
+// One item per vec4. A skipped step (loss_scale.wgsl) changes nothing.
 // Source: Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992, with a fixed decay.
 
 struct Params {

@@ -1,4 +1,4 @@
-// Exchanges two ranges, bit by bit: the parameters with their average, and back. One item per vec4.
+// Exchanges two ranges bit by bit: the parameters and their average. One item per vec4.
 
 struct Params {
     vec4s: u32, // vec4s of a range

@@ -1,6 +1,6 @@
-// Sets scaling[FOUND] where the gradient of a layer's bias is no finite number. That sum takes in every element
-// that the layer's other gradients are made of, so one that has overflowed shows in it.
-// One workgroup; every invocation that writes writes the same.
+// Sets scaling[FOUND] if the gradient of a layer's bias is not finite.
+// One workgroup; every invocation that writes writes the same value. The bias gradient sums all elements that the
+// layer's other gradients are computed from, so any overflow shows in it.
 
 struct Params {
     vec4s: u32, // vec4s of the gradient

@@ -1,12 +1,12 @@
-// Ends the norm of a batch's gradient per picture, and says by what it is to be shortened:
-//   totals[NORM] = sqrt(sum of squares) / pictures, without the step's factor on gradients (loss_scale.wgsl);
-//   totals[CLIPPED] = min(1, most / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ does it.
+// Reduces a batch's gradient norm per picture, and computes the clip factor:
+//   totals[GRAD_NORM] = sqrt(sum of squares) / pictures, without the loss scale (loss_scale.wgsl);
+//   totals[CLIP_FACTOR] = min(1, most / (norm + 1e-6)), as in torch.nn.utils.clip_grad_norm_.
 // Source: Pascanu et al., "On the difficulty of training recurrent neural networks", 2013.
 // One workgroup; the sum is a tree, in fixed order.
 
 struct Params {
-    parts: u32, // sums that square_sum.wgsl left
-    most: f32, // the largest norm
+    parts: u32, // number of sums from square_sum.wgsl
+    most: f32, // maximum norm
 }
 
 @group(0) @binding(0) var<uniform> step: Step;

@@ -1,5 +1,4 @@
-// Which elements are no finite numbers: seen by their bits, because WGSL lets a compiler assume that there are
-// none.
+// Test for non-finite elements (inf or NaN), by their bits, because WGSL lets a compiler assume that there are none.
 
 fn infinite(v: vec4<f32>) -> vec4<bool> {
     return (bitcast<vec4<u32>>(v) & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u);

@@ -1,5 +1,5 @@
-// parts[p] = the sum of the squares of the p-th part of a vector: the first half of a norm.
-// One workgroup per part, each invocation every 64th vec4 of it, then a tree: always in the same order.
+// parts[p] = the sum of the squares of the p-th part of a vector: the first pass of a norm.
+// One workgroup per part, each invocation with stride 64 in vec4s, then a tree: always in the same order.
 
 struct Params {
     vec4s: u32, // vec4s of the vector

@@ -1,13 +1,14 @@
-// Ends a step in f16: halves the factor on the gradients after one that was not finite, doubles it after INTERVAL
-// good steps in a row, and clears the finding. One invocation.
+// Updates the loss scale after a step: halves it if the gradients were not finite, doubles it after INTERVAL
+// consecutive
+// finite steps, and clears FOUND. One invocation.
 
 struct Params {
-    interval: u32, // good steps before the factor is doubled
+    interval: u32, // finite steps before the factor is doubled
 }
 
 @group(0) @binding(0) var<storage, read_write> scaling: array<u32>; // [4], see loss_scale.wgsl
 
-const LEAST: i32 = -16; // the factor's bounds, as exponents
+const LEAST: i32 = -16; // bounds of the factor, as exponents
 const MAX_EXPONENT: i32 = 24;
 
 @compute @workgroup_size(1)

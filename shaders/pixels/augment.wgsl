@@ -1,16 +1,18 @@
-// x[n] = rgba[which[n]] / 255, varied as the picture's own draws say: mirrored or not; a square of it, enlarged to
-// fill the picture (bilinear); then brightness, contrast around the middle grey and saturation around the luma
-// (ITU-R BT.601), each by a factor of its own, and clamped to 0..=1. The fourth channel is padding, zero.
-// The draws are Philox words keyed by the seed and counted by (0 or 1, picture, step, stream), so they do not
-// depend on the micro-batch. One invocation per pixel.
+// x[n] = rgba[which[n]] / 255, augmented with random draws per picture.
+// One invocation per pixel.
+// The steps are: horizontal flip; a random square crop, resized to the full size (bilinear); then brightness, contrast
+// around middle grey and saturation around the luma (ITU-R BT.601), each by its own factor, clamped to 0..=1. The
+// fourth channel is padding, zero.
+// The draws are Philox words; the key is the seed, the counter (0 or 1, picture, step, stream), so they do not depend
+// on the micro-batch.
 
 struct Params {
     batch: u32, // N
     size: u32, // edge of a picture
     slots: u32, // pictures in rgba
-    flip: u32, // 1: pictures are mirrored with even odds
-    crop: f32, // up to this share of the edges is cut off
-    jitter: f32, // factors are up to so far from 1
+    flip: u32, // 1: flip with probability 1/2
+    crop: f32, // maximum share of the edges that is cropped
+    jitter: f32, // maximum deviation of the factors from 1
 }
 
 @group(0) @binding(0) var<uniform> step: Step;
@@ -18,7 +20,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> rgba: array<u32>; // [slots, size, size], red in the lowest byte
 @group(0) @binding(3) var<storage, read_write> x: array<vec4<f32>>; // [N, size, size, 4]
 
-// from 0 to just below 1, from the upper 24 bits
+// uniform in [0, 1), from the upper 24 bits
 fn uniform_of(words: vec4<u32>) -> vec4<f32> {
     return vec4<f32>(words >> vec4<u32>(8u)) * 0x1p-24;
 }
@@ -29,7 +31,7 @@ fn pixel(slot: u32, row: u32, column: u32) -> vec3<f32> {
     return vec3<f32>(byte) / 255.0;
 }
 
-// row and column of a place in the picture, its neighbours' weights; beyond the edge lies the edge
+// row and column of a point and the weights of its neighbours, clamped to the edge
 fn bilinear(slot: u32, row: f32, column: f32) -> vec3<f32> {
     let last = f32(params.size - 1u);
     let at = clamp(vec2<f32>(row, column), vec2<f32>(0.0), vec2<f32>(last));

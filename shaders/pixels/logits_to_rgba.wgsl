@@ -1,9 +1,9 @@
-// recon = the mean of each pixel by its logit (sigmoid.wgsl or continuous_bernoulli_mean.wgsl), and the same as
+// recon = the mean of each pixel from its logit (sigmoid.wgsl or continuous_bernoulli_mean.wgsl), and rgba = recon as
 // 8-bit RGBA: red in the lowest byte, opaque, rounded to nearest.
 // One invocation per pixel.
 
 struct Params {
-    pixels: u32, // of all pictures together
+    pixels: u32, // pixels of all pictures
 }
 
 @group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>; // [pixels, 4]

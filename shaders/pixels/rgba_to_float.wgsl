@@ -1,9 +1,9 @@
-// x[n] = rgba[which[n]] / 255: 8-bit pixels of chosen pictures to floats; the fourth channel is padding and
-// becomes zero. One invocation per pixel.
+// x[n] = rgba[which[n]] / 255: converts selected 8-bit pictures to floats; the fourth channel is zero padding.
+// One invocation per pixel.
 
 struct Params {
     batch: u32, // N
-    pixels: u32, // of a picture
+    pixels: u32, // pixels of a picture
     slots: u32, // pictures in rgba
 }
 

@@ -1,9 +1,12 @@
-// The pixels of high from the transform of its tiles: the adjoint of winograd_high; see winograd.wgsl.
+// Inverse transform of the high side: its pixels from transformed tiles, the adjoint of winograd_high_transform.
+// One invocation per tile, parity and vec4 of channels: four pixels. See winograd.wgsl.
 //
-// Tiles of 3 rows of a parity overlap by one: row 1 is one tile's own, -m0 + m1 + m2, and where two of them meet lies
-// m0 of the lower less m2 of the upper one. Tile t takes the meeting above it for parity 0, and for parity 1 the one
-// below, because the first row of parity 1 lies outside. So for columns.
-// One invocation per tile, parity and vec4 of channels: four pixels.
+// Tiles of 3 rows of one parity overlap by one row. Row 1 of a tile is its own, -m0 + m1 + m2. The overlapping row is
+// m0 of the lower tile minus m2 of the upper one:
+//   upper tile   row 0   row 1   row 2
+//   lower tile                   row 0   row 1   row 2
+// Tile t computes its row 1 and one overlapping row: the upper one for parity 0, and the lower one for parity 1, whose
+// first row is outside the picture. Columns are treated likewise.
 
 const ITEMS: u32 = TILES * 4u * HIGH;
 
@@ -11,7 +14,7 @@ fn point(i: u32, j: u32, at: u32, outside: bool) -> vec4<f32> {
     return source_at((3u * i + j) * ITEMS + at, outside);
 }
 
-// A tile's neighbour, before it for parity 0 and behind it for parity 1, of `tiles` along one side.
+// The neighbour of a tile among `tiles` along one axis: the previous one for parity 0, the next one for parity 1.
 struct Neighbour {
     at: u32,
     outside: bool,
@@ -24,12 +27,12 @@ fn neighbour(at: u32, tile: u32, tiles: u32, parity: u32, stride: u32) -> Neighb
     return Neighbour(select(at + stride, at, tile + 1u == tiles), tile + 1u == tiles);
 }
 
-// where two tiles meet: m0 of the lower, m2 of the upper, one of which is the neighbour's
+// overlapping row: m0 of the lower tile, m2 of the upper one; one of the two is the neighbour
 fn meeting(parity: u32, own0: vec4<f32>, own2: vec4<f32>, other: vec4<f32>) -> vec4<f32> {
     return select(other - own2, own0 - other, parity == 0u);
 }
 
-// the meeting and the inner row of transformed values in column j of the tile of item `at`
+// overlapping row and row 1 of the transformed values in column j of the tile of item `at`
 fn rows(j: u32, at: u32, above: u32, no_above: bool, parity: u32, outside: bool) -> mat2x4<f32> {
     let m0 = point(0u, j, at, outside);
     let m1 = point(1u, j, at, outside);
@@ -43,7 +46,7 @@ fn place(tile: u32, step: u32, parity: u32) -> u32 {
     return 2u * (2u * tile + step) - parity;
 }
 
-// two pixels of row y, from this row of the transform of a tile's three columns and its neighbour's
+// two pixels of row y, from this row of the transforms of a tile's three columns and its neighbour's
 fn store_row(tile: Tile, y: u32, parity: u32, c4: u32, bias: vec4<f32>, m: mat4x4<f32>) {
     let line = (tile.picture * 2u * params.low_h + y) * 2u * params.low_w;
     let meet = place(tile.col, 2u * parity, parity);
@@ -62,7 +65,7 @@ fn item(at: u32) {
     let parity = parity_of(at);
     let below = neighbour(at, tile.row, TILES_Y, parity.y, TILES_X * 4u * HIGH);
     let beside = neighbour(at, tile.col, TILES_X, parity.x, 4u * HIGH);
-    // the neighbour's neighbour, which is far from either end where neither is outside
+    // the diagonal neighbour, which exists if both neighbours do
     let corner = select(below.at + beside.at - at, at, below.outside | beside.outside);
 
     let c0 = rows(0u, at, below.at, below.outside, parity.y, false);

@@ -1,4 +1,4 @@
-// transformed[3i + j] of each tile of 3 x 3 pixels of one parity of high; see winograd.wgsl.
+// transformed[3i + j] of each tile of 3 x 3 pixels of one parity of the high side; see winograd.wgsl.
 // One invocation per tile, parity and vec4 of channels.
 
 // source: high [N, 2H, 2W, C_high]

@@ -1,8 +1,8 @@
-// What the kernels that go back from transformed values read and write.
+// Operands of the inverse transforms.
 
 // source: transformed values [9, ITEMS]
-@group(0) @binding(1) var<storage, read> aux: array<AuxVec4>; // bias, one for each channel, or mask, as out
-@group(0) @binding(2) var<storage, read_write> out: array<Vec4>; // the side
+@group(0) @binding(1) var<storage, read> aux: array<AuxVec4>; // bias, one per channel, or mask, as out
+@group(0) @binding(2) var<storage, read_write> out: array<Vec4>; // high, low or weights
 
 // transformed values j, 3 + j and 6 + j of item `at`
 fn column(at: u32, j: u32) -> mat3x4<f32> {

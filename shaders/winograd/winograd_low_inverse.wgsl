@@ -1,4 +1,4 @@
-// The pixels of each tile of 2 x 2 of low from its transformed values; see winograd.wgsl.
+// Inverse transform of the low side: each tile of 2 x 2 pixels from its transformed values; see winograd.wgsl.
 // One invocation per tile and vec4 of channels.
 
 const ITEMS: u32 = TILES * LOW;

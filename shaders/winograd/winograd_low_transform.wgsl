@@ -1,4 +1,5 @@
-// transformed[3i + j] of each tile of 2 x 2 pixels of low, as a factor: the adjoint of winograd_low_back; see winograd.wgsl.
+// transformed[3i + j] of each tile of 2 x 2 pixels of the low side: the adjoint of winograd_low_inverse; see
+// winograd.wgsl.
 // One invocation per tile and vec4 of channels.
 
 // source: low [N, H, W, C_low]

@@ -1,4 +1,4 @@
-// Where the kernels that make transformed values store them.
+// Output of the kernels that compute transformed values.
 
 @group(0) @binding(1) var<storage, read_write> transformed: array<Vec4>; // [9, ITEMS]
 

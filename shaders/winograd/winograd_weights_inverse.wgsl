@@ -1,4 +1,5 @@
-// The 2 x 2 taps of each parity of a weight gradient from their transformed values; see winograd.wgsl.
+// Inverse transform of a weight gradient: the 2 x 2 taps of each parity from their transformed values; see
+// winograd.wgsl.
 // One invocation per channel of low, parity and vec4 of channels of high.
 
 const ITEMS: u32 = params.low_c * 4u * HIGH;
@@ -17,7 +18,7 @@ fn store_row(place: u32, bias: vec4<f32>, m: mat3x4<f32>) {
 fn item(at: u32) {
     let c4 = at % HIGH;
     let parity = parity_of(at);
-    // the first tap of this parity, and the others behind it
+    // the first tap of this parity; the others follow at stride 2
     let first = ((at / HIGH / 4u * 4u + 1u - parity.y) * 4u + 1u - parity.x) * HIGH + c4;
     let left = gather(column(at, 0u));
     let middle = gather(column(at, 1u));

@@ -12,7 +12,7 @@ fn spread(g: mat2x4<f32>) -> mat3x4<f32> {
 fn item(at: u32) {
     let c4 = at % HIGH;
     let parity = parity_of(at);
-    // the first tap of this parity, and the others behind it
+    // the first tap of this parity; the others follow at stride 2
     let first = ((at / HIGH / 4u * 4u + 1u - parity.y) * 4u + 1u - parity.x) * HIGH + c4;
     let down = 8u * HIGH;
     let along = 2u * HIGH;

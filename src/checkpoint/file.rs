@@ -1,4 +1,6 @@
-//! Model files: tensors by name in safetensors or in PyTorch's `.pth`, and the model that their shapes say.
+//! Model files: named tensors in safetensors or PyTorch's `.pth`, and the model configuration inferred from their
+//! shapes.
+//! Read this for tensor names, metadata and the checks on a foreign file.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,7 +15,7 @@ use crate::config::{Likelihood, LossKind, ModelConfig};
 use crate::error::{Error, Result, printable_text};
 use crate::model::{NamedTensor, StateDict};
 
-/// Largest file that is read into memory: more than 32-bit indices could make a model of.
+/// Maximum size of a file read into memory: larger than any model with 32-bit indices.
 const MAX_FILE: u64 = 64 << 30;
 
 /// Writes `bytes` to a new file and waits until they are on the disk.
@@ -22,13 +24,13 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).and_then(|()| crate::data::sync(&file)).map_err(Error::io("write", path))
 }
 
-/// What stands before the names of the parameters that Adam moves, where the model is their average.
+/// Prefix of the raw parameters, which Adam updates, in a checkpoint whose model is their average (EMA).
 pub(super) const RAW_PREFIX: &str = "raw.";
-/// Key of the likelihood in a file's metadata, where it is not the reference's: `mse 0.1`.
+/// Metadata key of the likelihood, if it is not the reference's: `mse 0.1`.
 const LIKELIHOOD: &str = "wgvae.likelihood";
 
-/// The bytes of a safetensors file of several sets of tensors, each name behind its set's prefix; in its metadata
-/// the likelihood that it was trained for.
+/// Encodes several sets of tensors as a safetensors file, each name with its set's prefix, and the likelihood in the
+/// metadata.
 pub(super) fn encode(
     path: &Path,
     sets: &[(&str, &StateDict)],
@@ -44,7 +46,7 @@ pub(super) fn encode(
             views.push((format!("{prefix}{}", tensor.name), view));
         }
     }
-    // one entry alone: several would change places from process to process, and the same run gives the same bytes
+    // one entry only: the order of several would vary between processes, and one run must give identical bytes
     let about = match likelihood.filter(|likelihood| likelihood.kind != LossKind::Bce) {
         Some(Likelihood { kind, sigma }) => (LIKELIHOOD.to_owned(), format!("{kind} {sigma}")),
         None => ("format".to_owned(), "pt".to_owned()),
@@ -53,7 +55,7 @@ pub(super) fn encode(
     safetensors::serialize(views, Some(about)).map_err(|e| Error::model(path, e.to_string()))
 }
 
-/// The bytes of a file that is no larger than a model could be.
+/// Reads a file that is not larger than a model could be.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     let size = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
     if size > MAX_FILE {
@@ -62,7 +64,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(Error::io("read", path))
 }
 
-/// The likelihood in the metadata of a safetensors file; where it says nothing, the reference's.
+/// The likelihood in the metadata of a safetensors file; the reference's if the metadata has none.
 fn likelihood(path: &Path, bytes: &[u8]) -> Result<Likelihood> {
     let Ok((_, about)) = SafeTensors::read_metadata(bytes) else { return Ok(Likelihood::default()) };
     let Some(text) = about.metadata().as_ref().and_then(|about| about.get(LIKELIHOOD)) else {
@@ -77,17 +79,17 @@ fn likelihood(path: &Path, bytes: &[u8]) -> Result<Likelihood> {
         .ok_or_else(|| Error::model(path, format!("its {LIKELIHOOD} is \"{text}\", which is not known here")))
 }
 
-/// A file's tensors by name: shape and values.
-type Found = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+/// A file's tensors by name, each with shape and values.
+type TensorMap = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// The tensors of a safetensors file.
-fn safetensors(path: &Path, bytes: &[u8]) -> Result<Found> {
+fn safetensors(path: &Path, bytes: &[u8]) -> Result<TensorMap> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| {
         let e = printable_text(&e.to_string());
         let reason = format!("not a whole safetensors file ({e}); it may be truncated or of another kind");
         Error::model(path, reason)
     })?;
-    let one = |(name, view): (String, TensorView<'_>)| {
+    let read_tensor = |(name, view): (String, TensorView<'_>)| {
         let values = floats(&view).ok_or_else(|| {
             let name = printable_text(&name);
             let reason = format!("{name} is {:?}; F32, F16, BF16 and F64 are read", view.dtype());
@@ -95,10 +97,10 @@ fn safetensors(path: &Path, bytes: &[u8]) -> Result<Found> {
         })?;
         Ok((name, (view.shape().to_vec(), values)))
     };
-    file.tensors().into_iter().map(one).collect()
+    file.tensors().into_iter().map(read_tensor).collect()
 }
 
-/// A tensor's values as f32; nothing if they are no floats.
+/// A tensor's values as f32; `None` if its elements are not floats.
 fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let data = view.data();
     Some(match view.dtype() {
@@ -110,9 +112,9 @@ fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
     })
 }
 
-/// The tensors of `config` out of `found`, each name behind `prefix`.
-fn take(path: &Path, found: &mut Found, prefix: &str, config: &ModelConfig) -> Result<StateDict> {
-    let one = |(name, shape): (String, Vec<usize>)| {
+/// Moves the tensors of `config` out of `found`, each name with `prefix`.
+fn take(path: &Path, found: &mut TensorMap, prefix: &str, config: &ModelConfig) -> Result<StateDict> {
+    let take_tensor = |(name, shape): (String, Vec<usize>)| {
         let Some((is, values)) = found.remove(&format!("{prefix}{name}")) else {
             return Err(Error::model(path, format!("has no tensor {prefix}{name}")));
         };
@@ -122,11 +124,11 @@ fn take(path: &Path, found: &mut Found, prefix: &str, config: &ModelConfig) -> R
         }
         Ok(NamedTensor { name, shape, values })
     };
-    Ok(StateDict { tensors: StateDict::names(config).into_iter().map(one).collect::<Result<_>>()? })
+    Ok(StateDict { tensors: StateDict::names(config).into_iter().map(take_tensor).collect::<Result<_>>()? })
 }
 
-/// A tensor that is left over belongs to a layer that we do not have: the model would compute something else.
-fn nothing_else(path: &Path, found: &Found) -> Result<()> {
+/// Refuses left-over tensors: they belong to a layer that this model does not have, so the result would differ.
+fn refuse_extra(path: &Path, found: &TensorMap) -> Result<()> {
     found.first_key_value().map_or(Ok(()), |(name, (shape, _))| {
         let name = printable_text(name);
         Err(Error::model(
@@ -136,11 +138,10 @@ fn nothing_else(path: &Path, found: &Found) -> Result<()> {
     })
 }
 
-/// Adam's two moments out of the bytes of our own safetensors file, and the parameters that it moves where the model
-/// is their average.
+/// Decodes Adam's two moments from our own safetensors file, and the raw parameters if the model is their average.
 ///
 /// # Errors
-/// [`Error::Model`] naming the first tensor that is missing or has another shape.
+/// [`Error::Model`] naming the first tensor that is missing or has the wrong shape.
 pub(super) fn decode_moments(
     path: &Path,
     bytes: &[u8],
@@ -155,45 +156,45 @@ pub(super) fn decode_moments(
     Ok(([take(path, &mut found, "adam.m.", config)?, take(path, &mut found, "adam.v.", config)?], raw))
 }
 
-/// The tensors of a model of `config` out of the bytes of our own safetensors file.
+/// Decodes the tensors of a model of `config` from our own safetensors file.
 ///
 /// # Errors
-/// [`Error::Model`] naming the first tensor that is missing or has another shape.
+/// [`Error::Model`] naming the first tensor that is missing or has the wrong shape.
 pub(super) fn decode_weights(path: &Path, bytes: &[u8], config: &ModelConfig) -> Result<StateDict> {
     let mut found = safetensors(path, bytes)?;
     let weights = take(path, &mut found, "", config)?;
-    nothing_else(path, &found)?;
+    refuse_extra(path, &found)?;
     Ok(weights)
 }
 
-/// What a model file holds.
+/// A model read from a file.
 #[derive(Debug, Clone)]
 pub struct Model {
-    /// the sizes, from the tensors' shapes
+    /// sizes, inferred from the tensor shapes
     pub config: ModelConfig,
-    /// the parameters
+    /// parameters
     pub weights: StateDict,
-    /// of pixels, as it was trained
+    /// likelihood of the pixels that it was trained with
     pub likelihood: Likelihood,
-    /// Adam's state, where a `.pth` holds a training's dictionary
+    /// optimizer state, if a `.pth` holds a training checkpoint
     pub adam: Option<Adam>,
 }
 
-/// The state of PyTorch's Adam.
+/// State of PyTorch's Adam.
 #[derive(Debug, Clone)]
 pub struct Adam {
     /// finished steps
     pub step: u64,
     /// first and second moments
     pub moments: [StateDict; 2],
-    /// what it was set to
+    /// hyperparameters
     pub settings: pth::Settings,
 }
 
-/// Reads a model file of either kind; the sizes follow from the shapes of its tensors.
+/// Reads a model file of either format and infers the sizes from the shapes of its tensors.
 ///
 /// # Errors
-/// [`Error::Model`] if it is not whole, or not a model of this architecture.
+/// [`Error::Model`] if it is incomplete, or not a model of this architecture.
 pub fn read_model(path: &Path) -> Result<Model> {
     let bytes = read(path)?;
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -207,17 +208,17 @@ pub fn read_model(path: &Path) -> Result<Model> {
     Ok(Model { config, weights, likelihood, adam: None })
 }
 
-fn model(path: &Path, found: &mut Found) -> Result<(ModelConfig, StateDict)> {
-    let config = infer(path, found)?;
+fn model(path: &Path, found: &mut TensorMap) -> Result<(ModelConfig, StateDict)> {
+    let config = infer_config(path, found)?;
     let weights = take(path, found, "", &config)?;
-    nothing_else(path, found)?;
+    refuse_extra(path, found)?;
     Ok((config, weights))
 }
 
 fn torch(path: &Path, bytes: &[u8]) -> Result<Model> {
     let reason = |reason: String| Error::model(path, reason);
     let training = pth::training(pth::read(bytes).map_err(reason)?).map_err(reason)?;
-    let found = |tensors: Vec<(String, pth::Tensor)>| -> Found {
+    let found = |tensors: Vec<(String, pth::Tensor)>| -> TensorMap {
         tensors.into_iter().map(|(name, t)| (name, (t.shape, t.values))).collect()
     };
     let (config, weights) = model(path, &mut found(training.model))?;
@@ -228,8 +229,8 @@ fn torch(path: &Path, bytes: &[u8]) -> Result<Model> {
     Ok(Model { config, weights, likelihood: Likelihood::default(), adam: adam.transpose()? })
 }
 
-/// Hidden width from the first convolution, latent and size from `fc_mu`.
-fn infer(path: &Path, found: &Found) -> Result<ModelConfig> {
+/// Infers the hidden width from the first convolution, latent and picture size from `fc_mu`.
+fn infer_config(path: &Path, found: &TensorMap) -> Result<ModelConfig> {
     let shape = |name: &str, rank: usize| match found.get(name) {
         Some((shape, _)) if shape.len() == rank => Ok(shape.clone()),
         Some((shape, _)) => Err(Error::model(path, format!("{name} is {shape:?}: not a model of this kind"))),

@@ -1,4 +1,5 @@
-//! Which checkpoints stay.
+//! Retention of checkpoints: how many of them are kept, and pruning of the others.
+//! Read this for `--keep`.
 
 use std::fmt;
 use std::fs;
@@ -11,21 +12,21 @@ use super::{list, resolve_pointer};
 use crate::config::TrainConfig;
 use crate::error::{Error, Result};
 
-/// Ends of epochs that stay unless somebody says how many.
+/// Default number of end-of-epoch checkpoints kept.
 const EPOCHS: u32 = 3;
-/// Checkpoints within an epoch that stay then.
+/// Default number of mid-epoch checkpoints kept.
 const WITHIN: u32 = 2;
 
-/// How many checkpoints stay, besides the best one and the newest one, which always do.
+/// Retention policy for checkpoints. The best and the newest one are always kept in addition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Text", into = "Text")]
 pub enum Keep {
-    /// the three newest of those at the end of an epoch, the two newest within one
+    /// the three newest end-of-epoch checkpoints and the two newest mid-epoch ones
     #[default]
     Few,
-    /// the newest so many, at least 1
+    /// this many of the newest, at least 1
     Newest(u32),
-    /// all of them
+    /// all checkpoints
     All,
 }
 
@@ -83,8 +84,8 @@ impl From<Keep> for Text {
 }
 
 impl Keep {
-    /// Most checkpoints that a training of `epochs` epochs has at once: those that stay, the best one, and the one that
-    /// is being written. `within` is whether it writes some within epochs.
+    /// Maximum number of checkpoints that a training of `epochs` epochs has at once: the retained ones, the best one,
+    /// and the one that is being written. `within` says whether it also writes checkpoints within epochs.
     pub fn most(self, epochs: u32, within: bool) -> u64 {
         let ends = u64::from(epochs);
         let within = if within { u64::from(WITHIN) } else { 0 };
@@ -98,13 +99,13 @@ impl Keep {
     }
 }
 
-/// Bytes of a checkpoint of a training: the parameters, both moments, and their average where there is one.
+/// Size in bytes of a checkpoint: the parameters, both moments, and the average if there is one.
 pub fn bytes(config: &TrainConfig) -> u64 {
     let copies = if config.optimizer.ema.is_some() { 4 } else { 3 };
     4 * copies * config.model.parameters()
 }
 
-/// Removes the checkpoints of `folder` that are not wanted any more.
+/// Removes the checkpoints of `folder` that `keep` does not retain.
 ///
 /// # Errors
 /// If the folder cannot be read or written.

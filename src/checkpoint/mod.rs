@@ -1,9 +1,10 @@
 //! Checkpoints: a folder with the model under PyTorch's names, Adam's moments and the state of the run.
+//! Read this for the files on disk and for what a crash can leave behind.
 //!
-//! A checkpoint is written whole or not at all: into a temporary folder beside it, synced, then renamed, or where the file
-//! system renames no folders, moved file by file. Its
-//! state.json holds a checksum of every file, itself included, so that damage is named and never loaded.
-//! A model is also read from a file alone, safetensors or PyTorch's [`pth`].
+//! A checkpoint is written completely or not at all: into a temporary folder beside it, synced, then renamed. On file
+//! systems that cannot rename folders, it is moved file by file. Its state.json holds a checksum of every file, itself
+//! included, so that damage is reported and never loaded. A model can also be read from a single file, safetensors or
+//! PyTorch's [`pth`].
 
 mod file;
 mod keep;
@@ -24,30 +25,31 @@ use crate::config::Likelihood;
 use crate::error::{Error, Result};
 use crate::model::StateDict;
 
-/// The model, for anybody.
+/// File name of the model, which other programs can read.
 pub const MODEL: &str = "model.safetensors";
 /// Adam's moments.
 pub const OPTIMIZER: &str = "optimizer.safetensors";
-/// Where the run stands.
+/// File name of the state of the run.
 pub const STATE: &str = "state.json";
 
-/// What a checkpoint holds.
+/// Content of a checkpoint.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
-    /// the parameters
+    /// parameters of the model
     pub weights: StateDict,
-    /// Adam's first and second moments
+    /// first and second moments of Adam
     pub moments: [StateDict; 2],
-    /// their running average, where one is kept: it is then the model, and the parameters lie with the moments
+    /// running average of the parameters (EMA), if enabled: it is then the file's model, and the parameters are stored
+    /// with the moments
     pub average: Option<StateDict>,
-    /// where the run stands
+    /// state of the run
     pub state: State,
 }
 
 /// Writes `checkpoint` as `folder/name`, replacing one of that name, and points `last` to it.
 ///
 /// # Errors
-/// If the disk is full or the folder cannot be written; what was there before stays.
+/// If the disk is full or the folder cannot be written; then the previous content stays.
 pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBuf> {
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let temporary = tempfile::Builder::new()
@@ -55,7 +57,7 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
         .tempdir_in(folder)
         .map_err(Error::io("write into", folder))?;
     let at = temporary.path();
-    readable(at)?;
+    set_permissions(at)?;
     let [first, second] = &checkpoint.moments;
     let Checkpoint { weights, average, .. } = checkpoint;
     let likelihood = checkpoint.state.config.objective.likelihood;
@@ -75,32 +77,32 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
     storage::sync_folder(at);
     let target = folder.join(name);
     storage::replace(at, &target)?;
-    // it has another name now, so there is nothing left to remove
+    // renamed, so there is nothing left to remove
     let _ = temporary.keep();
     storage::sync_folder(folder);
     set_pointer(folder, "last", name)?;
     Ok(target)
 }
 
-/// Writes a model's safetensors file, whole or not at all, with the likelihood that it was trained for.
+/// Writes a model's safetensors file, completely or not at all, with the likelihood that it was trained with.
 ///
 /// # Errors
-/// If it cannot be written; what was there before stays.
+/// If it cannot be written; then the previous content stays.
 pub fn write_model(path: &Path, weights: &StateDict, likelihood: Likelihood) -> Result<()> {
     let bytes = model_file(path, weights, likelihood)?;
     crate::data::write_whole(path, |file| file.write_all(&bytes))
 }
 
-/// The bytes of such a file; `path` is what it is called if it cannot be made.
+/// Encodes the file of [`write_model`]; `path` is only used in errors.
 ///
 /// # Errors
-/// [`Error::Model`] if the tensors do not fit together.
+/// [`Error::Model`] if the tensors are inconsistent.
 pub fn model_file(path: &Path, weights: &StateDict, likelihood: Likelihood) -> Result<Vec<u8>> {
     file::encode(path, &[("", weights)], Some(likelihood))
 }
 
-/// Temporary folders are their owner's alone; a checkpoint is an ordinary folder.
-fn readable(folder: &Path) -> Result<()> {
+/// Gives a checkpoint folder ordinary permissions: temporary folders are readable by their owner alone.
+fn set_permissions(folder: &Path) -> Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -112,7 +114,7 @@ fn readable(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Lets `folder/pointer` (a small text file) name a checkpoint.
+/// Sets `folder/pointer` (a small text file) to the name of a checkpoint.
 ///
 /// # Errors
 /// If the folder cannot be written.
@@ -127,10 +129,10 @@ pub fn resolve_pointer(folder: &Path, pointer: &str) -> Option<PathBuf> {
     path.join(MODEL).is_file().then_some(path)
 }
 
-/// Reads a whole checkpoint folder.
+/// Reads a complete checkpoint folder.
 ///
 /// # Errors
-/// [`Error::Model`] if a file is missing, damaged or of another model.
+/// [`Error::Model`] if a file is missing, damaged or from another model.
 pub fn load(folder: &Path) -> Result<Checkpoint> {
     let state = State::read(&folder.join(STATE))?;
     let config = state.config.model;
@@ -156,11 +158,11 @@ pub fn load(folder: &Path) -> Result<Checkpoint> {
 pub struct Listing {
     /// folder and state of each, oldest first
     pub whole: Vec<(PathBuf, State)>,
-    /// what is wrong with the others
+    /// errors of the others
     pub broken: Vec<Error>,
 }
 
-/// The checkpoints of a `checkpoints` folder; of their files only state.json is read.
+/// Lists the checkpoints of a `checkpoints` folder; only their state.json is read.
 ///
 /// # Errors
 /// If the folder cannot be read.
@@ -176,32 +178,32 @@ pub fn list(folder: &Path) -> Result<Listing> {
             }
         }
     }
-    // a run stopped in the last step of an epoch and its epoch's end stand at the same step
+    // a run stopped in the last step of an epoch and the end of that epoch have equal step numbers
     listing.whole.sort_by(|(a, s), (b, t)| (s.step, s.epoch, a).cmp(&(t.step, t.epoch, b)));
     Ok(listing)
 }
 
-/// Removes what a killed process left half-written in a `checkpoints` folder. Only for the process that has the
-/// run to itself.
+/// Removes half-written checkpoints that a killed process left in a `checkpoints` folder. The caller must hold the lock
+/// of the run.
 pub fn remove_partial(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.filter_map(std::result::Result::ok) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with(".epoch_") || name.starts_with(".step_") {
-            let _ = fs::remove_dir_all(entry.path()); // another time, then
+            let _ = fs::remove_dir_all(entry.path()); // left for the next time
         }
     }
 }
 
-/// The model file that the user means by MODEL: the file itself, a checkpoint folder, or a run folder (its best
-/// checkpoint, or its last).
+/// The model file for the argument MODEL: the file itself, or that of a checkpoint folder, or of a run folder's best
+/// checkpoint, otherwise its last.
 ///
 /// # Errors
-/// [`Error::Model`] if there is none.
+/// [`Error::Model`] if there is no model.
 pub fn find(model: &Path) -> Result<PathBuf> {
     if model.is_file() {
-        // `best` and `last` of a run name a checkpoint
+        // `best` and `last` of a run are pointers to a checkpoint
         let name =
             model.file_name().and_then(|name| name.to_str()).filter(|name| ["best", "last"].contains(name));
         let named = name.and_then(|name| resolve_pointer(model.parent()?, name));
@@ -224,10 +226,10 @@ pub fn find(model: &Path) -> Result<PathBuf> {
     })
 }
 
-/// Reads the model that the user means by MODEL; its sizes follow from the tensors' shapes.
+/// Reads the model for the argument MODEL; its sizes are inferred from the tensor shapes.
 ///
 /// # Errors
-/// [`Error::Model`] naming the file and what is wrong with it.
+/// [`Error::Model`] naming the file and the reason.
 pub fn open(model: &Path) -> Result<Model> {
     read_model(&find(model)?)
 }

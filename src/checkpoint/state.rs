@@ -1,4 +1,5 @@
-//! Where a run stands: everything that the next step depends on, and what it was made with.
+//! The state of a run: everything that the next step depends on, and the environment of the run.
+//! Read this to add a field to `state.json`, or to raise its version.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,53 +11,53 @@ use crate::error::{Error, Result};
 use crate::model::Loss;
 use crate::ops::loss_scale::LossScale;
 
-/// Version of the format: 4 added the held-out pictures, 5 changed names (`step_in_epoch`, `bad_epochs`, `lr_drops`,
+/// Version of the format: 4 added the held-out pictures, 5 renamed fields (`step_in_epoch`, `bad_epochs`, `lr_drops`,
 /// `kl_penalty`, `found_inf`, `growth_tracker`).
 pub const VERSION: u32 = 5;
-/// The oldest format that is read.
+/// Oldest format that can be read.
 const OLDEST: u32 = 3;
 
 /// The checkpoint with the lowest validation loss so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// its name
+    /// name of the checkpoint
     pub name: String,
-    /// its validation loss in nats per image
+    /// validation loss in nats per image
     pub loss: f64,
 }
 
-/// A change of the number of epochs on the way: the schedules of the learning rate and of beta go on from where they were
-/// then, and come to their end with the new last epoch.
+/// A change of the number of epochs during the run: the schedules of the learning rate and of beta continue from their
+/// position at the change, and end with the new last epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Replanned {
-    /// epochs that the schedules were planned for
+    /// number of epochs that the schedules were planned for
     pub planned: u32,
-    /// where in these they stood at the change, in epochs
+    /// position in the old schedule at the change, in epochs
     pub place: f64,
-    /// epochs that were done then
+    /// epochs finished at the change
     pub done: f64,
 }
 
-/// Length and CRC-32 of a file: against damage, not against malice.
+/// Length and CRC-32 of a file: detects damage, not manipulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Digest {
-    /// its length
+    /// length in bytes
     pub bytes: u64,
-    /// as zip and PNG compute it
+    /// CRC-32 as in zip and PNG
     pub crc32: u32,
 }
 
 impl Digest {
-    /// Of a file's content.
+    /// The digest of a file's content.
     pub fn of(content: &[u8]) -> Self {
         Self { bytes: content.len() as u64, crc32: crc32fast::hash(content) }
     }
 
-    /// An error if `content` is not what it was.
+    /// Compares `content` with the digest.
     ///
     /// # Errors
-    /// [`Error::Model`] that says whether it was cut or altered.
+    /// [`Error::Model`] that says whether the length or the content differs.
     pub fn check(self, path: &Path, content: &[u8]) -> Result<()> {
         let is = Self::of(content);
         if is == self {
@@ -71,8 +72,8 @@ impl Digest {
     }
 }
 
-/// CRC-32 of a JSON text without the white space between its tokens, so that it does not depend on the names that this
-/// version gives the fields.
+/// CRC-32 of a JSON text without white space between its tokens. It is computed on the text, so it does not depend on
+/// this version's field names.
 fn checksum(text: &str) -> u32 {
     let (mut quoted, mut escaped) = (false, false);
     let counts = |byte: &u8| {
@@ -84,61 +85,61 @@ fn checksum(text: &str) -> u32 {
     crc32fast::hash(&text.bytes().filter(counts).collect::<Vec<u8>>())
 }
 
-/// `state.json`.
+/// Content of `state.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    /// of this format
+    /// format version
     pub format: u32,
-    /// of the program that wrote it
+    /// version of the program that wrote it
     pub version: String,
-    /// the commit it was built from; empty if it was not built from one
+    /// commit that it was built from; empty if unknown
     pub commit: String,
-    /// digest of the shaders it computed with
+    /// digest of the shaders
     pub shaders: String,
-    /// the adapter it was trained on, with its driver
+    /// adapter and driver used for training
     pub adapter: String,
-    /// pictures computed at once
+    /// pictures computed at once: the micro-batch
     pub micro_batch: u32,
-    /// digest of the training pictures' names and sizes
+    /// digest of the names and sizes of the training pictures
     pub data: String,
-    /// the same of the held-out pictures, which losses are compared on; unknown in runs of format 3
+    /// digest of the held-out pictures, on which losses are compared; unknown in runs of format 3
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out: Option<String>,
     /// finished steps of the run
     pub step: u64,
-    /// the epoch that the next step belongs to, from 1
+    /// epoch of the next step, from 1
     pub epoch: u32,
-    /// finished steps of that epoch
+    /// finished steps of the current epoch
     #[serde(alias = "cursor")]
     pub step_in_epoch: u64,
-    /// loss summed over that epoch so far
+    /// loss summed over the current epoch
     pub epoch_loss: Loss,
-    /// pictures seen in that epoch so far
+    /// pictures seen in the current epoch
     pub epoch_images: u64,
     /// the best checkpoint so far
     pub best: Option<Best>,
-    /// epochs in a row whose validation loss was not the lowest so far
+    /// consecutive epochs without a new lowest validation loss
     #[serde(alias = "stale")]
     pub bad_epochs: u32,
     /// epochs after which the plateau schedule halved the learning rate
     #[serde(alias = "cuts")]
     pub lr_drops: Vec<u32>,
-    /// the factor on gradients, where the training is in f16
+    /// loss scale, if the training uses f16
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<LossScale>,
-    /// how the schedules go on, where the number of epochs has been changed on the way
+    /// continuation of the schedules, if the number of epochs was changed during the run
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replanned: Option<Replanned>,
-    /// the settings
+    /// settings of the run
     pub config: TrainConfig,
-    /// of the other files of the checkpoint
+    /// digests of the other files of the checkpoint
     pub files: BTreeMap<String, Digest>,
-    /// of this text with a 0 in this place
+    /// CRC-32 of this text with a 0 for this field
     pub checksum: u32,
 }
 
 impl State {
-    /// Before the first step; what it is made with comes from the training.
+    /// The state before the first step; the training fills in the environment.
     pub fn new(config: TrainConfig) -> Self {
         Self {
             format: VERSION,
@@ -165,7 +166,7 @@ impl State {
         }
     }
 
-    /// As text with its checksum; floats keep every bit.
+    /// Encodes the state with its checksum; floats keep every bit.
     pub fn to_json(&self) -> String {
         let text = |state: &Self| serde_json::to_string_pretty(state).unwrap_or_default() + "\n";
         let blank = Self { checksum: 0, ..self.clone() };

@@ -1,7 +1,8 @@
-//! What file systems differ in: folders that cannot be renamed, files that cannot be synced.
+//! Differences between file systems: folders that cannot be renamed, files that cannot be synced.
+//! Read this if checkpoints fail on a remote or layered file system.
 //!
-//! Object stores behind a file system (s3fs, gcsfuse), layered and clustered file systems lack one or the other. A training
-//! works with what there is.
+//! Object stores mounted as file systems (s3fs, gcsfuse), and layered or clustered file systems may lack one or the
+//! other. Training works with either.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -11,22 +12,22 @@ use super::{MODEL, OPTIMIZER, STATE};
 use crate::data::sync;
 use crate::error::{Error, Result};
 
-/// Makes a rename within `folder` durable, where the system can do that.
+/// Makes a rename within `folder` durable, if the system supports it.
 pub(super) fn sync_folder(folder: &Path) {
     if let Ok(handle) = File::open(folder) {
-        let _ = handle.sync_all(); // not on Windows
+        let _ = handle.sync_all(); // not supported on Windows
     }
 }
 
-/// Makes the checkpoint folder `from` the folder `to`, replacing one of that name: by a rename, or where the file system
-/// renames no folders, file by file.
+/// Renames the checkpoint folder `from` to `to`, replacing an existing one. If the file system cannot rename folders,
+/// the files are moved one by one.
 ///
 /// # Errors
-/// If neither can be done; what was there before stays where the file system renames folders.
+/// If neither is possible; the previous content stays if the file system can rename folders.
 pub(super) fn replace(from: &Path, to: &Path) -> Result<()> {
     match rename(from, to) {
         Ok(()) => Ok(()),
-        // a full disk is no reason to break what is there
+        // on a full disk the existing checkpoint must stay intact
         Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
             Err(Error::io("write", to)(error))
         }
@@ -34,23 +35,23 @@ pub(super) fn replace(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
-/// Renames `from` to `to`, moving aside a folder that is there already.
+/// Renames `from` to `to`, moving an existing folder aside first.
 fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
     let aside = to.with_extension("old");
     if to.exists() {
-        let _ = fs::remove_dir_all(&aside); // left by an interrupted replacement, if at all
+        let _ = fs::remove_dir_all(&aside); // left by an interrupted replacement, if it exists
         fs::rename(to, &aside)?;
     }
     if let Err(error) = fs::rename(from, to) {
-        let _ = fs::rename(&aside, to); // what was there before comes back
+        let _ = fs::rename(&aside, to); // restores the previous folder
         return Err(error);
     }
-    let _ = fs::remove_dir_all(&aside); // usually not there
+    let _ = fs::remove_dir_all(&aside); // usually does not exist
     Ok(())
 }
 
-/// Moves a checkpoint's files, state.json last: a checkpoint without it, of a process that was killed meanwhile, is passed
-/// over.
+/// Moves a checkpoint's files, state.json last: without it a checkpoint is ignored, so a killed process leaves no
+/// broken one.
 fn move_files(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     match fs::remove_file(to.join(STATE)) {
@@ -65,22 +66,22 @@ fn move_files(from: &Path, to: &Path) -> std::io::Result<()> {
         }
     }
     sync_folder(to);
-    let _ = fs::remove_dir_all(from); // copies at most
+    let _ = fs::remove_dir_all(from); // at most copies are left
     Ok(())
 }
 
-/// Whether folders within `folder` can be renamed; else why not.
+/// Whether folders within `folder` can be renamed; if not, the reason.
 ///
 /// # Errors
-/// If nothing can be written there.
+/// If the folder is not writable.
 pub fn renames_folders(folder: &Path) -> Result<std::result::Result<(), std::io::Error>> {
     let made = tempfile::Builder::new().prefix(".probe.").tempdir_in(folder);
     let made = made.map_err(Error::io("write into", folder))?;
     let renamed = made.path().with_extension("renamed");
     match fs::rename(made.path(), &renamed) {
         Ok(()) => {
-            let _ = fs::remove_dir(&renamed); // it is empty
-            let _ = made.keep(); // it has another name now, so there is nothing left to remove
+            let _ = fs::remove_dir(&renamed); // an empty folder
+            let _ = made.keep(); // renamed, so there is nothing left to remove
             Ok(Ok(()))
         }
         Err(error) => Ok(Err(error)),

@@ -1,4 +1,4 @@
-//! What can be typed after the commands that make a page.
+//! Flags of the commands for web pages.
 
 use std::path::PathBuf;
 
@@ -6,23 +6,23 @@ use clap::Args;
 
 use super::TrainedArgs;
 
-/// A page of a trained model.
+/// A web page of a trained model.
 #[derive(Debug, Clone, Args)]
 pub struct PageArgs {
     #[command(flatten)]
     pub trained: TrainedArgs,
-    /// Store the parameters in 16 bits: half the size, and the error is measured, printed and written down
+    /// Store the parameters in 16 bits: half the size. The error is measured, printed and written to the page
     #[arg(long)]
     pub half: bool,
-    /// The density that samples are drawn from and sliders follow: a prior's file, or normal for N(0, I) alone
-    /// [default: what fit-prior left beside the model, if anything]
+    /// Prior of samples and sliders: the file of a prior, or normal for N(0, I) [default: the result of fit-prior beside
+    /// the model, else normal]
     #[arg(long, value_name = "PRIOR")]
     pub prior: Option<String>,
-    /// Pictures to measure each dimension's divergence on, for the order of the sliders [default: those that a prior
-    /// was fitted to]
+    /// Pictures that rank the dimensions by their KL divergence, for the order of the sliders [default: the pictures of
+    /// fit-prior]
     #[arg(long, value_name = "DATA")]
     pub data: Option<PathBuf>,
-    /// What the page calls the model [default: the name of MODEL]
+    /// Title of the page [default: name of the model]
     #[arg(long)]
     pub title: Option<String>,
 }
@@ -31,10 +31,10 @@ pub struct PageArgs {
 pub struct ExportWebArgs {
     #[command(flatten)]
     pub page: PageArgs,
-    /// The folder: new, empty, or of an earlier export
+    /// Folder for the page: new, empty, or with an earlier export
     #[arg(value_name = "OUT")]
     pub out: PathBuf,
-    /// Write into a folder that holds something else too
+    /// Write into a folder that has other files
     #[arg(long)]
     pub force: bool,
 }
@@ -43,7 +43,7 @@ pub struct ExportWebArgs {
 pub struct WebArgs {
     #[command(flatten)]
     pub page: PageArgs,
-    /// The port on 127.0.0.1 [default: 8080, or a free one]
+    /// Port on 127.0.0.1 [default: 8080, or a free one]
     #[arg(long)]
     pub port: Option<u16>,
 }

@@ -1,4 +1,4 @@
-//! What every bug report has to say of this program and the machine under it.
+//! Facts about the program and the machine for bug reports.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use wgvae::tune::file::shaders;
 
 use super::terminal::shown;
 
-/// Begins the names of variables by which drivers, the Vulkan loader and wgpu are told what adapters there are.
+/// Prefixes of environment variables of drivers, of the Vulkan loader and of wgpu.
 const PREFIXES: [&str; 4] = ["WGPU_", "VK_", "MESA_", "__VK_LAYER_"];
-/// Names of further ones.
+/// Further environment variables that influence adapters.
 const VARIABLES: [&str; 5] =
     ["NODEVICE_SELECT", "DRI_PRIME", "__NV_PRIME_RENDER_OFFLOAD", "LP_NUM_THREADS", "WGVAE_CACHE_DIR"];
 
@@ -22,7 +22,7 @@ pub fn commit() -> &'static str {
     }
 }
 
-/// Version, commit, shaders, system.
+/// Version, commit, digest of the shaders, operating system.
 pub fn version() -> String {
     let (version, os, arch) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
     format!("wgvae {version}, commit {}, shaders {}, {os} {arch}", commit(), shaders())
@@ -33,15 +33,15 @@ pub fn driver(adapter: &Adapter) -> String {
     format!("{} {}", adapter.info.driver, adapter.info.driver_info).trim().to_owned()
 }
 
-/// The variables that influence which adapters there are and how they compute, where they are set, by the user or (as
-/// `gpu::llvmpipe` does) by the program, as they may be printed.
+/// The environment variables in effect that influence adapters, in printable form. The user or the program
+/// (`gpu::llvmpipe`) may have set them.
 pub fn environment() -> BTreeMap<String, String> {
     let all = std::env::vars_os().map(|(name, value)| [name, value].map(|text| shown(text.as_ref())));
     let matters = |name: &str| VARIABLES.contains(&name) || PREFIXES.iter().any(|p| name.starts_with(p));
     all.filter(|[name, _]| matters(name)).map(|[name, value]| (name, value)).collect()
 }
 
-/// The same for programs to read.
+/// These facts as JSON.
 pub fn json() -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"), "commit": commit(), "shaders": shaders(),

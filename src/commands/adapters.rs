@@ -1,4 +1,4 @@
-//! `wgvae adapters`.
+//! `wgvae adapters`: all adapters with their capabilities, for the choice of one and for bug reports.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use super::about;
 use super::terminal::bytes;
 use crate::cli::ListArgs;
 
-/// The kinds of choice that are made by what an adapter is.
+/// Choices of an adapter by its type.
 const KINDS: [(&str, AdapterChoice); 3] = [
     ("high-performance", AdapterChoice::HighPerformance),
     ("low-power", AdapterChoice::LowPower),
@@ -23,7 +23,7 @@ pub fn run(args: &ListArgs) -> Result<ExitCode> {
     let all = Adapter::list(backends);
     let choice = super::choice(&args.adapter)?;
     let taken = Adapter::pick(&all, &choice);
-    // where there is none at all, the error below says it
+    // without any adapter the error below says so
     let hint = Adapter::why_no_gpu(&all, &choice).filter(|_| !all.is_empty());
     if args.json {
         println!("{:#}", document(&all, taken, hint.as_deref()));
@@ -31,7 +31,7 @@ pub fn run(args: &ListArgs) -> Result<ExitCode> {
         print(&all, taken);
         hint.iter().for_each(|hint| println!("\n{hint}"));
     }
-    // what there is has been said; a choice that names none of it is an error all the same
+    // a choice that matches no adapter is an error, after the list
     super::choose(&args.adapter)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -53,35 +53,35 @@ fn print(all: &[Adapter], taken: Option<usize>) {
     }
     for (name, choice) in &KINDS {
         let index = Adapter::pick(all, choice).map_or("none".into(), |index| index.to_string());
-        println!("--adapter {name:16} takes {index}");
+        println!("--adapter {name:16} selects {index}");
     }
     if taken.is_some() {
-        println!("\n* is taken without --adapter, or with the flags given.");
+        println!("\n* is the adapter that these flags select.");
     }
 }
 
 fn limits(one: &Adapter) -> [String; 2] {
     let l = &one.limits;
     let largest = format!(
-        "binding {}, buffer {}, workgroup {} invocations and {} of memory",
+        "largest binding {}, buffer {}, workgroup {} invocations and {} of memory",
         bytes(l.max_storage_buffer_binding_size),
         bytes(l.max_buffer_size),
         l.max_compute_invocations_per_workgroup,
         bytes(l.max_compute_workgroup_storage_size.into()),
     );
     let numbers = format!(
-        "{} storage buffers in a kernel, offsets in steps of {}",
+        "{} storage buffers per kernel, offset alignment {}",
         l.max_storage_buffers_per_shader_stage, l.min_storage_buffer_offset_alignment
     );
     [largest, numbers]
 }
 
-/// Least and most lanes of a subgroup.
+/// Smallest and largest subgroup size.
 fn lanes(one: &Adapter) -> [u32; 2] {
     [one.info.subgroup_min_size, one.info.subgroup_max_size]
 }
 
-/// Whether products can be computed by lanes that hand each other rows.
+/// Whether matrix products can use subgroup shuffles.
 fn shares(one: &Adapter) -> bool {
     Variant::subgroup(&one.target(), 1, 1).is_some()
 }

@@ -1,4 +1,4 @@
-//! How one piece of work shows how far it is: a bar on a terminal, elsewhere a plain line every few seconds.
+//! Progress of one task: a bar on a terminal, elsewhere a plain line every few seconds.
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -11,11 +11,11 @@ use super::terminal::duration;
 
 /// Time between two plain lines.
 pub(super) const PLAIN_EVERY: Duration = Duration::from_secs(10);
-/// Time between two drawings of a bar that does not move.
+/// Time between two redraws of a bar without progress.
 const TICK: Duration = Duration::from_millis(500);
-/// While it is not known how much there is to do.
+/// Template while the amount of work is unknown.
 const UNKNOWN: &str = "{prefix}: {elapsed}";
-/// Afterwards.
+/// Template with a known amount of work.
 const KNOWN: &str = "{prefix} [{bar:30}] {pos}/{len}, {eta} left";
 
 /// Whether bars can be drawn: whether standard error is a terminal that can move its cursor.
@@ -29,10 +29,10 @@ pub(super) fn style(template: &str) -> ProgressStyle {
         .progress_chars("=> ")
 }
 
-/// What is being done, how much of it is done, and of how much.
+/// Name of the task, finished items, all items.
 type Stand = Arc<Mutex<(&'static str, usize, usize)>>;
 
-/// A bar for one piece of work.
+/// Progress of one task.
 pub struct Bar {
     bar: ProgressBar,
     stand: Stand,
@@ -40,12 +40,12 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// A bar with a word before it, whose plain lines go to standard error, because results go to standard output.
+    /// A bar with a name. Its plain lines go to standard error, because results go to standard output.
     pub fn new(what: &'static str, quiet: bool) -> Self {
         Self::with(what, quiet, !is_drawn(), output::note)
     }
 
-    /// The same for `train`, whose standard output is its log.
+    /// A bar for `train`, whose plain lines go to standard output, its log.
     pub fn logged(what: &'static str, quiet: bool) -> Self {
         use std::io::IsTerminal as _;
         Self::with(what, quiet, !is_drawn() || !std::io::stdout().is_terminal(), output::line)
@@ -63,13 +63,13 @@ impl Bar {
         Self { bar, stand, plain }
     }
 
-    /// So many of so many.
+    /// Reports the progress.
     pub fn set(&self, done: usize, all: usize) {
         let what = self.stand.lock().unwrap_or_else(PoisonError::into_inner).0;
         self.step(what, done, all);
     }
 
-    /// The same of some part of the work; of how much is not known where `all` is 0.
+    /// Reports the progress of a part of the task. If `all` is 0, the amount of work is unknown.
     pub fn step(&self, what: &'static str, done: usize, all: usize) {
         let before = {
             let mut stand = self.stand.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,11 +91,11 @@ impl Bar {
         self.bar.suspend(|| println!("{line}"));
     }
 
-    /// Takes the bar off the screen, and says no more.
+    /// Removes the bar, and ends the plain lines.
     pub fn clear(&self) {
         self.bar.finish_and_clear();
         if let Some(plain) = &self.plain {
-            let _ = plain.end.send(()); // it has ended already, then
+            let _ = plain.end.send(()); // fails if it has ended
         }
     }
 }
@@ -106,7 +106,7 @@ impl Drop for Bar {
     }
 }
 
-/// The thread that says a line now and then, whether or not anything has moved.
+/// The thread that prints a line at intervals, with or without progress.
 struct Plain {
     end: mpsc::Sender<()>,
     thread: Option<JoinHandle<()>>,
@@ -127,7 +127,7 @@ impl Plain {
                 });
             }
         };
-        // without the thread there are no lines, and that is all
+        // without the thread only the lines are missing
         let thread = std::thread::Builder::new().name("progress".into()).spawn(work).ok();
         Self { end, thread }
     }
@@ -137,7 +137,7 @@ impl Drop for Plain {
     fn drop(&mut self) {
         let _ = self.end.send(());
         if let Some(thread) = self.thread.take() {
-            let _ = thread.join(); // a line that could not be said
+            let _ = thread.join(); // fails if a line could not be printed
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `wgvae bench --data`: what reaches the training step, without one.
+//! `wgvae bench --data`: the throughput of decoding and loading pictures, without training steps.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,12 +8,11 @@ use std::time::Instant;
 use anyhow::Result;
 use wgvae::data::{self, Cache, DataLoader, Dataset, FolderIndex, PREFETCH, Resize, Source};
 
-use super::settings;
 use super::terminal::{Bar, bytes, shown};
-use super::train_data::unasked;
+use super::train::data::{cache, default_memory};
 use crate::cli::BenchArgs;
 
-/// What was loaded, and how long it took.
+/// Loaded pictures, and the time they took.
 struct Loaded {
     images: usize,
     bytes: u64,
@@ -34,10 +33,10 @@ pub fn run(args: &BenchArgs, folder: &Path, size: u32, batch: u32) -> Result<Exi
     let FolderIndex { root, train, validation, test, skipped, .. } = data::scan(folder, 0)?;
     let items = train.into_iter().chain(validation).chain(test).collect();
     let source = Source::Folder { root, items, resize: Resize::default() };
-    let cache = settings::cache(args.no_cache);
+    let cache = cache(args.no_cache);
     let bar = Bar::new("decoding", args.json);
     let began = Instant::now();
-    let memory = args.cache.map_or_else(unasked, |mib| mib.saturating_mul(1 << 20).into());
+    let memory = args.cache.map_or_else(default_memory, |mib| mib.saturating_mul(1 << 20).into());
     let set = |done, all| bar.set(done, all);
     let pictures = Dataset::prepare_cached(source, size, memory, cache.as_ref(), &set);
     let seconds = began.elapsed().as_secs_f64();
@@ -55,9 +54,9 @@ pub fn run(args: &BenchArgs, folder: &Path, size: u32, batch: u32) -> Result<Exi
 
 struct Outcome {
     pictures: Arc<Dataset>,
-    /// by the scan
+    /// skipped by the scan
     skipped: usize,
-    /// of the preparation
+    /// of decoding or reading the cache
     seconds: f64,
     loaded: Loaded,
 }
@@ -67,7 +66,7 @@ impl Outcome {
         self.skipped + self.pictures.skipped().len()
     }
 
-    /// Pictures decoded per second; with some from the cache it would be the rate of neither.
+    /// Pictures decoded per second. `None` if some came from the cache: the rate would be a mixture.
     fn decode_rate(&self) -> Option<f64> {
         let prepared = self.pictures.prepared();
         (prepared.from_cache == 0).then(|| prepared.decoded as f64 / self.seconds.max(1e-9))
@@ -107,7 +106,7 @@ impl Outcome {
     }
 }
 
-/// Loads `steps` batches in the order of training, epoch after epoch.
+/// Loads `steps` batches in the order of a training.
 fn load(pictures: &Arc<Dataset>, batch: u32, steps: u32) -> Loaded {
     let wanted = batch as usize * steps as usize;
     let epochs = (1..).flat_map(|epoch| data::order(0, epoch, pictures.len()));

@@ -1,4 +1,4 @@
-//! `wgvae completions`.
+//! `wgvae completions`: completion scripts of shells.
 
 use std::io::Write;
 use std::process::ExitCode;

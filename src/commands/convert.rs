@@ -1,4 +1,4 @@
-//! `wgvae convert`.
+//! `wgvae convert`: a model of any readable format to .safetensors.
 
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ pub fn run(args: &ConvertArgs) -> Result<ExitCode> {
     let from = shown(&args.from);
     if !args.to.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("safetensors")) {
         return usage(format!(
-            "{}: only .safetensors files are written, which Python reads in one line:\n  \
+            "{}: the output must be a .safetensors file, which Python reads in one line:\n  \
              model.load_state_dict(safetensors.torch.load_file(\"model.safetensors\"))",
             shown(&args.to)
         ));
@@ -32,7 +32,9 @@ pub fn run(args: &ConvertArgs) -> Result<ExitCode> {
     );
     println!("wrote {}", shown(&out.path));
     if let Some(Adam { step, .. }) = adam {
-        println!("its optimizer (step {step}) is left out; `wgvae train --resume={from}` goes on with it");
+        println!(
+            "its optimizer (step {step}) is left out; `wgvae train --resume={from}` continues its training"
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! `wgvae data`.
+//! `wgvae data`: check a folder, write the built-in landscapes, make a contact sheet.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -46,7 +46,7 @@ pub fn run(command: DataCommand) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A contact sheet that is asked for.
+/// A contact sheet to make.
 #[derive(Debug)]
 struct Sheet {
     folder: Option<PathBuf>,
@@ -60,7 +60,9 @@ impl Sheet {
     fn draw(&self, out: &Destination) -> Result<RgbImage> {
         let Self { count, size, resize, seed, .. } = *self;
         if count == 0 || size == 0 || count > 10_000 || size > 4096 {
-            return usage(format!("{count} pictures of {size} px: from 1 to 10000, and to 4096 px"));
+            return usage(format!(
+                "--count {count} --size {size}: must be from 1 to 10000 pictures, and from 1 to 4096 px"
+            ));
         }
         let columns = (count as f64).sqrt().ceil() as u32;
         load_model::sheet_fits([columns, columns], size, out, "take a smaller --count or --size")?;

@@ -1,4 +1,4 @@
-//! `wgvae decode`.
+//! `wgvae decode`: latents to pictures.
 
 use std::process::ExitCode;
 

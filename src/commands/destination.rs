@@ -1,9 +1,8 @@
-//! Where a command's result goes: decided, and refused where it must not go, before anything is computed.
+//! Output files of commands: chosen, and refused if they must not be overwritten, before anything is computed.
 //!
-//! A command writes over its own files and over nothing else: they bear a mark ([`data::Mark`]). A file that others
-//! made, or somebody has changed since, needs --force. What the command reads, and what belongs to a run, is never
-//! written over, and neither is anything but a regular file; a link is followed. Of the folders on the way to a picture
-//! the last is made, no more; other files need theirs.
+//! A command overwrites its own files only, which have a mark ([`data::Mark`]). A file that others made or changed needs
+//! --force. Input files, files of a run and everything but regular files are never overwritten; links are followed. For a
+//! picture one missing folder is created; other files need an existing one.
 
 use std::fmt::Debug;
 use std::io::Write as _;
@@ -17,7 +16,7 @@ use wgvae::error::Error;
 use super::protected::Protected;
 use super::terminal::shown;
 
-/// Names that are tried for a default one before it is given up.
+/// Numbered default names that are tried.
 const MAX_NAMES: u32 = 10_000;
 
 pub(super) fn usage<T>(message: String) -> Result<T> {
@@ -26,44 +25,44 @@ pub(super) fn usage<T>(message: String) -> Result<T> {
 
 /// A command that writes files.
 pub(super) struct Writer {
-    /// its mark on files that the user has named
+    /// mark of files with a name from the user
     pub mark: Mark,
-    /// digest of what the result depends on
+    /// digest of the settings that the result depends on
     settings: u32,
-    /// whether files of others may be written over
+    /// whether files of others may be overwritten
     pub force: bool,
-    /// what it must not write over all the same
+    /// files that are never overwritten
     pub protected: Protected,
 }
 
 impl Writer {
-    /// `command` with all the `settings` that its result depends on: by default names, other settings never write over
-    /// the results of these.
+    /// `command` with all `settings` that its result depends on. With default names, other settings never overwrite the
+    /// results of these.
     pub fn new(command: &str, force: bool, settings: &impl Debug) -> Self {
         let settings = crc32fast::hash(format!("{settings:?}").as_bytes());
         Self { mark: Mark::of(command), settings, force, protected: Protected::default() }
     }
 
-    /// These files and folders are read, and not written over.
+    /// Marks files and folders as inputs, which are not overwritten.
     pub fn reads<P: AsRef<Path>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         paths.into_iter().for_each(|path| self.protected.add(path.as_ref()));
         self
     }
 
-    /// The file that the user has named, whose folder must be there, or one of the default name.
+    /// The file that the user has named, in an existing folder, or one with the default name.
     ///
     /// # Errors
-    /// If it must not be written over, or cannot be written.
+    /// If it must not be overwritten, or cannot be written.
     pub fn file(&self, named: Option<&Path>, default: impl FnOnce() -> PathBuf) -> Result<Destination> {
         named.map_or_else(|| self.default_file(&default()), |path| self.named(path))
     }
 
-    /// The same for a picture, whose folder is made where only that is missing.
+    /// The file of a picture. One missing folder is created.
     pub fn picture(&self, named: Option<&Path>, default: impl FnOnce() -> PathBuf) -> Result<Destination> {
         named.map_or_else(|| self.default_file(&default()), |path| self.at(path, true))
     }
 
-    /// The file at `path`, whose folder must be there.
+    /// The file at `path`, in an existing folder.
     pub fn named(&self, path: &Path) -> Result<Destination> {
         self.at(path, false)
     }
@@ -71,7 +70,7 @@ impl Writer {
     fn at(&self, path: &Path, makes_folder: bool) -> Result<Destination> {
         let name = shown(path);
         if path.file_name().is_none() || name.ends_with('/') {
-            return usage(format!("{name:?} names no file"));
+            return usage(format!("{name:?} is not the name of a file"));
         }
         let file = meant(path)?;
         folder_for(data::folder_of(&file), path, makes_folder)?;
@@ -85,23 +84,21 @@ impl Writer {
         Ok(Destination { path: path.to_path_buf(), mark: self.mark.clone() })
     }
 
-    /// An error if the file that is there is none of this command's.
+    /// An error if the existing file is not a result of this command.
     fn own(&self, file: &Path, path: &Path) -> Result<()> {
         let (name, command) = (shown(path), &self.mark.command);
         if std::fs::metadata(file).is_ok_and(|found| found.permissions().readonly()) {
-            return usage(format!(
-                "{name} is there already, and is write-protected: choose another name, or --force"
-            ));
+            return usage(format!("{name} exists and is write-protected: choose another name, or --force"));
         }
         if Mark::read(file).is_some_and(|mark| mark.command == *command) {
             return Ok(());
         }
         usage(format!(
-            "{name} is there already, and is no unchanged result of wgvae {command}: choose another name, or --force"
+            "{name} exists and is not an unchanged result of wgvae {command}: choose another name, or --force"
         ))
     }
 
-    /// `path`, or the same with a number, whichever is free or holds an earlier result of the same settings.
+    /// `path`, or with a number: the first name that is free or has an earlier result of the same settings.
     fn default_file(&self, path: &Path) -> Result<Destination> {
         let mark = Mark { settings: Some(self.settings), ..self.mark.clone() };
         for path in names(path) {
@@ -114,16 +111,16 @@ impl Writer {
                 return Ok(Destination { path, mark });
             }
         }
-        usage(format!("{} and all names like it are taken: choose one with -o", shown(path)))
+        usage(format!("{} and its numbered names are taken: choose a name with -o", shown(path)))
     }
 
-    /// The mark that a folder of the default name gets.
+    /// The mark of a folder with the default name.
     pub fn mark_of_default(&self) -> Mark {
         Mark { settings: Some(self.settings), ..self.mark.clone() }
     }
 }
 
-/// `path`, and then the same with a number.
+/// `path`, and then its numbered names.
 pub(super) fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let ending = path.extension().map(|ending| ending.to_string_lossy().into_owned());
@@ -134,13 +131,12 @@ pub(super) fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// The regular file that `path` means.
+/// The regular file at `path`, through links.
 fn meant(path: &Path) -> Result<PathBuf> {
     Ok(data::file_meant(path).map_err(Error::io("write", path))?)
 }
 
-/// An error if files cannot be written into `folder`, which with `is_made` is made later where it is only the last of
-/// `path` that is missing.
+/// An error if files cannot be written into `folder`. With `is_made` it is created later if its parent exists.
 pub(super) fn folder_for(folder: &Path, path: &Path, is_made: bool) -> Result<()> {
     let there = if is_made && !folder.exists() { data::folder_of(folder) } else { folder };
     let cannot = |reason: String| Err(Error::io("write", path)(std::io::Error::other(reason)).into());
@@ -155,27 +151,27 @@ pub(super) fn folder_for(folder: &Path, path: &Path, is_made: bool) -> Result<()
     Ok(())
 }
 
-/// An error if `path` is no new or empty folder, nor can become one.
+/// An error unless `path` is a folder, or can be created as one.
 pub(super) fn new_folder(path: &Path) -> Result<()> {
     if path.exists() && !path.is_dir() {
-        return Err(Error::data(path, "is no folder: name a new one").into());
+        return Err(Error::data(path, "is not a folder: name a new one").into());
     }
     folder_for(path, path, true)?;
     let is_run = path.is_dir().then(|| Protected::default().check_folder(path, path));
     is_run.unwrap_or(Ok(()))
 }
 
-/// A file that is going to be written.
+/// A file to write.
 #[derive(Debug)]
 pub(super) struct Destination {
-    /// as it is shown
+    /// as the user sees it
     pub path: PathBuf,
-    /// what it bears
+    /// mark to write into it
     pub mark: Mark,
 }
 
 impl Destination {
-    /// Writes it, whole or not at all.
+    /// Writes the whole file, or nothing.
     ///
     /// # Errors
     /// [`Error::Io`] naming it.
@@ -187,7 +183,7 @@ impl Destination {
         data::write_whole(&self.path, |file| file.write_all(bytes))
     }
 
-    /// Writes a picture in the format of the ending, and says so.
+    /// Writes a picture in the format of the file's extension, and reports it.
     ///
     /// # Errors
     /// As [`Destination::write`].
@@ -198,7 +194,7 @@ impl Destination {
     }
 }
 
-/// An error unless the ending of `path` is `ending`.
+/// An error unless the extension of `path` is `ending`.
 pub(super) fn must_end_with(path: &Path, ending: &str, what: &str) -> Result<()> {
     if path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending)) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `wgvae encode`.
+//! `wgvae encode`: pictures to latents.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use crate::cli::{EncodeArgs, ForceArgs, TrainedArgs};
 
 pub fn run(args: &EncodeArgs) -> Result<ExitCode> {
     if let Some(out) = &args.out {
-        generate::known(out)?;
+        generate::check_extension(out)?;
     }
     let model = names::model_file(&args.trained.model)?;
     let parts = [names::model(&args.trained.model)?, "latents".into(), names::plain(&args.images[0])];

@@ -1,21 +1,22 @@
-//! `wgvae evaluate`.
+//! `wgvae evaluate`: the measures of a model on held-out pictures.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::error::Error;
 use wgvae::evaluate::{self, About, HELD_OUT, Report, Settings};
-use wgvae::generate::{self, Input, prior_file};
+use wgvae::generate::{self, prior_file};
 use wgvae::model::Vae;
 
 use super::destination::{Destination, Writer, must_end_with};
+use super::held_out::{self, HeldOut};
 use super::terminal::{Bar, count, shown};
 use super::{about, load_model, names};
 use crate::cli::EvaluateArgs;
 
-/// Dimensions whose divergence is printed.
+/// Number of dimensions whose KL divergence is printed.
 const MAX_SHOWN: usize = 8;
-/// Landscapes, unless said otherwise.
+/// Default number of landscapes.
 const LANDSCAPES: u32 = 1000;
 
 pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
@@ -24,7 +25,7 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     }
     let page = page(args)?;
     let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
-    // without one, N(0, I) alone is measured; one that does not fit is named
+    // without a fitted prior only N(0, I) is measured
     let prior = match prior_file::find(&args.trained.model, None, &vae.weights()?) {
         Ok(prior) => Some(prior),
         Err(error) => {
@@ -34,10 +35,9 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
             None
         }
     };
-    let (inputs, of) = inputs(args)?;
+    let HeldOut { inputs, about } = inputs(args)?;
     if !args.json {
-        let hint = if args.images.is_empty() { "; give DATA to measure on your own pictures" } else { "" };
-        println!("measured on {of}{hint}");
+        println!("measured on {about}");
     }
     let resize = load_model::resize(&args.trained)?;
     let (draws, gallery) = (args.iwae, args.html.is_some());
@@ -52,7 +52,9 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         eprintln!("no scores of disentanglement: {reason}");
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&found)?);
+        let mut document = serde_json::to_value(&found)?;
+        document["measured_on"] = about.clone().into();
+        println!("{document:#}");
     } else {
         println!("{found}");
         let order = generate::by_kl(&found.kl_per_dimension);
@@ -61,7 +63,7 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         println!("most used dimensions (KL in nats): {}", shown.collect::<Vec<_>>().join(", "));
     }
     if let (Some(page), Some(gallery)) = (&page, &gallery) {
-        let text = evaluate::page(&facts(args, &vae, &settings, of), &found, gallery)?;
+        let text = evaluate::page(&facts(args, &vae, &settings, about), &found, gallery)?;
         page.write(page.mark.sign_page(&text).as_bytes())?;
         if !args.json {
             println!("wrote {}", shown(&page.path));
@@ -70,23 +72,29 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The pictures to measure on, and what they are.
-fn inputs(args: &EvaluateArgs) -> Result<(Vec<Input>, String)> {
-    if args.images.is_empty() {
-        let number = args.landscapes.unwrap_or(LANDSCAPES);
-        let of = format!("{number} built-in landscapes of a seed that is kept for this ({HELD_OUT})");
-        return Ok((generate::landscapes(HELD_OUT, number), of));
+/// The pictures to measure on: those that are given, those of the model's run, or landscapes that no training has.
+fn inputs(args: &EvaluateArgs) -> Result<HeldOut> {
+    if !args.images.is_empty() {
+        let names: Vec<String> = args.images.iter().map(|path| shown(path)).collect();
+        return Ok(HeldOut { inputs: load_model::gather(&args.images)?, about: names.join(", ") });
     }
-    let names: Vec<String> = args.images.iter().map(|path| shown(path)).collect();
-    Ok((load_model::gather(&args.images)?, names.join(", ")))
+    if args.landscapes.is_none()
+        && let Some(held_out) = held_out::of_run(&args.trained.model)?
+    {
+        return Ok(held_out);
+    }
+    let count = args.landscapes.unwrap_or(LANDSCAPES);
+    let about =
+        format!("{count} built-in landscapes of the reserved seed {HELD_OUT}; give DATA for other pictures");
+    Ok(HeldOut { inputs: generate::landscapes(HELD_OUT, count), about })
 }
 
-/// What the page says of model, data and machine.
-fn facts(args: &EvaluateArgs, vae: &Vae, settings: &Settings, of: String) -> About {
+/// The facts about model, data and machine on the page.
+fn facts(args: &EvaluateArgs, vae: &Vae, settings: &Settings, pictures: String) -> About {
     let model = vae.config();
     let Settings { resize, draws, samples, seed, .. } = settings;
     let samples =
-        samples.map_or("as many as pictures, at least 200".to_owned(), |samples| samples.to_string());
+        samples.map_or("the number of pictures, at least 200".to_owned(), |samples| samples.to_string());
     let name = shown(&args.trained.model);
     let facts = [
         ("model", name.clone()),
@@ -100,7 +108,7 @@ fn facts(args: &EvaluateArgs, vae: &Vae, settings: &Settings, of: String) -> Abo
                 count(model.parameters())
             ),
         ),
-        ("pictures", of),
+        ("pictures", pictures),
         (
             "settings",
             format!("--resize {resize} --iwae {draws} --seed {seed}; samples for distances: {samples}"),
@@ -112,7 +120,7 @@ fn facts(args: &EvaluateArgs, vae: &Vae, settings: &Settings, of: String) -> Abo
     About { title: format!("Evaluation of {name}"), size: model.size, facts }
 }
 
-/// Where the page goes, if one is wanted.
+/// The file of --html.
 fn page(args: &EvaluateArgs) -> Result<Option<Destination>> {
     let Some(path) = &args.html else { return Ok(None) };
     must_end_with(path, "html", "a page")?;

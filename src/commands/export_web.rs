@@ -1,4 +1,4 @@
-//! `wgvae export-web`.
+//! `wgvae export-web`: a static page that runs a model in the browser.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,24 +13,21 @@ use super::terminal::{bytes, shown};
 use super::{destination, load_model};
 use crate::cli::{ExportWebArgs, PageArgs};
 
-/// Samples that are compared before and after rounding.
+/// Number of samples that are compared before and after rounding.
 const SEEDS: u64 = 8;
 
 pub fn run(args: &ExportWebArgs) -> Result<ExitCode> {
-    // before anything is computed
+    // refuse before anything is computed
     destination::new_folder(&args.out)?;
     web::check(&args.out, args.force)?;
     let files = page(&args.page)?;
     web::write(&args.out, &files, args.force)?;
     println!("wrote {} ({})", shown(&args.out), sizes(&files));
-    println!(
-        "look at it with: wgvae web {}; or put the folder on any web server with HTTPS",
-        shown(&args.out)
-    );
+    println!("open it with: wgvae web {}; or copy the folder to a web server with HTTPS", shown(&args.out));
     Ok(ExitCode::SUCCESS)
 }
 
-/// The page that the flags mean; says what rounding did.
+/// The page for the flags. Reports the error of rounding.
 pub(super) fn page(args: &PageArgs) -> Result<Files> {
     let model = &args.trained.model;
     let Model { config, mut weights, likelihood, .. } = checkpoint::open(model)?;
@@ -41,7 +38,7 @@ pub(super) fn page(args: &PageArgs) -> Result<Files> {
     };
     if kl.is_none() {
         println!(
-            "the sliders move the first dimensions: fit a prior, or give --data, for those that matter most"
+            "the sliders move the first dimensions; with fit-prior or --data, those with the largest KL divergence"
         );
     }
     let mut rounding = None;
@@ -92,7 +89,7 @@ fn divergences(args: &PageArgs, data: &Path) -> Result<Vec<f64>> {
     Ok(load_model::encode(&mut vae, &args.trained, &[data.to_owned()])?.kl())
 }
 
-/// Samples by the parameters as they are and as they are rounded.
+/// The differences between samples of the exact and of the rounded parameters.
 fn compare(args: &PageArgs, build: &ModelOptions, both: [&StateDict; 2], largest: f64) -> Result<Rounding> {
     let adapter = super::choose(&args.trained.adapter)?;
     let mut vae = Vae::empty(Device::Gpu(&adapter), *build)?;
@@ -118,7 +115,7 @@ fn name(model: &Path) -> String {
     shown(Path::new(name.unwrap_or_default()))
 }
 
-/// What a visitor loads.
+/// Sizes of the files that a visitor loads.
 pub(super) fn sizes(files: &Files) -> String {
     let sum = |of: &dyn Fn(&str) -> bool| {
         bytes(files.iter().filter(|(name, _)| of(name)).map(|(_, bytes)| bytes.len() as u64).sum())

@@ -1,4 +1,4 @@
-//! `wgvae fit-prior`.
+//! `wgvae fit-prior`: a mixture of Gaussians for the latents of pictures.
 
 use std::process::ExitCode;
 
@@ -22,22 +22,22 @@ pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
         Writer::new("fit-prior", args.force.force, &()).reads([&model]).reads(&args.images).named(path)?;
     let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
     let encoded = load_model::encode(&mut vae, &args.trained, &args.images)?;
-    // one draw for each picture: two of one picture, one fitted to and one held out, would favour many components
+    // one draw per picture: two draws of one picture, in the fit and held out, would favour many components
     let latents = Latents { mu: encoded.mu.clone(), logvar: encoded.logvar.clone() };
     let rows = vae.reparameterize(&latents, args.seed, 0)?;
     let settings = Settings { components: args.components.clone(), seed: args.seed, ..Settings::default() };
     println!(
-        "{} latents of {} dimensions; held-out nats per latent, the higher the better:",
+        "{} latents of {} dimensions; held-out log-likelihood in nats per latent, higher is better:",
         encoded.len(),
         encoded.dims
     );
     let fit = prior::fit(&rows, encoded.dims, &settings, &mut |candidate| println!("  {}", line(candidate)));
     let fit = fit.map_err(Error::Usage)?;
     println!("  N(0, I): {:.2}", fit.standard_normal);
-    println!("taken: {}", line(&fit.candidates[fit.chosen]));
+    println!("chosen: {}", line(&fit.candidates[fit.chosen]));
     let fitted = Fitted { mixture: fit.prior, kl: encoded.kl(), model: prior_file::digest(&vae.weights()?) };
     out.write(&fitted.to_bytes()?)?;
-    // what lies beside the model is found by itself
+    // the other commands find a prior beside the model without its path
     let prior = if args.out.is_some() { shown(&out.path) } else { "fitted".into() };
     let model = shown(&args.trained.model);
     println!("wrote {}; use it with: wgvae sample {model} --prior {prior}", shown(&out.path));

@@ -1,4 +1,4 @@
-//! `wgvae interpolate`.
+//! `wgvae interpolate`: pictures between two pictures in latent space.
 
 use std::process::ExitCode;
 

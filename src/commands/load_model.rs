@@ -1,4 +1,4 @@
-//! What the commands share that use a trained model.
+//! Functions of the commands that use a trained model: its adapter, its pictures, its output files.
 
 use std::path::{Path, PathBuf};
 
@@ -10,14 +10,16 @@ use wgvae::generate::{self, Encoded, Input};
 use wgvae::model::{Device, ModelOptions, Vae};
 
 use super::destination::{Destination, Writer, usage};
+use super::names;
+use super::out_folder::OutFolder;
 use super::terminal::{Bar, shown};
 use crate::cli::{AdapterArgs, TrainedArgs};
 
 /// Pictures computed at once.
 const BATCH: u32 = 16;
-/// Unreadable files that are named one by one.
+/// Largest number of unreadable files that are named one by one.
 const MAX_NAMED: usize = 10;
-/// Milliseconds of a film's frame.
+/// Milliseconds per frame of an animation.
 const FRAME_MS: u32 = 80;
 
 /// The model on the adapter that the flags name.
@@ -31,23 +33,23 @@ pub(super) fn open(model: &Path, adapter: &AdapterArgs) -> Result<Vae> {
     Ok(vae)
 }
 
-/// How pictures become square: as the flags say, else as the run did it that the model is of.
+/// The way pictures are made square: by the flag, else as in the training of the model.
 pub(super) fn resize(args: &TrainedArgs) -> Result<Resize> {
     let model = checkpoint::find(&args.model)?;
-    // a model alone has no state beside it
+    // the file of a model alone has no state beside it
     let state = State::read(&model.with_file_name(checkpoint::STATE)).ok();
     let of_run = state.map(|state| state.config.resize);
     Ok(args.resize.or(of_run).unwrap_or_default())
 }
 
-/// The pictures that `paths` mean; what cannot be read is named.
+/// The pictures at `paths`. Reports those that cannot be read.
 pub(super) fn gather(paths: &[PathBuf]) -> Result<Vec<Input>> {
     let (inputs, skipped) = generate::gather(paths)?;
     name(&skipped);
     Ok(inputs)
 }
 
-/// Names files that were left out, the first few one by one.
+/// Reports files that were left out, the first few by name.
 pub(super) fn name(skipped: &[Skipped]) {
     skipped.iter().take(MAX_NAMED).for_each(|problem| eprintln!("skipped {problem}"));
     if skipped.len() > MAX_NAMED {
@@ -55,7 +57,7 @@ pub(super) fn name(skipped: &[Skipped]) {
     }
 }
 
-/// Latents of the pictures that `images` mean, with a bar; what cannot be read is named.
+/// Latents of the pictures at `images`, with a progress bar. Reports those that cannot be read.
 pub(super) fn encode(vae: &mut Vae, args: &TrainedArgs, images: &[PathBuf]) -> Result<Encoded> {
     let inputs = gather(images)?;
     let resize = resize(args)?;
@@ -79,7 +81,7 @@ pub(super) fn decode(vae: &mut Vae, z: &[f32]) -> Result<Vec<Vec<u8>>> {
     Ok(vae.decode_rgba(z)?.iter().map(|picture| data::rgb_of(picture)).collect())
 }
 
-/// A picture's file: of a format that is known, and where it may be written.
+/// The output file of a picture, if its format is known and it may be written.
 pub(super) fn picture(
     writer: &Writer,
     named: Option<&Path>,
@@ -97,18 +99,54 @@ pub(super) fn picture(
     writer.picture(named, default)
 }
 
-/// A film's file beside a picture's: of the same name, and by a default name of the same settings.
+/// The output of a command for pictures.
+pub(super) enum Pictures {
+    /// one sheet
+    Sheet(Destination),
+    /// one file per picture
+    Separate(OutFolder),
+}
+
+impl Pictures {
+    /// The sheet or, with `separate`, the folder for `files`, at `named` or at a default name of these `parts`.
+    pub(super) fn new(
+        writer: &Writer,
+        named: Option<&Path>,
+        parts: &[String],
+        (separate, files): (bool, &[String]),
+    ) -> Result<Self> {
+        Ok(if separate {
+            Self::Separate(writer.folder(named, &names::folder(parts), files)?)
+        } else {
+            Self::Sheet(picture(writer, named, || names::picture(parts))?)
+        })
+    }
+
+    /// An error if it is a sheet, and too large for its file format.
+    pub(super) fn check_size(&self, [columns, rows]: [u32; 2], size: u32) -> Result<()> {
+        match self {
+            Self::Sheet(sheet) => sheet_fits([columns, rows], size, sheet, "use --separate"),
+            Self::Separate(_) => Ok(()),
+        }
+    }
+}
+
+/// The file of an animation beside a picture: the picture's name with .gif. With a default name, an existing one must have
+/// the same settings.
 pub(super) fn film_beside(writer: &Writer, picture: &Destination) -> Result<Destination> {
     let path = picture.path.with_extension("gif");
     let film = writer.picture(Some(&path), PathBuf::new)?;
     let other = |mark: Mark| mark.settings != picture.mark.settings;
     if !writer.force && picture.mark.settings.is_some() && Mark::read(&path).is_some_and(other) {
-        return usage(format!("{} is of other settings: name a file with -o, or --force", shown(&path)));
+        return usage(format!(
+            "{} was made with other settings: name a file with -o, or --force",
+            shown(&path)
+        ));
     }
     Ok(Destination { mark: picture.mark.clone(), ..film })
 }
 
-/// An error if a sheet of so many columns and rows would be too large for its file.
+/// An error if a sheet of these columns and rows is too large for its file format.
 pub(super) fn sheet_fits(
     [columns, rows]: [u32; 2],
     size: u32,
@@ -125,12 +163,12 @@ pub(super) fn sheet_fits(
     Ok(())
 }
 
-/// Writes a sheet and says so.
+/// Writes a sheet, and reports it.
 pub(super) fn save(pictures: &[Vec<u8>], size: u32, columns: u32, sheet: &Destination) -> Result<()> {
     sheet.save(&data::grid(pictures, size, columns, data::GAP))
 }
 
-/// Writes a film there and back: each frame a sheet of `columns`.
+/// Writes an animation forwards and backwards. Each frame is a sheet of `columns`.
 pub(super) fn save_film(frames: &[Vec<Vec<u8>>], size: u32, columns: u32, film: &Destination) -> Result<()> {
     let sheets: Vec<_> = frames.iter().map(|frame| data::grid(frame, size, columns, 0)).collect();
     film.write(&data::film(&generate::ping_pong(&sheets), FRAME_MS, &film.mark)?)?;

@@ -1,4 +1,4 @@
-//! `wgvae man`.
+//! `wgvae man`: manual pages.
 
 use std::io::Write;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub fn run(args: &ManArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     destination::new_folder(out)?;
-    // made elsewhere first: they must not be written over what is no page
+    // generated elsewhere first, so that no file that is not a page is overwritten
     let made = tempfile::tempdir().map_err(Error::io("create", "a temporary folder"))?;
     clap_mangen::generate_to(Cli::command(), &made).map_err(Error::io("write into", out))?;
     let mut pages = Vec::new();
@@ -41,7 +41,7 @@ pub fn run(args: &ManArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether a file is a page of this program.
+/// Whether a file is a manual page of this program.
 fn is_page(path: &Path) -> bool {
     std::fs::read_to_string(path)
         .is_ok_and(|text| text.lines().take(5).any(|line| line.starts_with(".TH wgvae")))

@@ -1,4 +1,4 @@
-//! One file per sub-command, thin: settings in, library calls, words out.
+//! The commands of the program, one file or folder each: arguments to library calls, and results to text.
 
 mod about;
 mod adapters;
@@ -6,7 +6,6 @@ mod bar;
 mod bench;
 mod bench_data;
 mod completions;
-mod config_file;
 mod convert;
 mod data;
 mod decode;
@@ -15,6 +14,7 @@ mod encode;
 mod evaluate;
 mod export_web;
 mod fit_prior;
+mod held_out;
 mod interpolate;
 mod load_model;
 mod man;
@@ -27,15 +27,9 @@ mod protected;
 mod reconstruct;
 mod sample;
 mod selftest;
-mod settings;
 mod signals;
 mod terminal;
 mod train;
-mod train_changes;
-mod train_data;
-mod train_resume;
-mod train_start;
-mod train_storage;
 mod traverse;
 mod tune;
 mod verify;
@@ -50,10 +44,10 @@ use wgvae::gpu::{Adapter, AdapterChoice, adapter};
 
 use crate::cli::{AdapterArgs, Command};
 
-/// Runs a command; its exit code where it ended as it should.
+/// Runs a command, and returns its exit code.
 ///
 /// # Errors
-/// Whatever the user has to know.
+/// If the command fails.
 pub fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Train(args) => train::run(*args),
@@ -86,12 +80,12 @@ fn choose(args: &AdapterArgs) -> Result<Adapter> {
     Ok(Adapter::choose(&choice(args)?, adapter::backends(args.backend.as_deref())?)?)
 }
 
-/// The same, which keeps the kernels that it compiles: for work that users do again and again.
+/// The adapter that the flags name, with a cache of compiled kernels on disk, for commands that are run often.
 fn choose_keeping(args: &AdapterArgs) -> Result<Adapter> {
     Ok(choose(args)?.keeping(wgvae::config::cache_folder().map(|folder| folder.join("pipelines"))))
 }
 
-/// How the flags name it.
+/// The choice of an adapter by the flags.
 fn choice(args: &AdapterArgs) -> Result<AdapterChoice> {
     Ok(args.adapter.as_deref().unwrap_or("high-performance").parse()?)
 }

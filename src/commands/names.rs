@@ -1,21 +1,21 @@
-//! What results are called where nobody says it: after the model and what was asked of it.
+//! Default names of results: the model, the command, and the settings.
 
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
 use wgvae::checkpoint;
 
-/// Most bytes of a part of a name, and of a name without its ending: file systems have 255.
+/// Largest length in bytes of a part of a name, and of a name without its extension. File systems allow 255.
 const MAX_BYTES: [usize; 2] = [80, 200];
 
-/// The last part of a path without its ending, as a file may be called on every system.
+/// The last part of a path without its extension, in characters that every file system allows.
 pub(super) fn plain(name: &Path) -> String {
     let stem = name.file_stem().unwrap_or_default().to_string_lossy();
     let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     shortened(stem.chars().map(plain).collect(), MAX_BYTES[0])
 }
 
-/// `text` in at most so many bytes.
+/// `text`, cut to at most `bytes` bytes.
 fn shortened(mut text: String, bytes: usize) -> String {
     text.truncate(text.floor_char_boundary(bytes));
     text
@@ -25,7 +25,7 @@ fn joined(parts: &[String]) -> String {
     shortened(parts.join("_"), MAX_BYTES[1])
 }
 
-/// What results of MODEL are called after: its run and checkpoint, or its file.
+/// The name of MODEL in default names: its run and checkpoint, or its file.
 pub(super) fn model(model: &Path) -> Result<String> {
     let file = checkpoint::find(model)?;
     let file = file.canonicalize().unwrap_or(file);
@@ -37,25 +37,25 @@ pub(super) fn model(model: &Path) -> Result<String> {
     Ok(plain(&file))
 }
 
-/// The last part of a folder's path, which has no ending.
+/// The last part of a folder's path, which has no extension.
 fn whole_name(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     plain(Path::new(&format!("{name}.")))
 }
 
-/// MODEL's file in the one way that it is written in settings that are compared.
+/// The file of MODEL as a normalised path, for the comparison of settings.
 pub(super) fn model_file(model: &Path) -> Result<PathBuf> {
     Ok(settled(&checkpoint::find(model)?))
 }
 
-/// A path in the one way that it is written in settings that are compared: from here, where it lies below.
+/// A normalised path, for the comparison of settings: relative to the working folder if it is below.
 pub(super) fn settled(path: &Path) -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
     let path = path.strip_prefix(&here).unwrap_or(path);
     path.components().filter(|part| *part != Component::CurDir).collect()
 }
 
-/// All of `paths` likewise.
+/// `paths`, normalised.
 pub(super) fn settled_all(paths: &[PathBuf]) -> Vec<PathBuf> {
     paths.iter().map(|path| settled(path)).collect()
 }

@@ -1,5 +1,5 @@
-//! A folder of results, one file for each. Every file bears its own name in its mark, so that the next call takes away
-//! what it does not write again, and nothing that others put there, renamed or changed.
+//! An output folder with one file per result. The mark of a file holds its name, so that the next call deletes the old
+//! results that it does not overwrite, and no file that others added, renamed or changed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,19 +13,19 @@ use wgvae::error::Error;
 use super::destination::{Destination, Writer, folder_for, names, usage};
 use super::terminal::shown;
 
-/// A folder that is going to be filled.
+/// A folder to fill.
 pub(super) struct OutFolder {
-    /// as it is shown
+    /// as the user sees it
     pub path: PathBuf,
     mark: Mark,
     written: BTreeSet<String>,
 }
 
 impl Writer {
-    /// The folder that the user has named, or one of the default name, for files of the names `files`.
+    /// The folder that the user has named, or one with the default name, for files with the names `files`.
     ///
     /// # Errors
-    /// If it holds something else and there is no --force, or cannot be written into.
+    /// If it has other files and there is no --force, or cannot be written.
     pub fn folder(&self, named: Option<&Path>, default: &Path, files: &[String]) -> Result<OutFolder> {
         if let Some(path) = named {
             let folder = OutFolder::new(path, self.mark.clone());
@@ -36,12 +36,12 @@ impl Writer {
             let folder = OutFolder::new(&path, self.mark_of_default());
             let again = || folder.is_own() && self.may_fill(&folder, files).is_ok();
             if !path.exists() || again() {
-                // samples/ is made with it
+                // creates samples/ too
                 folder_for(data::folder_of(&path), &path, true)?;
                 return Ok(folder);
             }
         }
-        usage(format!("{} and all names like it are taken: choose one with -o", shown(default)))
+        usage(format!("{} and its numbered names are taken: choose a name with -o", shown(default)))
     }
 
     fn may_fill(&self, folder: &OutFolder, files: &[String]) -> Result<()> {
@@ -49,24 +49,26 @@ impl Writer {
         if !path.exists() {
             if PictureFormat::of(path).is_ok() {
                 return usage(format!(
-                    "{name} is to be a folder, and is called like a picture: choose another name"
+                    "{name} is for a folder, and has the extension of a picture: choose another name"
                 ));
             }
-            // a link that leads nowhere is no place for a folder
+            // a folder cannot be created at a broken link
             if path.is_symlink() {
-                return usage(format!("{name} is a link to something that is not there"));
+                return usage(format!("{name} is a broken link"));
             }
             return folder_for(path, path, true);
         }
         if !path.is_dir() {
-            return usage(format!("{name} is no folder, and several files are to be written: name a folder"));
+            return usage(format!(
+                "{name} is not a folder, and there are several files to write: name a folder"
+            ));
         }
         folder_for(path, path, true)?;
         self.protected.check_folder(path, path)?;
         let mut entries = fs::read_dir(path).map_err(Error::io("read", path))?;
         if !(self.force || entries.next().is_none() || folder.is_own()) {
             return usage(format!(
-                "{name} is not empty, and no earlier result of wgvae {command}: choose another folder, or --force"
+                "{name} is not empty, and not an earlier result of wgvae {command}: choose another folder, or --force"
             ));
         }
         for file in files.iter().map(|file| path.join(file)) {
@@ -77,7 +79,7 @@ impl Writer {
             self.protected.check(&meant, &file)?;
             if !self.force && (found.is_symlink() || !folder.made(&file)) {
                 return usage(format!(
-                    "{shown} is there already, and is no unchanged result of wgvae {command}: choose another folder, or \
+                    "{shown} exists and is not an unchanged result of wgvae {command}: choose another folder, or \
                      --force"
                 ));
             }
@@ -97,13 +99,13 @@ impl OutFolder {
         Mark { settings: Some(crc32fast::hash(of.as_bytes())), ..self.mark.clone() }
     }
 
-    /// Whether this command wrote a file under the name that it has, and nobody has changed it since.
+    /// Whether this command wrote the file under its present name, and the file is unchanged.
     fn made(&self, file: &Path) -> bool {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         Mark::read(file) == Some(self.mark_of(&name))
     }
 
-    /// The regular files that lie here.
+    /// The regular files in the folder.
     fn files(&self) -> impl Iterator<Item = PathBuf> {
         let entries = fs::read_dir(&self.path).into_iter().flatten().filter_map(Result::ok);
         let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
@@ -130,13 +132,13 @@ impl OutFolder {
         Ok(())
     }
 
-    /// Takes away what earlier calls left and this one has not written again, and says what was written.
+    /// Deletes the results of earlier calls that this call has not overwritten, and reports the folder.
     pub fn finish(self) {
         let is_written = |file: &PathBuf| {
             file.file_name().is_some_and(|name| self.written.contains(name.to_string_lossy().as_ref()))
         };
         for file in self.files().filter(|file| !is_written(file) && self.made(file)) {
-            let _ = fs::remove_file(file); // it stays, then
+            let _ = fs::remove_file(file); // an old file that stays does no harm
         }
         println!("wrote {} ({})", shown(&self.path), data::counted(self.written.len(), "picture"));
     }

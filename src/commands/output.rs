@@ -1,15 +1,16 @@
-//! Lines for people who may have gone: a training must not end because nobody reads what it says.
+//! Output that must not end a training.
 //!
-//! `println!` panics where a line cannot be written: a closed pipe, a terminal that is gone, a full disk. These do not.
+//! `println!` panics if a line cannot be written, such as to a closed pipe, a closed terminal or a full disk. These functions
+//! ignore that.
 
 use std::io::Write;
 
-/// Writes a line to standard output, if it takes one.
+/// Writes a line to standard output, if possible.
 pub fn line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// Writes a line to standard error, if it takes one.
+/// Writes a line to standard error, if possible.
 pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

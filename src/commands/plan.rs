@@ -1,4 +1,4 @@
-//! `wgvae plan`.
+//! `wgvae plan`: every dispatch of a training step with its cost, and the memory use.
 
 use std::process::ExitCode;
 
@@ -7,12 +7,12 @@ use wgvae::gpu::{Capabilities, Dispatch, Item, Plan, TextureSpec, Usage};
 use wgvae::model::ModelOptions;
 use wgvae::ops::Tuning;
 
-use super::settings;
 use super::terminal::{bytes, count};
-use crate::cli::{Limits, PlanArgs, Preset};
+use super::train::settings::model_options;
+use crate::cli::{Limits, PlanArgs};
 
 pub fn run(args: &PlanArgs) -> Result<ExitCode> {
-    let build = settings::build(&args.model, Preset::Reference)?;
+    let build = model_options(&args.model)?;
     let ModelOptions { config, batch, .. } = build;
     let (target, tuning) = match args.limits {
         Limits::Default => (Capabilities::webgpu_default(), Tuning::of(&Capabilities::webgpu_default())),

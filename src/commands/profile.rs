@@ -1,4 +1,4 @@
-//! `wgvae profile`.
+//! `wgvae profile`: the time of every dispatch, compared with the adapter's roofline.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -13,12 +13,13 @@ use wgvae::model::{Device, Input, ModelOptions, StepSettings, Vae};
 use wgvae::ops::Tuning;
 use wgvae::ops::roofline::Ceilings;
 
+use super::bench;
 use super::destination::{Destination, Writer, must_end_with};
 use super::terminal::{Bar, model, shown};
-use super::{bench, settings};
-use crate::cli::{Preset, ProfileArgs};
+use super::train::settings::model_options;
+use crate::cli::ProfileArgs;
 
-/// What was run.
+/// The model, the steps and the adapter of a profile.
 struct Subject {
     adapter: String,
     config: ModelConfig,
@@ -29,19 +30,19 @@ struct Subject {
     pipelines: usize,
 }
 
-/// What came of it; milliseconds are of one step.
+/// Results of a profile; milliseconds are per step.
 struct Outcome {
     timings: Timings,
-    /// median of the steps that were not timed
+    /// median of the steps without timestamps
     plain_ms: f64,
-    /// mean of those that were
+    /// mean of the steps with timestamps
     timed_ms: f64,
-    /// of one step that was not timed
+    /// of a step without timestamps
     submits: u64,
 }
 
 pub fn run(args: &ProfileArgs) -> Result<ExitCode> {
-    let build = settings::build(&args.model, Preset::Reference)?;
+    let build = model_options(&args.model)?;
     let ModelOptions { config, batch, .. } = build;
     if args.steps == 0 {
         return Err(Error::Usage("--steps 0: must be at least 1".into()).into());
@@ -85,7 +86,7 @@ fn place<'a>(adapter: &'a Adapter, clock: Clock, tuning: &'a Tuning) -> Device<'
     }
 }
 
-/// One step to compile the kernels, `steps` as they are, `steps` that are timed.
+/// Runs one step to compile the kernels, `steps` without timestamps, and `steps` with them.
 fn measure(vae: &mut Vae, rgba: &[u32], batch: u32, steps: u32) -> Result<Outcome> {
     let mut number = 0;
     let mut step = |vae: &mut Vae| -> Result<f64> {
@@ -112,21 +113,21 @@ fn measure(vae: &mut Vae, rgba: &[u32], batch: u32, steps: u32) -> Result<Outcom
     Ok(Outcome { timings, plain_ms: plain[plain.len() / 2], timed_ms, submits })
 }
 
-/// Where the trace goes, if one is wanted.
+/// The file of --trace.
 fn trace_file(args: &ProfileArgs) -> Result<Option<Destination>> {
     let Some(path) = &args.trace else { return Ok(None) };
     must_end_with(path, "json", "a trace")?;
     Writer::new("profile", args.force.force, &()).named(path).map(Some)
 }
 
-/// Rates and shares of a row, as every form of the report shows them; shares are of 1.
+/// Rates and shares of a row; shares are from 0 to 1.
 struct Figures {
     ms: f64,
     share: f64,
     gflops: f64,
     gbps: f64,
     of_fma: f64,
-    /// none for the driver's own copies and clears, which need not keep to the rate of a kernel
+    /// `None` for the driver's copies and clears, which may be faster than the copy kernel of the roofline
     of_copy: Option<f64>,
 }
 
@@ -142,7 +143,7 @@ fn figures(subject: &Subject, row: &Row, busy_ns: u64) -> Figures {
     }
 }
 
-/// Dispatches of one step, and its clears and copies, those that cannot be timed among them.
+/// Dispatches of one step, and its clears and copies, with those that cannot be timed.
 fn counts(subject: &Subject, timings: &Timings) -> (u64, u64) {
     let others = timings.device.iter().filter(|t| !is_kernel(t.kernel)).count() as u64;
     let dispatches = timings.device.len() as u64 - others;
@@ -188,7 +189,7 @@ fn print(subject: &Subject, outcome: &Outcome) {
     println!("{}", model(&subject.config, subject.batch, subject.micro));
     println!("{} steps, by {}", subject.steps, timings.clock);
     println!(
-        "at best {:.1} GFLOP/s of multiply-adds and {:.2} GB/s of copies, read and written (both measured)",
+        "measured roofline: {:.1} GFLOP/s of fused multiply-adds, {:.2} GB/s of copies (bytes read and written)",
         subject.ceilings.gflops, subject.ceilings.gbps
     );
     table(subject, outcome, true);
@@ -197,7 +198,7 @@ fn print(subject: &Subject, outcome: &Outcome) {
 }
 
 fn table(subject: &Subject, outcome: &Outcome, labels: bool) {
-    let (first, second) = if labels { ("dispatch", "kernel") } else { ("kernel", "a step") };
+    let (first, second) = if labels { ("dispatch", "kernel") } else { ("kernel", "calls/step") };
     println!(
         "\n{first:36} {second:24}{:>9}{:>8}{:>9}{:>8}{:>7}{:>7}",
         "ms/step", "share", "GFLOP/s", "GB/s", "% FMA", "% copy"
@@ -231,23 +232,26 @@ fn totals(subject: &Subject, outcome: &Outcome) {
         0 => "",
         _ => " (not timed: no timestamps outside passes)",
     };
-    println!("\n{:30}{:>12.3} ms (median, nothing timed)", "a step, by the host's clock", outcome.plain_ms);
-    println!("{:30}{:>12.3} ms (mean)", "the same while timed", outcome.timed_ms);
+    println!(
+        "\n{:30}{:>12.3} ms (median, without timestamps)",
+        "step, by the host's clock", outcome.plain_ms
+    );
+    println!("{:30}{:>12.3} ms (mean)", "step with timestamps", outcome.timed_ms);
     let share = 100.0 * busy_ms / outcome.plain_ms;
     println!("{:30}{busy_ms:>12.3} ms, {share:.1} % of a step", "dispatches, clears, copies");
     println!(
-        "{:30}{:>12.3} ms (writes, encoding, submits, waits: the timed step without them)",
-        "between dispatches",
+        "{:30}{:>12.3} ms (uploads, encoding, submits, waits)",
+        "step with timestamps, rest",
         outcome.timed_ms - busy_ms
     );
     println!(
-        "{dispatches} dispatches, {others} clears and copies{untimed} and {} submits a step; {} pipelines",
+        "{dispatches} dispatches, {others} clears and copies{untimed} and {} submits per step; {} pipelines",
         outcome.submits, subject.pipelines
     );
     println!(
-        "GB/s are of least bytes, every read and every write of an operand counted once: caches can lift them"
+        "GB/s count every operand once as read or written. Caches, or reads that are faster than writes, can"
     );
-    println!("above the copies' rate, and so can an adapter that reads faster than it writes.");
+    println!("raise them above the copies of the roofline.");
 }
 
 /// `text` in at most `width` characters.
@@ -258,7 +262,7 @@ fn shortened(text: &str, width: usize) -> String {
     text.chars().take(width - 1).chain(['…']).collect()
 }
 
-/// The number, or a dash where there is none.
+/// The number, or a dash for zero.
 fn dash(value: f64, digits: usize) -> String {
     if value == 0.0 { "-".into() } else { format!("{value:.digits$}") }
 }

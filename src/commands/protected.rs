@@ -1,4 +1,4 @@
-//! What a command must not write over, whatever it is told: what it reads, and what belongs to a run.
+//! Files that a command never overwrites, even with --force: its inputs, and the files of runs.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use wgvae::tune;
 use super::destination::usage;
 use super::terminal::shown;
 
-/// Folders above a file that are looked through for a run.
+/// Number of folders above a file that are searched for a run.
 const MAX_DEPTH: usize = 4;
 
-/// Files and folders that are read, and the runs that they belong to.
+/// Input files and folders, and their runs.
 #[derive(Debug, Default)]
 pub(super) struct Protected {
     read: Vec<PathBuf>,
@@ -23,39 +23,39 @@ pub(super) struct Protected {
 }
 
 impl Protected {
-    /// Protects a file, or all that lies in a folder, and the run that it belongs to.
+    /// Protects a file, or all files in a folder, and their run.
     pub fn add(&mut self, path: &Path) {
-        // what is not there will be refused where it is read
+        // a missing file is refused later, when it is read
         let Ok(whole) = path.canonicalize() else { return };
         self.runs.extend(run_of(&whole));
         self.read.push(whole);
     }
 
-    /// An error if `file`, which is there and is shown as `path`, is one of them.
+    /// An error if the existing `file`, shown to the user as `path`, is protected.
     ///
     /// # Errors
-    /// [`wgvae::error::Error::Usage`] naming what it is.
+    /// [`wgvae::error::Error::Usage`] with the reason.
     pub fn check(&self, file: &Path, path: &Path) -> Result<()> {
         self.check_run(file, path)?;
         let name = shown(path);
         let whole = file.canonicalize().unwrap_or_else(|_| file.to_path_buf());
-        // of a folder it is the pictures that are read
+        // a command reads the pictures of a folder only
         let is_input = PictureFormat::of(&whole).is_ok() || whole.extension() == Some(OsStr::new("gif"));
         if self.read.iter().any(|read| whole == *read || (is_input && whole.starts_with(read))) {
             return usage(format!(
-                "{name} is read by this command, and not written over: choose another name"
+                "{name} is an input of this command, and is not overwritten: choose another name"
             ));
         }
         if let Some(other) = self.other_name_of(&whole) {
             return usage(format!(
-                "{name} is the same file as {}, and is not written over: choose another name",
+                "{name} is the same file as {}, and is not overwritten: choose another name",
                 shown(&other)
             ));
         }
         Ok(())
     }
 
-    /// An error if `file`, be it there or not, is what a run keeps under that name.
+    /// An error if `file`, existing or not, has the name of a run's file.
     ///
     /// # Errors
     /// As [`Protected::check`].
@@ -65,14 +65,14 @@ impl Protected {
         match run_of(&whole).filter(|run| is_part(run, &whole)) {
             None => Ok(()),
             Some(run) => usage(format!(
-                "{} belongs to the run or checkpoint {}, and is not written over: choose another name",
+                "{} belongs to the run or checkpoint {}, and is not overwritten: choose another name",
                 shown(path),
                 shown(&run)
             )),
         }
     }
 
-    /// An error if new files must not go into `folder`, which is there and is shown as `path`.
+    /// An error if new files must not be written into the existing `folder`, shown to the user as `path`.
     ///
     /// # Errors
     /// As [`Protected::check`].
@@ -90,12 +90,12 @@ impl Protected {
             ));
         }
         if self.read.iter().any(|read| read.is_dir() && whole == *read) {
-            return usage(format!("{name} is read by this command: choose another folder"));
+            return usage(format!("{name} is an input of this command: choose another folder"));
         }
         Ok(())
     }
 
-    /// A protected file that is this one under another name.
+    /// A protected file that is a hard link to this file.
     #[cfg(unix)]
     fn other_name_of(&self, file: &Path) -> Option<PathBuf> {
         use std::os::unix::fs::MetadataExt;
@@ -112,14 +112,14 @@ impl Protected {
         read.chain(of_runs).find(|path| same(path))
     }
 
-    /// Elsewhere the canonical path is all there is to compare.
+    /// Other systems: only canonical paths are compared.
     #[cfg(not(unix))]
     fn other_name_of(&self, _: &Path) -> Option<PathBuf> {
         None
     }
 }
 
-/// The run, or the checkpoint without one, that a file with this canonical path lies in.
+/// The run, or the checkpoint outside a run, that contains the file with this canonical path.
 fn run_of(file: &Path) -> Option<PathBuf> {
     let folders = || file.ancestors().skip(usize::from(!file.is_dir())).take(MAX_DEPTH);
     let is_run = |folder: &&Path| {
@@ -130,7 +130,7 @@ fn run_of(file: &Path) -> Option<PathBuf> {
     folders().find(is_run).or_else(|| folders().find(is_checkpoint)).map(Path::to_path_buf)
 }
 
-/// Whether a file in a run or a checkpoint is what trainings write and read: others may lie beside these.
+/// Whether a file in a run or a checkpoint is one that trainings write and read. The folders may have other files.
 fn is_part(run: &Path, file: &Path) -> bool {
     let Ok(below) = file.strip_prefix(run) else { return false };
     let names: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();

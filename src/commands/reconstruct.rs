@@ -1,4 +1,4 @@
-//! `wgvae reconstruct`.
+//! `wgvae reconstruct`: pictures beside their reconstructions.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,11 +8,12 @@ use wgvae::data;
 use wgvae::generate::{self, Input};
 
 use super::destination::{Writer, usage};
+use super::load_model::{self, Pictures};
+use super::names;
 use super::terminal::Bar;
-use super::{load_model, names};
 use crate::cli::{ForceArgs, ReconstructArgs, TrainedArgs};
 
-/// Pictures of a row of the sheet.
+/// Pictures per row of the sheet.
 const COLUMNS: u32 = 8;
 
 pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
@@ -28,20 +29,11 @@ pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
     let writer = Writer::new("reconstruct", args.force.force, &settings).reads([&model]).reads(&args.images);
     let inputs = load_model::gather(&args.images)?;
     let files: Vec<String> = inputs.iter().enumerate().map(file).collect();
-    let out = args.out.as_deref();
-    let (mut folder, mut sheet) = (None, None);
-    if args.separate {
-        folder = Some(writer.folder(out, &names::folder(&parts), &files)?);
-    } else {
-        sheet = Some(load_model::picture(&writer, out, || names::picture(&parts))?);
-    }
+    let mut out = Pictures::new(&writer, args.out.as_deref(), &parts, (args.separate, &files))?;
     let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
     let resize = load_model::resize(&args.trained)?;
     let size = vae.config().size;
-    if let Some(sheet) = &sheet {
-        let rows = 2 * (inputs.len() as u32).div_ceil(COLUMNS);
-        load_model::sheet_fits([COLUMNS, rows], size, sheet, "use --separate")?;
-    }
+    out.check_size([COLUMNS, 2 * (inputs.len() as u32).div_ceil(COLUMNS)], size)?;
     let bar = Bar::new("reconstructing", false);
     let (mut originals, mut recons, mut done) = (Vec::new(), Vec::new(), 0);
     let skipped = generate::stream(&mut vae, &inputs, resize, |vae, chunk| {
@@ -49,7 +41,7 @@ pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
         let recon = vae.reconstruct(&rgba, chunk.rgb.len() as u32)?;
         for ((number, original), recon) in chunk.numbers.into_iter().zip(chunk.rgb).zip(recon) {
             let recon = data::rgb_of(&recon);
-            if let Some(folder) = &mut folder {
+            if let Pictures::Separate(folder) = &mut out {
                 folder.save(&files[number], &data::grid(&[recon], size, 1, 0))?;
             } else {
                 originals.push(original);
@@ -64,15 +56,18 @@ pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
     let skipped = skipped?;
     load_model::name(&skipped);
     if done == 0 {
-        return usage("not one of the pictures could be read".into());
+        return usage("none of the pictures could be read".into());
     }
-    if let Some(folder) = folder {
-        folder.finish();
-        return Ok(ExitCode::SUCCESS);
-    }
+    let sheet = match out {
+        Pictures::Sheet(sheet) => sheet,
+        Pictures::Separate(folder) => {
+            folder.finish();
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let columns = COLUMNS.min(done as u32);
     let rows = originals.chunks(columns as usize).zip(recons.chunks(columns as usize));
-    // originals over their reconstructions; a short last row is filled up, so that the two stay below each other
+    // originals above their reconstructions; a short last row is filled, so that both rows stay aligned
     let blank = vec![255; (size * size * 3) as usize];
     let filled = |row: &[Vec<u8>]| {
         let mut row = row.to_vec();
@@ -80,13 +75,11 @@ pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
         row
     };
     let rows: Vec<Vec<u8>> = rows.flat_map(|(a, b)| [filled(a), filled(b)].concat()).collect();
-    if let Some(sheet) = sheet {
-        load_model::save(&rows, size, columns, &sheet)?;
-    }
+    load_model::save(&rows, size, columns, &sheet)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The name of a separate picture.
+/// The name of a separate reconstruction's file.
 fn file((index, input): (usize, &Input)) -> String {
     format!("{index:06}_{}.png", names::plain(Path::new(&input.name)))
 }

@@ -1,4 +1,4 @@
-//! `wgvae sample`.
+//! `wgvae sample`: pictures from random latents.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,13 +10,14 @@ use wgvae::generate::{Fitted, prior_file};
 use wgvae::model::{Device, ModelOptions, Vae};
 
 use super::destination::{Writer, usage};
+use super::load_model::{self, Pictures};
+use super::names;
 use super::terminal::Bar;
-use super::{load_model, names};
 use crate::cli::{ForceArgs, SampleArgs};
 
 /// Pictures computed at once.
 const BATCH: u32 = 16;
-/// Pictures of a grid, unless said otherwise.
+/// Default number of samples.
 const COUNT: u32 = 16;
 
 pub fn run(args: &SampleArgs) -> Result<ExitCode> {
@@ -33,13 +34,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     let writer = Writer::new("sample", args.force.force, &settings).reads([&model]).reads(prior_file);
     let parts = parts(args)?;
     let files: Vec<String> = (0..args.count).map(file).collect();
-    let out = args.out.as_deref();
-    let (mut folder, mut sheet) = (None, None);
-    if args.separate {
-        folder = Some(writer.folder(out, &names::folder(&parts), &files)?);
-    } else {
-        sheet = Some(load_model::picture(&writer, out, || names::picture(&parts))?);
-    }
+    let mut out = Pictures::new(&writer, args.out.as_deref(), &parts, (args.separate, &files))?;
 
     let Model { config, weights, likelihood, .. } = checkpoint::open(&args.model)?;
     let prior = match args.prior.as_str() {
@@ -48,9 +43,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         path => Some(prior_file::find(&args.model, Some(Path::new(path)), &weights)?),
     };
     let columns = f64::from(args.count).sqrt().ceil() as u32;
-    if let Some(sheet) = &sheet {
-        load_model::sheet_fits([columns, columns], config.size, sheet, "use --separate")?;
-    }
+    out.check_size([columns, columns], config.size)?;
     let adapter = super::choose_keeping(&args.adapter)?;
     let build = ModelOptions { likelihood, ..ModelOptions::inference(config, args.count.min(BATCH)) };
     let mut vae = Vae::empty(Device::Gpu(&adapter), build)?;
@@ -61,24 +54,24 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     for first in (0..args.count).step_by(BATCH as usize) {
         let range = first..args.count.min(first + BATCH);
         for (index, picture) in range.clone().zip(draw(&mut vae, prior.as_ref(), range, args)?) {
-            match &mut folder {
-                Some(folder) => folder.save(&file(index), &data::grid(&[picture], config.size, 1, 0))?,
-                None => pictures.push(picture),
+            match &mut out {
+                Pictures::Separate(folder) => {
+                    folder.save(&file(index), &data::grid(&[picture], config.size, 1, 0))?;
+                }
+                Pictures::Sheet(_) => pictures.push(picture),
             }
         }
         bar.set((first + BATCH).min(args.count) as usize, args.count as usize);
     }
     bar.clear();
-    if let Some(folder) = folder {
-        folder.finish();
-    }
-    if let Some(sheet) = sheet {
-        sheet.save(&data::grid(&pictures, config.size, columns, data::GAP))?;
+    match out {
+        Pictures::Separate(folder) => folder.finish(),
+        Pictures::Sheet(sheet) => load_model::save(&pictures, config.size, columns, &sheet)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The samples of these numbers, as RGB bytes.
+/// The samples with these numbers, as RGB bytes.
 fn draw(
     vae: &mut Vae,
     prior: Option<&Fitted>,
@@ -92,7 +85,7 @@ fn draw(
     Ok(pictures.iter().map(|picture| data::rgb_of(picture)).collect())
 }
 
-/// The file of the prior, if there is one.
+/// The file of the prior, unless it is N(0, I).
 fn prior_file(args: &SampleArgs) -> Option<std::path::PathBuf> {
     match args.prior.as_str() {
         "normal" => None,
@@ -101,7 +94,7 @@ fn prior_file(args: &SampleArgs) -> Option<std::path::PathBuf> {
     }
 }
 
-/// What the file is called after: all that makes it another picture, the usual left out.
+/// Parts of the default name: all settings that change the picture and are not the defaults.
 fn parts(args: &SampleArgs) -> Result<Vec<String>> {
     let mut parts = vec![names::model(&args.model)?, "sample".into()];
     match args.prior.as_str() {
@@ -119,7 +112,7 @@ fn parts(args: &SampleArgs) -> Result<Vec<String>> {
     Ok(parts)
 }
 
-/// The name of a separate picture.
+/// The name of a separate sample's file.
 fn file(index: u32) -> String {
     format!("{index:05}.png")
 }

@@ -1,4 +1,4 @@
-//! `wgvae selftest`.
+//! `wgvae selftest`: every kernel against its CPU reference, on the adapter in use.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -16,10 +16,10 @@ use super::about;
 use super::terminal::Bar;
 use crate::cli::SelftestArgs;
 
-/// Kernel, with "f16" where it reads or writes it, and form.
+/// Kernel, with "f16" if it reads or writes f16, and configuration.
 type Key = (String, String);
 
-/// What is known of one form of a kernel.
+/// Results of one configuration of a kernel.
 #[derive(Default)]
 struct Row {
     cases: usize,
@@ -46,11 +46,11 @@ impl Row {
     }
 }
 
-/// What came of a case.
+/// The result of a case.
 struct Outcome {
     key: Key,
     label: String,
-    /// with its compiling
+    /// with the compilation of its kernel
     seconds: f64,
     judged: wgvae::error::Result<Comparison>,
 }
@@ -68,13 +68,12 @@ impl Outcome {
 #[derive(Default)]
 struct Table {
     rows: BTreeMap<Key, Row>,
-    /// every case that is not ok, in a line
+    /// one line for every case that failed
     problems: Vec<String>,
 }
 
 impl Table {
-    /// Takes the time of a case and puts both into its row; what there is to say of it, in lines, and whether each is
-    /// well.
+    /// Adds a case to its row. Returns a line for each output, and whether the output is right.
     fn add(&mut self, outcome: Outcome) -> Vec<(bool, String)> {
         let row = self.rows.entry(outcome.key).or_default();
         row.cases += 1;
@@ -85,7 +84,7 @@ impl Table {
                     row.add(&verdicts, device_ns);
                     verdicts.iter().map(|verdict| (verdict.ok(), describe(verdict))).collect()
                 }
-                // the table goes on: a report should have all of it
+                // the other cases still run: a report should be complete
                 Err(error) => {
                     row.refused += 1;
                     vec![(false, format!("REFUSED {}: {error}", outcome.label))]
@@ -104,8 +103,9 @@ pub fn run(args: &SelftestArgs) -> Result<ExitCode> {
             [case.op.kernel().name, &case.config, &case.label].iter().any(|name| name.contains(only.as_str()))
         });
         if cases.is_empty() {
-            let message =
-                format!("--only {only}: no kernel, form or case on this adapter has that in its name");
+            let message = format!(
+                "--only {only}: no kernel, configuration or case on this adapter has this text in its name"
+            );
             return Err(Error::Usage(message).into());
         }
     }
@@ -130,14 +130,14 @@ fn check_all(adapter: &Adapter, cases: Vec<Case>, args: &SelftestArgs) -> Table 
     let (mut done, mut cases) = (0, cases.into_iter().peekable());
     while cases.peek().is_some() {
         bar.set(done, all);
-        // most of the time goes into compiling, which drivers do on one core
+        // most of the time is compilation, for which a driver uses one core
         let some: Vec<Case> = cases.by_ref().take(rayon::current_num_threads()).collect();
         done += some.len();
         let outcomes: Vec<Outcome> = some.into_par_iter().map(|case| Outcome::of(adapter, case)).collect();
         for outcome in outcomes {
             for (ok, line) in table.add(outcome) {
                 if !args.json && (args.verbose || !ok) {
-                    bar.say(&line); // at once: a driver that crashes later takes the table with it
+                    bar.say(&line); // at once, because a driver may crash before the table is printed
                 }
             }
         }
@@ -150,17 +150,19 @@ fn describe(verdict: &CaseResult) -> String {
     let (index, got, want) = verdict.element;
     let word = if verdict.ok() { "ok" } else { "WRONG" };
     let CaseResult { label, output, ratio, .. } = verdict;
-    format!("{word:6} {label:60} {ratio:8.3} of the tolerance, {output} {index}: GPU {got}, twin {want}")
+    format!(
+        "{word:6} {label:60} {ratio:8.3} of the tolerance, {output} {index}: GPU {got}, CPU reference {want}"
+    )
 }
 
-/// Three digits, whatever the size.
+/// `worst` with three digits.
 fn share(worst: f64) -> String {
     if worst < 1000.0 { format!("{worst:.3}") } else { format!("{worst:.1e}") }
 }
 
 fn print(table: &Table, clock: bool, only: bool, seconds: f64) {
     let time = if clock { "GPU ms" } else { "wall ms" };
-    println!("{:23} {:42} {:>5} {:>8} {time:>8} verdict", "kernel", "form", "cases", "worst");
+    println!("{:23} {:42} {:>5} {:>8} {time:>8} verdict", "kernel", "configuration", "cases", "worst");
     let mut last = "";
     for ((kernel, form), row) in &table.rows {
         let ms = row.device_ns.map_or(1e3 * row.wall_seconds, |ns| ns as f64 / 1e6);
@@ -169,17 +171,19 @@ fn print(table: &Table, clock: bool, only: bool, seconds: f64) {
         println!("{name:23} {form:42} {cases:5} {worst:>8} {ms:8.3} {verdict}");
         last = kernel;
     }
-    println!("\nworst: the largest error as a share of the tolerance; above 1 is wrong");
+    println!("\nworst: the largest error, relative to the tolerance; above 1 is wrong");
     match clock {
-        true => println!("GPU ms: one run of every case by the device's clock; {seconds:.1} s in all"),
+        true => {
+            println!("GPU ms: sum over the cases, one run each, by the device's clock; {seconds:.1} s in all")
+        }
         false => println!(
-            "wall ms: of every case with its compiling, for want of timestamps; {seconds:.1} s in all"
+            "wall ms: sum over the cases with compilation, because the adapter has no timestamps; {seconds:.1} s in all"
         ),
     }
     match table.problems.len() {
-        0 => println!("\nevery kernel{} agrees with its CPU twin", if only { " chosen" } else { "" }),
+        0 => println!("\nevery {}kernel agrees with its CPU reference", if only { "selected " } else { "" }),
         some => println!(
-            "\n{some} outputs are WRONG or REFUSED: please report all of this; do not train on this adapter."
+            "\n{some} outputs are WRONG or REFUSED: please report this whole output; do not train on this adapter."
         ),
     }
 }

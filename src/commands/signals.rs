@@ -1,4 +1,4 @@
-//! Signals by which users, terminals and batch systems ask a training to end.
+//! Signals from users, terminals and batch systems that stop a training.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,14 +11,14 @@ use super::output;
 /// Exit code of a training that was stopped by a signal.
 pub const STOPPED: u8 = 130;
 
-/// Signals that come this soon after the first are the same request: `timeout` signals its child and then its group,
-/// and a terminal that closes sends more than one.
+/// Signals within this time after the first are one request: `timeout` signals its child and then its group, and a
+/// closing terminal sends several.
 const SAME_REQUEST: Duration = Duration::from_secs(2);
 
-/// Takes in requests to end, by their signals' numbers.
+/// Requests to stop, by signal number.
 struct Requests {
     stop: Arc<AtomicBool>,
-    /// signals, and when each came first
+    /// signals with the time of their first arrival
     seen: Vec<(i32, Instant)>,
 }
 
@@ -27,13 +27,13 @@ impl Requests {
         Self { stop: stop.clone(), seen: Vec::new() }
     }
 
-    /// The first request ends the training after its step. Returns whether it is to end at once: when somebody asks a
-    /// second time, `again` being whether this signal can mean that. Another signal is no second request: batch systems
-    /// announce the end by one and come with another before they kill, some time later.
+    /// Handles a signal. The first one stops the training after its step. Returns whether to exit at once, at a second
+    /// request: this signal came before, and `again` says that it may be repeated on purpose. A different signal is not a
+    /// second request, because batch systems send a warning and later another signal before they kill.
     fn request(&mut self, signal: i32, again: bool, now: Instant) -> bool {
         if self.seen.is_empty() {
             self.stop.store(true, Ordering::SeqCst);
-            output::note("\nfinishing the step and writing a checkpoint; once more to stop at once");
+            output::note("\nfinishing the step and writing a checkpoint; repeat to stop at once");
         }
         match self.seen.iter().find(|(seen, _)| *seen == signal) {
             Some((_, first)) => again && now.duration_since(*first) > SAME_REQUEST,
@@ -44,7 +44,7 @@ impl Requests {
         }
     }
 
-    /// The same now, and where it has to end at once, it does.
+    /// Handles a signal now, and exits if it has to.
     fn take(&mut self, signal: i32, again: bool) {
         if self.request(signal, again, Instant::now()) {
             std::process::exit(STOPPED.into());
@@ -52,8 +52,8 @@ impl Requests {
     }
 }
 
-/// Sets `stop` when a signal asks for the end: Ctrl-C, the end of the session, and those by which batch systems announce
-/// the end of a job's time. A signal that was ignored when the program began stays ignored, as `nohup` wants it.
+/// Sets `stop` at a signal: Ctrl-C, the end of the session, and the warnings of batch systems before a job's time limit. A
+/// signal that was ignored at the start stays ignored, for `nohup`.
 ///
 /// # Errors
 /// If the system refuses.
@@ -68,20 +68,20 @@ pub fn catch(stop: &Arc<AtomicBool>) -> Result<()> {
     let all = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF];
     let mut signals = Signals::new(all.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0))?;
     let mut requests = Requests::new(stop);
-    // the system sends SIGXCPU every second, terminals SIGHUP as often as they like
+    // the system sends SIGXCPU every second, and terminals may send several SIGHUP
     let take = move |signal| requests.take(signal, [SIGINT, SIGTERM].contains(&signal));
     std::thread::Builder::new().name("signals".into()).spawn(move || signals.forever().for_each(take))?;
     Ok(())
 }
 
-/// The signals that Linux's `/proc/self/status` names as ignored, signal N as bit N - 1; none where it does not say.
+/// The ignored signals from Linux's `/proc/self/status`, signal N as bit N - 1. 0 if the text has no such line.
 #[cfg(unix)]
 fn ignored(status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
-/// The same by Windows' console events: Ctrl-C and Ctrl-Break, and the ends of the console, the session and the system,
+/// Sets `stop` at one of Windows' console events: Ctrl-C, Ctrl-Break, or the end of the console, the session or the system,
 /// which leave some seconds for the checkpoint.
 #[cfg(windows)]
 pub fn catch(stop: &Arc<AtomicBool>) -> Result<()> {
@@ -109,17 +109,17 @@ pub fn catch(stop: &Arc<AtomicBool>) -> Result<()> {
     Ok(())
 }
 
-/// Lets writes beyond the limit on the size of files (`ulimit -f`) fail with an error, as those to a full disk do, instead of
-/// ending the program without a word.
+/// Makes writes beyond the file-size limit (`ulimit -f`) fail with an error, as on a full disk. By default the signal ends
+/// the program without a message.
 #[cfg(unix)]
 pub fn say_file_limits() {
     /// The same number on Linux and macOS; signal-hook has no name for it.
     const SIGXFSZ: i32 = 25;
-    // a handler that does nothing of note: without one the signal kills
+    // any handler will do: without one the signal ends the process
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }
 
-/// There is no such limit elsewhere.
+/// Other systems have no such limit.
 #[cfg(not(unix))]
 pub fn say_file_limits() {}
 

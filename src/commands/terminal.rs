@@ -1,4 +1,4 @@
-//! What the user sees while something runs: a bar on a terminal, plain lines elsewhere.
+//! Display of a training, and formats of numbers and paths.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,9 @@ pub use super::bar::Bar;
 use super::bar::{PLAIN_EVERY, is_drawn, style};
 use super::output;
 
-/// Said until the first step has come back.
+/// Shown until the first step has finished.
 pub const COMPILES: &str = "the first step compiles the kernels";
-/// Unreadable files that are named one by one.
+/// Largest number of unreadable files that are named one by one.
 const MAX_NAMED: usize = 10;
 
 /// "1.5 GiB".
@@ -39,7 +39,7 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// The line that says which model runs in which batches.
+/// Sizes of a model and its batches, as a line.
 pub fn model(config: &ModelConfig, batch: u32, micro: u32) -> String {
     format!(
         "{} px, hidden {}, latent {} ({} parameters), batch {batch} in micro-batches of {micro}",
@@ -61,14 +61,14 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// Most memory that the process has held, where the system tells.
+/// Peak memory of the process, if the system tells.
 pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
-/// How a training shows itself.
+/// The display of a training.
 pub struct Screen {
     bar: ProgressBar,
     quiet: bool,
@@ -76,12 +76,12 @@ pub struct Screen {
     epochs: u32,
     software: bool,
     epoch: (u32, u64),
-    /// when the first step of this process had come back, and which it was
+    /// the time when the first step of this process had finished, and its number
     pace: Option<(Instant, u64)>,
     estimated: bool,
     last_line: Instant,
     skipped: usize,
-    /// says that the first step compiles, where there is no terminal to show it on
+    /// the message that the first step compiles, without a terminal
     compiling: Option<Bar>,
     /// the last epoch's pictures
     pub pictures: Vec<PathBuf>,
@@ -91,7 +91,7 @@ impl Screen {
     /// For a training of `epochs` epochs.
     pub fn new(quiet: bool, epochs: u32, software: bool) -> Self {
         let terminal = is_drawn() && std::io::stdout().is_terminal();
-        let bar = ProgressBar::hidden(); // until there is something to show
+        let bar = ProgressBar::hidden(); // until the first epoch
         bar.set_style(style("{prefix} [{bar:12}] {pos}/{len} {wide_msg}"));
         let now = Instant::now();
         Self {
@@ -125,12 +125,12 @@ impl Screen {
         self.say(&format!("{what:10} {text}"));
     }
 
-    /// Takes the bar off the screen.
+    /// Removes the bar.
     pub fn clear(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// Seconds to the end of the epoch; unknown until a step after the first has been timed.
+    /// Seconds to the end of the epoch. Unknown until a step after the first has been timed.
     fn left(&self, m: &StepMetrics) -> Option<f64> {
         let (began, first) = self.pace?;
         let steps = (m.step - first) as f64;
@@ -138,7 +138,7 @@ impl Screen {
         (steps > 0.0).then(|| left * began.elapsed().as_secs_f64() / steps)
     }
 
-    /// Says once, after some steps, how long all of this is going to take.
+    /// Prints once, after some steps, an estimate of the time.
     fn estimate(&mut self, metrics: &StepMetrics) {
         let Some((began, first)) = self.pace else {
             // the first step compiles the kernels: time from its end
@@ -153,20 +153,20 @@ impl Screen {
         let epoch = seconds / steps as f64 * self.epoch.1 as f64;
         let all = epoch * f64::from(self.epochs + 1 - self.epoch.0);
         let to_go = match self.epochs + 1 - self.epoch.0 {
-            1 => "and it is the last".to_owned(),
-            number => format!("the {number} to go {}", duration(all)),
+            1 => "and this is the last one".to_owned(),
+            number => format!("the remaining {number} about {}", duration(all)),
         };
         self.say(&format!("an epoch takes about {}, {to_go}", duration(epoch)));
         if self.software && all > 1800.0 {
             self.say(
-                "this is a software adapter, which computes on the CPU; `--preset demo` or a smaller --size and \
-                 --hidden would fit it",
+                "this is a software adapter, which computes on the CPU; use `--preset demo`, or a smaller --size and \
+                 --hidden",
             );
         }
     }
 }
 
-/// `line` with breaks between words, so that a terminal of so many columns need not break within them.
+/// `line` with breaks between words for a terminal with this number of columns.
 fn wrapped(line: &str, columns: usize) -> String {
     let (mut text, mut used) = (String::new(), 0);
     for (at, word) in line.split(' ').enumerate() {
@@ -184,7 +184,7 @@ fn wrapped(line: &str, columns: usize) -> String {
     text
 }
 
-/// What the negative log-likelihood of the pixels is called.
+/// Name of the negative log-likelihood of the pixels.
 fn of_pixels(bce: Option<f64>) -> &'static str {
     if bce.is_some() { "BCE" } else { "NLL" }
 }
@@ -192,7 +192,7 @@ fn of_pixels(bce: Option<f64>) -> &'static str {
 impl Observer for Screen {
     fn epoch_begins(&mut self, epoch: u32, steps: u64, step_in_epoch: u64) {
         self.epoch = (epoch, steps);
-        // once: a new target forgets the bar that was drawn on the old one, and leaves it there
+        // only once, because a new target does not remove the bar on the old one
         if self.terminal && !self.quiet && self.bar.is_hidden() {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
@@ -245,7 +245,7 @@ impl Observer for Screen {
         if self.skipped <= MAX_NAMED {
             self.say(&format!("skipped {problem}"));
         } else if self.skipped == MAX_NAMED + 1 {
-            self.say("more files are skipped; `wgvae data check` lists them all");
+            self.say("more files are skipped; `wgvae data check` lists all of them");
         }
     }
 
@@ -254,18 +254,18 @@ impl Observer for Screen {
     }
 }
 
-/// Names the files that were left out, the first few one by one.
+/// Reports files that were left out, the first few by name.
 pub fn name_skipped(screen: &Screen, skipped: &[Skipped]) {
     let lines = data::named(skipped);
     for line in lines.iter().take(MAX_NAMED) {
         screen.say(&format!("skipped {line}"));
     }
     if lines.len() > MAX_NAMED {
-        screen.say(&format!("and {} more; `wgvae data check` lists them all", lines.len() - MAX_NAMED));
+        screen.say(&format!("and {} more; `wgvae data check` lists all of them", lines.len() - MAX_NAMED));
     }
 }
 
-/// `path` as it may be printed.
+/// `path` in printable form.
 pub fn shown(path: &Path) -> String {
     printable(path)
 }

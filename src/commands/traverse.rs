@@ -1,4 +1,4 @@
-//! `wgvae traverse`.
+//! `wgvae traverse`: pictures along single latent dimensions.
 
 use std::process::ExitCode;
 
@@ -57,7 +57,10 @@ pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
     let bar = Bar::new("decoding", false);
     let pictures = load_model::decode(&mut vae, &z)?;
     drop(bar);
-    println!("dimension  KL in nats   (rows from the top, values from {} to {})", -args.range, args.range);
+    println!(
+        "dimension  KL in nats   (one row each from the top, values from {} to {})",
+        -args.range, args.range
+    );
     for &dim in &order {
         println!("{dim:9}  {:10.3}", kl[dim]);
     }
@@ -72,7 +75,7 @@ pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Each dimension's mean divergence over pictures: those of --data, those that a prior was fitted to, or IMAGE.
+/// Mean KL divergence of each dimension over pictures: those of --data, those of fit-prior, or IMAGE.
 fn divergences(args: &TraverseArgs, vae: &mut Vae) -> Result<Vec<f64>> {
     if let Some(data) = &args.data {
         return Ok(load_model::encode(vae, &args.trained, std::slice::from_ref(data))?.kl());
@@ -81,9 +84,7 @@ fn divergences(args: &TraverseArgs, vae: &mut Vae) -> Result<Vec<f64>> {
         return Ok(prior.kl);
     }
     let Some(image) = &args.image else {
-        return usage(
-            "which dimensions the model uses shows on pictures: give an IMAGE, or --data FOLDER".into(),
-        );
+        return usage("pictures must rank the dimensions: give an IMAGE, or --data FOLDER".into());
     };
     Ok(load_model::encode(vae, &args.trained, std::slice::from_ref(image))?.kl())
 }

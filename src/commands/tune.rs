@@ -1,4 +1,4 @@
-//! `wgvae tune`, and which forms of the kernels the other commands take.
+//! `wgvae tune`, and the kernel configurations of the other commands.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,12 +15,13 @@ use wgvae::tune::file::TuningFile;
 use wgvae::tune::{self, CandidateResult, Measurement};
 
 use super::destination::{Destination, Writer, must_end_with};
+use super::output;
 use super::terminal::{Bar, shown};
-use super::{output, settings};
-use crate::cli::{Preset, TuneArgs, TuningArgs};
+use super::train::settings::model_options;
+use crate::cli::{TuneArgs, TuningArgs};
 
 pub fn run(args: &TuneArgs) -> Result<ExitCode> {
-    let build = settings::build(&args.model, Preset::Reference)?;
+    let build = model_options(&args.model)?;
     let out = out(args)?;
     let adapter = super::choose(&args.adapter)?;
     println!("{}", adapter.describe());
@@ -32,7 +33,7 @@ pub fn run(args: &TuneArgs) -> Result<ExitCode> {
     }
     let saved: Vec<f64> = findings.iter().filter_map(Measurement::gain).collect();
     println!(
-        "{} kernels measured in {:.1} s, {} kept from before; {} faster than the default",
+        "{} kernels measured in {:.1} s, {} have earlier results; {} are faster than the default",
         findings.len(),
         began.elapsed().as_secs_f64(),
         table.len() - findings.len(),
@@ -45,32 +46,32 @@ pub fn run(args: &TuneArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where the choices go besides, if anywhere.
+/// The file of --out.
 fn out(args: &TuneArgs) -> Result<Option<Destination>> {
     let Some(path) = &args.out else { return Ok(None) };
-    must_end_with(path, "json", "a table of forms")?;
+    must_end_with(path, "json", "a table of kernel configurations")?;
     Writer::new("tune", args.force.force, &()).named(path).map(Some)
 }
 
-/// One finding: what was chosen, and with `verbose` every candidate; what is wrong always.
+/// Prints the chosen configuration of a kernel, wrong and refused candidates, and with `verbose` all candidates.
 fn print(finding: &Measurement, verbose: bool) {
     let gain = finding.gain().map_or_else(String::new, |gain| format!(", {gain:.2} of the default's time"));
     println!("{}\n    {}{gain}", finding.key, finding.chosen.name());
     let shown = finding.candidates.iter().filter(|(_, verdict)| verbose || verdict.time().is_none());
-    for (form, verdict) in shown {
-        println!("        {:46} {}", form.name(), describe(verdict));
+    for (config, verdict) in shown {
+        println!("        {:46} {}", config.name(), describe(verdict));
     }
 }
 
 fn describe(verdict: &CandidateResult) -> String {
     match verdict {
         CandidateResult::Right(time) => format!("{:9.3} ms", 1e3 * time.as_secs_f64()),
-        CandidateResult::Wrong(share) => format!("WRONG, never used: {share:.1e} times the tolerance off"),
+        CandidateResult::Wrong(share) => format!("WRONG, never used: error {share:.1e} times the tolerance"),
         CandidateResult::Refused(reason) => format!("REFUSED, never used: {reason}"),
     }
 }
 
-/// The forms that `flags` ask for without measuring anything.
+/// The kernel configurations for `flags`, without measurements.
 pub fn kept(adapter: &Adapter, flags: &TuningArgs) -> Result<Tuning> {
     match (&flags.tuning, flags.no_tune) {
         (Some(path), _) => replay(adapter, path),
@@ -83,8 +84,8 @@ fn from_cache(adapter: &Adapter) -> Table {
     cache_folder().map(|folder| TuningFile::cached(&folder, adapter)).unwrap_or_default()
 }
 
-/// The forms that `flags` ask for: those of a file, the defaults, or the kept ones. On a GPU, what is missing is
-/// measured first; on a software adapter only `wgvae tune` does that, because there it takes a minute or two.
+/// The kernel configurations for `flags`: those of a file, the defaults, or the tuning results. On a GPU missing results
+/// are measured first; on a software adapter, where that takes minutes, only `wgvae tune` does so.
 pub fn choose(adapter: &Adapter, build: &ModelOptions, flags: &TuningArgs, quiet: bool) -> Result<Tuning> {
     if flags.tuning.is_some() || flags.no_tune || adapter.is_software() {
         return kept(adapter, flags);
@@ -96,26 +97,26 @@ pub fn choose(adapter: &Adapter, build: &ModelOptions, flags: &TuningArgs, quiet
         let count = findings.len();
         output::line(&format!("tuned {count} kernels in {seconds:.1} s, once for this model and adapter"));
     }
-    for (finding, (form, verdict)) in findings.iter().flat_map(|f| f.bad().map(move |bad| (f, bad))) {
-        output::note(&format!("{}: {}: {}", finding.key, form.name(), describe(verdict)));
+    for (finding, (config, verdict)) in findings.iter().flat_map(|f| f.bad().map(move |bad| (f, bad))) {
+        output::note(&format!("{}: {}: {}", finding.key, config.name(), describe(verdict)));
     }
     Ok(Tuning::with(&adapter.target(), table))
 }
 
-/// The forms of a file.
+/// The kernel configurations of a file.
 pub fn replay(adapter: &Adapter, path: &Path) -> Result<Tuning> {
     let file = TuningFile::read(path)?;
     file.check(&adapter.target(), path)?;
     if !file.is_for(adapter) {
         let path = shown(path);
         output::note(&format!(
-            "{path} was made with another adapter, driver or version: results may differ in their last bits"
+            "{path} is from another adapter, driver or version: results may differ in their last bits"
         ));
     }
     Ok(Tuning::with(&adapter.target(), file.configs))
 }
 
-/// `known` with what `build` needs besides, measured, and kept for the next time.
+/// `known` with measurements of the other kernels of `build`, which are kept on disk.
 fn complete(
     adapter: &Adapter,
     build: &ModelOptions,
@@ -136,7 +137,7 @@ fn complete(
     if let Some(folder) = cache_folder() {
         let kept = TuningFile::keep(&folder, adapter, measured.clone());
         if let Err(error @ Error::Io { .. }) = kept {
-            output::note(&format!("the choices are not kept for the next time: {error}"));
+            output::note(&format!("the tuning results could not be kept: {error}"));
         }
     }
     Ok((known.into_iter().chain(measured).collect(), findings))

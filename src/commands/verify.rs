@@ -1,10 +1,11 @@
-//! `wgvae verify`.
+//! `wgvae verify`: checks the files of a run's checkpoints, and recomputes its last steps.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, Checkpoint, Listing, State};
+use wgvae::config::Table;
 use wgvae::error::Error;
 use wgvae::model::{Device, ModelOptions, Vae};
 use wgvae::ops::Tuning;
@@ -12,21 +13,18 @@ use wgvae::train;
 use wgvae::tune;
 
 use super::terminal::{Bar, Screen, count, shown};
-use super::train_data::pictures;
-use super::{settings, train_changes};
-use crate::cli::{AdapterArgs, TrainSettings, VerifyArgs};
+use super::train::changes;
+use super::train::data::pictures;
+use super::train::settings::{Layers, RunOptions, file};
+use crate::cli::VerifyArgs;
 
 pub fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let settings_file = args.run.join(train::SETTINGS);
     if !settings_file.is_file() {
         return Err(Error::Usage(format!("{} is not a run: it has no config.toml", shown(&args.run))).into());
     }
-    let asked = settings::merge(Some(&settings_file), TrainSettings::default())?;
-    let asked = TrainSettings {
-        adapter: args.adapter.adapter.clone().or(asked.adapter),
-        backend: args.adapter.backend.clone().or(asked.backend),
-        ..asked
-    };
+    let layers = Layers { given: Table::of(&args.adapter)?, below: file::read(&settings_file)? };
+    let options = layers.options()?;
     let Some(checkpoints) = whole(&args.run)? else { return Ok(ExitCode::FAILURE) };
     let Some((end, to)) = checkpoints.last() else {
         return Err(Error::model(&args.run, "has no checkpoint to verify").into());
@@ -36,19 +34,18 @@ pub fn run(args: &VerifyArgs) -> Result<ExitCode> {
         None => ("the start".to_owned(), None),
     };
     let to = checkpoint::load(end)?;
-    if from.is_none() && asked.init.is_some() {
-        let reason =
-            "began from --init and has only one checkpoint: there is nothing to compute it again from";
+    if from.is_none() && options.init.is_some() {
+        let reason = "started from --init and has only one checkpoint: there are no steps to recompute";
         return Err(Error::model(&args.run, reason).into());
     }
     println!("from {begin} to {} (step {})", shown(end), to.state.step);
     if from.as_ref().is_some_and(|from| from.state.config != to.state.config) {
-        println!("the run went on under other settings on the way: steps before that may differ");
+        println!("the settings of the run changed between them: steps before the change may differ");
     }
-    compare(&asked, &args.run, from.as_ref(), &to)
+    compare(&options, &args.run, from.as_ref(), &to)
 }
 
-/// The run's checkpoints, oldest first, if every file of all of them is what it was; else says which is not.
+/// The run's checkpoints, oldest first, if all their files are undamaged; else prints the damaged ones.
 fn whole(run: &Path) -> Result<Option<Vec<(PathBuf, State)>>> {
     let Listing { whole: checkpoints, broken } = checkpoint::list(&run.join("checkpoints"))?;
     let mut errors: Vec<String> = broken.iter().map(ToString::to_string).collect();
@@ -56,7 +53,7 @@ fn whole(run: &Path) -> Result<Option<Vec<(PathBuf, State)>>> {
         errors.extend(checkpoint::load(path).err().map(|error| error.to_string()));
     }
     if errors.is_empty() {
-        println!("{} checkpoints, every file as it was written", checkpoints.len());
+        println!("{} checkpoints, all files are undamaged", checkpoints.len());
         return Ok(Some(checkpoints));
     }
     errors.iter().for_each(|error| eprintln!("{error}"));
@@ -69,21 +66,15 @@ fn earlier(all: &[(PathBuf, State)], last: u64, steps: Option<u64>) -> Option<&(
     all.iter().rev().find(|(_, state)| state.step + far <= last)
 }
 
-fn compare(
-    asked: &TrainSettings,
-    run: &Path,
-    from: Option<&Checkpoint>,
-    to: &Checkpoint,
-) -> Result<ExitCode> {
+fn compare(options: &RunOptions, run: &Path, from: Option<&Checkpoint>, to: &Checkpoint) -> Result<ExitCode> {
     let state = &to.state;
-    let flags = AdapterArgs { adapter: asked.adapter.clone(), backend: asked.backend.clone() };
-    let adapter = super::choose(&flags)?;
+    let adapter = super::choose(&options.adapter)?;
     if adapter.describe() != state.adapter {
         println!("the run was trained on {}; another adapter may round differently", state.adapter);
     }
     if state.shaders != tune::file::shaders() {
         println!(
-            "the run was computed with other shaders (by version {}, commit {})",
+            "the run was computed with other shaders (version {}, commit {})",
             state.version, state.commit
         );
     }
@@ -93,21 +84,21 @@ fn compare(
     let config = &state.config;
     let screen = Screen::new(false, config.epochs, adapter.is_software());
     screen.report("adapter", &adapter.describe());
-    let data = pictures(&screen, asked, config, false)?;
-    train_changes::same_pictures(&data, state, run)?;
+    let data = pictures(&screen, options, config, false)?;
+    changes::same_pictures(&data, state, run)?;
     let build = ModelOptions { micro: Some(state.micro_batch), ..ModelOptions::of(config) };
     let mut vae = Vae::new(Device::Tuned(&adapter, &tuning), build, config.seed)?;
-    let bar = Bar::new("computing again", false);
+    let bar = Bar::new("recomputing", false);
     let progress = &mut |done: u64, all: u64| bar.set(done as usize, all as usize);
     let verdict = train::verify(&mut vae, &data, from, to, progress);
     bar.clear();
     let verdict = verdict?;
     let numbers = count(verdict.compared);
     if verdict.different.is_empty() {
-        println!("computed {} step(s) again: all {numbers} numbers have the same bits", verdict.steps);
+        println!("recomputed {} step(s): all {numbers} numbers have the same bits", verdict.steps);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("computed {} step(s) again, and of {numbers} numbers some DIFFER:", verdict.steps);
+    println!("recomputed {} step(s): of {numbers} numbers some DIFFER:", verdict.steps);
     for (name, differs) in &verdict.different {
         println!("  {name}: {}", count(*differs));
     }

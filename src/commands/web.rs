@@ -1,4 +1,4 @@
-//! `wgvae web`.
+//! `wgvae web`: a local server for a page.
 
 use std::process::ExitCode;
 
@@ -10,13 +10,13 @@ use crate::cli::WebArgs;
 
 pub fn run(args: &WebArgs) -> Result<ExitCode> {
     let model = &args.page.trained.model;
-    // a page that is there already, or one that is made in memory
+    // an exported page, or one made in memory
     let files =
         if model.join(web::MANIFEST).is_file() { web::read(model)? } else { export_web::page(&args.page)? };
     let sizes = export_web::sizes(&files);
     let serving = web::serve(files, args.port)?;
     println!("{sizes}");
-    println!("{}  (for this machine alone; Ctrl-C ends it)", serving.url());
+    println!("{}  (reachable from this machine only; Ctrl-C to stop)", serving.url());
     serving.wait()?;
     Ok(ExitCode::SUCCESS)
 }

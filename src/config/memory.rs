@@ -1,11 +1,11 @@
-//! How much memory this process may still take.
+//! Free memory of the machine and of the process's control groups.
 
 use std::path::{Path, PathBuf};
 
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
-/// Bytes of memory that are free for this process: what the machine has available, or what is left of the limit of its
-/// container, service or batch job where that is less. `None` where the system does not tell.
+/// Bytes of memory that are free for this process: the machine's available memory, or the rest of the memory limit of its
+/// container, service or batch job if that is less. `None` if the system does not tell.
 pub fn free_memory() -> Option<u64> {
     let kind = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     let machine = System::new_with_specifics(kind).ok().map(|system| system.available_memory());
@@ -14,8 +14,8 @@ pub fn free_memory() -> Option<u64> {
     [machine, group].into_iter().flatten().min()
 }
 
-/// What is left of the memory limits of the control groups that `membership`, a `/proc/PID/cgroup`, names below `mount`: of
-/// the tightest, as each of them bounds all below it.
+/// The least rest of a memory limit among the control groups that `membership`, a `/proc/PID/cgroup`, names below `mount`.
+/// Every group bounds all groups below it.
 fn left_of_groups(membership: &Path, mount: &Path) -> Option<u64> {
     let text = std::fs::read_to_string(membership).ok()?;
     // version 2 has one line `0::/PATH`, version 1 one for each controller, `4:memory:/PATH`
@@ -30,17 +30,17 @@ fn left_of_groups(membership: &Path, mount: &Path) -> Option<u64> {
         controllers.split(',').any(|name| name == "memory").then(|| (mount.join("memory"), relative, names))
     });
     let all = lines.by_ref().flat_map(|(root, path, [limit, usage, files])| {
-        // in a container its own group is mounted at the root, whatever the path says
+        // in a container its own group is mounted at the root, and the path does not say so
         let folders: Vec<PathBuf> = path.ancestors().map(|part| root.join(part)).collect();
         folders.into_iter().filter_map(move |folder| {
             let text = |name| std::fs::read_to_string(folder.join(name)).ok();
             let number = |name| text(name)?.trim().parse::<u64>().ok();
-            // the system gives up files that it keeps in memory before it ends a process
+            // the system drops cached files before it ends a process
             let given_up = text("memory.stat").unwrap_or_default();
             let given_up =
                 given_up.lines().find_map(|line| line.strip_prefix(files)?.trim().parse().ok()).unwrap_or(0);
             let used = number(usage).unwrap_or(0).saturating_sub(given_up);
-            // "max" is no number: there is no limit
+            // no number but "max": there is no limit
             Some(number(limit)?.saturating_sub(used))
         })
     });
@@ -54,7 +54,7 @@ mod tests {
 
     use super::{free_memory, left_of_groups};
 
-    /// What is left by a membership and files, each a path below the mount with its content.
+    /// The rest for a membership and files, each a path below the mount with its content.
     fn left(membership: &str, files: &[(&str, &str)]) -> Option<u64> {
         let folder = tempfile::tempdir().expect("folder");
         for (path, content) in files {

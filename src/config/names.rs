@@ -1,13 +1,13 @@
-//! Settings that are one of a few words, on the command line, in files and in messages.
+//! Names of the variants of a setting, as the command line, files and messages have them.
 
-/// Names for the variants of an enum: `ALL`, `name`, `Display` and `FromStr`.
+/// Names of the variants of an enum: defines `ALL`, `name`, `Display` and `FromStr`.
 macro_rules! named {
     ($kind:ident: $($variant:ident $name:literal),+ $(,)?) => {
         impl $kind {
-            /// All of them.
+            /// All variants.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// As the command line and files have it.
+            /// The name on the command line and in files.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name),+

@@ -1,40 +1,41 @@
-//! What a training minimises: the likelihood of pixels, and what the latents are held to.
+//! Terms of the loss: the likelihood of pixels, the weight of the KL divergence, the MMD penalty.
 
 use serde::{Deserialize, Serialize};
 
 use super::names::named;
 use crate::error::{Error, Result};
 
-/// How likely a pixel is, given what the decoder says of it.
+/// The likelihood of a pixel under the decoder's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossKind {
-    /// binary cross-entropy, the reference's: no density of values between 0 and 1, but always positive
+    /// binary cross-entropy, as in the reference: always positive, but not a normalised density on [0, 1]
     #[default]
     Bce,
-    /// a Gaussian of fixed width around the picture: squared errors
+    /// a Gaussian of fixed width: squared errors
     Mse,
-    /// a Laplace distribution of fixed width: absolute errors, sharper and less moved by outliers
+    /// a Laplace distribution of fixed width: absolute errors, sharper and less sensitive to outliers
     L1,
-    /// the cross-entropy made a density of values between 0 and 1
+    /// the cross-entropy, normalised to a density on [0, 1].
+    /// Source: Loaiza-Ganem and Cunningham, "The continuous Bernoulli", 2019
     ContinuousBernoulli,
 }
 
 named! { LossKind: Bce "bce", Mse "mse", L1 "l1", ContinuousBernoulli "continuous-bernoulli" }
 
 impl LossKind {
-    /// Whether it has a width, [`Likelihood::sigma`].
+    /// Whether it uses [`Likelihood::sigma`].
     pub fn has_width(self) -> bool {
         matches!(self, Self::Mse | Self::L1)
     }
 }
 
-/// A likelihood of pixels, in nats.
+/// A likelihood of pixels; losses are in nats.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Likelihood {
-    /// its form
+    /// the distribution
     pub kind: LossKind,
-    /// width of a Gaussian (its standard deviation) or of a Laplace distribution (its scale), pixels being 0 to 1
+    /// standard deviation of the Gaussian, or scale of the Laplace distribution, for pixels from 0 to 1
     pub sigma: f64,
 }
 
@@ -44,19 +45,19 @@ impl Default for Likelihood {
     }
 }
 
-/// How the weight of KL changes in a training.
+/// The schedule of the weight of the KL divergence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BetaSchedule {
-    /// beta from the first step on
+    /// beta in every step
     #[default]
     Constant,
-    /// from 0 to beta in a straight line, then beta
+    /// a linear ramp from 0 to beta, then beta
     Linear,
-    /// several such ramps, each with as many steps at beta behind it.
+    /// several such ramps, each followed by the same number of steps at beta.
     /// Source: Fu et al., "Cyclical annealing schedule", 2019
     Cyclical,
-    /// `beta |KL - C|`, C growing from 0 in a straight line.
+    /// `beta |KL - C|` with a linear ramp of C from 0.
     /// Source: Burgess et al., "Understanding disentangling in beta-VAE", 2018
     Capacity,
 }
@@ -65,23 +66,31 @@ named! {
     BetaSchedule: Constant "constant", Linear "linear", Cyclical "cyclical", Capacity "capacity"
 }
 
-/// What the latents are held to, besides the weight of KL.
+/// Terms of the loss. A field that a file does not have, because its version did not know it, gets its default.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Objective {
-    /// of pixels
+    /// likelihood of pixels
     pub likelihood: Likelihood,
-    /// of the weight of KL
+    /// schedule of beta
     pub beta_schedule: BetaSchedule,
-    /// epochs of the ramps together; none: half of all epochs, or all of them where there are several ramps
+    /// epochs of all ramps together; `None`: half of all epochs, or all of them for the cyclical schedule
     pub beta_epochs: Option<f64>,
     /// ramps of the cyclical schedule
     pub beta_cycles: u32,
-    /// what C of the capacity schedule grows to, in nats
+    /// final C of the capacity schedule, in nats
     pub capacity: f64,
-    /// nats per dimension and picture that cost nothing
+    /// KL divergence per dimension and picture that is not penalised, in nats
     pub free_bits: f64,
-    /// weight of the discrepancy between the batch's latents and the prior, in nats per picture
+    /// weight of the maximum mean discrepancy between a batch's latents and the prior, in nats per picture
     pub mmd: f64,
+}
+
+impl BetaSchedule {
+    /// Whether it changes over the steps.
+    pub fn is_ramp(self) -> bool {
+        self != Self::Constant
+    }
 }
 
 impl Default for Objective {
@@ -103,7 +112,7 @@ pub(super) fn require(holds: bool, flag: &str, value: f64, must: &str) -> Result
     if holds { Ok(()) } else { Err(Error::Usage(format!("{flag} {value}: must be {must}"))) }
 }
 
-/// Whether it is a number from zero on.
+/// Whether `value` is finite and not negative.
 pub(super) fn from_zero(value: f64) -> bool {
     value.is_finite() && value >= 0.0
 }
@@ -126,7 +135,7 @@ impl Objective {
         require(from_zero(capacity), "--capacity", capacity, "zero or a positive number of nats")?;
         require(from_zero(free_bits), "--free-bits", free_bits, "zero or a positive number of nats")?;
         require(from_zero(mmd), "--mmd", mmd, "zero or a positive number")?;
-        // every pair of the batch is looked at
+        // the estimate compares all pairs of a batch
         let pairs = mmd == 0.0 || (2..=4096).contains(&batch);
         require(
             pairs,

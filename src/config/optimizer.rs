@@ -1,4 +1,4 @@
-//! How a training steps: the learning rate's course, what is done to gradients and parameters, and to pictures.
+//! Settings of the optimizer and its learning-rate schedule, and of data augmentation.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,14 +6,14 @@ use super::names::named;
 use super::objective::{from_zero, require};
 use crate::error::Result;
 
-/// How the learning rate changes in a training.
+/// The schedule of the learning rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LrSchedule {
-    /// always the same
+    /// no change
     #[default]
     Constant,
-    /// down to zero along half a cosine, over all steps behind the warm-up.
+    /// half a cosine down to zero, over all steps after the warm-up.
     /// Source: Loshchilov and Hutter, "SGDR", 2017, without restarts
     Cosine,
     /// halved whenever the validation loss has not fallen for three epochs
@@ -22,20 +22,21 @@ pub enum LrSchedule {
 
 named! { LrSchedule: Constant "constant", Cosine "cosine", Plateau "plateau" }
 
-/// What Adam is surrounded by.
+/// Settings of the optimizer. A field that a file does not have, because its version did not know it, gets its default.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Optimizer {
-    /// of the learning rate
+    /// schedule of the learning rate
     pub lr_schedule: LrSchedule,
-    /// steps in which the learning rate grows from nothing to its full size
+    /// steps of the linear warm-up of the learning rate
     pub warmup: u64,
-    /// largest norm of the gradient, all parameters together and per picture; longer ones are shortened
+    /// largest norm of the gradient of all parameters, per picture; larger ones are scaled down to it
     pub clip_norm: Option<f64>,
-    /// share of each parameter that is taken away in a step, in learning rates: that of AdamW
+    /// AdamW's decoupled weight decay, a factor of the learning rate
     pub weight_decay: f64,
-    /// decay of the running average of the parameters that is then the model
+    /// decay of the exponential moving average of the parameters, which is then the model
     pub ema: Option<f64>,
-    /// epochs without a lower validation loss after which the training ends
+    /// epochs without a lower validation loss after which the training stops
     pub patience: Option<u32>,
 }
 
@@ -54,19 +55,20 @@ impl Optimizer {
     }
 }
 
-/// How training pictures are varied, anew in every step.
+/// Random changes of the training pictures, drawn in every step. A field that a file does not have gets its default.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Augmentation {
-    /// mirrors pictures left to right, each with even odds
+    /// mirrors a picture left to right with probability 1/2
     pub flip: bool,
-    /// cuts up to this share off a picture's edges and enlarges the rest
+    /// largest share of a picture's edge that is cropped; the rest is enlarged
     pub crop: f64,
-    /// changes brightness, contrast and saturation by up to this share
+    /// largest relative change of brightness, contrast and saturation
     pub jitter: f64,
 }
 
 impl Augmentation {
-    /// Whether pictures are varied at all.
+    /// Whether any augmentation is on.
     pub fn any(&self) -> bool {
         *self != Self::default()
     }

@@ -1,15 +1,16 @@
-//! A bound on the bytes that several threads use together.
+//! A byte budget shared by threads, a counting semaphore.
+//! Read this to see what bounds the memory of parallel decoding.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// So many bytes for all; who asks for more waits until others are done.
+/// A limit in bytes shared by all threads; a request beyond it waits until others have finished.
 pub(super) struct Budget {
     limit: u64,
     used: Mutex<u64>,
     freed: Condvar,
 }
 
-/// Bytes of a [`Budget`], which are given back when it is dropped.
+/// Bytes taken from a [`Budget`]; dropping them gives them back.
 pub(super) struct Share<'a> {
     budget: &'a Budget,
     bytes: u64,
@@ -20,9 +21,9 @@ impl Budget {
         Self { limit, used: Mutex::new(0), freed: Condvar::new() }
     }
 
-    /// Waits until `bytes` are free; more than the limit are given to one that is alone.
+    /// Waits until `bytes` are free. A request larger than the limit is granted when nobody else holds a share.
     ///
-    /// Whoever holds a share must not wait for work of other threads that may ask for one.
+    /// The holder of a share must not wait for work of other threads that may ask for one.
     pub(super) fn take(&self, bytes: u64) -> Share<'_> {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let full = |used: &mut u64| *used > 0 && used.saturating_add(bytes) > self.limit;
@@ -45,7 +46,7 @@ mod tests {
 
     use super::*;
 
-    /// Sixteen threads that ask for different shares, one of them for more than there is.
+    /// Sixteen threads ask for different shares, one of them for more than the limit.
     #[test]
     fn no_more_is_used_together_than_the_limit_but_by_one_alone() {
         let budget = Budget::new(100);

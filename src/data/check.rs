@@ -1,4 +1,5 @@
-//! A report on a folder of pictures: what training would see, and what it would leave out.
+//! A report on a folder of pictures: what training would use and what it would skip.
+//! Read this to add a check to `wgvae check`.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -10,61 +11,61 @@ use rayon::prelude::*;
 
 use super::Progress;
 use super::decode::{Decoded, decode};
+use super::near_duplicates::{self, Signature};
 use super::scan::{Item, Layout, ScanOptions, scan_with, too_many_damaged};
-use super::similar::{self, Look};
 use super::text::{Skipped, counted, named, printable, printable_text};
 use crate::error::Result;
 
-/// Pictures that can be read, of one split.
+/// Readable pictures of one split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SplitCounts {
     /// `training`, `validation` or `test`.
     pub name: &'static str,
-    /// One count for each of [`Report::classes`].
+    /// One count per class of [`Report::classes`].
     pub per_class: Vec<usize>,
 }
 
-/// What [`check`] found; its `Display` is the report.
+/// The result of [`check`]; its `Display` is the report.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The folder, as [`super::FolderIndex::root`].
     pub root: PathBuf,
-    /// How the pictures lie.
+    /// Layout of the folder.
     pub layout: Layout,
-    /// Whether validation pictures were drawn by the seed.
+    /// Whether the validation pictures were drawn with the seed.
     pub split_made: bool,
     /// Class names, sorted.
     pub classes: Vec<String>,
     /// Training, validation, test.
     pub splits: Vec<SplitCounts>,
-    /// Format name to the number of pictures.
+    /// Number of pictures per format name.
     pub formats: BTreeMap<&'static str, usize>,
-    /// Smallest, median and largest width in pixels (each by itself); `None` when nothing could be read.
+    /// Smallest, median and largest width in pixels, independent of the heights; `None` if no picture could be read.
     pub widths: Option<[u32; 3]>,
-    /// The same of the heights.
+    /// Smallest, median and largest height in pixels.
     pub heights: Option<[u32; 3]>,
-    /// Files that were left out, by the scan or by decoding.
+    /// Files skipped by the scan or by decoding.
     pub skipped: Vec<Skipped>,
-    /// How many of them are damaged.
+    /// Number of damaged files among `skipped`.
     pub damaged: usize,
-    /// What was decided and passed over, as [`super::FolderIndex::notes`].
+    /// Decisions of the scan, as in [`super::FolderIndex::notes`].
     pub notes: Vec<String>,
-    /// Files that are no pictures.
+    /// Number of files that are not pictures.
     pub other_files: usize,
-    /// Pictures of 16 bits that use less than an eighth of their range, see [`Decoded::faint`].
+    /// 16-bit pictures that use less than an eighth of their range, see [`Decoded::faint`].
     pub faint: usize,
     /// Pictures whose pixels equal those of an earlier one.
     pub duplicates: usize,
-    /// Duplicates whose earlier copy lies in another split: they make validation look better than it is.
+    /// Duplicates whose earlier copy is in another split: they make validation look better than it is.
     pub across_splits: usize,
-    /// Pictures that are nearly equal to an earlier one without being equal.
+    /// Pictures that are nearly equal, but not equal, to an earlier one.
     pub near_duplicates: usize,
-    /// Those of them whose earlier one lies in another split.
+    /// Near-duplicates whose earlier copy is in another split.
     pub near_across_splits: usize,
 }
 
 impl Report {
-    /// The number of pictures that can be read.
+    /// The number of readable pictures.
     pub fn readable(&self) -> usize {
         self.splits.iter().flat_map(|split| &split.per_class).sum()
     }
@@ -80,15 +81,15 @@ struct Seen {
 
 /// Decodes every picture under `root` in full, in parallel, and reports.
 ///
-/// The split is drawn where there is none, as [`super::prepare_folder`] does; `progress` hears of every file.
+/// A folder without a split gets one, as in [`super::prepare_folder`]; `progress` is called for every file.
 ///
 /// # Errors
-/// As [`scan_with`]. Pictures that cannot be decoded are in the report, however many.
+/// As [`scan_with`]. Pictures that cannot be decoded are listed in the report, even if they are the majority.
 pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Result<Report> {
     let mut found = scan_with(root, options)?;
     let items: Vec<Item> = found.items().cloned().collect();
     let done = AtomicUsize::new(0);
-    let decoded: Vec<Result<(Seen, Look), Skipped>> = items
+    let decoded: Vec<Result<(Seen, Signature), Skipped>> = items
         .par_iter()
         .map(|item| {
             let seen = look(item);
@@ -96,23 +97,23 @@ pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Resu
             seen
         })
         .collect();
-    let (mut seen, mut looks, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
-    for one in decoded {
-        match one {
-            Ok((one, look)) => {
-                seen.push(Some(one));
-                looks.push(Some(look));
+    let (mut seen, mut signatures, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
+    for picture in decoded {
+        match picture {
+            Ok((picture, signature)) => {
+                seen.push(Some(picture));
+                signatures.push(Some(signature));
             }
             Err(bad) => {
                 unreadable.push(bad);
                 seen.push(None);
-                looks.push(None);
+                signatures.push(None);
             }
         }
     }
-    found.replace_validation(&looks.iter().map(Option::is_some).collect::<Vec<_>>());
+    found.replace_validation(&signatures.iter().map(Option::is_some).collect::<Vec<_>>());
     if found.is_drawn() {
-        found.draw(&looks);
+        found.draw(&signatures);
     }
     let number: HashMap<&Path, usize> = items.iter().map(|item| item.path.as_path()).zip(0..).collect();
     let mut formats = BTreeMap::new();
@@ -122,17 +123,17 @@ pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Resu
     for (split, (_, list)) in lists.iter().enumerate() {
         for item in *list {
             let Some(&at) = number.get(item.path.as_path()) else { continue };
-            let (Some(one), Some(look)) = (seen[at].take(), &looks[at]) else { continue };
+            let (Some(picture), Some(signature)) = (seen[at].take(), &signatures[at]) else { continue };
             splits[split].per_class[item.label as usize] += 1;
-            *formats.entry(one.format).or_insert(0) += 1;
-            ordered.push((Seen { split, ..one }, look));
+            *formats.entry(picture.format).or_insert(0) += 1;
+            ordered.push((Seen { split, ..picture }, signature));
         }
     }
     let [(duplicates, across_splits), (near, near_across)] = duplicates(&ordered);
-    let widths = spread(ordered.iter().map(|(one, _)| one.width).collect());
-    let heights = spread(ordered.iter().map(|(one, _)| one.height).collect());
+    let widths = spread(ordered.iter().map(|(seen, _)| seen.width).collect());
+    let heights = spread(ordered.iter().map(|(seen, _)| seen.height).collect());
     let damaged = found.damaged + unreadable.len();
-    let faint = ordered.iter().filter(|(one, _)| one.faint).count();
+    let faint = ordered.iter().filter(|(seen, _)| seen.faint).count();
     Ok(Report {
         root: found.root,
         layout: found.layout,
@@ -154,34 +155,34 @@ pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Resu
     })
 }
 
-/// How many pictures repeat an earlier one, and how many of those one of another split: equal ones, and near-equal ones.
-fn duplicates(seen: &[(Seen, &Look)]) -> [(usize, usize); 2] {
-    let looks: Vec<&Look> = seen.iter().map(|(_, look)| *look).collect();
+/// Counts of exact and of near duplicates, each as (all, those with the earlier copy in another split).
+fn duplicates(seen: &[(Seen, &Signature)]) -> [(usize, usize); 2] {
+    let signatures: Vec<&Signature> = seen.iter().map(|(_, signature)| *signature).collect();
     let (mut first, mut first_of_group) = (HashMap::new(), HashMap::new());
     let mut counts = [(0, 0); 2];
-    for ((one, look), group) in seen.iter().zip(similar::groups(&looks)) {
+    for ((picture, signature), group) in seen.iter().zip(near_duplicates::groups(&signatures)) {
         let near = first_of_group.get(&group).copied();
-        first_of_group.entry(group).or_insert(one.split);
-        let count = match (first.entry(look.digest()), near) {
+        first_of_group.entry(group).or_insert(picture.split);
+        let count = match (first.entry(signature.digest()), near) {
             (Entry::Occupied(entry), _) => Some((0, *entry.get())),
             (Entry::Vacant(entry), near) => {
-                entry.insert(one.split);
+                entry.insert(picture.split);
                 near.map(|split| (1, split))
             }
         };
         if let Some((kind, split)) = count {
             counts[kind].0 += 1;
-            counts[kind].1 += usize::from(split != one.split);
+            counts[kind].1 += usize::from(split != picture.split);
         }
     }
     counts
 }
 
-fn look(item: &Item) -> Result<(Seen, Look), Skipped> {
+fn look(item: &Item) -> Result<(Seen, Signature), Skipped> {
     let picture = decode(&item.path).map_err(|reason| Skipped { path: item.path.clone(), reason })?;
     let Decoded { width, height, format, rgb, faint } = picture;
     let seen = Seen { split: 0, format, width, height, faint };
-    Ok((seen, Look::of(&rgb, width, height)))
+    Ok((seen, Signature::of(&rgb, width, height)))
 }
 
 fn spread(mut sides: Vec<u32>) -> Option<[u32; 3]> {
@@ -253,7 +254,7 @@ impl Report {
         writeln!(f, "\n")
     }
 
-    /// Why nothing can be trained on these pictures, if so.
+    /// The reason why these pictures cannot be trained on, if there is one.
     pub fn obstacle(&self) -> Option<String> {
         let good = self.readable();
         let trained: usize = self.splits.first().map_or(0, |split| split.per_class.iter().sum());
@@ -266,7 +267,7 @@ impl Report {
         }
     }
 
-    /// One line: whether training would start, with how many pictures.
+    /// One line: whether training would start, and with how many pictures.
     pub fn verdict(&self) -> String {
         let bad = self.skipped.len();
         let left_out = if bad == 0 { String::new() } else { format!(", {bad} left out") };

@@ -1,4 +1,5 @@
-//! The pictures of one split, decoded once where memory or the cache allows.
+//! The pictures of one split, decoded once if memory or the cache has room for them.
+//! Read this to see how a training gets its pixels and which pictures count as readable.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,28 +15,27 @@ use super::source::{Fnv, Source};
 use super::text::{Skipped, counted, first_few};
 use crate::error::{Error, Result};
 
-/// A [`Source`] at one size, without the pictures that cannot be read.
+/// A [`Source`] at one size, without the unreadable pictures.
 #[derive(Debug)]
 pub struct Dataset {
     source: Source,
     size: u32,
-    /// For each picture its number in the source, and where its pixels are.
+    /// Number in the source of each readable picture, and the location of its pixels.
     kept: Vec<(u32, Place)>,
     skipped: Vec<Skipped>,
     prepared: Prepared,
 }
 
 impl Dataset {
-    /// Decodes every picture of `source` at `size` x `size`, in parallel, and keeps the first ones in
-    /// `memory` until its bytes are spent (`size * size * 3` each); the others are decoded again at every
-    /// [`Dataset::get`].
+    /// Decodes every picture of `source` at `size` x `size`, in parallel, and keeps the first ones in `memory` until
+    /// its bytes are used up (`size * size * 3` each). The others are decoded again at every [`Dataset::get`].
     ///
-    /// All are decoded here even when few can be kept: which pictures a run sees must not depend on how much
-    /// memory the machine has. `progress` hears of every picture.
+    /// All pictures are decoded here even if few can be kept: the pictures that a run uses must not depend on the
+    /// memory of the machine. `progress` is called for every picture.
     ///
     /// # Errors
-    /// [`Error::Data`] when the source is empty, when no picture can be read, and when more than half cannot;
-    /// it names the first few with their reasons.
+    /// [`Error::Data`] if the source is empty, if no picture can be read, or if more than half cannot; it names the
+    /// first few with their reasons.
     pub fn prepare(
         source: Source,
         size: u32,
@@ -45,12 +45,12 @@ impl Dataset {
         Self::prepare_cached(source, size, memory, None, progress)
     }
 
-    /// As [`Dataset::prepare`], with the same pictures and pixels; but what `cache` holds is not decoded, what
-    /// it does not hold is added to it, and pictures that are not in memory are read from it. What came of that is
-    /// told by [`Dataset::prepared`].
+    /// As [`Dataset::prepare`], with identical pictures and pixels, but pictures in `cache` are not decoded, missing
+    /// ones are added to it, and pictures that are not in memory are read from it. [`Dataset::prepared`] reports the
+    /// outcome.
     ///
     /// # Errors
-    /// As [`Dataset::prepare`]: a cache that is damaged, or cannot be written, is none.
+    /// As [`Dataset::prepare`]. A cache that is damaged or not writable is ignored.
     pub fn prepare_cached(
         source: Source,
         size: u32,
@@ -65,7 +65,8 @@ impl Dataset {
         Ok(pictures)
     }
 
-    /// As [`Dataset::prepare_cached`], however few can be read; `seen` hears of the pixels that are at hand.
+    /// As [`Dataset::prepare_cached`], without a minimum of readable pictures; `seen` receives the pixels that are
+    /// available anyway.
     pub(super) fn prepare_any(
         source: Source,
         size: u32,
@@ -85,21 +86,21 @@ impl Dataset {
         Self { source, size, kept, skipped, prepared }
     }
 
-    /// Whether picture `number` of the source can be read, for each of them.
+    /// For each picture of the source, whether it can be read.
     pub(super) fn readable(&self) -> Vec<bool> {
         let mut readable = vec![false; self.source.len()];
         self.kept.iter().for_each(|(number, _)| readable[*number as usize] = true);
         readable
     }
 
-    /// Picture `number` of the source, which can be read.
+    /// Pixels of picture `number` of the source, which must be readable.
     pub(super) fn at_number(&self, number: usize) -> Result<Cow<'_, [u8]>, Skipped> {
-        // the numbers rise
+        // the numbers are ascending
         let index = self.kept.partition_point(|(kept, _)| (*kept as usize) < number);
         self.pixels(index)
     }
 
-    /// The same pictures in several lists of files, each of which is one of the source's.
+    /// Splits the set by several lists of files, each of them part of the source.
     pub(super) fn part(self, lists: &[&[Item]]) -> Vec<Self> {
         let Source::Folder { root, items, resize } = &self.source else { return vec![self] };
         let number: HashMap<&Path, u32> =
@@ -118,18 +119,18 @@ impl Dataset {
                 }
             }
             let source = Source::Folder { root: root.clone(), items: list.to_vec(), resize: *resize };
-            // the work was done once for all of them
+            // the work was done once for all parts, so the first part reports it
             Self { source, size: self.size, kept, skipped, prepared: prepared.take().unwrap_or_default() }
         };
         lists.iter().map(part).collect()
     }
 
-    /// The number of pictures that could be read.
+    /// The number of readable pictures.
     pub fn len(&self) -> usize {
         self.kept.len()
     }
 
-    /// Never true: [`Dataset::prepare`] refuses an empty set.
+    /// Always false: [`Dataset::prepare`] refuses an empty set.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
@@ -139,22 +140,22 @@ impl Dataset {
         self.size
     }
 
-    /// The pictures that [`Dataset::prepare`] left out.
+    /// The pictures that [`Dataset::prepare`] skipped.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
     }
 
-    /// How many pictures are held in memory.
+    /// The number of pictures held in memory.
     pub fn in_memory(&self) -> usize {
         self.kept.iter().filter(|(_, place)| matches!(place, Place::Memory(_))).count()
     }
 
-    /// How many pictures are neither held in memory nor cached: each [`Dataset::get`] decodes them.
+    /// The number of pictures that are neither in memory nor cached: each [`Dataset::get`] decodes them.
     pub fn decoded_each_time(&self) -> usize {
         self.kept.iter().filter(|(_, place)| matches!(place, Place::Source)).count()
     }
 
-    /// What the preparation had to do.
+    /// A summary of the preparation's work.
     pub fn prepared(&self) -> &Prepared {
         &self.prepared
     }
@@ -162,13 +163,13 @@ impl Dataset {
     /// Picture `index` (below [`Dataset::len`]) as RGB8 `[size, size, 3]`.
     ///
     /// # Errors
-    /// [`Error::Data`] when a picture that is neither in memory nor in the cache has become unreadable since it
-    /// was first decoded.
+    /// [`Error::Data`] if a picture that is neither in memory nor in the cache has become unreadable since it was first
+    /// decoded.
     pub fn get(&self, index: usize) -> Result<Cow<'_, [u8]>> {
         self.pixels(index).map_err(|Skipped { path, reason }| Error::data(path, reason))
     }
 
-    /// A name to show, see [`Source::name`].
+    /// A name for display, see [`Source::name`].
     pub fn name(&self, index: usize) -> String {
         self.source.name(self.kept[index].0 as usize)
     }
@@ -178,7 +179,7 @@ impl Dataset {
         self.source.label(self.kept[index].0 as usize)
     }
 
-    /// The digest of the source, see [`Source::fingerprint`], with that of which pictures could be read.
+    /// A digest of the source, see [`Source::fingerprint`], and of which pictures could be read.
     pub fn fingerprint(&self) -> u64 {
         let mut digest = Fnv(self.source.fingerprint());
         for (index, _) in &self.kept {
@@ -187,12 +188,12 @@ impl Dataset {
         digest.0
     }
 
-    /// The fingerprint in hexadecimal digits, as checkpoints keep it.
+    /// The fingerprint in hexadecimal digits, the form used in checkpoints.
     pub fn digest(&self) -> String {
         format!("{:016x}", self.fingerprint())
     }
 
-    /// As [`Dataset::get`], with path and reason apart.
+    /// As [`Dataset::get`], with path and reason as separate fields.
     pub(super) fn pixels(&self, index: usize) -> Result<Cow<'_, [u8]>, Skipped> {
         let (number, place) = &self.kept[index];
         let number = *number as usize;

@@ -1,4 +1,5 @@
-//! From a file to RGB8 pixels, of its own size or of that which the network takes.
+//! Decoding of picture files to RGB8, at their own size or at the network's.
+//! Read this for which files are accepted and which failures are errors.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,7 +8,8 @@ use std::path::Path;
 use super::encoded::{Encoded, FILES, MAX_BYTES, Picture};
 use super::resize::Resize;
 
-/// Raised whenever a file may give other pixels than before: what is cached is then decoded again.
+/// Version of the decoder, raised whenever a file may give other pixels: cached pixels of an older version are decoded
+/// again.
 pub(super) const VERSION: u32 = 2;
 
 /// A picture at its own size.
@@ -19,19 +21,19 @@ pub struct Decoded {
     pub height: u32,
     /// `[height, width, 3]`, 8 bits a channel.
     pub rgb: Vec<u8>,
-    /// What the content is: `jpg`, `png`, `webp` or `bmp`.
+    /// Format of the content: `jpg`, `png`, `webp` or `bmp`.
     pub format: &'static str,
-    /// Whether its samples have 16 bits and stay below an eighth of their range, as those of 12-bit cameras do that
-    /// were not scaled: such a picture is nearly black.
+    /// Whether its samples have 16 bits but stay below an eighth of the range, as unscaled 12-bit camera data does:
+    /// such a picture is nearly black.
     pub faint: bool,
 }
 
-/// Why a picture could not be had: a phrase without the path.
+/// The reason why a picture has no pixels: a phrase without the path.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The file could not be read, which may pass: a permission, a network, a disk.
+    /// The file could not be read, which may be temporary: a permission, a network, a disk.
     Access(String),
-    /// Its content is no picture, and stays so as long as the file does.
+    /// The content is not a picture, which stays true until the file changes.
     Content(String),
 }
 
@@ -58,15 +60,15 @@ pub(super) fn load_file(path: &Path, size: u32, resize: Resize) -> Result<Vec<u8
 
 /// Reads the picture at `path` at its own size.
 ///
-/// The content decides the format. The EXIF orientation is applied, grey becomes RGB, transparency is laid
-/// over white, 16 bits are rounded to 8, CMYK is converted (without a colour profile; profiles are ignored
-/// throughout), and of an animation the first frame is taken. The pixels of a JPEG are those of libjpeg-turbo.
+/// The content determines the format. The EXIF orientation is applied, grey becomes RGB, transparency is blended over
+/// white, 16 bits are rounded to 8, and CMYK is converted without a colour profile (profiles are ignored throughout).
+/// An animation gives its first frame. The pixels of a JPEG equal those of libjpeg-turbo.
 ///
 /// # Errors
-/// A phrase without the path, when the file cannot be read, is no picture, is damaged, is cut off (a JPEG
-/// is whole if all its blocks are there, with the end marker or without), is a JPEG that is arithmetic-coded,
-/// lossless, hierarchical or of 12 bits, or claims more than 32,768 pixels a side or 1 GiB. A panic inside a
-/// decoder is an error too, see [`is_decoding`]: one bad file must not end a run.
+/// A phrase without the path, if the file cannot be read, is not a picture, is damaged or truncated (a JPEG is complete
+/// if all its blocks are there, with or without the end marker), is an arithmetic-coded, lossless, hierarchical or
+/// 12-bit JPEG, or claims more than 32,768 pixels a side or 1 GiB. A panic inside a decoder is an error too, see
+/// [`is_decoding`]: one bad file must not end a run.
 pub fn decode(path: &Path) -> Result<Decoded, String> {
     let decoded = read(path, |data| {
         let file = Encoded::open(data)?;
@@ -77,7 +79,7 @@ pub fn decode(path: &Path) -> Result<Decoded, String> {
     decoded.map_err(Failure::reason)
 }
 
-/// Reads the file at `path` and makes of its bytes what `decode` does.
+/// Reads the file at `path` and decodes its bytes.
 fn read<T>(path: &Path, decode: impl FnOnce(&[u8]) -> Result<T, String>) -> Result<T, Failure> {
     let unreadable = |source: std::io::Error| Failure::Access(format!("cannot be read: {source}"));
     let meta = std::fs::metadata(path).map_err(unreadable)?;
@@ -88,7 +90,7 @@ fn read<T>(path: &Path, decode: impl FnOnce(&[u8]) -> Result<T, String>) -> Resu
         let reason = format!("has {} MiB; at most {} are read", meta.len() >> 20, MAX_BYTES >> 20);
         return Err(Failure::Content(reason));
     }
-    // always in this order, files before pixels: then no two can wait for each other
+    // the order of locks is always files, then pixels, so there is no deadlock
     let _share = FILES.take(meta.len());
     let data = std::fs::read(path).map_err(unreadable)?;
     guarded(|| decode(&data))
@@ -100,13 +102,13 @@ thread_local! {
     static DECODING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is inside a decoder, where a panic is caught and told as the reason why a file is skipped. A
-/// panic hook that prints should keep quiet then.
+/// Whether this thread is inside a decoder. A panic there is caught and becomes the reason why a file is skipped, so a
+/// panic hook should print nothing.
 pub fn is_decoding() -> bool {
     DECODING.get()
 }
 
-/// What `decode` gives; `None` if it panics.
+/// The result of `decode`; `None` if it panics.
 fn guarded<T>(decode: impl FnOnce() -> T) -> Option<T> {
     let before = DECODING.replace(true);
     let decoded = catch_unwind(AssertUnwindSafe(decode)).ok();

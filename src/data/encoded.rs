@@ -1,4 +1,5 @@
-//! A picture file whose header has been read, and its pixels.
+//! An opened picture file: its header is read, its pixels are not.
+//! Read this for the limits on size and memory, and for JPEG reduction while decoding.
 
 use std::io::Cursor;
 
@@ -11,29 +12,28 @@ use super::orientation;
 use super::resize::{Resize, resize_reduced, resize_rgb};
 use super::sniff::{READABLE, foreign_content, foreign_file, format_name, readable};
 
-/// Pixels a side beyond which a header is not believed.
+/// Largest side in pixels that a header may claim.
 const MAX_SIDE: u32 = 32_768;
-/// Bytes that a file, or the pixels of one picture, may take.
+/// Limit in bytes for a file, and for the pixels of one picture.
 pub(super) const MAX_BYTES: u64 = 1 << 30;
-/// Tenths by which a picture stays larger than what is asked for, if it is reduced while it is decoded. Resampling takes
-/// the rest. Then pixels differ from those of resampling the whole picture by less than 1 of 255 in the mean: by 0.6 for
-/// halves, 1.0 for eighths. At 10 it would be 1.7.
+/// Tenths of the requested size that a picture keeps at least when it is reduced while it is decoded; resampling does
+/// the rest. At 14 the pixels differ from those of resampling the whole picture by at most about 1 of 255 in the mean.
 const KEPT_TENTHS: u32 = 14;
-/// Files that are in memory together, and pixels that are being decoded together: not as many as there are cores,
-/// when they are large.
+/// Budgets for the files in memory and for the pixels being decoded. With large pictures they allow fewer at once than
+/// there are cores.
 pub(super) static FILES: Budget = Budget::new(MAX_BYTES / 2);
 static PIXELS: Budget = Budget::new(MAX_BYTES);
 
-/// A picture as its file has it.
+/// A decoded picture, before it is oriented and resized.
 pub(super) struct Picture {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) rgb: Vec<u8>,
-    /// Sides at full size.
+    /// Sides at full size, before any reduction.
     full: (u32, u32),
     orientation: Orientation,
     pub(super) faint: bool,
-    /// Room for the pixels, until they are resized.
+    /// Share of the budget for the pixels, held until they are resized.
     _room: Share<'static>,
 }
 
@@ -106,12 +106,12 @@ impl<'a> Encoded<'a> {
         }
     }
 
-    /// The picture at its own size, turned.
+    /// The picture at its own size, oriented.
     pub(super) fn whole(self) -> Result<Picture, String> {
         Ok(self.decode(1)?.turned())
     }
 
-    /// RGB8 `[size, size, 3]` of the picture, turned.
+    /// RGB8 `[size, size, 3]` of the picture, oriented.
     pub(super) fn square(self, size: u32, how: Resize) -> Result<Vec<u8>, String> {
         let reduction = self.reduction(size);
         let picture = self.decode(reduction)?;
@@ -123,8 +123,8 @@ impl<'a> Encoded<'a> {
         Ok(Picture { width: size, height: size, rgb, ..picture }.turned().rgb)
     }
 
-    /// By how much the sides may be divided while decoding a picture that is resized to `size`: those of a JPEG, as long
-    /// as they stay larger, see [`KEPT_TENTHS`].
+    /// Divisor of the sides while decoding a picture that is to be resized to `size`. Only a JPEG has one above 1, and
+    /// its sides stay larger than `size`, see [`KEPT_TENTHS`].
     fn reduction(&self, size: u32) -> u32 {
         let (width, height) = self.dimensions();
         let fits = |reduction: &u32| 10 * (width.min(height) / reduction) >= size.saturating_mul(KEPT_TENTHS);
@@ -134,7 +134,7 @@ impl<'a> Encoded<'a> {
         }
     }
 
-    /// The picture, not turned, its sides divided by `reduction`; waits until there is room for it.
+    /// Decodes the picture without orienting it, its sides divided by `reduction`; waits until there is room for it.
     fn decode(self, reduction: u32) -> Result<Picture, String> {
         let full = self.dimensions();
         match self {
@@ -146,7 +146,7 @@ impl<'a> Encoded<'a> {
             }
             Self::Other { decoder, orientation, .. } => {
                 let (width, height) = full;
-                // what the decoder gives, and RGB8 of it
+                // the decoder's output, and its RGB8 copy
                 let room = PIXELS.take(decoder.total_bytes() + u64::from(width) * u64::from(height) * 3);
                 let picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
                 let faint = is_faint(&picture);
@@ -168,7 +168,8 @@ fn too_large() -> String {
     format!("is too large: at most {MAX_SIDE} pixels a side and {} MiB are read", MAX_BYTES >> 20)
 }
 
-/// See [`Decoded::faint`]. Transparency is no brightness, and a picture that is black altogether may be meant so.
+/// Whether the picture is faint, see [`Decoded::faint`]. Alpha does not count as brightness, and an entirely black
+/// picture is not faint: it may be intended.
 fn is_faint(picture: &DynamicImage) -> bool {
     let brightest = |samples: &[u16], of: usize, channels: usize| {
         samples.chunks_exact(of).flat_map(|pixel| &pixel[..channels]).copied().max().unwrap_or(0)
@@ -183,7 +184,7 @@ fn is_faint(picture: &DynamicImage) -> bool {
     (1..u16::MAX / 8 + 1).contains(&brightest)
 }
 
-/// RGB8 of any picture; transparency over white, before any resizing so that hidden colours do not bleed.
+/// RGB8 of any picture. Transparency is blended over white before resizing, so that hidden colours do not bleed.
 fn over_white(picture: DynamicImage) -> Vec<u8> {
     if !picture.color().has_alpha() {
         return picture.into_rgb8().into_raw();
@@ -197,7 +198,7 @@ fn over_white(picture: DynamicImage) -> Vec<u8> {
     let blend = |c: u16, a: u64| {
         let full = u64::from(u16::MAX);
         let wide = u64::from(c) * a + full * (full - a);
-        // 65535 * 257 is the divisor to 8 bits; half of it rounds
+        // 65535 * 257 is the divisor to 8 bits; adding half of it rounds
         ((wide + full * 257 / 2) / (full * 257)) as u8
     };
     rgba.pixels().flat_map(|p| [0, 1, 2].map(|c| blend(p[c], u64::from(p[3])))).collect()

@@ -1,4 +1,5 @@
-//! Files that are written whole or not at all, and only where a file is meant.
+//! Atomic writes of regular files.
+//! Every file that is written to disk as a whole goes through `write_whole`.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, ErrorKind};
@@ -6,18 +7,18 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Links followed one after the other, as the systems do it.
+/// Maximum number of links followed, as in operating systems.
 const MAX_LINKS: usize = 40;
 
-/// The folder of a file, `.` for a bare name.
+/// The folder that contains a file, `.` for a bare name.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The regular file that writing to `path` means, be it there already or not: links are followed.
+/// The regular file that writing to `path` would create or replace; links are followed.
 ///
 /// # Errors
-/// If it is a folder, a device, a pipe or a socket, or the links lead round in a circle.
+/// If it is a folder, a device, a pipe or a socket, or if the links form a cycle.
 pub fn file_meant(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_path_buf();
     for _ in 0..MAX_LINKS {
@@ -27,7 +28,7 @@ pub fn file_meant(path: &Path) -> io::Result<PathBuf> {
                 return Err(io::Error::other(format!("it is {}, and no file", kind_of(&found))));
             }
             Ok(_) => return Ok(path),
-            // whether there can be a file is for its folder to say
+            // a missing file is fine here; writing reports a missing folder
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Ok(path);
             }
@@ -55,27 +56,27 @@ fn kind_of(found: &Metadata) -> &'static str {
     if found.is_dir() { "a folder" } else { "something else" }
 }
 
-/// Waits until a file's bytes are on the disk, where the file system can tell.
+/// Waits until a file's bytes are on the disk, if the file system supports that.
 ///
 /// # Errors
 /// If they could not be written.
 pub(crate) fn sync(file: &File) -> io::Result<()> {
     match file.sync_all() {
-        // EINVAL, ENOSYS, EOPNOTSUPP: there is no such thing here
+        // EINVAL, ENOSYS, EOPNOTSUPP: not supported here
         Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
         other => other,
     }
 }
 
-/// Writes `path` whole or not at all; its folder must exist. A link is followed, and nothing but a regular file is ever
-/// replaced, whose permissions stay.
+/// Writes `path` completely or not at all; its folder must exist. A link is followed. Only a regular file is ever
+/// replaced, and its permissions are kept.
 ///
 /// # Errors
-/// [`Error::Io`] if it cannot be written; what was there stays.
+/// [`Error::Io`] if it cannot be written; the previous content stays.
 pub fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
     let write = || {
         let path = file_meant(path)?;
-        // made as an ordinary file: a temporary one would be readable by its owner alone
+        // created as an ordinary file: a temporary one would be readable by its owner alone
         let mut builder = tempfile::Builder::new();
         builder.prefix(".").suffix(".part");
         let (file, at) = builder.make_in(folder_of(&path), |at| File::create_new(at))?.into_parts();

@@ -1,15 +1,16 @@
-//! Sheets of pictures.
+//! Image grids: several pictures in one.
+//! Used for sample grids, contact sheets and interpolation strips.
 
 use image::{Rgb, RgbImage};
 
-/// The usual white gap between pictures, in pixels.
+/// Default white gap between pictures, in pixels.
 pub const GAP: u32 = 2;
 
-/// Lays `pictures` (each RGB8 `[size, size, 3]`) out row by row, `columns` to a row, with `gap` white pixels
-/// around each. Fewer pictures than columns make a narrower sheet; the rest of a last row stays white.
+/// Arranges `pictures` (each RGB8 `[size, size, 3]`) row by row, `columns` per row, with `gap` white pixels around
+/// each. Fewer pictures than columns make a narrower grid; the rest of a last row stays white.
 ///
 /// # Panics
-/// When a picture does not have `size * size * 3` bytes, or there are no pictures or columns.
+/// If a picture does not have `size * size * 3` bytes, or there are no pictures or columns.
 pub fn grid(pictures: &[Vec<u8>], size: u32, columns: u32, gap: u32) -> RgbImage {
     assert!(!pictures.is_empty() && columns > 0, "grid: {} pictures in {columns} columns", pictures.len());
     let count = pictures.len() as u32;

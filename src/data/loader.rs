@@ -1,4 +1,5 @@
-//! Batches, prepared ahead of the training step by a thread of their own.
+//! A data loader: batches prepared ahead of the training step by a separate thread.
+//! Read this for batch order, short batches and files that become unreadable.
 
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
@@ -9,22 +10,22 @@ use rayon::prelude::*;
 use super::dataset::Dataset;
 use super::text::Skipped;
 
-/// Batches that are enough to have ready: the GPU never waits for one, and a few are held in memory.
+/// Default number of prefetched batches: enough that the GPU does not wait, and few are in memory.
 pub const PREFETCH: usize = 3;
 
 /// The pictures of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// The step within the epoch, from 0; counts the steps before `first_step` too.
+    /// Step within the epoch, from 0; it includes the steps before `first_step`.
     pub step: usize,
-    /// How many rows hold a picture: fewer than the batch size at the end of an epoch and when a file has
-    /// become unreadable, 0 when that befell all of them.
+    /// Number of rows that hold a picture: less than the batch size at the end of an epoch and if a file has become
+    /// unreadable, 0 if all files of the batch have.
     pub count: usize,
-    /// RGBA8 `[batch, size, size, 4]`, alpha 0. Pictures come first, the rows behind `count` are zero.
+    /// RGBA8 `[batch, size, size, 4]`, alpha 0. Pictures come first; the rows from `count` on are zero.
     pub rgba: Vec<u8>,
     /// Index in [`Dataset`] of each of the `count` rows.
     pub indices: Vec<u32>,
-    /// Files that were to be in this batch and could not be read.
+    /// Files of this batch that could not be read.
     pub problems: Vec<Skipped>,
 }
 
@@ -33,19 +34,19 @@ pub struct Batch {
 /// Dropping it stops the thread, after at most the batch that is being prepared.
 #[derive(Debug)]
 pub struct DataLoader {
-    // taken by `drop`: a thread that waits to send must see the channel closed before it is joined
+    // `drop` takes it: a thread that is blocked in send must see the channel closed before it is joined
     batches: Option<Receiver<Batch>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl DataLoader {
-    /// Starts preparing the batches of `order` (indices in `pictures`, see [`super::order`]) from step
-    /// `first_step` on, at most `prefetch` ahead; the last one may be short.
+    /// Starts preparing the batches of `order` (indices in `pictures`, see [`super::order`]) from step `first_step` on,
+    /// at most `prefetch` ahead; the last batch may be short.
     ///
-    /// Starting at step `n` gives exactly the batches that starting at 0 gives from the `n`th on.
+    /// Starting at step `n` gives exactly the batches from the `n`th on of a start at 0.
     ///
     /// # Panics
-    /// When `batch` is 0 or an index is out of range: programming mistakes.
+    /// If `batch` is 0 or an index is out of range: programming mistakes.
     pub fn start(
         pictures: Arc<Dataset>,
         order: Vec<u32>,
@@ -77,7 +78,7 @@ impl Iterator for DataLoader {
         if let Ok(batch) = self.batches.as_ref()?.recv() {
             return Some(batch);
         }
-        // the end, or a panic in the thread: that must not pass for a short epoch
+        // the end, or a panic in the thread, which must not look like a short epoch
         self.batches = None;
         if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
             std::panic::resume_unwind(panic);
@@ -96,10 +97,10 @@ impl Drop for DataLoader {
     }
 }
 
-/// The same batches as [`DataLoader::start`] gives, without pixels: for a training whose pictures are elsewhere.
+/// The batches of [`DataLoader::start`] without pixels, for a training whose pictures are resident on the GPU.
 ///
 /// # Panics
-/// When `batch` is 0: a programming mistake.
+/// If `batch` is 0: a programming mistake.
 pub fn indices_only(order: Vec<u32>, batch: usize, first_step: usize) -> impl Iterator<Item = Batch> {
     assert!(batch > 0, "indices_only: a batch of 0 pictures");
     let steps = order.len().div_ceil(batch);

@@ -1,5 +1,6 @@
-//! What the files that commands write say of themselves, out of sight: which command made them, and a digest of what it
-//! made. So a command knows its own files again, and leaves alone those that others made or somebody has changed.
+//! Provenance marks: hidden metadata in written files that names the command and holds a digest of the content.
+//! A command recognizes its own files by the mark, and does not overwrite files of others or files that somebody has
+//! changed.
 
 use std::fs::{self, File};
 use std::io::{Cursor, Read};
@@ -8,21 +9,21 @@ use std::path::Path;
 use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
 use serde_json::Value;
 
-/// Files above this many bytes are not looked into.
+/// Files above this many bytes are not read.
 const MAX_BYTES: u64 = 1 << 30;
-/// What every mark begins with.
+/// Prefix of every mark.
 const OPENS: &str = "wgvae ";
-/// Most bytes of a mark's text.
+/// Maximum length of a mark's text, in bytes.
 const MAX_TEXT: usize = 80;
-/// Begins and ends the mark behind a page.
+/// Delimiters of the mark at the end of an HTML page.
 const PAGE: [&str; 2] = ["<!-- ", " -->\n"];
 
-/// Which command made a file, and by which settings, where that matters.
+/// The command that made a file, and the settings that it depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     /// the command's name
     pub command: String,
-    /// digest of all that the result depends on
+    /// digest of all settings that the result depends on, if the command has any
     pub settings: Option<u32>,
 }
 
@@ -38,7 +39,7 @@ impl Mark {
         format!("{OPENS}{} {} {}", self.command, hexadecimal(self.settings), hexadecimal(digest))
     }
 
-    /// The mark that `text` is, whatever its digest.
+    /// Parses a mark without checking its digest.
     pub fn parse(text: &str) -> Option<Self> {
         Some(Self::with_digest(text)?.0)
     }
@@ -54,7 +55,7 @@ impl Mark {
         Some((Self { command, settings }, number()?))
     }
 
-    /// The mark of the file at `path`; none if it is not ours, or was changed since.
+    /// The mark of the file at `path`; `None` if the file has none or was changed since.
     pub fn read(path: &Path) -> Option<Self> {
         let mut start = Vec::new();
         File::open(path).ok()?.take(16).read_to_end(&mut start).ok()?;
@@ -76,13 +77,13 @@ impl Mark {
         }
     }
 
-    /// `page` with the mark behind it.
+    /// `page` with the mark appended.
     pub fn sign_page(&self, page: &str) -> String {
         let digest = crc32fast::hash(page.as_bytes());
         format!("{page}{}{}{}", PAGE[0], self.text(Some(digest)), PAGE[1])
     }
 
-    /// `film`, a whole GIF, with the mark as its last comment.
+    /// `film`, a complete GIF, with the mark as its last comment.
     pub(super) fn sign_film(&self, mut film: Vec<u8>) -> Vec<u8> {
         let end = film.pop();
         let text = self.text(Some(crc32fast::hash(&film)));
@@ -94,12 +95,12 @@ impl Mark {
     }
 }
 
-/// How a comment of so many bytes, at most 255, begins in a GIF.
+/// Header of a GIF comment of `length` bytes, at most 255.
 fn comment(length: usize) -> [u8; 3] {
     [0x21, 0xfe, length as u8]
 }
 
-/// A mark between two texts at the end of a file, whose digest is that of everything before.
+/// The mark between two delimiters at the end of a file, if its digest is that of all bytes before it.
 fn of_end(bytes: &[u8], [before, after]: [&[u8]; 2]) -> Option<Mark> {
     let rest = bytes.strip_suffix(after)?;
     let from = rest.len().saturating_sub(MAX_TEXT);
@@ -116,7 +117,7 @@ fn of_film(bytes: &[u8]) -> Option<Mark> {
     of_end(bytes, [&comment(end.len() - at), &[0, 0x3b]])
 }
 
-/// The digest of a picture: of its size and its pixels, so that it is the same in every format without loss.
+/// Digest of a picture's size and pixels, so that it is equal in every lossless format.
 pub(super) fn digest(image: &RgbImage) -> u32 {
     let mut digest = crc32fast::Hasher::new();
     [image.width(), image.height()].iter().for_each(|side| digest.update(&side.to_le_bytes()));
@@ -124,7 +125,7 @@ pub(super) fn digest(image: &RgbImage) -> u32 {
     digest.finalize()
 }
 
-/// EXIF data with nothing but the name of the program: a TIFF header and one directory of one entry.
+/// EXIF data that only hold the name of the software: a TIFF header and one directory with one entry.
 pub(super) fn exif(text: &str) -> Vec<u8> {
     const SOFTWARE: u16 = 0x0131;
     const ASCII: u16 = 2;
@@ -132,14 +133,14 @@ pub(super) fn exif(text: &str) -> Vec<u8> {
     exif.extend(SOFTWARE.to_le_bytes());
     exif.extend(ASCII.to_le_bytes());
     exif.extend((text.len() as u32 + 1).to_le_bytes());
-    exif.extend(26u32.to_le_bytes()); // where the text begins: behind this and the offset of a next directory
+    exif.extend(26u32.to_le_bytes()); // offset of the text, after this field and the offset of the next directory
     exif.extend(0u32.to_le_bytes());
     exif.extend(text.as_bytes());
     exif.push(0);
     exif
 }
 
-/// Whether the EXIF data somewhere in `bytes`, a piece of a picture, begins like those of [`exif`] with a mark.
+/// Whether the EXIF data somewhere in `bytes`, a part of a picture file, begin like those of [`exif`] with a mark.
 pub(super) fn has_exif(bytes: &[u8]) -> bool {
     const BEGINS: &[u8] = b"II*\0\x08\0\0\0\x01\0\x31\x01\x02\0";
     const TEXT_AT: usize = 26;
@@ -159,14 +160,14 @@ fn of_picture(bytes: &[u8]) -> Option<Mark> {
     (digested == Some(digest(&pixels))).then_some(mark)
 }
 
-/// Of the header of a safetensors file, which says what it is of.
+/// The mark in the header of a safetensors file.
 fn of_tensors(header: &[u8]) -> Option<Mark> {
     let header: Value = serde_json::from_slice(header).ok()?;
     let about = header.get("__metadata__")?;
     if let Some(text) = about.get("made_by") {
         return Mark::parse(text.as_str()?);
     }
-    // a fitted prior has no room for a mark, and no other file is like it
+    // a fitted prior has no mark; no other file has these tensors
     let prior = ["weights", "means", "factors", "kl"].iter().all(|name| header.get(name).is_some());
     (prior && about.get("model").is_some()).then(|| Mark::of("fit-prior"))
 }
@@ -177,7 +178,7 @@ fn of_json(bytes: &[u8]) -> Option<Mark> {
     if let Some(text) = made_by {
         return Mark::parse(text.as_str()?);
     }
-    // a table of forms has no room for a mark, and no other document is like it
+    // a tuning table has no mark; no other document has these keys
     let table = ["adapter", "driver", "shaders", "forms"].iter().all(|key| document.get(key).is_some());
     table.then(|| Mark::of("tune"))
 }

@@ -1,28 +1,30 @@
 //! Pictures: finding, decoding, caching, shuffling and handing them out in batches, and the built-in
 //! procedural landscapes.
 //!
-//! Knows nothing of the GPU, of the model or of training; uses only [`crate::error`].
+//! Knows nothing of the GPU, of the model or of training; uses only [`crate::error`]. Start here for the way from a
+//! folder to a batch.
 //!
 //! ```text
 //! scan(folder) -> FolderIndex -> prepare_folder -> Dataset -> DataLoader -> Batch
 //!                                Source -^  Cache -^
 //! ```
 //!
-//! A picture is RGB8, `[size, size, 3]`, row by row from the top; a [`Batch`] is RGBA8, because the kernels
-//! read four channels at a time.
+//! A picture is RGB8, `[size, size, 3]`, rows from the top; a [`Batch`] is RGBA8, because the kernels read four
+//! channels at a time.
 
 mod budget;
 mod cache;
 mod check;
 mod dataset;
 mod decode;
-mod divide;
+mod divided;
 mod encoded;
 mod files;
 mod image_grid;
 mod jpeg;
 mod loader;
 mod mark;
+mod near_duplicates;
 mod orientation;
 mod picture_file;
 mod pixels;
@@ -30,7 +32,6 @@ mod prepare;
 mod resize;
 mod scan;
 mod shuffle;
-mod similar;
 mod sniff;
 mod source;
 pub mod synth;
@@ -40,7 +41,7 @@ pub use cache::Cache;
 pub use check::{Report, SplitCounts, check};
 pub use dataset::Dataset;
 pub use decode::{Decoded, decode, is_decoding, load};
-pub use divide::{Divided, prepare_folder};
+pub use divided::{Divided, prepare_folder};
 pub(crate) use files::sync;
 pub use files::{file_meant, folder_of, write_whole};
 pub use image_grid::{GAP, grid};
@@ -56,5 +57,5 @@ pub use source::Source;
 pub use synth::{Biome, Factors, landscape, read_factors, write_synth};
 pub use text::{Skipped, counted, named, printable};
 
-/// Told about progress: how many are done, and of how many. Called from several threads.
+/// Progress callback: number done, and number in total. Called from several threads.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);

@@ -1,4 +1,5 @@
-//! How a PNG or a WebP is to be turned: EXIF, wherever the file carries it.
+//! EXIF orientation of PNG and WebP files.
+//! Read this for where a file may carry it and which one wins. (JPEG: see `jpeg/segments.rs`.)
 
 use std::io::Read;
 
@@ -6,11 +7,11 @@ use flate2::read::ZlibDecoder;
 use image::ImageFormat;
 use image::metadata::Orientation;
 
-/// Bytes of text that are looked through.
+/// Maximum number of bytes of text that are searched.
 const MAX_TEXT: u64 = 1 << 20;
 
-/// The orientation that the file `data` asks for; none where its EXIF cannot be read, which is no reason to refuse
-/// the pixels.
+/// The orientation in the metadata of `data`; unchanged if its EXIF cannot be read, which is no reason to refuse the
+/// pixels.
 pub(super) fn of(format: ImageFormat, data: &[u8]) -> Orientation {
     let found = match format {
         ImageFormat::Png => of_png(data),
@@ -20,8 +21,8 @@ pub(super) fn of(format: ImageFormat, data: &[u8]) -> Orientation {
     found.unwrap_or(Orientation::NoTransforms)
 }
 
-/// An `eXIf` chunk, before the pixels or behind them, counts first; then a text with EXIF in hexadecimal digits, as
-/// ImageMagick and GIMP write it; then XMP. This is Pillow's order.
+/// The orientation of a PNG, in Pillow's order: first an `eXIf` chunk, before or after the pixels; then a text chunk
+/// with EXIF in hexadecimal digits, as ImageMagick and GIMP write it; then XMP.
 fn of_png(data: &[u8]) -> Option<Orientation> {
     let (mut exif, mut raw, mut xmp) = (None, None, None);
     let mut rest = data.get(8..)?;
@@ -42,16 +43,16 @@ fn of_png(data: &[u8]) -> Option<Orientation> {
     exif.or(raw).or(xmp)
 }
 
-/// The name of the chunk at the beginning of `data`, its body, and what is behind it.
+/// Name and body of the first chunk of `data`, and the rest.
 fn png_chunk(data: &[u8]) -> Option<(&[u8; 4], &[u8], &[u8])> {
     let (length, rest) = data.split_first_chunk()?;
     let (kind, rest) = rest.split_first_chunk()?;
     let (body, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-    // the checksum is no concern of ours: the pixels' decoder looks at those that count
+    // checksums are not verified here: the decoder verifies those that matter
     Some((kind, body, rest.get(4..)?))
 }
 
-/// Keyword and text of a PNG's chunk, if it is one of text.
+/// Keyword and text of a PNG chunk, if it is a text chunk.
 fn text_of<'a>(kind: &[u8; 4], body: &'a [u8]) -> Option<(&'a [u8], Vec<u8>)> {
     if !matches!(kind, b"tEXt" | b"zTXt" | b"iTXt") {
         return None;
@@ -81,7 +82,7 @@ fn split_at_zero(data: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&data[..at], &data[at + 1..]))
 }
 
-/// A profile's lines: an empty one, its name, its length, and then hexadecimal digits.
+/// EXIF in a raw profile: an empty line, its name, its length, and then hexadecimal digits.
 fn of_profile(text: &[u8]) -> Option<Orientation> {
     let digits = text.splitn(4, |&byte| byte == b'\n').nth(3)?;
     let digits: Vec<u8> = digits.iter().filter(|byte| !byte.is_ascii_whitespace()).copied().collect();
@@ -101,7 +102,7 @@ fn of_xmp(text: &[u8]) -> Option<Orientation> {
     Orientation::from_exif(digit.wrapping_sub(b'0'))
 }
 
-/// An `EXIF` chunk of a file whose header announces one: libwebp, and who reads by it, ignore others.
+/// EXIF of a WebP whose header announces an `EXIF` chunk; libwebp and readers based on it ignore unannounced ones.
 fn of_webp(data: &[u8]) -> Option<Orientation> {
     let announces = |body: &[u8]| body.first().is_some_and(|flags| flags & 8 != 0);
     let mut rest = data.get(12..)?;
@@ -120,7 +121,7 @@ fn of_webp(data: &[u8]) -> Option<Orientation> {
     None
 }
 
-/// EXIF, with the prefix that it has in a JPEG or without.
+/// EXIF, with or without the prefix that it has in a JPEG.
 fn of_exif(exif: &[u8]) -> Option<Orientation> {
     Orientation::from_exif_chunk(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif))
 }

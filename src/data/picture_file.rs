@@ -1,4 +1,5 @@
-//! Pictures and films as files, in the format that the name's ending says.
+//! Encoders for pictures and animations, chosen by the file extension.
+//! Read this to add an output format.
 
 use std::io::{Cursor, Write as _};
 use std::path::Path;
@@ -16,25 +17,25 @@ use super::files::{folder_of, write_whole};
 use super::mark::{Mark, digest, exif};
 use crate::error::{Error, Result, printable};
 
-/// Quality of JPEG files, of 100.
+/// JPEG quality, of 100.
 const QUALITY: u8 = 95;
 
-/// A format that one picture is written in.
+/// File format of a single picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PictureFormat {
-    /// every pixel as it is
+    /// lossless
     Png,
-    /// small, with a loss that is hard to see
+    /// small, lossy; the loss is hardly visible
     Jpeg,
-    /// every pixel as it is, in fewer bytes than PNG
+    /// lossless, smaller than PNG
     WebP,
 }
 
 impl PictureFormat {
-    /// The format that the ending of `path` says.
+    /// The format for the extension of `path`.
     ///
     /// # Errors
-    /// [`Error::Usage`] with the endings that there are.
+    /// [`Error::Usage`] with the list of supported extensions.
     pub fn of(path: &Path) -> Result<Self> {
         let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         match ending.as_str() {
@@ -51,7 +52,7 @@ impl PictureFormat {
         }
     }
 
-    /// Largest side in pixels that the format has and this program reads back.
+    /// Largest side in pixels that the format allows and this program reads.
     pub fn max_side(self) -> u32 {
         match self {
             Self::Png | Self::Jpeg => 32_768,
@@ -59,14 +60,14 @@ impl PictureFormat {
         }
     }
 
-    /// The bytes of `image` as a file that bears `mark`.
+    /// Encodes `image` as a file that carries `mark`.
     ///
     /// # Errors
-    /// [`Error::Io`], where the picture is too large for the format.
+    /// [`Error::Io`] if the picture is too large for the format.
     pub fn encode(self, image: &RgbImage, mark: &Mark) -> Result<Vec<u8>> {
         let encode = || -> ImageResult<Vec<u8>> {
             let digest = if self == Self::Jpeg {
-                // of the pixels that come back
+                // digest of the pixels after the lossy round trip
                 let plain = self.bytes(image, None)?;
                 digest(&image::load_from_memory_with_format(&plain, ImageFormat::Jpeg)?.into_rgb8())
             } else {
@@ -74,7 +75,7 @@ impl PictureFormat {
             };
             self.bytes(image, Some(exif(&mark.text(Some(digest)))))
         };
-        encode().map_err(|error| Error::io("encode", "a picture")(plainly(error)))
+        encode().map_err(|error| Error::io("encode", "a picture")(to_io_error(error)))
     }
 
     fn bytes(self, image: &RgbImage, about: Option<Vec<u8>>) -> ImageResult<Vec<u8>> {
@@ -98,25 +99,27 @@ impl PictureFormat {
     }
 }
 
-fn plainly(error: ImageError) -> std::io::Error {
+fn to_io_error(error: ImageError) -> std::io::Error {
     match error {
         ImageError::IoError(source) => source,
         other => std::io::Error::other(other),
     }
 }
 
-/// The bytes of `image` as a PNG file.
+/// Encodes `image` as a PNG file.
 ///
 /// # Errors
-/// [`Error::Io`], where the picture is too large for the format.
+/// [`Error::Io`] if the picture is too large for the format.
 pub fn png(image: &RgbImage) -> Result<Vec<u8>> {
-    PictureFormat::Png.bytes(image, None).map_err(|error| Error::io("encode", "a picture")(plainly(error)))
+    PictureFormat::Png
+        .bytes(image, None)
+        .map_err(|error| Error::io("encode", "a picture")(to_io_error(error)))
 }
 
-/// The bytes of a GIF that plays `frames` for ever, each for `milliseconds`, and bears `mark`.
+/// Encodes a GIF that loops over `frames`, each for `milliseconds`, and carries `mark`.
 ///
 /// # Errors
-/// [`Error::Io`], where the frames are too large for the format.
+/// [`Error::Io`] if the frames are too large for the format.
 pub fn film(frames: &[RgbImage], milliseconds: u32, mark: &Mark) -> Result<Vec<u8>> {
     let encode = || -> ImageResult<Vec<u8>> {
         let mut file = Vec::new();
@@ -130,15 +133,15 @@ pub fn film(frames: &[RgbImage], milliseconds: u32, mark: &Mark) -> Result<Vec<u
         drop(encoder);
         Ok(file)
     };
-    let film = encode().map_err(|error| Error::io("encode", "a film")(plainly(error)))?;
+    let film = encode().map_err(|error| Error::io("encode", "a film")(to_io_error(error)))?;
     Ok(mark.sign_film(film))
 }
 
-/// Writes `image` as a PNG, whole or not at all: to a temporary file beside `path`, which is then renamed.
-/// Folders on the way are made.
+/// Writes `image` as a PNG, completely or not at all: to a temporary file beside `path`, which is then renamed. Missing
+/// folders are created.
 ///
 /// # Errors
-/// [`Error::Io`] naming `path`, when the folder cannot be made or written to, or the disk is full.
+/// [`Error::Io`] naming `path`, if the folder cannot be created or written to, or the disk is full.
 pub fn save_png(image: &RgbImage, path: &Path) -> Result<()> {
     let folder = folder_of(path);
     std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;

@@ -1,4 +1,5 @@
-//! Pixels as bytes of RGB and as the 8-bit RGBA words that the kernels take.
+//! Conversions between RGB bytes and the RGBA8 words that the kernels use.
+//! Used at the border between files and the GPU.
 
 /// `[S, S, 3]` bytes of RGBA words, red in the lowest byte.
 pub fn rgb_of(picture: &[u32]) -> Vec<u8> {

@@ -1,5 +1,6 @@
-//! What has to be done before the first batch: find out which pictures can be read, and have their pixels at
-//! hand, from the cache where it has them and by decoding where it has not.
+//! Preparation before the first batch: find out which pictures can be read, and get their pixels from the cache or by
+//! decoding.
+//! Read this for how memory and cache are filled.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,90 +9,90 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::prelude::*;
 
 use super::Progress;
-use super::cache::{Cache, Found, PixelFile, Row, Stamp, Store, Writer};
+use super::cache::{Cache, Lookup, PixelFile, Row, Stamp, Store, Writer};
 use super::decode::Failure;
 use super::source::Source;
 use super::text::printable;
 
-/// What a preparation had to do.
+/// Summary of a preparation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prepared {
-    /// Pictures whose pixels the cache had.
+    /// Pictures whose pixels came from the cache.
     pub from_cache: usize,
-    /// Pictures that were decoded (landscapes: drawn), or could not be.
+    /// Pictures that were decoded (landscapes: drawn), successfully or not.
     pub decoded: usize,
-    /// Why the cache was not written, where it should have been: a sentence for the user.
+    /// Reason why the cache was not written although it should have been: a sentence for the user.
     pub note: Option<String>,
 }
 
 /// Memory for decoded pictures.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {
-    /// at most so many bytes
+    /// limit in bytes
     pub bytes: u64,
-    /// Whether pictures that are in the cache on disk are held in memory besides. They are read from there nearly as fast, and
-    /// what the system keeps of files in memory is given up where something else needs it.
+    /// whether pictures that are in the disk cache are held in memory as well. Reading them from the cache is nearly as
+    /// fast, and the operating system can reclaim its file cache under memory pressure
     pub beside_cache: bool,
 }
 
 impl From<u64> for Memory {
-    /// So many bytes, for whatever picture.
+    /// A limit of `bytes` for all pictures, cached or not.
     fn from(bytes: u64) -> Self {
         Self { bytes, beside_cache: true }
     }
 }
 
 impl Memory {
-    /// A part of it.
+    /// These settings with another limit in bytes.
     pub fn part(self, bytes: u64) -> Self {
         Self { bytes, ..self }
     }
 }
 
-/// Where the pixels of a picture that can be read are.
+/// Location of the pixels of a readable picture.
 #[derive(Debug)]
 pub(super) enum Place {
     Memory(Box<[u8]>),
     Cache(Row),
-    /// To be decoded each time.
+    /// Not stored; decoded at each access.
     Source,
 }
 
-/// What the cache says of a picture.
-enum Look {
+/// Result of looking up a picture in the cache.
+enum CacheState {
     Readable(Place),
     Unreadable(String),
-    /// To be decoded; with what it is to be cached under, if it is.
+    /// Unknown; it must be decoded, and is cached under the stamp if there is one.
     Missing(Option<Stamp>),
 }
 
-/// A picture that was decoded.
+/// A newly decoded picture.
 struct Decoded {
-    /// if memory has room for them
+    /// pixels, if memory has room for them
     pixels: Option<Box<[u8]>>,
-    /// number and checksum, if the cache has room for it
+    /// row number and checksum, if the cache has room for it
     row: Option<(u64, u32)>,
 }
 
 pub(super) struct Preparation<'a> {
     source: &'a Source,
     size: u32,
-    /// Pictures that memory has room for.
+    /// number of pictures that fit in memory
     fitting: usize,
-    /// whether it is for those too that the cache has, the first ones then
+    /// whether cached pictures may be held in memory too; then the first pictures are held
     beside_cache: bool,
-    /// where not: how many of the others there have been
+    /// otherwise: number of uncached pictures so far
     uncached: AtomicUsize,
     cache: Option<&'a Cache>,
     store: Option<Store>,
     progress: Progress<'a>,
-    /// hears of the pixels that are at hand anyway
+    /// receives the pixels that are available anyway
     seen: Option<Seen<'a>>,
     done: AtomicUsize,
     prepared: Prepared,
 }
 
-/// Told the number of a picture and its pixels. Called from several threads.
+/// Callback with the number of a picture and its pixels. Called from several threads.
 pub(super) type Seen<'a> = &'a (dyn Fn(usize, &[u8]) + Sync);
 
 impl<'a> Preparation<'a> {
@@ -107,7 +108,8 @@ impl<'a> Preparation<'a> {
         let store = cache.and_then(|cache| {
             let identity = source.identity(size);
             if identity.is_none() {
-                prepared.note = Some("the folder's path is no text: its pictures are not cached".into());
+                prepared.note =
+                    Some("the folder's path is not valid text, so its pictures are not cached".into());
             }
             Some(cache.open(identity?))
         });
@@ -127,22 +129,23 @@ impl<'a> Preparation<'a> {
         }
     }
 
-    /// For each picture of the source where its pixels are, or why it cannot be read.
+    /// For each picture of the source, the location of its pixels or the reason why it cannot be read.
     pub(super) fn run(mut self) -> (Vec<Result<Place, String>>, Prepared) {
-        let looks: Vec<Look> = (0..self.source.len()).into_par_iter().map(|index| self.look(index)).collect();
+        let states: Vec<CacheState> =
+            (0..self.source.len()).into_par_iter().map(|index| self.look_up(index)).collect();
         if let Some(store) = &self.store {
             store.touch();
         }
         let mut missing = Vec::new();
-        let mut pictures: Vec<Option<Result<Place, String>>> = Vec::with_capacity(looks.len());
-        for (index, look) in looks.into_iter().enumerate() {
-            pictures.push(match look {
-                Look::Readable(place) => {
+        let mut pictures: Vec<Option<Result<Place, String>>> = Vec::with_capacity(states.len());
+        for (index, state) in states.into_iter().enumerate() {
+            pictures.push(match state {
+                CacheState::Readable(place) => {
                     self.prepared.from_cache += usize::from(!matches!(place, Place::Source));
                     Some(Ok(place))
                 }
-                Look::Unreadable(reason) => Some(Err(reason)),
-                Look::Missing(stamp) => {
+                CacheState::Unreadable(reason) => Some(Err(reason)),
+                CacheState::Missing(stamp) => {
                     missing.push((index, stamp));
                     None
                 }
@@ -165,35 +168,35 @@ impl<'a> Preparation<'a> {
         }
     }
 
-    fn look(&self, index: usize) -> Look {
+    fn look_up(&self, index: usize) -> CacheState {
         let found = self.store.as_ref().and_then(|store| {
-            // before decoding: a file that changes meanwhile is decoded again by the next run
+            // before decoding: a file that changes meanwhile gets an outdated stamp, and the next run decodes it again
             let stamp = self.source.stamp(index)?;
             Some((store.find(&stamp), stamp))
         });
         let fits = index < self.fitting;
-        let look = match found {
-            None => Look::Missing(None),
-            Some((None, stamp)) => Look::Missing(Some(stamp)),
-            Some((Some(Found::Unreadable(reason)), _)) => Look::Unreadable(reason),
-            Some((Some(Found::Readable), _)) if fits => Look::Missing(None),
-            Some((Some(Found::Readable), _)) => Look::Readable(Place::Source),
-            Some((Some(Found::Row(row)), stamp)) if fits && self.beside_cache => match row.read() {
+        let state = match found {
+            None => CacheState::Missing(None),
+            Some((None, stamp)) => CacheState::Missing(Some(stamp)),
+            Some((Some(Lookup::Unreadable(reason)), _)) => CacheState::Unreadable(reason),
+            Some((Some(Lookup::Readable), _)) if fits => CacheState::Missing(None),
+            Some((Some(Lookup::Readable), _)) => CacheState::Readable(Place::Source),
+            Some((Some(Lookup::Row(row)), stamp)) if fits && self.beside_cache => match row.read() {
                 Ok(pixels) => {
                     self.show(index, &pixels);
-                    Look::Readable(Place::Memory(pixels.into_boxed_slice()))
+                    CacheState::Readable(Place::Memory(pixels.into_boxed_slice()))
                 }
-                Err(_) => Look::Missing(Some(stamp)),
+                Err(_) => CacheState::Missing(Some(stamp)),
             },
-            Some((Some(Found::Row(row)), _)) => Look::Readable(Place::Cache(row)),
+            Some((Some(Lookup::Row(row)), _)) => CacheState::Readable(Place::Cache(row)),
         };
-        if !matches!(look, Look::Missing(_)) {
+        if !matches!(state, CacheState::Missing(_)) {
             self.tick();
         }
-        look
+        state
     }
 
-    /// Decodes what is missing on all cores, and caches it.
+    /// Decodes the missing pictures on all cores and adds them to the cache.
     fn fill(&mut self, missing: Vec<(usize, Option<Stamp>)>) -> Vec<(usize, Result<Place, String>)> {
         let stamps: Vec<&Stamp> = missing.iter().filter_map(|(_, stamp)| stamp.as_ref()).collect();
         let writer = self.writer(&stamps).map(Mutex::new);
@@ -237,7 +240,7 @@ impl<'a> Preparation<'a> {
             match &decoded {
                 Ok(pixels) => row = writer.add(stamp, pixels, crc).map(|number| (number, crc)),
                 Err(Failure::Content(reason)) => writer.add_unreadable(stamp, reason.clone()),
-                // may pass without a change of the file: to be tried again
+                // possibly temporary: not cached, so the next run tries again
                 Err(Failure::Access(_)) => {}
             }
         }
@@ -247,30 +250,30 @@ impl<'a> Preparation<'a> {
         Ok(Decoded { pixels: held.then(|| pixels.into_boxed_slice()), row })
     }
 
-    /// Whether memory is for one picture more: for the first ones, or for whatever ones the cache does not hold.
+    /// Whether memory has room for this picture: for the first pictures, or for the first uncached ones.
     fn has_room(&self, index: usize) -> bool {
         let place = if self.beside_cache { index } else { self.uncached.fetch_add(1, Ordering::Relaxed) };
         place < self.fitting
     }
 
-    /// A new file for `stamps`; without one, a note says why.
+    /// A new cache file for `stamps`; if it cannot be created, a note says why.
     fn writer(&mut self, stamps: &[&Stamp]) -> Option<Writer> {
         if stamps.is_empty() {
             return None;
         }
         let source = self.source;
         let made = self.store.as_ref()?.writer(stamps, &|stamp| source.is_current(stamp));
-        self.noted(made)
+        self.ok_or_note(made)
     }
 
     fn finish(&mut self, writer: Writer) -> Option<Arc<PixelFile>> {
         let source = self.source;
         let made = self.store.take()?.finish(writer, &|stamp| source.is_current(stamp));
-        self.noted(made)?.map(Arc::new)
+        self.ok_or_note(made)?.map(Arc::new)
     }
 
-    /// What was made, or a note of why it was not.
-    fn noted<T>(&mut self, made: io::Result<T>) -> Option<T> {
+    /// The value, or `None` and a note with the reason.
+    fn ok_or_note<T>(&mut self, made: io::Result<T>) -> Option<T> {
         let folder = self.cache.map(|cache| printable(cache.folder())).unwrap_or_default();
         made.map_err(|error| {
             let note =

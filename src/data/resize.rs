@@ -1,4 +1,5 @@
-//! How pictures become square, of the size that the network takes.
+//! Resizing of pictures to the network's square input.
+//! Read this for the filter, which matches Pillow's.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,11 +7,11 @@ use std::str::FromStr;
 use fast_image_resize as fir;
 use serde::{Deserialize, Serialize};
 
-/// How a picture becomes square.
+/// Resize mode: the way a picture becomes square.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Resize {
-    /// The whole picture, squeezed: what the reference implementation does.
+    /// The whole picture, squeezed, as in the reference implementation.
     #[default]
     Stretch,
     /// The largest square in the middle.
@@ -43,13 +44,13 @@ impl FromStr for Resize {
 /// BILINEAR)` computes.
 ///
 /// # Panics
-/// When `rgb` does not have `w * h * 3` bytes, or a side or `size` is 0: programming mistakes.
+/// If `rgb` does not have `w * h * 3` bytes, or a side or `size` is 0: programming mistakes.
 pub fn resize_rgb(rgb: &[u8], w: u32, h: u32, size: u32, how: Resize) -> Vec<u8> {
     assert_eq!(rgb.len(), w as usize * h as usize * 3, "resize_rgb: pixels of {w} x {h}");
     assert!(w > 0 && h > 0 && size > 0, "resize_rgb: {w} x {h} to {size}");
     let side = w.min(h);
     match how {
-        // the square is cut out first: a filter that reached beyond it would let the border shine in
+        // crop first: a filter that reached beyond the square would mix in the border
         Resize::Cover if w != h => {
             let square = cut_out(rgb, w, [(w - side) / 2, (h - side) / 2], [side, side]);
             stretch(&square, side, side, size)
@@ -58,8 +59,8 @@ pub fn resize_rgb(rgb: &[u8], w: u32, h: u32, size: u32, how: Resize) -> Vec<u8>
     }
 }
 
-/// As [`resize_rgb`], of a picture whose sides `full` were divided by `reduction` and rounded up: what lies where in the whole picture lies
-/// there in the square too, though the last of the reduced pixels may stand for less than the others.
+/// As [`resize_rgb`], for a picture whose sides `full` were divided by `reduction` and rounded up. Positions stay those
+/// of the whole picture, although the last reduced pixels may cover less area than the others.
 pub(super) fn resize_reduced(
     rgb: &[u8],
     full: (u32, u32),
@@ -73,7 +74,7 @@ pub(super) fn resize_reduced(
         Resize::Cover => ((w - w.min(h)) / 2, (h - w.min(h)) / 2, w.min(h), w.min(h)),
     };
     let reduced = |side: u32| f64::from(side) / f64::from(reduction);
-    // cut out first, as above; a pixel that lies half within stays
+    // crop first, as above; a pixel that is partly inside is kept
     let (x, y) = (left / reduction, top / reduction);
     let (across, down) = ((left + width).div_ceil(reduction) - x, (top + height).div_ceil(reduction) - y);
     let cut = cut_out(rgb, w.div_ceil(reduction), [x, y], [across, down]);
@@ -81,7 +82,7 @@ pub(super) fn resize_reduced(
     stretch_part(&cut, across, down, Some((corner, [reduced(width), reduced(height)])), size)
 }
 
-/// The pixels of a rectangle: its corner, and its sides.
+/// Crops a rectangle, given by its corner and its sides.
 fn cut_out(rgb: &[u8], w: u32, [left, top]: [u32; 2], [across, down]: [u32; 2]) -> Vec<u8> {
     let columns = left as usize * 3..(left + across) as usize * 3;
     let mut cut = Vec::with_capacity(columns.len() * down as usize);
@@ -98,7 +99,7 @@ fn stretch(rgb: &[u8], w: u32, h: u32, size: u32) -> Vec<u8> {
     stretch_part(rgb, w, h, None, size)
 }
 
-/// Resizes a part of a picture (its corner and its sides in pixels), or all of it.
+/// Resizes a part of a picture (its corner and its sides in pixels), or the whole picture.
 fn stretch_part(rgb: &[u8], w: u32, h: u32, part: Option<([f64; 2], [f64; 2])>, size: u32) -> Vec<u8> {
     let pixels = filtered::<fir::pixels::U8x3>(rgb, (w, h), part, (size, size));
     let mut rgb = Vec::with_capacity(pixels.len() * 3);
@@ -117,7 +118,7 @@ fn filtered<P: fir::PixelTrait>(
     part: Option<([f64; 2], [f64; 2])>,
     (wide, high): (u32, u32),
 ) -> Vec<P> {
-    // the typed calls compile the resampling of one pixel type instead of all thirteen
+    // typed images compile the resampling of one pixel type instead of all thirteen
     let from = fir::images::TypedImageRef::<P>::from_buffer(w, h, bytes).expect("the length was checked");
     let mut to = fir::images::TypedImage::<P>::new(wide, high);
     let mut options =

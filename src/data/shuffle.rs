@@ -1,19 +1,19 @@
 //! Seeded shuffling, written out in full.
+//! Read this before changing anything that affects the order of epochs.
 //!
-//! The order of an epoch is part of what makes a run repeatable, and a resumed run continues in the middle
-//! of one: neither may change because a dependency improved its own shuffle. So only the ChaCha8 stream is
-//! taken from outside, and the rest is here.
+//! The order of an epoch must be reproducible, also when a run resumes in the middle of one, and must not change when a
+//! dependency changes its shuffle. So only the ChaCha8 stream comes from a crate; the rest is here.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// Separates the streams of different uses of one seed.
+/// Domain separators of the streams that share one seed.
 pub(super) const SPLIT: u64 = 1;
 const EPOCH: u64 = 2;
 
 /// The order in which epoch `epoch` visits `len` pictures: a permutation of `0..len`.
 ///
-/// A function of its arguments alone, the same on every platform and in every version. Epochs of one seed are
+/// It depends on its arguments alone, so it is identical on every platform and in every version. Epochs of one seed are
 /// independent of each other. Lengths above `u32::MAX` are a programming mistake.
 pub fn order(seed: u64, epoch: u32, len: usize) -> Vec<u32> {
     let len = u32::try_from(len).expect("order: more pictures than u32 can number");
@@ -30,7 +30,7 @@ pub(super) fn shuffle<T>(items: &mut [T], seed: u64, purpose: u64, number: u64) 
     key[16..24].copy_from_slice(&number.to_le_bytes());
     let mut stream = ChaCha8Rng::from_seed(key);
     for last in (1..items.len()).rev() {
-        // multiply-shift: the bias of 2^-64 * len is far below anything that could be seen
+        // multiply-shift: the bias of 2^-64 * len is negligible
         let below = (last as u128 + 1) * u128::from(stream.next_u64());
         items.swap(last, (below >> 64) as usize);
     }

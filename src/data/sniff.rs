@@ -1,4 +1,5 @@
-//! What a file is, from its first bytes and its extension.
+//! File type detection by the first bytes and the extension.
+//! Read this to support another format, or to name one that is not supported.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -8,13 +9,13 @@ use image::ImageFormat;
 
 use super::mark;
 
-/// The formats that can be read, for messages.
+/// The supported formats, for messages.
 pub(super) const READABLE: &str = "jpg, png, webp and bmp can be read";
 
-/// Extensions of pictures that can be read.
+/// Extensions of supported pictures.
 const PICTURES: [&str; 8] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib"];
 
-/// Extensions of pictures that cannot, with the name of their format.
+/// Extensions of unsupported pictures, with the name of their format.
 const FOREIGN: [(&str, &[&str]); 16] = [
     ("GIF", &["gif"]),
     ("TIFF", &["tif", "tiff"]),
@@ -37,10 +38,11 @@ const FOREIGN: [(&str, &[&str]); 16] = [
     ("Netpbm", &["ppm", "pgm", "pbm", "pnm"]),
 ];
 const RAW: &str = "camera raw";
-/// Bytes that are read of the beginning of a file; a mark of this program is in them, or in as many of the end.
+/// Number of bytes read from the beginning of a file; a mark of this program is within these, or within this many of
+/// the end.
 const ENDS: u64 = 512;
 
-/// Extensions of files that stand for one that lies elsewhere, with what they are.
+/// Extensions of placeholders for files that are stored elsewhere, with a description.
 const PLACEHOLDERS: [(&str, &str); 9] = [
     ("icloud", "iCloud placeholder"),
     ("nextcloud", "Nextcloud placeholder"),
@@ -52,57 +54,56 @@ const PLACEHOLDERS: [(&str, &str); 9] = [
     ("lnk", ".lnk link"),
     ("crdownload", "unfinished download"),
 ];
-/// How a pointer of Git LFS begins.
+/// Prefix of a Git LFS pointer.
 const GIT_LFS: &[u8] = b"version https://git-lfs";
 
 /// "a GIF file", "an SVG file".
 pub(super) fn foreign_file(name: &str) -> String {
-    // by how the first letter is spoken
+    // by the sound of the first letter
     let vowel = name.starts_with(['A', 'I', 'O']) || name == "SVG" || name == "XCF";
     format!("{} {name} file", if vowel { "an" } else { "a" })
 }
 
-/// What [`sniff`] found.
+/// Kind of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A picture in a format that can be read.
     Picture(ImageFormat),
-    /// Meant as a picture, but cannot be read; the reason.
+    /// Named or shaped like a picture, but unreadable; the reason.
     Unreadable(String),
-    /// Called like a picture, and without any content: many a cloud's client leaves such files for those that it has
-    /// not fetched.
+    /// Named like a picture, but empty: some cloud clients leave such files for pictures that are not downloaded.
     Empty,
-    /// A picture in a format that is known and not read; its name.
+    /// A picture in a known but unsupported format; its name.
     Foreign(&'static str),
-    /// Stands for a file that is not here; what it is.
+    /// A placeholder for a file that is not here; its description.
     Placeholder(&'static str),
     /// Not a picture, and not named like one.
     Other,
 }
 
-/// The extension of `path` in small letters.
+/// The extension of `path` in lower case.
 pub(super) fn extension(path: &Path) -> String {
     path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
 }
 
-/// The format of a picture that cannot be read, by the extension.
+/// The name of an unsupported picture format, by the extension.
 fn foreign_extension(extension: &str) -> Option<&'static str> {
     FOREIGN.iter().find(|(_, all)| all.contains(&extension)).map(|(name, _)| *name)
 }
 
-/// Whether a file is called like a picture, of whatever format.
+/// Whether a file is named like a picture of any format.
 pub(super) fn is_named_as_picture(path: &Path) -> bool {
     let extension = extension(path);
     PICTURES.contains(&extension.as_str()) || foreign_extension(&extension).is_some()
 }
 
-/// What the file stands for, by its extension, if it stands for another one.
+/// Description of the placeholder, if the extension is that of one.
 pub(super) fn placeholder(path: &Path) -> Option<&'static str> {
     let extension = extension(path);
     PLACEHOLDERS.iter().find(|(e, _)| *e == extension).map(|(_, name)| *name)
 }
 
-/// A file, as far as [`sniff`] has looked at it.
+/// Result of [`sniff`].
 pub(super) struct Sniffed {
     pub(super) kind: Kind,
     /// the file's size
@@ -111,7 +112,7 @@ pub(super) struct Sniffed {
     pub(super) marked: bool,
 }
 
-/// Looks at the extension and the first bytes of `path`; the bytes decide.
+/// Reads the extension and the first bytes of `path`; the bytes take precedence.
 pub(super) fn sniff(path: &Path) -> Sniffed {
     let extension = extension(path);
     let foreign = foreign_extension(&extension);
@@ -142,10 +143,10 @@ pub(super) fn sniff(path: &Path) -> Sniffed {
     Sniffed { kind, bytes, marked: false }
 }
 
-/// The format of a picture that can be read, by its first bytes.
+/// The supported picture format of these first bytes.
 pub(super) fn readable(head: &[u8]) -> Option<ImageFormat> {
     match image::guess_format(head).ok()? {
-        // two letters are a weak sign: a text may begin with them, so the header size must be one that exists
+        // two letters are a weak signature: a text may begin with them, so the header size must be a valid one
         ImageFormat::Bmp => {
             let size = u32::from_le_bytes(head.get(14..18)?.try_into().ok()?);
             [12, 16, 40, 52, 56, 64, 108, 124].contains(&size).then_some(ImageFormat::Bmp)
@@ -155,7 +156,7 @@ pub(super) fn readable(head: &[u8]) -> Option<ImageFormat> {
     }
 }
 
-/// The short name of a format that can be read.
+/// The short name of a supported format.
 pub(super) fn format_name(format: ImageFormat) -> &'static str {
     match format {
         ImageFormat::Jpeg => "jpg",
@@ -190,13 +191,13 @@ fn head(path: &Path) -> std::io::Result<(Vec<u8>, u64)> {
     Ok((head, bytes))
 }
 
-/// Whether a picture keeps its EXIF data behind its pixels: WebP does, and says in its first bytes whether it has any.
+/// Whether a picture stores its EXIF data after its pixels: WebP does, and its first bytes say whether it has any.
 fn has_exif_at_end(head: &[u8]) -> bool {
     const EXIF: u8 = 8;
     head.get(12..16) == Some(b"VP8X") && head.get(20).is_some_and(|flags| flags & EXIF != 0)
 }
 
-/// The last bytes of a file; none where they cannot be read.
+/// The last bytes of a file; empty if they cannot be read.
 fn tail(path: &Path, bytes: u64) -> Vec<u8> {
     let read = || {
         let (mut file, mut tail) = (File::open(path)?, Vec::new());

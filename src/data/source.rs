@@ -1,4 +1,5 @@
-//! Where pictures come from: files, or the procedural landscapes.
+//! Picture sources: files of a folder, or the procedural landscapes.
+//! Read this to add a third kind of source.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -10,25 +11,25 @@ use super::scan::Item;
 use super::synth;
 use crate::error::{Error, Result};
 
-/// A numbered list of pictures that can be made at any size.
+/// A numbered list of pictures that can be loaded at any size.
 #[derive(Clone, Debug)]
 pub enum Source {
     /// Files of a [`super::FolderIndex`].
     Folder {
-        /// The data set's root: names are given from here.
+        /// root of the dataset; names are relative to it
         root: PathBuf,
-        /// One of its splits.
+        /// items of one split
         items: Vec<Item>,
-        /// How a picture becomes square.
+        /// resize mode
         resize: Resize,
     },
     /// The landscapes `first..first + count` of `seed`, see [`synth::landscape`].
     Synthetic {
-        /// The seed of all landscapes.
+        /// seed of all landscapes
         seed: u64,
-        /// The number of the first landscape: keeps the splits apart.
+        /// number of the first landscape: keeps the splits disjoint
         first: u64,
-        /// How many.
+        /// number of landscapes
         count: usize,
     },
 }
@@ -42,7 +43,7 @@ impl Source {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no pictures.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -55,7 +56,7 @@ impl Source {
         self.pixels(index, size).map_err(|failure| Error::data(self.path(index), failure.reason()))
     }
 
-    /// Where picture `index` lies: the file, or a made-up name for a procedural one.
+    /// The path of picture `index`: its file, or a made-up name for a landscape.
     pub fn path(&self, index: usize) -> PathBuf {
         match self {
             Self::Folder { items, .. } => items[index].path.clone(),
@@ -63,7 +64,7 @@ impl Source {
         }
     }
 
-    /// A name to show for picture `index`: the path from the root with `/`, escaped, see [`super::printable`].
+    /// A display name of picture `index`: the path from the root with `/`, escaped, see [`super::printable`].
     pub fn name(&self, index: usize) -> String {
         match self {
             Self::Folder { root, items, .. } => {
@@ -81,9 +82,9 @@ impl Source {
         }
     }
 
-    /// A 64-bit digest (FNV-1a) of the relative names and the file sizes, in order, and of how pictures are
-    /// made square. It tells whether a resumed run sees the data that it began with; it does not read pixels,
-    /// and does not depend on where the folder lies. A file that is missing counts as size `u64::MAX`.
+    /// A 64-bit digest (FNV-1a) of the relative names and the file sizes, in order, and of the resize mode. It tells
+    /// whether a resumed run sees the data that it began with. It does not read pixels and does not depend on the
+    /// folder's location. A missing file counts as size `u64::MAX`.
     pub fn fingerprint(&self) -> u64 {
         let mut digest = Fnv::new();
         match self {
@@ -105,7 +106,7 @@ impl Source {
         digest.0
     }
 
-    /// As [`Source::load`], with the bare reason.
+    /// As [`Source::load`], with the reason alone.
     pub(super) fn pixels(&self, index: usize, size: u32) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Folder { items, resize, .. } => load_file(&items[index].path, size, *resize),
@@ -113,8 +114,8 @@ impl Source {
         }
     }
 
-    /// Which pictures lie together in the cache: all splits of a folder, so that another split of the same
-    /// pictures finds them. `None` where the folder's path is no text.
+    /// The cache identity: all splits of a folder share one, so that another split of the folder finds its pictures.
+    /// `None` if the folder's path is not valid text.
     pub(super) fn identity(&self, size: u32) -> Option<Identity> {
         let (origin, how, version) = match self {
             Self::Folder { root, resize, .. } => {
@@ -126,7 +127,7 @@ impl Source {
         Some(Identity { origin, how, version, size })
     }
 
-    /// What picture `index` is cached under; `None` where its name is no text or the file cannot be seen.
+    /// The cache stamp of picture `index`; `None` if its name is not valid text or the file's metadata cannot be read.
     pub(super) fn stamp(&self, index: usize) -> Option<Stamp> {
         match self {
             Self::Folder { root, items, .. } => {
@@ -139,7 +140,7 @@ impl Source {
         }
     }
 
-    /// Whether `stamp`, perhaps of another split, is still that of its picture.
+    /// Whether `stamp`, possibly from another split, is still up to date.
     pub(super) fn is_current(&self, stamp: &Stamp) -> bool {
         match self {
             Self::Folder { root, .. } => {
@@ -159,26 +160,26 @@ fn stamp_of(path: &Path, name: &str) -> Option<Stamp> {
     Some(Stamp { name: name.to_owned(), bytes: meta.len(), mtime, ctime: ctime(&meta) })
 }
 
-/// When anything of a file was last changed, in nanoseconds since 1970.
+/// The change time of a file's inode, in nanoseconds since 1970.
 #[cfg(unix)]
 fn ctime(meta: &std::fs::Metadata) -> i64 {
     use std::os::unix::fs::MetadataExt;
     meta.ctime().saturating_mul(1_000_000_000).saturating_add(meta.ctime_nsec())
 }
 
-/// Windows does not tell through the standard library.
+/// Not available on Windows through the standard library.
 #[cfg(not(unix))]
 fn ctime(_: &std::fs::Metadata) -> i64 {
     0
 }
 
-/// `path` from `root`, parts joined by `/` on every platform.
+/// `path` relative to `root`, parts joined by `/` on every platform.
 fn relative(root: &Path, path: &Path) -> String {
     let below = path.strip_prefix(root).unwrap_or(path);
     below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
-/// FNV-1a with 64 bits.
+/// FNV-1a digest with 64 bits.
 pub(super) struct Fnv(pub(super) u64);
 
 impl Fnv {
@@ -186,7 +187,7 @@ impl Fnv {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
-    /// Adds `bytes` and their number, so that neighbours cannot run into each other.
+    /// Adds `bytes` and their number, so that neighbouring fields cannot run together.
     pub(super) fn add(&mut self, bytes: &[u8]) {
         for &byte in bytes.iter().chain(&(bytes.len() as u64).to_le_bytes()) {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);

@@ -1,4 +1,5 @@
-//! Names and reasons as they may be shown.
+//! Text for messages: skipped files and counts.
+//! Used by the errors and reports of this module and of commands.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,12 +7,12 @@ use std::path::PathBuf;
 pub use crate::error::printable;
 pub(super) use crate::error::printable_text;
 
-/// A file or folder that was left out, and why.
+/// A file or folder that was skipped, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
     /// The file or folder.
     pub path: PathBuf,
-    /// What is wrong with it, as a phrase without the path.
+    /// The reason, as a phrase without the path.
     pub reason: String,
 }
 
@@ -21,7 +22,7 @@ impl fmt::Display for Skipped {
     }
 }
 
-/// The first few of `skipped`, one to a line, for the end of an error message.
+/// The first few of `skipped`, one per line, for the end of an error message.
 pub(super) fn first_few(skipped: &[&Skipped]) -> String {
     let mut text = String::new();
     for one in skipped.iter().take(5) {
@@ -33,19 +34,22 @@ pub(super) fn first_few(skipped: &[&Skipped]) -> String {
     text
 }
 
-/// Why a picture of a divided folder is left out.
-pub(super) const OUTSIDE: &str = "lies outside the training, validation and test folders";
-/// So many of those are named; of more, only their number is given.
+/// Reason why a picture of a folder with splits is skipped.
+pub(super) const OUTSIDE: &str = "is outside the training, validation and test folders";
+/// Maximum number of such pictures named one by one; beyond it only their count is given.
 const MAX_OUTSIDE: usize = 10;
 
-/// A line for each of `skipped`; pictures outside the splits are one line if they are many.
+/// One line per skipped file; pictures outside the splits are summed up in one line if there are many.
 pub fn named(skipped: &[Skipped]) -> Vec<String> {
-    let outside = |one: &&Skipped| one.reason == OUTSIDE;
+    let outside = |entry: &&Skipped| entry.reason == OUTSIDE;
     let count = skipped.iter().filter(outside).count();
-    let mut lines: Vec<String> =
-        skipped.iter().filter(|one| count <= MAX_OUTSIDE || !outside(one)).map(Skipped::to_string).collect();
+    let mut lines: Vec<String> = skipped
+        .iter()
+        .filter(|entry| count <= MAX_OUTSIDE || !outside(entry))
+        .map(Skipped::to_string)
+        .collect();
     if count > MAX_OUTSIDE {
-        lines.push(format!("{count} pictures that lie outside the training, validation and test folders"));
+        lines.push(format!("{count} pictures that are outside the training, validation and test folders"));
     }
     lines
 }

@@ -1,4 +1,5 @@
-//! The pictures of an evaluation that say more than its figures.
+//! The gallery of an evaluation: best and worst reconstructions, and samples.
+//! Read this to add pictures to the HTML report.
 
 use crate::data::rgb_of;
 use crate::error::Result;
@@ -6,38 +7,38 @@ use crate::generate::{Encoded, Fitted};
 use crate::metrics::Fidelity;
 use crate::model::Vae;
 
-/// Pictures of each end.
+/// Number of best pairs, and of worst pairs.
 const PAIRS: usize = 8;
-/// Samples of each prior.
+/// Number of samples per prior.
 const SAMPLES: u32 = 24;
 
 /// A picture and its reconstruction, RGB8 `[S, S, 3]` each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pair {
-    /// what the picture is called
+    /// name of the picture
     pub name: String,
-    /// between the two
+    /// mean square error between the two
     pub mse: f64,
-    /// as the model gets to see it
+    /// picture as the model sees it
     pub original: Vec<u8>,
-    /// from the mean of its latents
+    /// reconstruction from the mean of its latents
     pub recon: Vec<u8>,
 }
 
-/// What a model does best and worst, and what it draws.
+/// Best and worst reconstructions of a model, and samples of its priors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gallery {
-    /// lowest mean square errors, the lowest first
+    /// pairs with the lowest mean square errors, ascending
     pub best: Vec<Pair>,
-    /// highest, the highest first; none of the best
+    /// pairs with the highest, descending; disjoint from the best
     pub worst: Vec<Pair>,
     /// samples of N(0, I)
     pub normal: Vec<Vec<u8>>,
-    /// of the fitted prior
+    /// samples of the fitted prior
     pub fitted: Option<Vec<Vec<u8>>>,
 }
 
-/// Decodes what it shows again: to keep every reconstruction would take too much memory.
+/// Decodes the shown pictures again: keeping every reconstruction would take too much memory.
 pub(super) fn gallery(
     vae: &mut Vae,
     (encoded, originals, fidelity): (&Encoded, &[Vec<f32>], &[Fidelity]),

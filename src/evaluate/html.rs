@@ -1,4 +1,5 @@
-//! An evaluation as a page: one file, that loads nothing and runs nothing.
+//! The HTML report of an evaluation: one self-contained file without scripts.
+//! Read this to change the layout of the page.
 
 use std::fmt::Write as _;
 
@@ -10,18 +11,18 @@ use crate::generate::by_kl;
 use crate::metrics::ACTIVE;
 use crate::report::html::{bars, escape, image};
 
-/// What an evaluation was of; texts are shown as they are.
+/// Description of an evaluation; texts are shown unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About {
-    /// what the page is called
+    /// title of the page
     pub title: String,
     /// edge of the pictures in pixels
     pub size: u32,
-    /// what is said of model, data and machine, by name
+    /// facts about model, data and machine, as name and value
     pub facts: Vec<(String, String)>,
 }
 
-/// Colours for a light and for a dark room, and nothing else that a browser would not do by itself.
+/// Style sheet with a light and a dark colour scheme; everything else is left to browser defaults.
 const STYLE: &str = "\
 :root { color-scheme: light dark; --ink: #1d2733; --soft: #5d6b7a; --line: #d8dee5; --ground: #ffffff; --card: #f5f7f9; \
 --bar: #2f7d6b; }
@@ -47,10 +48,10 @@ svg { width: 100%; height: auto; } svg text { font-size: 12px; fill: var(--soft)
 .bar { fill: var(--bar); } .axis { stroke: var(--line); }
 ";
 
-/// The page.
+/// Builds the page.
 ///
 /// # Errors
-/// If a picture cannot be made a PNG.
+/// If a picture cannot be encoded as a PNG.
 pub fn page(about: &About, found: &Evaluation, gallery: &Gallery) -> Result<String> {
     let title = escape(&about.title);
     let mut page = format!(
@@ -151,8 +152,8 @@ fn pairs(heading: &str, which: &str, pairs: &[Pair], size: u32) -> Result<String
          errors.</p>\n<div class=\"row\">\n"
     );
     for pair in pairs {
-        let original = one(&pair.original, size, &format!("original of {}", pair.name))?;
-        let recon = one(&pair.recon, size, &format!("reconstruction of {}", pair.name))?;
+        let original = image_tag(&pair.original, size, &format!("original of {}", pair.name))?;
+        let recon = image_tag(&pair.recon, size, &format!("reconstruction of {}", pair.name))?;
         let (name, mse) = (escape(&pair.name), pair.mse);
         let _ = writeln!(
             text,
@@ -162,13 +163,14 @@ fn pairs(heading: &str, which: &str, pairs: &[Pair], size: u32) -> Result<String
     Ok(text + "</div>\n")
 }
 
-/// One picture.
-fn one(picture: &Vec<u8>, size: u32, alt: &str) -> Result<String> {
+/// An image tag for one picture.
+fn image_tag(picture: &Vec<u8>, size: u32, alt: &str) -> Result<String> {
     let png = data::png(&data::grid(std::slice::from_ref(picture), size, 1, 0))?;
     Ok(image(&png, (size, size), alt))
 }
 
 fn samples(heading: &str, pictures: &[Vec<u8>], size: u32) -> Result<String> {
-    let shown = pictures.iter().map(|picture| one(picture, size, "sample")).collect::<Result<String>>()?;
+    let shown =
+        pictures.iter().map(|picture| image_tag(picture, size, "sample")).collect::<Result<String>>()?;
     Ok(format!("<h2>{}</h2>\n<div class=\"samples\">{shown}</div>\n", escape(heading)))
 }

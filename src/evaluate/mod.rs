@@ -1,7 +1,9 @@
-//! How good a model is, measured on pictures that it was not trained on.
+//! Evaluation of a model on held-out pictures: likelihood, fidelity, distances, disentanglement.
+//! Read this for what each measure is computed from.
 //!
-//! Likelihoods are in nats per picture, of the kind that the model was trained with. The reference's is the
-//! cross-entropy of values in 0..=1, not normalised: it compares with losses and not with other densities.
+//! Likelihoods are in nats per picture, for the likelihood that the model was trained with. The reference's is the
+//! binary cross-entropy of values in 0..=1, which is not normalized: it is comparable with losses, but not with
+//! densities.
 
 mod gallery;
 mod html;
@@ -24,36 +26,36 @@ use crate::metrics::{self, Fidelity, Slicing};
 use crate::model::Vae;
 use crate::ops::normal::normal;
 
-/// Seed of the built-in landscapes that models are measured on: no training draws its own from it, unless told to.
+/// Seed of the built-in landscapes for evaluation: no training uses it unless told to.
 pub const HELD_OUT: u64 = u64::from_be_bytes(*b"held out");
-/// Patches of each picture in the distance on the pyramid.
+/// Patches per picture for the pyramid distance.
 const PATCHES: usize = 64;
-/// Splits of the real pictures whose distances are the noise floor.
+/// Number of random halvings of the real pictures for the noise floor.
 const SPLITS: usize = 4;
 
-/// What to measure.
+/// Settings of an evaluation.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// how pictures become square
+    /// resize mode
     pub resize: Resize,
-    /// draws of the importance-weighted bound
+    /// draws per picture for the importance-weighted bound
     pub draws: u32,
-    /// samples for the distance; `None` takes as many as pictures, at least 200
+    /// samples for the distances; `None` takes the number of pictures, at least 200
     pub samples: Option<u32>,
-    /// of all draws
+    /// seed of all draws
     pub seed: u64,
-    /// whether pictures are wanted too
+    /// whether to fill the gallery
     pub gallery: bool,
 }
 
-/// What an evaluation found.
+/// Result of an evaluation.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// the measures
     pub evaluation: Evaluation,
-    /// why pictures with known factors have no scores
+    /// reason why pictures with known factors have no scores
     pub no_scores: Option<String>,
-    /// where it was wanted
+    /// gallery, if requested
     pub gallery: Option<Gallery>,
     /// pictures that could not be read
     pub skipped: Vec<Skipped>,
@@ -63,11 +65,11 @@ fn floats(rgb: &[u8]) -> Vec<f32> {
     rgb.iter().map(|&byte| f32::from(byte) / 255.0).collect()
 }
 
-/// Evaluates the model on `inputs`; `fitted` is measured beside N(0, I) where there is one. `progress` hears what is
-/// being done, how much of it, and of how much, which is 0 where it is not known.
+/// Evaluates the model on `inputs`; a `fitted` prior is measured in addition to N(0, I). `progress` receives the name
+/// of the activity, the amount done, and the total, which is 0 if unknown.
 ///
 /// # Errors
-/// If the device is lost, no picture can be read, or a statistic cannot be had of such pictures.
+/// If the device is lost, no picture can be read, or a metric is undefined for these pictures.
 pub fn evaluate(
     vae: &mut Vae,
     inputs: &[Input],
@@ -133,7 +135,7 @@ pub fn evaluate(
     })
 }
 
-/// What one pass over the pictures leaves, rows in their order.
+/// Results of one pass over the pictures, rows in their order.
 #[derive(Default)]
 struct Seen {
     encoded: Encoded,
@@ -165,7 +167,7 @@ fn refused(reason: metrics::MetricError) -> Error {
     Error::Usage(format!("these pictures have no such measure: {}", String::from(reason)))
 }
 
-/// Log-likelihoods and log weights of draws from q(z|x).
+/// Sums of log-likelihoods and log weights of draws from q(z|x).
 #[derive(Default)]
 struct Bounds {
     pictures: usize,
@@ -174,7 +176,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    /// `ln p(x|z) + ln p(z) - ln q(z|x)` for each picture's draws, decoded together.
+    /// Adds `ln p(x|z) + ln p(z) - ln q(z|x)` of each picture's draws, decoded together.
     fn add(
         &mut self,
         vae: &mut Vae,
@@ -194,7 +196,7 @@ impl Bounds {
                     let (mu, logvar) = (f64::from(mu), f64::from(logvar));
                     let eps = normal(&mut stream);
                     let drawn = mu + eps * (0.5 * logvar).exp();
-                    // the two normalisations of 2 pi cancel
+                    // the two constants 2 pi cancel
                     *weight += 0.5 * (eps * eps + logvar - drawn * drawn);
                     z.push(drawn as f32);
                 }
@@ -224,7 +226,7 @@ impl Bounds {
     }
 }
 
-/// Both distances between two sets of pictures: whole, and as patches of their pyramids, the mean of its levels.
+/// Both distances between two sets of pictures: of whole pictures, and of pyramid patches averaged over the levels.
 fn between(a: &[&[f32]], b: &[&[f32]], size: usize, seed: u64) -> metrics::Result<Vec<f64>> {
     let slicing = Slicing { seed, ..Slicing::default() };
     let levels = metrics::patch_distances(a, b, size, PATCHES, slicing)?;
@@ -258,7 +260,7 @@ fn distances(
     Ok(Distances { pixels: both[0], pyramid: both[1] })
 }
 
-/// What the distance between two halves of the real pictures is: less cannot be told from noise.
+/// The noise floor: distances between halves of the real pictures. Smaller distances are not significant.
 fn floor(real: &[Vec<f32>], size: usize, settings: &Settings) -> Result<Option<Distances>> {
     if real.len() < 4 {
         return Ok(None);

@@ -1,4 +1,5 @@
-//! What an evaluation found, as a table and as JSON.
+//! The measures of an evaluation, as a table and as JSON.
+//! Read this to add a measure to the output.
 
 use std::fmt;
 
@@ -9,72 +10,72 @@ use super::scores::Scores;
 /// Sliced Wasserstein distances between two sets of pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Distances {
-    /// on whole pictures, each one vector of values in 0..=1
+    /// on whole pictures, each a vector of values in 0..=1
     pub pixels: f64,
-    /// on normalised 7 x 7 patches of the Laplacian pyramid, the mean of its levels
+    /// on normalized 7 x 7 patches of the Laplacian pyramid, averaged over its levels
     pub pyramid: f64,
 }
 
-/// The measures of a model on a set of pictures; means over the pictures where not said otherwise.
+/// Measures of a model on a set of pictures; means over the pictures unless stated otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evaluation {
-    /// how many
+    /// number of pictures
     pub pictures: usize,
-    /// the likelihood of pixels that the model was trained with
+    /// likelihood of pixels that the model was trained with
     pub loss: &'static str,
-    /// negative log-likelihood of draws, nats per picture
+    /// negative log-likelihood under draws from q(z|x), nats per picture
     pub nll: f64,
-    /// divergence from N(0, I), nats per picture
+    /// KL divergence from N(0, I), nats per picture
     pub kl: f64,
-    /// `-(nll + kl)`: the bound that beta 1 trains
+    /// `-(nll + kl)`: the bound that training maximizes with beta 1
     pub elbo: f64,
-    /// (nll + kl) in bits per value, pixels being continuous values from 0 to 1, where the likelihood is a density; add 8
-    /// to compare with figures of 8-bit pixels
+    /// (nll + kl) in bits per value for pixels that are continuous values from 0 to 1, if the likelihood is a density;
+    /// add 8 to compare with figures for 8-bit pixels
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bits_per_value: Option<f64>,
-    /// the importance-weighted bound, never below the other but for noise
+    /// importance-weighted bound; except for noise, at least the ELBO
     pub iwae: f64,
-    /// its draws
+    /// draws per picture of the importance-weighted bound
     pub draws: u32,
-    /// of reconstructions from the means
+    /// mean square error of reconstructions from the means
     pub mse: f64,
-    /// likewise, in dB
+    /// PSNR of these reconstructions, in dB
     pub psnr: f64,
-    /// likewise
+    /// SSIM of these reconstructions
     pub ssim: f64,
-    /// likewise
+    /// MS-SSIM of these reconstructions
     pub ms_ssim: f64,
-    /// dimensions whose means vary by more than 0.01
+    /// number of dimensions whose means have a variance above 0.01
     pub active_units: usize,
-    /// Z
+    /// Z, the latent dimensions
     pub dims: usize,
-    /// divergence of the Gaussian with the aggregate posterior's moments from N(0, I), in nats
+    /// KL divergence from N(0, I) of the Gaussian with the aggregate posterior's moments, in nats
     pub mismatch: f64,
-    /// nats per picture
+    /// KL divergence of each dimension, nats per picture
     pub kl_per_dimension: Vec<f64>,
-    /// between halves of the real pictures; none for fewer than four
+    /// distances between halves of the real pictures; `None` for fewer than four
     pub floor: Option<Distances>,
-    /// of samples from N(0, I) to the real pictures
+    /// distances of samples from N(0, I) to the real pictures
     pub normal: Distances,
-    /// of samples from the fitted prior
+    /// distances of samples from the fitted prior
     pub fitted: Option<Distances>,
-    /// of pictures with known factors
+    /// disentanglement scores, for pictures with known factors
     pub scores: Option<Scores>,
 }
 
-/// A line of the table.
+/// A row of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// the measure
+    /// name of the measure
     pub name: &'static str,
-    /// its figure
+    /// value with its digits
     pub value: String,
-    /// its unit, or what it is of
+    /// unit or description
     pub what: String,
 }
 
 impl Evaluation {
-    /// The measures as they are shown.
+    /// The measures as table rows.
     pub fn rows(&self) -> Vec<Row> {
         let row = |name, value: String, what: &str| Row { name, value, what: what.to_owned() };
         let bce = self.loss == "bce";
@@ -108,13 +109,13 @@ impl Evaluation {
                 "nats, of the latents' moments from N(0, I)",
             ),
         ];
-        // behind the bound that they are of
+        // after the ELBO, from which they are computed
         let at = rows.iter().position(|row| row.name == "ELBO").map_or(0, |at| at + 1);
         let (before, after) = rows.split_at(at);
         [before, bits.as_slice(), after].concat()
     }
 
-    /// The distances of samples to the pictures, and what less than which is noise.
+    /// The distances of samples to the pictures, and the noise floor.
     pub fn distances(&self) -> Vec<(&'static str, Distances)> {
         let rows = [
             ("samples of N(0, I)", Some(self.normal)),

@@ -1,4 +1,5 @@
-//! Whether the latents take the factors of the pictures apart, where those are known: see [`Samples`].
+//! Disentanglement scores for pictures with known factors, see [`Samples`].
+//! Read this for the mapping of landscape factors to metric inputs.
 
 use std::fmt;
 
@@ -11,39 +12,39 @@ use crate::metrics::{Kind, Samples};
 /// Scores of one factor.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FactorScore {
-    /// its name
+    /// name of the factor
     pub factor: &'static str,
-    /// mutual information gap
+    /// mutual information gap (MIG)
     pub mig: f64,
-    /// gap of the attribute's predictability
+    /// separated attribute predictability (SAP)
     pub sap: f64,
-    /// DCI's completeness
+    /// completeness (DCI)
     pub completeness: f64,
-    /// DCI's error of prediction, in standard deviations: 1 is that of guessing the mean
+    /// prediction error (DCI), in standard deviations: 1 is as good as predicting the mean
     pub error: f64,
 }
 
-/// Scores of disentanglement, of the posterior means; 0 to 1 but for the error.
+/// Disentanglement scores of the posterior means, from 0 to 1 except for the error.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Scores {
     /// pictures with known factors
     pub pictures: usize,
-    /// mutual information gap, see [`Samples::mig`], the mean over the factors
+    /// mutual information gap, see [`Samples::mig`], mean over the factors
     pub mig: f64,
-    /// separated attribute predictability, see [`Samples::sap`], likewise
+    /// separated attribute predictability, see [`Samples::sap`], mean over the factors
     pub sap: f64,
-    /// whether each latent stands for one factor, see [`Samples::dci`]
+    /// disentanglement, see [`Samples::dci`]: whether each latent encodes one factor
     pub disentanglement: f64,
-    /// whether each factor has one latent, the mean over the factors
+    /// completeness: whether each factor has one latent; mean over the factors
     pub completeness: f64,
-    /// of the prediction, likewise
+    /// prediction error, mean over the factors
     pub error: f64,
-    /// one row for each
+    /// scores per factor
     pub factors: Vec<FactorScore>,
 }
 
 impl Scores {
-    /// The factors and their mean: MIG, SAP, completeness and error of each.
+    /// The factors and their mean: MIG, SAP, completeness and error.
     pub fn rows(&self) -> Vec<(&'static str, [f64; 4])> {
         let mean = ("mean of the factors", [self.mig, self.sap, self.completeness, self.error]);
         let row = |of: &FactorScore| (of.factor, [of.mig, of.sap, of.completeness, of.error]);
@@ -67,14 +68,15 @@ impl fmt::Display for Scores {
     }
 }
 
-/// How the factors of [`Factors::NAMES`] are compared: biomes are names, and so few ridges are as good as names.
+/// The kind of each of [`Factors::NAMES`]: biomes are categories, and the few numbers of ridges are treated as
+/// categories.
 fn kinds() -> [Kind; 9] {
     Factors::NAMES
         .map(|name| if ["biome", "ridges"].contains(&name) { Kind::Discrete } else { Kind::Continuous })
 }
 
-/// The scores of pictures whose factors are `known`, in the order of `encoded`; `None` if those of one are not.
-/// `seed` says which pictures DCI learns from.
+/// The scores of pictures whose factors are `known`, in the order of `encoded`; `None` if a picture has no known
+/// factors. `seed` selects the pictures that DCI is trained on.
 pub(super) fn scores(
     encoded: &Encoded,
     known: &[Option<Factors>],

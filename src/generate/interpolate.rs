@@ -1,25 +1,26 @@
-//! Ways through latent space.
+//! Interpolation between latents: linear and spherical.
+//! Used by `wgvae interpolate`.
 
 use std::f64::consts::PI;
 
-/// Angles within this of none, or of a half turn, have no arc that could be computed.
+/// Angles this close to 0 or pi have no well-defined arc; the line is used.
 const FLAT: f64 = 1e-3;
 
-/// How to go from one point to another.
+/// Path between two points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Interpolation {
-    /// along the arc: the length changes evenly and never dips, as it does in the middle of a straight line between
-    /// points of a high-dimensional normal. Source: White, "Sampling generative networks", 2016, section 2.1
+    /// slerp: along the arc. The norm changes evenly, while it dips in the middle of a straight line between points of
+    /// a high-dimensional normal distribution. Source: White, "Sampling generative networks", 2016, section 2.1
     #[default]
     Spherical,
-    /// along the straight line
+    /// lerp: along the straight line
     Linear,
 }
 
 /// `steps` points from `a` to `b`, both included.
 ///
 /// # Panics
-/// On points of different lengths, or fewer than two steps.
+/// If the points have different lengths, or for fewer than two steps.
 pub fn interpolate(a: &[f32], b: &[f32], steps: usize, way: Interpolation) -> Vec<Vec<f32>> {
     assert_eq!(a.len(), b.len(), "between: points of {} and {} dimensions", a.len(), b.len());
     assert!(steps >= 2, "between: {steps} steps");
@@ -35,14 +36,14 @@ fn weights(a: &[f32], b: &[f32], t: f64, way: Interpolation) -> [f64; 2] {
     let dot =
         |x: &[f32], y: &[f32]| -> f64 { x.iter().zip(y).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum() };
     let angle = (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()).clamp(-1.0, 1.0).acos();
-    // there is no arc through the origin, between opposite points, or worth its name between near ones
+    // no arc if a point is the origin, or if the points are opposite or almost equal
     if way == Interpolation::Linear || !angle.is_finite() || !(FLAT..PI - FLAT).contains(&angle) {
         return [1.0 - t, t];
     }
     [((1.0 - t) * angle).sin() / angle.sin(), (t * angle).sin() / angle.sin()]
 }
 
-/// There and back again, for a film without a jump: the ends are not repeated.
+/// Forward and back, for a loop without a jump: the ends are not repeated.
 pub fn ping_pong<T: Clone>(frames: &[T]) -> Vec<T> {
     let back = frames.len().saturating_sub(1);
     frames.iter().chain(frames.get(1..back).unwrap_or_default().iter().rev()).cloned().collect()
@@ -60,7 +61,7 @@ mod tests {
         assert!(arc.iter().all(|v| (length(v) - 3.0).abs() < 1e-6), "{arc:?}");
         assert!((arc[2][0] - arc[2][1]).abs() < 1e-6 && arc[0] == a, "{arc:?}");
         assert_eq!(interpolate(&a, &b, 3, Interpolation::Linear)[1], [1.5, 1.5, 0.0]);
-        // where there is no arc, the line
+        // without a well-defined arc, the line
         assert_eq!(interpolate(&[0.0; 3], &b, 3, Interpolation::Spherical)[1], [0.0, 1.5, 0.0]);
         assert_eq!(interpolate(&a, &a, 3, Interpolation::Spherical)[1], a);
         assert_eq!(interpolate(&a, &[-3.0, 0.0, 0.0], 3, Interpolation::Spherical)[1], [0.0; 3]);

@@ -1,4 +1,5 @@
-//! Latents as files: `.safetensors` with names and classes, `.npy` for NumPy, `.csv` for spreadsheets.
+//! Files of latents: `.safetensors` with names and classes, `.npy` for NumPy, `.csv` for spreadsheets.
+//! Read this for the layout of each format.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -11,7 +12,7 @@ use super::Encoded;
 use crate::data::{Mark, write_whole};
 use crate::error::{Error, Result};
 
-/// How an `.npy` file begins.
+/// First bytes of an `.npy` file.
 const NPY: &[u8] = b"\x93NUMPY";
 
 fn kind(path: &Path) -> Result<&'static str> {
@@ -22,27 +23,27 @@ fn kind(path: &Path) -> Result<&'static str> {
     })
 }
 
-/// An error if latents cannot be written under such a name: better before an hour of encoding than after it.
+/// Checks that the file extension is supported: better before an hour of encoding than after it.
 ///
 /// # Errors
-/// [`Error::Usage`] naming the extensions that are known.
-pub fn known(path: &Path) -> Result<()> {
+/// [`Error::Usage`] with the list of supported extensions.
+pub fn check_extension(path: &Path) -> Result<()> {
     kind(path).map(|_| ())
 }
 
-/// Writes latents in the format that the extension says. `.npy` holds the means alone, `[N, Z]`.
+/// Writes latents in the format of the file extension. `.npy` holds only the means, `[N, Z]`.
 ///
 /// # Errors
-/// If there is no such format, or the file cannot be written.
+/// If the extension is not supported, or the file cannot be written.
 pub fn write_latents(path: &Path, encoded: &Encoded) -> Result<()> {
     let bytes = latents_file(path, encoded, None)?;
     write_whole(path, |file| file.write_all(&bytes))
 }
 
-/// The bytes of such a file; the format with room for it, safetensors, says by which command it was made.
+/// Encodes the file of [`write_latents`]. Only safetensors has room for the mark.
 ///
 /// # Errors
-/// If there is no such format.
+/// If the extension is not supported.
 pub fn latents_file(path: &Path, encoded: &Encoded, mark: Option<&Mark>) -> Result<Vec<u8>> {
     match kind(path)? {
         "npy" => Ok(npy(&encoded.mu, encoded.dims)),
@@ -54,7 +55,7 @@ pub fn latents_file(path: &Path, encoded: &Encoded, mark: Option<&Mark>) -> Resu
 fn tensors(path: &Path, encoded: &Encoded, mark: Option<&Mark>) -> Result<Vec<u8>> {
     let shape = vec![encoded.len(), encoded.dims];
     let wrong = |e: safetensors::SafeTensorError| Error::model(path, e.to_string());
-    // a list needs quotes and escapes, and JSON has them
+    // names need quoting and escaping, which JSON does
     let list = |texts: &[String]| serde_json::to_string(texts).unwrap_or_default();
     let mut about: HashMap<String, String> =
         [("names".into(), list(&encoded.names)), ("classes".into(), list(&encoded.classes))].into();
@@ -65,15 +66,15 @@ fn tensors(path: &Path, encoded: &Encoded, mark: Option<&Mark>) -> Result<Vec<u8
     Ok(with_sorted_header(&bytes.map_err(wrong)?))
 }
 
-/// A safetensors file whose header is the same for the same content: what is said about it comes in the order of a hash
-/// map, which is another in every process.
+/// Sorts the header of a safetensors file, so that equal content gives equal bytes: the metadata are in the order of a
+/// hash map, which varies between processes.
 fn with_sorted_header(bytes: &[u8]) -> Vec<u8> {
     let sorted = || {
         let length = u64::from_le_bytes(*bytes.first_chunk()?);
         let (header, data) = bytes.get(8..)?.split_at_checked(length as usize)?;
         let header: serde_json::Value = serde_json::from_slice(header).ok()?;
         let mut header = header.to_string().into_bytes();
-        // spaces fill it up, so that numbers lie at multiples of their size
+        // padded with spaces, so that the data are aligned
         header.resize(header.len().next_multiple_of(8), b' ');
         Some([&(header.len() as u64).to_le_bytes()[..], &header, data].concat())
     };
@@ -84,7 +85,7 @@ fn with_sorted_header(bytes: &[u8]) -> Vec<u8> {
 fn npy(values: &[f32], dims: usize) -> Vec<u8> {
     let rows = values.len() / dims.max(1);
     let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dims}), }}");
-    // the data begins at a multiple of 64 bytes
+    // the data begin at a multiple of 64 bytes
     let before = NPY.len() + 4;
     let padding = 63 - (before + header.len()) % 64;
     header.push_str(&" ".repeat(padding));
@@ -113,11 +114,11 @@ fn csv(encoded: &Encoded) -> String {
     text
 }
 
-/// Reads points of latent space, `[N, dims]`, from any of the formats: the tensor `z`, else `mu`; the columns `z0..`,
-/// else `mu0..`; the array.
+/// Reads points in latent space, `[N, dims]`, from any of the formats: the tensor `z` or else `mu`; the columns `z0..`
+/// or else `mu0..`; the array.
 ///
 /// # Errors
-/// [`Error::Model`] if the file is damaged, or holds something else.
+/// [`Error::Model`] if the file is damaged, or contains something else.
 pub fn read_latents(path: &Path, dims: usize) -> Result<Vec<f32>> {
     let kind = kind(path)?;
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
@@ -128,7 +129,9 @@ pub fn read_latents(path: &Path, dims: usize) -> Result<Vec<f32>> {
     };
     let values = values.map_err(|reason| Error::model(path, reason))?;
     match values.iter().position(|value| !value.is_finite()) {
-        Some(at) => Err(Error::model(path, format!("row {}: {} is no finite number", at / dims, values[at]))),
+        Some(at) => {
+            Err(Error::model(path, format!("row {}: {} is not a finite number", at / dims, values[at])))
+        }
         None => Ok(values),
     }
 }
@@ -179,7 +182,7 @@ fn from_npy(bytes: &[u8], dims: usize) -> std::result::Result<Vec<f32>, String> 
     Ok(values)
 }
 
-/// The fields of a line: those in quotes may hold commas, and quotes twice.
+/// The fields of a CSV line; quoted fields may contain commas and doubled quotes.
 fn fields(line: &str) -> Vec<String> {
     let (mut all, mut field, mut quoted) = (Vec::new(), String::new(), false);
     let mut chars = line.chars().peekable();
@@ -198,8 +201,7 @@ fn fields(line: &str) -> Vec<String> {
     all
 }
 
-/// Names with a line break in them are not understood; those that [`write_latents`] writes have none that a
-/// picture's name has not.
+/// Names with line breaks are not supported; [`write_latents`] writes one only if a picture's name contains it.
 fn from_csv(text: &str, dims: usize) -> std::result::Result<Vec<f32>, String> {
     let mut lines = text.lines();
     let head = fields(lines.next().unwrap_or_default());
@@ -214,7 +216,7 @@ fn from_csv(text: &str, dims: usize) -> std::result::Result<Vec<f32>, String> {
         for &column in &columns {
             let field = row.get(column).map_or("", String::as_str);
             let value = field.trim().parse::<f32>();
-            values.push(value.map_err(|_| format!("line {}: {field:?} is no number", number + 2))?);
+            values.push(value.map_err(|_| format!("line {}: {field:?} is not a number", number + 2))?);
         }
     }
     if values.is_empty() { Err("holds no rows".into()) } else { Ok(values) }
@@ -259,7 +261,7 @@ mod tests {
         let whole = npy(&example().mu, 3);
         assert!(refuse("a.npy", &whole[..whole.len() - 1]).contains("holds 5 numbers"));
         assert!(refuse("a.npy", b"\x93NUMPY\x01\0\xff\xffxx").contains("not a whole"));
-        assert!(refuse("a.npy", &npy(&[1.0, f32::NAN, 0.0], 3)).contains("no finite number"));
+        assert!(refuse("a.npy", &npy(&[1.0, f32::NAN, 0.0], 3)).contains("not a finite number"));
         assert!(refuse("a.csv", b"name,mu0,mu1\n").contains("no columns z0 to z2"));
         assert!(refuse("a.csv", b"z0,z1,z2\n1,2\n").contains("line 2"));
         assert!(refuse("a.safetensors", b"12345678").contains("not a whole"));

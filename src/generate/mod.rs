@@ -1,6 +1,5 @@
-//! What a trained model is for: pictures to latents and back, and ways between pictures.
-//!
-//! Knows nothing of the terminal; pictures are streamed, so that a folder may be of any length.
+//! Inference with a trained model: pictures to latents and back, and interpolations.
+//! Pictures are streamed, so a folder may have any length. This module knows nothing of the terminal.
 
 mod interpolate;
 mod latents_file;
@@ -12,40 +11,40 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 pub use interpolate::{Interpolation, interpolate, ping_pong};
-pub use latents_file::{known, latents_file, read_latents, write_latents};
+pub use latents_file::{check_extension, latents_file, read_latents, write_latents};
 pub use prior_file::Fitted;
 
 use crate::data::{self, Factors, Resize, Skipped, synth};
 use crate::error::{Error, Result};
 use crate::model::Vae;
 
-/// A picture's file and class.
+/// A picture to read: its location, name, class and factors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
-    /// the file, or the name of a built-in landscape
+    /// path of the file, or a made-up name for a built-in landscape
     pub path: PathBuf,
-    /// what it is called in lists: the path from the folder that was given
+    /// display name: the path relative to the given folder
     pub name: String,
-    /// its class folder, or empty
+    /// name of its class folder, or empty
     pub class: String,
-    /// what it was made from, where that is known
+    /// generative factors, if known
     pub factors: Option<Factors>,
-    /// seed and number of the built-in landscape that it is, if it is no file
-    pub drawn: Option<(u64, u64)>,
+    /// seed and number of the built-in landscape; `None` for a file
+    pub synthetic: Option<(u64, u64)>,
 }
 
-/// The latents of pictures, rows in their order.
+/// Latents of pictures, rows in their order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Encoded {
-    /// Z
+    /// Z, the latent dimensions
     pub dims: usize,
     /// names of the pictures
     pub names: Vec<String>,
-    /// their classes, or empty texts
+    /// class names, or empty texts
     pub classes: Vec<String>,
-    /// `[N, Z]`, the means
+    /// means, `[N, Z]`
     pub mu: Vec<f32>,
-    /// `[N, Z]`, the logarithms of the variances
+    /// log variances, `[N, Z]`
     pub logvar: Vec<f32>,
 }
 
@@ -64,7 +63,7 @@ impl Encoded {
         Ok(())
     }
 
-    /// An error if there are none, with the first reason of those that could not be read.
+    /// Refuses an empty result, with the first reason why a picture could not be read.
     ///
     /// # Errors
     /// [`Error::Data`] or [`Error::Usage`].
@@ -76,24 +75,24 @@ impl Encoded {
         }
     }
 
-    /// Pictures.
+    /// The number of pictures.
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no pictures.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// Mean over the pictures of each dimension's divergence from the prior, in nats.
+    /// KL divergence of each dimension from the prior, averaged over the pictures, in nats.
     pub fn kl(&self) -> Vec<f64> {
         divergences(&self.mu, &self.logvar, self.dims)
     }
 }
 
-/// Mean over N pictures of each dimension's divergence from N(0, 1), in nats, of means and logarithms of variances,
-/// `[N, dims]` each: `(mu^2 + exp(logvar) - 1 - logvar) / 2`.
+/// KL divergence of each dimension from N(0, 1), averaged over N pictures, in nats, for means and log variances, `[N,
+/// dims]` each: `(mu^2 + exp(logvar) - 1 - logvar) / 2`.
 pub fn divergences(mu: &[f32], logvar: &[f32], dims: usize) -> Vec<f64> {
     let mut sums = vec![0.0; dims];
     for (at, (&mu, &logvar)) in mu.iter().zip(logvar).enumerate() {
@@ -104,17 +103,17 @@ pub fn divergences(mu: &[f32], logvar: &[f32], dims: usize) -> Vec<f64> {
     sums.iter().map(|sum| sum / count).collect()
 }
 
-/// Dimensions by falling divergence: those that the model uses most come first.
+/// Indices of the dimensions by descending divergence: those that the model uses most come first.
 pub fn by_kl(kl: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..kl.len()).collect();
     order.sort_by(|&a, &b| kl[b].total_cmp(&kl[a]));
     order
 }
 
-/// The pictures that `paths` mean: files as they are, folders with all that lies in them, and what cannot be read.
+/// Collects the pictures at `paths`: files, and all pictures in folders; also returns the unreadable files.
 ///
 /// # Errors
-/// If a path is not there, or a folder holds no pictures.
+/// If a path does not exist, or a folder holds no pictures.
 pub fn gather(paths: &[PathBuf]) -> Result<(Vec<Input>, Vec<Skipped>)> {
     let (mut inputs, mut skipped) = (Vec::new(), Vec::new());
     for path in paths {
@@ -128,7 +127,7 @@ pub fn gather(paths: &[PathBuf]) -> Result<(Vec<Input>, Vec<Skipped>)> {
                     path: item.path.clone(),
                     class: found.classes.get(item.label as usize).cloned().unwrap_or_default(),
                     factors: known.get(&item.path).copied(),
-                    drawn: None,
+                    synthetic: None,
                 })
                 .collect();
             of_folder.sort_by(|a, b| a.path.cmp(&b.path));
@@ -137,26 +136,39 @@ pub fn gather(paths: &[PathBuf]) -> Result<(Vec<Input>, Vec<Skipped>)> {
         } else {
             std::fs::metadata(path).map_err(Error::io("read", path))?;
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            inputs.push(Input { path: path.clone(), name, class: String::new(), factors: None, drawn: None });
+            inputs.push(Input {
+                path: path.clone(),
+                name,
+                class: String::new(),
+                factors: None,
+                synthetic: None,
+            });
         }
     }
     Ok((inputs, skipped))
 }
 
-/// The first `count` built-in landscapes of `seed`, which are drawn when they are read.
+/// The first `count` built-in landscapes of `seed`; they are drawn when they are read.
 pub fn landscapes(seed: u64, count: u32) -> Vec<Input> {
     let input = |index| {
         let factors = synth::factors(seed, index);
         let name = format!("landscape {index}");
         let class = factors.biome.to_string();
-        Input { path: name.clone().into(), name, class, factors: Some(factors), drawn: Some((seed, index)) }
+        Input {
+            path: name.clone().into(),
+            name,
+            class,
+            factors: Some(factors),
+            synthetic: Some((seed, index)),
+        }
     };
     (0..u64::from(count)).map(input).collect()
 }
 
-/// The factors of the landscapes in `folder`, which may be what `wgvae data synth` wrote, a split of it or a class.
+/// The factors of the landscapes in `folder`, which may be a folder written by `wgvae data synth`, or a split or class
+/// of it.
 fn factors_of(folder: &Path) -> Result<HashMap<PathBuf, Factors>> {
-    // above a relative path there is more than the path says
+    // a relative path does not show all of its ancestors
     let whole = folder.canonicalize().map_err(Error::io("read", folder))?;
     for (depth, above) in whole.ancestors().take(3).enumerate() {
         let Some(known) = data::read_factors(above)? else { continue };
@@ -172,21 +184,21 @@ fn relative(root: &Path, path: &Path) -> String {
     below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
-/// Pictures that were read, as 8-bit RGB `[S, S, 3]` each.
+/// Pictures that were read, 8-bit RGB `[S, S, 3]` each.
 pub struct Chunk<'a> {
-    /// their places among all that were to be read
+    /// indices among all requested pictures
     pub numbers: Vec<usize>,
-    /// where they come from
+    /// inputs they were read from
     pub inputs: Vec<&'a Input>,
-    /// their pixels
+    /// pixels
     pub rgb: Vec<Vec<u8>>,
 }
 
-/// Reads `inputs` at the model's size, as many at a time as it computes at once, and hands each chunk to `f`;
-/// returns those that could not be read.
+/// Reads `inputs` at the model's size, one micro-batch at a time, and passes each chunk to `f`; returns those that
+/// could not be read.
 ///
 /// # Errors
-/// Those of `f`.
+/// Errors of `f`.
 pub fn stream(
     vae: &mut Vae,
     inputs: &[Input],
@@ -217,16 +229,16 @@ pub fn stream(
 }
 
 fn read(input: &Input, size: u32, resize: Resize) -> std::result::Result<Vec<u8>, String> {
-    match input.drawn {
+    match input.synthetic {
         Some((seed, index)) => Ok(data::landscape(seed, index, size).0),
         None => data::load(&input.path, size, resize),
     }
 }
 
-/// Latents of `inputs`; `progress` hears how many are done.
+/// Encodes `inputs`; `progress` receives the number done.
 ///
 /// # Errors
-/// If the device is lost, or not one picture can be read.
+/// If the device is lost, or no picture can be read.
 pub fn encode(
     vae: &mut Vae,
     inputs: &[Input],

@@ -1,4 +1,5 @@
-//! A fitted prior as a file beside its model: safetensors, because a factor of a covariance is thousands of numbers.
+//! Files of fitted priors, beside the model: safetensors, because a covariance factor has thousands of numbers.
+//! Read this for the layout of the file and for its search path.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -12,44 +13,44 @@ use crate::error::{Error, Result};
 use crate::model::StateDict;
 use crate::prior::{Component, Mixture};
 
-/// What the file is called in a run or a checkpoint.
+/// File name of the prior in the folder of a run or a checkpoint.
 const NAME: &str = "prior.safetensors";
 
 /// A mixture fitted to a model's latents.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitted {
-    /// the density
+    /// density of the latents
     pub mixture: Mixture,
-    /// `[Z]`: each dimension's mean divergence over the pictures that it was fitted to, in nats
+    /// mean KL divergence of each dimension over the pictures that the prior was fitted to, in nats, `[Z]`
     pub kl: Vec<f64>,
-    /// digest of the model that it belongs to
+    /// digest of the model
     pub model: u32,
 }
 
-/// A digest of a model's parameters: another model's latents mean something else.
+/// Digest of a model's parameters: a prior is only valid for the latents of its model.
 pub fn digest(weights: &StateDict) -> u32 {
     let mut digest = crc32fast::Hasher::new();
     weights.tensors.iter().for_each(|tensor| digest.update(bytemuck::cast_slice(&tensor.values)));
     digest.finalize()
 }
 
-/// Where the prior of MODEL lies: in the run's or the checkpoint's folder, or beside the file.
+/// Path of the prior of MODEL: in the folder of the run or checkpoint, or beside the file.
 pub fn place(model: &Path) -> PathBuf {
     if model.is_dir() { model.join(NAME) } else { model.with_extension(NAME) }
 }
 
 impl Fitted {
-    /// `count` points `[N, Z]`; point i depends on `seed` and i alone.
+    /// Draws `count` points `[N, Z]`; point i depends on `seed`, `temperature` and i alone.
     pub fn draw(&self, count: u32, seed: u64, temperature: f32) -> Vec<f32> {
         self.draw_range(0..count, seed, temperature)
     }
 
-    /// The points of these numbers.
+    /// Draws the points with the numbers in `range`.
     pub fn draw_range(&self, range: std::ops::Range<u32>, seed: u64, temperature: f32) -> Vec<f32> {
         range.flat_map(|index| self.mixture.sample(seed, index.into(), temperature.into())).collect()
     }
 
-    /// Writes the file, whole or not at all.
+    /// Writes the file, completely or not at all.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -58,10 +59,10 @@ impl Fitted {
         write_whole(path, |file| file.write_all(&bytes))
     }
 
-    /// The bytes of the file.
+    /// Encodes the file.
     ///
     /// # Errors
-    /// If the numbers do not fit together.
+    /// If the numbers are inconsistent.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let Mixture { dims, components } = &self.mixture;
         let all =
@@ -80,7 +81,7 @@ impl Fitted {
             TensorView::new(Dtype::F64, shape, bytemuck::cast_slice(values)).map(|view| (name, view))
         });
         let views = views.into_iter().collect::<std::result::Result<Vec<_>, _>>().map_err(wrong)?;
-        // one entry: a map of several has no fixed order, and the file would not be the same again
+        // one entry: a map of several has no fixed order, and equal priors would give different files
         let about: HashMap<String, String> = [("model".into(), self.model.to_string())].into();
         safetensors::serialize(views, Some(about)).map_err(wrong)
     }
@@ -91,7 +92,7 @@ impl Fitted {
     /// If it is missing or damaged, or belongs to another model.
     pub fn read(path: &Path, weights: &StateDict) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let damaged = |reason: String| Error::model(path, format!("no whole fitted prior: {reason}"));
+        let damaged = |reason: String| Error::model(path, format!("not a valid fitted prior: {reason}"));
         let fitted = parse(&bytes).map_err(damaged)?;
         if fitted.model != digest(weights) {
             let reason = "was fitted to another model's latents; fit it again with wgvae fit-prior";
@@ -127,13 +128,13 @@ fn parse(bytes: &[u8]) -> std::result::Result<Fitted, String> {
         factor: factor.to_vec(),
     };
     let mixture = Mixture { dims, components: rows.map(component).collect() }.checked()?;
-    Ok(Fitted { mixture, kl, model: about.ok_or("says not of which model it is")? })
+    Ok(Fitted { mixture, kl, model: about.ok_or("does not name its model")? })
 }
 
-/// The prior of MODEL: `path`, or the one that lies beside it or beside the run that its file lies in.
+/// The prior of MODEL: from `path`, or else beside the model or beside the run that contains it.
 ///
 /// # Errors
-/// If there is none, or it does not belong to the model.
+/// If there is no prior, or it belongs to another model.
 pub fn find(model: &Path, path: Option<&Path>, weights: &StateDict) -> Result<Fitted> {
     if let Some(path) = path {
         return Fitted::read(path, weights);
@@ -144,7 +145,7 @@ pub fn find(model: &Path, path: Option<&Path>, weights: &StateDict) -> Result<Fi
     Fitted::read(&there, weights)
 }
 
-/// The prior's file that lies beside MODEL, or beside the run that its file lies in.
+/// The path of the prior beside MODEL, or beside the run that contains it.
 pub fn beside(model: &Path) -> Option<PathBuf> {
     let mut places = vec![place(model)];
     if let Ok(file) = checkpoint::find(model) {
@@ -175,12 +176,12 @@ mod tests {
         let error = Fitted::read(&path, &other).expect_err("another model").to_string();
         assert!(error.contains("another model's latents"), "{error}");
         let mut bytes = std::fs::read(&path).expect("read");
-        // the last number of the first factor, a diagonal one, becomes negative; factors come first, by name
+        // the last number of the first factor, on the diagonal, becomes negative; factors come first, by name
         let data = bytes.len() - 8 * (6 + 2 + 4 + 2);
         bytes[data + 3 * 8 - 1] ^= 0x80;
         std::fs::write(&path, &bytes).expect("written");
         let error = Fitted::read(&path, &weights).expect_err("damaged").to_string();
-        assert!(error.contains("no whole fitted prior"), "{error}");
+        assert!(error.contains("not a valid fitted prior"), "{error}");
         assert!(find(&folder.path().join("nowhere"), None, &weights).is_err());
     }
 }

@@ -170,10 +170,13 @@ impl Plan {
         let (mut aliases, mut widths) = (op.type_aliases(), Vec::new());
         for (at, (tensor, (name, _))) in bindings.iter().zip(&operands).enumerate() {
             match op.element_aliases().get(at).copied().flatten() {
-                Some(alias) => {
-                    aliases.push((alias, tensor.element));
-                    widths.push((alias, textures::width(tensor.len())));
-                }
+                Some(alias) => match aliases.iter().find(|(name, _)| *name == alias) {
+                    Some((_, element)) => assert_eq!(*element, tensor.element, "{label}: {alias}"),
+                    None => {
+                        aliases.push((alias, tensor.element));
+                        widths.push((alias, textures::width(tensor.len())));
+                    }
+                },
                 None => assert_eq!(tensor.element, Element::F32, "{label}: {}'s {name}", kernel.name),
             }
         }

@@ -1,40 +1,41 @@
-//! Disentanglement, completeness and informativeness, from how much a regression uses which latent.
+//! DCI: disentanglement, completeness and informativeness, from the weights of a sparse linear regression.
+//! Read this to interpret the scores of `evaluate` for data with known factors.
 
 use rayon::prelude::*;
 
 use super::factors::{Factor, Kind};
 use super::{Purpose, Result, Samples, Score, moments, refused, shuffled};
 
-/// Strengths of the L1 penalty tried, on standardised latents and factors: 1 leaves no weight anywhere.
+/// L1 penalties tried, on standardized latents and factors; a penalty of 1 makes all weights 0.
 const PENALTIES: [f64; 9] = [0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
-/// Coordinate descent ends when no weight moves by more than this, or after so many rounds.
+/// Convergence threshold of coordinate descent (largest change of a weight), and maximum number of rounds.
 const CONVERGED: f64 = 1e-8;
 const ROUNDS: usize = 5000;
-/// Rows needed to learn from, to choose the penalty with and to measure the error on.
+/// Minimum number of rows for training, selecting the penalty and testing.
 const ROWS: usize = 20;
 
-/// What [`Samples::dci`] finds.
+/// Result of [`Samples::dci`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dci {
     /// 0 to 1: whether each latent is used for one factor only; the mean weighted by the latents' importance
     pub disentanglement: f64,
     /// 0 to 1: whether one latent is enough for each factor
     pub completeness: Score,
-    /// root mean square error of the prediction, in standard deviations of the factor: 0 is perfect, and 1 is
-    /// that of the mean. The lower the more informative.
+    /// root mean square error of the prediction, in standard deviations of the factor: 0 is perfect, 1 is as good as
+    /// predicting the mean
     pub error: Score,
-    /// how much each factor's regression uses each latent, `[dims, factors]`
+    /// importance of each latent for each factor, `[dims, factors]`
     pub importance: Vec<f64>,
 }
 
-/// What one factor's regression found: the importance of each latent, and the mean square error.
+/// Result of one factor's regression: the importance of each latent, and the mean square error.
 type Fit = (Vec<f64>, f64);
 
-/// Rows of standardised values, and the products of columns that coordinate descent needs.
+/// Standardized data, and the column products that coordinate descent needs.
 struct Design {
-    /// standardised by the moments of the rows learnt from
+    /// latents, standardized by the moments of the training rows
     latents: Vec<Vec<f64>>,
-    /// mean products of latents over those rows
+    /// mean products of latents over the training rows
     gram: Vec<f64>,
     learn: Vec<usize>,
     choose: Vec<usize>,
@@ -45,19 +46,19 @@ impl Samples {
     /// Eastwood and Williams, "A framework for the quantitative evaluation of disentangled representations", ICLR
     /// 2018, section 2, with their Lasso.
     ///
-    /// A row's importance, of latent i for factor j, is the |weight| in a linear regression of factor j on all
-    /// latents, both standardised, with an L1 penalty. Eight of ten rows are learnt from, one of ten chooses the
-    /// penalty, one of ten measures the error; `seed` says which. A discrete factor is regressed as one 0-or-1
-    /// value for each of its values, and the importances and square errors averaged: the paper's factors are
-    /// amounts. A factor that no latent helps to predict has completeness 0, and so has disentanglement without
-    /// any importance. With one latent, completeness is 1 as far as it is used; with one factor, disentanglement.
+    /// The importance of latent i for factor j is the |weight| in a linear regression of factor j on all latents, both
+    /// standardized, with an L1 penalty. Eight tenths of the rows are for training, one tenth selects the penalty, and
+    /// one tenth measures the error; `seed` determines the split. A discrete factor is one-hot encoded, and the
+    /// importances and square errors are averaged over its values: the paper only has continuous factors. A factor that
+    /// no latent helps to predict has completeness 0; disentanglement is 0 if all importances are 0. With one latent,
+    /// completeness is 1 if that latent is used; with one factor, so is disentanglement.
     ///
-    /// Disentanglement and completeness mean little where the error is near 1: of noise, the few weights that are
-    /// left may well lie at one latent. The regression is linear: a latent that determines a factor by a curve is
-    /// found less important than it is.
+    /// Disentanglement and completeness mean little if the error is near 1: the few weights that are left may all
+    /// belong to one latent by chance. The regression is linear, so a latent that determines a factor nonlinearly gets
+    /// too little importance.
     ///
     /// # Errors
-    /// If there are fewer than 20 rows, or a factor is the same in all rows learnt from.
+    /// If there are fewer than 20 rows, or a factor is constant over the training rows.
     pub fn dci(&self, seed: u64) -> Result<Dci> {
         let count = self.latents[0].len();
         if count < ROWS {
@@ -69,7 +70,7 @@ impl Samples {
         let fits = self.factors.par_iter().enumerate().map(|(i, factor)| match design.fit_factor(factor) {
             Some(fit) => Ok(fit),
             None => {
-                refused(format!("dci: factor {i} is the same in all {} rows learnt from", design.learn.len()))
+                refused(format!("dci: factor {i} is constant in all {} training rows", design.learn.len()))
             }
         });
         let fits: Vec<Fit> = fits.collect::<Result<_>>()?;
@@ -86,7 +87,7 @@ impl Samples {
     }
 }
 
-/// 1 less the entropy of the shares, to the base of their number: 1 if one has all, 0 if all are equal.
+/// One minus the normalized entropy of the shares: 1 if one has everything, 0 if all are equal.
 fn concentration(shares: &[f64]) -> f64 {
     let sum: f64 = shares.iter().sum();
     if sum == 0.0 {
@@ -117,7 +118,7 @@ impl Design {
         Self { latents, gram, learn, choose, test }
     }
 
-    /// `None` if there is nothing to predict.
+    /// Fits one factor; `None` if there is nothing to predict.
     fn fit_factor(&self, factor: &Factor) -> Option<Fit> {
         let targets: Vec<Vec<f64>> = match factor.kind {
             Kind::Continuous => vec![factor.values.clone()],
@@ -125,7 +126,7 @@ impl Design {
                 .map(|class| factor.labels.of.iter().map(|&label| f64::from(label == class)).collect())
                 .collect(),
         };
-        // a value that only test rows have cannot be learnt, and is left out
+        // a value that occurs in test rows only cannot be learnt and is omitted
         let fits: Vec<Fit> = targets
             .iter()
             .filter_map(|target| standardised(target, &self.learn))
@@ -138,14 +139,14 @@ impl Design {
         (!fits.is_empty()).then(|| (importance, fits.iter().map(|fit| fit.1).sum::<f64>() / count))
     }
 
-    /// The weights that predict the rows to choose with best, and their error on the rows to test with.
+    /// The weights that predict the selection rows best, and their error on the test rows.
     fn fit(&self, target: &[f64]) -> Fit {
         let products: Vec<f64> =
             self.latents.iter().map(|latent| mean_product(latent, target, &self.learn)).collect();
         let mut weights = vec![0.0; self.latents.len()];
         let mut best = (self.error(&weights, target, &self.choose), weights.clone());
         for penalty in PENALTIES {
-            self.descend(&mut weights, &products, penalty); // goes on from the penalty before
+            self.descend(&mut weights, &products, penalty); // warm start from the previous penalty
             let error = self.error(&weights, target, &self.choose);
             if error < best.0 {
                 best = (error, weights.clone());
@@ -186,7 +187,7 @@ impl Design {
     }
 }
 
-/// All rows, shifted and scaled to mean 0 and variance 1 over `learn`; `None` if they do not vary there.
+/// All rows, standardized by mean and variance over `learn`; `None` if they are constant there.
 fn standardised(values: &[f64], learn: &[usize]) -> Option<Vec<f64>> {
     let (mean, variance) = moments(learn.iter().map(|&row| values[row]));
     (variance > 1e-12).then(|| values.iter().map(|value| (value - mean) / variance.sqrt()).collect())
@@ -202,7 +203,7 @@ mod tests {
 
     #[test]
     fn descent_ends_where_no_weight_can_improve() {
-        // correlated latents: three waves, and a mixture of two of them
+        // correlated latents: two waves, and a mixture of both
         let wave = |step: f64| (0..200).map(|i| (step * f64::from(i)).sin()).collect::<Vec<f64>>();
         let (a, b) = (wave(0.31), wave(1.7));
         let mixture = a.iter().zip(&b).map(|(a, b)| a + 0.3 * b).collect();
@@ -216,7 +217,7 @@ mod tests {
             design.descend(&mut weights, &products, penalty);
             assert!(weights.iter().any(|&weight| weight != 0.0));
             for (i, gram) in design.gram.chunks_exact(4).enumerate() {
-                // the gradient balances the penalty, or where the weight is 0, stays below it
+                // optimality: the gradient balances the penalty, or is at most the penalty if the weight is 0
                 let explained: f64 = gram.iter().zip(&weights).map(|(gram, weight)| gram * weight).sum();
                 let gradient = products[i] - explained;
                 let excess = match weights[i] {

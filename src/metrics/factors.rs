@@ -1,31 +1,32 @@
-//! Whether each latent dimension stands for one factor of the data, and each factor has one dimension.
+//! MIG and SAP: whether each factor of the data is encoded by a single latent dimension.
+//! Read this to interpret the scores of `evaluate` for data with known factors.
 
 use rayon::prelude::*;
 
 use super::{Result, moments, refused, rows};
 
-/// Bins of equal width that continuous values are put in: as many as in Locatello et al., "Challenging common
-/// assumptions in the unsupervised learning of disentangled representations", ICML 2019.
+/// Number of equal-width bins for continuous values, as in Locatello et al., "Challenging common assumptions in the
+/// unsupervised learning of disentangled representations", ICML 2019.
 pub const BINS: usize = 20;
 
 /// Variance below which a latent is constant, up to rounding errors.
 const CONSTANT: f64 = 1e-12;
 
-/// What a factor's values mean.
+/// Kind of a factor's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Names: only whether two are equal counts.
+    /// Categories: only equality counts.
     Discrete,
-    /// Amounts.
+    /// Numbers with an order and a distance.
     Continuous,
 }
 
-/// A score, and what it is the mean of.
+/// A score with its components.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
-    /// the mean over the factors
+    /// mean over the factors
     pub mean: f64,
-    /// of each factor
+    /// score of each factor
     pub factors: Vec<f64>,
 }
 
@@ -35,7 +36,7 @@ impl Score {
     }
 }
 
-/// Latents of pictures, usually the posterior means, and the factors that the pictures were made from.
+/// Latents of pictures, usually the posterior means, and the generative factors of the pictures.
 #[derive(Debug, Clone)]
 pub struct Samples {
     /// one column of values per dimension
@@ -47,7 +48,7 @@ pub struct Samples {
 pub(super) struct Factor {
     pub(super) kind: Kind,
     pub(super) values: Vec<f64>,
-    /// the values' numbers, or bins
+    /// category numbers, or bins
     pub(super) labels: Labels,
 }
 
@@ -61,7 +62,7 @@ impl Samples {
     /// `latents` is `[N, dims]`, `factors` `[N, kinds.len()]`.
     ///
     /// # Errors
-    /// If a value is not finite, or a factor is the same in all rows.
+    /// If a value is not finite, or a factor is constant.
     ///
     /// # Panics
     /// If the tables are empty or do not have the same number of whole rows.
@@ -99,11 +100,11 @@ impl Samples {
     /// Mutual information gap, 0 to 1: Chen, Li, Grosse and Duvenaud, "Isolating sources of disentanglement in
     /// variational autoencoders", NeurIPS 2018, equation 6.
     ///
-    /// By how much the latent that tells most of a factor tells more than the next, as a share of the factor's
-    /// entropy. The mutual information is that of a histogram, of [`BINS`] along each latent and each continuous
-    /// factor, as in Locatello et al. 2019; Chen et al. integrate over the posterior instead. A histogram of few
-    /// rows finds information where there is none, about (bins - 1)(classes - 1) / (2 N) nats, in all latents
-    /// alike, so that it mostly cancels.
+    /// For each factor, the mutual information with the best latent minus that with the second best, divided by the
+    /// factor's entropy. Mutual information is estimated with a histogram of [`BINS`] bins per latent and per
+    /// continuous factor, as in Locatello et al. 2019; Chen et al. integrate over the posterior instead. With few rows
+    /// a histogram overestimates it by about (bins - 1)(classes - 1) / (2 N) nats, similarly for all latents, so most
+    /// of the bias cancels.
     pub fn mig(&self) -> Score {
         let bins: Vec<Labels> = self.latents.par_iter().map(|latent| Labels::binned(latent)).collect();
         let gap = |factor: &Factor| {
@@ -116,14 +117,13 @@ impl Samples {
     /// Separated attribute predictability, 0 to 1: Kumar, Sattigeri and Balakrishnan, "Variational inference of
     /// disentangled latent concepts from unlabeled observations", ICLR 2018, section 3.
     ///
-    /// By how much the latent that predicts a factor best does so better than the next. A continuous factor is
-    /// predicted by linear regression, scored by R^2; a discrete one by thresholds on the latent, scored by the
-    /// balanced accuracy: the mean over the values of the share recognised. A constant latent scores 0. Guessing
-    /// scores one over the number of values, so a discrete factor's gap stays below 1 unless all latents but one
-    /// are constant.
+    /// For each factor, the score of the best predicting latent minus that of the second best. A continuous factor is
+    /// predicted by linear regression, scored by R^2. A discrete one is predicted by thresholds on the latent, scored
+    /// by balanced accuracy: the recall averaged over the values. A constant latent scores 0. Guessing scores 1 /
+    /// (number of values), so a discrete factor's gap stays below 1 unless all latents but one are constant.
     ///
-    /// The thresholds lie between the values in the order of their means along the latent, placed as well as
-    /// they can be, and are scored on the rows that placed them, where the paper keeps rows apart.
+    /// The thresholds separate the values in the order of their means along the latent and are optimal for the given
+    /// rows. They are scored on the rows they were fitted to; the paper uses separate rows.
     pub fn sap(&self) -> Score {
         let scores = |latent: &Vec<f64>| -> Vec<f64> {
             if moments(latent.iter().copied()).1 <= CONSTANT {
@@ -145,7 +145,7 @@ impl Samples {
 }
 
 impl Labels {
-    /// Numbers the distinct values from the smallest.
+    /// Labels by rank among the distinct values.
     fn named(values: &[f64]) -> Self {
         let mut distinct = values.to_vec();
         distinct.sort_by(f64::total_cmp);
@@ -154,19 +154,19 @@ impl Labels {
         Self { of, count: distinct.len() }
     }
 
-    /// Equal bins from the smallest to the largest value, which belongs to the last.
+    /// Equal-width bins from the smallest to the largest value; the largest belongs to the last bin.
     fn binned(values: &[f64]) -> Self {
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
         let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let bin = |value: f64| match (value - low) / (high - low) * BINS as f64 {
-            bin if bin.is_nan() => 0, // all are equal
+            bin if bin.is_nan() => 0, // all values are equal
             bin => (bin as usize).min(BINS - 1),
         };
         Self { of: values.iter().map(|&value| bin(value)).collect(), count: BINS }
     }
 }
 
-/// The largest less the next, which is 0 if there is none.
+/// The largest minus the second largest, which is 0 if there is none.
 fn gap(scores: impl Iterator<Item = f64>) -> f64 {
     let (best, next) =
         scores.fold(
@@ -178,7 +178,7 @@ fn gap(scores: impl Iterator<Item = f64>) -> f64 {
     best - next
 }
 
-/// In nats; of something with itself, its entropy.
+/// Mutual information in nats; of a variable with itself, its entropy.
 fn mutual_information(a: &Labels, b: &Labels) -> f64 {
     let share = 1.0 / a.of.len() as f64;
     let (mut joint, mut of_a, mut of_b) =
@@ -195,7 +195,7 @@ fn mutual_information(a: &Labels, b: &Labels) -> f64 {
     joint.iter().enumerate().map(term).sum()
 }
 
-/// R^2 of the regression of either on the other.
+/// R^2 of a linear regression, symmetric in `a` and `b`.
 fn squared_correlation(a: &[f64], b: &[f64]) -> f64 {
     let ((mean_a, var_a), (mean_b, var_b)) = (moments(a.iter().copied()), moments(b.iter().copied()));
     let products = a.iter().zip(b).map(|(a, b)| (a - mean_a) * (b - mean_b));
@@ -203,7 +203,7 @@ fn squared_correlation(a: &[f64], b: &[f64]) -> f64 {
     covariance * covariance / (var_a * var_b)
 }
 
-/// The best that thresholds on a latent can do; `order` sorts it.
+/// The best balanced accuracy of thresholds on a latent; `order` sorts it.
 fn balanced_accuracy(latent: &[f64], order: &[usize], labels: &Labels) -> f64 {
     let (mut sums, mut counts) = (vec![0.0; labels.count], vec![0.0; labels.count]);
     for (&label, value) in labels.of.iter().zip(latent) {
@@ -212,8 +212,8 @@ fn balanced_accuracy(latent: &[f64], order: &[usize], labels: &Labels) -> f64 {
     }
     let mut classes: Vec<usize> = (0..labels.count).collect();
     classes.sort_by(|&a, &b| (sums[a] / counts[a]).total_cmp(&(sums[b] / counts[b])));
-    // best[c]: the share recognised so far, if what comes now is taken for class c of the sorted ones or an
-    // earlier one; equal values are taken for the same
+    // best[c]: the summed recall so far, if the next values are assigned to class c of the sorted classes or an
+    // earlier one; equal values are assigned to one class
     let mut best = vec![0.0f64; labels.count];
     for equal in order.chunk_by(|&a, &b| latent[a] == latent[b]) {
         let mut right = vec![0.0; labels.count];

@@ -1,25 +1,26 @@
-//! Whether the latents are used and lie as the prior does, and how likely the data is.
+//! Statistics of latents: active units, distance of the aggregate posterior from the prior, and the IWAE bound.
+//! Read this to interpret the latent section of `evaluate`.
 
 use super::{Result, moments, refused, rows};
 
-/// The variance above which a latent dimension counts as active: Burda, Grosse and Salakhutdinov, "Importance
-/// weighted autoencoders", ICLR 2016, section 5.2.
+/// Variance above which a latent dimension counts as active: Burda, Grosse and Salakhutdinov, "Importance weighted
+/// autoencoders", ICLR 2016, section 5.2.
 pub const ACTIVE: f64 = 0.01;
 
-/// How far the aggregate posterior's moments lie from those of the prior N(0, I).
+/// Distance of the aggregate posterior's moments from those of the prior N(0, I).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mismatch {
-    /// KL(N(mean, covariance) || N(0, I)) in nats. It is a lower bound on the aggregate posterior's own KL from
-    /// the prior: that is this plus its KL from the Gaussian with its moments.
+    /// KL(N(mean, covariance) || N(0, I)) in nats. It is a lower bound on the aggregate posterior's KL from the prior;
+    /// the difference is the aggregate posterior's KL from the Gaussian with its moments.
     pub kl: f64,
-    /// the largest |mean| of a dimension
+    /// largest |mean| of a dimension
     pub largest_mean: f64,
-    /// the smallest and the largest standard deviation of a dimension
+    /// smallest and largest standard deviation of a dimension
     pub deviations: (f64, f64),
 }
 
-/// In how many dimensions the posterior means `[N, dims]` vary over the data by more than [`ACTIVE`] (as
-/// variance over N).
+/// Number of dimensions in which the posterior means `[N, dims]` have a variance over the data above [`ACTIVE`]
+/// (divided by N).
 ///
 /// # Errors
 /// If a mean is not finite.
@@ -32,13 +33,13 @@ pub fn active_units(mu: &[f64], dims: usize) -> Result<usize> {
     Ok((0..dims).filter(|&dim| moments(column(mu, dims, dim)).1 > ACTIVE).count())
 }
 
-/// Compares the moments of the aggregate posterior, the mixture over the data of N(`mu`, diag(`var`)), both
-/// `[N, dims]`, with those of the prior. Its covariance is the mean of diag(var) plus the covariance of mu (over
-/// N: the mixture is of these N, and not estimated from them). The quantity is the marginal KL of Hoffman and
+/// Compares the moments of the aggregate posterior, the mixture over the data of N(`mu`, diag(`var`)), both `[N,
+/// dims]`, with those of the prior. Its covariance is the mean of diag(var) plus the covariance of mu (divided by N,
+/// because it is the covariance of this mixture and not an estimate). The quantity is the marginal KL of Hoffman and
 /// Johnson, "ELBO surgery", NIPS workshop 2016, up to second moments.
 ///
 /// # Errors
-/// If a mean is not finite or a variance not a positive number, or if the covariance is singular.
+/// If a mean is not finite, a variance is not a positive number, or the covariance is singular.
 ///
 /// # Panics
 /// If the tables are empty, differ in length or have no whole rows.
@@ -73,15 +74,15 @@ pub fn aggregate_mismatch(mu: &[f64], var: &[f64], dims: usize) -> Result<Mismat
     Ok(Mismatch { kl, largest_mean, deviations })
 }
 
-/// The importance weighted bound on ln p(x), in nats, of K log weights ln p(x, z) - ln q(z|x) with z from q(z|x):
-/// the logarithm of their mean, Burda, Grosse and Salakhutdinov 2016, equation 8. Of one weight, the ELBO's
-/// estimate. -inf is a weight of 0.
+/// The importance weighted bound on ln p(x), in nats, from K log weights ln p(x, z) - ln q(z|x) with z from q(z|x): the
+/// logarithm of the mean weight, Burda, Grosse and Salakhutdinov 2016, equation 8. With one weight it is an estimate of
+/// the ELBO. A log weight of -inf is a weight of 0.
 ///
 /// # Errors
 /// If a log weight is NaN or +inf.
 ///
 /// # Panics
-/// If there are none.
+/// If there are no weights.
 pub fn iwae_bound(log_weights: &[f64]) -> Result<f64> {
     assert!(!log_weights.is_empty(), "iwae_bound: no log weights");
     if let Some(at) = log_weights.iter().position(|&weight| weight.is_nan() || weight == f64::INFINITY) {
@@ -89,9 +90,9 @@ pub fn iwae_bound(log_weights: &[f64]) -> Result<f64> {
     }
     let largest = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if largest == f64::NEG_INFINITY {
-        return Ok(largest); // below, -inf - -inf would be NaN
+        return Ok(largest); // avoids NaN from -inf - -inf below
     }
-    // relative to the largest, whose exponential is 1: none overflows, and the sum is not 0
+    // relative to the largest, whose exponential is 1: no overflow, and the sum is positive
     let sum: f64 = log_weights.iter().map(|weight| (weight - largest).exp()).sum();
     Ok(largest + sum.ln() - (log_weights.len() as f64).ln())
 }
@@ -110,7 +111,8 @@ fn finite(function: &str, what: &str, table: &[f64], columns: usize) -> Result<(
     }
 }
 
-/// Of a symmetric positive definite matrix, by its Cholesky factor; `None` if it is not one.
+/// Log determinant of a symmetric positive definite matrix, from its Cholesky factor; `None` if it is not positive
+/// definite.
 fn log_determinant(mut matrix: Vec<f64>, side: usize) -> Option<f64> {
     let mut sum = 0.0;
     for i in 0..side {

@@ -1,4 +1,5 @@
-//! How good a VAE is: statistics of its pictures and of its latents, on the CPU.
+//! Evaluation metrics of a VAE: statistics of its pictures and of its latents, on the CPU.
+//! Start here to choose a metric, or to add one.
 //!
 //! Knows nothing of the GPU, of the model or of files.
 //!
@@ -10,9 +11,9 @@
 //! | are the latents used, and like the prior? | [`active_units`], [`aggregate_mismatch`] |
 //! | how likely is the data? | [`iwae_bound`] |
 //!
-//! A picture is RGB in 0..=1, `[size, size, 3]`, row by row from the top. Latents and factors are tables, row by
-//! row. Wrong shapes are programming mistakes and panic; values that cannot be measured (a NaN, a factor that
-//! never changes) are [`Refused`]. Results do not depend on the number of threads: sums have a fixed order.
+//! A picture is RGB in 0..=1, `[size, size, 3]`, rows from the top. Latents and factors are row-major tables. Wrong
+//! shapes are programming mistakes and panic; values without a defined metric (a NaN, a constant factor) are a
+//! [`MetricError`]. Results do not depend on the number of threads: sums have a fixed order.
 
 mod dci;
 mod factors;
@@ -33,7 +34,7 @@ pub use pyramid::{PATCHES, laplacian_pyramid, level_sides, patch_distances};
 pub use ssim::{Fidelity, SCALE_WEIGHTS, compare, ms_ssim, mse, psnr, scales, ssim};
 pub use wasserstein::{PROJECTIONS, Slicing, noise_floor, sliced_wasserstein};
 
-/// Why these values have no such statistic, worded for the person who asked for it.
+/// The reason why a metric is undefined for these values, worded for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricError(String);
 
@@ -51,14 +52,14 @@ impl fmt::Display for MetricError {
 
 impl std::error::Error for MetricError {}
 
-/// A statistic, or why there is none.
+/// A metric, or the reason why it is undefined.
 pub type Result<T> = std::result::Result<T, MetricError>;
 
 fn refused<T>(reason: String) -> Result<T> {
     Err(MetricError(reason))
 }
 
-/// What one seed is used for: uses do not share numbers.
+/// Purposes of random streams, so that they do not share numbers.
 #[derive(Clone, Copy)]
 enum Purpose {
     Direction = 101,
@@ -67,8 +68,7 @@ enum Purpose {
     Folds = 104,
 }
 
-/// The numbers of one use: ChaCha8 keyed by the three arguments, so that item `number` has the same numbers
-/// whichever thread works on it.
+/// A random stream: ChaCha8 keyed by the three arguments, so that item `number` has identical numbers on any thread.
 fn stream(seed: u64, purpose: Purpose, number: u64) -> ChaCha8Rng {
     let mut key = [0u8; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -77,7 +77,7 @@ fn stream(seed: u64, purpose: Purpose, number: u64) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
-/// A number in `0..len` by multiply-shift: the bias of 2^-64 * len is far below anything that could be seen.
+/// A number in `0..len` by multiply-shift: the bias of 2^-64 * len is negligible.
 fn below(stream: &mut ChaCha8Rng, len: usize) -> usize {
     ((len as u128 * u128::from(stream.next_u64())) >> 64) as usize
 }
@@ -92,7 +92,7 @@ fn shuffled(len: usize, seed: u64, purpose: Purpose, number: u64) -> Vec<usize> 
     order
 }
 
-/// Rows of a table of `len` values in rows of `columns`.
+/// Number of rows of a table of `len` values with `columns` columns.
 fn rows(function: &str, len: usize, columns: usize) -> usize {
     assert!(
         columns > 0 && len > 0 && len.is_multiple_of(columns),
@@ -101,7 +101,7 @@ fn rows(function: &str, len: usize, columns: usize) -> usize {
     len / columns
 }
 
-/// Mean and population variance, in two passes: one pass would cancel where the mean is large.
+/// Mean and population variance, in two passes: one pass would suffer from cancellation if the mean is large.
 fn moments(values: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
     let count = values.len() as f64;
     let mean = values.clone().sum::<f64>() / count;

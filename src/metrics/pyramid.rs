@@ -1,5 +1,5 @@
-//! How alike two sets of pictures are at each scale: sliced Wasserstein distances of patches of a Laplacian
-//! pyramid.
+//! Sliced Wasserstein distances of patches of a Laplacian pyramid: the similarity of two sets of pictures per scale.
+//! Read this to compare its numbers with published ones.
 //!
 //! Karras, Aila, Laine and Lehtinen, "Progressive growing of GANs for improved quality, stability, and
 //! variation", ICLR 2018, section 5, with the filters and borders of the code they published with it.
@@ -9,39 +9,39 @@ use rayon::prelude::*;
 
 use super::{Purpose, Result, Slicing, below, refused, sliced_wasserstein, stream};
 
-/// Patches that Karras et al. 2018 take from each level of each picture.
+/// Patches per level of a picture, as in Karras et al. 2018.
 pub const PATCHES: usize = 128;
 
 const CHANNELS: usize = 3;
-/// Side of a patch, and its values: one channel after the other.
+/// Side, area and number of values of a patch, channel by channel.
 const PATCH: usize = 7;
 const AREA: usize = PATCH * PATCH;
 const VALUES: usize = CHANNELS * AREA;
 /// Side of the coarsest level.
 const COARSEST: usize = 16;
-/// A channel's standard deviation below which it holds rounding errors, and nothing to scale up.
+/// Standard deviation of a channel below which only rounding errors are left, so that it cannot be normalized.
 const FLAT: f64 = 1e-6;
 
-/// Sides of the levels, finest first: `size` halved as long as it stays at least 16.
+/// Sides of the levels, finest first: `size` is halved while it is at least 16.
 pub fn level_sides(size: usize) -> Vec<usize> {
     std::iter::successors(Some(size), |side| Some(side / 2)).take_while(|&side| side >= COARSEST).collect()
 }
 
-/// The [`sliced_wasserstein`] distance of 7 x 7 patches at each of the [`level_sides`], finest first, in
-/// standard deviations of a channel of that level (Karras et al. print them times 1000).
+/// The [`sliced_wasserstein`] distance of 7 x 7 patches at each of the [`level_sides`], finest first, in standard
+/// deviations of a channel of that level (Karras et al. print them times 1000).
 ///
-/// From every level of every picture, `patches` are taken at random places. Over the patches of a set and level,
-/// each channel is shifted and scaled to mean 0 and variance 1: as in the paper, each set by its own, so that the
-/// distances tell nothing of brightness and contrast; those of whole pictures do.
+/// From every level of every picture, `patches` are taken at random positions. Over the patches of a set and level,
+/// each channel is normalized to mean 0 and variance 1. As in the paper each set has its own normalization, so these
+/// distances ignore brightness and contrast; distances of whole pictures include them.
 ///
-/// Where this differs from the paper's: picture `i` of both sets is cut at the same places, so that equal sets
-/// are 0 apart, and reconstructions are compared with their originals where these were cut; the paper has 16384
-/// pictures a set, here there are as many as given; and the directions are those of [`Slicing`].
+/// Differences from the paper: picture `i` of both sets is cut at identical positions, so that equal sets have distance
+/// 0, and reconstructions are compared with their originals at the same place; the paper has 16384 pictures per set,
+/// here the number is that of the given pictures; and the directions are those of [`Slicing`].
 ///
-/// Takes 588 bytes of memory per picture and patch, of both sets, and less than that again for the projections.
+/// Memory: 588 bytes per picture and patch of both sets, and less than that again for the projections.
 ///
 /// # Errors
-/// If a value is not finite, or a channel of a level is the same everywhere.
+/// If a value is not finite, or a channel of a level is constant.
 ///
 /// # Panics
 /// If a set is empty, a picture is not `[size, size, 3]`, or there are no patches or projections.
@@ -62,7 +62,7 @@ pub fn patch_distances(
     let level = |(level, side): (usize, usize)| {
         let patches_of = |which: &str, set: &[&[f32]]| {
             let cut = |(i, picture): (usize, &&[f32])| {
-                // which picture and level, in one number
+                // picture and level in one number
                 let mut places = stream(slicing.seed, Purpose::Patch, (i as u64) << 8 | level as u64);
                 cut(&pyramid(picture, size)[level], side, patches, &mut places)
             };
@@ -80,11 +80,11 @@ pub fn patch_distances(
     level_sides(size).into_iter().enumerate().map(level).collect()
 }
 
-/// The Laplacian pyramid of a picture: Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE
-/// TCOM 31(4), 1983. One level `[3, side, side]` for each of the [`level_sides`]; all but the last are what the
-/// next coarser one, brought to this size, lacks.
+/// The Laplacian pyramid of a picture: Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE TCOM
+/// 31(4), 1983. One level `[3, side, side]` for each of the [`level_sides`]; each except the last is the difference
+/// from the upsampled next coarser one.
 ///
-/// The filter is (1 4 6 4 1) / 16 along both sides; borders are mirrored without repeating the outermost pixel.
+/// The filter is (1 4 6 4 1) / 16 along both axes; borders are mirrored without repeating the outermost pixel.
 ///
 /// # Panics
 /// If the picture is not `[size, size, 3]`.
@@ -114,10 +114,10 @@ fn pyramid(picture: &[f32], size: usize) -> Vec<Vec<f32>> {
     levels
 }
 
-/// What one place of the result is made of: places along a side, and their weights.
+/// Filter taps of an output position: input positions along an axis, and their weights.
 type Taps = Vec<(usize, f32)>;
 
-/// Blurred, and every other pixel kept.
+/// Taps of blurring and subsampling by 2.
 fn down_taps(side: usize) -> Vec<Taps> {
     let mirror = |place: isize| match place.unsigned_abs() {
         inside if inside < side => inside,
@@ -134,8 +134,8 @@ fn down_taps(side: usize) -> Vec<Taps> {
     (0..side / 2).map(taps).collect()
 }
 
-/// Zeros put between the pixels, and twice the blur of that. A zero follows the last pixel, so that the mirror
-/// shows the last pixel itself at the far end, but the second one at the near end.
+/// Taps of zero insertion followed by twice the blur. A zero follows the last pixel, so the mirror image contains the
+/// last pixel itself at the far end, but the second one at the near end.
 fn up_taps(side: usize) -> Vec<Taps> {
     let taps = |to: usize| {
         let (here, after) = (to / 2, (to / 2 + 1).min(side - 1));
@@ -148,7 +148,7 @@ fn up_taps(side: usize) -> Vec<Taps> {
     (0..2 * side).map(taps).collect()
 }
 
-/// Planes `[3, side, side]` with `taps` along both sides.
+/// Applies `taps` along both axes of planes `[3, side, side]`.
 fn resampled(planes: &[f32], side: usize, taps: &[Taps]) -> Vec<f32> {
     let mut result = Vec::with_capacity(CHANNELS * taps.len() * taps.len());
     let mut column = vec![0.0; side];
@@ -167,7 +167,7 @@ fn resampled(planes: &[f32], side: usize, taps: &[Taps]) -> Vec<f32> {
     result
 }
 
-/// Patches at random places of a level: `[patches, 3, 7, 7]`.
+/// Cuts patches at random positions of a level: `[patches, 3, 7, 7]`.
 fn cut(level: &[f32], side: usize, patches: usize, places: &mut ChaCha8Rng) -> Vec<f32> {
     let mut cut = Vec::with_capacity(patches * VALUES);
     for _ in 0..patches {
@@ -181,7 +181,7 @@ fn cut(level: &[f32], side: usize, patches: usize, places: &mut ChaCha8Rng) -> V
     cut
 }
 
-/// Shifts and scales each channel to mean 0 and variance 1 over all patches, or says why it cannot.
+/// Normalizes each channel to mean 0 and variance 1 over all patches; the error is the reason why it cannot.
 fn normalise(patches: &mut [f32]) -> std::result::Result<(), String> {
     for channel in 0..CHANNELS {
         let planes = || patches.chunks_exact(AREA).skip(channel).step_by(CHANNELS);

@@ -1,11 +1,12 @@
-//! How like its original a reconstruction is: squared error and structural similarity.
+//! Reconstruction fidelity: MSE, PSNR, SSIM and MS-SSIM of a picture and its original.
+//! Read this for windows, constants and borders, which determine whether numbers are comparable.
 
 use rayon::prelude::*;
 
 use super::{Result, refused};
 
-/// Weights of the scales of [`ms_ssim`], finest first: Wang, Simoncelli and Bovik, "Multiscale structural
-/// similarity for image quality assessment", Asilomar 2003, section 3.2. They sum to 1.0001, as published.
+/// Weights of the scales of [`ms_ssim`], finest first: Wang, Simoncelli and Bovik, "Multiscale structural similarity
+/// for image quality assessment", Asilomar 2003, section 3.2. They sum to 1.0001, as published.
 pub const SCALE_WEIGHTS: [f64; 5] = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
 
 const CHANNELS: usize = 3;
@@ -16,7 +17,7 @@ const SIGMA: f64 = 1.5;
 const C1: f64 = 0.01 * 0.01;
 const C2: f64 = 0.03 * 0.03;
 
-/// All that is measured of one pair of pictures.
+/// Fidelity metrics of a pair of pictures.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fidelity {
     /// [`mse`]
@@ -29,7 +30,7 @@ pub struct Fidelity {
     pub ms_ssim: f64,
 }
 
-/// Measures pair after pair, on all cores: entry `i` compares `a[i]` with `b[i]`.
+/// Measures all pairs on all cores: entry `i` compares `a[i]` with `b[i]`.
 ///
 /// # Errors
 /// If a value is not in 0..=1.
@@ -61,7 +62,7 @@ pub fn mse(a: &[f32], b: &[f32], size: usize) -> Result<f64> {
     Ok(squared_error(a, b))
 }
 
-/// Peak signal-to-noise ratio, -10 log10([`mse`]) dB: the peak is 1. Infinite for equal pictures.
+/// Peak signal-to-noise ratio, -10 log10([`mse`]) dB, for a peak of 1. Infinite for equal pictures.
 ///
 /// # Errors
 /// If a value is not in 0..=1.
@@ -74,13 +75,12 @@ pub fn psnr(a: &[f32], b: &[f32], size: usize) -> Result<f64> {
 }
 
 /// Structural similarity, at most 1: Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error
-/// visibility to structural similarity", IEEE TIP 13(4), 2004, equation 13, with their window, 11 x 11 and
-/// Gaussian of 1.5 pixels.
+/// visibility to structural similarity", IEEE TIP 13(4), 2004, equation 13, with their window, 11 x 11 and Gaussian of
+/// 1.5 pixels.
 ///
-/// The mean over the places where the whole window lies inside the picture, of each channel, and then over the
-/// channels. So it is scikit-image's `structural_similarity(a, b, channel_axis=2, data_range=1.0,
-/// gaussian_weights=True, sigma=1.5, use_sample_covariance=False)`: that reflects at the borders, but leaves out
-/// of its mean every place where the window meets one.
+/// It is averaged over the positions with the whole window inside the picture, and then over the channels. So it equals
+/// scikit-image's `structural_similarity(a, b, channel_axis=2, data_range=1.0, gaussian_weights=True, sigma=1.5,
+/// use_sample_covariance=False)`: scikit-image reflects at the borders, but excludes those positions from its mean.
 ///
 /// # Errors
 /// If a value is not in 0..=1.
@@ -94,10 +94,10 @@ pub fn ssim(a: &[f32], b: &[f32], size: usize) -> Result<f64> {
 
 /// Multiscale structural similarity, 0 to 1: Wang, Simoncelli and Bovik 2003, equation 7.
 ///
-/// Of each channel, the product over the scales of (contrast times structure)^weight, with the luminance at the
-/// coarsest only; then the mean over the channels. A scale is the mean over 2 x 2 pixels of the one before it.
-/// There are [`scales`] of them: if fewer than five, the weights of the finest so many, divided by their sum. A
-/// negative similarity counts as 0, because its root would not be real.
+/// For each channel, the product over the scales of (contrast times structure)^weight, with the luminance at the
+/// coarsest scale only; then the mean over the channels. Each scale averages 2 x 2 pixels of the previous one. If there
+/// are fewer than five [`scales`], the weights of the finest ones are used, divided by their sum. A negative similarity
+/// counts as 0, because its root would not be real.
 ///
 /// # Errors
 /// If a value is not in 0..=1.
@@ -109,8 +109,8 @@ pub fn ms_ssim(a: &[f32], b: &[f32], size: usize) -> Result<f64> {
     Ok(mean(similarities(a, b, size, scales(size)).map(|scales| combined(&scales))))
 }
 
-/// How many scales [`ms_ssim`] has: as many of the five as are no smaller than the window of 11 pixels. One for a
-/// side of 16, two for 32, three from 48, four from 96 and five from 176.
+/// Number of scales of [`ms_ssim`]: those of the five that are not smaller than the window of 11 pixels. One for a side
+/// of 16, two for 32, three from 48, four from 96 and five from 176.
 pub fn scales(size: usize) -> usize {
     (0..SCALE_WEIGHTS.len()).take_while(|scale| size >> scale >= WINDOW).count()
 }
@@ -151,7 +151,7 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
 /// Means over one scale of one channel.
 struct Similarity {
     ssim: f64,
-    /// contrast times structure: ssim without the luminance
+    /// contrast times structure: SSIM without the luminance
     structure: f64,
 }
 
@@ -180,7 +180,7 @@ fn similarities(
 
 fn combined(scales: &[Similarity]) -> f64 {
     let weights = &SCALE_WEIGHTS[..scales.len()];
-    // all five stand as published, so that other implementations' numbers can be compared
+    // five weights are used as published, for comparability with other implementations
     let sum = if weights.len() == SCALE_WEIGHTS.len() { 1.0 } else { weights.iter().sum() };
     let power = |(i, (scale, weight)): (usize, (&Similarity, &f64))| {
         let base = if i + 1 == scales.len() { scale.ssim } else { scale.structure };
@@ -206,7 +206,7 @@ fn similarity(a: &[f64], b: &[f64], side: usize, window: &[f64; WINDOW]) -> Simi
     Similarity { ssim: ssim / places, structure: structure / places }
 }
 
-/// The window along one side: the whole is the product of two.
+/// The window along one axis; the 2D window is the outer product.
 fn window() -> [f64; WINDOW] {
     let mut window = std::array::from_fn(|i| {
         let offset = i as f64 - (WINDOW / 2) as f64;
@@ -217,7 +217,7 @@ fn window() -> [f64; WINDOW] {
     window
 }
 
-/// The means under the window, at the places where it lies inside: `[side - 10, side - 10]`.
+/// Weighted means under the window, at the positions with the window inside: `[side - 10, side - 10]`.
 fn weighted(plane: &[f64], side: usize, window: &[f64; WINDOW]) -> Vec<f64> {
     let inner = side + 1 - WINDOW;
     let mut column = vec![0.0; side];
@@ -227,7 +227,7 @@ fn weighted(plane: &[f64], side: usize, window: &[f64; WINDOW]) -> Vec<f64> {
         for (row, weight) in plane[y * side..].chunks_exact(side).zip(window) {
             column.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
         }
-        // weights outside: the inner loops run along a row, which vectorises
+        // the loop over weights is outside: the inner loops run along a row and vectorize
         for (x, weight) in window.iter().enumerate() {
             means.iter_mut().zip(&column[x..]).for_each(|(sum, value)| *sum += weight * value);
         }

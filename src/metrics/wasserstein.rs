@@ -1,25 +1,25 @@
-//! How alike two sets of vectors are: the sliced Wasserstein distance, and what it is for sets that differ by
-//! chance alone.
+//! The sliced Wasserstein distance between two sets of vectors, and its noise floor.
+//! Read this to interpret distances between sets of pictures or latents.
 
 use rand_chacha::rand_core::Rng;
 use rayon::prelude::*;
 
 use super::{Purpose, Result, refused, shuffled, stream};
 
-/// Directions of projection: as many as Karras et al. 2018 use (4 times 128).
+/// Default number of projections, as in Karras et al. 2018 (4 times 128).
 pub const PROJECTIONS: usize = 512;
 
-/// Directions that one pass over the vectors projects on: four registers of four lanes.
+/// Directions per pass over the vectors: four registers of four lanes.
 const LANES: usize = 16;
-/// Coordinates summed in f32 before the sum goes on in f64: 16 KiB of directions, which stay in the L1 cache.
+/// Coordinates summed in f32 before the sum continues in f64: 16 KiB of directions, which fit in the L1 cache.
 const RUN: usize = 256;
 
-/// Which directions to project on.
+/// The directions of projection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slicing {
-    /// how many: the error of the mean over directions falls with its square root
+    /// number of directions; the error of the mean falls with its square root
     pub projections: usize,
-    /// direction `i` is a function of this, of `i` and of the length of the vectors
+    /// seed; direction `i` is a function of it, of `i` and of the length of the vectors
     pub seed: u64,
 }
 
@@ -29,17 +29,16 @@ impl Default for Slicing {
     }
 }
 
-/// The sliced Wasserstein-1 distance between two sets of vectors of one length, such as pictures or latents, in
-/// the unit of a coordinate: Bonneel, Rabin, Peyre and Pfister, "Sliced and Radon Wasserstein barycenters of
-/// measures", JMIV 2015, section 2.3, with exponent 1 as in Karras et al. 2018.
+/// The sliced Wasserstein-1 distance between two sets of vectors of equal length, such as pictures or latents, in units
+/// of a coordinate: Bonneel, Rabin, Peyre and Pfister, "Sliced and Radon Wasserstein barycenters of measures", JMIV
+/// 2015, section 2.3, with exponent 1 as in Karras et al. 2018.
 ///
-/// The mean over random directions on the unit sphere of the distance between the sets' projections, which in
-/// one dimension is the integral of |quantile of a - quantile of b|. The quantile functions are steps, so the
-/// integral is a sum, exact also where the sets differ in size; where they do not, it is the mean |a - b| of
-/// sorted values.
+/// It is the mean, over random directions on the unit sphere, of the distance between the sets' projections, which in
+/// one dimension is the integral of |quantile of a - quantile of b|. The quantile functions are steps, so the integral
+/// is a finite sum, also for sets of different size; for sets of equal size it is the mean |a - b| of sorted values.
 ///
-/// Sets moved apart by a vector m are |m| times gamma(d/2) / (sqrt(pi) gamma((d+1)/2)) apart, about
-/// 0.8 |m| / sqrt(d) in d dimensions: distances of different d do not compare.
+/// Two sets that differ by a shift m have distance |m| gamma(d/2) / (sqrt(pi) gamma((d+1)/2)), about 0.8 |m| / sqrt(d)
+/// in d dimensions: distances for different d are not comparable.
 ///
 /// # Errors
 /// If a coordinate is not finite.
@@ -75,16 +74,16 @@ pub fn sliced_wasserstein(a: &[&[f32]], b: &[&[f32]], slicing: Slicing) -> Resul
     Ok(distances.sum::<f64>() / slicing.projections as f64)
 }
 
-/// What `distance` makes of two halves of one set, `real`: the mean over `splits` random halvings, element by
-/// element. A distance to another set tells them apart only where it is clearly above this.
+/// The noise floor: `distance` between two halves of one set, `real`, averaged over `splits` random halvings, element
+/// by element. A distance to another set is significant only if it is clearly above this.
 ///
-/// It is the floor for sets of half the size, and not scaled: distances between samples of one distribution
-/// fall about with the root of their size, so against sets as large as `real` the floor is lower, by up to a
-/// factor of sqrt(2). To compare like with like, give `distance` sets of half the size. The halves are as large
-/// as each other: of an odd number, one is left out.
+/// It is the floor for sets of half the size and is not rescaled: distances between samples of one distribution fall
+/// about with the square root of their size, so for sets as large as `real` the floor is lower, by up to a factor of
+/// sqrt(2). For a fair comparison, give `distance` sets of half the size. The halves are of equal size: of an odd
+/// number, one vector is omitted.
 ///
 /// # Errors
-/// If there are fewer than two in `real`, or `distance` is refused.
+/// If `real` has fewer than two vectors, or `distance` fails.
 ///
 /// # Panics
 /// If there are no splits, or `distance` returns a different number of elements each time.
@@ -111,7 +110,7 @@ where
     Ok(mean)
 }
 
-/// Unit vectors number `first` and following, interleaved: `[dim, LANES]`.
+/// Unit vectors from number `first` on, interleaved: `[dim, LANES]`.
 fn directions(dim: usize, first: usize, seed: u64) -> Vec<f32> {
     let mut interleaved = vec![0.0; dim * LANES];
     for lane in 0..LANES {
@@ -126,7 +125,7 @@ fn directions(dim: usize, first: usize, seed: u64) -> Vec<f32> {
     interleaved
 }
 
-/// Two standard normals: Box and Muller 1958.
+/// Two standard normals, by Box-Muller (1958).
 fn normal_pair(stream: &mut impl Rng) -> [f64; 2] {
     // 53 bits; the first in (0, 1], because of the logarithm
     let mut uniform = |offset: u64| ((stream.next_u64() >> 11) + offset) as f64 / (1u64 << 53) as f64;
@@ -135,7 +134,7 @@ fn normal_pair(stream: &mut impl Rng) -> [f64; 2] {
     [radius * cos, radius * sin]
 }
 
-/// The set's projections on each direction, sorted.
+/// The projections of the set on each direction, sorted.
 fn projected(set: &[&[f32]], directions: &[f32]) -> Vec<Vec<f32>> {
     let mut sums = vec![[0.0f64; LANES]; set.len()];
     for (run, directions) in directions.chunks(RUN * LANES).enumerate() {
@@ -157,8 +156,8 @@ fn projected(set: &[&[f32]], directions: &[f32]) -> Vec<Vec<f32>> {
     (0..LANES).map(sorted).collect()
 }
 
-/// The integral of |quantile of a - quantile of b| over 0..1. Value `i` of n is the quantile from i/n to
-/// (i+1)/n; places are counted in units of 1 / (n m), so that they are whole.
+/// The integral of |quantile of a - quantile of b| over 0..1. Value `i` of n is the quantile from i/n to (i+1)/n;
+/// positions are in units of 1 / (n m), so that they are integers.
 fn between_sorted(a: &[f32], b: &[f32]) -> f64 {
     let (n, m) = (a.len() as u64, b.len() as u64);
     let (mut i, mut j, mut place, mut sum) = (0, 0, 0, 0.0);

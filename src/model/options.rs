@@ -2,7 +2,7 @@
 
 use super::extras::TrainFeatures;
 use super::network::{Network, micro_batch};
-use crate::config::{Likelihood, ModelConfig, TrainConfig};
+use crate::config::{Likelihood, ModelConfig, TrainConfig, checked_batch};
 use crate::error::{Error, Result};
 use crate::gpu::{Adapter, Capabilities, Element, GpuRunner, Plan, ReferenceRunner, Runner};
 use crate::ops::Tuning;
@@ -100,9 +100,7 @@ impl ModelOptions {
     /// [`Error::Limit`] if not one picture fits, [`Error::Usage`] if the one asked for is zero, or the adapter
     /// has no 16-bit floats and they were asked for.
     pub fn resolve_micro_batch(&self, target: &Capabilities) -> Result<u32> {
-        if self.batch == 0 || self.batch > 65_536 {
-            return Err(Error::Usage(format!("--batch-size {}: must be between 1 and 65536", self.batch)));
-        }
+        checked_batch(self.batch)?;
         if self.precision == Element::F16 && !target.f16 {
             return Err(Error::Usage(format!(
                 "--precision f16: {} has no 16-bit floats (SHADER_F16); leave it at f32, or take another adapter",

@@ -111,7 +111,7 @@ impl Recorder<'_> {
     /// How a gradient of a parameter is stored: it replaces that of the step before, or is added to that of the
     /// micro-batches before.
     fn gradient_epilogue(&self) -> Epilogue {
-        if self.training().accumulate { Epilogue::Accumulate } else { Epilogue::None }
+        if self.training().accumulate { Epilogue::ACCUMULATE } else { Epilogue::NONE }
     }
 
     /// The gradient of a bias: column sums of `dy`.
@@ -131,7 +131,7 @@ impl Recorder<'_> {
     ) {
         let gradients = self.training().gradients;
         let out = gradients.of(weight);
-        let operands = Operands { left, right, aux: None, out };
+        let operands = Operands { left, right, aux: None, addend: None, out };
         self.gemm(&format!("{name} weight gradient"), product, self.gradient_epilogue(), &operands);
         if gradients.are_transient() {
             self.adam(&format!("{name} adam"), out, weight.offset);

@@ -51,7 +51,8 @@ impl BiasGrad {
 
 impl Op for BiasGrad {
     fn kernel(&self) -> Kernel {
-        let mut files = vec![wgsl!("conv/bias_grad.wgsl"), wgsl!("gemm/epilogue.wgsl")];
+        let mut files = vec![wgsl!("conv/bias_grad.wgsl")];
+        files.extend(self.epilogue.files());
         files.extend(operand_source::source(self.textures));
         Kernel { name: "bias_grad", files }
     }
@@ -61,7 +62,7 @@ impl Op for BiasGrad {
     }
 
     fn constants(&self) -> Vec<Constant> {
-        let mut all = self.epilogue.constants();
+        let mut all = self.epilogue.constants(2);
         all.push(("THREADS", self.threads.into()));
         all
     }
@@ -83,7 +84,7 @@ impl Op for BiasGrad {
     }
 
     fn reads_output(&self) -> bool {
-        self.epilogue == Epilogue::Accumulate
+        self.epilogue.accumulate
     }
 
     fn flops(&self) -> u64 {
@@ -98,7 +99,7 @@ impl Op for BiasGrad {
             let begin = at / channels * rows_per_part as usize;
             let end = (rows as usize).min(begin + rows_per_part as usize);
             let sum = (begin..end).map(|row| f64::from(dy[row * channels + at % channels])).sum();
-            self.epilogue.finish(out, at, sum, aux, 4 * vec4s);
+            self.epilogue.finish(out, at, sum, [aux, &[]], 4 * vec4s);
         }
     }
 }
@@ -160,7 +161,7 @@ impl BiasGradShape {
             plan.dispatch(program, label, op, &[dy, spare, out]);
             return;
         }
-        let first = BiasGrad::new(rows, channels, [threads, parts], Epilogue::None).fetching(textures);
+        let first = BiasGrad::new(rows, channels, [threads, parts], Epilogue::NONE).fetching(textures);
         let parts = first.params.parts;
         let between = plan.scratch(parts * channels);
         plan.dispatch(program, label, first, &[dy, spare, between]);

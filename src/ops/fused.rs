@@ -30,7 +30,7 @@ impl<P: Product> Fused<P> {
 
     /// With the element types of `operands`.
     pub fn of(product: P, epilogue: Epilogue, operands: &Operands) -> Self {
-        let Operands { left, right, aux, out } = *operands;
+        let Operands { left, right, aux, out, .. } = *operands;
         let elements = [left, right, aux.unwrap_or(left), out].map(|tensor| tensor.element);
         Self { product, epilogue, elements }
     }
@@ -131,7 +131,7 @@ impl<P: Product> Tunable for Fused<P> {
             KernelConfig::Winograd { variant, splits } => self.by_winograd().is_some_and(|winograd| {
                 let config = KernelConfig::Product { variant, splits };
                 each_product!(winograd.product(), product => {
-                    Fused::plain(product, Epilogue::None).allows(config)
+                    Fused::plain(product, Epilogue::NONE).allows(config)
                 })
             }),
             KernelConfig::Elementwise { .. } | KernelConfig::BiasGrad { .. } => false,
@@ -141,11 +141,15 @@ impl<P: Product> Tunable for Fused<P> {
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let [left, right, out] = self.product.shapes();
         let aux = self.epilogue.aux(out, self.product.size().n);
-        vec![("left", left), ("right", right), ("aux", aux), ("out", out)]
+        let addend = self.epilogue.operands(out);
+        let inputs = [("left", left), ("right", right), ("aux", aux)].into_iter().chain(addend);
+        inputs.chain([("out", out)]).collect()
     }
 
     fn elements(&self) -> Vec<Element> {
-        self.elements.to_vec()
+        let [left, right, aux, out] = self.elements;
+        let addend = self.epilogue.add.then_some(out);
+        [left, right, aux].into_iter().chain(addend).chain([out]).collect()
     }
 
     /// The weights of a convolution, which its input gradient reads again.
@@ -168,8 +172,10 @@ impl<P: Product> Tunable for Fused<P> {
     }
 
     fn record(&self, plan: &mut Plan, program: ProgramId, config: KernelConfig, operands: &[Tensor]) {
-        let &[left, right, aux, out] = operands else { panic!("gemm: {} operands", operands.len()) };
-        let operands = Operands { left, right, aux: Some(aux), out };
+        let &[left, right, aux, ref addend @ .., out] = operands else {
+            panic!("gemm: {} operands", operands.len())
+        };
+        let operands = Operands { left, right, aux: Some(aux), addend: addend.first().copied(), out };
         self.record_as(plan, program, &self.key(), config, &operands);
     }
 }

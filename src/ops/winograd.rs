@@ -163,7 +163,7 @@ impl Op for Transform {
         files.extend(operand_source::source(self.textures));
         files.extend(match self.inverse {
             None => vec![wgsl!("winograd/winograd_transformed.wgsl")],
-            Some(_) => vec![wgsl!("winograd/winograd_inverse.wgsl"), wgsl!("gemm/epilogue.wgsl")],
+            Some(epilogue) => [&[wgsl!("winograd/winograd_inverse.wgsl")], &epilogue.files()[..]].concat(),
         });
         Kernel { name, files }
     }
@@ -173,7 +173,7 @@ impl Op for Transform {
     }
 
     fn constants(&self) -> Vec<Constant> {
-        self.inverse.map(Epilogue::constants).unwrap_or_default()
+        self.inverse.map(|epilogue| epilogue.constants(2)).unwrap_or_default()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -181,13 +181,19 @@ impl Op for Transform {
         match self.inverse {
             None => vec![("source", side), ("transformed", transformed)],
             Some(epilogue) => {
-                vec![("source", transformed), ("aux", epilogue.aux(side, self.channels())), ("out", side)]
+                let aux = epilogue.aux(side, self.channels());
+                let own = [("source", transformed), ("aux", aux), ("out", side)];
+                own.into_iter().chain(epilogue.operands(side)).collect()
             }
         }
     }
 
     fn element_aliases(&self) -> &'static [Option<&'static str>] {
-        if self.inverse.is_some() { &[Some("Source"), Some("Aux"), Some("Out")] } else { &[Some("Source")] }
+        if self.inverse.is_some() {
+            &[Some("Source"), Some("Aux"), Some("Out"), Some("Out")]
+        } else {
+            &[Some("Source")]
+        }
     }
 
     fn groups(&self) -> u64 {
@@ -195,7 +201,7 @@ impl Op for Transform {
     }
 
     fn reads_output(&self) -> bool {
-        self.inverse == Some(Epilogue::Accumulate)
+        self.inverse.is_some_and(|epilogue| epilogue.accumulate)
     }
 
     /// Additions of each element of a plane.
@@ -223,7 +229,8 @@ impl Op for Transform {
                 });
                 transformed.iter_mut().zip(sums).for_each(|(value, sum)| *value = sum as f32);
             }
-            (Some(epilogue), [transformed, aux, out]) => {
+            (Some(epilogue), [transformed, aux, out, rest @ ..]) => {
+                let addend: &[f32] = rest.first().map_or(&[], Vec::as_slice);
                 let mut sums = vec![0.0f64; out.len()];
                 self.geometry.tiles_of(self.side, |at, a, b, element| {
                     for (i, j) in all() {
@@ -232,7 +239,7 @@ impl Op for Transform {
                     }
                 });
                 for (at, sum) in sums.into_iter().enumerate() {
-                    epilogue.finish(out, at, sum, aux, self.channels());
+                    epilogue.finish(out, at, sum, [aux, addend], self.channels());
                 }
             }
             (_, other) => panic!("winograd: {} operands", other.len()),

@@ -126,7 +126,7 @@ impl WinogradConvolution {
         config: (Variant, u32),
         operands: &Operands,
     ) {
-        let Operands { left, right, aux, out } = *operands;
+        let Operands { left, right, aux, addend, out } = *operands;
         let output = self.output();
         // an adapter on which products read textures is slow at reading buffers
         let textures = config.0.textures();
@@ -148,20 +148,28 @@ impl WinogradConvolution {
                     plan.insert_derived(program, factor, transformed[at]);
                 }
             }
-            let inner =
-                Operands { left: transformed[0], right: transformed[1], aux: None, out: transformed[2] };
+            let inner = Operands {
+                left: transformed[0],
+                right: transformed[1],
+                aux: None,
+                addend: None,
+                out: transformed[2],
+            };
             each_product!(self.product(), product => {
-                gemm::record(plan, program, label, (product, Epilogue::None), config, &inner);
+                gemm::record(plan, program, label, (product, Epilogue::NONE), config, &inner);
             });
             // a weight gradient is the sum over its chunks
-            let epilogue = if output == Side::Weights && chunk > 0 { Epilogue::Accumulate } else { epilogue };
-            let aux = match (aux, epilogue) {
-                (Some(mask), Epilogue::Mask) => self.part(&mask, output, chunk),
-                (Some(bias), Epilogue::Bias | Epilogue::BiasRelu) => bias,
+            let adds_up = output == Side::Weights && chunk > 0;
+            let epilogue = if adds_up { Epilogue::ACCUMULATE } else { epilogue };
+            let aux = match aux {
+                Some(mask) if epilogue.mask => self.part(&mask, output, chunk),
+                Some(bias) if epilogue.bias => bias,
                 _ => left.slice(0, 4),
             };
+            let addend = addend.filter(|_| epilogue.add).map(|addend| self.part(&addend, output, chunk));
             let inverse = Transform::inverse(self.geometry, output, epilogue).fetching(textures);
-            let bindings = [transformed[2], aux, self.part(&out, output, chunk)];
+            let own = [transformed[2], aux, self.part(&out, output, chunk)];
+            let bindings: Vec<Tensor> = own.into_iter().chain(addend).collect();
             plan.dispatch(program, format!("{label}, from points"), inverse, &bindings);
         }
     }

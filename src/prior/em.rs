@@ -1,14 +1,15 @@
-//! Estimates from weighted rows: the Gaussian with Ledoit-Wolf shrinkage, and the steps of EM for mixtures.
+//! Estimators from weighted rows: the Gaussian with Ledoit-Wolf shrinkage, and the steps of EM for mixtures.
+//! Read this for the formulas of fitting and their sources.
 
 use super::linalg::{cholesky, packed};
 use super::{Component, Mixture, log_sum_exp};
 
-/// Responsibilities below this change no f64 sum that a row's other components are in.
+/// Responsibility below which a component does not change the f64 sums of a row.
 const NEGLIGIBLE: f64 = 1e-17;
-/// The least weight of the scaled identity in a Ledoit-Wolf covariance: keeps the condition number finite where
-/// rows are so many that almost nothing is shrunk, but a dimension is constant.
+/// Minimum weight of the scaled identity in a Ledoit-Wolf covariance: keeps the condition number finite if there are so
+/// many rows that almost nothing is shrunk, but a dimension is constant.
 const MIN_SHRINKAGE: f64 = 1e-6;
-/// Rows that a covariance is summed over at once: the triangle is read and written once for all of them.
+/// Rows processed together in a covariance: the triangle is read and written once for all of them.
 const TOGETHER: usize = 4;
 
 /// The weighted mean of rows, and the sum of the weights.
@@ -105,28 +106,29 @@ pub(super) fn gaussian(rows: &[f32], dims: usize) -> Result<Mixture, String> {
     Ok(Mixture { dims, components: vec![Component { weight: 1.0, mean, factor }] })
 }
 
-/// How the covariances of a mixture are kept positive definite.
+/// Regularization of the covariances of a mixture, which keeps them positive definite.
 ///
 /// With effective count `n_k` and weighted covariance `S_k` of component k, its covariance is
 /// `(n_k S_k + v T) / (n_k + v)`, where T comes from the covariance within the components, `P = sum_k n_k S_k / n`:
 /// `T = (1 - g) P + g diag P`, with the diagonal raised to `floor`. It is positive definite for `v, g > 0`.
 ///
 /// This is the mode for an inverse Wishart prior worth v rows with covariance T (Fraley and Raftery, "Bayesian
-/// regularization for normal mixture estimation and model-based clustering", J. Classification 24 (2007), who use
-/// `v` about D + 2). T is pooled within the components as in Friedman, "Regularized discriminant analysis", JASA 84
-/// (1989), because the covariance of all rows would be far too wide for components that lie apart. As T follows
-/// the components, the likelihood need not grow in every step.
+/// regularization for normal mixture estimation and model-based clustering", J. Classification 24 (2007), who use `v`
+/// about D + 2). T is pooled within the components as in Friedman, "Regularized discriminant analysis", JASA 84 (1989),
+/// because the covariance of all rows would be far too wide for distant components. As T changes with the components,
+/// the likelihood may decrease in some steps.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shrinkage<'a> {
-    /// v, in rows; 0 is maximum likelihood
+    /// v, in rows; 0 gives maximum likelihood
     pub(super) rows: f64,
     /// g, from 0 to 1
     pub(super) diagonal: f64,
-    /// the least variances in T, \[D\]
+    /// minimum variances in T, \[D\]
     pub(super) floor: &'a [f64],
 }
 
-/// The expectation step: `responsibilities` becomes `p(k | z)`, `[N, K]`; gives the mean log density.
+/// The expectation step: sets `responsibilities` to `p(k
+/// z)`, `[N, K]`; returns the mean log density.
 pub(super) fn expect(mixture: &Mixture, rows: &[f32], responsibilities: &mut Vec<f64>) -> f64 {
     *responsibilities = mixture.log_joint(rows);
     let mut sum = 0.0;
@@ -161,7 +163,7 @@ pub(super) fn maximise(
         parts.push((mean, count, sums));
     }
     let total: f64 = parts.iter().map(|(_, count, _)| count).sum();
-    // v T, in the place of n P
+    // v T, in place of n P
     for i in 0..dims {
         let (off, on) = (packed(i, 0)..packed(i, i), packed(i, i));
         pooled[off].iter_mut().for_each(|p| *p *= shrinkage.rows * (1.0 - shrinkage.diagonal) / total);
@@ -175,11 +177,11 @@ pub(super) fn maximise(
     Ok(Mixture { dims, components: components.collect::<Result<_, String>>()? })
 }
 
-/// What EM came to.
+/// Result of an EM run.
 #[derive(Debug, Clone)]
 pub(super) struct Run {
     pub(super) mixture: Mixture,
-    /// mean log density of the rows that it was fitted to
+    /// mean log density of the training rows
     pub(super) likelihood: f64,
     pub(super) iterations: u32,
     pub(super) converged: bool,

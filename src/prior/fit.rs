@@ -1,36 +1,37 @@
-//! Which mixture: candidates are fitted to most of the rows, compared on the rest, and the choice fitted to all.
+//! Model selection: candidates are fitted to most of the rows, compared on the rest, and the choice is fitted to all.
+//! Read this for the search over the number of components and the shrinkage.
 
 use serde::{Deserialize, Serialize};
 
 use super::em::{self, Run, Shrinkage};
 use super::{Mixture, kmeans_init, mean};
 
-/// Fewer rows per component than this are too few to place it.
+/// Minimum number of rows per component.
 const MIN_ROWS: usize = 10;
-/// The strengths of shrinkage that are tried: what the pooled covariance is worth, in units of D + 2 rows, and how
-/// far it is made diagonal. The first is also that of the short runs.
+/// Shrinkage strengths that are tried: the weight of the pooled covariance, in units of D + 2 rows, and the share of
+/// its diagonal. The short runs use the first.
 const STRENGTHS: [(f64, f64); 5] = [(1.0, 1.0), (10.0, 1.0), (0.1, 1.0), (1.0, 0.1), (10.0, 0.1)];
-/// Iterations after which only the best restart goes on. Source: the "short runs" of Biernacki, Celeux and Govaert,
+/// Iterations after which only the best restart continues. Source: the "short runs" of Biernacki, Celeux and Govaert,
 /// "Choosing starting values for the EM algorithm", Comp. Stat. and Data Analysis 41 (2003).
 const SHORT: u32 = 8;
-/// The least pooled variance of a dimension: as a share of its variance over all rows, and, for a constant
-/// dimension, of the mean of these variances.
+/// Minimum pooled variance of a dimension: as a share of its variance over all rows, and, for a constant dimension, of
+/// the mean of these variances.
 const FLOOR: (f64, f64) = (1e-6, 1e-12);
 
-/// How to search for a prior.
+/// Settings of the search for a prior.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// the numbers of components to try
+    /// numbers of components to try
     pub components: Vec<usize>,
-    /// starts for each number of components
+    /// restarts per number of components
     pub restarts: u32,
-    /// everything random follows from it
+    /// seed of everything random
     pub seed: u64,
-    /// the share of rows that candidates are compared on
+    /// share of rows that candidates are compared on
     pub held_out: f64,
-    /// EM iterations of one run at most
+    /// maximum number of EM iterations per run
     pub most_iterations: u32,
-    /// a run has converged when an iteration changes the mean log density by less than this, in nats per latent
+    /// convergence threshold: change of the mean log density per iteration, in nats per latent
     pub tolerance: f64,
 }
 
@@ -47,7 +48,7 @@ impl Settings {
             return Err("the numbers of components to try must be one or more numbers above 0".to_owned());
         }
         if !(self.held_out > 0.0 && self.held_out < 1.0) {
-            return Err(format!("the held-out share must lie between 0 and 1, not at {}", self.held_out));
+            return Err(format!("the held-out share must be between 0 and 1, but is {}", self.held_out));
         }
         if self.restarts == 0 || self.most_iterations == 0 {
             return Err("restarts and iterations must be above 0".to_owned());
@@ -59,42 +60,42 @@ impl Settings {
     }
 }
 
-/// A number of components that was tried.
+/// Result for one number of components.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
-    /// the number asked for
+    /// requested number of components
     pub components: usize,
-    /// those that were left: EM drops a component that is worth less than one row
+    /// remaining components: EM drops a component that is worth less than one row
     pub kept: usize,
-    /// mean log density of the held-out rows, nats per latent; none if refused
+    /// mean log density of the held-out rows, nats per latent; `None` if refused
     pub held_out: Option<f64>,
-    /// the strength of shrinkage that did best: for one Gaussian Ledoit and Wolf's share of the scaled identity, for
-    /// a mixture the rows that the covariance pooled over the components counts for in each of them
+    /// best strength of shrinkage. For a single Gaussian: the share of the scaled identity (Ledoit-Wolf). For a
+    /// mixture: the weight of the pooled covariance in each component, in rows
     pub shrinkage: Option<f64>,
-    /// by how much the pooled covariance was made diagonal: 1 removes its correlations; none for one Gaussian
+    /// share of the diagonal in the pooled covariance: 1 removes its correlations; `None` for a single Gaussian
     pub diagonal: Option<f64>,
-    /// EM iterations of the run that did best, without the short runs before it
+    /// EM iterations of the best run, without the short runs before it
     pub iterations: u32,
-    /// whether that run converged
+    /// whether the best run converged
     pub converged: bool,
-    /// why it was not fitted
+    /// the reason why it was not fitted
     pub refused: Option<String>,
 }
 
-/// The prior and how it was chosen.
+/// The prior, and the candidates it was chosen from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fit {
-    /// fitted to all rows
+    /// the prior, fitted to all rows
     pub prior: Mixture,
-    /// in the order tried, fewest components first
+    /// candidates in the order tried, fewest components first
     pub candidates: Vec<Candidate>,
-    /// which of the candidates the prior is
+    /// index of the candidate that became the prior
     pub chosen: usize,
     /// mean log density of the held-out rows under N(0, I), nats per latent
     pub standard_normal: f64,
 }
 
-/// A candidate's fit, and the log densities of the held-out rows under it.
+/// A fitted candidate, and the log densities of the held-out rows under it.
 struct Tried {
     mixture: Mixture,
     strength: (f64, f64),
@@ -103,17 +104,17 @@ struct Tried {
 
 /// Fits a prior to `rows`, `[N, D]` latents drawn from q(z|x).
 ///
-/// One row per picture: two draws for one picture, one fitted to and one held out, would favour too many components.
-/// Candidates are compared by the mean log density of the held-out rows, and the smallest one wins that is behind
-/// the best by no more than one standard error of that difference (the one-standard-error rule of Breiman, Friedman,
-/// Olshen and Stone, "Classification and Regression Trees", 1984, on paired differences): a component more must be
-/// worth more than noise. The choice is then fitted to all rows, from where it ended on the smaller part.
+/// Use one row per picture: with two draws for one picture, one in each part, too many components would be favoured.
+/// Candidates are compared by the mean log density of the held-out rows. The smallest candidate wins that is behind the
+/// best by no more than one standard error of that difference (the one-standard-error rule of Breiman, Friedman, Olshen
+/// and Stone, "Classification and Regression Trees", 1984, on paired differences): an additional component must be
+/// worth more than noise. The choice is then fitted to all rows, starting from its fit to the smaller part.
 ///
-/// A function of its arguments alone; `progress` is called after each candidate.
+/// The result depends on the arguments alone; `progress` is called after each candidate.
 ///
 /// # Errors
-/// If a setting cannot be, if there are fewer than three rows, if they do not differ or are not finite, or if no
-/// candidate could be fitted.
+/// If a setting is invalid, if there are fewer than three rows, if they are all equal or not finite, or if no candidate
+/// could be fitted.
 pub fn fit(
     rows: &[f32],
     dims: usize,
@@ -156,7 +157,10 @@ pub fn fit(
 
 fn check_rows(rows: &[f32], dims: usize) -> Result<(), String> {
     if dims == 0 || !rows.len().is_multiple_of(dims) {
-        return Err(format!("{} numbers are no latents of {dims} dimensions", rows.len()));
+        return Err(format!(
+            "{} numbers are not a whole number of latents with {dims} dimensions",
+            rows.len()
+        ));
     }
     if rows.len() < 3 * dims {
         return Err(format!("a prior needs at least 3 latents, not {}", rows.len() / dims));
@@ -165,12 +169,12 @@ fn check_rows(rows: &[f32], dims: usize) -> Result<(), String> {
         return Err(format!("latent {} is not finite in dimension {}", at / dims, at % dims));
     }
     if rows.chunks_exact(dims).all(|row| row == &rows[..dims]) {
-        return Err(format!("all {} latents are the same", rows.len() / dims));
+        return Err(format!("all {} latents are equal", rows.len() / dims));
     }
     Ok(())
 }
 
-/// The rows to fit to, and those to compare on: at least two and at least one.
+/// The rows for fitting (at least two), and those for comparison (at least one).
 fn split(rows: &[f32], dims: usize, settings: &Settings) -> (Vec<f32>, Vec<f32>) {
     let count = rows.len() / dims;
     let held = ((settings.held_out * count as f64).round() as usize).clamp(1, count - 2);
@@ -179,7 +183,7 @@ fn split(rows: &[f32], dims: usize, settings: &Settings) -> (Vec<f32>, Vec<f32>)
     (gather(&order[held..]), gather(&order[..held]))
 }
 
-/// The rows in their two parts, and what all candidates share.
+/// The two parts of the rows, and data shared by all candidates.
 struct Search<'a> {
     train: &'a [f32],
     held: &'a [f32],
@@ -218,7 +222,7 @@ impl Search<'_> {
         Ok(best)
     }
 
-    /// The best of the restarts after a short run each, by the likelihood of the rows fitted to.
+    /// The best of the restarts after a short run each, by the likelihood of the training rows.
     fn best_start(&self, components: usize) -> Result<Mixture, String> {
         let inverse = |(v, floor): (&f64, &f64)| if v > floor { v.recip() } else { 0.0 };
         let precision: Vec<f64> = self.variances.iter().zip(self.floor).map(inverse).collect();
@@ -275,8 +279,8 @@ fn no_candidate(candidates: &[Candidate]) -> String {
     format!("no number of components can be fitted: {}", reasons.collect::<Vec<_>>().join("; "))
 }
 
-/// The first that is behind the best by no more than one standard error of the difference, among candidates with
-/// these log densities of the same rows.
+/// The first candidate that is behind the best by no more than one standard error of the difference; `tried` holds log
+/// densities of the same rows.
 pub(super) fn choose(tried: &[Option<&[f64]>]) -> Option<usize> {
     let fitted = || tried.iter().enumerate().filter_map(|(at, t)| t.map(|densities| (at, densities)));
     let (_, best) = fitted().max_by(|a, b| mean(a.1).total_cmp(&mean(b.1)))?;

@@ -1,14 +1,15 @@
-//! Everything random, each use with a ChaCha8 stream of its own, and the first guess at a mixture.
+//! Initialization of a mixture by k-means++ and k-means, and the seeded random streams of the prior.
+//! Read this for reproducibility: every random number of the prior comes from here.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// Separates the streams of different uses of one seed.
+/// Purposes of random streams that share one seed.
 pub(super) const SAMPLE: u64 = 1;
 pub(super) const SPLIT: u64 = 2;
 pub(super) const START: u64 = 3;
 
-/// Rounds of k-means before EM takes over.
+/// Rounds of k-means before EM.
 const ROUNDS: u32 = 10;
 
 /// The ChaCha8 stream keyed by `(seed, purpose, number)`.
@@ -17,7 +18,7 @@ pub(super) struct Stream(ChaCha8Rng);
 impl Stream {
     pub(super) fn new(seed: u64, purpose: u64, number: u64) -> Self {
         let mut key = [0u8; 32];
-        // "prior": no other module's stream
+        // keeps the streams of this module apart from those of others
         key[24..29].copy_from_slice(b"prior");
         key[..8].copy_from_slice(&seed.to_le_bytes());
         key[8..16].copy_from_slice(&purpose.to_le_bytes());
@@ -36,9 +37,9 @@ impl Stream {
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
-    /// From 0 to below `bound`.
+    /// An integer from 0 to below `bound`.
     pub(super) fn below(&mut self, bound: usize) -> usize {
-        // multiply-shift: the bias of 2^-64 * bound is far below anything that could be seen
+        // multiply-shift: the bias of 2^-64 * bound is negligible
         ((bound as u128 * u128::from(self.0.next_u64())) >> 64) as usize
     }
 
@@ -52,7 +53,7 @@ impl Stream {
     }
 }
 
-/// Rows in the metric of k-means: each dimension divided by its standard deviation, so that units do not matter.
+/// Rows with the metric of k-means: each dimension is divided by its standard deviation, so that units do not matter.
 pub(super) struct Rows<'a> {
     pub(super) rows: &'a [f32],
     pub(super) dims: usize,
@@ -75,7 +76,7 @@ impl Rows<'_> {
     }
 
     /// k-means++: each further centre is a row drawn with probability proportional to its squared distance from the
-    /// nearest centre so far. Fewer than `among` if there are fewer different rows.
+    /// nearest centre so far. Fewer than `among` centres if there are fewer distinct rows.
     /// Source: Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
     pub(super) fn centres(&self, among: usize, stream: &mut Stream) -> Vec<Vec<f64>> {
         let count = self.rows.len() / self.dims;
@@ -87,7 +88,7 @@ impl Rows<'_> {
                 *near = near.min(self.distance(n, last));
             }
             let mut left = stream.uniform() * nearest.iter().sum::<f64>();
-            // rounding may leave a little after the last row: then the last candidate that is no centre yet
+            // rounding may leave a rest after the last row: then the last candidate is used
             let mut drawn = None;
             for (n, &near) in nearest.iter().enumerate().filter(|(_, near)| **near > 0.0) {
                 drawn = Some(n);
@@ -102,7 +103,7 @@ impl Rows<'_> {
         centres
     }
 
-    /// Which of how many clusters each row belongs to, by k-means from a k-means++ start.
+    /// The cluster index of each row and the number of clusters, by k-means from a k-means++ start.
     /// Source of the rounds: Lloyd, "Least squares quantization in PCM", IEEE Trans. Inf. Theory 28 (1982).
     pub(super) fn clusters(&self, among: usize, stream: &mut Stream) -> (Vec<usize>, usize) {
         let mut centres = self.centres(among, stream);
@@ -125,7 +126,7 @@ impl Rows<'_> {
         (cluster, centres.len())
     }
 
-    /// Moves each centre to the mean of its rows; one without rows stays.
+    /// Moves each centre to the mean of its rows; a centre without rows stays.
     fn recentre(&self, cluster: &[usize], centres: &mut [Vec<f64>]) {
         let mut sums = vec![vec![0.0; self.dims]; centres.len()];
         let mut counts = vec![0u64; centres.len()];

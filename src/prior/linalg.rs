@@ -1,23 +1,24 @@
-//! Positive definite matrices, of which only the lower triangle is kept, row after row.
+//! Linear algebra for positive definite matrices: Cholesky, triangular solves, eigenvectors.
+//! Only the lower triangle is stored, row by row.
 
 use serde::{Deserialize, Serialize};
 
-/// Rows that are solved for at once: each lane is one row, so the compiler can use vector instructions.
+/// Right-hand sides solved together: each lane is one row, so the compiler can use vector instructions.
 pub(super) const LANES: usize = 16;
 
-/// Where `[i][j]`, `j <= i`, lies in a packed lower triangle; `packed(dims, 0)` is the triangle's length.
+/// Index of `[i][j]`, `j <= i`, in a packed lower triangle; `packed(dims, 0)` is the triangle's length.
 pub(super) const fn packed(i: usize, j: usize) -> usize {
     i * (i + 1) / 2 + j
 }
 
-/// The dimensions of a packed triangle.
+/// Side length of a packed triangle.
 fn side(triangle: &[f64]) -> usize {
     let dims = (2 * triangle.len()).isqrt();
     debug_assert_eq!(packed(dims, 0), triangle.len(), "a whole triangle");
     dims
 }
 
-/// The lower triangular L with `L L^T = matrix`, or nothing if the matrix is not positive definite (in f64).
+/// The lower triangular L with `L L^T = matrix`, or `None` if the matrix is not positive definite (in f64).
 /// Source: Golub and Van Loan, "Matrix Computations", 4th edition, section 4.2.
 pub(super) fn cholesky(mut matrix: Vec<f64>) -> Option<Vec<f64>> {
     for i in 0..side(&matrix) {
@@ -36,7 +37,7 @@ pub(super) fn cholesky(mut matrix: Vec<f64>) -> Option<Vec<f64>> {
     Some(matrix)
 }
 
-/// The sum of products, in a fixed order that has four independent sums, for vector instructions.
+/// The dot product, with four independent sums in a fixed order, for vector instructions.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let (a4, a_rest) = a.as_chunks::<4>();
     let (b4, b_rest) = b.as_chunks::<4>();
@@ -50,7 +51,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
 
-/// Replaces each lane x by y with `L y = x` (forward substitution) and gives `|y|^2` of each lane.
+/// Replaces each lane x by y with `L y = x` (forward substitution) and returns `|y|^2` of each lane.
 pub(super) fn solve_lanes(factor: &[f64], lanes: &mut [[f64; LANES]]) -> [f64; LANES] {
     let mut squares = [0.0; LANES];
     for i in 0..lanes.len() {
@@ -71,21 +72,21 @@ pub(super) fn solve_lanes(factor: &[f64], lanes: &mut [[f64; LANES]]) -> [f64; L
     squares
 }
 
-/// The principal axes of a density: where a slider should move a latent.
+/// The principal axes of a density, for moving a latent with a slider.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Principal {
-    /// the overall mean, \[D\]
+    /// overall mean, \[D\]
     pub mean: Vec<f64>,
-    /// the variances along the axes, largest first, \[D\]
+    /// variances along the axes, largest first, \[D\]
     pub values: Vec<f64>,
-    /// the axes, of length 1, each with its largest element positive: `vectors[i]` belongs to `values[i]`, \[D\]\[D\]
+    /// unit axes, each with its largest element positive: `vectors[i]` belongs to `values[i]`, \[D\]\[D\]
     pub vectors: Vec<Vec<f64>>,
 }
 
 impl Principal {
-    /// Of the covariance `L L^T`, by one-sided Jacobi rotations: pairs of L's columns are rotated until all are
-    /// orthogonal. Since `(L V) (L V)^T = L L^T` for every rotation V, the columns then are the eigenvectors, and
-    /// their lengths the square roots of the eigenvalues.
+    /// Principal axes of the covariance `L L^T`, by one-sided Jacobi rotations: pairs of L's columns are rotated until
+    /// all are orthogonal. Since `(L V) (L V)^T = L L^T` for every rotation V, the columns then are the eigenvectors,
+    /// and their lengths the square roots of the eigenvalues.
     /// Source: Hestenes, "Inversion of matrices by biorthogonalization", SIAM 1958; Demmel and Veselic, "Jacobi's
     /// method is more accurate than QR", SIAM J. Matrix Anal. Appl. 13 (1992), who start from the Cholesky factor.
     pub(super) fn of(mean: Vec<f64>, factor: &[f64]) -> Self {
@@ -93,7 +94,7 @@ impl Principal {
         let element = |i, j| if j <= i { factor[packed(i, j)] } else { 0.0 };
         let mut columns: Vec<Vec<f64>> =
             (0..dims).map(|j| (0..dims).map(|i| element(i, j)).collect()).collect();
-        // it converges quadratically: 6 to 12 sweeps are usual, the bound only guards against rounding
+        // it converges quadratically: 6 to 12 sweeps are usual; the bound only guards against rounding
         for _ in 0..60 {
             if !jacobi_rotation(&mut columns) {
                 break;
@@ -106,7 +107,7 @@ impl Principal {
     }
 }
 
-/// Rotates every pair of columns once; whether any was not orthogonal yet.
+/// Rotates every pair of columns once; returns whether any was not yet orthogonal.
 fn jacobi_rotation(columns: &mut [Vec<f64>]) -> bool {
     let mut rotated = false;
     for p in 0..columns.len() {
@@ -133,7 +134,7 @@ fn jacobi_rotation(columns: &mut [Vec<f64>]) -> bool {
     rotated
 }
 
-/// A column as its squared length and the direction with a positive largest element.
+/// The squared length of a column, and its direction with a positive largest element.
 fn axis(column: Vec<f64>) -> (f64, Vec<f64>) {
     let value = dot(&column, &column);
     let largest = column.iter().fold(0.0, |most: f64, &x| if x.abs() > most.abs() { x } else { most });

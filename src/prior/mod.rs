@@ -1,10 +1,11 @@
 //! A prior fitted to latents: one Gaussian or a mixture of Gaussians, all with full covariances.
+//! Start here for densities, samples and principal axes.
 //!
-//! A VAE is trained against N(0, I), but the latents of its pictures, z ~ q(z|x) over all pictures x, are
-//! distributed otherwise (the aggregate posterior; Hoffman and Johnson, "ELBO surgery", 2016). Sampling from a
-//! density fitted to them gives pictures that look more like the training pictures.
+//! A VAE is trained against N(0, I), but the latents of its pictures, z ~ q(z|x) over all pictures x, follow another
+//! distribution (the aggregate posterior; Hoffman and Johnson, "ELBO surgery", 2016). Sampling from a density fitted to
+//! them gives pictures that look more like the training pictures.
 //!
-//! [`fit`] chooses the number of components by held-out likelihood; [`Mixture`] is what is stored and drawn from.
+//! [`fit`] chooses the number of components by held-out likelihood; [`Mixture`] is stored and sampled from.
 
 mod em;
 mod fit;
@@ -19,34 +20,34 @@ pub use fit::{Candidate, Fit, Settings, fit};
 pub use linalg::Principal;
 use linalg::{LANES, cholesky, packed, solve_lanes};
 
-/// Dimensions above which [`Mixture::checked`] takes the file for damaged: one factor would be 17 GB.
+/// Number of dimensions above which [`Mixture::checked`] refuses the file as damaged: one factor would be 17 GB.
 const MAX_DIMS: usize = 1 << 16;
-/// How far from 1 the weights of a stored mixture may sum.
+/// Tolerance for the sum of the weights of a stored mixture, which must be 1.
 const WEIGHT_SLACK: f64 = 1e-6;
 
 /// A mixture of Gaussians: `p(z) = sum_k w_k N(z; mean_k, L_k L_k^T)`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mixture {
-    /// D, the latent's dimensions
+    /// D, the latent dimensions
     pub dims: usize,
-    /// at least one
+    /// components, at least one
     pub components: Vec<Component>,
 }
 
 /// One Gaussian of a [`Mixture`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Component {
-    /// its probability
+    /// mixture weight
     pub weight: f64,
-    /// \[D\]
+    /// mean, \[D\]
     pub mean: Vec<f64>,
-    /// L, the lower Cholesky factor of the covariance, row after row without the zeros: `L[i][j]` with `j <= i`
-    /// is element `i (i + 1) / 2 + j` of D (D + 1) / 2
+    /// L, the lower Cholesky factor of the covariance, row by row without the zeros: `L[i][j]` with `j <= i` is element
+    /// `i (i + 1) / 2 + j` of D (D + 1) / 2
     pub factor: Vec<f64>,
 }
 
 impl Component {
-    /// `ln w - D/2 ln 2 pi - ln det L`: what the density of a row at the mean would be, times the weight.
+    /// `ln w - D/2 ln 2 pi - ln det L`: the log density at the mean, plus the log weight.
     fn log_peak(&self) -> f64 {
         let dims = self.mean.len();
         let log_det: f64 = (0..dims).map(|i| self.factor[packed(i, i)].ln()).sum();
@@ -55,7 +56,7 @@ impl Component {
 }
 
 impl Mixture {
-    /// The components' shares of the density of each row, `ln w_k N(z; ...)`: `[N, K]`.
+    /// The components' contributions to the density of each row, `ln w_k N(z; ...)`: `[N, K]`.
     ///
     /// With `L y = z - mean`, the exponent is `-|y|^2 / 2`.
     fn log_joint(&self, rows: &[f32]) -> Vec<f64> {
@@ -72,7 +73,7 @@ impl Mixture {
                         at[lane] = f64::from(z) - mean;
                     }
                 }
-                // lanes beyond the last row hold leftovers, which nobody reads
+                // lanes beyond the last row hold unused leftovers
                 let squares = solve_lanes(&component.factor, &mut lanes);
                 for lane in 0..few.len() / self.dims {
                     joint[(block * LANES + lane) * among + k] = peak - 0.5 * squares[lane];
@@ -84,7 +85,7 @@ impl Mixture {
 
     /// `ln p` of every row of `rows`, `[N, D]`, in nats.
     fn log_densities(&self, rows: &[f32]) -> Vec<f64> {
-        // in portions: the joint densities of all rows at once may be large
+        // in chunks: the joint densities of all rows at once may be large
         let portions = rows.chunks(4096 * self.dims).map(|few| self.log_joint(few));
         portions
             .flat_map(|joint| joint.chunks(self.components.len()).map(log_sum_exp).collect::<Vec<_>>())
@@ -94,7 +95,7 @@ impl Mixture {
     /// `ln p(z)` in nats.
     ///
     /// # Panics
-    /// If `z` has not D numbers.
+    /// If `z` does not have D numbers.
     pub fn log_density(&self, z: &[f32]) -> f64 {
         assert_eq!(z.len(), self.dims, "a latent has {} numbers", self.dims);
         log_sum_exp(&self.log_joint(z))
@@ -103,21 +104,21 @@ impl Mixture {
     /// The mean of `ln p` over `rows`, `[N, D]`, in nats per latent; NaN for no rows.
     ///
     /// # Panics
-    /// If `rows` is no whole number of latents.
+    /// If `rows` is not a whole number of latents.
     pub fn mean_log_density(&self, rows: &[f32]) -> f64 {
         mean(&self.log_densities(rows))
     }
 
-    /// Sample number `index` of `seed`, a function of these and of `temperature` alone: `mean + temperature L e`,
-    /// with a component drawn by its weight and e ~ N(0, I).
+    /// Sample number `index` of `seed`: `mean + temperature L e`, with a component drawn by its weight and e ~ N(0, I).
+    /// It depends on these arguments alone.
     ///
-    /// A temperature of 1 samples the prior, 0 gives the component's mean; the component does not depend on it.
+    /// A temperature of 1 samples the prior, 0 gives the component's mean; the chosen component does not depend on it.
     pub fn sample(&self, seed: u64, index: u64, temperature: f64) -> Vec<f32> {
         let mut stream = kmeans_init::Stream::new(seed, kmeans_init::SAMPLE, index);
         let mut left = stream.uniform();
         let mut chosen = &self.components[0];
         for component in &self.components {
-            // rounding may leave a little after the last one, which then keeps it
+            // rounding may leave a rest after the last component, which is then chosen
             chosen = component;
             left -= component.weight;
             if left < 0.0 {
@@ -133,11 +134,11 @@ impl Mixture {
         (0..self.dims).map(at).collect()
     }
 
-    /// This mixture, if it is one: a file may hold anything.
+    /// Validates a mixture read from a file.
     ///
     /// # Errors
-    /// If there are no components, a length is wrong, a number is not finite, a weight is not positive, the weights
-    /// do not sum to 1, or a covariance is not positive definite.
+    /// If there are no components, a length is wrong, a number is not finite, a weight is not positive, the weights do
+    /// not sum to 1, or a covariance is not positive definite.
     pub fn checked(self) -> Result<Self, String> {
         let dims = self.dims;
         if dims == 0 || dims > MAX_DIMS {
@@ -156,7 +157,7 @@ impl Mixture {
         Ok(self)
     }
 
-    /// The mean and the covariance of the whole, packed like a factor:
+    /// The overall mean and covariance, the latter packed like a factor:
     /// `sum_k w_k (L_k L_k^T + (mean_k - mean) (mean_k - mean)^T)`.
     fn moments(&self) -> (Vec<f64>, Vec<f64>) {
         let mut mean = vec![0.0; self.dims];
@@ -179,10 +180,10 @@ impl Mixture {
         (mean, covariance)
     }
 
-    /// The principal axes of the whole: eigenvectors and eigenvalues of its covariance, largest first.
+    /// The overall principal axes: eigenvectors and eigenvalues of the covariance, largest first.
     ///
     /// # Errors
-    /// If the covariance is not positive definite in f64, which [`fit`] never gives.
+    /// If the covariance is not positive definite in f64, which a result of [`fit`] always is.
     pub fn principal(&self) -> Result<Principal, String> {
         let (mean, covariance) = self.moments();
         let factor = cholesky(covariance).ok_or("the prior's covariance is not positive definite")?;

@@ -1,13 +1,14 @@
-//! TensorBoard's event files: a list of records, each one message of protobuf.
+//! TensorBoard event files: a list of records, each one protobuf message.
+//! Read this to add a value type, or to check the framing.
 //!
-//! A record is the length of its data (u64), the length's checksum, the data, the data's checksum: all little-endian,
-//! both checksums CRC-32C, turned right by 15 bits and moved by a constant ("masked"), as TFRecord has it
+//! A record is the length of its data (u64), the length's checksum, the data, and the data's checksum: all
+//! little-endian, both checksums CRC-32C, rotated right by 15 bits and offset by a constant ("masked"), as in TFRecord
 //! (<https://www.tensorflow.org/tutorials/load_data/tfrecord>, `lib/hash/crc32c.h` and `lib/io/record_writer.h` of
 //! TensorFlow). The data is an `Event` of `event.proto`, which holds a `Summary` of `summary.proto` (both in
-//! `tensorboard/compat/proto` of <https://github.com/tensorflow/tensorboard>); field numbers below are theirs.
+//! `tensorboard/compat/proto` of <https://github.com/tensorflow/tensorboard>); the field numbers below are theirs.
 //!
-//! A record is handed to the system whole and at once, so that a process that is killed leaves a file that reads up
-//! to its last whole record, which is what TensorBoard does with it.
+//! A record is written with a single call, so a killed process leaves a file that is valid up to its last complete
+//! record; TensorBoard reads it up to there.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -20,30 +21,30 @@ use super::Histogram;
 use super::protobuf::Message;
 use crate::error::{Error, Result};
 
-/// CRC-32C has this name in the catalogue of checksums.
+/// The catalogue name of CRC-32C.
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 const MASK: u32 = 0xa282_ead8;
-/// What every file begins with, so that TensorBoard knows what a restart means.
+/// File version, the first record; with it TensorBoard handles restarts.
 const VERSION: &str = "brain.Event:2";
-/// How its name must begin for TensorBoard to find it.
+/// Prefix of the file name, by which TensorBoard finds it.
 const PREFIX: &str = "events.out.tfevents.";
 /// `SessionLog.START`
 const START: u64 = 1;
 /// `Summary.Image.colorspace` of RGB
 const RGB: u64 = 3;
 
-/// Values of one step, under names with slashes, before they are written.
+/// Values of one step, collected before they are written. Their tags may contain slashes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary(Message);
 
 impl Summary {
-    /// Adds a number; it is kept as f32, as TensorBoard has it.
+    /// Adds a number, stored as f32 as in TensorBoard.
     #[must_use]
     pub fn scalar(self, tag: &str, value: f64) -> Self {
         self.value(tag, |message| message.float(2, value as f32))
     }
 
-    /// Adds a picture, `png` being its file.
+    /// Adds a picture, given as the bytes of a PNG file.
     #[must_use]
     pub fn picture(self, tag: &str, (width, height): (u32, u32), png: &[u8]) -> Self {
         let image = Message::default().int(1, height.into()).int(2, width.into()).int(3, RGB).bytes(4, png);
@@ -65,7 +66,7 @@ impl Summary {
     }
 }
 
-/// One event file, appended to record by record.
+/// An event file, appended to record by record.
 #[derive(Debug)]
 pub struct EventFile {
     path: PathBuf,
@@ -73,8 +74,8 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// Begins a new file in `folder`, behind those that are there: TensorBoard reads them in the order of their names.
-    /// It forgets what they say of steps from `first` on, which this file is going to say again.
+    /// Begins a new file in `folder` whose name sorts after the existing ones, which is TensorBoard's reading order.
+    /// TensorBoard then drops earlier values of steps from `first` on, which this file repeats.
     ///
     /// # Errors
     /// If the folder cannot be written.
@@ -94,7 +95,7 @@ impl EventFile {
         Ok(events)
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -112,7 +113,7 @@ impl EventFile {
     }
 }
 
-/// An event of `step` at this moment.
+/// An event of `step` with the current time.
 fn event(step: u64) -> Message {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Message::default().double(1, now.as_secs_f64()).int(2, step)
@@ -122,7 +123,7 @@ fn seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// The highest number of the event files that lie in `folder`: a clock may have been set back.
+/// The highest number among the event files in `folder`: needed because a clock may have been set back.
 fn newest(folder: &Path) -> Option<u64> {
     let names = fs::read_dir(folder).ok()?.filter_map(std::result::Result::ok).map(|entry| entry.file_name());
     let number = |name: &str| name.strip_prefix(PREFIX)?.split('.').next()?.parse().ok();
@@ -142,7 +143,7 @@ fn masked(bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    /// The vectors of RFC 3720, appendix B.4.
+    /// Test vectors of RFC 3720, appendix B.4.
     #[test]
     fn checksums_are_those_of_the_standard() {
         assert_eq!(CRC.checksum(&[0; 32]), 0x8a91_36aa);
@@ -156,7 +157,7 @@ mod tests {
         assert_ne!(masked(b"foo"), crc);
     }
 
-    /// As the Python package tensorboard (2.21) frames this event.
+    /// Bytes of this event as framed by the Python package tensorboard (2.21).
     #[test]
     fn a_record_is_tensorboards_byte_by_byte() {
         let event = Message::default().double(1, 1.5).bytes(3, VERSION.as_bytes());
@@ -172,7 +173,7 @@ mod tests {
         let bytes = |value| Message::default().int(2, value).finish();
         assert_eq!(bytes(0), [16, 0]);
         assert_eq!(bytes(127), [16, 127]);
-        assert_eq!(bytes(300), [16, 0xac, 2]); // the encoding guide's example
+        assert_eq!(bytes(300), [16, 0xac, 2]); // the example of the encoding guide
         assert_eq!(bytes(u64::MAX).len(), 11);
     }
 
@@ -182,7 +183,7 @@ mod tests {
         assert_eq!((histogram.min, histogram.max, histogram.count()), (0.0, 100.0, 101.0));
         assert_eq!((histogram.sum, histogram.sum_squares), (5050.0, 338_350.0));
         assert_eq!((histogram.limits.len(), histogram.limits[29]), (30, 100.0));
-        // a bin's upper edge is its own: 0 to 3 lie up to 3.33, 96.67 to 100 hold four
+        // a bin includes its upper edge: 0 to 3 are up to 3.33, and the last bin holds the four values 97 to 100
         assert_eq!((histogram.counts[0], histogram.counts[29]), (4.0, 4.0));
         let same = Histogram::of([2.5; 7]).expect("values");
         assert_eq!((same.limits, same.counts), (vec![2.5], vec![7.0]));

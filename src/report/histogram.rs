@@ -1,6 +1,7 @@
-//! How values are distributed.
+//! Histograms of values, for TensorBoard.
+//! Read this for the bins.
 
-/// Most bins of a histogram.
+/// Maximum number of bins of a histogram.
 const BINS: usize = 30;
 
 /// Counts of values in bins of equal width, and their moments.
@@ -8,20 +9,20 @@ const BINS: usize = 30;
 pub struct Histogram {
     /// the smallest value
     pub min: f64,
-    /// the largest
+    /// the largest value
     pub max: f64,
-    /// of all values
+    /// sum of all values
     pub sum: f64,
-    /// of their squares
+    /// sum of their squares
     pub sum_squares: f64,
-    /// the upper edge of each bin; the last is `max`
+    /// upper edge of each bin; the last is `max`
     pub limits: Vec<f64>,
-    /// values in each bin, its upper edge included
+    /// number of values per bin, its upper edge included
     pub counts: Vec<f64>,
 }
 
 impl Histogram {
-    /// Of the finite ones of `values`; `None` if there are none. Values that are all equal have one bin.
+    /// The histogram of the finite `values`; `None` if there are none. If all are equal there is one bin.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
         let min = values.iter().copied().reduce(f64::min)?;
@@ -30,7 +31,7 @@ impl Histogram {
         let width = (max - min) / bins as f64;
         let mut counts = vec![0.0; bins];
         for value in &values {
-            let bin = ((value - min) / width).ceil() - 1.0; // NaN, and so 0, where all are equal
+            let bin = ((value - min) / width).ceil() - 1.0; // NaN as usize is 0, if all are equal
             counts[(bin.max(0.0) as usize).min(bins - 1)] += 1.0;
         }
         let mut limits: Vec<f64> = (1..=bins).map(|bin| min + width * bin as f64).collect();
@@ -39,7 +40,7 @@ impl Histogram {
         Some(Self { min, max, sum, sum_squares, limits, counts })
     }
 
-    /// How many values it counts.
+    /// The number of values.
     pub fn count(&self) -> f64 {
         self.counts.iter().sum()
     }

@@ -1,9 +1,10 @@
-//! Parts of a page that is one file: nothing in it is loaded from elsewhere, and nothing in it runs.
+//! Building blocks of a self-contained HTML page: it loads nothing from elsewhere and contains no scripts.
+//! Used by the report of `evaluate`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// `text` as it may stand between tags and in quoted attributes: names of files may hold anything.
+/// Escapes `text` for use between tags and in quoted attributes: file names may contain anything.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -19,14 +20,14 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// An image of the file `png` inside the page; `alt` is said where it cannot be seen.
+/// An `<img>` with the bytes of `png` embedded; `alt` is its alternative text.
 pub fn image(png: &[u8], (width, height): (u32, u32), alt: &str) -> String {
     let (data, alt) = (STANDARD.encode(png), escape(alt));
     format!("<img src=\"data:image/png;base64,{data}\" width=\"{width}\" height=\"{height}\" alt=\"{alt}\">")
 }
 
-/// Bars of `values` from zero upwards, each with its `labels` in a tooltip; classes `bar` and `axis` take the page's
-/// colours. `unit` is what the scale counts. At least one value.
+/// A bar chart of at least one of `values`, from zero upwards, each bar with its label as a tooltip. The classes `bar`
+/// and `axis` take the page's colours. `unit` labels the scale.
 pub fn bars(values: &[f64], labels: &[String], unit: &str) -> String {
     const HEIGHT: f64 = 180.0;
     const LEFT: f64 = 56.0;
@@ -66,7 +67,7 @@ pub fn bars(values: &[f64], labels: &[String], unit: &str) -> String {
     svg
 }
 
-/// A number as a scale shows it.
+/// A number as an axis label.
 fn figure(value: f64) -> String {
     match value {
         0.0 => "0".into(),

@@ -1,4 +1,5 @@
-//! What a training or an evaluation leaves for people to look at: TensorBoard's event files, pages of HTML.
+//! Output formats for people: TensorBoard event files and HTML pages.
+//! Start here to write something for people to look at.
 //!
 //! Knows nothing of models, of the GPU or of training: numbers and pictures come in, bytes go out.
 //!

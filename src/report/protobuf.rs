@@ -1,10 +1,11 @@
-//! The little of protobuf's wire format that events need: <https://protobuf.dev/programming-guides/encoding/>.
+//! The part of protobuf's wire format that events need: <https://protobuf.dev/programming-guides/encoding/>.
+//! Used by the event files only.
 
-/// A message that is being written, field by field; fields that hold nothing are left to the caller.
+/// A message that is written field by field; the caller omits fields with default values.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Message(Vec<u8>);
 
-/// How a field's bytes are to be taken.
+/// Wire types of fields.
 const VARINT: u64 = 0;
 const FIXED64: u64 = 1;
 const LENGTH: u64 = 2;
@@ -29,7 +30,7 @@ impl Message {
         self
     }
 
-    /// A text, some bytes, or a message inside this one.
+    /// A text, bytes, or a nested message.
     pub(super) fn bytes(mut self, field: u64, bytes: &[u8]) -> Self {
         self.varint(field << 3 | LENGTH);
         self.varint(bytes.len() as u64);
@@ -47,7 +48,7 @@ impl Message {
         self.0
     }
 
-    /// Seven bits to a byte, the lowest first.
+    /// Seven bits per byte, the lowest first.
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push(value as u8 | 0x80);

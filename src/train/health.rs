@@ -1,8 +1,9 @@
-//! Which checkpoint a run that has diverged goes on from.
+//! Selection of the checkpoint to resume from after a run has diverged.
+//! Read this if `--resume` skips checkpoints.
 //!
-//! A loss that is no longer a number comes from the parameters before it, which a checkpoint may hold. So the checkpoints
-//! from which it came are passed over, and those whose next loss was already far above the run's first: the loss of an
-//! untrained model is what a training falls from.
+//! A loss that is not finite comes from the parameters before it, which a checkpoint may hold. So the checkpoints that
+//! led to it are skipped, and so are those whose next loss was already far above the run's first: that is the loss of
+//! an untrained model, and training starts below it.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,50 +14,48 @@ use serde_json::Value;
 
 use super::RunFolder;
 use super::run::METRICS;
-use crate::checkpoint::{self, Checkpoint, Listing, State};
+use crate::checkpoint::{Checkpoint, State};
 use crate::error::{Error, Result};
 
-/// In metrics.jsonl, of the step whose loss was no finite number; the training ended there.
+/// Line of metrics.jsonl for the step whose loss was not finite; the training ended there.
 #[derive(Debug, Serialize)]
 pub(super) struct Diverged {
     /// "diverged"
     pub(super) kind: &'static str,
-    /// from 1
+    /// step, from 1
     pub(super) step: u64,
-    /// from 1
+    /// epoch, from 1
     pub(super) epoch: u32,
 }
 
-/// The checkpoints of a run that can be gone on from, and those that cannot.
+/// The checkpoints of a run, divided into usable and unusable ones.
 #[derive(Debug)]
 pub struct Healthy {
-    /// the newest that is whole and from before a divergence, and its folder
+    /// newest usable checkpoint, complete and from before a divergence, with its folder
     pub newest: Option<(PathBuf, Checkpoint)>,
-    /// why newer ones were passed over, a line for each
+    /// reasons why newer ones were skipped, one line each
     pub passed_over: Vec<String>,
-    /// those of them that are whole, and from a training that was diverging
+    /// complete but diverging checkpoints among those
     pub diverged: Vec<PathBuf>,
 }
 
 impl RunFolder {
-    /// The newest checkpoint that can be gone on from.
+    /// Finds the newest usable checkpoint.
     ///
     /// # Errors
     /// If the folder cannot be read.
     pub fn healthy(&self) -> Result<Healthy> {
-        let Listing { mut whole, broken } = checkpoint::list(&self.checkpoints())?;
         let losses = Losses::read(&self.path.join(METRICS));
-        let mut passed_over: Vec<String> = broken.iter().map(ToString::to_string).collect();
-        let mut diverged = Vec::new();
-        while let Some((path, state)) = whole.pop() {
-            let checkpoint = match checkpoint::load(&path) {
-                Ok(checkpoint) => checkpoint,
+        let (mut passed_over, mut diverged) = (Vec::new(), Vec::new());
+        for found in self.newest_first()? {
+            let (path, checkpoint) = match found {
+                Ok(found) => found,
                 Err(error) => {
                     passed_over.push(error.to_string());
                     continue;
                 }
             };
-            let Some(reason) = losses.illness(&state).or_else(|| not_finite(&checkpoint)) else {
+            let Some(reason) = losses.refusal(&checkpoint.state).or_else(|| not_finite(&checkpoint)) else {
                 return Ok(Healthy { newest: Some((path, checkpoint)), passed_over, diverged });
             };
             passed_over.push(Error::model(&path, reason).to_string());
@@ -65,7 +64,7 @@ impl RunFolder {
         Ok(Healthy { newest: None, passed_over, diverged })
     }
 
-    /// Moves checkpoints to the run's folder `diverged`, where nothing goes on from them.
+    /// Moves checkpoints to the run's folder `diverged`, from which nothing resumes.
     ///
     /// # Errors
     /// If they cannot be moved.
@@ -74,19 +73,19 @@ impl RunFolder {
         for path in checkpoints {
             fs::create_dir_all(&aside).map_err(Error::io("create", &aside))?;
             let to = aside.join(path.file_name().unwrap_or_default());
-            let _ = fs::remove_dir_all(&to); // of an earlier divergence at the same step, if at all
+            let _ = fs::remove_dir_all(&to); // left by an earlier divergence at this step, if it exists
             fs::rename(path, &to).map_err(Error::io("move", path))?;
         }
         Ok(())
     }
 }
 
-/// What metrics.jsonl says of a run that has diverged; nothing of one that has not.
+/// Losses in metrics.jsonl of a run that has diverged; empty if it has not.
 #[derive(Debug, Default)]
 struct Losses {
-    /// the step whose loss was no finite number
+    /// step whose loss was not finite
     diverged: Option<u64>,
-    /// the loss of the run's first step
+    /// loss of the run's first step
     first: Option<f64>,
     by_step: HashMap<u64, f64>,
 }
@@ -111,22 +110,22 @@ impl Losses {
         losses
     }
 
-    /// Why the parameters behind the steps of `state` are not to be gone on from, if that is so.
-    fn illness(&self, state: &State) -> Option<String> {
+    /// The reason why the checkpoint at `state` must not be resumed from, if there is one.
+    fn refusal(&self, state: &State) -> Option<String> {
         let diverged = self.diverged?;
         let next = state.step + 1;
         if next >= diverged {
-            return Some(format!("the loss of the step behind it, {next}, was no finite number"));
+            return Some(format!("the loss of the next step, {next}, was not finite"));
         }
         let (first, loss) = (self.first?, *self.by_step.get(&next)?);
         let most = first + first.abs();
         (loss > most).then(|| {
-            format!("the loss of the step behind it, {next}, was {loss:.4e}; the run began at {first:.4e}")
+            format!("the loss of the next step, {next}, was {loss:.4e}; the run began at {first:.4e}")
         })
     }
 }
 
-/// The first tensor that holds something that is no finite number.
+/// The first tensor with a value that is not finite.
 pub(super) fn not_finite(checkpoint: &Checkpoint) -> Option<String> {
     let Checkpoint { weights, moments: [first, second], average, .. } = checkpoint;
     let sets =
@@ -135,8 +134,7 @@ pub(super) fn not_finite(checkpoint: &Checkpoint) -> Option<String> {
         set.into_iter().flat_map(move |set| set.tensors.iter().map(move |tensor| (prefix, tensor)))
     });
     let mut sick = tensors.filter(|(_, tensor)| !tensor.values.iter().all(|value| value.is_finite()));
-    sick.next()
-        .map(|(prefix, tensor)| format!("{prefix}{} holds something that is no finite number", tensor.name))
+    sick.next().map(|(prefix, tensor)| format!("{prefix}{} holds a number that is not finite", tensor.name))
 }
 
 #[cfg(test)]
@@ -145,14 +143,14 @@ mod tests {
     use crate::checkpoint::State;
     use crate::config::TrainConfig;
 
-    /// What is wrong with the checkpoint behind each of `steps`, by the lines of metrics.jsonl.
+    /// Whether the checkpoint after each of `steps` is refused, given the lines of metrics.jsonl.
     fn ill(lines: &str, steps: &[u64]) -> Vec<bool> {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join(METRICS);
         std::fs::write(&path, lines).expect("written");
         let losses = Losses::read(&path);
         let state = |step| State { step, ..State::new(TrainConfig::default()) };
-        steps.iter().map(|step| losses.illness(&state(*step)).is_some()).collect()
+        steps.iter().map(|step| losses.refusal(&state(*step)).is_some()).collect()
     }
 
     fn steps(losses: &[f64]) -> String {
@@ -167,9 +165,9 @@ mod tests {
         let losses = steps(&[100.0, 90.0, 80.0, 300.0, 1e20]);
         let diverged = losses.clone() + "{\"kind\":\"diverged\",\"step\":6,\"epoch\":1}\n";
         assert_eq!(ill(&diverged, &[0, 1, 2, 3, 4, 5]), [false, false, false, true, true, true]);
-        // a spike of a run that has not diverged is no illness
+        // a spike in a run that has not diverged is fine
         assert_eq!(ill(&losses, &[3, 4, 5]), [false; 3]);
-        // densities may be above 1, and their losses below 0
+        // densities may exceed 1, so their losses may be below 0
         let density = steps(&[-100.0, -120.0, 5.0]) + "{\"kind\":\"diverged\",\"step\":4,\"epoch\":1}\n";
         assert_eq!(ill(&density, &[1, 2, 3]), [false, true, true]);
     }

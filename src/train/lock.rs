@@ -1,4 +1,5 @@
-//! A run's folders and its lock: one process trains a run, whoever else tries.
+//! The lock of a run: only one process trains it at a time.
+//! Read this for concurrent trainings and for file systems without locks.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -8,20 +9,20 @@ use super::run::{METRICS, RunFolder, SETTINGS};
 use crate::checkpoint;
 use crate::error::{Error, Result};
 
-/// Holds a run against other processes until it is dropped, or the process ends in whatever way. The folders of a run that
-/// was made for it, and in which nothing has begun, go with it.
+/// Holds the lock of a run until it is dropped or the process ends. If the run's folders were created for it and are
+/// still empty, dropping removes them.
 #[derive(Debug)]
 pub struct Lock {
     _file: fs::File,
     run: PathBuf,
-    /// folders that were made for the run, in that order
+    /// folders created for the run, in this order
     made: Vec<PathBuf>,
-    /// Why there is no lock, where the file system has none.
+    /// reason why there is no lock, if the file system does not support locks
     pub missing: Option<std::io::Error>,
 }
 
 impl Lock {
-    /// Whether the run's folder was made for this lock.
+    /// Whether the run's folder was created for this lock.
     pub(super) fn is_new(&self) -> bool {
         self.made.contains(&self.run)
     }
@@ -35,15 +36,15 @@ impl Drop for Lock {
         }
         let _ = fs::remove_file(self.run.join(LOCK));
         for folder in self.made.iter().rev() {
-            let _ = fs::remove_dir(folder); // only an empty one
+            let _ = fs::remove_dir(folder); // removes only an empty folder
         }
     }
 }
 
-/// Locked by the process that trains the run.
+/// File locked by the process that trains the run.
 const LOCK: &str = "lock";
 
-/// Makes `folder` and what it lies in; adds what was not there to `made`.
+/// Creates `folder` and its parents; adds those that were missing to `made`.
 fn make(folder: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -53,7 +54,7 @@ fn make(folder: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
     }
     match fs::create_dir(folder) {
         Ok(()) => made.push(folder.to_path_buf()),
-        // another process has made it meanwhile
+        // another process has created it in the meantime
         Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
         Err(error) => return Err(Error::io("create", folder)(error)),
     }
@@ -61,14 +62,14 @@ fn make(folder: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 impl RunFolder {
-    /// Makes the run's folders, as far as they are not there, and takes it for this process.
+    /// Creates the run's missing folders and locks the run for this process.
     ///
     /// # Errors
-    /// [`Error::Usage`] if another process has it, [`Error::Io`] if it cannot be written.
+    /// [`Error::Usage`] if another process holds the lock, [`Error::Io`] if a folder is not writable.
     pub fn create(&self) -> Result<Lock> {
         let mut made = Vec::new();
         let all = self.folders().iter().try_for_each(|folder| make(folder, &mut made));
-        // a folder that can be made is not always one that can be written
+        // a folder that can be created is not always writable
         let all = all.and_then(|()| {
             let writable = |folder| tempfile::tempfile_in(folder).map_err(Error::io("write into", folder));
             [&self.path, &self.samples].into_iter().try_for_each(|folder| writable(folder).map(drop))
@@ -79,7 +80,7 @@ impl RunFolder {
                 lock.made = made;
                 Ok(lock)
             }
-            // the other process has the folders now
+            // the folders belong to the other process now
             Err(error @ Error::Usage(_)) => Err(error),
             Err(error) => {
                 made.iter().rev().for_each(|folder| _ = fs::remove_dir(folder));
@@ -88,19 +89,19 @@ impl RunFolder {
         }
     }
 
-    /// Takes the run for this process, and clears away what a killed one left half-written.
+    /// Locks the run for this process, and removes files that a killed process left half-written.
     ///
     /// # Errors
-    /// [`Error::Usage`] if another process has it, [`Error::Io`] if its folder cannot be written.
+    /// [`Error::Usage`] if another process holds the lock, [`Error::Io`] if the folder is not writable.
     pub fn lock(&self) -> Result<Lock> {
         let path = self.path.join(LOCK);
         let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(Error::io("write", &path))?;
         let missing = match file.try_lock() {
-            // ENOSYS and EOPNOTSUPP, ENOLCK of NFS without its lock service, EACCES and EIO of some clustered and remote
-            // ones: better to train than to refuse
+            // ENOSYS and EOPNOTSUPP, ENOLCK of NFS without its lock service, EACCES and EIO of some clustered and
+            // remote file systems: train without a lock
             Err(fs::TryLockError::Error(error)) => Some(error),
-            // the process that had it has removed the file meanwhile
+            // the previous holder has removed the file in the meantime
             Ok(()) if !path.exists() => return Err(self.taken()),
             Ok(()) => None,
             Err(fs::TryLockError::WouldBlock) => return Err(self.taken()),

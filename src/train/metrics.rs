@@ -1,4 +1,5 @@
 //! `metrics.jsonl`: one line per logged step and per epoch, nats per image.
+//! Read this for the meaning of each field, or to add one.
 
 use std::fs;
 use std::io::Write;
@@ -9,30 +10,30 @@ use serde::Serialize;
 use crate::checkpoint::State;
 use crate::error::{Error, Result};
 
-/// One step.
+/// Line of a step.
 #[derive(Debug, Clone, Serialize)]
 pub struct StepMetrics {
     /// "step"
     pub kind: &'static str,
     /// steps of the run, from 1
     pub step: u64,
-    /// from 1
+    /// epoch, from 1
     pub epoch: u32,
     /// steps of the epoch, from 1
     pub step_in_epoch: u64,
-    /// what is minimised, nats per image
+    /// minimized loss, nats per image
     pub loss: f64,
     /// negative log-likelihood of the pixels, nats per image
     pub nll: f64,
-    /// the same under its own name, where it is the binary cross-entropy
+    /// negative log-likelihood again as `bce`, if it is the binary cross-entropy
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bce: Option<f64>,
-    /// nats per image, not weighted
+    /// KL divergence, nats per image, not weighted
     pub kl: f64,
-    /// discrepancy between the batch's latents and the prior, not weighted, where it is computed
+    /// MMD between the batch's latents and the prior, not weighted, if enabled
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mmd: Option<f64>,
-    /// norm of the gradient per picture before it is clipped, where it is
+    /// gradient norm per picture before clipping, if clipping is enabled
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gradient_norm: Option<f64>,
     /// pictures per second since the epoch began
@@ -41,53 +42,53 @@ pub struct StepMetrics {
     pub lr: f64,
     /// weight of KL
     pub beta: f64,
-    /// nats of KL per picture that it is held at, by the capacity schedule
+    /// target of KL in nats per picture, with the capacity schedule
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<f64>,
 }
 
-/// One epoch.
+/// Line of an epoch.
 #[derive(Debug, Clone, Serialize)]
 pub struct EpochMetrics {
     /// "epoch"
     pub kind: &'static str,
     /// finished steps of the run
     pub step: u64,
-    /// from 1
+    /// number of the epoch, from 1
     pub epoch: u32,
     /// mean of the negative log-likelihood plus the full beta times KL over the epoch's training pictures, nats per
-    /// image: whatever the schedules and terms of the objective, epochs and runs compare by it
+    /// image: it does not depend on schedules and other terms, so epochs and runs are comparable by it
     pub train_loss: f64,
-    /// mean of the negative log-likelihood, likewise
+    /// mean negative log-likelihood over the training pictures, nats per image
     pub train_nll: f64,
-    /// the same under its own name, where it is the binary cross-entropy
+    /// `train_nll` again as `train_bce`, if it is the binary cross-entropy
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_bce: Option<f64>,
-    /// likewise
+    /// mean KL divergence over the training pictures, nats per image
     pub train_kl: f64,
-    /// in f16, the factor on gradients after the epoch
+    /// loss scale after the epoch, with f16
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss_scale: Option<f64>,
-    /// in f16, steps of the run that were left out because a gradient was not finite
+    /// steps of the run skipped because of non-finite gradients, with f16
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped_steps: Option<u32>,
-    /// mean over the validation pictures, nats per image; none without such pictures
+    /// mean validation loss, nats per image; `None` without validation pictures
     pub validation_loss: Option<f64>,
-    /// likewise
+    /// mean negative log-likelihood over the validation pictures, nats per image
     pub validation_nll: Option<f64>,
-    /// likewise
+    /// `validation_nll` again as `validation_bce`, if it is the binary cross-entropy
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_bce: Option<f64>,
-    /// likewise
+    /// mean KL divergence over the validation pictures, nats per image
     pub validation_kl: Option<f64>,
-    /// (negative log-likelihood + KL) of the validation pictures in bits per value, pixels being continuous values from
-    /// 0 to 1; add 8 to compare with figures of 8-bit pixels. Only where the likelihood is a density: the binary
-    /// cross-entropy is none
+    /// (negative log-likelihood + KL) of the validation pictures in bits per value, for pixels that are continuous
+    /// values from 0 to 1; add 8 to compare with figures for 8-bit pixels. Only if the likelihood is a density: the
+    /// binary cross-entropy is not
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_bits_per_value: Option<f64>,
     /// pictures per second over the epoch
     pub images_per_second: f64,
-    /// of the epoch, with its validation
+    /// duration of the epoch with its validation
     pub seconds: f64,
     /// whether the validation loss is the lowest so far
     pub best: bool,
@@ -101,7 +102,7 @@ pub(super) struct MetricsFile {
 }
 
 impl MetricsFile {
-    /// Opens the file, without the lines that a run going on from `state` writes again.
+    /// Opens the file and removes the lines that a run resuming from `state` will write again.
     pub(super) fn open(path: &Path, state: &State) -> Result<Self> {
         if let Ok(text) = fs::read_to_string(path) {
             let kept: String =
@@ -121,7 +122,7 @@ impl MetricsFile {
     }
 }
 
-/// Whether a line is whole and of a step, or an epoch, that `state` has behind it.
+/// Whether a line is complete and belongs to a step or epoch that `state` has finished.
 fn keeps(line: &str, state: &State) -> bool {
     let Ok(value) = serde_json::from_str::<serde_json::Value>(line) else { return false };
     let done = |key: &str| value[key].as_u64();

@@ -1,6 +1,5 @@
-//! Training: the loop over epochs and steps, its metrics, events, pictures and checkpoints, and advice on what they say.
-//!
-//! Knows nothing of the terminal: what happens is told to an [`Observer`].
+//! Training: the loop over epochs and steps, with metrics, events, sample grids, checkpoints and advice.
+//! Start with `trainer.rs`. The terminal is not known here: an [`Observer`] is told what happens.
 
 pub mod diagnostics;
 mod health;
@@ -25,16 +24,16 @@ pub use verify::{Receipt, verify};
 
 use crate::data::Skipped;
 
-/// Is told what happens during a training.
+/// Callbacks of a training.
 pub trait Observer {
     /// An epoch of `steps` steps begins at step `step_in_epoch`.
     fn epoch_begins(&mut self, epoch: u32, steps: u64, step_in_epoch: u64);
-    /// A step's loss has come back.
+    /// The loss of a step is available.
     fn step(&mut self, metrics: &StepMetrics);
     /// An epoch has ended.
     fn epoch_ends(&mut self, metrics: &EpochMetrics, pictures: &[std::path::PathBuf]);
     /// A picture could not be read.
     fn skipped(&mut self, problem: &Skipped);
-    /// [`diagnostics`] has something to say: a line with a figure and what to try.
+    /// [`diagnostics`] has advice: a line with a figure and something to try.
     fn advice(&mut self, _line: &str) {}
 }

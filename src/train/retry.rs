@@ -1,26 +1,26 @@
-//! Goes on where the device has failed: GPUs are lost to other programs, drivers and sleep, and run out of memory that
-//! others hold.
+//! Retries after a device failure: GPUs are lost to other programs, drivers and sleep, or run out of memory.
+//! Read this for how often a lost device is retried, and with which micro-batch.
 
 use crate::error::{Error, Result};
 
-/// How an attempt is to be made.
+/// Parameters of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// pictures computed at once
     pub micro: u32,
-    /// of the attempt before, why it failed
+    /// reason of the previous attempt's failure
     pub failure: Option<String>,
 }
 
-/// Failures without a checkpoint between them after which the device is given up.
+/// Failures without progress after which the training gives up.
 const FAILURES: u32 = 2;
 
-/// Calls `go`, and again where the device has failed: with half the micro-batch if its memory was too small, else with the
-/// same. The training ends when it has failed twice without coming any further: `progress` is the step of the newest
-/// checkpoint. So a laptop may sleep every night.
+/// Calls `go`, and again after a device failure: with half the micro-batch if the device was out of memory, otherwise
+/// with an equal one. It gives up after two failures without progress in between; `progress` returns the step of the
+/// newest checkpoint. So a laptop may sleep every night.
 ///
 /// # Errors
-/// Those of the last attempt.
+/// Error of the last attempt.
 pub fn retry<T>(
     micro: u32,
     mut progress: impl FnMut() -> u64,
@@ -45,9 +45,9 @@ pub fn retry<T>(
     }
 }
 
-/// Whether a device's message says that there was too little memory: our own words, wgpu's, and those of drivers.
+/// Whether a device error means too little memory: in our own words, wgpu's, or those of drivers.
 fn lacks_memory(failure: &str) -> bool {
-    // our own advice speaks of memory too
+    // only the first line counts: our own advice mentions memory too
     let said = failure.lines().next().unwrap_or_default().to_lowercase();
     ["out of memory", "outofmemory", "out_of", "not enough memory"].iter().any(|words| said.contains(words))
 }

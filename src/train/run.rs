@@ -1,4 +1,5 @@
-//! The folder of a run.
+//! Run folders: names, paths and creation.
+//! Read this for the layout of `runs/NAME`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,28 +8,28 @@ use super::Lock;
 use crate::checkpoint::{self, State};
 use crate::error::{Error, Result};
 
-/// `runs/NAME`, and where its pictures go besides.
+/// Paths of a run: `runs/NAME`, and the folder with copies of its pictures.
 #[derive(Debug, Clone)]
 pub struct RunFolder {
-    /// its name
+    /// name of the run
     pub name: String,
     /// `runs/NAME`
     pub path: PathBuf,
-    /// where pictures go besides the run's own folder
+    /// folder for copies of the pictures
     pub samples: PathBuf,
 }
 
-/// The settings of a run, in its folder: with them it has begun.
+/// File name of the settings that the run began with.
 pub const SETTINGS: &str = "config.toml";
-/// A line for every step and epoch, in the run's folder.
+/// File name of the metrics: one line per step and epoch.
 pub const METRICS: &str = "metrics.jsonl";
 
 impl RunFolder {
-    /// Makes a new run's folder and takes it for this process: the one called `name`, or where nobody gave one, the first of
-    /// `base`, `base-2`, `base-3` that is free.
+    /// Creates a new run's folder and locks it for this process: the one called `name`, or without a name the first
+    /// free one of `base`, `base-2`, `base-3`.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the run of that name has begun or another process has it, [`Error::Io`] if it cannot be written.
+    /// [`Error::Usage`] if the run has begun or another process holds its lock, [`Error::Io`] if it is not writable.
     pub fn claim(runs: &Path, name: Option<&str>, base: &str, samples: &Path) -> Result<(Self, Lock)> {
         if let Some(name) = name {
             let run = Self::open(runs, name, samples)?;
@@ -45,7 +46,7 @@ impl RunFolder {
             }
             match run.create() {
                 Ok(lock) if lock.is_new() => return Ok((run, lock)),
-                // left by a process that was killed before it began, if a lock can tell
+                // left by a process that was killed before the first checkpoint; only a lock can tell
                 Ok(lock) if lock.missing.is_none() && !run.path.join(SETTINGS).exists() => {
                     return Ok((run, lock));
                 }
@@ -57,10 +58,10 @@ impl RunFolder {
         Err(Error::Usage(format!("{}: no name is free", crate::data::printable(runs))))
     }
 
-    /// An error if a run of this name has begun.
+    /// Refuses a run that has already begun.
     ///
     /// # Errors
-    /// [`Error::Usage`] with what to do instead.
+    /// [`Error::Usage`] with advice.
     pub fn ensure_new(&self) -> Result<()> {
         if !self.begun() {
             return Ok(());
@@ -71,10 +72,10 @@ impl RunFolder {
         )))
     }
 
-    /// The folder of a run that is there, or will be.
+    /// The paths of an existing or future run.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the name is not a folder's name.
+    /// [`Error::Usage`] if the name is not valid for a folder.
     pub fn open(runs: &Path, name: &str, samples: &Path) -> Result<Self> {
         let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
         if !plain {
@@ -83,7 +84,7 @@ impl RunFolder {
         Ok(Self { name: name.to_owned(), path: runs.join(name), samples: samples.to_path_buf() })
     }
 
-    /// The run in `runs` that was written to last.
+    /// The most recently written run in `runs`.
     pub fn newest(runs: &Path) -> Option<String> {
         let changed = |entry: &fs::DirEntry| {
             let last = entry.path().join("checkpoints").join("last");
@@ -94,41 +95,53 @@ impl RunFolder {
         newest.map(|(_, entry)| entry.file_name().to_string_lossy().into_owned())
     }
 
-    /// Whether it has a checkpoint: a run that ended before its first one may be begun again.
+    /// Whether the run has a checkpoint: without one, it may be started again.
     fn begun(&self) -> bool {
         let entries =
             fs::read_dir(self.checkpoints()).into_iter().flatten().filter_map(std::result::Result::ok);
         entries.into_iter().any(|e| e.path().is_dir() && !e.file_name().to_string_lossy().starts_with('.'))
     }
 
-    /// The folders that a run has: its own, those within it, and that of its pictures.
+    /// All folders of the run: its own, those within it, and the samples folder.
     pub fn folders(&self) -> [PathBuf; 4] {
         [self.path.clone(), self.checkpoints(), self.path.join("samples"), self.samples.clone()]
     }
 
-    /// Its checkpoints.
+    /// The folder with the run's checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")
     }
 
-    /// The newest checkpoint that is whole; the broken ones before it come with their reasons.
+    /// The reasons why checkpoints are damaged, and the others from the newest on, loaded one by one.
     ///
     /// # Errors
-    /// [`Error::Model`] if there is none.
-    pub fn newest_checkpoint(&self) -> Result<(PathBuf, checkpoint::Checkpoint, Vec<Error>)> {
-        let checkpoint::Listing { whole: mut found, mut broken } = checkpoint::list(&self.checkpoints())?;
-        while let Some((path, _)) = found.pop() {
-            match checkpoint::load(&path) {
-                Ok(checkpoint) => return Ok((path, checkpoint, broken)),
-                Err(error) => broken.push(error),
+    /// If the folder cannot be read.
+    pub(super) fn newest_first(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(PathBuf, checkpoint::Checkpoint)>>> {
+        let checkpoint::Listing { whole, broken } = checkpoint::list(&self.checkpoints())?;
+        let loaded =
+            whole.into_iter().rev().map(|(path, _)| checkpoint::load(&path).map(|found| (path, found)));
+        Ok(broken.into_iter().map(Err).chain(loaded))
+    }
+
+    /// The newest checkpoint that is not damaged.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with the damaged ones if there is none.
+    pub fn newest_checkpoint(&self) -> Result<(PathBuf, checkpoint::Checkpoint)> {
+        let mut reasons = String::new();
+        for found in self.newest_first()? {
+            match found {
+                Ok(found) => return Ok(found),
+                Err(error) => reasons += &format!("\n  {error}"),
             }
         }
-        let reasons: String = broken.iter().map(|e| format!("\n  {e}")).collect();
         Err(Error::model(&self.path, format!("no checkpoint to resume from{reasons}")))
     }
 
-    /// Points `best` to what `state` says: a process that was killed after writing a checkpoint may not have come
-    /// to it.
+    /// Sets the pointer `best` from `state`: a process that was killed after writing a checkpoint may not have updated
+    /// it.
     ///
     /// # Errors
     /// If the folder cannot be written.
@@ -141,14 +154,14 @@ impl RunFolder {
         }
     }
 
-    /// Whether the pictures of the last whole epoch of `state`, if there was one, are all there.
+    /// Whether all sample grids of the last finished epoch before `state` exist.
     pub fn has_sample_grids(&self, state: &State) -> bool {
         let kinds = ["sample", "reconstruction"];
         let there = |kind| self.pictures(kind, state.epoch - 1).iter().all(|path| path.is_file());
         state.step_in_epoch > 0 || state.epoch <= 1 || kinds.into_iter().all(there)
     }
 
-    /// Where the pictures of an epoch go: the run's own folder and the samples folder.
+    /// The two paths of an epoch's picture: in the run's folder and in the samples folder.
     pub fn pictures(&self, what: &str, epoch: u32) -> [PathBuf; 2] {
         let short = format!("{what}_epoch_{epoch:04}.png");
         [self.path.join("samples").join(&short), self.samples.join(format!("{}_{short}", self.name))]

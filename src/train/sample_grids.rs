@@ -1,4 +1,5 @@
-//! The pictures that show how a training goes: samples from the prior, reconstructions.
+//! Sample grids: pictures that show the progress of a training, samples from the prior and reconstructions.
+//! Read this to change the pictures of an epoch.
 
 use std::path::PathBuf;
 
@@ -12,16 +13,16 @@ use crate::model::Vae;
 
 /// Pictures in the grid of samples, 4 x 4.
 const SAMPLES: u32 = 16;
-/// Pictures of a row in the grid of reconstructions.
+/// Pictures per row in the grid of reconstructions.
 const RECONSTRUCTIONS: usize = 8;
 
-/// A grid of samples and one of reconstructions, by name.
-pub(super) fn sheets(vae: &mut Vae, data: &Splits, state: &State) -> Result<Vec<(&'static str, RgbImage)>> {
+/// Draws a grid of samples and one of reconstructions, each with its name.
+pub(super) fn grids(vae: &mut Vae, data: &Splits, state: &State) -> Result<Vec<(&'static str, RgbImage)>> {
     let size = state.config.model.size;
     let samples = vae.sample(SAMPLES, state.config.seed, 1.0)?;
     let samples: Vec<Vec<u8>> = samples.iter().map(|picture| data::rgb_of(picture)).collect();
-    let mut sheets = vec![("sample", data::grid(&samples, size, 4, data::GAP))];
-    // training pictures above, held-out ones below, each row over its reconstructions
+    let mut grids = vec![("sample", data::grid(&samples, size, 4, data::GAP))];
+    // training pictures above, held-out ones below, each row above its reconstructions
     let mut rows = Vec::new();
     let sources = [Some(data.train.clone()), data.validation.clone()];
     let most = sources.iter().flatten().map(|pictures| pictures.len()).min().unwrap_or(0);
@@ -35,18 +36,18 @@ pub(super) fn sheets(vae: &mut Vae, data: &Splits, state: &State) -> Result<Vec<
         rows.extend(recon.iter().map(|picture| data::rgb_of(picture)));
     }
     if !rows.is_empty() {
-        sheets.push(("reconstruction", data::grid(&rows, size, columns as u32, data::GAP)));
+        grids.push(("reconstruction", data::grid(&rows, size, columns as u32, data::GAP)));
     }
-    Ok(sheets)
+    Ok(grids)
 }
 
-/// Writes the sheets of an epoch, each to both of its places; returns the ones that the user looks at.
-pub(super) fn write(run: &RunFolder, epoch: u32, sheets: &[(&str, RgbImage)]) -> Result<Vec<PathBuf>> {
+/// Writes the grids of an epoch, each to both of its paths; returns the paths in the samples folder.
+pub(super) fn write(run: &RunFolder, epoch: u32, grids: &[(&str, RgbImage)]) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
-    for (what, sheet) in sheets {
+    for (what, grid) in grids {
         let [own, shown] = run.pictures(what, epoch);
-        data::save_png(sheet, &own)?;
-        data::save_png(sheet, &shown)?;
+        data::save_png(grid, &own)?;
+        data::save_png(grid, &shown)?;
         written.push(shown);
     }
     Ok(written)

@@ -1,4 +1,5 @@
-//! How the learning rate, the weight of KL and the rest of a step's settings change in the course of a training.
+//! Schedules of the learning rate, beta, capacity and EMA decay, and early stopping.
+//! Read this to add a schedule.
 
 use std::f64::consts::PI;
 
@@ -6,18 +7,18 @@ use crate::checkpoint::{Replanned, State};
 use crate::config::{BetaSchedule, LrSchedule, TrainConfig};
 use crate::model::{Loss, StepSettings};
 
-/// Epochs without a lower validation loss after which the plateau schedule halves the learning rate.
+/// Epochs without a lower validation loss after which the plateau schedule lowers the learning rate.
 pub(super) const PLATEAU: u32 = 3;
-/// What it is multiplied by then.
+/// Factor by which the plateau schedule lowers the learning rate.
 const LR_DROP: f64 = 0.5;
-/// Part of each cycle of the cyclical schedule in which beta grows.
+/// Part of each cycle of the cyclical schedule during which beta grows.
 const GROWING: f64 = 0.5;
 
-/// The settings of the next step of a training whose epochs have `steps` steps.
+/// The settings of the next step, for epochs of `steps` steps.
 pub(super) fn settings(state: &State, steps: u64) -> StepSettings {
     let config = &state.config;
     let (objective, optimizer) = (&config.objective, &config.optimizer);
-    let (beta, capacity) = divergence(state, steps);
+    let (beta, capacity) = beta_and_capacity(state, steps);
     StepSettings {
         seed: config.seed,
         step: state.step,
@@ -27,25 +28,26 @@ pub(super) fn settings(state: &State, steps: u64) -> StepSettings {
         free_bits: objective.free_bits,
         mmd: objective.mmd,
         weight_decay: optimizer.weight_decay,
-        average: optimizer.ema.map_or(0.0, |decay| 1.0 - averaging(decay, state.step)),
+        average: optimizer.ema.map_or(0.0, |decay| 1.0 - ema_decay(decay, state.step)),
     }
 }
 
-/// Decay of the running average behind so many steps: short at first, so that the initial parameters are soon
-/// forgotten. Source: TensorFlow's `ExponentialMovingAverage` with `num_updates`.
-fn averaging(decay: f64, step: u64) -> f64 {
+/// Decay of the running average after `step` steps: small at first, so that the initial parameters are soon forgotten.
+/// Source: TensorFlow's `ExponentialMovingAverage` with `num_updates`.
+fn ema_decay(decay: f64, step: u64) -> f64 {
     let t = step as f64;
     decay.min((1.0 + t) / (10.0 + t))
 }
 
-/// Steps of this run before the next one. Not the steps of Adam: those may have begun in another program.
+/// Number of steps of this run before the next one. It may differ from Adam's step, which may include steps in another
+/// program.
 fn position(state: &State, steps: u64) -> f64 {
     (u64::from(state.epoch - 1) * steps + state.step_in_epoch) as f64
 }
 
-/// Where the next step stands in the schedules, and how many epochs these were planned for. The same as [`position`] and
-/// the run's epochs, unless their number was changed on the way.
-fn planned(state: &State, steps: u64) -> (f64, f64) {
+/// The position of the next step in the schedules, and the number of epochs that they were planned for. These equal
+/// [`position`] and the run's epochs, unless the number of epochs was changed during the run.
+fn planned_position(state: &State, steps: u64) -> (f64, f64) {
     let step = position(state, steps);
     let Some(Replanned { planned, place, done }) = state.replanned else {
         return (step, f64::from(state.config.epochs));
@@ -64,7 +66,7 @@ fn lr(state: &State, steps: u64) -> f64 {
     let course = match optimizer.lr_schedule {
         LrSchedule::Constant => 1.0,
         LrSchedule::Cosine => {
-            let (step, epochs) = planned(state, steps);
+            let (step, epochs) = planned_position(state, steps);
             let all = (epochs * steps as f64 - warmup).max(1.0);
             0.5 * (1.0 + (PI * ((step - warmup) / all).clamp(0.0, 1.0)).cos())
         }
@@ -76,15 +78,15 @@ fn lr(state: &State, steps: u64) -> f64 {
     config.lr * warm * course
 }
 
-/// The weight of KL, and the capacity that it is held at.
-fn divergence(state: &State, steps: u64) -> (f64, f64) {
+/// The weight of KL, and its target capacity.
+fn beta_and_capacity(state: &State, steps: u64) -> (f64, f64) {
     let config = &state.config;
     let objective = &config.objective;
-    // a ramp of so many epochs has nothing to do with how many the run has
+    // the ramp's length in epochs does not depend on the length of the run
     let (step, ramp) = match objective.beta_epochs {
         Some(epochs) => (position(state, steps), epochs),
         None => {
-            let (step, epochs) = planned(state, steps);
+            let (step, epochs) = planned_position(state, steps);
             (step, if objective.beta_schedule == BetaSchedule::Cyclical { epochs } else { 0.5 * epochs })
         }
     };
@@ -102,7 +104,7 @@ fn divergence(state: &State, steps: u64) -> (f64, f64) {
 }
 
 impl TrainConfig {
-    /// What KL is held at in the end: validation is compared under it in all epochs.
+    /// The final capacity: validation losses of all epochs are computed with it.
     pub(super) fn capacity(&self) -> f64 {
         match self.objective.beta_schedule {
             BetaSchedule::Capacity => self.objective.capacity,
@@ -110,8 +112,8 @@ impl TrainConfig {
         }
     }
 
-    /// The loss by which epochs are compared: under the full beta and the final capacity, without the other terms of
-    /// the objective.
+    /// The loss by which epochs are compared: with the full beta and the final capacity, without the other terms of the
+    /// objective.
     pub(super) fn selection_loss(&self, loss: Loss) -> f64 {
         match self.objective.beta_schedule {
             BetaSchedule::Capacity => loss.nll + self.beta * loss.kl_penalty,
@@ -121,7 +123,7 @@ impl TrainConfig {
 }
 
 impl State {
-    /// The same under other settings. Where those compare losses otherwise, the losses so far say nothing.
+    /// This state with other settings. If these change the selection loss, best checkpoint and patience are reset.
     pub(super) fn with_config(self, config: TrainConfig) -> Self {
         let key = |config: &TrainConfig| (config.beta.to_bits(), config.capacity().to_bits());
         let same = key(&self.config) == key(&config);
@@ -129,13 +131,13 @@ impl State {
         Self { config, best, bad_epochs, ..self }
     }
 
-    /// Plans the schedules for `epochs` epochs of `steps` steps: they go on from where they are, or with `anew` are
-    /// computed as if the run had had so many from its start, which may make them jump.
-    pub fn replan(&mut self, epochs: u32, steps: u64, anew: bool) {
-        if anew {
+    /// Plans the schedules for `epochs` epochs of `steps` steps. They continue from their current position; with
+    /// `from_start` they are recomputed from the start of the run, which may make them jump.
+    pub fn replan(&mut self, epochs: u32, steps: u64, from_start: bool) {
+        if from_start {
             self.replanned = None;
         } else if epochs != self.config.epochs {
-            let (place, all) = planned(self, steps);
+            let (place, all) = planned_position(self, steps);
             let epochs_of = |step: f64| step / steps as f64;
             self.replanned = Some(Replanned {
                 planned: all as u32,
@@ -146,12 +148,13 @@ impl State {
         self.config.epochs = epochs;
     }
 
-    /// The learning rate and beta of the next step, in epochs of `steps` steps.
+    /// The learning rate and beta of the next step, for epochs of `steps` steps.
     pub fn rates(&self, steps: u64) -> (f64, f64) {
-        (lr(self, steps), divergence(self, steps).0)
+        (lr(self, steps), beta_and_capacity(self, steps).0)
     }
 
-    /// Takes in an epoch's loss: how long there has been no lower one, and whether the learning rate is to be cut.
+    /// Records whether an epoch's validation loss was the best so far, and whether the plateau schedule lowers the
+    /// learning rate.
     pub(super) fn record_validation(&mut self, better: bool) {
         self.bad_epochs = if better { 0 } else { self.bad_epochs + 1 };
         if self.config.optimizer.lr_schedule == LrSchedule::Plateau
@@ -162,7 +165,7 @@ impl State {
         }
     }
 
-    /// Whether the training's patience is at its end.
+    /// Whether the patience of early stopping is used up.
     pub fn out_of_patience(&self) -> bool {
         self.config.optimizer.patience.is_some_and(|patience| self.bad_epochs >= patience)
     }
@@ -170,7 +173,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::{divergence, lr, settings};
+    use super::{beta_and_capacity, lr, settings};
     use crate::checkpoint::{Best, State};
     use crate::config::{BetaSchedule, LrSchedule, ModelConfig, TrainConfig};
     use crate::model::Loss;
@@ -188,12 +191,12 @@ mod tests {
     }
 
     fn at<T>(state: &mut State, steps: &[u64], of: impl Fn(&State, u64) -> T) -> Vec<T> {
-        let one = |&step: &u64| {
+        let at_step = |&step: &u64| {
             // as if another program had done a thousand steps before
             (state.step, state.epoch, state.step_in_epoch) = (1000 + step, (step / 8 + 1) as u32, step % 8);
             of(state, 8)
         };
-        steps.iter().map(one).collect()
+        steps.iter().map(at_step).collect()
     }
 
     #[test]
@@ -209,7 +212,7 @@ mod tests {
         assert!(course[2] == 0.0 && course[3] == 0.0, "{course:?}");
     }
 
-    /// Four epochs of a cosine, then forty more: no jump, and the end is where the last epoch is.
+    /// Four epochs of a cosine, then forty more: there is no jump, and the cosine ends with the last epoch.
     #[test]
     fn schedules_go_on_where_they_are_after_a_change_of_epochs() {
         let mut state = state();
@@ -236,7 +239,7 @@ mod tests {
             "{before:?} {after:?}"
         );
         assert_eq!(at(&mut state, &[160], lr), [0.0]);
-        // anew: as if there had been forty from the start
+        // from the start: as if forty had been planned from the start
         (state.epoch, state.step_in_epoch) = (5, 0);
         state.replan(40, 8, true);
         let cosine = 0.05 * (1.0 + (std::f64::consts::PI * 0.1).cos());
@@ -250,7 +253,7 @@ mod tests {
         (state.epoch, state.step_in_epoch) = (11, 0);
         state.replan(40, 8, false);
         assert_eq!(at(&mut state, &[80, 200, 320], lr), [0.0; 3]);
-        // a ramp of so many epochs does not change with the number of epochs
+        // a ramp given in epochs does not change with the number of epochs
         state.config.objective.beta_schedule = BetaSchedule::Linear;
         state.config.objective.beta_epochs = Some(20.0);
         assert_eq!(at(&mut state, &[80, 160], |state, steps| state.rates(steps).1), [1.0, 2.0]);
@@ -268,7 +271,7 @@ mod tests {
         }
         rates.push(lr(&state, 8));
         assert_eq!(rates, [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.025]);
-        // a step of an earlier epoch, computed again, has that epoch's rate
+        // a repeated step of an earlier epoch has that epoch's rate
         state.epoch = 7;
         assert_eq!(lr(&state, 8), 0.1);
     }
@@ -284,7 +287,7 @@ mod tests {
         assert_eq!((after.bad_epochs, after.best), (0, None));
     }
 
-    /// KL is 10 nats, 15 below the capacity that it is held at in the end.
+    /// KL is 10 nats, 15 below the final capacity.
     #[test]
     fn epochs_compare_under_the_final_capacity() {
         let mut state = state();
@@ -312,7 +315,7 @@ mod tests {
     #[test]
     fn beta_follows_its_schedule() {
         let mut state = state();
-        let beta = |state: &State, steps: u64| divergence(state, steps).0;
+        let beta = |state: &State, steps: u64| beta_and_capacity(state, steps).0;
         assert_eq!(at(&mut state, &[0, 79], beta), [2.0, 2.0]);
         state.config.objective.beta_schedule = BetaSchedule::Linear;
         assert_eq!(at(&mut state, &[0, 10, 20, 40, 79], beta), [0.0, 0.5, 1.0, 2.0, 2.0]);
@@ -327,7 +330,7 @@ mod tests {
         );
         state.config.objective.beta_schedule = BetaSchedule::Capacity;
         assert_eq!(
-            at(&mut state, &[0, 20, 40, 79], divergence),
+            at(&mut state, &[0, 20, 40, 79], beta_and_capacity),
             [(2.0, 0.0), (2.0, 12.5), (2.0, 25.0), (2.0, 25.0)]
         );
     }

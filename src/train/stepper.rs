@@ -1,4 +1,5 @@
-//! Batches to the model, step by step: what a training does and a verification does again.
+//! The stepper: feeds batches to the model, for training and for verification.
+//! Read this for resident pictures and the order of batches.
 
 use std::sync::Arc;
 
@@ -8,30 +9,30 @@ use crate::data::{self, Batch, DataLoader, Dataset, PREFETCH};
 use crate::error::Result;
 use crate::model::{Input, StepSettings, Vae};
 
-/// Pictures that are put on the device at a time: what the host holds twice.
+/// Number of pictures uploaded at a time, which bounds the host memory for copies.
 const CHUNK: usize = 64;
 
-/// The pictures of a training on their way to the model.
+/// Feeds the pictures of a training to the model.
 pub(super) struct Stepper {
     pictures: Arc<Dataset>,
-    /// whether they are on the device
+    /// whether all pictures are resident on the device
     resident: bool,
 }
 
 impl Stepper {
-    /// Puts the pictures on the device where the model was built with room for all of them; steps then upload
-    /// nothing. If there is no room, or a file has become unreadable, they come batch by batch.
+    /// Uploads all pictures if the model was built with room for them; then steps upload nothing. Without room, or if a
+    /// file has become unreadable, batches are uploaded step by step.
     pub(super) fn new(vae: &mut Vae, pictures: Arc<Dataset>) -> Self {
-        let resident = keep(vae, &pictures);
+        let resident = upload_all(vae, &pictures);
         Self { pictures, resident }
     }
 
-    /// The steps of a whole epoch.
+    /// The number of steps of a whole epoch.
     pub(super) fn steps(&self, state: &State) -> u64 {
         self.pictures.len().div_ceil(state.config.batch_size as usize) as u64
     }
 
-    /// The batches that are left of the epoch in which `state` stands.
+    /// The remaining batches of the current epoch of `state`.
     pub(super) fn batches(&self, state: &State) -> Box<dyn Iterator<Item = Batch>> {
         let order = data::order(state.config.seed, state.epoch, self.pictures.len());
         let (batch, first) = (state.config.batch_size as usize, state.step_in_epoch as usize);
@@ -42,7 +43,7 @@ impl Stepper {
         }
     }
 
-    /// One step on `batch`, and the settings it was made with; none if none of its files could be read, and nothing
+    /// Trains one step on `batch` and returns its settings; `None` if no file of the batch could be read and nothing
     /// was done.
     pub(super) fn step(
         &self,
@@ -68,7 +69,7 @@ impl Stepper {
     }
 }
 
-fn keep(vae: &mut Vae, pictures: &Dataset) -> bool {
+fn upload_all(vae: &mut Vae, pictures: &Dataset) -> bool {
     if (vae.resident() as usize) < pictures.len() {
         return false;
     }

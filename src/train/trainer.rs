@@ -1,4 +1,5 @@
-//! The loop.
+//! The training loop: epochs, steps, validation, checkpoints.
+//! Start here to follow a training from batch to checkpoint.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -23,33 +24,33 @@ use crate::tune;
 /// The pictures of a training.
 #[derive(Clone)]
 pub struct Splits {
-    /// trained on
+    /// training pictures
     pub train: Arc<Dataset>,
-    /// held out; may be missing
+    /// validation pictures, if there are any
     pub validation: Option<Arc<Dataset>>,
 }
 
-/// How a training ended.
+/// Outcome of a training.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TrainOutcome {
-    /// all epochs done
+    /// all epochs were done
     Finished,
-    /// the validation loss has not fallen for so many epochs, and the training's patience is at its end
+    /// early stopping: number of epochs without a lower validation loss
     Early(u32),
     /// stopped by the user, after writing this checkpoint
     Stopped(PathBuf),
 }
 
-/// How a training begins, and what it leaves.
+/// Options of a training.
 #[derive(Debug, Clone)]
 pub struct TrainOptions {
-    /// the settings
+    /// settings
     pub config: TrainConfig,
-    /// where to go on; `None` starts with the model as it is
+    /// checkpoint to resume from; `None` starts with the model as it is
     pub checkpoint: Option<Checkpoint>,
-    /// steps between checkpoints within an epoch; there is one at the end of every epoch anyway
+    /// steps between checkpoints within an epoch; every epoch ends with one in any case
     pub every: Option<u64>,
-    /// which checkpoints stay
+    /// retention of checkpoints
     pub keep: Keep,
 }
 
@@ -71,16 +72,16 @@ pub struct Trainer {
     every: Option<u64>,
     keep: Keep,
     stop: Arc<AtomicBool>,
-    /// step in epoch, pictures and settings of the steps whose loss is not back yet
+    /// step in epoch, pictures and settings of the steps whose loss has not been read back yet
     pending: HashMap<u64, (u64, u32, StepSettings)>,
     last_log: (Instant, u64),
 }
 
 impl Trainer {
-    /// A training from the start or from where a checkpoint stands.
+    /// A training from the start or resumed from a checkpoint.
     ///
     /// # Errors
-    /// If the run's folder cannot be written, or the checkpoint's tensors do not fit the model.
+    /// If the run's folder is not writable, or the checkpoint's tensors do not match the model.
     pub fn new(
         mut vae: Vae,
         data: Splits,
@@ -129,7 +130,7 @@ impl Trainer {
         })
     }
 
-    /// Where the training stands.
+    /// The state of the training.
     pub fn state(&self) -> &State {
         &self.state
     }
@@ -137,7 +138,7 @@ impl Trainer {
     /// Trains to the last epoch, or until the stop flag is set.
     ///
     /// # Errors
-    /// If the device fails, a file cannot be written, or the loss is no longer a number; checkpoints stay.
+    /// If the device fails, a file cannot be written, or the loss is not finite; checkpoints stay.
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<TrainOutcome> {
         self.reporter.catch_up(&mut self.vae, (&self.data, &self.run, &self.state))?;
         self.reporter.begins(observer);
@@ -152,7 +153,7 @@ impl Trainer {
         Ok(if early { TrainOutcome::Early(self.state.bad_epochs) } else { TrainOutcome::Finished })
     }
 
-    /// The steps of one epoch; false if it was stopped in between.
+    /// Runs the steps of one epoch; returns false if it was stopped before the end.
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<bool> {
         let steps = self.stepper.steps(&self.state);
         observer.epoch_begins(self.state.epoch, steps, self.state.step_in_epoch);
@@ -170,7 +171,7 @@ impl Trainer {
             }
             let due = self.every.is_some_and(|every| self.state.step.is_multiple_of(every));
             if due && self.state.step > step && self.state.step_in_epoch < steps {
-                self.log(observer, true)?; // its metrics are part of where a run stands
+                self.log(observer, true)?; // metrics are part of the saved state
                 self.save_step()?;
             }
         }
@@ -178,7 +179,7 @@ impl Trainer {
         Ok(true)
     }
 
-    /// Takes in the losses that have come back; with `wait`, all of them.
+    /// Logs the losses that have been read back; with `wait`, all of them.
     fn log(&mut self, observer: &mut dyn Observer, wait: bool) -> Result<()> {
         for (step, Outcome { loss, gradient_norm }) in self.vae.losses(wait)? {
             let Some((step_in_epoch, count, settings)) = self.pending.remove(&step) else { continue };
@@ -218,13 +219,13 @@ impl Trainer {
         self.state.config.objective.likelihood.kind == LossKind::Bce
     }
 
-    /// An error where the loss of `step`, from 1, is no longer a number.
+    /// An error if the loss of `step`, from 1, is not finite.
     fn finite(&mut self, total: f64, loss: Loss, step: u64, of: &str) -> Result<()> {
         if total.is_finite() {
             return Ok(());
         }
         let tensor = self.vae.first_non_finite()?.map_or_else(String::new, |name| {
-            format!(" The first tensor that holds something that is no finite number: {name}.")
+            format!(" The first tensor with a number that is not finite: {name}.")
         });
         let Loss { nll, kl, .. } = loss;
         let name = if self.is_bce() { "BCE" } else { "negative log-likelihood" };
@@ -233,7 +234,7 @@ impl Trainer {
         Err(self.diverged(step, &what)?)
     }
 
-    /// Keeps in mind for a resumed run that it diverged at `step`, from 1, and says `what` and what to do.
+    /// Records for a resumed run that it diverged at `step`, from 1; returns the error with `what` and advice.
     fn diverged(&mut self, step: u64, what: &str) -> Result<Error> {
         self.metrics.write(&Diverged { kind: "diverged", step, epoch: self.state.epoch })?;
         let half = match self.vae.precision() {
@@ -241,7 +242,7 @@ impl Trainer {
             Element::F32 => "",
         };
         let go_on = if checkpoint::list(&self.run.checkpoints())?.whole.is_empty() {
-            "There is no checkpoint yet: begin again."
+            "There is no checkpoint yet: start again."
         } else {
             "--resume goes on from the last checkpoint before that."
         };
@@ -249,7 +250,7 @@ impl Trainer {
         Ok(Error::Diverged(format!("{what}\nTraining stops. Lower --lr (it is {lr:e}){half}. {go_on}")))
     }
 
-    /// Validation, metrics, the checkpoint and the pictures of an epoch.
+    /// Validates, and writes the metrics, the checkpoint and the sample grids of an epoch.
     fn finish_epoch(&mut self, observer: &mut dyn Observer, began: Instant) -> Result<()> {
         let images_per_second = self.last_log.1 as f64 / self.last_log.0.elapsed().as_secs_f64().max(1e-9);
         let epoch = self.state.epoch;
@@ -267,7 +268,7 @@ impl Trainer {
         let name = format!("epoch_{epoch:04}");
         let loss = validation.map(compared);
         if let (Some(of), Some(total)) = (validation, loss) {
-            // the last update of an epoch shows only here
+            // a divergence in the last update of an epoch is only visible here
             self.finite(total, of, self.state.step + 1, "validation")?;
         }
         let images = (self.state.epoch_images as f64).max(1.0);
@@ -313,11 +314,11 @@ impl Trainer {
             checkpoint::set_pointer(&self.run.checkpoints(), "best", &name)?;
         }
         checkpoint::prune(&self.run.checkpoints(), self.keep)?;
-        // after the checkpoint: a full samples folder must not cost the epoch
+        // after the checkpoint: a full samples disk must not cost the epoch
         self.reporter.epoch(&mut self.vae, (&self.data, &self.run, &self.state), &metrics, observer)
     }
 
-    /// Mean loss of the validation pictures, z drawn, the same draws every time.
+    /// Mean loss over the validation pictures with z drawn; every validation uses identical draws.
     fn validate(&mut self, observer: &mut dyn Observer) -> Result<Option<Loss>> {
         let Some(pictures) = self.data.validation.clone() else { return Ok(None) };
         let TrainConfig { batch_size, seed, .. } = self.state.config;
@@ -338,7 +339,7 @@ impl Trainer {
         Ok((count > 0).then(|| sum.per(count as f64)))
     }
 
-    /// The factor on gradients as it is now, where the training is in f16.
+    /// Reads the loss scale back, if the training uses f16.
     fn read_scaling(&mut self) -> Result<()> {
         if self.vae.precision() == Element::F16 {
             self.state.scaling = Some(self.vae.scaling()?);
@@ -346,7 +347,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// A checkpoint within an epoch.
+    /// Saves a checkpoint within an epoch.
     fn save_step(&mut self) -> Result<PathBuf> {
         let path = self.save(&format!("step_{:08}", self.state.step))?;
         checkpoint::prune(&self.run.checkpoints(), self.keep)?;
@@ -362,7 +363,7 @@ impl Trainer {
             state: self.state.clone(),
         };
         if let Some(reason) = health::not_finite(&checkpoint) {
-            // without held-out pictures an epoch's last update shows only here
+            // without held-out pictures a divergence in the epoch's last update is only visible here
             return Err(self.diverged(self.state.step + 1, &format!("{reason}."))?);
         }
         checkpoint::save(&self.run.checkpoints(), name, &checkpoint)

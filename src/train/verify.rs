@@ -1,4 +1,5 @@
-//! The receipt of a run: its last steps computed again from the checkpoint before, and compared bit by bit.
+//! Verification of a run: its last steps are computed again from an earlier checkpoint and compared bit by bit.
+//! Used by `wgvae verify`.
 
 use super::stepper::Stepper;
 use super::trainer::Splits;
@@ -6,21 +7,21 @@ use crate::checkpoint::{Checkpoint, State};
 use crate::error::{Error, Result};
 use crate::model::{StateDict, Vae};
 
-/// What came out of a verification.
+/// Result of a verification.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Receipt {
-    /// steps that were computed again
+    /// number of recomputed steps
     pub steps: u64,
-    /// numbers that were compared: parameters, both moments, and the average where there is one
+    /// number of compared values: parameters, both moments, and the average if there is one
     pub compared: u64,
-    /// the tensors that differ, and how many of their numbers do
+    /// tensors that differ, with the number of differing values
     pub different: Vec<(String, u64)>,
 }
 
-/// Trains `vae` from `from` (or as it is) to where `to` stands, and compares. `progress` hears of every step.
+/// Trains `vae` from `from` (or as it is) to the step of `to`, and compares. `progress` is called for every step.
 ///
 /// # Errors
-/// If the device fails, the checkpoints are not of one run, or a picture cannot be read any more.
+/// If the device fails, the checkpoints are not from one run, or a picture can no longer be read.
 pub fn verify(
     vae: &mut Vae,
     data: &Splits,
@@ -47,7 +48,7 @@ pub fn verify(
             }
             stepper.step(vae, &batch, &mut state)?;
             progress(state.step - first, last - first);
-            // the losses are not wanted here, but their ring has to be emptied
+            // the losses are not needed, but their ring buffer must be drained
             vae.losses(false)?;
             if state.step == last {
                 break;

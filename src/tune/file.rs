@@ -1,5 +1,6 @@
-//! Tables of chosen forms as files: in the user's cache folder, one per adapter, driver and set of shaders; in a
-//! run's folder, so that it can be replayed bit for bit; anywhere else with `--tuning FILE`.
+//! Tuning files: the chosen kernel configurations per op.
+//! They are stored in the user's cache folder (one per adapter, driver and set of shaders), in a run's folder for
+//! bit-exact replay, and anywhere with `--tuning FILE`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
@@ -12,37 +13,37 @@ use crate::gpu::{Adapter, Capabilities};
 use crate::ops::SHADERS;
 use crate::ops::tunable::Table;
 
-/// Version 2 says `batch` in keys, where version 1 said `images`.
+/// Format version; 2 has `batch` in keys, 1 had `images`.
 const FORMAT: u32 = 2;
 
 fn first() -> u32 {
     1
 }
 
-/// What a run calls its file.
+/// File name in a run's folder.
 pub const NAME: &str = "tuning.json";
 
-/// A table, and what it was measured on.
+/// A table of configurations, and the environment it was measured in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TuningFile {
-    /// version of this format; files of version 1 do not say it
+    /// format version; files of version 1 do not contain it
     #[serde(default = "first")]
     pub format: u32,
-    /// the adapter's name and back end
+    /// adapter name and back end
     pub adapter: String,
-    /// the driver and its version
+    /// driver and its version
     pub driver: String,
     /// digest of all shaders
     pub shaders: String,
-    /// the chosen configurations by kernel and sizes
+    /// chosen configurations by kernel and sizes
     #[serde(alias = "forms")]
     pub configs: Table,
 }
 
 /// A digest of every file in `shaders/`.
 pub fn shaders() -> String {
-    // stable for one build of the standard library; a new one costs a new measurement, nothing else
+    // stable for one build of the standard library; another build only costs a new measurement
     let mut digest = DefaultHasher::new();
     for file in SHADERS {
         (file.name, file.text).hash(&mut digest);
@@ -51,7 +52,7 @@ pub fn shaders() -> String {
 }
 
 impl TuningFile {
-    /// The file for `forms` on `adapter`.
+    /// The file for `configs` measured on `adapter`.
     pub fn new(adapter: &Adapter, configs: Table) -> Self {
         let info = &adapter.info;
         Self {
@@ -68,7 +69,7 @@ impl TuningFile {
         self.measured_on() == Self::new(adapter, Table::new()).measured_on()
     }
 
-    /// What its forms depend on.
+    /// The environment that the measurements depend on.
     fn measured_on(&self) -> [&str; 3] {
         [&self.adapter, &self.driver, &self.shaders]
     }
@@ -76,7 +77,7 @@ impl TuningFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read, [`Error::Usage`] if it is no table of forms.
+    /// [`Error::Io`] if it cannot be read, [`Error::Usage`] if it is not a tuning file.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
         let file: Self = serde_json::from_str(&text).map_err(|e| {
@@ -95,7 +96,7 @@ impl TuningFile {
         self
     }
 
-    /// Writes it whole or not at all.
+    /// Writes the file, completely or not at all.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
@@ -104,7 +105,7 @@ impl TuningFile {
         crate::data::write_whole(path, |file| file.write_all(text.as_bytes()))
     }
 
-    /// The text of the file.
+    /// Encodes the file.
     ///
     /// # Errors
     /// [`Error::Model`] if it cannot be written as JSON.
@@ -113,10 +114,10 @@ impl TuningFile {
         Ok(text + "\n")
     }
 
-    /// Checks that `target` can run every form.
+    /// Checks that `target` can run every configuration.
     ///
     /// # Errors
-    /// [`Error::Usage`] naming the first that it cannot.
+    /// [`Error::Usage`] naming the first that cannot run.
     pub fn check(&self, target: &Capabilities, path: &Path) -> Result<()> {
         let bad = self.configs.iter().find(|(_, form)| !form.runs_on(target));
         bad.map_or(Ok(()), |(key, form)| {
@@ -129,21 +130,21 @@ impl TuningFile {
         })
     }
 
-    /// Where the table for `adapter` is kept in the cache folder `folder`.
+    /// The path of the tuning file for `adapter` in the cache folder `folder`.
     pub fn cached_at(folder: &Path, adapter: &Adapter) -> PathBuf {
         let mut digest = DefaultHasher::new();
         Self::new(adapter, Table::new()).measured_on().hash(&mut digest);
         folder.join("tuning").join(format!("{:016x}.json", digest.finish()))
     }
 
-    /// The forms that are kept for `adapter`; none if there are none, or the file is damaged or another's.
+    /// The cached configurations for `adapter`; empty if there is no file, or it is damaged or for another environment.
     pub fn cached(folder: &Path, adapter: &Adapter) -> Table {
         let file = Self::read(&Self::cached_at(folder, adapter)).ok();
         let whole = file.filter(|file| file.is_for(adapter) && file.check(&adapter.target(), folder).is_ok());
         whole.map(|file| file.configs).unwrap_or_default()
     }
 
-    /// Adds `forms` to those that are kept for `adapter`; returns where.
+    /// Adds `configs` to the cached ones for `adapter`; returns the path.
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be written.

@@ -1,10 +1,10 @@
-//! The autotuner: measures which form of each op is fastest on one adapter, and cannot be fooled.
+//! The autotuner: measures which kernel configuration of each op is fastest on an adapter, and checks its results.
+//! Read this for how candidates are compared and when the default is replaced.
 //!
-//! Every candidate is first compared with the plain form on random inputs; one that disagrees, or that the
-//! driver refuses, is reported and never used. The others are timed in turns, so that a machine that slows down
-//! slows all of them, and the default gives way only to a form that is clearly faster. Tables are kept in the
-//! user's cache folder ([`mod@file`]). Knows nothing of networks: a list of [`Tunable`]s comes in, a [`Table`] goes
-//! out.
+//! Every candidate is first compared with the plain configuration on random inputs; one that disagrees, or that the
+//! driver refuses, is reported and never used. The others are timed in alternation, so that a machine that slows down
+//! slows all of them, and the default is replaced only by a clearly faster one. Tables are stored in the user's cache
+//! folder ([`mod@file`]). This module knows nothing of networks: a list of [`Tunable`]s comes in, a [`Table`] goes out.
 
 pub mod file;
 mod trial;
@@ -16,40 +16,40 @@ use crate::error::Result;
 use crate::gpu::Adapter;
 use crate::ops::tunable::{KernelConfig, Table, Tunable};
 
-/// How far a candidate is ahead of the default when it replaces it: less is noise.
+/// Maximum relative time of a candidate that replaces the default: smaller differences are noise.
 const MIN_GAIN: f64 = 0.97;
 
-/// Ops that are compiled and measured together: more would compile long without a sign of life.
+/// Number of ops compiled and measured together: more would compile for long without any progress message.
 const CHUNK: usize = 4;
 
-/// What was found out about one candidate.
+/// Result of a candidate.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CandidateResult {
-    /// Agrees with the plain form; the median of its times, or of the only one where it was far behind.
+    /// Agrees with the plain configuration; the median of its times, or its first time if that was far behind.
     Right(Duration),
-    /// Disagrees: its worst element is that many times out of tolerance.
+    /// Disagrees: the largest error relative to the tolerance.
     Wrong(f32),
     /// The driver refused it.
     Refused(String),
 }
 
 impl CandidateResult {
-    /// The time of a candidate that may be used.
+    /// The time of a usable candidate.
     pub fn time(&self) -> Option<Duration> {
         if let Self::Right(time) = self { Some(*time) } else { None }
     }
 }
 
-/// What was found out about one op.
+/// Results of an op.
 #[derive(Debug, Clone)]
 pub struct Measurement {
-    /// kernel and sizes
+    /// kernel and sizes: the key in the table
     pub key: String,
-    /// what would be taken without measuring
+    /// configuration used without measuring
     pub default: KernelConfig,
-    /// what is to be taken
+    /// fastest configuration
     pub chosen: KernelConfig,
-    /// every candidate, the plain form first
+    /// every candidate, the plain configuration first
     pub candidates: Vec<(KernelConfig, CandidateResult)>,
 }
 
@@ -61,34 +61,34 @@ impl Measurement {
         let chosen = match (right.min(), time(default)) {
             (Some((best, _)), Some(usual)) if best.as_secs_f64() >= MIN_GAIN * usual.as_secs_f64() => default,
             (Some((_, form)), _) => form,
-            // not even the plain form works: the run will say so
+            // not even the plain configuration works: the run will report it
             (None, _) => default,
         };
         Self { key, default, chosen, candidates }
     }
 
-    /// Time of the chosen form as a share of the default's.
+    /// Time of the chosen configuration relative to the default's.
     pub fn gain(&self) -> Option<f64> {
         let time = |form| self.candidates.iter().find(|(f, _)| *f == form)?.1.time();
         Some(time(self.chosen)?.as_secs_f64() / time(self.default)?.as_secs_f64())
     }
 
-    /// The candidates that must never be used.
+    /// The candidates that must not be used.
     pub fn bad(&self) -> impl Iterator<Item = &(KernelConfig, CandidateResult)> {
         self.candidates.iter().filter(|(_, verdict)| verdict.time().is_none())
     }
 }
 
-/// Measures `ops`, each with the form that it has by default; `progress` hears of every finding.
+/// Measures `ops`, each given with its default configuration; `progress` is called for every measurement.
 ///
 /// # Errors
-/// If the adapter cannot be opened at all; what it refuses of single candidates is in the findings.
+/// If the adapter cannot be opened at all; refused candidates are part of the results.
 pub fn tune(
     adapter: &Adapter,
     ops: &[(Arc<dyn Tunable>, KernelConfig)],
     progress: &mut dyn FnMut(&Measurement, usize, usize),
 ) -> Result<Vec<Measurement>> {
-    // candidates that are not taken need not be kept
+    // pipelines of rejected candidates need not be cached
     let adapter = &adapter.clone().keeping(None);
     let mut findings: Vec<Measurement> = Vec::new();
     for chunk in ops.chunks(CHUNK) {
@@ -100,8 +100,8 @@ pub fn tune(
     Ok(findings)
 }
 
-/// A candidate that the driver refuses fails everything that is compiled with it, so what fails together is
-/// tried again in smaller groups, down to the plain form and one candidate.
+/// Measures a chunk of ops. A refused candidate fails everything that is compiled with it, so a failing group is split
+/// into smaller ones, down to the plain configuration and one candidate.
 fn chunk_of(adapter: &Adapter, chunk: &[(Arc<dyn Tunable>, KernelConfig)]) -> Result<Vec<Measurement>> {
     let target = adapter.target();
     let candidates = |op: &dyn Tunable, default| {
@@ -126,7 +126,7 @@ fn chunk_of(adapter: &Adapter, chunk: &[(Arc<dyn Tunable>, KernelConfig)]) -> Re
         .collect())
 }
 
-/// Each candidate of one op with nothing but the plain form beside it.
+/// Measures each candidate of one op together with only the plain configuration.
 fn alone(adapter: &Adapter, op: &dyn Tunable, candidates: &[KernelConfig]) -> Vec<CandidateResult> {
     if let Ok(verdicts) = trial::run(adapter, &[(op, candidates.to_vec())]) {
         return verdicts.into_iter().flatten().collect();
@@ -141,7 +141,7 @@ fn alone(adapter: &Adapter, op: &dyn Tunable, candidates: &[KernelConfig]) -> Ve
         .collect()
 }
 
-/// The table of what was chosen.
+/// The table of the chosen configurations.
 pub fn table(findings: &[Measurement]) -> Table {
     findings.iter().map(|finding| (finding.key.clone(), finding.chosen)).collect()
 }

@@ -1,4 +1,5 @@
-//! One trial: the candidates of a few ops on one device, compared with the plain form, then timed in turns.
+//! A tuning trial: the candidates of a few ops on one device, compared with the plain configuration, then timed in
+//! alternation.
 
 use std::time::Duration;
 
@@ -11,34 +12,34 @@ use crate::ops::tolerance::Tolerance;
 use crate::ops::tunable::{KernelConfig, Tunable};
 use crate::ops::{Step, Stream};
 
-/// Rounds of the final: each candidate once per round.
+/// Rounds of the final; each round times each candidate once.
 const ROUNDS: usize = 5;
-/// A candidate this many times slower than the best in the first round is out.
+/// A candidate slower than the best by this factor in the first round is dropped.
 const DROP_RATIO: f64 = 1.5;
-/// A measurement shorter than this is repeated within one submit.
+/// Minimum duration of a measurement; shorter ones are repeated within one submit.
 const LONG_ENOUGH: Duration = Duration::from_millis(2);
-/// Most repetitions in one submit.
+/// Maximum number of repetitions in one submit.
 const MAX_REPEATS: u32 = 64;
 
 /// The programs of one op.
 struct Entry {
-    /// draw one input each
+    /// programs that fill one input each with random numbers
     inputs: Vec<ProgramId>,
-    /// draw `out` and `want`
+    /// programs that fill `out` and `want` with random numbers
     outputs: [ProgramId; 2],
-    /// the plain form into `want`
+    /// program that runs the plain configuration into `want`
     plain: ProgramId,
-    /// the candidates into `out`: what is run in turn to time one, the first of which is all of it
+    /// candidates that write `out`: the programs that are timed for each; the first of them is the complete op
     candidates: Vec<Vec<ProgramId>>,
-    /// compare `out` with `want`, one for each candidate
+    /// programs that compare `out` with `want`, one per candidate
     compare: Vec<ProgramId>,
-    /// the result of the comparison
+    /// result of the comparison
     ratios: Tensor,
 }
 
-/// Buffers that all ops share, as large as the largest needs them.
+/// Buffers shared by all ops, sized for the largest.
 struct Pool {
-    /// 32-bit words
+    /// lengths in 32-bit words
     lens: Vec<u64>,
 }
 
@@ -87,11 +88,10 @@ impl Pool {
     }
 }
 
-/// Where the pool has what should come out.
+/// Pool index of the expected output.
 const WANTED: usize = 1;
 
-/// The place in the pool of each of an op's operands: 0 is the output, 2 what it ratios, the others come behind. The
-/// uniform's is nobody's.
+/// Pool index per operand: 0 is the output, 2 its in-place input, and the rest follow. The uniform has none.
 fn places(op: &dyn Tunable) -> Vec<usize> {
     let last = op.operands().len() - 1;
     let place = |at: usize| match at {
@@ -102,7 +102,7 @@ fn places(op: &dyn Tunable) -> Vec<usize> {
     (0..=last).map(place).collect()
 }
 
-/// One of an op's operands.
+/// An operand of an op.
 struct Operand {
     name: &'static str,
     shape: Shape,
@@ -115,8 +115,8 @@ fn operands(op: &dyn Tunable) -> Vec<Operand> {
     named.map(|((name, shape), element)| Operand { name, shape, element }).collect()
 }
 
-/// A program that fills `tensor` with normals; a second moment, which is never negative, and words that are no
-/// floats with zeros.
+/// A program that fills `tensor` with normals, or with zeros if it is a second moment, which is never negative, or
+/// contains words that are not floats.
 fn fill(plan: &mut Plan, name: &str, tensor: Tensor, step: Tensor) -> ProgramId {
     let program = plan.program("fill");
     if ["moment2", "scaling"].contains(&name) {
@@ -167,8 +167,8 @@ fn record(
     Entry { inputs, outputs, plain, candidates: programs, compare, ratios }
 }
 
-/// The programs of one candidate: `op` in `form`, and where that makes something of what another product shares, the same
-/// with what has been made. The two products of a step take as long as these.
+/// The programs that time one candidate: `op` with `form`, and if it derives data from a tensor shared with another
+/// product, `op` again with the derived data cached. The two products of a training step take the sum of these times.
 fn candidate(plan: &mut Plan, op: &dyn Tunable, form: KernelConfig, operands: &[Tensor]) -> Vec<ProgramId> {
     let first = plan.program("candidate");
     op.record(plan, first, form, operands);
@@ -182,8 +182,8 @@ fn candidate(plan: &mut Plan, op: &dyn Tunable, form: KernelConfig, operands: &[
     if less { vec![first, second] } else { vec![first] }
 }
 
-/// Fills the inputs, then what is written to: always with the same draws, whatever an op did to them meanwhile.
-/// The output is filled so that an op that adds to it and one that leaves an element out are both seen.
+/// Fills the inputs and then the output with random numbers that are identical on every call, independent of what an op
+/// has written. The output is filled so that ops which accumulate, and ops which skip an element, are both detected.
 fn draw(runner: &mut GpuRunner, inputs: &[ProgramId], output: ProgramId, step: Tensor) -> Result<()> {
     let begin = Step { noise_std: 1.0, stream: Stream::Training as u32, ..Step::default() };
     for (at, program) in inputs.iter().chain([&output]).enumerate() {
@@ -196,7 +196,7 @@ fn draw(runner: &mut GpuRunner, inputs: &[ProgramId], output: ProgramId, step: T
     Ok(())
 }
 
-/// The worst share of tolerance of each candidate against the plain form.
+/// The largest error relative to the tolerance of each candidate, compared with the plain configuration.
 fn ratios(runner: &mut GpuRunner, entry: &Entry, step: Tensor) -> Result<Vec<f32>> {
     let [out, want] = entry.outputs;
     draw(runner, &entry.inputs, want, step)?;
@@ -205,7 +205,7 @@ fn ratios(runner: &mut GpuRunner, entry: &Entry, step: Tensor) -> Result<Vec<f32
     for (candidate, compare) in entry.candidates.iter().zip(&entry.compare) {
         let mut share = 0.0;
         for program in candidate {
-            // always the same draws: what the first has made of them is right for the second
+            // identical draws, so the data derived by the first program are valid for the second
             draw(runner, &entry.inputs, out, step)?;
             runner.run(&[*program, *compare])?;
             share = runner.read(&entry.ratios)?.into_iter().fold(share, f32::max);
@@ -215,7 +215,7 @@ fn ratios(runner: &mut GpuRunner, entry: &Entry, step: Tensor) -> Result<Vec<f32
     Ok(ratios)
 }
 
-/// One measurement of a candidate: how long its programs take on average.
+/// One measurement of a candidate: the mean time of its programs.
 fn once(runner: &mut GpuRunner, programs: &[ProgramId], repeats: u32) -> Result<Duration> {
     let mut sum = Duration::ZERO;
     for program in programs {
@@ -224,7 +224,7 @@ fn once(runner: &mut GpuRunner, programs: &[ProgramId], repeats: u32) -> Result<
     Ok(sum / programs.len() as u32)
 }
 
-/// Times the candidates that are right: one round for all, further rounds for those that are not far behind.
+/// Times the correct candidates: one round for all, further rounds for those that are not far behind.
 fn race(runner: &mut GpuRunner, candidates: &[Option<&[ProgramId]>]) -> Result<Vec<Option<Duration>>> {
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); candidates.len()];
     let mut repeats = 1;
@@ -253,10 +253,10 @@ fn median(mut times: Vec<Duration>) -> Option<Duration> {
     times.get(times.len() / 2).copied()
 }
 
-/// Verdicts on every form of every op, in order.
+/// Results for every candidate of every op, in order.
 ///
 /// # Errors
-/// If the device refuses any of them, or does not have the memory.
+/// If the device refuses any of them, or is out of memory.
 pub(super) fn run(
     adapter: &Adapter,
     ops: &[(&dyn Tunable, Vec<KernelConfig>)],

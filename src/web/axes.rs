@@ -1,45 +1,46 @@
-//! What the page's sliders move.
+//! The slider axes of the web page.
+//! Read this for the choice of directions.
 
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::generate::{self, Fitted};
 
-/// Sliders that a page has at most.
+/// Maximum number of sliders on a page.
 const MAX_AXES: usize = 12;
 
 /// Orthonormal directions of latent space around a point. A slider's value is `dot(z - mean, direction) / scale`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Axes {
-    /// `dimensions` (by their divergence if it is known), or `principal`, of the fitted prior
+    /// `dimensions` (ordered by KL divergence if known), or `principal` axes of the fitted prior
     pub kind: &'static str,
-    /// \[Z\]
+    /// origin of the sliders, \[Z\]
     pub mean: Vec<f64>,
-    /// the most telling ones first
+    /// axes, most important first
     pub list: Vec<Axis>,
 }
 
-/// One slider.
+/// A slider.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Axis {
-    /// the latent dimension, where it is one
+    /// index of the latent dimension, for `dimensions`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dimension: Option<usize>,
-    /// \[Z\], of length 1, where it is no single dimension
+    /// unit vector, \[Z\], for `principal`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<Vec<f64>>,
-    /// one standard deviation
+    /// one standard deviation along the axis
     pub scale: f64,
-    /// the dimension's divergence in nats, if it was measured
+    /// KL divergence of the dimension in nats, if measured
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kl: Option<f64>,
-    /// the direction's share of the prior's variance
+    /// share of the prior's variance along the axis
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<f64>,
 }
 
 impl Axes {
-    /// The fitted prior's principal directions, or else the dimensions with the highest divergence, or else the first.
+    /// The fitted prior's principal axes, or the dimensions with the highest KL divergence, or the first dimensions.
     ///
     /// # Errors
     /// If the prior's covariance is not positive definite.

@@ -1,4 +1,5 @@
-//! The page as a folder: written file by file, each whole, the manifest last.
+//! The page as a folder: each file is written atomically, the manifest last.
+//! Read this for overwriting and deleting files of an earlier export.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +12,7 @@ use super::{Files, MANIFEST, sha256};
 use crate::data::write_whole;
 use crate::error::{Error, Result};
 
-/// The files of the export that lies in `folder`, with the digests that they had; nothing if it is none.
+/// The files of an earlier export in `folder`, with their digests; `None` if there is none.
 fn exported(folder: &Path) -> Option<BTreeMap<String, Option<String>>> {
     let text = fs::read(folder.join(MANIFEST)).ok()?;
     let manifest: Json = serde_json::from_slice(&text).ok()?;
@@ -19,11 +20,11 @@ fn exported(folder: &Path) -> Option<BTreeMap<String, Option<String>>> {
     let digest = |entry: &Json| Some(entry.get("sha256")?.as_str()?.to_owned());
     let files = manifest.get("files")?.as_object()?.iter();
     let files: BTreeMap<_, _> = files.map(|(name, entry)| (name.clone(), digest(entry))).collect();
-    // a file may say anything: only what lies inside is ever touched
+    // the manifest is untrusted: only files inside the folder are touched
     files.keys().all(|name| is_inside(name)).then_some(files)
 }
 
-/// Whether somebody has changed a file since it was exported.
+/// Whether a file was changed since it was exported.
 fn is_changed(path: &Path, digest: Option<&String>) -> bool {
     let (Some(digest), Ok(bytes)) = (digest, fs::read(path)) else { return false };
     sha256(&bytes) != *digest
@@ -35,7 +36,7 @@ fn is_inside(name: &str) -> bool {
     !name.is_empty() && parts.into_iter().all(|part| matches!(part, std::path::Component::Normal(_)))
 }
 
-/// An error if `folder` holds anything but an earlier export as it was, unless it is to be written over with `force`.
+/// Checks that `folder` is empty or holds an unchanged export, unless it may be overwritten with `force`.
 ///
 /// # Errors
 /// [`Error::Usage`], or if the folder cannot be read.
@@ -61,10 +62,10 @@ pub fn check(folder: &Path, force: bool) -> Result<()> {
     }
 }
 
-/// Writes the page; files of an earlier export that it does not have any more are removed.
+/// Writes the page, and removes files of an earlier export that are no longer part of it.
 ///
 /// # Errors
-/// As [`check`], or if the folder cannot be written.
+/// As [`check`], or if the folder is not writable.
 pub fn write(folder: &Path, files: &Files, force: bool) -> Result<()> {
     check(folder, force)?;
     let earlier = exported(folder).unwrap_or_default();
@@ -72,7 +73,9 @@ pub fn write(folder: &Path, files: &Files, force: bool) -> Result<()> {
         |name: &&String| *name != MANIFEST && !earlier.contains_key(*name) && folder.join(name).exists();
     if let (false, Some(name)) = (force, files.keys().find(foreign)) {
         let path = crate::error::printable(&folder.join(name));
-        return Err(Error::Usage(format!("{path} is no file of the export: give --force to write over it")));
+        return Err(Error::Usage(format!(
+            "{path} is not a file of the export: give --force to overwrite it"
+        )));
     }
     for (name, bytes) in
         files.iter().filter(|(name, _)| *name != MANIFEST).chain(files.get_key_value(MANIFEST))
@@ -85,7 +88,7 @@ pub fn write(folder: &Path, files: &Files, force: bool) -> Result<()> {
     for (name, digest) in earlier.iter().filter(|(name, _)| !files.contains_key(*name)) {
         let path = folder.join(name);
         if !is_changed(&path, digest.as_ref()) {
-            let _ = fs::remove_file(path); // left over, and named by nothing any more
+            let _ = fs::remove_file(path); // a leftover that no manifest mentions
         }
     }
     Ok(())
@@ -94,18 +97,21 @@ pub fn write(folder: &Path, files: &Files, force: bool) -> Result<()> {
 /// Reads an exported page back.
 ///
 /// # Errors
-/// If the folder holds none, or a file is missing.
+/// If the folder holds no export, or a file is missing.
 pub fn read(folder: &Path) -> Result<Files> {
     let Some(exported) = exported(folder) else {
-        return Err(Error::model(folder, "is no page: make one with wgvae export-web MODEL OUT"));
+        return Err(Error::model(
+            folder,
+            "is not an exported page: make one with wgvae export-web MODEL OUT",
+        ));
     };
     let names = exported.into_keys().chain([MANIFEST.into()]);
-    let one = |name: String| {
+    let read_file = |name: String| {
         let path: PathBuf = folder.join(&name);
         let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
         Ok((name, bytes))
     };
-    names.map(one).collect()
+    names.map(read_file).collect()
 }
 
 #[cfg(test)]
@@ -172,7 +178,7 @@ mod tests {
         assert_eq!(
             fs::read(out.join("b.txt")).expect("read"),
             b"my own",
-            "it is no file of the export any more"
+            "it is not a file of the export any more"
         );
         let error = write(&out, &both, false).expect_err("another's file").to_string();
         assert!(error.contains("b.txt") && error.contains("--force"), "{error}");

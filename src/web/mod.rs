@@ -1,8 +1,9 @@
-//! A trained model as a static page: the dispatches that compute it and their WGSL, for a browser to replay.
+//! A trained model as a static web page: its dispatches and WGSL, for a browser to replay.
+//! Read this for the files of an export.
 //!
-//! A [`Plan`](crate::gpu::Plan) is data, so exporting one is writing it down: buffers, lists of dispatches, the text of
-//! every kernel as it was composed, and the parameters in the layout of the buffers. The page's JavaScript
-//! (`web/` beside `src/`) fills the buffers and replays the lists; it knows nothing of layers.
+//! A [`Plan`](crate::gpu::Plan) is data, so exporting it means serializing it: buffers, lists of dispatches, the source
+//! of every kernel, and the parameters in the layout of the buffers. The page's JavaScript (`web/` beside `src/`) fills
+//! the buffers and replays the lists; it knows nothing of layers.
 //!
 //! ```text
 //! OUT/  index.html style.css icon.svg *.js   the page
@@ -35,12 +36,12 @@ use crate::error::Result;
 use crate::generate::Fitted;
 use crate::model::StateDict;
 
-/// Raised whenever a page of before could not read what is written now.
+/// Format version, raised whenever older pages could not read new files.
 pub const FORMAT: u32 = 1;
-/// What `manifest.json` is called.
+/// File name of the manifest.
 pub const MANIFEST: &str = "manifest.json";
 
-/// The page itself, the same for every model.
+/// The files of the page itself, identical for every model.
 pub const PAGE: &[(&str, &str)] = &[
     ("index.html", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/index.html"))),
     ("style.css", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/style.css"))),
@@ -58,49 +59,49 @@ pub const PAGE: &[(&str, &str)] = &[
 /// The files of a page by name: everything but the manifest.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
-/// What a page is made of.
+/// Contents of a page.
 pub struct Page<'a> {
-    /// what the page calls the model
+    /// title of the model
     pub title: String,
-    /// the architecture
+    /// architecture
     pub config: ModelConfig,
-    /// of pixels: what a picture shows of the decoder's logits
+    /// likelihood of pixels: determines how logits become a picture
     pub likelihood: Likelihood,
-    /// how the run made pictures square
+    /// resize mode of the run
     pub resize: Resize,
-    /// the parameters, already rounded where they are to be
+    /// parameters, already rounded if requested
     pub weights: &'a StateDict,
-    /// how they are stored
+    /// storage type of the parameters
     pub precision: Precision,
-    /// what rounding them did, if they were rounded
+    /// effect of the rounding, if the parameters were rounded
     pub rounding: Option<Rounding>,
-    /// a density of the latents
+    /// fitted prior, if there is one
     pub prior: Option<&'a Fitted>,
-    /// \[Z\]: mean divergence of each dimension over pictures, in nats, if it was measured
+    /// mean KL divergence of each dimension over pictures, in nats, if measured, \[Z\]
     pub kl: Option<Vec<f64>>,
 }
 
-/// The error of parameters of 16 bits.
+/// Error of parameters rounded to 16 bits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rounding {
     /// largest difference of a parameter
     pub weights: f64,
     /// largest difference of a channel of the samples, in units of 1/255
     pub samples: f64,
-    /// the seeds whose samples were compared
+    /// seeds of the compared samples
     pub seeds: Vec<u64>,
-    /// the adapter that computed them
+    /// adapter that computed the samples
     pub adapter: String,
 }
 
-/// What a file is held to.
+/// Size and digest of a file in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Entry {
     bytes: usize,
     sha256: String,
 }
 
-/// `manifest.json`.
+/// Content of `manifest.json`.
 #[derive(Serialize)]
 struct Manifest<'a> {
     format: u32,
@@ -119,10 +120,10 @@ struct Manifest<'a> {
 }
 
 impl Page<'_> {
-    /// All files, the manifest under [`MANIFEST`].
+    /// All files, the manifest as [`MANIFEST`].
     ///
     /// # Errors
-    /// If the model's sizes do not fit any adapter, or a parameter has no finite value of 16 bits.
+    /// If the model exceeds the WebGPU default limits, or a parameter is not finite in 16 bits.
     pub fn files(&self) -> Result<Files> {
         let recorded = record(&self.config, self.likelihood)?;
         let mut files: Files = PAGE.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
@@ -153,14 +154,14 @@ impl Page<'_> {
     }
 }
 
-/// What we write ourselves always has a text.
+/// Serializes our own types, which cannot fail.
 fn json(value: &impl Serialize) -> Vec<u8> {
     let mut text = serde_json::to_vec(value).expect("maps have text keys and numbers are finite");
     text.push(b'\n');
     text
 }
 
-/// A file's digest in hexadecimal, as `crypto.subtle` gives it.
+/// SHA-256 of a file in hexadecimal, as computed by `crypto.subtle`.
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,5 @@
-//! A plan written down: the programs that turn noise or a picture into a picture, and nothing of training.
+//! The exported plan: the programs that turn noise or a picture into a picture, without training.
+//! Read this for the JSON format that the page's JavaScript reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,11 +17,11 @@ use crate::ops::gemm::variant::Variant;
 use crate::ops::tunable::KernelConfig;
 use crate::ops::tuning::Tuning;
 
-/// A model's plan as the page gets it, and where its parameters go.
+/// A model's exported plan, and the layout of its parameters.
 pub struct Recorded {
     /// `plan.json`
     pub plan: Written,
-    /// file name and text of every kernel
+    /// file name and source of every kernel
     pub shaders: BTreeMap<String, String>,
     pub(super) network: Network,
 }
@@ -29,17 +30,17 @@ pub struct Recorded {
 #[derive(Debug, Serialize)]
 pub struct Written {
     format: u32,
-    /// the WebGPU limits that it needs, by their names
+    /// required WebGPU limits by name
     limits: BTreeMap<&'static str, u64>,
     buffers: Vec<Buffer>,
-    /// what the page can compute, by name: which programs in which order, and the fields of the uniform
+    /// runs by name: programs in their order, and the fields of the uniform
     runs: BTreeMap<&'static str, WrittenRun>,
     programs: BTreeMap<&'static str, Vec<Step>>,
-    /// what the page reads and writes, by name
+    /// tensors that the page reads and writes, by name
     tensors: BTreeMap<&'static str, Range>,
-    /// by the name of its tensor: the fields of a uniform
+    /// uniform fields by the name of the uniform's tensor
     uniforms: BTreeMap<&'static str, Vec<Field>>,
-    /// by their names in `model.safetensors`
+    /// ranges of the parameters by their names in `model.safetensors`
     parameters: BTreeMap<String, Range>,
 }
 
@@ -61,7 +62,7 @@ struct Range {
 #[derive(Debug, Serialize)]
 struct WrittenRun {
     programs: Vec<&'static str>,
-    /// what the uniform says; fields that are not named are zero
+    /// fields of the uniform; unnamed fields are zero
     step: BTreeMap<&'static str, Json>,
 }
 
@@ -84,11 +85,11 @@ enum Step {
 struct Dispatched {
     label: String,
     kernel: &'static str,
-    /// sizes of this dispatch: the kernel is this text with that of `shader` behind it
+    /// constants of this dispatch: the kernel is this text followed by that of `shader`
     header: String,
     shader: String,
     entry: &'static str,
-    /// compiled into the shader, here to be read
+    /// values already compiled into the shader, for information
     constants: BTreeMap<&'static str, Json>,
     bindings: Vec<Binding>,
     groups: [u32; 3],
@@ -102,7 +103,7 @@ struct Binding {
     range: Range,
 }
 
-/// Something that the page computes.
+/// A run of the page.
 struct Computed {
     name: &'static str,
     programs: Vec<ProgramId>,
@@ -113,22 +114,23 @@ struct Computed {
 /// The runs that the page can compute.
 fn computed(network: &Network) -> Vec<Computed> {
     let programs = network.programs;
-    let one = ("valid", Json::from(1));
-    let drawn = vec![one.clone(), ("noise_std", 1.into()), ("stream", (Stream::Samples as u32).into())];
+    let valid = ("valid", Json::from(1));
+    let drawn = vec![valid.clone(), ("noise_std", 1.into()), ("stream", (Stream::Samples as u32).into())];
     let computed = |name, run: Run, step| Computed { name, programs: run.each, step };
     vec![
         computed("sample", programs.sample(), drawn),
-        computed("encode", programs.encode(), vec![one.clone()]),
-        computed("decode", programs.decode(), vec![one.clone()]),
+        computed("encode", programs.encode(), vec![valid.clone()]),
+        computed("decode", programs.decode(), vec![valid.clone()]),
         // no noise, so that z is the mean
-        computed("reconstruct", programs.reconstruct(), vec![one]),
+        computed("reconstruct", programs.reconstruct(), vec![valid]),
     ]
 }
 
-/// Records the plan of `config` for one picture, shown as `likelihood` has it, for any WebGPU adapter: default limits, no optional feature.
+/// Records the plan of `config` for one picture, with `likelihood` determining its display, for the WebGPU default
+/// limits without optional features.
 ///
 /// # Errors
-/// If the model's sizes do not fit there.
+/// If the model exceeds these limits.
 pub fn record(config: &ModelConfig, likelihood: Likelihood) -> Result<Recorded> {
     let target = Capabilities::webgpu_default();
     let build = ModelOptions { likelihood, ..ModelOptions::inference(*config, 1) };
@@ -139,9 +141,9 @@ pub fn record(config: &ModelConfig, likelihood: Likelihood) -> Result<Recorded> 
     Ok(Writer::new(&network, &plan).write(network, &plan))
 }
 
-/// The form of a product whose shader compiles fastest. A visitor waits for every kernel to compile before the first
-/// picture, and one picture is little work: on SwiftShader the demo's tiles take 8 to 10 s to compile and these 1
-/// to 1.5 s, and both draw it in the same time.
+/// Replaces a product's configuration by the one whose shader compiles fastest. A visitor waits for all kernels to
+/// compile before the first picture, and a single picture is little work (compile times in
+/// docs/lab-notebook/defaults.md).
 fn quick(config: KernelConfig) -> KernelConfig {
     let direct = |threads| Variant::direct(threads, 1);
     match config {
@@ -155,13 +157,13 @@ fn quick(config: KernelConfig) -> KernelConfig {
 
 struct Writer {
     ids: BTreeSet<usize>,
-    /// a buffer's place among those that are used, by its place in the plan
+    /// index of each exported buffer by its index in the plan
     places: BTreeMap<usize, usize>,
     shaders: BTreeMap<String, String>,
 }
 
 impl Writer {
-    /// Buffers that no dispatch of the page binds are left out.
+    /// Keeps only the buffers that the page's dispatches bind.
     fn new(network: &Network, plan: &Plan) -> Self {
         let ids: BTreeSet<usize> =
             computed(network).into_iter().flat_map(|run| run.programs).map(|id| id.0).collect();
@@ -230,7 +232,7 @@ impl Writer {
     }
 
     fn dispatch(&mut self, d: &Dispatch) -> Dispatched {
-        // dispatches of one kernel differ in their sizes alone: its files are stored once
+        // dispatches of a kernel differ only in their constants, so its source is stored once
         let (header, files) = d.source.split_at(kernel::header_len(&d.source));
         let shader = format!("shaders/{}-{}.wgsl", d.kernel, &sha256(files.as_bytes())[..12]);
         self.shaders.entry(shader.clone()).or_insert_with(|| files.to_owned());
@@ -289,7 +291,7 @@ fn constant((name, value): Constant) -> (&'static str, Json) {
     (name, value)
 }
 
-/// What the plan needs of an adapter and not every adapter has: the page asks for it by name.
+/// Limits of the plan beyond the WebGPU minimum: the page must request them.
 fn limits(buffers: &[Buffer], programs: &BTreeMap<&'static str, Vec<Step>>) -> BTreeMap<&'static str, u64> {
     let dispatches = programs.values().flatten().filter_map(|step| match step {
         Step::Dispatch(dispatch) => Some(dispatch),

@@ -1,4 +1,5 @@
-//! Hands the files of a page to a browser on the same machine.
+//! A local web server for an exported page.
+//! Used by `wgvae web`.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -11,41 +12,41 @@ use oxhttp::{ListeningServer, Server};
 use super::Files;
 use crate::error::{Error, Result};
 
-/// The port that is tried first where none is asked for.
+/// Default port, tried first if none is given.
 const USUAL: u16 = 8080;
-/// Browsers open a handful.
+/// Maximum number of connections; browsers open a handful.
 const MAX_CONNECTIONS: usize = 64;
 
-/// A server at work.
+/// A running server.
 pub struct Serving {
-    /// where it listens
+    /// address that it listens on
     pub address: SocketAddr,
     server: ListeningServer,
 }
 
 impl Serving {
-    /// `http://127.0.0.1:8080/`
+    /// The URL, such as `http://127.0.0.1:8080/`.
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
-    /// Waits for as long as the program runs.
+    /// Blocks for as long as the server runs.
     ///
     /// # Errors
-    /// If the server breaks.
+    /// If the server fails.
     pub fn wait(self) -> Result<()> {
         self.server.join().map_err(|e| Error::Usage(format!("the server broke: {e}")))
     }
 }
 
-/// Serves `files` on 127.0.0.1: at `port`, or where none is asked for at 8080 or a free one.
+/// Serves `files` on 127.0.0.1 at `port`, or without one at 8080 or a free port.
 ///
 /// # Errors
-/// If the port is taken.
+/// If the port is in use.
 pub fn serve(files: Files, port: Option<u16>) -> Result<Serving> {
     let files = Arc::new(files);
     let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| Ok(l.local_addr()?.port()));
-    // the server does not tell which port the system chose for 0, so it is chosen before
+    // the server does not report the port chosen for 0, so a free one is found first
     let port_taken = |port: u16| move |e| Error::Usage(format!("cannot listen on 127.0.0.1:{port}: {e}"));
     let tries = match port {
         Some(0) => vec![free().map_err(port_taken(0))?],
@@ -68,7 +69,8 @@ pub fn serve(files: Files, port: Option<u16>) -> Result<Serving> {
     Err(last.unwrap_or_else(|| Error::Usage("no port to listen on".into())))
 }
 
-/// A page elsewhere may lead a browser here under a name of its own: only our own names are answered.
+/// Answers only requests for local host names: a foreign page could lead a browser here under a name of its own (DNS
+/// rebinding).
 fn is_local(request: &Request<Body>) -> bool {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
@@ -101,7 +103,7 @@ fn respond(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<B
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // another model may be served here next
+    // another model may be served at this address next
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -1,4 +1,5 @@
-//! Parameters as a file of the page: one tensor for each slot of the arena, in the layout of the device.
+//! The parameter file of the page: one tensor per slot of the arena, in the device layout.
+//! Read this for the layout and the rounding of parameters.
 
 use half::f16;
 use safetensors::tensor::{Dtype, TensorView};
@@ -8,20 +9,20 @@ use super::plan::Recorded;
 use crate::error::{Error, Result};
 use crate::model::StateDict;
 
-/// How the page's parameters are stored.
+/// Storage type of the page's parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// as they are
+    /// unchanged
     F32,
-    /// rounded to 16 bits, and widened again by the page
+    /// rounded to 16 bits; the page converts them back
     F16,
 }
 
-/// The parameters rounded to 16 bits, and the largest difference that this made.
+/// Rounds the parameters to 16 bits; also returns the largest difference.
 ///
 /// # Errors
-/// [`Error::Usage`] naming a tensor with a value that 16 bits do not hold.
+/// [`Error::Usage`] naming a tensor with a value outside the range of 16-bit floats.
 pub fn halved(weights: &StateDict) -> Result<(StateDict, f64)> {
     let (mut rounded, mut largest) = (weights.clone(), 0.0f64);
     for tensor in &mut rounded.tensors {
@@ -38,10 +39,10 @@ pub fn halved(weights: &StateDict) -> Result<(StateDict, f64)> {
     Ok((rounded, largest))
 }
 
-/// How numbers become bytes.
+/// Conversion of numbers to bytes.
 type Store = fn(&[f32]) -> Vec<u8>;
 
-/// `model.safetensors` of the page. Its tensors are slots: two heads that lie together are one tensor, named after
+/// Encodes the page's `model.safetensors`. Its tensors are arena slots: two adjacent heads are one tensor, named after
 /// both.
 pub(super) fn file(recorded: &Recorded, weights: &StateDict, precision: Precision) -> Result<Vec<u8>> {
     let layout = &recorded.network.layout;

@@ -1,4 +1,4 @@
-//! Models to and from PyTorch: its files load bit for bit, its training goes on, and what does not fit is named.
+//! Interchange with PyTorch: its files load bit for bit, its training can be resumed, and mismatches are named.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use wgvae::model::{Device, ModelOptions, StateDict, StepSettings, Vae};
 use crate::common;
 use crate::common::report;
 
-/// Relative L2 error of all parameters after three steps of PyTorch's own continuation, and of each loss. Adam
-/// divides by the root of the second moment, so that the rounding of gradients near zero shows.
+/// Relative L2 error of all parameters after three steps compared with PyTorch's own continuation, and of each loss.
+/// Adam divides by the root of the second moment, so rounding of gradients near zero is visible.
 const PARAMETERS: f64 = 1e-5;
 const LOSS: f64 = 1e-5;
 
@@ -53,7 +53,7 @@ fn read(path: &Path) -> Tensors {
     file.iter().map(|(name, view)| (name.to_owned(), bytemuck::pod_collect_to_vec(view.data()))).collect()
 }
 
-/// Steps 3 to 5 of a PyTorch training from its own dictionary after step 2.
+/// Steps 3 to 5 of a PyTorch training, resumed from its dictionary after step 2.
 fn continues(device: Device<'_>) {
     let folder = fixtures().join("continued");
     let golden = read(&folder.join("golden.safetensors"));
@@ -102,7 +102,7 @@ fn a_pytorch_training_goes_on_where_it_stood() {
     }
 }
 
-/// What one wrong tensor makes of a file that is right otherwise.
+/// The error for a model with one wrong tensor.
 fn refused(change: impl FnOnce(&mut StateDict)) -> String {
     let config = ModelConfig { size: 16, hidden: 2, latent: 3 };
     let mut weights = StateDict::initial(&config, 1);
@@ -137,7 +137,7 @@ fn a_tensor_that_does_not_fit_is_named_with_both_shapes() {
     assert!(text.contains("fc_mu.weight [16, 3] does not fit hidden 2"), "{text}");
 }
 
-/// Python users save in half precision too.
+/// Half precision files are common in Python.
 #[test]
 fn half_precision_safetensors_are_read() {
     let config = ModelConfig { size: 16, hidden: 2, latent: 3 };

@@ -1,4 +1,4 @@
-//! Model files: PyTorch's `.pth` files, what they may hold and what is refused, and the way to PyTorch and back.
+//! Model files: PyTorch's `.pth` files (accepted and refused ones), and conversion from and to PyTorch.
 
 #[path = "../common/mod.rs"]
 mod common;

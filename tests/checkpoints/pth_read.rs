@@ -1,4 +1,4 @@
-//! What PyTorch saved is read as PyTorch reads it.
+//! Files saved by PyTorch give the values that PyTorch reads.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -65,7 +65,7 @@ fn plain_values() {
     }
 }
 
-/// The golden models and the safetensors beside them hold the same bits.
+/// The golden models and the safetensors beside them have identical bits.
 #[test]
 fn golden_models() {
     let Some(folder) = golden() else { return };
@@ -98,7 +98,7 @@ fn every_bit_of_an_f32() {
     assert_eq!(bits(&tensor.values), patterns);
 }
 
-/// Entries beyond 4 GiB have their sizes and places in an extra field; here a small one has.
+/// Entries beyond 4 GiB have their sizes and offsets in an extra field; here a small entry has them.
 #[test]
 fn sizes_in_the_extra_field() {
     let mut file = pth(b"\x80\x02K\x07.", &[]);

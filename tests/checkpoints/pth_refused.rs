@@ -1,4 +1,4 @@
-//! What is not read, and what is said about it.
+//! Refused `.pth` files, and their error messages.
 
 use wgvae::checkpoint::pth;
 
@@ -30,7 +30,7 @@ fn nothing_is_executed() {
     says(b"ccollections\nOrderedDict\n)\x81", &["objects of classes"]);
     says(b"ccollections\nOrderedDict\n)}\x92", &["objects of classes"]);
     says(b"(ccollections\nOrderedDict\no", &["objects of classes"]);
-    // what is known does only what it is known for
+    // allowed names can only be used for their purpose
     says(b"X\x02\0\0\0os)R", &["calls a text"]);
     says(b"ctorch\nFloatStorage\n)R", &["other arguments"]);
     says(b"ccollections\nOrderedDict\n](K\x01K\x02e\x85R", &["other arguments"]);
@@ -81,7 +81,7 @@ fn damaged_archives() {
     for name in ["a/../data/0", "../data/0", "/data/0", "a//0", "a/./0", "a\\0", "0", "a/\0", "a/0/", ""] {
         refuses("a name", &with(entry(name, b"0")), &["impossible name"]);
     }
-    refuses("another folder", &with(entry("b/data/0", b"")), &["b/data/0 lies outside the folder"]);
+    refuses("another folder", &with(entry("b/data/0", b"")), &["b/data/0 is outside the folder"]);
     let mut other = entry("a/data/0", b"1234");
     other.crc ^= 1;
     refuses("a checksum", &with(other.clone()), &["data/0 is damaged"]);
@@ -96,7 +96,7 @@ fn damaged_archives() {
     for length in [5u32, 90, u32::MAX - 1] {
         file[at..at + 4].copy_from_slice(&length.to_le_bytes());
         file[at + 4..at + 8].copy_from_slice(&length.to_le_bytes());
-        refuses("a length", &file, &["data/0 lies outside the file"]);
+        refuses("a length", &file, &["data/0 is outside the file"]);
     }
     file[at..at + 4].copy_from_slice(&3u32.to_le_bytes());
     refuses("two lengths", &file, &["two lengths"]);
@@ -106,7 +106,7 @@ fn damaged_archives() {
     refuses("a secret", &file, &["encrypted"]);
 }
 
-/// An entry whose bytes reach over the next one.
+/// An entry that overlaps the next one.
 #[test]
 fn overlapping_entries() {
     let inner = zip(&[Entry::new("a/data/0", b"1234")]);
@@ -152,7 +152,7 @@ fn dictionaries_as_torch_never_saves() {
     says(b"](K\x07s", "damaged");
     says(b"NN", "damaged");
     says(b"(N", "damaged");
-    // operations that would reach below a mark
+    // operations that would pop below a mark
     says(b"](K\x01\x86t\x86", "damaged");
     says(b"]K\x01(at\x86", "damaged");
     says(b"X\x01\0\0\0\xff", "not UTF-8");

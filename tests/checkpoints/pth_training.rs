@@ -1,4 +1,4 @@
-//! Models, Adam's moments and epochs are found in what training scripts save.
+//! Models, Adam's moments and epochs in the files of training scripts.
 
 use safetensors::SafeTensors;
 use wgvae::checkpoint::pth::{self, Settings, Training};
@@ -65,12 +65,12 @@ fn what_does_not_fit() {
     refuses("nadam.pth", &["not Adam", "mu_product", "0.weight"]);
     refuses("two_steps.pth", &["0.weight", "2.weight", " 3 ", " 4 "]);
     refuses("too_few.pth", &["2 parameters", "model has 4"]);
-    // weights first, then biases: the second parameter is 2.weight, where the model has 0.bias
+    // weights first, then biases: the second parameter is 2.weight, but the model has 0.bias there
     refuses("groups_reordered.pth", &["0.bias", "[3]", "[1, 3]"]);
     refuses("plain.pth", &["state_dict", "none, yes, no, int", "and 2 more", "torch.save("]);
 }
 
-/// PyTorch's checkpoint after training: its moments, and parameters as the golden file has them.
+/// PyTorch's checkpoint after training: moments and parameters equal those of the golden file.
 #[test]
 fn golden_checkpoints() {
     let Some(folder) = golden() else { return };

@@ -18,7 +18,7 @@ fn wrong_settings_are_named_and_exit_with_2() {
         (&["train", "--lr", "nan"], "--lr NaN"),
         (&["train", "--lr", "0"], "--lr 0"),
         (&["train", "--epochs", "0"], "--epochs 0"),
-        (&["train", "--micro-batch", "many"], "--micro-batch many"),
+        (&["train", "--micro-batch", "many"], "'many' for '--micro-batch"),
         (&["train", "--backend", "glide"], "no back end is called"),
         (&["train", "--name", "../up"], "without slashes"),
         (&["plan", "--hidden", "0", "--limits", "default"], "--hidden 0"),
@@ -159,7 +159,7 @@ fn from_pictures_to_samples() {
     let output = wgvae(at, &[&args[..], &["--new-data"]].concat());
     let shown = text(&output.stdout);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(shown.contains("goes on with the new ones"), "{shown}");
+    assert!(shown.contains("continues with the new ones"), "{shown}");
 }
 
 /// A truncated model, a model for another shape, and a last checkpoint that is broken.
@@ -391,8 +391,8 @@ fn a_run_can_be_replayed_by_its_tuning_file() {
     // other forms than the defaults: the plain ones
     let mut file: serde_json::Value = serde_json::from_str(&forms).expect("JSON");
     let plain = serde_json::json!({ "threads": [8, 8], "blocks": [2, 2], "depth": 16, "buffers": 1 });
-    for (_, form) in file["forms"].as_object_mut().expect("forms") {
-        if let Some(product) = form.get_mut("product") {
+    for (_, config) in file["configs"].as_object_mut().expect("configurations") {
+        if let Some(product) = config.get_mut("product") {
             *product = serde_json::json!({ "variant": { "tile": plain }, "splits": 1 });
         }
     }

@@ -115,6 +115,57 @@ fn known_factors_give_scores() {
     assert!(found(at, &["set"])["scores"].is_null(), "of one picture nothing is known");
 }
 
+/// Without DATA a run is measured on the pictures that its training held out, and says which.
+#[test]
+fn a_run_is_measured_on_its_own_held_out_pictures() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    said(at, &["data", "synth", "set", "--count", "60", "--size", "16"]);
+    // one folder of pictures, without a split of its own
+    std::fs::create_dir(at.join("flat")).expect("folder");
+    for (number, input) in generate::gather(&[at.join("set")]).expect("pictures").0.iter().enumerate() {
+        std::fs::copy(&input.path, at.join(format!("flat/{number:02}.png"))).expect("copied");
+    }
+    let train = |data: &str, name: &str| {
+        let sizes = ["--size", "16", "--hidden", "4", "--latent", "4", "--batch-size", "8", "--epochs", "1"];
+        said(at, &[&["train", data, "--name", name, "--no-tune", "--seed", "5"], &sizes[..]].concat());
+    };
+    train("set", "a");
+    train("flat", "b");
+    let measured = |run: &str, data: &[&str]| {
+        let args = [&["evaluate", run, "--json", "--iwae", "1", "--samples", "8"], data].concat();
+        let mut found: Value = serde_json::from_str(&said(at, &args)).expect("one JSON document");
+        let on = found.as_object_mut().expect("an object").remove("measured_on").expect("its pictures");
+        (on.as_str().expect("text").to_owned(), found)
+    };
+    let (on, found) = measured("runs/a", &[]);
+    assert!(on.starts_with("3 test pictures of ") && on.ends_with("set, as split by the run"), "{on}");
+    assert_eq!(found, measured("runs/a", &["set/Testing Data"]).1);
+    // the split that the run's seed draws, and not the one of another seed
+    let (on, found) = measured("runs/b", &[]);
+    assert!(on.starts_with("3 test pictures of ") && on.ends_with("flat, as split by the run"), "{on}");
+    let options = data::ScanOptions { seed: 5, ..data::ScanOptions::default() };
+    let index = data::scan_with(&at.join("flat"), &options).expect("pictures");
+    let divided = data::prepare_folder(index, (16, Resize::Stretch), 1 << 20, None, &|_, _| ());
+    let test = divided.expect("a split").dataset.test;
+    let paths: Vec<&str> = test.iter().map(|item| item.path.to_str().expect("a path")).collect();
+    assert_eq!(found, measured("runs/b", &paths).1);
+    // a flag for the landscapes; the same from a checkpoint of the run, and not from a copy of its model
+    assert!(measured("runs/b", &["--landscapes", "4"]).0.starts_with("4 built-in landscapes"));
+    assert_eq!(measured("runs/b/checkpoints/epoch_0001", &[]).1, found);
+    said(at, &["convert", "runs/b", "alone.safetensors"]);
+    assert!(measured("alone.safetensors", &[]).0.starts_with("1000 built-in landscapes"));
+    // pictures that have changed, and that have gone
+    std::fs::remove_file(at.join("flat/00.png")).expect("removed");
+    std::fs::remove_file(at.join("flat/01.png")).expect("removed");
+    assert!(measured("runs/b", &[]).0.contains("its training pictures have changed since"));
+    std::fs::rename(at.join("flat"), at.join("gone")).expect("renamed");
+    refuses(at, &["evaluate", "runs/b"], 1, &["flat", "are not here", "--landscapes"]);
+}
+
 #[test]
 fn what_cannot_be_scored_is_said() {
     if common::adapter().is_none() {

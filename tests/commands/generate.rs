@@ -144,7 +144,7 @@ fn a_fitted_prior_is_used_and_measured() {
     let at = folder.path();
     refused(at, &["sample", "runs/a", "--prior", "fitted"], "no fitted prior yet");
     let told = said(at, &["fit-prior", "runs/a", "photos", "--components", "1,2"]);
-    assert!(told.contains("N(0, I):") && told.contains("taken:"), "{told}");
+    assert!(told.contains("N(0, I):") && told.contains("chosen:"), "{told}");
     let model = checkpoint::open(&at.join("runs/a")).expect("the model");
     let traversed = said(at, &["traverse", "runs/a", "--dims", "1"]);
     let fitted = prior_file::find(&at.join("runs/a"), None, &model.weights).expect("the prior");

@@ -10,12 +10,12 @@ fn a_wrong_key_is_named_with_its_line_and_the_key_that_was_meant() {
     let cases = [
         ("size = 32\n\nepochss = 3\n", "c.toml:3: unknown key `epochss`; did you mean `epochs`?"),
         ("batch_size = 3\n", "c.toml:1: unknown key `batch_size`; did you mean `batch-size`?"),
-        ("# first\nzoom = 3\nalpha = 1\n", "c.toml:2: unknown key `zoom`; there are: "),
+        ("# first\nzoom = 3\nalpha = 1\n", "c.toml:2: unknown key `zoom`; the keys are: "),
         ("seed = 1\n[train]\nepochs = 3\n", "c.toml:2: unknown key `train`"),
         ("\"\\u001b[31m\" = 1\n", "c.toml:1: unknown key `\\u{1b}[31m`"),
         ("seed = 1\nepochs = \"many\"\n", "c.toml:2: invalid type: string \"many\", expected u32"),
         ("preset = \"\\u001b[31m\"\n", "c.toml:1: unknown variant `\\u{1b}[31m`"),
-        ("micro-batch = \"\\u001b[31m\"\n", "--micro-batch \\u{1b}[31m: must be a number"),
+        ("micro-batch = \"\\u001b[31m\"\n", "c.toml:1: must be a number from 1 on, or auto"),
         ("seed = 1\nseed = 2\n", "c.toml:2: duplicate key"),
         ("seed = \n", "c.toml:1: "),
     ];

@@ -173,19 +173,19 @@ fn inputs_and_runs_are_never_written_over() {
     let mut never = |line: &str, part: &'static str| {
         refused.push((line.split(' ').map(str::to_owned).collect(), part));
     };
-    never("reconstruct runs/a photos/0.png -o photos/0.png", "is read by this command");
-    never("reconstruct runs/a photos -o photos/3.png", "is read by this command");
+    never("reconstruct runs/a photos/0.png -o photos/0.png", "is an input of this command");
+    never("reconstruct runs/a photos -o photos/3.png", "is an input of this command");
     never(
         "reconstruct runs/a photos/0.png photos/1.png -o ./photos/../photos/1.png",
-        "is read by this command",
+        "is an input of this command",
     );
-    never("interpolate runs/a photos/0.png photos/1.png -o photos/1.png", "is read by this command");
-    never("traverse runs/a photos/2.png -o photos/2.png", "is read by this command");
-    never("traverse runs/a --data photos -o photos/2.png", "is read by this command");
-    never("data sheet photos -o photos/2.png", "is read by this command");
-    never("convert alone.safetensors alone.safetensors", "is read by this command");
-    never("encode alone.safetensors photos -o alone.safetensors", "is read by this command");
-    never("fit-prior alone.safetensors photos -o alone.safetensors", "is read by this command");
+    never("interpolate runs/a photos/0.png photos/1.png -o photos/1.png", "is an input of this command");
+    never("traverse runs/a photos/2.png -o photos/2.png", "is an input of this command");
+    never("traverse runs/a --data photos -o photos/2.png", "is an input of this command");
+    never("data sheet photos -o photos/2.png", "is an input of this command");
+    never("convert alone.safetensors alone.safetensors", "is an input of this command");
+    never("encode alone.safetensors photos -o alone.safetensors", "is an input of this command");
+    never("fit-prior alone.safetensors photos -o alone.safetensors", "is an input of this command");
     never("sample runs/a --prior p.safetensors -o p.safetensors", "for example");
     let mut never = |line: String, part: &'static str| {
         refused.push((line.split(' ').map(str::to_owned).collect(), part));
@@ -203,7 +203,7 @@ fn inputs_and_runs_are_never_written_over() {
         never(format!("sample runs/a --separate -o runs/{run}/checkpoints"), "belongs to the run");
         never(format!("export-web runs/a runs/{run}/checkpoints/epoch_0001"), "belongs to the run");
     }
-    never("reconstruct runs/a photos --separate -o photos".into(), "is read by this command");
+    never("reconstruct runs/a photos --separate -o photos".into(), "is an input of this command");
     std::fs::remove_file(at.join("runs/b/tuning.json")).expect("removed");
     #[cfg(unix)]
     {
@@ -214,7 +214,7 @@ fn inputs_and_runs_are_never_written_over() {
         std::fs::hard_link(model, at.join("hard.safetensors")).expect("link");
         symlink(checkpoint, at.join("way")).expect("link");
         never("reconstruct runs/a photos -o hard.png".into(), "is the same file as");
-        never("reconstruct runs/a photos/4.png -o soft.png".into(), "is read by this command");
+        never("reconstruct runs/a photos/4.png -o soft.png".into(), "is an input of this command");
         never("encode runs/a photos -o hard.safetensors".into(), "is the same file as");
         never("convert alone.safetensors way/model.safetensors".into(), "belongs to the run");
     }
@@ -407,8 +407,8 @@ fn separate_files_leave_nothing_stale_and_take_nothing_else() {
     // another command's folder, and one of somebody else
     refuses(at, &["reconstruct", "runs/a", "photos", "--separate", "-o", "out"], 2, &["--force"]);
     refuses(at, &["sample", "runs/a", "--separate", "-o", "runs"], 2, &["not empty", "--force"]);
-    refuses(at, &["sample", "runs/a", "--separate", "-o", "out/mine.txt"], 2, &["no folder"]);
-    refuses(at, &["sample", "runs/a", "--separate", "-o", "x.png"], 2, &["to be a folder"]);
+    refuses(at, &["sample", "runs/a", "--separate", "-o", "out/mine.txt"], 2, &["is not a folder"]);
+    refuses(at, &["sample", "runs/a", "--separate", "-o", "x.png"], 2, &["is for a folder"]);
     refuses(at, &["sample", "runs/a", "--separate", "-o", "no/such/out"], 1, &["there is no folder no"]);
     refuses(at, &["sample", "runs/a", "-o", "out"], 2, &["is a folder", "out/picture.png"]);
     #[cfg(unix)]
@@ -435,11 +435,11 @@ fn folders_are_new_or_empty() {
     std::fs::create_dir(at.join("full")).expect("folder");
     std::fs::write(at.join("full/wgvae.1"), "mine").expect("written");
     let synth = |out: &'static str| ["data", "synth", out, "--count", "2", "--size", "8"];
-    refuses(at, &synth("file"), 1, &["no folder"]);
+    refuses(at, &synth("file"), 1, &["is not a folder"]);
     refuses(at, &synth("none/such"), 1, &["there is no folder none"]);
     refuses(at, &synth("full"), 1, &["not empty"]);
     said(at, &synth("set"));
-    refuses(at, &["man", "file"], 1, &["no folder"]);
+    refuses(at, &["man", "file"], 1, &["is not a folder"]);
     refuses(at, &["man", "none/such"], 1, &["there is no folder none"]);
     refuses(at, &["man", "full"], 2, &["wgvae.1", "--force"]);
     assert_eq!(std::fs::read_dir(at.join("full")).expect("full").count(), 1, "nothing was written");

@@ -46,7 +46,7 @@ fn adapters_say_what_they_can_do_and_which_is_taken() {
     }
     let listed = text(&wgvae(at, &["adapters"]).stdout);
     for part in
-        ["wgvae 0", "commit", "shaders", std::env::consts::ARCH, "training in f16: ", "offsets in steps of"]
+        ["wgvae 0", "commit", "shaders", std::env::consts::ARCH, "training in f16: ", "offset alignment"]
     {
         assert!(listed.contains(part), "{part:?} is missing in: {listed}");
     }
@@ -100,7 +100,8 @@ fn variables_that_hide_adapters_are_named() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("no GPU adapter found"), "{}", text(&output.stderr));
     let shown = text(&output.stdout);
-    for part in ["VK_DRIVER_FILES=/nonexistent.json", "WGPU_ODD=a\\u{1b}[31m", "software         takes none"]
+    for part in
+        ["VK_DRIVER_FILES=/nonexistent.json", "WGPU_ODD=a\\u{1b}[31m", "software         selects none"]
     {
         assert!(shown.contains(part), "{part:?} is missing in: {shown}");
     }

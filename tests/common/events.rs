@@ -1,9 +1,9 @@
-//! Reads TensorBoard's event files by their descriptions alone, and shares no code with what writes them.
+//! A reader of TensorBoard's event files, written from the format descriptions; it shares no code with the writer.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What a value is.
+/// Kind of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {
     Scalar(f32),
@@ -40,7 +40,7 @@ fn masked(bytes: &[u8]) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// The records of a file, up to the first that is not whole.
+/// The records of a file, up to the first incomplete one.
 pub(crate) fn records(file: &[u8]) -> Vec<&[u8]> {
     let mut records = Vec::new();
     let mut rest = file;
@@ -155,7 +155,7 @@ pub(crate) fn files(run: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What TensorBoard shows of a run: all values, without those that a later start took back.
+/// The values that TensorBoard shows for a run: all except those revoked by a later start.
 pub(crate) fn values(run: &Path) -> Vec<Value> {
     let mut values: Vec<Value> = Vec::new();
     for path in files(run) {

@@ -1,4 +1,4 @@
-//! What the groups of tests share: the adapter, the scale of the run, and how a test reports what it did.
+//! Shared parts of the test programs: the adapter, the scale of the run, and reports to the suite.
 
 #![allow(dead_code, reason = "every group uses some of it")]
 
@@ -13,7 +13,7 @@ use wgvae::ops::gemm::variant::Variant;
 
 /// The adapter named by `WGVAE_ADAPTER`, or the best one.
 ///
-/// Without one the test fails, unless `WGVAE_ALLOW_NO_GPU=1`: then it says that it was left out.
+/// If there is none, the test fails, unless `WGVAE_ALLOW_NO_GPU=1`: then it reports that it was skipped.
 pub(crate) fn adapter() -> Option<Adapter> {
     let named = std::env::var("WGVAE_ADAPTER").ok();
     let choice: AdapterChoice = named.and_then(|name| name.parse().ok()).unwrap_or_default();
@@ -30,7 +30,7 @@ pub(crate) fn adapter() -> Option<Adapter> {
     }
 }
 
-/// Whether `adapter` has 16-bit floats; reports that a test is left out where it has none.
+/// Whether `adapter` has 16-bit floats; if not, reports that a test is skipped.
 pub(crate) fn has_f16(adapter: &Adapter) -> bool {
     let there = adapter.target().f16;
     if !there {
@@ -39,21 +39,21 @@ pub(crate) fn has_f16(adapter: &Adapter) -> bool {
     there
 }
 
-/// How much is to be tested, by `WGVAE_TEST_SCALE`.
+/// Scale of the run, from `WGVAE_TEST_SCALE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scale {
-    /// what every change has to pass
+    /// tests that every change must pass
     Usual,
-    /// everything, `all`
+    /// all tests: `all`
     All,
-    /// what everything has beyond the usual, `rest`
+    /// only the tests in `all` that are not in the usual run: `rest`
     Rest,
 }
 
 /// The scale of this run.
 ///
 /// # Panics
-/// If the variable holds another word.
+/// If the variable has another value.
 pub(crate) fn scale() -> Scale {
     match std::env::var("WGVAE_TEST_SCALE").as_deref() {
         Err(_) | Ok("" | "usual") => Scale::Usual,
@@ -63,12 +63,12 @@ pub(crate) fn scale() -> Scale {
     }
 }
 
-/// `all` of something in a run of everything, and `some` of it in the usual one.
+/// `all` in a full run, and `some` in the usual one.
 pub(crate) fn at_scale<T>(some: T, all: T) -> T {
     if scale() == Scale::Usual { some } else { all }
 }
 
-/// The kernels and variants that a run is about, by `WGVAE_TEST_KERNEL`, `WGVAE_TEST_VARIANT` and `WGVAE_TEST_PART`.
+/// Selection of kernels and variants, from `WGVAE_TEST_KERNEL`, `WGVAE_TEST_VARIANT` and `WGVAE_TEST_PART`.
 pub(crate) struct Choose {
     kernel: Option<String>,
     variant: Option<String>,
@@ -76,7 +76,7 @@ pub(crate) struct Choose {
 }
 
 impl Choose {
-    /// What the variables say.
+    /// Reads the variables.
     ///
     /// # Panics
     /// If the part is not `I/N` with I from 1 to N.
@@ -90,24 +90,24 @@ impl Choose {
         Self { kernel: named("WGVAE_TEST_KERNEL"), variant: named("WGVAE_TEST_VARIANT"), part }
     }
 
-    /// Whether the kernel of this name is asked for.
+    /// Whether the kernel with this name is selected.
     pub(crate) fn kernel(&self, name: &str) -> bool {
         self.kernel.as_ref().is_none_or(|part| name.contains(part.as_str()))
     }
 
-    /// Whether the form or variant of this name is asked for.
+    /// Whether the configuration or variant with this name is selected.
     pub(crate) fn variant(&self, name: &str) -> bool {
         self.variant.as_ref().is_none_or(|part| name.contains(part.as_str()))
     }
 
-    /// The part of `all` that is asked for: every N-th, beginning with the I-th.
+    /// The selected part of `all`: every N-th, beginning with the I-th.
     pub(crate) fn part<T: Copy>(&self, all: &[T]) -> Vec<T> {
         let (i, n) = self.part.unwrap_or((1, 1));
         all.iter().skip(i - 1).step_by(n).copied().collect()
     }
 }
 
-/// The variants of the product's core that a run tries on `target`, for factors of `precision`.
+/// The variants of the product's core to test on `target`, for factors of `precision`.
 pub(crate) fn variants(target: &Capabilities, precision: Element) -> Vec<Variant> {
     let usual = Tuning::of(target).usual();
     let (common, rare): (Vec<_>, Vec<_>) =

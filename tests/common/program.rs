@@ -1,10 +1,10 @@
-//! Running the program, and what it says.
+//! Running the program, and checking its output.
 
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Decoded pictures are cached here, and never in the user's own folder.
+/// Cache folder for decoded pictures, so that tests never use the user's own.
 pub(crate) const CACHE: &str = "cache";
 
 /// Runs the program in `folder`.
@@ -20,7 +20,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// `args` fail with `code`, and say all of `parts`, without a backtrace.
+/// Checks that `args` fail with `code`, that the output contains all of `parts`, and that there is no backtrace.
 pub(crate) fn refuses<A: AsRef<OsStr> + std::fmt::Debug>(
     folder: &Path,
     args: &[A],

@@ -1,10 +1,10 @@
-//! What the tests of the `.pth` reader share: fixtures, and zip files made by hand.
+//! Shared parts of the `.pth` tests: fixtures, and zip files made by hand.
 
 use std::path::{Path, PathBuf};
 
 use wgvae::checkpoint::pth::{Key, Tensor, Value};
 
-/// The bytes of a small file that tools/make_pth.py made.
+/// The bytes of a small file made by tools/make_pth.py.
 pub(crate) fn fixture(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pth").join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -41,14 +41,14 @@ pub(crate) fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
-/// An entry of a zip file, and what its directory claims.
+/// An entry of a zip file, and the claims of its directory.
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
     pub(crate) method: u16,
     pub(crate) crc: u32,
-    /// where the directory says that it is; where it really is if `None`
+    /// offset in the directory; the real one if `None`
     pub(crate) at: Option<u32>,
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn zip(entries: &[Entry]) -> Vec<u8> {
     file
 }
 
-/// A file of torch.save with that pickle and storages "0", "1", ...
+/// A torch.save file with this pickle and the storages "0", "1", ...
 pub(crate) fn pth(pickle: &[u8], storages: &[&[u8]]) -> Vec<u8> {
     let mut entries = vec![Entry::new("a/data.pkl", pickle)];
     for (index, bytes) in storages.iter().enumerate() {
@@ -124,7 +124,7 @@ pub(crate) fn tensor(held: u32, start: i32, shape: &[u64], strides: &[u64]) -> V
     pickle
 }
 
-/// A whole pickle around the operations that make its value.
+/// A complete pickle around the operations that create its value.
 pub(crate) fn pickle(operations: &[u8]) -> Vec<u8> {
     [b"\x80\x02", operations, b"."].concat()
 }

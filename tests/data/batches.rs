@@ -1,4 +1,4 @@
-//! Order, cache, loader.
+//! Order of epochs, memory budget, loader.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ const PINNED_00: [u32; 10] = [6, 4, 5, 0, 9, 1, 2, 8, 3, 7];
 const PINNED_01: [u32; 10] = [4, 9, 2, 0, 3, 7, 1, 8, 5, 6];
 const PINNED_42: [u32; 12] = [5, 6, 11, 3, 10, 4, 7, 2, 1, 8, 0, 9];
 
-/// These values are part of every checkpoint: a run resumed by a later version continues in the same order.
+/// These values are part of every checkpoint: a later version must resume a run in an identical order.
 #[test]
 fn the_order_never_changes() {
     assert_eq!(order(0, 0, 10), PINNED_00);
@@ -118,7 +118,7 @@ fn dropping_a_loader_early_stops_it() {
         drop(loader);
         drop(DataLoader::start(pictures.clone(), order(0, 0, 40), 2, 0, prefetch));
     }
-    // the threads are gone: nobody else holds the pictures
+    // the threads have ended: nothing else holds the pictures
     assert_eq!(Arc::strong_count(&pictures), 1);
 }
 

@@ -46,18 +46,18 @@ impl Setting {
         prepare(&self.pictures(), &self.cache(), budget)
     }
 
-    /// Other content under the same path, size and time, as programs write that keep a photograph's date.
+    /// Replaces the content and keeps path, size and time, as programs do that keep a photograph's date.
     fn change_unseen(&self, i: u8, content: &[u8]) {
         let path = self.picture(i);
         let meta = fs::metadata(&path).unwrap();
         assert_eq!(meta.len(), content.len() as u64);
-        // systems count changes by ticks of some milliseconds
+        // operating systems count changes in ticks of some milliseconds
         std::thread::sleep(Duration::from_millis(20));
         fs::write(&path, content).unwrap();
         File::options().write(true).open(&path).unwrap().set_modified(meta.modified().unwrap()).unwrap();
     }
 
-    /// The only file of pixels.
+    /// The only cache file.
     pub(crate) fn file(&self) -> PathBuf {
         let files = files(&self.cache());
         assert_eq!(files.len(), 1, "{files:?}");
@@ -69,7 +69,7 @@ pub(crate) fn prepare(folder: &Path, cache: &Cache, budget: u64) -> Dataset {
     Dataset::prepare_cached(folder_source(folder), SIZE, budget, Some(cache), QUIET).unwrap()
 }
 
-/// Everything in the cache's folder, temporary files too.
+/// All files in the cache's folder, temporary ones included.
 pub(crate) fn files(cache: &Cache) -> Vec<PathBuf> {
     let entries = fs::read_dir(cache.folder()).unwrap();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -77,7 +77,7 @@ pub(crate) fn files(cache: &Cache) -> Vec<PathBuf> {
     files
 }
 
-/// The red of each picture, every pixel of which must have it.
+/// The red value of each picture; all of its pixels must have it.
 pub(crate) fn reds(pictures: &Dataset) -> Vec<u8> {
     let red = |i: usize| {
         let pixels = pictures.get(i).unwrap();
@@ -88,7 +88,7 @@ pub(crate) fn reds(pictures: &Dataset) -> Vec<u8> {
     (0..pictures.len()).map(red).collect()
 }
 
-/// Pictures that the cache had, and pictures that were decoded.
+/// Number of pictures from the cache, and number of decoded pictures.
 pub(crate) fn work(pictures: &Dataset) -> (usize, usize) {
     let prepared = pictures.prepared();
     assert_eq!(prepared.note, None);
@@ -144,7 +144,7 @@ fn progress_hears_of_every_picture_once() {
 fn what_has_changed_is_decoded_again_and_only_that() {
     let setting = Setting::new(8);
     setting.prepare(0);
-    // a later time, another size, another name, a new file, a missing one, other content under the same size and time
+    // a later time, another size, another name, a new file, a missing one, other content with equal size and time
     put(setting.picture(1), red(101));
     let later = SystemTime::now() + Duration::from_nanos(1);
     File::options().write(true).open(setting.picture(1)).unwrap().set_modified(later).unwrap();
@@ -162,7 +162,7 @@ fn what_has_changed_is_decoded_again_and_only_that() {
         let decoded = if budget == 0 { changed } else { 0 };
         assert_eq!((work(&pictures), reds(&pictures)), ((8 - decoded, decoded), expected.to_vec()));
     }
-    // the same pictures at another size or made square in another way are others
+    // pictures at another size or with another resize mode are separate
     let other = |size, resize| {
         let Source::Folder { root, items, .. } = folder_source(&setting.pictures()) else { panic!() };
         let source = Source::Folder { root, items, resize };
@@ -173,7 +173,7 @@ fn what_has_changed_is_decoded_again_and_only_that() {
     assert_eq!(other(SIZE, wgvae::data::Resize::Stretch), (8, 0));
 }
 
-/// A file that was changed by somebody who knows its checksums.
+/// A file that was modified and given valid checksums.
 fn resealed(whole: &[u8], change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
     let mut bytes = whole.to_vec();
     change(&mut bytes);
@@ -201,7 +201,7 @@ fn a_damaged_file_is_replaced_and_never_believed() {
     cases.extend([0, 1, 35, 36, 80, whole.len() - 1].map(|length| (whole[..length].to_vec(), false)));
     cases.push((vec![7; whole.len()], false));
     cases.push((plain(1), false));
-    // whole files of another version, or whose index points beyond them
+    // valid files of another version, or with an index that points beyond them
     let version = |bytes: &mut Vec<u8>| bytes[8] += 1;
     let beyond = |bytes: &mut Vec<u8>| {
         let at = bytes.windows(11).position(|w| w == b"\"number\":4,").unwrap();
@@ -253,7 +253,7 @@ fn unreadable_pictures_are_remembered_with_their_reasons() {
     assert_eq!((work(&second), second.skipped()), ((5, 0), first.skipped()));
     assert!(second.skipped()[0].path.ends_with("004.bmp"), "{:?}", second.skipped());
     assert_eq!(second.fingerprint(), first.fingerprint());
-    // taken along into a larger file
+    // copied into a larger file
     (10..20).for_each(|i| drop(put(setting.picture(i), red(i))));
     assert_eq!(work(&setting.prepare(0)), (5, 10));
     assert_eq!((work(&setting.prepare(0)), files(&setting.cache()).len()), ((15, 0), 1));
@@ -261,12 +261,12 @@ fn unreadable_pictures_are_remembered_with_their_reasons() {
     assert_eq!(reds(&setting.prepare(0))[..6], [0, 1, 2, 3, 4, 5]);
 }
 
-/// Permissions and networks come back without a change of the file.
+/// Permission and network errors can go away without a change of the file.
 #[test]
 fn files_that_could_not_be_read_are_tried_again() {
     let setting = Setting::new(4);
     let source = folder_source(&setting.pictures());
-    // what cannot be read, whoever runs the test: a folder in the place of a file
+    // unreadable for any user: a folder in place of a file
     fs::remove_file(setting.picture(2)).unwrap();
     fs::create_dir(setting.picture(2)).unwrap();
     let prepare = || {
@@ -291,7 +291,7 @@ fn a_cache_that_cannot_be_written_is_a_note() {
     }
 }
 
-/// Unless somebody asks for it, nothing is held in memory that the cache has.
+/// By default, cached pictures are not held in memory.
 #[test]
 fn memory_is_for_what_the_cache_does_not_hold() {
     let setting = Setting::new(9);
@@ -305,7 +305,7 @@ fn memory_is_for_what_the_cache_does_not_hold() {
         assert_eq!((pictures.in_memory(), pictures.decoded_each_time()), (0, 0));
         assert_eq!(reds(&pictures), (0..9).collect::<Vec<u8>>());
     }
-    // a file stands where the cache's folder would be
+    // a file blocks the path of the cache's folder
     let nowhere = setting.folder.path().join("file");
     fs::write(&nowhere, b"").unwrap();
     for (bytes, held) in [(ALL, 9), (4 * ROW, 4)] {

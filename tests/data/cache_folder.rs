@@ -1,4 +1,4 @@
-//! The cache's folder as a whole: several files of one set, several sets, several processes, its limit.
+//! The cache's folder as a whole: several files per set, several sets, several processes, the limit.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -32,12 +32,12 @@ fn splits_share_a_cache_and_growing_folders_few_files() {
         assert!(files(&setting.cache()).len() <= 6, "{} pictures: {:?}", i + 1, files(&setting.cache()));
         assert!(i >= 38 || largest.exists(), "20 pictures were copied for {} new ones", i - 19);
     }
-    // half of them gone, the others changed: what is dead makes room
+    // half of them are gone, the others changed: dead files make room
     (0..30).for_each(|i| drop(put(setting.picture(i), [red(i), vec![0]].concat())));
     (30..60).for_each(|i| fs::remove_file(setting.picture(i)).unwrap());
     assert_eq!(work(&setting.prepare(0)), (0, 30));
     assert_eq!((work(&setting.prepare(0)), rows(&setting.file())), ((30, 0), 30));
-    // and what has changed is not copied
+    // changed pictures are not copied
     (0..10).for_each(|i| drop(put(setting.picture(i), red(i))));
     (30..60).for_each(|i| drop(put(setting.picture(i), red(i))));
     assert_eq!(work(&setting.prepare(0)), (20, 40));
@@ -73,13 +73,13 @@ fn the_limit_deletes_what_was_not_used_for_longest() {
     let cache = shared.with_limit(5 * one / 2);
     let run = |at: usize| work(&prepare(&sets[at].pictures(), &cache, 0));
     let hour = |ago: u64| {
-        // ages everything: uses lie an hour apart
+        // makes all uses one hour older
         for file in files(&cache) {
             let time = fs::metadata(&file).unwrap().modified().unwrap() - Duration::from_secs(ago * 3600);
             File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
         }
     };
-    // a temporary file that a killed process has left, and one that is being written
+    // a temporary file left by a killed process, and one that is being written
     let (old, young) = (cache.folder().join(".old.part"), cache.folder().join(".young.part"));
     put(old.clone(), "half");
     hour(30);
@@ -94,7 +94,7 @@ fn the_limit_deletes_what_was_not_used_for_longest() {
     let total: u64 = files(&cache).iter().map(|file| fs::metadata(file).unwrap().len()).sum();
     assert!(total <= 5 * one / 2, "{total} bytes of {}", 5 * one / 2);
     assert_eq!(run(1), (0, 10));
-    // the pictures at hand are kept, old as they are: others make room for what is new among them
+    // the current pictures are kept although they are old: others make room for new ones
     hour(1);
     assert_eq!(run(2), (10, 0));
     put(sets[1].picture(10), red(10));

@@ -9,8 +9,8 @@ use wgvae::data::{Resize, ScanOptions, check, decode, load, resize_rgb};
 use crate::helpers::{QUIET, encode, fixture, put, worst};
 use crate::jpeg::turned;
 
-/// Pillow's own results, made by tools/make_resize_fixture.py; both round to 8 bits between the passes, so
-/// they may differ by a unit or two, and by no more.
+/// Pillow's results, made by tools/make_resize_fixture.py. Both round to 8 bits between the passes, so they may differ
+/// by one or two units.
 #[test]
 fn stretch_is_what_pillow_computes() {
     for (name, sizes) in [("lake", [64, 48]), ("coast", [64, 48]), ("city", [24, 96])] {
@@ -28,7 +28,7 @@ fn stretch_is_what_pillow_computes() {
 
 #[test]
 fn cover_takes_the_middle_square() {
-    // a grey square between red borders that must not shine in
+    // a grey square between red borders that must not bleed in
     for (w, h) in [(40u32, 20u32), (20, 40)] {
         let (left, top) = ((w - 20) / 2, (h - 20) / 2);
         let inside = |x: u32, y: u32| (left..left + 20).contains(&x) && (top..top + 20).contains(&y);
@@ -59,7 +59,7 @@ pub(crate) fn quarters() -> RgbImage {
 #[test]
 fn all_eight_exif_orientations_are_applied() {
     let folder = tempfile::tempdir().unwrap();
-    // which stored corner ends up top left, top right, bottom left, bottom right
+    // the stored corners that become top left, top right, bottom left, bottom right
     let wanted = [
         [0, 1, 2, 3],
         [1, 0, 3, 2],
@@ -94,7 +94,7 @@ fn grey_alpha_and_sixteen_bits_become_rgb8() {
     assert_eq!(read("grey.png", grey.clone().into(), png), vec![77; 12]);
     let (difference, _) = worst(&read("grey.jpg", grey.into(), ImageFormat::Jpeg), &[77; 12]);
     assert!(difference <= 2);
-    // half transparent black over white, and a hidden red that must not show
+    // half transparent black over white, and a hidden red that must not be visible
     let grey_alpha = image::GrayAlphaImage::from_pixel(2, 1, image::LumaA([0, 128]));
     assert_eq!(read("la.png", grey_alpha.into(), png), vec![127; 6]);
     let hidden = image::RgbaImage::from_pixel(2, 1, image::Rgba([255, 0, 0, 0]));
@@ -108,7 +108,7 @@ fn grey_alpha_and_sixteen_bits_become_rgb8() {
     assert_eq!(read("x.bmp", bmp.into(), ImageFormat::Bmp), [1, 2, 3, 1, 2, 3, 1, 2, 3]);
 }
 
-/// Cameras of 12 bits write their samples into 16 as they are: the picture is nearly black, which is told.
+/// 12-bit cameras may store unscaled samples in 16 bits: the picture is nearly black, and the report says so.
 #[test]
 fn sixteen_bits_that_are_hardly_used_are_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -120,7 +120,7 @@ fn sixteen_bits_that_are_hardly_used_are_told() {
         let path = put(folder.path().join(format!("{most}.png")), bytes);
         assert_eq!(decode(&path).unwrap().faint, faint, "{most}");
     }
-    // transparency is no brightness
+    // alpha does not count as brightness
     let clear = image::ImageBuffer::from_pixel(2, 2, image::LumaA([4095u16, 65535]));
     let path = put(folder.path().join("a.png"), encode(&DynamicImage::ImageLumaA16(clear), ImageFormat::Png));
     assert!(decode(&path).unwrap().faint);
@@ -172,7 +172,7 @@ fn damaged_files_are_errors_with_reasons() {
     assert!(decode(folder.path()).unwrap_err().contains("not a file"));
 }
 
-/// A header is a claim: 60,000 x 60,000 pixels must be refused before memory is asked for.
+/// A header is only a claim: 60,000 x 60,000 pixels must be refused before memory is allocated.
 #[test]
 fn absurd_headers_are_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -181,7 +181,7 @@ fn absurd_headers_are_refused() {
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0xea, 0x60, 0xea, 0x60]);
     let reason = decode(&put(folder.path().join("huge.jpg"), jpeg)).unwrap_err();
     assert!(reason.contains("too large"), "{reason}");
-    // within the sides, beyond the bytes
+    // sides within the limit, bytes beyond it
     let mut bmp = encode(&quarters().into(), ImageFormat::Bmp);
     bmp[18..22].copy_from_slice(&30_000u32.to_le_bytes());
     bmp[22..26].copy_from_slice(&30_000u32.to_le_bytes());
@@ -210,7 +210,7 @@ fn absurd_pngs_are_refused() {
     }
 }
 
-/// Of an animation the first frame is taken.
+/// An animation gives its first frame.
 #[test]
 fn animated_pictures_are_their_first_frame() {
     let folder = tempfile::tempdir().unwrap();
@@ -253,11 +253,11 @@ fn animated_pictures_are_their_first_frame() {
     let body = [head, part(b"ANIM", &[0; 6]), frame(&photo), frame(&plain)].concat();
     let moving = part(b"RIFF", &[&b"WEBP"[..], &body].concat());
     let read = decode(&put(folder.path().join("moving.webp"), moving)).unwrap().rgb;
-    // the decoder lays the frame over its canvas, and rounds down
+    // the decoder composes the frame onto its canvas, and rounds down
     assert!(worst(&read, photo.as_raw()).0 <= 1, "not the first frame");
 }
 
-/// Every prefix and many one-byte changes: an error or a picture, never a panic that escapes.
+/// Every prefix and many one-byte changes give an error or a picture, never a panic.
 #[test]
 fn no_bytes_bring_the_decoder_down() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Layouts, splits, bad folders; sheets, the report, the landscapes as files; real photographs.
+//! Layouts, splits, bad folders; image grids, the report, the landscapes as files; real photographs.
 
 use std::fs;
 use std::path::Path;
@@ -164,7 +164,7 @@ fn sheets_have_white_gaps_and_are_written_whole() {
     save_png(&sheet, &path).unwrap();
     assert_eq!(image::open(&path).unwrap().into_rgb8(), sheet);
     assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file stays");
-    // a file where a folder should be
+    // a file in place of a folder
     let error = save_png(&sheet, &path.join("below.png")).unwrap_err().to_string();
     assert!(error.contains("cannot create"), "{error}");
 }

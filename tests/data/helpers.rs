@@ -14,7 +14,7 @@ pub(crate) fn fixture(name: &str) -> RgbImage {
     image::open(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).into_rgb8()
 }
 
-/// The largest difference of two pictures, and where: (difference, byte).
+/// The largest difference of two pictures, and its position: (difference, byte).
 pub(crate) fn worst(a: &[u8], b: &[u8]) -> (u8, usize) {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).enumerate().map(|(at, (a, b))| (a.abs_diff(*b), at)).max().unwrap()

@@ -1,5 +1,5 @@
-//! JPEG against libjpeg-turbo's pixels: every form by files that tools/make_jpeg_fixtures.py made, and by a grid of forms
-//! where its programs are installed; files that are cut off, damaged, or of forms that are not read.
+//! JPEG compared with libjpeg-turbo: all kinds of files made by tools/make_jpeg_fixtures.py, and a grid of options if
+//! its programs are installed; truncated, damaged and unsupported files.
 
 use std::fs;
 use std::io::Write;
@@ -20,13 +20,13 @@ fn jpeg(name: &str) -> Vec<u8> {
     fs::read(fixtures().join(format!("{name}.jpg"))).unwrap()
 }
 
-/// What becomes of `bytes`.
+/// Decodes `bytes`.
 fn read(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let folder = tempfile::tempdir().unwrap();
     decode(&put(folder.path().join("x.jpg"), bytes)).map(|picture| picture.rgb)
 }
 
-/// To the bit: the decoder computes in the same integers.
+/// Identical to the bit: the decoder uses the same integer arithmetic.
 #[test]
 fn every_form_has_the_pixels_of_libjpeg_turbo() {
     let mut forms = 0;
@@ -68,7 +68,7 @@ fn forms_that_are_not_read_are_named() {
     }
 }
 
-/// Cameras and recorders that leave the end marker out write whole pictures.
+/// Some cameras and recorders omit the end marker; the pictures are complete.
 #[test]
 fn a_file_is_whole_if_its_blocks_are_with_the_end_marker_or_without() {
     for name in ["sampled-2x2", "progressive", "separate-2x2", "restarts", "grey"] {
@@ -110,7 +110,7 @@ fn restart_markers_out_of_order_are_damage() {
     assert!(reason.contains("damaged"), "{reason}");
 }
 
-/// Changes of one byte and prefixes of every form: a picture or a reason.
+/// One-byte changes and prefixes of every kind of file give a picture or an error.
 #[test]
 fn no_bytes_bring_any_form_down() {
     for name in ["separate-restarts", "progressive-bands", "dense-chroma-both", "cmyk-2", "no-huffman-tables"]
@@ -128,7 +128,7 @@ fn no_bytes_bring_any_form_down() {
     }
 }
 
-/// Smooth colours and sharp edges of `width` x `height`.
+/// Smooth colours and sharp edges, `width` x `height`.
 fn photo(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let (u, v) = (x as f32 / width as f32, y as f32 / height as f32);
@@ -146,9 +146,9 @@ fn mean(a: &[u8], b: &[u8]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.len() as f64
 }
 
-/// A picture that is much larger than what is asked for is decoded at a reduced size. What comes of it is what resampling
-/// the whole picture gives, but for a unit in the mean; a picture moved by half a pixel of the result, or stretched by
-/// one, differs by more (the test sees to that), and so does one that is turned.
+/// A picture much larger than requested is decoded at a reduced size. The result differs from resampling the whole
+/// picture by at most a unit in the mean; a picture shifted by half a pixel of the result, stretched by one pixel, or
+/// turned differs by more, which the test verifies.
 #[test]
 fn reduced_decoding_is_close_to_resampling_the_whole_picture() {
     let folder = tempfile::tempdir().unwrap();
@@ -161,7 +161,7 @@ fn reduced_decoding_is_close_to_resampling_the_whole_picture() {
             let wanted = resized(&whole.rgb, width);
             let ours = load(&path, size, how).unwrap();
             let difference = mean(&ours, &wanted);
-            // the whole picture without a half of a result's pixel at its left
+            // the whole picture without half a result pixel on its left
             let off = width / size / 2;
             let rows = whole.rgb.chunks_exact(width as usize * 3);
             let moved: Vec<u8> = rows.flat_map(|row| &row[off as usize * 3..]).copied().collect();
@@ -172,7 +172,7 @@ fn reduced_decoding_is_close_to_resampling_the_whole_picture() {
     }
 }
 
-/// A JPEG with the EXIF orientation spliced in behind the start-of-image marker.
+/// A JPEG with an EXIF orientation inserted after the start-of-image marker.
 pub(crate) fn turned(picture: &RgbImage, orientation: u8) -> Vec<u8> {
     let jpeg = encode(&DynamicImage::from(picture.clone()), ImageFormat::Jpeg);
     let exif = [&b"Exif\0\0"[..], &crate::orientation::exif(orientation)].concat();
@@ -195,7 +195,7 @@ fn reduced_pictures_are_turned_as_whole_ones_are() {
     }
 }
 
-/// Runs one of libjpeg-turbo's programs; `None` where it refuses.
+/// Runs one of libjpeg-turbo's programs; `None` if it fails.
 fn run(program: &str, options: &[&str], input: &[u8]) -> Option<Vec<u8>> {
     let mut command = Command::new(program);
     command.args(options).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -208,7 +208,7 @@ fn run(program: &str, options: &[&str], input: &[u8]) -> Option<Vec<u8>> {
     output.status.success().then_some(output.stdout)
 }
 
-/// Sampling factors, scans, restarts, sizes and qualities against each other, decoded by `djpeg`: the same to the bit.
+/// Combinations of sampling factors, scans, restarts, sizes and qualities equal `djpeg`'s output to the bit.
 #[test]
 fn a_grid_of_forms_has_the_pixels_of_djpeg() {
     let there = |program| Command::new(program).arg("-version").stderr(Stdio::null()).status().is_ok();
@@ -244,7 +244,7 @@ fn a_grid_of_forms_has_the_pixels_of_djpeg() {
             for restarts in restarts {
                 for (width, height) in sizes {
                     number += 1;
-                    // of 11, so that the usual run sees every value of each side of the grid
+                    // every 11th, so that the usual run covers every value on each axis of the grid
                     if number % at_scale(11, 1) != 0 {
                         continue;
                     }
@@ -267,7 +267,7 @@ fn a_grid_of_forms_has_the_pixels_of_djpeg() {
     report::checked(compared, "JPEGs by cjpeg");
 }
 
-/// The reference photograph of the other tests, by an encoder of another make.
+/// The reference photograph of the other tests, written by a different encoder.
 #[test]
 fn a_photograph_of_another_encoder_is_what_it_was() {
     let photo = fixture("lake.png");

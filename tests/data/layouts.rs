@@ -1,4 +1,4 @@
-//! Folders as people have them: splits by many names, with anything beside them.
+//! Real-world folder layouts: splits with many names, and other folders beside them.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ pub(crate) fn counts(set: &FolderIndex) -> (usize, usize, usize) {
     (set.train.len(), set.validation.len(), set.test.len())
 }
 
-/// A tree in which each of `folders` holds as many pictures as its place in the list, from 3 on.
+/// A tree with pictures in each of `folders`: 3 in the first, 4 in the second, and so on.
 pub(crate) fn tree(folders: &[&str]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for (folder, count) in folders.iter().zip(3u8..) {
@@ -117,7 +117,7 @@ fn the_most_used_set_of_landscapes() {
     assert_eq!(set.classes, ["buildings", "forest", "glacier"]);
     assert_eq!(set.skipped.len(), 20);
     assert!(set.notes[0].ends_with("left out seg_pred/ (20 pictures)"), "{:?}", set.notes);
-    // one of them alone: the nested folder is entered
+    // one split folder as the root: the nested folder is entered
     let set = scan(&root.path().join("seg_train"), 0).unwrap();
     assert_eq!((set.layout, set.len()), (Layout::Classes, 18));
     assert_eq!(set.classes, ["buildings", "forest", "glacier"]);
@@ -189,12 +189,12 @@ fn a_split_alone_is_said_to_be_alone() {
     let root = tree(&["seg_train/Lake", "seg_train/Sea"]);
     let set = scan(root.path(), 0).unwrap();
     assert!(
-        set.notes[0].contains("called like a split, but no other split lies beside it"),
+        set.notes[0].contains("named like a split, but there is no other split beside it"),
         "{:?}",
         set.notes
     );
     let set = scan(tree(&["seg_train", "Lake", "Sea"]).path(), 0).unwrap();
-    assert!(set.notes[0].contains("what lies beside it says otherwise"), "{:?}", set.notes);
+    assert!(set.notes[0].contains("the folders beside it contradict that"), "{:?}", set.notes);
 }
 
 #[test]

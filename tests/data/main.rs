@@ -1,6 +1,6 @@
 //! Pictures: finding, decoding, resizing, caching, batching; the procedural landscapes; the report.
 //!
-//! No GPU and no files from outside, except that `WGVAE_PHOTOS=FOLDER` adds a test over real photographs.
+//! Needs no GPU and no external files; `WGVAE_PHOTOS=FOLDER` adds a test with real photographs.
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod batches;
@@ -9,11 +9,11 @@ mod cache_folder;
 #[path = "../common/mod.rs"]
 mod common;
 mod decode;
-mod drawn;
+mod drawn_split;
 mod folders;
 mod helpers;
 mod jpeg;
 mod layouts;
 mod orientation;
-mod passed_over;
+mod skipped;
 mod synth;

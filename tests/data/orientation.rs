@@ -1,4 +1,4 @@
-//! The EXIF orientation in every place where a PNG or a WebP carries it, against what Pillow and libwebp honour.
+//! EXIF orientation at every position in a PNG or a WebP, compared with Pillow and libwebp.
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -9,12 +9,12 @@ use wgvae::data::decode;
 use crate::decode::{chunk, quarters};
 use crate::helpers::{encode, put};
 
-/// EXIF with this orientation and nothing else.
+/// EXIF data with only this orientation.
 pub(crate) fn exif(orientation: u8) -> Vec<u8> {
     [&b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"[..], &[orientation, 0, 0, 0, 0, 0, 0]].concat()
 }
 
-/// Whether a picture of 32 x 16 pixels is turned by 90 degrees to the right when it is read.
+/// Whether a picture of 32 x 16 pixels is rotated by 90 degrees clockwise when read.
 fn is_turned(name: &str, bytes: Vec<u8>) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let read =
@@ -28,7 +28,7 @@ fn is_turned(name: &str, bytes: Vec<u8>) -> bool {
     true
 }
 
-/// A PNG with `chunks` before the pixels or behind them.
+/// A PNG with `chunks` before or after the pixels.
 fn png(chunks: &[u8], behind: bool) -> Vec<u8> {
     let plain = encode(&quarters().into(), ImageFormat::Png);
     // the header ends at 33, the last chunk has 12 bytes
@@ -36,7 +36,7 @@ fn png(chunks: &[u8], behind: bool) -> Vec<u8> {
     [&plain[..at], chunks, &plain[at..]].concat()
 }
 
-/// What ImageMagick makes of EXIF for a text chunk.
+/// ImageMagick's text form of EXIF data.
 fn profile(name: &str, exif: &[u8]) -> Vec<u8> {
     let digits: String = exif.iter().map(|byte| format!("{byte:02x}")).collect();
     let lines: Vec<&str> =
@@ -82,11 +82,11 @@ fn a_png_is_turned_wherever_it_carries_its_orientation() {
         assert!(is_turned(&format!("{name} behind.png"), png(&chunks, true)), "{name} behind the pixels");
     }
     assert!(!is_turned("none.png", png(&[], false)));
-    // eXIf counts more than a text
+    // eXIf takes precedence over a text chunk
     let both = [chunk(b"tEXt", &[b"Raw profile type exif\0", &text[..]].concat()), chunk(b"eXIf", &exif(1))]
         .concat();
     assert!(!is_turned("both.png", png(&both, true)));
-    // what cannot be understood turns nothing, and is no reason to refuse the pixels
+    // invalid EXIF has no effect, and is no reason to refuse the pixels
     let broken: [(&str, Vec<u8>); 3] = [
         ("short", chunk(b"eXIf", &plain[..9])),
         ("no digits", chunk(b"tEXt", b"Raw profile type exif\0\nexif\n 4\nxyz!\n")),
@@ -110,7 +110,7 @@ fn a_webp_is_turned_if_its_header_announces_exif() {
     };
     assert!(is_turned("plain.webp", webp(Some(8), &exif(6))));
     assert!(is_turned("prefixed.webp", webp(Some(8), &[&b"Exif\0\0"[..], &exif(6)].concat())));
-    // libwebp, and so Pillow and the browsers, pass over what is not announced
+    // libwebp, and thus Pillow and browsers, ignore unannounced chunks
     assert!(!is_turned("unannounced.webp", webp(Some(0), &exif(6))));
     assert!(!is_turned("without a header.webp", webp(None, &exif(6))));
 }

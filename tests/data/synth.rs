@@ -8,7 +8,7 @@ fn digest(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |d, &b| (d ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
-/// The same bytes on every platform; raise `synth::VERSION` when they are meant to change.
+/// Identical bytes on every platform; raise `synth::VERSION` when a change is intended.
 #[test]
 fn landscapes_are_pinned() {
     assert_eq!(synth::VERSION, 1);
@@ -24,7 +24,7 @@ fn landscapes_look_the_same_at_every_size() {
         let (large, factors) = landscape(9, index, 256);
         let (small, same) = landscape(9, index, 64);
         assert_eq!(factors, same);
-        // the mean of 4 x 4 pixels
+        // average over 4 x 4 pixels
         let mut reduced = vec![0u32; 64 * 64 * 3];
         for (at, &value) in large.iter().enumerate() {
             let (x, y, c) = (at / 3 % 256, at / 3 / 256, at % 3);

@@ -1,7 +1,7 @@
-//! Runs that are disturbed end as undisturbed ones: killed, interrupted, out of disk, with broken checkpoints.
+//! Fault injection: disturbed runs end as undisturbed ones. Kills, interrupts, full disks, broken checkpoints.
 //!
-//! Every test trains as a child process, as a user would. What is compared is everything that a run leaves but
-//! its times: the last checkpoint's bits, the metrics, the pictures.
+//! Every test trains in a child process, as a user would. All results except times are compared: the last checkpoint's
+//! bits, the metrics, the pictures.
 
 #![cfg(unix)]
 
@@ -22,11 +22,11 @@ use wgvae::checkpoint::{self, Listing};
 use common::events;
 use common::report::{self, Progress};
 
-/// Kills, or interruptions, of a test: in the usual run, and in one of everything.
+/// Number of kills or interrupts per test: in the usual run, and in a full one.
 const TIMES: [usize; 2] = [6, 30];
 const EPOCHS: u32 = 12;
 
-/// A training of 5 steps an epoch, with a checkpoint every second step besides those of the epochs.
+/// A training of 5 steps per epoch, with a checkpoint every second step in addition to those of the epochs.
 fn command(folder: &Path, more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wgvae"));
     command.arg("train");
@@ -58,14 +58,14 @@ fn begun(folder: &Path) -> bool {
     folder.join("runs/a/config.toml").exists()
 }
 
-/// The run from the start, or from where it stands.
+/// Starts the run, or resumes it.
 fn go_on(folder: &Path) -> Command {
     let mut command = command(folder, if begun(folder) { &["--resume"] } else { &[] });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-/// What a run leaves, without times.
+/// Results of a run, without times.
 #[derive(Debug, PartialEq)]
 struct Left {
     files: Vec<(PathBuf, Vec<u8>)>,
@@ -113,7 +113,7 @@ fn same(disturbed: &Left, straight: &Left) {
     }
 }
 
-/// What the run leaves that nobody disturbs, and how long it takes.
+/// The results of an undisturbed run, and its duration.
 fn straight() -> (Left, Duration) {
     let folder = tempfile::tempdir().expect("folder");
     let warm = run(folder.path(), &["--name", "warm", "--epochs", "1"]); // compiles the kernels
@@ -124,15 +124,15 @@ fn straight() -> (Left, Duration) {
     (left(folder.path()), began.elapsed())
 }
 
-/// Sends a signal to `child`, or with `group` to the group of processes that it leads.
+/// Sends a signal to `child`, or with `group` to its process group.
 fn signal(child: &Child, name: &str, group: bool) {
-    // the shell's own kill, because not every system has a program of that name
+    // the shell's built-in kill, because not every system has a kill program
     let script = format!("kill -{name} {}{}", if group { "-" } else { "" }, child.id());
     assert!(Command::new("sh").args(["-c", &script]).status().expect("sh runs").success());
 }
 
-/// Sends `names` in turn to the training at random instants until enough of them have hit one, going on after each. A run
-/// that reaches its end is compared and begun anew.
+/// Sends the signals `names` to the training at random times, resuming after each, until enough of them have hit it. A
+/// run that finishes is compared, and a new one is started.
 fn disturb(names: &[&str], seed: u64, after: impl Fn(&Output)) {
     let (straight, whole) = straight();
     let times = common::at_scale(TIMES[0], TIMES[1]);
@@ -181,9 +181,9 @@ fn a_training_killed_at_any_instant_goes_on_bit_for_bit() {
 #[test]
 fn an_interrupted_training_goes_on_bit_for_bit() {
     if common::adapter().is_some() {
-        // a terminal's, those of shells and of batch systems
+        // signals of a terminal, of shells and of batch systems
         disturb(&["INT", "TERM", "HUP", "USR1", "USR2", "XCPU"], 2, |output| {
-            // before its first step there is nothing to write, and after its last nothing to stop
+            // before the first step there is nothing to write, and after the last nothing to stop
             let code = output.status.code();
             assert!(matches!(code, Some(130 | 0) | None), "{code:?}: {}", text(output));
         });
@@ -199,7 +199,7 @@ fn newest(folder: &Path) -> String {
     path.file_name().expect("a name").to_string_lossy().into_owned()
 }
 
-/// The shell's limit on the size of files stands for a full disk: the write fails in the middle.
+/// The shell's file size limit simulates a full disk: a write fails in the middle.
 #[test]
 fn a_full_disk_costs_nothing_that_was_written() {
     if common::adapter().is_none() {
@@ -228,7 +228,7 @@ fn a_full_disk_costs_nothing_that_was_written() {
     same(&left(at), &straight);
 }
 
-/// The event file is what grows beyond the limit here; what it was to say is said when the run goes on.
+/// The event file exceeds the limit here; its events are written again when the run resumes.
 #[test]
 fn events_that_find_no_room_end_the_run_and_are_said_again() {
     if common::adapter().is_none() {
@@ -306,7 +306,7 @@ fn old_checkpoints_go_and_the_best_one_stays() {
     let expected = ["epoch_0001", "epoch_0002", "step_00000012", "step_00000014", "epoch_0003"];
     assert_eq!(names(folder.path()), expected, "one per epoch, and the two newest within one");
     let folder = tempfile::tempdir().expect("folder");
-    // a rate at which the first epoch stays the best
+    // a learning rate with which the first epoch stays the best
     assert!(run(folder.path(), &["--epochs", "3", "--keep", "2", "--lr", "0.1"]).status.success());
     let best = fs::read_to_string(folder.path().join("runs/a/checkpoints/best")).expect("best");
     let mut expected = vec![best.trim().to_owned(), "step_00000014".into(), "epoch_0003".into()];
@@ -330,12 +330,12 @@ fn verification_finds_the_same_bits_and_names_what_was_altered() {
     };
     let output = verify(&[]);
     assert!(output.status.success(), "{}", text(&output));
-    assert!(text(&output).contains("computed 1 step(s) again: all"), "{}", text(&output));
+    assert!(text(&output).contains("recomputed 1 step(s): all"), "{}", text(&output));
     let output = verify(&["--steps", "15"]);
     assert!(output.status.success(), "{}", text(&output));
-    assert!(text(&output).contains("computed 15 step(s) again: all"), "{}", text(&output));
+    assert!(text(&output).contains("recomputed 15 step(s): all"), "{}", text(&output));
 
-    // an altered number with a checksum that was made to fit it: only computing again finds it
+    // an altered value with a matching checksum: only recomputation detects it
     let path = at.join("runs/a/checkpoints/epoch_0003");
     let mut whole = checkpoint::load(&path).expect("a checkpoint");
     whole.weights.tensors[3].values[0] += 1e-6;
@@ -358,7 +358,7 @@ fn verification_finds_the_same_bits_and_names_what_was_altered() {
     assert!(text(&output).contains("epoch_0003/model.safetensors: damaged"), "{}", text(&output));
 }
 
-/// A kill between a run's last checkpoint and what follows it: too short an instant to be hit by chance.
+/// A kill between a run's last checkpoint and the work after it: too short a time to be hit at random.
 #[test]
 fn what_follows_the_last_checkpoint_is_made_up_for() {
     if common::adapter().is_none() {
@@ -383,6 +383,6 @@ fn what_follows_the_last_checkpoint_is_made_up_for() {
     for (path, bytes) in pictures.iter().zip(&whole) {
         assert!(fs::read(at.join(path)).expect(path) == *bytes, "{path} is another picture");
     }
-    // said again, and not twice
+    // written again, but not twice
     assert!(events::values(&at.join("runs/a")) == shown, "TensorBoard shows something else than before");
 }

@@ -1,5 +1,5 @@
-//! Requests to end: by signals, by a terminal or a pipe that goes away. A training writes its checkpoint whatever has
-//! become of those who read what it says.
+//! Requests to end: signals, and a terminal or pipe that goes away. A training writes its checkpoint even if nobody
+//! reads its output any more.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 use crate::common::{self, report};
 use crate::{command, signal, text};
 
-/// What a test waits for at most: the first step compiles its kernels.
+/// Maximum waiting time of a test: the first step compiles the kernels.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What resets the signals that these tests were started with: below `nohup` or in a shell's background some are ignored,
-/// and stay so. None where they are as they should be, or where `env` cannot do it.
+/// A command that resets the inherited signal dispositions: below `nohup` or in a shell's background some signals are
+/// ignored. Empty if nothing must be reset, or if `env` cannot do it.
 fn reset() -> &'static [&'static str] {
     const RESET: [&str; 2] = ["env", "--default-signal"];
     let probe = Command::new(RESET[0]).args([RESET[1], "true"]).stderr(Stdio::null()).status();
     if probe.is_ok_and(|status| status.success()) { &RESET } else { &[] }
 }
 
-/// `words` as a command in `folder`, its signals reset.
+/// `words` as a command in `folder`, with reset signals.
 fn run_in<'a>(folder: &Path, words: impl IntoIterator<Item = &'a OsStr>) -> Command {
     let mut words = reset().iter().map(|word| OsStr::new(*word)).chain(words).map(OsStr::to_owned);
     let mut command = Command::new(words.next().expect("a program"));
@@ -30,14 +30,14 @@ fn run_in<'a>(folder: &Path, words: impl IntoIterator<Item = &'a OsStr>) -> Comm
     command
 }
 
-/// A training that goes on for long, with no checkpoint within an epoch unless it is stopped: its program and arguments.
+/// Program and arguments of a long training without checkpoints within an epoch, unless it is stopped.
 fn long(folder: &Path) -> Vec<OsString> {
     let command =
         command(folder, &["--epochs", "500", "--checkpoint-every", "1000000", "--landscapes", "2000"]);
     std::iter::once(command.get_program()).chain(command.get_args()).map(OsStr::to_owned).collect()
 }
 
-/// The same in a shell's `script`, which has it as `"$0" "$@"`.
+/// The long training in a shell `script`, which refers to it as `"$0" "$@"`.
 fn in_shell(script: &str, folder: &Path) -> Command {
     let training = long(folder);
     let shell = ["sh", "-c", script].map(OsStr::new);
@@ -64,7 +64,7 @@ fn trains(folder: &Path) {
     wait("third step", || std::fs::read_to_string(&metrics).is_ok_and(|text| text.lines().count() >= 3));
 }
 
-/// Whether there is a checkpoint within the epoch, and it is whole.
+/// Whether there is a complete checkpoint within the epoch.
 fn stopped(folder: &Path) -> bool {
     let list = wgvae::checkpoint::list(&folder.join("runs/a/checkpoints"));
     let whole = list.map(|list| list.whole).unwrap_or_default();
@@ -81,7 +81,7 @@ fn start(mut command: Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
 }
 
-/// Ctrl-C ends the whole pipeline, and what reads our lines is gone first.
+/// Ctrl-C ends the whole pipeline, and the reader of our output ends first.
 #[test]
 fn ctrl_c_under_tee_writes_the_checkpoint() {
     if common::adapter().is_none() {
@@ -97,7 +97,7 @@ fn ctrl_c_under_tee_writes_the_checkpoint() {
     pipeline.wait().expect("a child");
 }
 
-/// A connection that breaks takes the terminal away: every line fails, and SIGHUP comes.
+/// A broken connection takes the terminal away: all writes fail, and SIGHUP arrives.
 #[test]
 fn a_terminal_that_goes_away_costs_no_checkpoint() {
     if common::adapter().is_none() {
@@ -120,7 +120,7 @@ fn a_terminal_that_goes_away_costs_no_checkpoint() {
     wait("checkpoint", || stopped(at));
 }
 
-/// `nohup` lets a program ignore SIGHUP, and it has to stay so; what is not ignored ends it.
+/// `nohup` makes a program ignore SIGHUP, which must not change; other signals end it.
 #[test]
 fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
     if common::adapter().is_none() {
@@ -137,7 +137,7 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
     ends_with_a_checkpoint(child, at, "SIGINT");
 }
 
-/// TERM and HUP; and those by which batch systems say that a job's time is over.
+/// TERM and HUP, and the signals with which batch systems announce the end of a job's time.
 #[test]
 fn every_request_to_end_writes_a_checkpoint() {
     if common::adapter().is_none() {
@@ -153,7 +153,7 @@ fn every_request_to_end_writes_a_checkpoint() {
     }
 }
 
-/// `timeout` signals its child, and then its group, in which the child is.
+/// `timeout` signals its child, and then its process group, which includes the child.
 #[test]
 fn two_signals_at_once_are_one_request() {
     if common::adapter().is_none() {
@@ -167,7 +167,7 @@ fn two_signals_at_once_are_one_request() {
     ends_with_a_checkpoint(child, at, "three signals");
 }
 
-/// Linux's /dev/full takes nothing, as a full disk that holds the log.
+/// Linux's /dev/full refuses all writes, like a full disk that holds the log.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_log_that_takes_nothing_ends_no_training() {
@@ -181,7 +181,7 @@ fn a_log_that_takes_nothing_ends_no_training() {
     let status = training.stdout(full()).stderr(full()).status().expect("wgvae runs");
     assert!(status.success(), "{status}");
     assert!(at.join("runs/a/checkpoints/epoch_0002").is_dir());
-    // elsewhere, where nothing is lost, it is said
+    // commands that lose their output report the error
     let mut adapters = Command::new(env!("CARGO_BIN_EXE_wgvae"));
     let output = adapters.arg("adapters").stdout(full()).stderr(Stdio::piped()).spawn().expect("wgvae runs");
     let output = output.wait_with_output().expect("a child");
@@ -189,7 +189,7 @@ fn a_log_that_takes_nothing_ends_no_training() {
     assert!(text(&output).contains("error: cannot write to stdout: No space left"), "{}", text(&output));
 }
 
-/// A batch system's warning, and the end of the job's time some seconds later, while a step is still being computed.
+/// A batch system's warning, and the end of the job some seconds later, during a step.
 #[test]
 fn the_end_after_a_warning_waits_for_the_checkpoint() {
     if common::adapter().is_none() {
@@ -197,7 +197,7 @@ fn the_end_after_a_warning_waits_for_the_checkpoint() {
     }
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
-    // a step of some seconds
+    // a step that takes some seconds
     let slow = ["--size", "128", "--hidden", "32", "--batch-size", "64", "--landscapes", "128", "--no-tune"];
     let mut words = vec![OsString::from(env!("CARGO_BIN_EXE_wgvae")), "train".into()];
     words.extend(slow.iter().chain(&["--epochs", "50", "--latent", "8", "--name", "a"]).map(OsString::from));

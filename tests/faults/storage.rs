@@ -1,5 +1,4 @@
-//! File systems that have less than a training would like: simulated by libraries for LD_PRELOAD that refuse what the
-//! system would do.
+//! File systems with missing features, simulated by LD_PRELOAD libraries that make system calls fail.
 
 #![cfg(target_os = "linux")]
 
@@ -10,18 +9,19 @@ use std::process::{Command, Output};
 use crate::common::{self, report};
 use crate::{command, text};
 
-/// NFS without its lock service says ENOLCK (37), others ENOSYS (38), EACCES (13) or EIO (5).
+/// Errors of file locks: ENOLCK (37) of NFS without its lock service, and ENOSYS (38), EACCES (13) or EIO (5)
+/// elsewhere.
 const NO_LOCKS: &str = "int flock(int a, int b) { errno = ERRNO; return -1; }";
-/// Renames files only: EXDEV (18) of layered file systems, ENOSYS (38) and EPERM (1) of object stores.
+/// Renames only files: EXDEV (18) of layered file systems, ENOSYS (38) and EPERM (1) of object stores.
 const NO_FOLDER_RENAMES: &str = "int rename(const char *from, const char *to) {
     struct stat about;
     if (stat(from, &about) == 0 && S_ISDIR(about.st_mode)) { errno = ERRNO; return -1; }
     return syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }";
-/// Syncs nothing: EINVAL (22) of special file systems, ENOSYS (38).
+/// Fails every sync: EINVAL (22) of special file systems, ENOSYS (38).
 const NO_SYNC: &str = "int fsync(int file) { errno = ERRNO; return -1; }";
 
-/// A library that makes calls fail with `errno`; none where there is no C compiler.
+/// A library that makes calls fail with `errno`; `None` without a C compiler.
 fn library(folder: &Path, code: &str, errno: i32) -> Option<PathBuf> {
     let (source, library) = (folder.join("shim.c"), folder.join(format!("shim_{errno}.so")));
     let head = "#define _GNU_SOURCE\n#include <errno.h>\n#include <fcntl.h>\n#include <sys/stat.h>\n\
@@ -32,7 +32,7 @@ fn library(folder: &Path, code: &str, errno: i32) -> Option<PathBuf> {
     built.is_ok_and(|status| status.success()).then_some(library)
 }
 
-/// Trains under each of the errors: an epoch, and after a resumption another. `check` sees what both said.
+/// Trains with each of the errors: one epoch, and after resuming another. `check` receives the output of both.
 fn trains_without(code: &str, errors: &[i32], check: impl Fn(&Path, &str)) {
     if common::adapter().is_none() {
         return;
@@ -78,7 +78,7 @@ fn without_syncing_a_run_is_trained() {
     trains_without(NO_SYNC, &[22, 38], |_, _| ());
 }
 
-/// A checkpoint that was cut off while it was written file by file has no state.json: the one before is taken.
+/// A checkpoint interrupted while it was written file by file has no state.json: the previous one is used.
 #[test]
 fn a_checkpoint_that_was_cut_off_is_passed_over() {
     if common::adapter().is_none() {

@@ -1,42 +1,41 @@
-//! Adam's first step, judged element by element by what PyTorch's arithmetic determines of it.
+//! Tolerances for Adam's first step, element by element, derived from PyTorch's arithmetic.
 //!
-//! The first step is `lr * g / (|g| + eps)`: its sign is the gradient's, whatever its size. Where a gradient is the
-//! rounding of a sum, PyTorch's own step is arbitrary. So each element may differ by what the difference of the two
-//! gradients makes of the step, and by the rounding of the step and of the parameter: next to nothing where the
-//! gradient is large, up to two whole steps where it is a rounding error. How far gradients may differ is held by
-//! itself.
+//! The first step is `lr * g / (|g| + eps)`: its sign is the gradient's, almost independent of the size. If a gradient
+//! is only the rounding error of a sum, PyTorch's own step is arbitrary. So each element may differ by the effect of
+//! the difference of the two gradients, plus the rounding of the step and of the parameter: almost nothing for large
+//! gradients, up to two whole steps for rounding errors. The difference of the gradients has a separate bound.
 
 /// Adam's eps, PyTorch's and ours.
 const EPS: f64 = 1e-8;
-/// Rounding of a step, as a share of it: a dozen operations in f32.
+/// Relative rounding error of a step: a dozen operations in f32.
 const STEP: f64 = 12.0 / (1 << 24) as f64;
-/// Rounding of a parameter after the subtraction, as a share of it: each side to its nearest f32.
+/// Relative rounding error of a parameter after the subtraction: each side to its nearest f32.
 const PARAMETER: f64 = 2.0 / (1 << 24) as f64;
-/// A step that the gradients' difference moves by less than this share of a whole one is determined.
+/// A step counts as determined if the difference of the gradients changes it by less than this share.
 const DETERMINED: f64 = 1e-3;
 
-/// One tensor's elements, PyTorch's and ours.
+/// Elements of a tensor, PyTorch's and ours.
 pub(crate) struct Elements<'a> {
     /// parameters before the step
     pub(crate) before: &'a [f32],
     /// PyTorch's gradient, and ours
     pub(crate) gradients: [&'a [f32]; 2],
-    /// PyTorch's parameters after the step; none where the file has none: they follow from its gradient
+    /// PyTorch's parameters after the step; if `None` they are computed from its gradient
     pub(crate) after: Option<&'a [f32]>,
-    /// ours after the step
+    /// our parameters after the step
     pub(crate) ours: &'a [f32],
 }
 
-/// How many elements were judged how.
+/// Number of elements per kind of check.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// both gradients are zero: the parameter must not move
+    /// both gradients are zero: the parameter must not change
     pub(crate) still: usize,
-    /// held to the rounding of a step: the gradients' difference moves it by less than a thousandth
+    /// bound by the rounding of a step: the difference of the gradients changes it by less than a thousandth
     pub(crate) determined: usize,
-    /// held to what the gradients' difference makes of the step
+    /// bound by the effect of the difference of the gradients
     pub(crate) moved: usize,
-    /// the same, and the difference turns the sign of the step: PyTorch's is arbitrary
+    /// as `moved`, but the difference changes the sign of the step: PyTorch's is arbitrary
     pub(crate) turned: usize,
 }
 
@@ -65,8 +64,8 @@ fn step(g: f64) -> f64 {
     g / (g.abs() + EPS)
 }
 
-/// Judges a step of learning rate `lr`: the largest deviation as a share of what is allowed, the index where that is,
-/// and how many elements were judged how.
+/// Checks a step with learning rate `lr`: returns the largest deviation relative to its bound, the index of that
+/// element, and the counts.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -87,7 +86,7 @@ pub(crate) fn judge(elements: &Elements<'_>, lr: f64) -> (f64, usize, Counts) {
         }
         let rounding = if g == 0.0 && own == 0.0 { 0.0 } else { lr * STEP + PARAMETER * p.abs() };
         let deviation = (got - want).abs();
-        // not a number is as wrong as can be
+        // NaN counts as infinitely wrong
         let share = match deviation {
             d if d.is_nan() || moved.is_nan() => f64::INFINITY,
             0.0 => 0.0,
@@ -109,19 +108,19 @@ fn only_steps_of_unknown_gradients_may_be_anything() {
         judge(&Elements { before: &[0.1], gradients: [&theirs, &own], after: None, ours: &ours }, lr)
     };
     let one = |still, determined, moved, turned| Counts { still, determined, moved, turned };
-    // gradients that are the rounding of a sum, of either sign: so is the step
+    // gradients that are rounding errors of a sum, with different signs: the step is arbitrary
     let (share, _, counts) = judge([3e-8, -3e-8], 1.4e-3);
     assert!(share <= 1.0 && counts == one(0, 0, 0, 1), "{share} {counts:?}");
     assert!(judge([3e-8, -3e-8], 1.6e-3).0 > 1.0, "and no further than that");
-    // of one sign: the step of 1e-8 is half a one, of 3e-8 three quarters
+    // equal signs: for 1e-8 the step is half of a full one, for 3e-8 three quarters
     let (share, _, counts) = judge([1e-8, 3e-8], -2.4e-4);
     assert!(share <= 1.0 && counts == one(0, 0, 1, 0), "{share} {counts:?}");
     assert!(judge([1e-8, 3e-8], -2.6e-4).0 > 1.0);
-    // large ones, a thousandth apart: the step is the same to its rounding
+    // large ones, a thousandth apart: the step is equal up to rounding
     let (share, _, counts) = judge([1.0, 1.001], 0.0);
     assert!(share <= 1.0 && counts == one(0, 1, 0, 0), "{share} {counts:?}");
     assert!(judge([1.0, 1.001], 3e-8).0 > 1.0, "the roundings of 0.1 and of the step are 1.3e-8 together");
-    // no gradient, no step
+    // a zero gradient gives no step
     let (share, _, counts) = judge([0.0, 0.0], 0.0);
     assert!(share == 0.0 && counts == one(1, 0, 0, 0), "{share} {counts:?}");
     assert_eq!(judge([0.0, 0.0], 1e-8).0, f64::INFINITY);

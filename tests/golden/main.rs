@@ -1,8 +1,8 @@
-//! PyTorch's values for one step (every tensor, every gradient) and for all Adam steps of each folder in
+//! Golden tests against PyTorch: one step (every tensor, every gradient) and all Adam steps of each folder in
 //! `WGVAE_GOLDEN`, on the adapter and on the CPU twins.
 //!
-//! A folder holds `meta.json`, `model.safetensors` and `golden.safetensors` of any size, as a script that runs
-//! the PyTorch model writes them. One small folder is kept in `tests/fixtures/golden`.
+//! A folder holds `meta.json`, `model.safetensors` and `golden.safetensors` for any model size, as tools/make_golden.py
+//! writes them. One small folder is in `tests/fixtures/golden`.
 
 mod adam_step;
 #[path = "../common/mod.rs"]
@@ -23,26 +23,26 @@ use wgvae::ops::tunable::{KernelConfig, Table};
 use common::report::{self, Progress};
 use common::{Choose, Scale};
 
-/// What may lie between PyTorch's float32 and ours, as relative L2 errors.
+/// Relative L2 error bounds for PyTorch's float32 and ours.
 #[derive(Clone, Copy)]
 struct Bounds {
-    /// of activations
+    /// bound of activations
     tensor: f64,
-    /// of each gradient: sums over all pixels of all pictures
+    /// bound of each gradient, a sum over all pixels of all pictures
     gradient: f64,
-    /// of each step's loss
+    /// bound of each step's loss
     loss: f64,
-    /// of an element of a gradient, as a share of the largest of its tensor: the rounding of a sum is in proportion to
-    /// its terms, not to what is left of them
+    /// bound of an element of a gradient, relative to the largest of its tensor: the rounding error of a sum is
+    /// proportional to its terms, not to its result
     element: f64,
 }
 
 impl Bounds {
     /// PyTorch's own float32 and float64 differ by about 1e-6.
     const F32: Self = Self { tensor: 2e-5, gradient: 1e-4, loss: 1e-5, element: 1e-5 };
-    /// Each stored activation and gradient is rounded to 11 bits, at most 4.9e-4 of it, and up to eight layers add
-    /// up. A ReLU that rounding turns on or off changes a gradient of a narrow model (`odd` has 3 channels) by
-    /// percents, and an element by 7 % of the largest: the twins, which sum in f64, are as far off as the adapter.
+    /// Each stored activation and gradient is rounded to 11 bits, at most 4.9e-4 of it, and up to eight layers add up.
+    /// A ReLU that rounding switches on or off changes a gradient of a narrow model by percents, and single elements by
+    /// more: the twins, which sum in f64, deviate as much as the adapter.
     const F16: Self = Self { tensor: 5e-4, gradient: 3e-2, loss: 1e-4, element: 0.15 };
 
     fn of(precision: Element) -> Self {
@@ -65,16 +65,16 @@ fn read(path: &Path) -> Tensors {
 /// `[N, 3, S, S]` to `[N, S, S, 3]`.
 fn nhwc(values: &[f32], size: usize) -> Vec<f32> {
     let area = size * size;
-    let pixel = |texture: &[f32], i: usize| [texture[i], texture[area + i], texture[2 * area + i]];
-    values.chunks(3 * area).flat_map(|texture| (0..area).flat_map(move |i| pixel(texture, i))).collect()
+    let pixel = |image: &[f32], i: usize| [image[i], image[area + i], image[2 * area + i]];
+    values.chunks(3 * area).flat_map(|image| (0..area).flat_map(move |i| pixel(image, i))).collect()
 }
 
-/// The largest of their sizes.
+/// The largest absolute value.
 fn largest(values: &[f32]) -> f64 {
     values.iter().map(|v| f64::from(v.abs())).fold(0.0, f64::max)
 }
 
-/// The largest difference of two elements; not a number where one is.
+/// The largest difference of two elements; NaN if any is NaN.
 fn furthest(got: &[f32], want: &[f32]) -> f64 {
     let differences = got.iter().zip(want).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
     differences.fold(0.0, |furthest, d| if d > furthest || d.is_nan() { d } else { furthest })
@@ -88,7 +88,7 @@ fn distance(got: &[f32], want: &[f32]) -> f64 {
     (sum(&|a, b| (a - b).powi(2)) / sum(&|_, b| b * b).max(1e-300)).sqrt()
 }
 
-/// Collects what is out of bounds, so that one run shows everything.
+/// Collects all violations, so that one run shows everything.
 #[derive(Default)]
 struct Report {
     wrong: Vec<String>,
@@ -105,7 +105,7 @@ impl Report {
         }
     }
 
-    /// Prints the worst of each class, and gives what is wrong, as `name`'s.
+    /// Prints the worst value of each class, and returns the violations, prefixed with `name`.
     fn said_of(&self, name: &str) -> Vec<String> {
         let mut worst: Vec<_> = self.worst.iter().map(|(class, e)| format!("{class} {e:.1e}")).collect();
         worst.sort();
@@ -115,7 +115,7 @@ impl Report {
     }
 }
 
-/// What a folder's `meta.json` says.
+/// Content of a folder's `meta.json`.
 struct Meta(serde_json::Value);
 
 impl Meta {
@@ -174,7 +174,7 @@ fn check(folder: &Path, place: Device<'_>, precision: Element) -> Report {
             [("loss", probe.loss.total(settings.beta)), ("bce", probe.loss.nll), ("kl", probe.loss.kl)];
         for (name, got) in losses {
             let want = f64::from(golden[name].1[step as usize]);
-            // KL near zero is a difference of nearly equal numbers in PyTorch's float32 too: reported by itself
+            // KL near zero is a difference of nearly equal numbers in PyTorch's float32 too: it has its own class
             let (class, bound) =
                 if name == "kl" { ("kl (not judged)", f64::INFINITY) } else { ("loss", bounds.loss) };
             report.hold(class, &format!("{name} of step {step}"), (got - want).abs() / want.abs(), bound);
@@ -212,7 +212,7 @@ fn check(folder: &Path, place: Device<'_>, precision: Element) -> Report {
     let Counts { determined, moved, turned, .. } = report.steps;
     let proves = precision == Element::F16 || determined > 10 * (moved + turned);
     assert!(proves, "{}: too few first steps are determined: {:?}", folder.display(), report.steps);
-    // Adam turns the sign of a vanishing gradient into a full step: later parameters are only reported
+    // Adam turns the sign of a vanishing gradient into a full step, so later parameters are only reported
     if let Some(last) = recorded(&golden, &weights, steps) {
         report.hold(
             "parameters at the end (not judged)",
@@ -229,7 +229,7 @@ fn flat(vae: &mut Vae) -> Vec<f32> {
     vae.weights().expect("weights").tensors.into_iter().flat_map(|t| t.values).collect()
 }
 
-/// The file's parameters after `step` steps; large folders leave them out.
+/// The file's parameters after `step` steps; large folders omit them.
 fn recorded(golden: &Tensors, weights: &StateDict, step: u32) -> Option<Vec<f32>> {
     let one =
         |t: &NamedTensor| golden.get(&format!("param.{}.{step}", t.name)).map(|(_, values)| values.clone());
@@ -280,8 +280,8 @@ fn the_adapter_in_f16_agrees_with_pytorch() {
     check_all(Device::Gpu(&adapter), &format!("{} in f16", adapter.info.name), Element::F16);
 }
 
-/// Our own small fixture by every core that the adapter can run, each forced on every layer; in f16 by those that
-/// round their factors. In the usual run only by those that the adapter takes without measurements.
+/// Our small fixture with every core that the adapter can run, each forced on every layer; with f16 the cores that
+/// round their factors. The usual run only uses the cores that the adapter uses without measurements.
 #[test]
 fn every_variant_agrees_with_pytorch() {
     let Some(adapter) = common::adapter() else { return };
@@ -303,7 +303,7 @@ fn every_variant_agrees_with_pytorch() {
     );
     let progress = Progress::new(all.len(), "variants");
     let count = all.len();
-    // most of the time goes into compiling, which drivers do on one core
+    // most of the time is spent in compilation, which drivers do on one core
     let wrong = all.into_par_iter().flat_map_iter(|(name, tuning, factors)| {
         let report = check(&folder, Device::Tuned(&adapter, &tuning), factors);
         progress.step();

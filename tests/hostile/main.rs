@@ -1,5 +1,5 @@
-//! Files that mean harm, or have come to it: thousands of damaged pictures and models, each an error or a valid
-//! read, none of them a panic or a loss of memory. All draws are seeded, so that a failure comes back.
+//! Malicious and damaged files: thousands of damaged pictures and models give an error or a valid read, never a panic
+//! or exhausted memory. All draws are seeded, so failures are reproducible.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,32 +1,32 @@
-//! How much memory something takes at its worst, where the system tells.
+//! Peak memory measurement, if the system reports it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// One measurement at a time: memory is the process's, and tests run beside each other.
+/// Serializes measurements: memory belongs to the process, and tests run in parallel.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// The growth of the process's memory over its life.
+/// The growth of the process's peak memory.
 pub(crate) struct Memory {
     before: Option<u64>,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl Memory {
-    /// Begins here, once no other test measures.
+    /// Starts a measurement, once no other test measures.
     pub(crate) fn watch() -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        // forgets the peaks of tests before; where that is refused, growth below them is not seen
+        // resets the peak of earlier tests; if that fails, smaller growth is not detected
         let _ = std::fs::write("/proc/self/clear_refs", "5");
         Self { before: peak(), _alone: alone }
     }
 
-    /// By how many MiB the most that the process ever held has grown; nothing where the system does not tell.
+    /// Growth of the peak memory in MiB; `None` if the system does not report it.
     pub(crate) fn grown(&self) -> Option<u64> {
         Some((peak()?.saturating_sub(self.before?)) >> 10)
     }
 }
 
-/// The most that was ever resident, in KiB.
+/// Peak resident memory in KiB.
 fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -1,4 +1,4 @@
-//! Damaged models through the function that `wgvae sample` reads them with.
+//! Damaged models, read as by `wgvae sample`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -15,15 +15,15 @@ use crate::common::report;
 use crate::memory::Memory;
 use crate::mutate::{edge, mutate};
 
-/// How many are tried.
+/// Number of damaged models.
 const MODELS: u64 = 12_000;
-/// MiB by which memory may grow: the file is a few dozen KiB and is held twice at most, as bytes and as floats; the
-/// rest is what the allocator keeps. A header that is believed would take gigabytes.
+/// Allowed growth of memory in MiB: the file is a few dozen KiB and is held at most twice, as bytes and as floats; the
+/// rest is kept by the allocator. Trusting a header would take gigabytes.
 const MAX_MIB: u64 = 32;
 
 const CONFIG: ModelConfig = ModelConfig { size: 16, hidden: 1, latent: 2 };
 
-/// A whole model: its header, and the data behind it.
+/// A valid model: its header, and the data after it.
 fn model(folder: &Path) -> (String, Vec<u8>) {
     let path = folder.join("whole.safetensors");
     write_model(&path, &StateDict::initial(&CONFIG, 1), Likelihood::default()).expect("written");
@@ -33,13 +33,13 @@ fn model(folder: &Path) -> (String, Vec<u8>) {
     (String::from_utf8(bytes[8..8 + len].to_vec()).expect("JSON"), bytes[8 + len..].to_vec())
 }
 
-/// A file of `header` and `data`; the length in front is that of the header unless given.
+/// A file of `header` and `data`; the length field is that of the header unless given.
 fn file(header: &str, data: &[u8], len: Option<u64>) -> Vec<u8> {
     let len = len.unwrap_or(header.len() as u64).to_le_bytes();
     [&len, header.as_bytes(), data].concat()
 }
 
-/// Replaces one number of `header`, in a shape or an offset, by one at the end of a range or a near one.
+/// Replaces one number of `header`, in a shape or an offset, by an edge case or a nearby number.
 fn number(rng: &mut ChaCha8Rng, header: &mut String) {
     let digits: Vec<_> =
         header.char_indices().filter(|(_, c)| c.is_ascii_digit()).map(|(at, _)| at).collect();
@@ -60,7 +60,7 @@ fn number(rng: &mut ChaCha8Rng, header: &mut String) {
     header.replace_range(begin..end, &now);
 }
 
-/// Damages what the header says, leaving it JSON in most cases.
+/// Damages the header's content; it stays JSON in most cases.
 fn claim(rng: &mut ChaCha8Rng, header: &mut String) {
     match rng.random_range(0..6) {
         0 => {
@@ -174,7 +174,7 @@ fn a_header_is_a_claim() {
     let first = |shape, offsets| entry("encoder.0.weight", "F32", shape, offsets);
     let made =
         |entries: &[String], len: usize| file(&format!("{{{}}}", entries.join(",")), &vec![0; len], None);
-    // two tensors in the same bytes, which would make large tensors of a small file
+    // overlapping tensors, which would turn a small file into large tensors
     let overlap = [first("[2,1,1,1]", [0, 8]), entry("fc_mu.weight", "F32", "[1,1]", [4, 8])];
     assert_eq!(says(&made(&overlap, 8)), whole("invalid offset for tensor `fc_mu.weight`"));
     assert_eq!(
@@ -186,7 +186,7 @@ fn a_header_is_a_claim() {
         says(&made(&[product], 4)),
         whole("overflow computing buffer size from shape and/or element type")
     );
-    // a product of zero is of any size: nothing may be computed from its other factors unchecked
+    // an element count of zero fits any size: no unchecked arithmetic with the other dimensions
     for huge in [u64::MAX, 1 << 61, 1 << 32] {
         let claims = [
             entry("encoder.0.weight", "F32", &format!("[{huge},0,4,4]"), [0, 0]),
@@ -206,7 +206,7 @@ fn a_header_is_a_claim() {
     assert!(says(&file(&deep, &data, None)).contains("safetensors file (invalid JSON in header"));
 }
 
-/// What a file calls its tensors and types reaches the terminal through error messages.
+/// Names and types in a file reach the terminal in error messages.
 #[test]
 fn words_of_a_file_have_no_power_over_the_terminal() {
     let folder = tempfile::tempdir().expect("folder");

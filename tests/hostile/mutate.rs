@@ -1,9 +1,9 @@
-//! Damage to bytes: flips, cuts, splices, fields overwritten with numbers at the ends of their ranges.
+//! Random damage to bytes: bit flips, truncation, splices, and fields overwritten with edge cases.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// Numbers that sizes and offsets break at.
+/// Edge cases of sizes and offsets.
 const EDGES: [u64; 14] = [
     0,
     1,
@@ -26,13 +26,13 @@ pub(crate) fn edge(rng: &mut ChaCha8Rng) -> u64 {
     EDGES[rng.random_range(0..EDGES.len())]
 }
 
-/// A place in `bytes`, three times out of four within the first `head`.
+/// A position in `bytes`, three times out of four within the first `head`.
 fn place(rng: &mut ChaCha8Rng, len: usize, head: usize) -> usize {
     let end = if rng.random_range(0..4) > 0 { head.min(len) } else { len };
     rng.random_range(0..end.max(1))
 }
 
-/// Damages `bytes` one to three times; `other` is what splices come from.
+/// Damages `bytes` one to three times; splices are taken from `other`.
 pub(crate) fn mutate(rng: &mut ChaCha8Rng, bytes: &mut Vec<u8>, other: &[u8], head: usize) {
     for _ in 0..rng.random_range(1..=3) {
         let len = bytes.len();
@@ -63,7 +63,7 @@ pub(crate) fn mutate(rng: &mut ChaCha8Rng, bytes: &mut Vec<u8>, other: &[u8], he
     }
 }
 
-/// A field of 1 to 8 bytes, in either order.
+/// Overwrites a field of 1 to 8 bytes, in either byte order.
 fn overwrite(rng: &mut ChaCha8Rng, bytes: &mut [u8], at: usize) {
     let width = 1 << rng.random_range(0..4);
     let mut field = edge(rng).to_le_bytes()[..width].to_vec();

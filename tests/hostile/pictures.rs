@@ -1,4 +1,4 @@
-//! Damaged pictures through the function that training loads them with.
+//! Damaged pictures, loaded as in training.
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,13 +13,12 @@ use crate::common::report;
 use crate::memory::Memory;
 use crate::mutate::mutate;
 
-/// How many are tried.
+/// Number of damaged pictures.
 const PICTURES: usize = 10_000;
-/// Edge of what they are resized to.
+/// Side that they are resized to.
 const SIZE: u32 = 16;
-/// MiB by which memory may grow. The loader lets a header claim up to 1024 MiB of pixels; but the claim of a file of
-/// a few hundred bytes is not filled, because decoders read what they have and stop, so that a small part of it is
-/// ever touched.
+/// Allowed growth of memory in MiB. The loader accepts headers that claim up to 1024 MiB of pixels, but a file of a few
+/// hundred bytes touches only a small part of it, because decoders stop at the end of their input.
 const MAX_MIB: u64 = 128;
 
 fn encode(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
@@ -28,7 +27,7 @@ fn encode(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// Small pictures of every kind that can be read: something else in every pixel, so that no format stores it away.
+/// Small pictures of every supported format, with varying pixels, so that no format compresses them away.
 fn seeds() -> Vec<Vec<u8>> {
     let at = |x: u32, y: u32| [(x * 7 + y * 3) as u8, (x * y) as u8, (x ^ (y * 5)) as u8];
     let rgb = DynamicImage::from(RgbImage::from_fn(24, 20, |x, y| Rgb(at(x, y))));
@@ -55,7 +54,7 @@ fn seeds() -> Vec<Vec<u8>> {
     ]
 }
 
-/// Makes the sums over a PNG's chunks right again: a decoder looks no further than a wrong one.
+/// Repairs the checksums of a PNG's chunks: a decoder stops at a wrong one.
 fn mend_png(bytes: &mut [u8]) {
     let mut at = 8;
     while let Some(head) = bytes.get(at..at + 8) {
@@ -83,7 +82,7 @@ fn damaged_pictures_are_read_or_refused() {
         let rng = &mut ChaCha8Rng::seed_from_u64(number as u64);
         let mut bytes = seeds[number % seeds.len()].clone();
         let other = &seeds[rng.random_range(0..seeds.len())];
-        // the first 200 bytes hold the headers of all of them
+        // the first 200 bytes contain the headers of all formats
         mutate(rng, &mut bytes, other, 200);
         if rng.random() && bytes.starts_with(b"\x89PNG") {
             mend_png(&mut bytes);

@@ -1,4 +1,4 @@
-//! Small files that would take all memory or time, or the stack, of a careless reader.
+//! Small `.pth` files that would exhaust memory, time or the stack of a careless reader.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use wgvae::checkpoint::pth;
 use crate::common::pth::{pickle, pth, tensor};
 use crate::memory::Memory;
 
-/// `operations` are refused for `part`, soon.
+/// Checks that `operations` are refused with `part` in the message, within a short time.
 fn refuses(what: &str, operations: &[u8], part: &str) {
     let start = Instant::now();
     let reason = pth::read(&pth(&pickle(operations), &[&[0; 16]])).expect_err(what);
@@ -16,7 +16,7 @@ fn refuses(what: &str, operations: &[u8], part: &str) {
     assert!(start.elapsed().as_secs() < 20, "{what} took {:?}", start.elapsed());
 }
 
-/// One after the other, since the memory is that of the whole process.
+/// In one test, because memory belongs to the whole process.
 #[test]
 fn bounded() {
     let memory = Memory::watch();
@@ -59,7 +59,7 @@ fn bounded() {
     }
     refuses("a far memo", b"Nr\xff\xff\xff\xffj\xfe\xff\xff\xff", "damaged");
 
-    // texts and tensors that are referred to again and again
+    // texts and tensors that are referenced many times
     let long = [&b"X"[..], &40_000_000u32.to_le_bytes(), &b"a".repeat(40_000_000)].concat();
     let texts = [&long[..], b"q\0", b"](", &b"h\0".repeat(200_000), b"e\x86"].concat();
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! Damaged files: each is an error or a load within its bounds, and never a panic.
+//! Damaged `.pth` files give an error or a load within bounds, never a panic.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use crate::common::pth::{Entry, fixture, flatten, golden, zip};
 use crate::common::report;
 use crate::memory::Memory;
 
-/// Mutated files; some more of the golden model if it is there.
+/// Number of mutated small files, and of mutations of the golden model if there is one.
 const SMALL: usize = 40_000;
 const GOLDEN: usize = 2_000;
 const LARGEST_GROWTH_MIB: u64 = 128;
 
-/// A generator that is the same everywhere.
+/// A portable random generator.
 struct Random(u64);
 
 impl Random {
@@ -28,7 +28,7 @@ impl Random {
         (self.next() % limit.max(1) as u64) as usize
     }
 
-    /// A number that a size or position might be mistaken for.
+    /// A plausible but wrong size or offset.
     fn field(&mut self, length: usize) -> u64 {
         let choices =
             [0, 1, 2, 0x7f, 0xff, 0x7fff_ffff, 0xffff_ffff, u64::MAX, 1 << 63, length as u64, self.next()];
@@ -61,7 +61,7 @@ fn mutate(bytes: &mut Vec<u8>, from: usize, random: &mut Random) {
                 let field = random.field(length).to_le_bytes();
                 let count = width.min(length - at);
                 bytes[at..at + count].copy_from_slice(&field[..count]);
-                // pickles hold operations and one-byte numbers too
+                // pickles also contain operations and one-byte numbers
                 if kind == 7 {
                     bytes[at] = b"()0]}.abcehijqrstuNGJKMQRX\x80\x81\x85\x86\x87\x88\x8a\x8c\x93\x94"
                         [random.below(36)];
@@ -71,7 +71,7 @@ fn mutate(bytes: &mut Vec<u8>, from: usize, random: &mut Random) {
     }
 }
 
-/// The entries of a file that torch wrote, and the same file without checksums.
+/// The entries of a file written by torch, and the file without checksums.
 fn taken_apart(file: &[u8]) -> (Vec<Entry>, Vec<u8>, usize) {
     let number = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("4 bytes")) as usize;
     let short = |at: usize| number(at) & 0xffff;
@@ -88,7 +88,7 @@ fn taken_apart(file: &[u8]) -> (Vec<Entry>, Vec<u8>, usize) {
     (entries, unchecked, directory)
 }
 
-/// Reads `count` mutations of `files`; how each kind of mutation ended.
+/// Reads `count` mutations of `files`; returns the outcomes per kind of mutation.
 fn torture(files: &[Vec<u8>], count: usize, seed: u64) -> BTreeMap<&'static str, [usize; 3]> {
     let mut random = Random(seed);
     let parts: Vec<_> = files.iter().map(|file| taken_apart(file)).collect();

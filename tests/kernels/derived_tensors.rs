@@ -31,7 +31,7 @@ fn plan<const N: usize>(names: [&str; N]) -> (Plan, ProgramId, [Tensor; N]) {
 fn multiply(plan: &mut Plan, program: ProgramId, x: Tensor, weight: Tensor, out: Tensor) {
     let product = Linear { rows: EDGE, inputs: EDGE, outputs: EDGE, planes: 1 };
     let variant = Variant::direct([64, 1], 1).fetching(true);
-    let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
+    let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::NONE };
     plan.dispatch(program, "multiply", op, &[x, weight, x.slice(0, 4), out]);
 }
 
@@ -75,7 +75,7 @@ fn large_tensors_share_textures_and_no_product_overwrites_its_own() {
         let out = plan.tensor("out", &[rows, outputs]);
         let variant = Variant::direct([64, 1], 1).fetching(true);
         let product = Linear { rows, inputs, outputs, planes: 1 };
-        let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
+        let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::NONE };
         plan.dispatch(program, "multiply", op, &[x, weight, x.slice(0, 4), out]);
         let mut all: Vec<u32> = plan.textures().iter().map(|texture| texture.rows).collect();
         all.sort_unstable();
@@ -115,7 +115,7 @@ fn long_tensors_take_wider_textures() {
         let [x, weight, out] = tensors;
         let product = Linear { rows: EDGE, inputs: EDGE, outputs, planes: 1 };
         let variant = Variant::direct([64, 1], 1).fetching(true);
-        let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
+        let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::NONE };
         plan.dispatch(program, "multiply", op, &[x, weight, x.slice(0, 4), out]);
         (plan, program, tensors)
     };
@@ -208,7 +208,7 @@ fn record(
     let (program, config) = to;
     let [left, right] = factors;
     let operands = [left, right, left.slice(0, 4), out];
-    Fused::plain(product, Epilogue::None).record(plan, program, config, &operands);
+    Fused::plain(product, Epilogue::NONE).record(plan, program, config, &operands);
 }
 
 /// Both gradients of a layer by the Winograd algorithm, where dy is the high side; dy by a direct convolution; and both

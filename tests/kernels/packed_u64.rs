@@ -43,18 +43,18 @@ fn outputs(adapter: &Adapter, target: &Capabilities) -> (Vec<(&'static str, Vec<
     let step = Tensor { buffer: step, shape: Step::shape(), ..x };
 
     let product = LinearWeightGrad { rows: EDGE, inputs: EDGE, outputs: EDGE, planes: 1 };
-    let added = Gemm { product, variant: Variant::PLAIN, splits: 1, epilogue: Epilogue::Accumulate };
+    let added = Gemm { product, variant: Variant::PLAIN, splits: 1, epilogue: Epilogue::ACCUMULATE };
     plan.dispatch(program, "added", added, &[dy, x, x.slice(0, 4), grad]);
     let [mask, masked, biased] = ["mask", "masked", "biased"].map(|name| plan.tensor(name, &square));
     let bias = plan.tensor("bias", &[EDGE]);
-    plan.dispatch(program, "masked", Gemm { epilogue: Epilogue::Mask, ..added }, &[x, x, mask, masked]);
-    plan.dispatch(program, "biased", Gemm { epilogue: Epilogue::Bias, ..added }, &[x, x, bias, biased]);
+    plan.dispatch(program, "masked", Gemm { epilogue: Epilogue::MASK, ..added }, &[x, x, mask, masked]);
+    plan.dispatch(program, "biased", Gemm { epilogue: Epilogue::BIAS, ..added }, &[x, x, bias, biased]);
     let adam = Adam::new(EDGE * EDGE, Elementwise::default());
     plan.dispatch(program, "adam", adam, &[step, grad, scaling, totals, param, first, second]);
     let averaged = Ema::new(EDGE * EDGE, Elementwise::default());
     plan.dispatch(program, "average", averaged, &[step, param, scaling, average]);
     let g = Geometry { batch: 4, low_h: 5, low_w: 3, low_c: 12, high_c: 8 };
-    let winograd = Fused::plain(Conv2dTranspose::from(g), Epilogue::None);
+    let winograd = Fused::plain(Conv2dTranspose::from(g), Epilogue::NONE);
     let operands: Vec<Tensor> =
         winograd.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
     let &[low, weight, _, high] = &operands[..] else { panic!("{operands:?}") };

@@ -177,7 +177,7 @@ fn summing(target: &Capabilities, clears: bool) -> (Plan, ProgramId, [Tensor; 2]
     if clears {
         plan.clear(program, tensors[1].buffer);
     }
-    let sum = SplitK::new(100, 4, 4, Epilogue::Accumulate);
+    let sum = SplitK::new(100, 4, 4, Epilogue::ACCUMULATE);
     plan.dispatch(program, "sum", sum, &[tensors[0], tensors[0].slice(0, 4), tensors[1]]);
     (plan, program, tensors)
 }
@@ -224,7 +224,7 @@ fn tensors_that_are_read_and_written_move_twice() {
     let adam = bytes(Box::new(Adam::new(LEN, Elementwise::default())));
     assert_eq!(adam, 4 * (7 * u64::from(LEN) + small.iter().sum::<u64>()));
     let sum = |epilogue| bytes(Box::new(SplitK::new(3, LEN, LEN, epilogue)));
-    assert_eq!(sum(Epilogue::Accumulate) - sum(Epilogue::None), 4 * u64::from(LEN));
+    assert_eq!(sum(Epilogue::ACCUMULATE) - sum(Epilogue::NONE), 4 * u64::from(LEN));
 }
 
 #[test]

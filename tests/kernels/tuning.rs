@@ -119,13 +119,13 @@ impl Tunable for Planted {
         [HONEST, PLANTED].contains(&config)
     }
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        Fused::plain(PRODUCT, Epilogue::Bias).operands()
+        Fused::plain(PRODUCT, Epilogue::BIAS).operands()
     }
     fn tolerance(&self, config: KernelConfig) -> Tolerance {
-        Fused::plain(PRODUCT, Epilogue::Bias).tolerance(config)
+        Fused::plain(PRODUCT, Epilogue::BIAS).tolerance(config)
     }
     fn record(&self, plan: &mut Plan, program: ProgramId, config: KernelConfig, operands: &[Tensor]) {
-        let op = Gemm { product: PRODUCT, variant: Variant::PLAIN, splits: 1, epilogue: Epilogue::Bias };
+        let op = Gemm { product: PRODUCT, variant: Variant::PLAIN, splits: 1, epilogue: Epilogue::BIAS };
         match config {
             PLANTED => plan.dispatch(program, "planted", Broken(op, self.0), operands),
             _ => plan.dispatch(program, "honest", op, operands),
@@ -262,9 +262,9 @@ fn a_configuration_that_an_op_does_not_allow_is_named() {
 fn long_sums_agree_in_every_configuration() {
     let Some(adapter) = common::adapter() else { return };
     let product = LinearWeightGrad { rows: 1 << 18, inputs: 8, outputs: 8, planes: 1 };
-    let product: Arc<dyn Tunable> = Arc::new(Fused::plain(product, Epilogue::None));
+    let product: Arc<dyn Tunable> = Arc::new(Fused::plain(product, Epilogue::NONE));
     let columns =
-        BiasGradShape { rows: 1 << 19, channels: 64, epilogue: Epilogue::None, element: Element::F32 };
+        BiasGradShape { rows: 1 << 19, channels: 64, epilogue: Epilogue::NONE, element: Element::F32 };
     let split = KernelConfig::Product { variant: Variant::PLAIN, splits: 64 };
     let ops = [
         (product, split),
@@ -283,7 +283,7 @@ fn defaults_of_software_adapters_follow_the_product() {
     let target = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
     let blind = Capabilities { textures: false, ..target.clone() };
     fn tile<P: Product>(target: &Capabilities, product: P) -> ([u32; 2], bool) {
-        match Tuning::of(target).product(Fused::plain(product, Epilogue::None)) {
+        match Tuning::of(target).product(Fused::plain(product, Epilogue::NONE)) {
             KernelConfig::Product { variant, .. } => {
                 (variant.tile()[..2].try_into().expect("two"), variant.textures())
             }
@@ -324,7 +324,7 @@ fn defaults_of_software_adapters_follow_the_product() {
 #[test]
 fn bias_gradients_read_textures_if_products_do() {
     let software = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
-    let sums = |rows| BiasGradShape { rows, channels: 256, epilogue: Epilogue::None, element: Element::F32 };
+    let sums = |rows| BiasGradShape { rows, channels: 256, epilogue: Epilogue::NONE, element: Element::F32 };
     let from_textures = |target: &Capabilities, rows| match Tuning::of(target).bias_grad(sums(rows)) {
         KernelConfig::BiasGrad { textures, .. } => textures,
         config => panic!("{config:?}"),
@@ -354,7 +354,7 @@ fn winograd_is_the_default_if_it_pays() {
         matches!(Tuning::of(target).product(fused), KernelConfig::Winograd { .. })
     }
     fn plain<P: Product>(product: P) -> Fused<P> {
-        Fused::plain(product, Epilogue::None)
+        Fused::plain(product, Epilogue::NONE)
     }
     let layer = g(8, 16, 256, 128);
     assert!(by_winograd(&software, plain(Conv2d::from(layer))));

@@ -90,14 +90,14 @@ fn long_sums_agree_with_their_twins() {
     let target = adapter.target();
     let product = LinearWeightGrad { rows: 1 << 19, inputs: 8, outputs: 12, planes: 1 };
     let tuning = Tuning::of(&target);
-    let config = tuning.product(Fused::plain(product, Epilogue::None));
+    let config = tuning.product(Fused::plain(product, Epilogue::NONE));
     let variants = [Variant::PLAIN, Variant::direct([16, 4], 1)];
     let KernelConfig::Product { variant, splits } = config else { panic!("{config:?}") };
     for variant in variants.into_iter().chain([variant]) {
         let mut case = cases::cases(&target, false).swap_remove(0);
         (case.label, case.config) =
             (format!("long sum, {} in {splits} parts", variant.name()), String::new());
-        case.op = Box::new(Gemm { product, variant, splits, epilogue: Epilogue::None });
+        case.op = Box::new(Gemm { product, variant, splits, epilogue: Epilogue::NONE });
         for verdict in check::check(&adapter, case).expect("checked") {
             println!("{verdict:?}");
             assert!(verdict.ok(), "{verdict:?}");
@@ -137,7 +137,7 @@ fn of_every_variant<P: Product>(
         let program = plan.program("edges");
         let [a, b, c] = product.shapes();
         let [a, b, c] = [("left", a), ("right", b), ("out", c)].map(|(name, s)| plan.tensor(name, s.dims()));
-        let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::None };
+        let op = Gemm { product, variant, splits: 1, epilogue: Epilogue::NONE };
         plan.dispatch(program, "edges", op, &[a, b, a.slice(0, 4), c]);
         let mut runner = GpuRunner::new(adapter, plan).expect("a runner");
         let outputs = factors.iter().map(|[left, right]| {
@@ -200,7 +200,7 @@ fn taps_beyond_an_edge_are_skipped() {
 #[test]
 fn winograd_chunks_agree_with_the_twin() {
     fn hold<P: Product>(adapter: &Adapter, product: P) {
-        let fused = Fused::plain(product, Epilogue::None);
+        let fused = Fused::plain(product, Epilogue::NONE);
         let usual = fused.candidates(&adapter.target()).last().copied().expect("forms");
         for config in [usual, KernelConfig::Winograd { variant: Variant::PLAIN, splits: 2 }] {
             let mut plan = Plan::of(&adapter.target());

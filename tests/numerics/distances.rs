@@ -28,14 +28,14 @@ fn shifted_gaussians_are_as_far_apart_as_the_closed_form_says() {
     let got = sliced_wasserstein(&slices(&a), &slices(&b), MANY).unwrap();
     println!("independent samples: {got:.4}, closed form 1.5");
     close(got, 1.5, 0.03);
-    // the same sample moved has no sampling error; that of the mean over directions, whose |cos| has a standard
-    // deviation of 1/sqrt(12), is 3 / sqrt(12 * 4096) = 0.014
+    // a shifted copy of a sample has no sampling error; the error of the mean over directions, with a standard
+    // deviation of |cos| of 1/sqrt(12), is 3 / sqrt(12 * 4096) = 0.014
     let moved: Vec<Vec<f32>> =
         a.iter().map(|a| a.iter().zip(shift).map(|(a, s)| a + s as f32).collect()).collect();
     let got = sliced_wasserstein(&slices(&a), &slices(&moved), MANY).unwrap();
     println!("the same sample moved: {got:.4}, closed form 1.5");
     close(got, 1.5, 0.03);
-    // sqrt(2) gamma(2) / (sqrt(pi) gamma(5/2)), whichever signs the shift has
+    // sqrt(2) gamma(2) / (sqrt(pi) gamma(5/2)), for either sign of the shift
     for sign in [1.0, -1.0] {
         let got = sliced_wasserstein(&[&[0.0; 4]], &[&[0.0, 1.0, 0.0, sign]], MANY).unwrap();
         close(got, 2f64.sqrt() * 4.0 / (3.0 * std::f64::consts::PI), 0.02);
@@ -108,20 +108,20 @@ fn patches_see_what_brightness_hides() {
     };
     let slicing = Slicing { projections: 64, seed: 1 };
     let distances = |b: &[Vec<f32>]| patch_distances(&slices(&set), &slices(b), 32, 64, slicing).unwrap();
-    // each set is normalised by itself
+    // each set has its own normalization
     let faded = distances(&change(&|_, value| 0.5 * value + 0.2));
     assert!(faded.iter().all(|&distance| distance < 1e-5), "{faded:?}");
     // noise is in the finest level
     let noisy = distances(&change(&|i, value| value + 0.3 * (uniform(9, i) as f32 - 0.5)));
     println!("patches of faded pictures {faded:?}, of noisy ones {noisy:.4?}");
     assert!(noisy[0] > 0.1 && noisy[0] > 3.0 * noisy[1], "{noisy:?}");
-    // wherever it is: in the lower half, or the right one
+    // at any position: in the lower half, or the right one
     for half in [|i: usize| i / 3 / 32 >= 16, |i: usize| i / 3 % 32 >= 16] {
         let noise = |i: usize| if half(i) { 0.3 * (uniform(9, i) as f32 - 0.5) } else { 0.0 };
         let noisy = distances(&change(&|i, value| value + noise(i)));
         assert!(noisy[0] > 0.03, "{noisy:?}");
     }
-    // one channel instead of another, in all levels
+    // a channel replaced by another, in all levels
     let swapped: Vec<Vec<f32>> =
         set.iter().map(|a| a.chunks_exact(3).flat_map(|p| [p[0], p[0], p[2]]).collect()).collect();
     assert!(distances(&swapped).iter().all(|&distance| distance > 0.02));
@@ -139,7 +139,7 @@ fn noise_floor_lies_below_the_distance_of_different_sets() {
     let apart = patches(&real[..20], &other).unwrap();
     println!("patches: floor {floor:.4?}, apart {apart:.4?}");
     assert!(floor.len() == 2 && floor[0] > 0.0 && apart[0] > 2.0 * floor[0], "{floor:?} {apart:?}");
-    // twice as dark is far apart in pixels
+    // half the brightness is a large distance in pixels
     let dark: Vec<Vec<f32>> = real.iter().map(|a| a.iter().map(|value| value / 2.0).collect()).collect();
     let (floor, apart) = (noise_floor(&real, 4, 7, pixels).unwrap(), pixels(&real, &slices(&dark)).unwrap());
     println!("pixels: floor {floor:.4?}, apart {apart:.4?}");
@@ -206,7 +206,7 @@ fn shapes_and_values_are_checked() {
     let text = patch_distances(&[&real], &[&flat], 32, 4, slicing).unwrap_err().to_string();
     assert!(text.starts_with("patch_distances: level 32 of the second set is flat in channel 1"), "{text}");
     flat[0] = f32::NAN;
-    // a NaN spreads, at least into the levels below
+    // a NaN spreads at least into the coarser levels
     assert!(
         patch_distances(&[&flat], &[&real], 32, 400, slicing).unwrap_err().to_string().contains("first set")
     );

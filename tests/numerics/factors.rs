@@ -7,12 +7,12 @@ use crate::{close, on_threads, panic_of};
 
 const TWO: [Kind; 2] = [Kind::Continuous; 2];
 
-/// Rows made by `row`, put side by side.
+/// A table with the rows returned by `row`.
 fn rows<const N: usize>(count: usize, row: impl Fn(usize) -> [f64; N]) -> Vec<f64> {
     (0..count).flat_map(row).collect()
 }
 
-/// A grid of two amounts.
+/// A grid of two continuous factors.
 fn grid(i: usize) -> [f64; 2] {
     [(i % 40) as f64, (i / 40) as f64]
 }
@@ -20,7 +20,7 @@ fn grid(i: usize) -> [f64; 2] {
 #[test]
 fn a_latent_for_each_factor_scores_1() {
     let factors = rows(1600, grid);
-    // scaled, moved, swapped, and one that says nothing
+    // scaled, shifted, swapped, and one constant latent
     let latents = rows(1600, |i| [0.3 - 0.1 * grid(i)[1], 1.0, 2.0 * grid(i)[0]]);
     let samples = Samples::new(&latents, 3, &factors, &TWO).unwrap();
     let (mig, sap, dci) = (samples.mig(), samples.sap(), samples.dci(1).unwrap());
@@ -48,7 +48,7 @@ fn a_rotation_entangles_by_its_angle() {
             "rotated by {degrees}: MIG {:.4}, SAP {:.4}, DCI {:.4} {:.4} {:.4}",
             mig.mean, sap.mean, dci.disentanglement, dci.completeness.mean, dci.error.mean
         );
-        // R^2 is cos^2 and sin^2, and the shares of the weights are those of cos and sin
+        // R^2 is cos^2 and sin^2, and the weights are proportional to cos and sin
         close(sap.mean, gap, 1e-9);
         let share = cos / (cos + sin);
         let known = 1.0 + share * share.log2() + (1.0 - share) * (1.0 - share).log2();
@@ -73,26 +73,26 @@ fn noise_scores_0() {
         mig.mean, sap.mean, dci.disentanglement, dci.completeness.mean, dci.error.mean
     );
     assert!(mig.mean < 0.01 && sap.mean < 0.01);
-    // that it predicts nothing shows in the error, and in how little weight there is
+    // the error is that of no prediction, and the weights are small
     assert!((0.95..1.05).contains(&dci.error.mean), "{:?}", dci.error);
     assert!(dci.importance.iter().all(|&weight| weight < 0.05), "{:?}", dci.importance);
 }
 
 #[test]
 fn a_noisy_copy_of_a_bit_has_a_known_gap() {
-    // the second latent is the bit, but in one of ten rows: ln 2 - h(0.1) nats of it
+    // the second latent equals the bit except in one of ten rows: ln 2 - h(0.1) nats of it
     let factors = rows(1000, |i| [(i % 2) as f64]);
     let latents = rows(1000, |i| [(i % 2) as f64, ((i + usize::from(i / 2 % 10 == 0)) % 2) as f64]);
     let samples = Samples::new(&latents, 2, &factors, &[Kind::Discrete]).unwrap();
     let entropy = -(0.1f64.ln() * 0.1 + 0.9f64.ln() * 0.9);
     close(samples.mig().mean, entropy / 2f64.ln(), 1e-9);
     close(samples.sap().mean, 0.1, 1e-9); // balanced accuracies of 1 and 0.9
-    // one latent alone leaves nothing to the next
+    // a single latent has no second best
     let alone = Samples::new(&rows(1000, |i| [(i % 2) as f64]), 1, &factors, &[Kind::Discrete]).unwrap();
     close(alone.mig().mean, 1.0, 1e-9);
     close(alone.sap().mean, 1.0, 1e-9);
     assert_eq!(alone.dci(0).unwrap().completeness.mean, 1.0);
-    // nor does a constant one take any of it, by guessing
+    // a constant latent does not count as second best by guessing
     let idle = rows(1000, |i| [2.0, (i % 2) as f64]);
     close(Samples::new(&idle, 2, &factors, &[Kind::Discrete]).unwrap().sap().mean, 1.0, 1e-9);
 }
@@ -113,7 +113,7 @@ fn scores_are_those_of_scikit_learn() {
 
 #[test]
 fn thresholds_are_as_good_as_they_can_be() {
-    // the best threshold has one 7 wrong; where three latents are equal, it can only have one -1 wrong
+    // the best threshold has one 7 wrong; if three latents are equal, it has at least one -1 wrong
     let score = |latents: &[f64], names: &[f64]| {
         Samples::new(latents, 1, names, &[Kind::Discrete]).unwrap().sap().mean
     };
@@ -127,7 +127,7 @@ fn thresholds_are_as_good_as_they_can_be() {
 
 #[test]
 fn error_is_what_the_latents_do_not_tell() {
-    // half of the factor's variance
+    // half of the factor's variance is noise
     let latents = rows(4000, |i| [normal(1, i)]);
     let factors = rows(4000, |i| [normal(1, i) + normal(2, i)]);
     let dci = Samples::new(&latents, 1, &factors, &[Kind::Continuous]).unwrap().dci(1).unwrap();
@@ -137,7 +137,7 @@ fn error_is_what_the_latents_do_not_tell() {
 
 #[test]
 fn names_are_not_amounts() {
-    // a name that no line predicts: the middle one of three has a latent of its own
+    // categories that no line predicts: the middle one of three has its own latent
     let name = |i: usize| (i % 3) as f64;
     let factors = rows(600, |i| [name(i)]);
     let latents = rows(600, |i| [f64::from(i % 3 == 1), uniform(1, i)]);
@@ -176,7 +176,7 @@ fn shapes_and_values_are_checked() {
     assert_eq!(refusal(&latents, &[5.0; 30]), "Samples::new: factor 0 is 5 in all 30 rows");
     let few = Samples::new(&latents[..38], 2, &factors[..19], &kinds).unwrap();
     assert!(few.dci(0).unwrap_err().to_string().starts_with("dci: 19 rows are too few"));
-    // the one row that differs is tested on
+    // the only row that differs is in the test part
     let mut rare = vec![0.0; 30];
     let learnt = (0..30).filter(|&row| {
         rare.fill(0.0);

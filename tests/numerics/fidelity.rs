@@ -8,7 +8,7 @@ use crate::{close, on_threads, panic_of};
 type Measure = fn(&[f32], &[f32], usize) -> wgvae::metrics::Result<f64>;
 const MEASURES: [(&str, Measure); 4] = [("mse", mse), ("psnr", psnr), ("ssim", ssim), ("ms_ssim", ms_ssim)];
 
-/// Side, second picture, and what tools/make_metrics.py prints.
+/// Side, second picture, and the values printed by tools/make_metrics.py.
 const PAIRS: [(usize, &str, [f64; 4]); 7] = [
     (16, "noisy", [0.0072708801, 21.3841301952, 0.7431584233, 0.7431584233]),
     (48, "faded", [0.0053694498, 22.7007021074, 0.9172593073, 0.9392983938]),
@@ -20,7 +20,7 @@ const PAIRS: [(usize, &str, [f64; 4]); 7] = [
 ];
 
 #[test]
-fn values_are_those_of_scikit_texture() {
+fn values_are_those_of_scikit_image() {
     let mut worst = [0.0f64; 4];
     for (size, how, want) in PAIRS {
         let a = picture(size, 1);

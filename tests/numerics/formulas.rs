@@ -8,12 +8,12 @@ pub(crate) fn uniform(stream: u32, index: usize) -> f64 {
     f64::from(x ^ (x >> 16)) / 2f64.powi(32)
 }
 
-/// Standard normals: twelve uniform ones less their mean.
+/// Approximate standard normals: the sum of twelve uniform numbers minus its mean.
 pub(crate) fn normal(stream: u32, index: usize) -> f64 {
     (0..12).map(|i| uniform(stream, 12 * index + i)).sum::<f64>() - 6.0
 }
 
-/// Waves and noise.
+/// A picture of waves and noise.
 pub(crate) fn picture(size: usize, seed: u32) -> Vec<f32> {
     let value = |i: usize| {
         let (y, x, c) = ((i / 3 / size) as f64, (i / 3 % size) as f64, (i % 3) as f64);
@@ -39,7 +39,7 @@ pub(crate) fn second(first: &[f32], how: &str) -> Vec<f32> {
     first.iter().enumerate().map(other).collect()
 }
 
-/// Latents `[400, 4]`, and factors `[400, 2]`: an amount, and one of three names.
+/// Latents `[400, 4]`, and factors `[400, 2]`: a continuous one, and a category of three.
 pub(crate) fn table() -> (Vec<f64>, Vec<f64>) {
     let factors = |i: usize| [uniform(1, i), (3.0 * uniform(2, i)).floor()];
     let latents = |i: usize| {

@@ -1,5 +1,5 @@
-//! The hand-written gradients against what they are gradients of, on the CPU twins and without a GPU: linear
-//! ops by their adjoints, everything else by central differences with sums in `f64`.
+//! Gradient checks of the hand-written gradients on the CPU twins, without a GPU: linear ops by their adjoints,
+//! everything else by central differences with sums in `f64`.
 
 use std::collections::BTreeSet;
 
@@ -35,14 +35,14 @@ fn operands(product: &impl Product, rng: &mut ChaCha8Rng) -> [Vec<f32>; 3] {
     product.shapes().map(|shape| random(shape.len() as usize, rng))
 }
 
-/// What the twin of `product` makes of its two operands.
+/// The output of `product`'s twin for two operands.
 fn apply(product: &impl Product, left: &[f32], right: &[f32]) -> Vec<f64> {
     let mut out = vec![f64::NAN; product.shapes()[2].len() as usize];
     product.twin(left, right, &mut |at, sum| out[at] = sum);
     out
 }
 
-/// Holds what should be one number. Both sums are in `f64`, so that only the last rounding to `f32` differs.
+/// Checks that all numbers are equal. The sums are in `f64`, so only the last rounding to `f32` differs.
 fn same(what: &str, sums: &[f64]) {
     for &sum in sums {
         let (_, share) = Tolerance::ELEMENTWISE.max_error(&[sum as f32], &[sums[0] as f32]);
@@ -130,7 +130,7 @@ fn the_linear_layer_has_its_adjoints() {
     }
 }
 
-/// What the twins make of two factors by way of Winograd's points, in an output that held `before`.
+/// The output of the twins of Winograd's kernels for two factors, for an output that held `before`.
 fn by_winograd<P: Product>(product: P, epilogue: Epilogue, before: f32, factors: [&[f32]; 2]) -> Vec<f32> {
     let fused = Fused::plain(product, epilogue);
     let mut plan = Plan::of(&Capabilities::twins());
@@ -148,15 +148,15 @@ fn by_winograd<P: Product>(product: P, epilogue: Epilogue, before: f32, factors:
     runner.read(&operands[3]).expect("a result")
 }
 
-/// Each convolution, its transpose and its weight gradient are the same by way of Winograd's points.
+/// Winograd gives the result of each convolution, its transpose and its weight gradient.
 #[test]
 fn points_multiply_to_convolutions() {
     fn hold(product: impl Product, rng: &mut ChaCha8Rng, g: Geometry) {
         let [left, right, _] = operands(&product, rng);
         let direct: Vec<f32> = apply(&product, &left, &right).iter().map(|sum| *sum as f32).collect();
         let allowed = Tolerance::reduction(product.size().k.into());
-        let made = by_winograd(product, Epilogue::None, f32::NAN, [&left, &right]);
-        let added = by_winograd(product, Epilogue::Accumulate, 1.0, [&left, &right]);
+        let made = by_winograd(product, Epilogue::NONE, f32::NAN, [&left, &right]);
+        let added = by_winograd(product, Epilogue::ACCUMULATE, 1.0, [&left, &right]);
         let added: Vec<f32> = added.iter().map(|sum| sum - 1.0).collect();
         for (how, got) in [("made", made), ("added", added)] {
             let (at, share) = allowed.max_error(&got, &direct);
@@ -169,14 +169,14 @@ fn points_multiply_to_convolutions() {
         hold(Conv2dTranspose::from(g), &mut rng, g);
         hold(Conv2dWeightGrad::from(g), &mut rng, g);
     }
-    // transforms of 33 pictures are more than one round takes: three of eleven
+    // the transforms of 33 pictures exceed one chunk: there are three chunks of eleven
     let g = Geometry { batch: 33, low_h: 64, low_w: 64, low_c: 4, high_c: 8 };
     hold(Conv2d::from(g), &mut rng, g);
     hold(Conv2dTranspose::from(g), &mut rng, g);
     hold(Conv2dWeightGrad::from(g), &mut rng, g);
 }
 
-/// Central differences of `f` by every element of `at`.
+/// Central differences of `f` with respect to every element of `at`.
 fn numeric(at: &[f32], f: impl Fn(&[f32]) -> f64) -> Vec<f32> {
     let one = |i: usize| {
         let moved = |by: f32| {
@@ -197,7 +197,7 @@ fn hold(what: &str, analytic: &[f32], numeric: &[f32]) {
     assert!(share <= 1.0, "{what}: element {worst} is {a}, differences say {n}");
 }
 
-/// Runs a twin on `inputs`, with its `N` outputs behind them as NaN, and returns what those became.
+/// Runs a twin on `inputs` followed by `N` outputs filled with NaN, and returns the outputs.
 fn run<const N: usize>(op: &impl Op, inputs: &[&[f32]]) -> [Vec<f32>; N] {
     let operands = op.operands();
     assert_eq!(operands.len(), inputs.len() + N, "{}", op.kernel().name);
@@ -210,12 +210,12 @@ fn run<const N: usize>(op: &impl Op, inputs: &[&[f32]]) -> [Vec<f32>; N] {
     buffers.split_off(inputs.len()).try_into().expect("N outputs")
 }
 
-/// Three pictures of which two count.
+/// Three pictures, two of them valid.
 fn step(of: Step) -> Vec<f32> {
     bytemuck::cast_slice(&[Step { valid: 2, batch: 2, ..of }]).to_vec()
 }
 
-/// Plain, with free bits, and held at a capacity between the two pictures' divergences and above both.
+/// Plain, with free bits, and with a capacity between the two pictures' KL divergences and above both.
 #[test]
 fn draws_and_divergence_have_their_gradient() {
     let beta = 0.7;
@@ -231,7 +231,7 @@ fn divergence(of: Step) {
     let (step, scaling) = (step(of), [0.0; 4]); // no factor
     let z = (rows * 4 * vec4s) as usize;
     let [mut heads, eps, mut dz] = [2 * z, z, z].map(|len| random(len, &mut rng));
-    // padding is zero, as in a network
+    // padding is zero, as in the network
     let padding = |at: usize| at % (4 * vec4s as usize) >= latent as usize;
     heads.iter_mut().enumerate().filter(|(at, _)| padding(*at)).for_each(|(_, v)| *v = 0.0);
     dz.iter_mut().enumerate().filter(|(at, _)| padding(*at)).for_each(|(_, v)| *v = 0.0);
@@ -246,12 +246,12 @@ fn divergence(of: Step) {
     let backward = ReparameterizeBackward::new(rows, latent, None);
     let [dheads] = run(&backward, &[&step, &heads, &eps, &dz, &scaling, &kl, &[0.0; 4]]);
     let mut numeric = numeric(&heads, loss);
-    // moved padding would count in the divergence; in a network nothing moves it
+    // a perturbed padding would change the divergence; in the network it stays zero
     numeric.iter_mut().enumerate().filter(|(at, _)| padding(*at)).for_each(|(_, v)| *v = 0.0);
     hold(&format!("reparameterize with KL, counted {:?}, {of:?}", [kl[1], kl[3]]), &dheads, &numeric);
 }
 
-/// Three latents of which two are of the batch, then all three.
+/// Three latents: two in the batch, then all three.
 #[test]
 fn the_discrepancy_has_its_gradient() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
@@ -265,7 +265,7 @@ fn the_discrepancy_has_its_gradient() {
             shares.iter().map(|&v| f64::from(v)).sum()
         };
         hold(&format!("mmd of {total}"), &dz, &numeric(&z, all));
-        // the estimate as the paper writes it
+        // the estimate as in the paper
         let n = total as usize;
         let row = |of: &[f32], i: usize| of[8 * i..8 * i + 5].to_vec();
         let k = |a: Vec<f32>, b: Vec<f32>| {
@@ -305,7 +305,7 @@ fn likelihood(of: Likelihood) {
     let op = Reconstruction::new(of, images, pixels, true);
     let [dlogits, parts] = run(&op, &[&step, &logits, &x, &scaling]);
     hold(&format!("{name}"), &dlogits, &numeric(&logits, loss));
-    // one number added to all of a channel's logits moves the loss by the sum of their gradients
+    // adding a constant to all logits of a channel changes the loss by the sum of their gradients
     for channel in 0..3 {
         let sum = parts.chunks(4).map(|part| part[channel]).sum::<f32>();
         let moved = numeric(&[0.0], |by| {
@@ -316,7 +316,7 @@ fn likelihood(of: Likelihood) {
     }
 }
 
-/// A tiny model with odd sizes, fixed pictures and draws.
+/// A tiny model with odd sizes, and fixed pictures and draws.
 struct Network {
     vae: Vae,
     pictures: Vec<f32>,
@@ -324,7 +324,7 @@ struct Network {
     settings: StepSettings,
 }
 
-/// What a training may minimise besides the reference's objective, all at once.
+/// All optional terms of the objective, together.
 fn every_term() -> (Likelihood, TrainFeatures, StepSettings) {
     let likelihood = Likelihood { kind: LossKind::ContinuousBernoulli, sigma: 0.1 };
     let settings = StepSettings { beta: 0.7, capacity: 1.5, free_bits: 0.02, mmd: 3.0, ..Default::default() };
@@ -358,12 +358,12 @@ impl Network {
         let StepSettings { beta, capacity, free_bits, mmd, .. } = self.settings;
         let counted = |kl: &[f64]| (kl.iter().map(|kl| kl.max(free_bits)).sum::<f64>() - capacity).abs();
         let kl: f64 = heads.chunks(5).map(counted).sum();
-        // the discrepancy has its own test; its draws are the device's
+        // MMD has its own test; its draws are those of the device
         (nll + beta * kl + mmd * p.loss.mmd, p.gradients)
     }
 
-    /// The central difference by one parameter; none where a ReLU turns within reach, which shows in a
-    /// difference that changes with the distance: nothing else in the network bends that fast.
+    /// The central difference for one parameter; `None` if a ReLU switches within the step, which makes the difference
+    /// depend on the step size: nothing else in the network is that nonlinear.
     fn difference(&mut self, weights: &StateDict, tensor: usize, element: usize) -> Option<f32> {
         let mut moved = |by: f32| {
             let mut weights = weights.clone();
@@ -395,7 +395,7 @@ fn the_whole_network_has_its_gradient_under_every_other_term() {
 fn whole(terms: (Likelihood, TrainFeatures, StepSettings)) {
     let mut network = Network::new(terms);
     let mut weights = StateDict::initial(&network.vae.config(), 8);
-    // larger than PyTorch's, so that the gradients of the first layers do not vanish
+    // larger than PyTorch's initialization, so that the gradients of the first layers do not vanish
     weights.tensors.iter_mut().flat_map(|t| &mut t.values).for_each(|v| *v *= 2.0);
     let (_, gradients) = network.step(&weights);
     let (mut wrong, mut worst, mut checked, mut bent) = (Vec::new(), 0.0f64, 0, 0);

@@ -53,13 +53,13 @@ fn mismatch_is_that_of_numpy() {
 fn bound_is_the_logarithm_of_the_mean_weight() {
     close(iwae_bound(&[2f64.ln(), 4f64.ln(), 0.0]).unwrap(), (7.0f64 / 3.0).ln(), 1e-12);
     assert_eq!(iwae_bound(&[-12345.5]), Ok(-12345.5));
-    // far outside what exp can do
+    // far outside the range of exp
     for offset in [-1e5, 1e5] {
         close(iwae_bound(&[offset, offset + 3f64.ln()]).unwrap(), offset + 2f64.ln(), 1e-9);
     }
     close(iwae_bound(&[f64::NEG_INFINITY, 1.0]).unwrap(), 1.0 - 2f64.ln(), 1e-12);
     assert_eq!(iwae_bound(&[f64::NEG_INFINITY; 2]), Ok(f64::NEG_INFINITY));
-    // at least the ELBO, and for log weights N(m, s^2) near m + s^2 / 2
+    // at least the ELBO, and near m + s^2 / 2 for log weights N(m, s^2)
     let weights: Vec<f64> = (0..20000).map(|i| 0.5 * normal(8, i) - 70.0).collect();
     close(iwae_bound(&weights).unwrap(), -70.0 + 0.125, 0.02);
 }

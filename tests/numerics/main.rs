@@ -1,4 +1,4 @@
-//! Numbers without a GPU: the twins against finite differences, and the statistics against other programs' values
+//! Numerical tests without a GPU: the twins against finite differences, and the metrics against other programs' values
 //! (tools/make_metrics.py), closed forms and known cases.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
@@ -10,7 +10,7 @@ mod formulas;
 mod gradients;
 mod latents;
 
-/// What `f` panics with.
+/// The panic message of `f`.
 fn panic_of<T>(f: impl FnOnce() -> T) -> String {
     let fault = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).err().expect("no panic");
     let text = fault.downcast_ref::<String>().cloned();
@@ -18,7 +18,7 @@ fn panic_of<T>(f: impl FnOnce() -> T) -> String {
         .expect("a panic without text")
 }
 
-/// `f` on one thread and on three.
+/// The results of `f` on one thread and on three.
 fn on_threads<T: Send>(f: impl Fn() -> T + Sync) -> [T; 2] {
     [1, 3].map(|threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");

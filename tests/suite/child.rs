@@ -1,4 +1,4 @@
-//! One test program at work: its lines read as they come, its end awaited within a limit, and nothing of it left.
+//! Runs one test program: reads its lines as they come, enforces a time limit, and cleans up its processes.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
@@ -9,47 +9,47 @@ use std::time::{Duration, Instant};
 
 use super::report::{CHECKED, LEFT_OUT, NOTE, PROGRESS};
 
-/// How long lines are awaited before the clock is looked at.
+/// Polling interval while waiting for lines.
 const TICK: Duration = Duration::from_millis(100);
-/// Lines of a program that are kept for the report of a failure outside libtest.
+/// Number of last lines kept for reporting a failure outside libtest.
 const LAST_LINES: usize = 12;
 
-/// How a program ended.
+/// Outcome of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
-    /// by itself, with every test passed
+    /// finished with all tests passed
     Passed,
-    /// by itself, with tests that failed
+    /// finished with failed tests
     Failed,
-    /// it was taking longer than it may
+    /// exceeded the time limit
     Limit,
-    /// by itself, but not as libtest ends: a crash, or no tests
+    /// ended abnormally: a crash, or no tests
     Broken(String),
-    /// the user has interrupted the run
+    /// interrupted by the user
     Interrupted,
 }
 
-/// What a program has said so far.
+/// Output of a program so far.
 #[derive(Debug, Default)]
 pub(crate) struct Said {
     /// tests that it is going to run
     pub(crate) expected: BTreeSet<String>,
     pub(crate) passed: usize,
     pub(crate) failed: Vec<String>,
-    /// comparisons by what they compare, in the order in which they came first
+    /// number of comparisons by kind, in order of first occurrence
     pub(crate) checked: Vec<(String, usize)>,
     pub(crate) left_out: BTreeSet<String>,
     pub(crate) notes: BTreeSet<String>,
-    /// how far the test that spoke last is
+    /// progress of the test that reported last
     pub(crate) progress: String,
-    /// libtest's section on failed tests
+    /// libtest's section about failed tests
     pub(crate) failures: Vec<String>,
-    /// the last lines that belong nowhere else
+    /// last lines that are not part of any section
     pub(crate) last: Vec<String>,
 }
 
 impl Said {
-    /// Takes a line of standard output (`out`) or standard error.
+    /// Processes a line of standard output (`out`) or standard error.
     fn take(&mut self, line: &str, out: bool) {
         if !out {
             if let Some(rest) = line.strip_prefix(PROGRESS) {
@@ -79,7 +79,7 @@ impl Said {
             return;
         }
         if let Some((name, verdict)) = line.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... ")) {
-            // libtest says "ok", "FAILED", or "ignored" and why; a test that should panic is named with that
+            // libtest prints "ok", "FAILED", or "ignored" with a reason; should_panic tests have a suffix
             let name = name.split(" - should panic").next().unwrap_or(name);
             self.expected.remove(name);
             match verdict {
@@ -97,14 +97,14 @@ impl Said {
         }
     }
 
-    /// Tests that have ended, either way.
+    /// Number of finished tests, passed or failed.
     pub(crate) fn done(&self) -> usize {
         self.passed + self.failed.len()
     }
 }
 
-/// Runs `command` until it ends, `limit` is over or `interrupted` is set, and tells `watch` what it has said every
-/// now and then. Whatever the program has started is ended with it.
+/// Runs `command` until it ends, `limit` is reached or `interrupted` is set, and passes its output so far to `watch`
+/// periodically. All processes started by the program are ended with it.
 pub(crate) fn run(
     mut command: Command,
     expected: BTreeSet<String>,
@@ -126,9 +126,9 @@ pub(crate) fn run(
     let end = loop {
         match lines.recv_timeout(TICK) {
             Ok((line, out)) => said.take(&line, out),
-            // both streams are closed: nothing of it is left
+            // both streams are closed: no process is left
             Err(RecvTimeoutError::Disconnected) => break ended,
-            // what it has started may hold its streams open, and must not outlive it
+            // its child processes may hold its streams open, and must not outlive it
             Err(RecvTimeoutError::Timeout) if ended.is_some() => break ended,
             Err(RecvTimeoutError::Timeout) => ended = child.try_wait().ok().flatten(),
         }
@@ -153,11 +153,11 @@ pub(crate) fn run(
     (end, said)
 }
 
-/// Ends the child and everything that it has started and that is still there.
+/// Kills the child and its remaining processes.
 fn kill(child: &mut Child) {
     #[cfg(unix)]
     {
-        // the shell's own kill, because not every system has a program of that name; dash's does not know `--`
+        // the shell's built-in kill, because not every system has a kill program; dash's does not support `--`
         let script = format!("kill -KILL -{}", child.id());
         let mut command = Command::new("sh");
         let _ = command.args(["-c", &script]).stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -172,7 +172,7 @@ fn kill(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Lines of both streams as they come, and whether they are of standard output.
+/// Lines of both streams as they come, each with whether it is standard output.
 fn lines(child: &mut Child) -> Receiver<(String, bool)> {
     fn follow(stream: Option<impl Read + Send + 'static>, out: bool, to: Sender<(String, bool)>) {
         let Some(stream) = stream else { return };

@@ -1,30 +1,30 @@
-//! The groups of tests: which programs each of them runs, on which adapter, and what the scales mean for it.
+//! The test groups: their programs, adapters and scales.
 
 /// A group of tests.
 pub(crate) struct Group {
-    /// how `--group` calls it
+    /// name for `--group`
     pub(crate) name: &'static str,
-    /// the test programs that it runs; none where cargo itself runs the examples of the documentation
+    /// test programs of the group; empty if cargo itself runs the documentation's examples
     pub(crate) programs: &'static [&'static str],
-    /// on SwiftShader, a second software adapter whose subgroups are 4 wide where Mesa's are 8
+    /// whether it also runs on SwiftShader, a second software adapter with subgroups of 4 instead of Mesa's 8
     pub(crate) second_adapter: bool,
-    /// what it proves, in a few words
+    /// short description of what it checks
     pub(crate) what: &'static str,
-    /// what a run of everything has besides; empty where the usual run is all of it
+    /// additional tests of a full run; empty if the usual run is complete
     pub(crate) more: &'static str,
-    /// parts of the names of tests: of those in the usual run, of those in one of everything, and of those that have
-    /// more to do there than in the usual one; empty means every test
+    /// parts of test names: of those in the usual run, of those in a full run, and of those that do more work in a full
+    /// run; empty means every test
     pub(crate) usual: &'static [&'static str],
     pub(crate) all: &'static [&'static str],
     pub(crate) rest: &'static [&'static str],
 }
 
-/// A group whose usual run is all of it.
+/// A group whose usual run is complete.
 const fn group(name: &'static str, programs: &'static [&'static str], what: &'static str) -> Group {
     Group { name, programs, second_adapter: false, what, more: "", usual: &[], all: &[], rest: &[] }
 }
 
-/// Every group, in the order in which they run: quick ones that need no adapter first.
+/// All groups in the order in which they run: quick ones that need no adapter first.
 pub(crate) const GROUPS: [Group; 14] = [
     group("contracts", &["contracts"], "every kernel's WGSL without a GPU; the layers of the source tree"),
     group("unit", &["wgvae"], "tests beside the code they test: priors, schedules, event files"),
@@ -42,25 +42,29 @@ pub(crate) const GROUPS: [Group; 14] = [
         rest: &["every_variant"],
         ..group("golden", &["golden"], "PyTorch's values for every tensor, gradient and step")
     },
-    group("training", &["training"], "same bits, micro-batches, objectives, exact resume, advice"),
+    group("training", &["training"], "reproducible bits, micro-batches, objectives, exact resume, advice"),
     Group {
         more: "five times as many kills",
         rest: &["killed_at_any_instant", "an_interrupted_training"],
-        ..group("faults", &["faults"], "killed, interrupted, out of disk: a run ends as if undisturbed")
+        ..group("faults", &["faults"], "kills, interrupts, full disks: a run ends as if undisturbed")
     },
     Group {
-        more: "selftest of every form",
+        more: "selftest of every configuration",
         rest: &["selftest_has_a_row"],
-        ..group("commands", &["commands"], "every command, what it writes, what it says to bad input")
+        ..group("commands", &["commands"], "every command: its files, and its errors for bad input")
     },
     group("web", &["web"], "the page in a headless Chromium against the program"),
     group("doc", &[], "the examples in the documentation"),
     Group {
         second_adapter: true,
-        more: "every variant there, and golden values in full",
+        more: "every variant on SwiftShader, and all golden values",
         usual: &["every_kernel_agrees", "the_adapter_"],
         all: &["twins::", "the_adapter_", "every_variant", "the_twins"],
         rest: &["twins::", "the_adapter_", "every_variant"],
-        ..group("swiftshader", &["kernels", "golden"], "a kernel of each kind and golden values there")
+        ..group(
+            "swiftshader",
+            &["kernels", "golden"],
+            "a kernel of each kind and golden values on SwiftShader",
+        )
     },
 ];

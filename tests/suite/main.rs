@@ -1,6 +1,6 @@
-//! Runs the groups of tests and says what they did: `tools/run.sh test`, or `cargo test --test suite -- OPTIONS`.
+//! The test suite: runs the groups of tests and reports: `tools/run.sh test`, or `cargo test --test suite -- OPTIONS`.
 //!
-//! Read it before a group or an option is added: `groups.rs` is the table, `child.rs` runs one test program.
+//! Read this before adding a group or an option: `groups.rs` has the table, `child.rs` runs one test program.
 
 mod child;
 mod groups;
@@ -24,42 +24,42 @@ use groups::{GROUPS, Group};
 use programs::Programs;
 use screen::Screen;
 
-/// Set by Ctrl-C and by what else asks a program to end.
+/// Set by Ctrl-C and other requests to end.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Runs the tests in groups. Without options: what every change has to pass.
+/// Run the tests in groups. Without options: the tests that every change must pass
 #[derive(Parser)]
 #[command(name = "tools/run.sh test", bin_name = "tools/run.sh test")]
 struct Options {
-    /// Everything: every variant of every kernel, every fault, on both adapters
+    /// Run everything: every variant of every kernel, every fault, on both adapters
     #[arg(long)]
     all: bool,
-    /// What --all tests beyond the usual run, and only that
+    /// Run only the tests that --all adds to the usual run
     #[arg(long, conflicts_with = "all")]
     rest: bool,
-    /// Of the variants that --all and --rest add, every N-th, beginning with the I-th
+    /// Test every N-th of the variants added by --all and --rest, beginning with the I-th
     #[arg(long, value_name = "I/N", value_parser = part)]
     part: Option<String>,
-    /// Only this group, see --list; may be given several times
+    /// Run only this group, see --list; may be given several times
     #[arg(long, value_name = "NAME")]
     group: Vec<String>,
-    /// Only kernels with this in their name, in every form
+    /// Test only kernels with this in their name, in every configuration
     #[arg(long, value_name = "NAME")]
     kernel: Option<String>,
-    /// Only forms and variants with this in their name
+    /// Test only configurations and variants with this in their name
     #[arg(long, value_name = "NAME")]
     variant: Option<String>,
-    /// Minutes that a group may take [default: 20, with --all or --rest 120]
+    /// Time limit per group in minutes [default: 20, with --all or --rest 120]
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
     limit: Option<f64>,
     /// List the groups
     #[arg(long)]
     list: bool,
-    /// Only tests with one of these in their name
+    /// Run only tests with one of these in their name
     filter: Vec<String>,
 }
 
-/// `I/N` with I from 1 to N, which the tests read again.
+/// `I/N` with I from 1 to N; the tests parse it again.
 fn part(text: &str) -> Result<String, String> {
     let numbers = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse::<usize>().ok()?)));
     let part = numbers.filter(|(i, n)| (1..=*n).contains(i));
@@ -72,10 +72,10 @@ fn minutes(text: &str) -> Result<f64, String> {
 }
 
 impl Options {
-    /// The variables that tell the tests what to run.
+    /// The environment variables for the tests.
     fn variables(&self) -> Vec<(&'static str, String)> {
         let mut variables = Vec::new();
-        // one kernel or one variant is asked for in all its forms
+        // a selected kernel or variant is tested completely
         if self.all || self.kernel.is_some() || self.variant.is_some() {
             variables.push(("WGVAE_TEST_SCALE", "all".to_owned()));
         } else if self.rest {
@@ -90,7 +90,7 @@ impl Options {
         variables
     }
 
-    /// The groups that are asked for.
+    /// The selected groups.
     fn groups(&self) -> Result<Vec<&'static Group>, String> {
         if let Some(name) = self.group.iter().find(|name| GROUPS.iter().all(|group| group.name != **name)) {
             let names: Vec<&str> = GROUPS.iter().map(|group| group.name).collect();
@@ -109,7 +109,7 @@ impl Options {
         Ok(GROUPS.iter().filter(asked).collect())
     }
 
-    /// Parts of the names of the tests of `group` to run; none means all of them.
+    /// Parts of the names of the tests of `group` to run; empty means all.
     fn filter(&self, group: &Group) -> Vec<String> {
         if !self.filter.is_empty() {
             return self.filter.clone();
@@ -128,10 +128,10 @@ impl Options {
     }
 }
 
-/// What came of a group.
+/// Outcome of a group.
 struct Outcome {
     group: &'static Group,
-    /// each program, how it ended and what it said
+    /// each program with its outcome and output
     programs: Vec<(String, End, Said)>,
     seconds: f64,
 }
@@ -145,7 +145,7 @@ impl Outcome {
         self.programs.iter().any(|(_, end, _)| *end == End::Interrupted)
     }
 
-    /// Tests that have ended, either way.
+    /// Number of finished tests, passed or failed.
     fn tests(&self) -> usize {
         self.programs.iter().map(|(_, _, said)| said.done()).sum()
     }
@@ -164,7 +164,7 @@ impl Outcome {
         format!("{:<12} {verdict:<6} {:>6.1} s  {}", self.group.name, self.seconds, counts.join(", "))
     }
 
-    /// Everything there is to say of what did not pass.
+    /// Prints all details about failures.
     fn complain(&self, limit: Duration) {
         for (program, end, said) in &self.programs {
             let unfinished = || {
@@ -224,10 +224,10 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<ExitCode, String> {
     let groups = options.groups()?;
-    // where a handler cannot be set, Ctrl-C ends this program and leaves a group to itself
+    // if no handler can be set, Ctrl-C ends this program and leaves the group running
     let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, std::sync::atomic::Ordering::Relaxed));
     let programs = Programs::build(&groups)?;
-    // everything that tests write goes with it
+    // temporary folder for everything that tests write
     let folder = tempfile::Builder::new().prefix("wgvae-tests-").tempdir();
     let folder =
         folder.map_err(|e| format!("no folder for the tests in {}: {e}", std::env::temp_dir().display()))?;
@@ -278,7 +278,7 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     Ok(if outcomes.iter().all(Outcome::passed) && !nothing { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs the programs of a group side by side.
+/// Runs the programs of a group in parallel.
 fn one(group: &'static Group, commands: Vec<(String, Command)>, options: &Options, folder: &Path) -> Outcome {
     let began = Instant::now();
     let screen = Mutex::new(Screen::new(group.name, commands.len()));

@@ -1,4 +1,4 @@
-//! Test programs: built by cargo, found by their names, and started with what their group asks for.
+//! Test programs: built by cargo, found by name, and started with their group's settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::groups::Group;
 
-/// Where Debian's chromium and Chrome keep SwiftShader.
+/// Folders of SwiftShader in Debian's chromium and in Chrome.
 const SWIFTSHADER: [&str; 3] = ["/usr/lib/chromium", "/usr/lib/chromium-browser", "/opt/google/chrome"];
 
 /// Test programs by the names of their targets.
@@ -22,7 +22,7 @@ fn cargo() -> Command {
 }
 
 impl Programs {
-    /// Builds what `groups` run; cargo shows its own progress.
+    /// Builds the programs of `groups`; cargo shows its own progress.
     pub(crate) fn build(groups: &[&Group]) -> Result<Self, String> {
         let mut command = cargo();
         command.args(["test", "--no-run", "--message-format", "json-render-diagnostics"]);
@@ -53,7 +53,7 @@ impl Programs {
         if status.success() { Ok(Self(programs)) } else { Err("the tests do not build, see above".into()) }
     }
 
-    /// What `group` runs, each with a name; or why it cannot be run here. Files that it needs go to `folder`.
+    /// The commands of `group` with names, or the reason why it cannot run here. Files for it are written to `folder`.
     pub(crate) fn commands(&self, group: &Group, folder: &Path) -> Result<Vec<(String, Command)>, String> {
         if group.programs.is_empty() {
             let mut command = cargo();
@@ -86,14 +86,14 @@ pub(crate) fn tests_of(program: &Command, filter: &[String]) -> BTreeSet<String>
         command.current_dir(folder);
     }
     if program.get_args().next().is_some() {
-        return BTreeSet::new(); // cargo's, which takes as long to list them as to run them
+        return BTreeSet::new(); // for cargo, listing takes as long as running
     }
     let Ok(output) = command.arg("--list").args(filter).output() else { return BTreeSet::new() };
     let listed = String::from_utf8_lossy(&output.stdout);
     listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
 }
 
-/// A driver file for SwiftShader, of our own because theirs may name the library by a path that only they can follow.
+/// Writes a driver file for SwiftShader, because theirs may contain a relative path to the library.
 fn swiftshader(folder: &Path) -> Result<PathBuf, String> {
     if std::env::var("WGVAE_NO_SWIFTSHADER").is_ok_and(|value| value == "1") {
         return Err("SwiftShader: WGVAE_NO_SWIFTSHADER=1".into());
@@ -104,7 +104,7 @@ fn swiftshader(folder: &Path) -> Result<PathBuf, String> {
     let driver = serde_json::json!({
         "file_format_version": "1.0.0", "ICD": { "library_path": library, "api_version": "1.0.5" }
     });
-    // the loader passes over any other suffix
+    // the Vulkan loader ignores other suffixes
     let path = folder.join("swiftshader.json");
     std::fs::write(&path, driver.to_string()).map_err(|e| format!("SwiftShader: {}: {e}", path.display()))?;
     Ok(path)

@@ -1,4 +1,4 @@
-//! How far a group is: a bar in a terminal, elsewhere a line every ten seconds.
+//! Progress of a group: a bar in a terminal, otherwise a line every ten seconds.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::child::Said;
 
-/// Between two lines where there is no terminal.
+/// Interval between two lines without a terminal.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Tests of one program: how many are done, how many there are, and what it said last.
+/// Progress of one program: finished tests, all tests, and its last message.
 #[derive(Default, Clone)]
 struct Way {
     done: usize,
@@ -18,7 +18,7 @@ struct Way {
     what: String,
 }
 
-/// The way of one group.
+/// Progress display of a group.
 pub(crate) struct Screen {
     name: &'static str,
     bar: Option<ProgressBar>,
@@ -28,7 +28,7 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// For a group of `programs` programs.
+    /// A display for a group of `programs` programs.
     pub(crate) fn new(name: &'static str, programs: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
@@ -40,7 +40,7 @@ impl Screen {
         Self { name, bar, ways: vec![Way::default(); programs], began: now, shown: now }
     }
 
-    /// Shows what program `index` has said.
+    /// Shows the state of program `index`.
     pub(crate) fn show(&mut self, index: usize, said: &Said) {
         let what = if said.progress.is_empty() { String::new() } else { format!(", {}", said.progress) };
         self.ways[index] = Way { done: said.done(), all: said.done() + said.expected.len(), what };
@@ -62,7 +62,7 @@ impl Screen {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn clear(self) {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
@@ -70,7 +70,7 @@ impl Screen {
     }
 }
 
-/// Comparisons by what they compare, summed over programs.
+/// Number of comparisons by kind, summed over programs.
 pub(crate) fn checks<'a>(said: impl Iterator<Item = &'a Said>) -> Vec<String> {
     let mut sums: Vec<(&str, usize)> = Vec::new();
     for (what, count) in said.flat_map(|said| &said.checked) {

@@ -1,14 +1,14 @@
-//! What the advisor says of made-up trainings, and where it is silent.
+//! The advisor's output for synthetic curves, and cases without output.
 
 use wgvae::config::TrainConfig;
-use wgvae::train::diagnostics::{Advisor, Figures, Setup};
+use wgvae::train::diagnostics::{Advisor, Curves, Setup};
 
 const SETUP: Setup = Setup { latent: 32, batch: 64, micro: 16, pictures: 2000, decoded: 0 };
 
-/// Epoch `epoch` of a training in which nothing is wrong.
-fn healthy(epoch: u32) -> Figures {
+/// Epoch `epoch` of a healthy training.
+fn healthy(epoch: u32) -> Curves {
     let fall = 1.0 / f64::from(epoch);
-    Figures {
+    Curves {
         epoch,
         step: 125 * u64::from(epoch),
         train_loss: 7000.0 + 500.0 * fall,
@@ -22,19 +22,19 @@ fn healthy(epoch: u32) -> Figures {
     }
 }
 
-/// What is said of `epochs` epochs, each changed by `change`.
-fn said(epochs: u32, change: impl Fn(&mut Figures)) -> Vec<(u32, String)> {
+/// The advice over `epochs` epochs, each modified by `change`.
+fn said(epochs: u32, change: impl Fn(&mut Curves)) -> Vec<(u32, String)> {
     let mut advisor = Advisor::new(SETUP);
     assert!(advisor.begins().is_empty());
     let of = |advisor: &mut Advisor, epoch| {
-        let mut figures = healthy(epoch);
-        change(&mut figures);
-        advisor.epoch(figures).into_iter().map(move |line| (epoch, line)).collect::<Vec<_>>()
+        let mut curves = healthy(epoch);
+        change(&mut curves);
+        advisor.epoch(curves).into_iter().map(move |line| (epoch, line)).collect::<Vec<_>>()
     };
     (1..=epochs).flat_map(|epoch| of(&mut advisor, epoch)).collect()
 }
 
-/// One piece of advice, of this epoch, with all of these parts.
+/// Checks that there is exactly one piece of advice, in this epoch, with all of these parts.
 #[track_caller]
 fn once(said: &[(u32, String)], epoch: u32, parts: &[&str]) {
     let [(of, line)] = said else { panic!("not one piece of advice: {said:?}") };
@@ -47,12 +47,12 @@ fn once(said: &[(u32, String)], epoch: u32, parts: &[&str]) {
 #[test]
 fn a_healthy_training_hears_nothing() {
     assert_eq!(said(30, |_| {}), []);
-    // nor does one that is only beginning: its latents say nothing yet
+    // neither does one that is only beginning: its latents carry no information yet
     assert_eq!(
-        said(1, |figures| {
-            figures.train_kl = 0.001;
-            figures.kl = vec![0.0; 32];
-            figures.step = 10_000;
+        said(1, |curves| {
+            curves.train_kl = 0.001;
+            curves.kl = vec![0.0; 32];
+            curves.step = 10_000;
         }),
         []
     );
@@ -60,44 +60,44 @@ fn a_healthy_training_hears_nothing() {
 
 #[test]
 fn unused_dimensions_are_counted() {
-    let with = |unused: usize| move |figures: &mut Figures| figures.kl[..unused].fill(0.0099);
+    let with = |unused: usize| move |curves: &mut Curves| curves.kl[..unused].fill(0.0099);
     once(&said(6, with(17)), 2, &["17 of 32 latent dimensions", "0.01 nats", "--free-bits", "it is 0.2"]);
     assert_eq!(said(6, with(16)), [], "half of them are used");
-    assert_eq!(said(6, |figures| figures.kl.fill(0.01)), [], "as much as counts");
+    assert_eq!(said(6, |curves| curves.kl.fill(0.01)), [], "as much as counts");
     // only after 200 steps, and from the second epoch on
-    let early = |figures: &mut Figures| {
-        figures.kl.fill(0.0);
-        figures.step = 99 * u64::from(figures.epoch);
+    let early = |curves: &mut Curves| {
+        curves.kl.fill(0.0);
+        curves.step = 99 * u64::from(curves.epoch);
     };
     once(&said(4, early), 3, &["32 of 32"]);
-    // again when half as many are used, and only then
-    let worse = |figures: &mut Figures| {
-        let unused = if figures.epoch < 4 {
+    // reported again when the number of used dimensions has halved, and only then
+    let worse = |curves: &mut Curves| {
+        let unused = if curves.epoch < 4 {
             20
-        } else if figures.epoch < 6 {
+        } else if curves.epoch < 6 {
             22
         } else {
             27
         };
-        figures.kl[..unused].fill(0.0);
+        curves.kl[..unused].fill(0.0);
     };
     let lines = said(9, worse);
     let when: Vec<u32> = lines.iter().map(|(epoch, _)| *epoch).collect();
     assert_eq!(when, [2, 6], "{lines:?}");
     assert!(lines[1].1.contains("27 of 32"), "{lines:?}");
-    // a model whose latents were not looked at
-    assert_eq!(said(6, |figures| figures.kl.clear()), []);
+    // a model without inspected latents
+    assert_eq!(said(6, |curves| curves.kl.clear()), []);
 }
 
 #[test]
 fn a_divergence_that_vanishes_or_explodes_is_named() {
-    let kl = |kl: f64| move |figures: &mut Figures| figures.train_kl = kl;
+    let kl = |kl: f64| move |curves: &mut Curves| curves.train_kl = kl;
     once(&said(6, kl(0.0999)), 2, &["KL is 0.100 nats per image", "--beta (it is 0.2)"]);
     assert_eq!(said(6, kl(0.1)), []);
-    // all dimensions are unused then: that is not said twice
-    let both = |figures: &mut Figures| {
-        figures.train_kl = 0.01;
-        figures.kl.fill(0.0);
+    // all dimensions are unused then, which is not reported separately
+    let both = |curves: &mut Curves| {
+        curves.train_kl = 0.01;
+        curves.kl.fill(0.0);
     };
     once(&said(6, both), 2, &["KL is 0.010 nats"]);
     once(&said(6, kl(641.0)), 1, &["KL is 641 nats per image, 20.0 for each of 32", "higher --beta"]);
@@ -126,10 +126,10 @@ fn a_step_whose_divergence_jumps_is_named() {
 
 #[test]
 fn validation_that_rises_while_training_falls_is_named() {
-    // the lowest is that of epoch 4
+    // the lowest is in epoch 4
     let rises = |nats: f64| {
-        move |figures: &mut Figures| {
-            figures.validation_loss = Some(7100.0 + nats * f64::from(figures.epoch.abs_diff(4)));
+        move |curves: &mut Curves| {
+            curves.validation_loss = Some(7100.0 + nats * f64::from(curves.epoch.abs_diff(4)));
         }
     };
     let overfits = rises(4.0);
@@ -148,24 +148,24 @@ fn validation_that_rises_while_training_falls_is_named() {
     assert_eq!(said(6, overfits), [], "two epochs are no trend");
     once(&said(8, rises(2.0)), 8, &["for 4 epochs", "7108.0 now"]);
     assert_eq!(said(7, rises(2.3)), [], "less than a thousandth is noise");
-    let both_rise = |figures: &mut Figures| {
-        overfits(figures);
-        figures.train_loss = 7000.0 + 10.0 * f64::from(figures.epoch.abs_diff(4));
+    let both_rise = |curves: &mut Curves| {
+        overfits(curves);
+        curves.train_loss = 7000.0 + 10.0 * f64::from(curves.epoch.abs_diff(4));
     };
     assert_eq!(said(9, both_rise), [], "that is not learning by heart");
-    let anneals = |figures: &mut Figures| {
-        overfits(figures);
-        figures.beta = 0.1 * f64::from(figures.epoch);
+    let anneals = |curves: &mut Curves| {
+        overfits(curves);
+        curves.beta = 0.1 * f64::from(curves.epoch);
     };
     assert_eq!(said(9, anneals), [], "under another beta it is another loss");
-    assert_eq!(said(9, |figures| figures.validation_loss = None), []);
+    assert_eq!(said(9, |curves| curves.validation_loss = None), []);
 }
 
 #[test]
 fn a_loss_that_does_not_move_is_named() {
     let within = |share: f64| {
-        move |figures: &mut Figures| {
-            figures.train_loss = 7000.0 * (1.0 - share * f64::from(figures.epoch % 2));
+        move |curves: &mut Curves| {
+            curves.train_loss = 7000.0 * (1.0 - share * f64::from(curves.epoch % 2));
         }
     };
     once(
@@ -175,9 +175,9 @@ fn a_loss_that_does_not_move_is_named() {
     );
     assert_eq!(said(9, within(2.1e-4)), []);
     assert_eq!(said(3, within(0.0)), [], "three epochs are too few");
-    let cosine = |figures: &mut Figures| {
-        within(0.0)(figures);
-        figures.lr = 1e-3 * 0.5f64.powi(figures.epoch as i32);
+    let cosine = |curves: &mut Curves| {
+        within(0.0)(curves);
+        curves.lr = 1e-3 * 0.5f64.powi(curves.epoch as i32);
     };
     assert_eq!(said(9, cosine), [], "a learning rate that is lowered is meant to end so");
 }
@@ -185,16 +185,16 @@ fn a_loss_that_does_not_move_is_named() {
 #[test]
 fn a_gpu_that_waits_for_pictures_is_named() {
     let waits = |seconds: f64, waited: f64| {
-        move |figures: &mut Figures| (figures.seconds, figures.waited) = (seconds, waited)
+        move |curves: &mut Curves| (curves.seconds, curves.waited) = (seconds, waited)
     };
     once(&said(5, waits(10.0, 3.1)), 1, &["31% of the epoch (3.1 of 10.0 s)", "--resident yes"]);
     assert_eq!(said(5, waits(10.0, 3.0)), []);
     assert_eq!(said(5, waits(2.5, 2.0)), [], "two seconds are nothing");
     assert_eq!(said(5, waits(0.0, 0.0)), []);
     let mut advisor = Advisor::new(Setup { decoded: 700, ..SETUP });
-    let mut figures = healthy(1);
-    waits(10.0, 9.0)(&mut figures);
-    let lines = advisor.epoch(figures);
+    let mut curves = healthy(1);
+    waits(10.0, 9.0)(&mut curves);
+    let lines = advisor.epoch(curves);
     assert!(
         lines.len() == 1 && lines[0].contains("700 of 2000 pictures") && lines[0].contains("--cache"),
         "{lines:?}"
@@ -215,8 +215,8 @@ fn a_tiny_micro_batch_is_named_before_the_first_step() {
 fn what_is_in_use_is_not_advised() {
     let mut config = TrainConfig::default();
     let advice = |config: &TrainConfig| {
-        let mut advisor = Advisor::of(SETUP, config);
-        let overfits = |epoch: u32| Figures {
+        let mut advisor = Advisor::with_config(SETUP, config);
+        let overfits = |epoch: u32| Curves {
             validation_loss: Some(7100.0 + 4.0 * f64::from(epoch.abs_diff(4))),
             ..healthy(epoch)
         };

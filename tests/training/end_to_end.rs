@@ -1,5 +1,4 @@
-//! What can be relied on in whole runs: exact resume, losses that are no numbers, lost devices, photographs that
-//! vanish.
+//! End-to-end tests of whole runs: exact resume, non-finite losses, lost devices, vanishing photographs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -50,7 +49,7 @@ fn config(lr: f64) -> TrainConfig {
     TrainConfig { model, batch_size, epochs: 3, lr, seed: 1, resize, precision, ..TrainConfig::default() }
 }
 
-/// With every term, schedule and variation there is.
+/// All terms, schedules and augmentations.
 fn everything() -> TrainConfig {
     let objective = Objective {
         likelihood: Likelihood { kind: LossKind::ContinuousBernoulli, sigma: 0.1 },
@@ -94,7 +93,7 @@ fn run_with(
 ) -> Result<(TrainOutcome, Vec<EpochMetrics>), Error> {
     let run = RunFolder::open(folder, "r", &folder.join("samples"))?;
     let _lock = if run.path.exists() { run.lock()? } else { run.create()? };
-    let checkpoint = run.newest_checkpoint().ok().map(|(_, checkpoint, _)| checkpoint);
+    let checkpoint = run.newest_checkpoint().ok().map(|(_, checkpoint)| checkpoint);
     let vae = Vae::new(Device::Gpu(adapter), ModelOptions::of(config), 1)?;
     let data = Splits { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
     let stop = Arc::new(AtomicBool::new(false));
@@ -109,7 +108,7 @@ fn read(folder: &Path, file: &str) -> Vec<u8> {
     std::fs::read(folder.join("r/checkpoints/epoch_0003").join(file)).expect(file)
 }
 
-/// In the middle of an epoch, and in the last step of one, where two checkpoints stand at the same step.
+/// In the middle of an epoch, and in its last step, where two checkpoints have equal step numbers.
 #[test]
 fn a_stopped_run_goes_on_bit_for_bit() {
     let Some(adapter) = common::adapter() else { return };
@@ -146,7 +145,7 @@ fn stop_and_go_on(adapter: &Adapter, at: u64, config: &TrainConfig) {
     assert_eq!((state.step, state.epoch, state.step_in_epoch), (12, 4, 0));
     let kept = state.scaling.map(|scaling| scaling.growth_tracker);
     assert_eq!(kept, (config.precision == Element::F16).then_some(12), "steps since the factor last changed");
-    // 12 steps and 3 epochs, none twice, none missing
+    // 12 steps and 3 epochs, none repeated, none missing
     assert_eq!(losses(straight.path()).len(), 15);
     assert_eq!(losses(straight.path()), losses(stopped.path()));
 }
@@ -158,12 +157,13 @@ fn a_loss_that_is_no_number_stops_the_run() {
     let error = run(&adapter, folder.path(), 0, 1e20).expect_err("the loss overflows");
     let text = error.to_string();
     assert!(matches!(error, Error::Diverged(_)), "{error:?}");
-    for part in ["the loss of step", "--lr", "no finite number: encoder.0.weight"] {
+    for part in ["the loss of step", "--lr", "number that is not finite: encoder.0.weight"] {
         assert!(text.contains(part), "{part:?} is missing in {text}");
     }
 }
 
-/// Only validation shows what the last update of an epoch did: such weights must not become a checkpoint.
+/// A divergence in the last update of an epoch is only visible in validation: such weights must not become a
+/// checkpoint.
 #[test]
 fn weights_that_validate_to_no_number_are_not_kept() {
     let Some(adapter) = common::adapter() else { return };
@@ -174,8 +174,8 @@ fn weights_that_validate_to_no_number_are_not_kept() {
     run(&adapter, folder.path(), 0, 1e-3).expect("a run without a checkpoint can be begun again");
 }
 
-/// A device that is lost ends the attempt with an error of its own kind; the next one goes on from the checkpoint, in the
-/// same micro-batches, because it was no lack of memory.
+/// A lost device ends the attempt with a device error; the next one resumes from the checkpoint with the same
+/// micro-batch, because memory was not the cause.
 #[test]
 fn a_lost_device_is_tried_once_more() {
     let Some(adapter) = common::adapter() else { return };
@@ -188,7 +188,7 @@ fn a_lost_device_is_tried_once_more() {
         || 0,
         |attempt| {
             let folder = RunFolder::open(folder.path(), "r", &folder.path().join("samples"))?;
-            let (_, checkpoint, _) = folder.newest_checkpoint()?;
+            let (_, checkpoint) = folder.newest_checkpoint()?;
             let build = ModelOptions { micro: Some(attempt.micro), ..ModelOptions::training(SMALL, 8) };
             let mut vae = Vae::empty(Device::Gpu(&adapter), build)?;
             let data = Splits { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
@@ -223,7 +223,7 @@ fn a_lost_device_is_tried_once_more() {
     assert!(matches!(error, Err(Error::Usage(_))));
 }
 
-/// After the first epoch one photograph is gone and one is garbage: both are named, the others trained on.
+/// After the first epoch one photograph is missing and one is damaged: both are named, the others are trained on.
 struct Vandal {
     folder: std::path::PathBuf,
     skipped: Vec<String>,
@@ -260,7 +260,7 @@ fn photographs_that_vanish_between_epochs_are_named_and_left_out() {
     let found = data::scan(&photos, 0).expect("scanned");
     let source = Source::Folder { root: found.root.clone(), items: found.train, resize: Resize::Stretch };
     let count = source.len();
-    // no memory for any picture: each epoch decodes the files again
+    // no memory for pictures: each epoch decodes the files again
     let pictures = Arc::new(Dataset::prepare(source, SMALL.size, 0, &|_, _| ()).expect("pictures"));
     let run = RunFolder::open(folder.path(), "r", &folder.path().join("samples")).expect("run");
     let _lock = run.create().expect("created");
@@ -273,7 +273,7 @@ fn photographs_that_vanish_between_epochs_are_named_and_left_out() {
     assert_eq!(vandal.steps, 3 * count.div_ceil(8) as u64);
     let named = |name: &str| vandal.skipped.iter().filter(|text| text.contains(name)).count();
     println!("{:?}", vandal.skipped);
-    // only those of the training split, in each of the two epochs after
+    // only those of the training split, in each of the two following epochs
     let expected = |name: &str| {
         if found.validation.iter().chain(&found.test).any(|i| i.path.ends_with(name)) { 0 } else { 2 }
     };

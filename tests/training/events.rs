@@ -1,5 +1,5 @@
-//! TensorBoard's event files of a run say what its metrics and pictures say, and read up to wherever they were cut.
-//! That none is there twice after a kill is held by `tests/faults`.
+//! TensorBoard events agree with metrics and pictures, and truncated files are readable. `tests/faults` checks that a
+//! kill does not duplicate events.
 
 use std::path::Path;
 
@@ -69,7 +69,7 @@ fn events_say_what_metrics_and_pictures_say() {
     distributions(&values, LATENT);
 }
 
-/// Of the one held-out picture: its means, and the divergences of all dimensions.
+/// Distributions for the single held-out picture: its means, and the KL divergences of all dimensions.
 fn distributions(values: &[Value], means: usize) {
     for (tag, count) in [("latents/mu", means), ("latents/kl", LATENT)] {
         let histograms = of(values, tag);
@@ -90,7 +90,7 @@ fn distributions(values: &[Value], means: usize) {
     }
 }
 
-/// Without held-out pictures it is those that were trained on whose latents are shown: of one picture none is held out.
+/// Without held-out pictures the latents of training pictures are shown: a single picture is not split.
 #[test]
 fn a_run_without_validation_has_its_histograms() {
     if common::adapter().is_none() {

@@ -1,5 +1,5 @@
-//! What a training may minimise besides the reference's objective, how it may step, and how it may vary its
-//! pictures: each does what it says, on the adapter as on the twins, and in micro-batches as at once.
+//! Optional terms of the objective, optimizer options and augmentation: each behaves as documented, on the adapter as
+//! on the twins, and with micro-batches as without.
 
 use wgvae::config::{Augmentation, Likelihood, LossKind, ModelConfig};
 use wgvae::data;
@@ -14,7 +14,7 @@ use crate::common;
 const TINY: ModelConfig = ModelConfig { size: 16, hidden: 3, latent: 5 };
 const PICTURES: u32 = 5;
 
-/// A way to train, by its name.
+/// A training setup with a name.
 struct Way {
     name: String,
     likelihood: Likelihood,
@@ -73,7 +73,7 @@ fn step(vae: &mut Vae, way: &Way, step: u64) -> Outcome {
     vae.losses(true).expect("losses")[0].1
 }
 
-/// What three steps minimised, the last one's gradients, and the parameters behind it.
+/// The losses of three steps, the last gradients, and the final parameters.
 fn train(place: Device<'_>, way: &Way, micro: u32) -> (Vec<f64>, [StateDict; 2]) {
     let mut vae = open(place, way, micro);
     let mut losses = Vec::new();
@@ -84,7 +84,7 @@ fn train(place: Device<'_>, way: &Way, micro: u32) -> (Vec<f64>, [StateDict; 2])
     (losses, [vae.gradients().expect("gradients"), vae.weights().expect("weights")])
 }
 
-/// The largest difference of two models' parameters.
+/// The largest difference between the parameters of two models.
 fn apart(a: &StateDict, b: &StateDict) -> f32 {
     let values = |w: &StateDict| w.tensors.iter().flat_map(|t| t.values.clone()).collect::<Vec<f32>>();
     values(a).iter().zip(values(b)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
@@ -107,13 +107,13 @@ fn every_way_trains_as_on_the_twins_and_in_micro_batches() {
         println!("{}: {losses:?}", way.name);
         close(&format!("{} in micro-batches", way.name), &parts, &losses);
         close(&format!("{} on the twins", way.name), &losses, &twins);
-        // Adam does not see a factor on all gradients, and gradients not what is done to parameters alone
+        // Adam is invariant to a factor on all gradients, and gradients do not show changes of the parameters alone
         let moved = apart(&plain[0], &ends[0]) + apart(&plain[1], &ends[1]);
         assert!(moved > 1e-6, "{}: {moved} from the plain training", way.name);
     }
 }
 
-/// The norm that comes back is that of the gradients, and the moments are those of the shortened ones.
+/// The reported norm is that of the gradients, and the moments are those of the clipped ones.
 #[test]
 fn clipping_shortens_gradients_to_their_norm() {
     let Some(adapter) = common::adapter() else { return };
@@ -147,13 +147,13 @@ fn weight_decay_takes_its_share_of_every_parameter() {
     });
     for ((before, without), with) in before.tensors.iter().zip(&without.tensors).zip(&with.tensors) {
         for ((before, without), with) in before.values.iter().zip(&without.values).zip(&with.values) {
-            // a learning rate of 1e-3 times 10
+            // a learning rate of 1e-3 times a weight decay of 10
             assert!((without - with - 0.01 * before).abs() < 1e-7, "{before}, {without}, {with}");
         }
     }
 }
 
-/// The average is the one that its recurrence gives, and an exchange brings it in and out bit for bit.
+/// The average follows its recurrence, and an exchange swaps it in and out bit for bit.
 #[test]
 fn the_average_follows_the_parameters_and_is_exchanged_for_them() {
     let Some(adapter) = common::adapter() else { return };
@@ -183,7 +183,7 @@ fn the_average_follows_the_parameters_and_is_exchanged_for_them() {
     assert_eq!(vae.weights().expect("weights"), weights);
 }
 
-/// Without a weight the latents leave the prior; with one they are held to it.
+/// Without MMD the latents leave the prior; with it they stay close.
 #[test]
 fn the_discrepancy_is_smaller_where_it_counts() {
     let Some(adapter) = common::adapter() else { return };
@@ -210,8 +210,8 @@ fn varied(how: Augmentation, step: Step, images: u32, rgba: &[f32]) -> Vec<f32> 
     buffers.remove(3)
 }
 
-/// Nothing asked for changes nothing; half the pictures are mirrored, and only that; each step and each picture
-/// varies by itself.
+/// Without augmentation nothing changes; with flips half of the pictures are mirrored and otherwise unchanged; draws
+/// differ between steps and pictures.
 #[test]
 fn pictures_are_varied_as_asked() {
     let images = 64;
@@ -240,10 +240,10 @@ fn pictures_are_varied_as_asked() {
     let count = first.iter().filter(|mirrored| **mirrored).count();
     assert!((20..=44).contains(&count), "{count} of {images} are mirrored");
     assert_ne!(first, mirrored(Step { step: 1, ..Step::default() }));
-    // the draws are the picture's, wherever its micro-batch begins
+    // draws depend on the picture, not on the start of its micro-batch
     assert_eq!(mirrored(Step { sample_offset: 8, ..Step::default() })[..56], first[8..]);
 
-    // a constant picture stays one when cut, and jitter alone changes it by no more than asked
+    // a constant picture stays constant when cropped, and jitter changes it within its limits
     let grey: Vec<f32> = vec![f32::from_bits(0xff80_8080); rgba.len()];
     let x = varied(Augmentation { crop: 0.5, ..none }, Step::default(), images, &grey);
     assert!(x.chunks(4).all(|p| (p[0] - 128.0 / 255.0).abs() < 1e-6));

@@ -1,4 +1,4 @@
-//! `--resume` as people type it, and what may change on the way.
+//! `--resume` with the arguments that users type, and allowed changes of settings.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::common::program::{refuses, text, wgvae};
 const SMALL: [&str; 11] =
     ["train", "--size", "16", "--hidden", "4", "--latent", "4", "--batch-size", "4", "--no-tune", "--seed=2"];
 
-/// What a training that succeeds says.
+/// The output of a successful training.
 fn said(folder: &Path, args: &[&str]) -> String {
     let output = wgvae(folder, args);
     let said = text(&output.stdout) + &text(&output.stderr);
@@ -40,7 +40,7 @@ fn a_run_is_named_as_everyone_types_it() {
     let at = folder.path();
     train(at, &["--name", "a", "--epochs", "1"]);
     train(at, &["--name", "b", "--epochs", "1"]);
-    // b is the newest
+    // b is the newest run
     for (run, epochs) in
         [("runs/a", "2"), ("a", "3"), ("runs/a/checkpoints", "4"), ("runs/a/config.toml", "5")]
     {
@@ -59,7 +59,7 @@ fn a_run_is_named_as_everyone_types_it() {
         &["--resume runs/c: there is no such run", "runs has a, b"],
     );
     refuses(at, &["train", "--resume", "a", "--name", "b"], 2, &["name one run"]);
-    // a run is called as its folder of pictures, which lies here
+    // a run is named after its folder of pictures, which exists here
     std::fs::create_dir(at.join("a")).expect("folder");
     let said = self::said(at, &["train", "--resume", "a", "--epochs", "8"]);
     assert!(said.contains("resuming a from"), "{said}");
@@ -69,7 +69,7 @@ fn a_run_is_named_as_everyone_types_it() {
     refuses(at, &["train", "--resume", "photos"], 2, &["neither a run nor a checkpoint", "before --resume"]);
 }
 
-/// The checkpoint of an older epoch: nothing of the run that it comes from is written over.
+/// Resuming from an older checkpoint of a run does not overwrite the run.
 #[test]
 fn an_older_checkpoint_begins_a_new_run() {
     if common::adapter().is_none() {
@@ -83,11 +83,11 @@ fn an_older_checkpoint_begins_a_new_run() {
     let said = said(at, &["train", "--resume", "runs/a/checkpoints/epoch_0001", "--epochs", "3"]);
     assert!(said.contains("in a new run, runs/a-2"), "{said}");
     assert!(before == std::fs::read(&third).expect("a model"), "the run that it comes from has changed");
-    // the same steps again: the same bits, and one line of metrics for each
+    // repeated steps give identical bits, and one line of metrics each
     let model = std::fs::read(at.join("runs/a-2/checkpoints/epoch_0003/model.safetensors")).expect("a model");
     assert!(before == model, "the new run differs from the old one");
     assert_eq!(figures(&at.join("runs/a"), "loss"), figures(&at.join("runs/a-2"), "loss"));
-    // a checkpoint that was copied out of its run
+    // a checkpoint copied out of its run
     let alone = at.join("alone");
     std::fs::create_dir(&alone).expect("folder");
     for file in std::fs::read_dir(at.join("runs/a/checkpoints/epoch_0001")).expect("files").flatten() {
@@ -108,7 +108,7 @@ fn a_run_is_no_folder_of_photographs() {
     std::fs::create_dir_all(at.join("runs/a/samples")).expect("folder");
     std::fs::write(at.join("runs/a/config.toml"), "# wgvae 0.1.0: every setting of this run\n")
         .expect("written");
-    // another program's project
+    // a project of another program
     std::fs::create_dir_all(at.join("other/checkpoints")).expect("folder");
     std::fs::create_dir_all(at.join("other/data")).expect("folder");
     std::fs::write(at.join("other/config.toml"), "name = \"other\"\n").expect("written");
@@ -118,13 +118,13 @@ fn a_run_is_no_folder_of_photographs() {
             at,
             &["train", data, "--resume"],
             2,
-            &[data, "is a run, or lies in one", "wgvae train --resume"],
+            &[data, "is a run, or is in one", "wgvae train --resume"],
         );
-        refuses(at, &["train", data], 2, &["is a run, or lies in one"]);
+        refuses(at, &["train", data], 2, &["is a run, or is in one"]);
     }
 }
 
-/// One rule wherever in an epoch a run stands, and losses on other pictures are never compared.
+/// One rule at every step of an epoch; losses on different pictures are never compared.
 #[test]
 fn other_pictures_need_a_flag() {
     if common::adapter().is_none() {
@@ -140,13 +140,13 @@ fn other_pictures_need_a_flag() {
         let other = ["train", "--resume", "--name", "a", "--landscapes", "24", "--epochs", "3"];
         refuses(at, &other, 1, &["other training pictures", "--new-data"]);
         let said = said(at, &[&other[..], &["--new-data"]].concat());
-        assert!(said.contains("goes on with the new ones"), "{said}");
-        assert_eq!(said.contains("epoch 2 begins again"), within, "{said}");
-        assert!(said.contains("best begins again"), "{said}");
+        assert!(said.contains("continues with the new ones"), "{said}");
+        assert_eq!(said.contains("epoch 2 starts again"), within, "{said}");
+        assert!(said.contains("the best checkpoint is reset"), "{said}");
         let best: Vec<_> =
             lines(&at.join("runs/a"), "epoch").iter().map(|line| line["best"].clone()).collect();
         assert_eq!(best.len(), 3);
-        // the first epoch on the new pictures, whatever their loss
+        // the first epoch on the new pictures is the best, regardless of its loss
         assert_eq!(best[if within { 1 } else { 2 }], true, "{best:?}");
     }
 }
@@ -161,20 +161,20 @@ fn schedules_do_not_jump_with_more_epochs() {
     let courses = ["--beta-schedule", "linear", "--lr-schedule", "cosine", "--keep", "all"];
     train(at, &[&["--name", "a", "--epochs", "4"], &courses[..]].concat());
     let resume = ["train", "--resume", "--name", "a", "--epochs", "8"];
-    refuses(at, &resume, 2, &["the learning rate has come to its end at 0", "--reschedule"]);
+    refuses(at, &resume, 2, &["the schedule of the learning rate has ended at 0", "--reschedule"]);
     let straight = at.join("runs/a");
     let (steps, lr) = (lines(&straight, "step").len() / 4, figures(&straight, "lr"));
-    // from the middle: no jump, and down to the end with the new last epoch
+    // from the middle: no jump, and the schedule ends with the new last epoch
     let said =
         said(at, &["train", "--resume", "runs/a/checkpoints/epoch_0002", "--epochs", "8", "--name", "b"]);
-    assert!(said.contains("schedules go on from where they are"), "{said}");
+    assert!(said.contains("schedules continue from their current values"), "{said}");
     let longer = figures(&at.join("runs/b"), "lr");
     assert_eq!(longer.len(), 8 * steps);
     assert_eq!(longer[..=2 * steps], lr[..=2 * steps]);
     assert!(longer.is_sorted_by(|a, b| a > b), "{longer:?}");
     let beta = figures(&at.join("runs/b"), "beta");
     assert!(beta.is_sorted() && beta[beta.len() - 1] == 0.2, "{beta:?}");
-    // a jump is said
+    // a jump is reported
     let said = self::said(at, &[&resume[..], &["--reschedule"]].concat());
     assert!(
         said.contains("--reschedule: learning rate 0, beta 0.2000 becomes learning rate 5.000e-4"),
@@ -223,22 +223,25 @@ fn after_a_divergence_a_healthy_checkpoint_is_taken() {
     diverges(&[&SMALL[..], &sick].concat(), "--resume goes on from the last checkpoint before that");
     let said = said(at, &["train", "--resume", "runs/a", "--lr", "1e-3"]);
     assert!(said.contains("passed over: runs/a/checkpoints/step_00000001"), "{said}");
-    assert!(said.contains("moved to runs/a/diverged") && said.contains("begins from the start"), "{said}");
+    assert!(
+        said.contains("moved to runs/a/diverged") && said.contains("starts from the first step"),
+        "{said}"
+    );
     assert!(at.join("runs/a/diverged/step_00000001").is_dir());
-    // with an epoch from before
+    // with a checkpoint from before the divergence
     diverges(&["train", "--resume", "runs/a", "--lr", "1e8", "--epochs", "5"], "--resume goes on");
     let resumed = self::said(at, &["train", "--resume", "runs/a", "--lr", "1e-3"]);
     assert!(resumed.contains("resuming a from runs/a/checkpoints/epoch_0003"), "{resumed}");
     let losses = figures(&at.join("runs/a"), "loss");
     assert!(losses.iter().all(|loss| *loss < 2.0 * losses[0]), "{losses:?}");
-    // without any checkpoint nothing is promised
+    // without any checkpoint there is no advice to resume
     diverges(
         &[&SMALL[..], &["--landscapes", "16", "--name", "b", "--lr", "1e8"]].concat(),
         "no checkpoint yet",
     );
 }
 
-/// As a batch system starts them: at once, and without names.
+/// Started as by a batch system: simultaneously, and without names.
 #[test]
 fn trainings_that_start_together_take_two_names() {
     if common::adapter().is_none() {
@@ -271,7 +274,7 @@ fn a_training_that_cannot_begin_leaves_nothing() {
     }
 }
 
-/// Pictures are for looking at: where they cannot be written, the training goes on.
+/// Pictures are for inspection only: if they cannot be written, the training continues.
 #[test]
 fn pictures_that_cannot_be_written_do_not_end_a_training() {
     if common::adapter().is_none() {
@@ -286,7 +289,7 @@ fn pictures_that_cannot_be_written_do_not_end_a_training() {
     assert!(at.join("samples/a_sample_epoch_0002.png").is_file());
 }
 
-/// By default the best, the last and a few stay; what they take is said.
+/// By default the best, the last and a few checkpoints are kept; their size is reported.
 #[test]
 fn a_few_checkpoints_stay() {
     if common::adapter().is_none() {
@@ -304,7 +307,7 @@ fn a_few_checkpoints_stay() {
         names.sort();
         names
     };
-    // the loss never falls: the best is the first
+    // the loss never falls: the best epoch is the first
     let still = ["--lr", "1e-30", "--epochs", "6", "--name"];
     let said = train(at, &[&still[..], &["a"]].concat());
     assert_eq!(there("a"), ["epoch_0001", "epoch_0004", "epoch_0005", "epoch_0006"]);

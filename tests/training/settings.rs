@@ -1,5 +1,4 @@
-//! Settings of a training as a user gives them: what they leave in the run's files, when they end it, and what of
-//! them a model file keeps.
+//! Training settings given by a user: their effect on the run's files, early stopping, and what a model file keeps.
 
 use std::path::Path;
 
@@ -40,7 +39,7 @@ fn epochs(folder: &Path) -> Vec<serde_json::Value> {
     lines.filter(|line: &serde_json::Value| line["kind"] == "step" && line["step_in_epoch"] == 1).collect()
 }
 
-/// With a learning rate that moves nothing no epoch is better than the first.
+/// With a learning rate that changes nothing, no epoch is better than the first.
 #[test]
 fn patience_ends_a_training_and_the_plateau_lowers_its_learning_rate() {
     if common::adapter().is_none() {
@@ -50,7 +49,7 @@ fn patience_ends_a_training_and_the_plateau_lowers_its_learning_rate() {
     let at = folder.path();
     let still = ["--name", "a", "--lr", "1e-30", "--lr-schedule", "plateau", "--patience", "5"];
     let said = train(at, "9", &still);
-    assert!(said.contains("ended early: the validation loss has not fallen for 5 epochs"), "{said}");
+    assert!(said.contains("stopped early: the validation loss has not fallen for 5 epochs"), "{said}");
     let rates: Vec<f64> = epochs(at).iter().map(|line| line["lr"].as_f64().expect("lr")).collect();
     assert_eq!(rates, [1e-30, 1e-30, 1e-30, 1e-30, 5e-31, 5e-31]);
     let resume = ["train", "--resume", "--name", "a"];
@@ -58,7 +57,7 @@ fn patience_ends_a_training_and_the_plateau_lowers_its_learning_rate() {
     assert!(said.contains("5 epochs without a lower validation loss; give more --patience"), "{said}");
     let said = text(&wgvae(at, &[&resume[..], &["--patience", "6"]].concat()).stdout);
     assert!(said.contains("has not fallen for 6 epochs"), "{said}");
-    // from the checkpoint before the last the whole of it comes out again, cuts and all
+    // verification from the checkpoint before the last reproduces everything, including the lowered learning rates
     let said = text(&wgvae(at, &["verify", "runs/a", "--steps", "12"]).stdout);
     assert!(said.contains("have the same bits"), "{said}");
 }
@@ -75,14 +74,14 @@ fn a_model_keeps_its_likelihood_wherever_it_goes() {
     assert_eq!(checkpoint::open(&at.join("runs/a")).expect("a model").likelihood, wanted);
     assert!(wgvae(at, &["convert", "runs/a", "m.safetensors"]).status.success());
     assert_eq!(checkpoint::open(&at.join("m.safetensors")).expect("a model").likelihood, wanted);
-    // the model is the average, and the parameters that Adam moves stand beside their moments
+    // the model is the average, and the raw parameters are stored with their moments
     let saved = checkpoint::load(&at.join("runs/a/checkpoints/epoch_0001")).expect("a checkpoint");
     let average = saved.average.expect("an average");
     assert_eq!(checkpoint::open(&at.join("runs/a")).expect("a model").weights, average);
     assert_ne!(saved.weights, average);
     let other = ["train", "--resume", "--name", "a", "--loss", "mse"];
-    refuses(at, &other, 1, &["--loss l1 --sigma 0.25", "cannot go on with", "--loss mse"]);
-    // a training that begins from it has it too, unless told otherwise
+    refuses(at, &other, 1, &["was made with --loss l1\nand cannot continue with --loss mse\n"]);
+    // a training that is initialized from it inherits the likelihood, unless told otherwise
     train(at, "1", &["--name", "b", "--init", "runs/a"]);
     assert_eq!(checkpoint::open(&at.join("runs/b")).expect("a model").likelihood, wanted);
     train(at, "1", &["--name", "c", "--init", "runs/a", "--loss", "mse"]);
@@ -90,7 +89,7 @@ fn a_model_keeps_its_likelihood_wherever_it_goes() {
     assert_eq!(checkpoint::open(&at.join("runs/c")).expect("a model").likelihood, other);
 }
 
-/// What was said with --resume is said for good: an average that was begun is not dropped by the next one.
+/// Settings given with --resume persist: an average that was started is not dropped by the next resume.
 #[test]
 fn settings_given_with_resume_stay() {
     if common::adapter().is_none() {
@@ -124,7 +123,7 @@ fn settings_without_effect_are_refused() {
     }
 }
 
-/// A checkpoint's pictures become square as its run made them so, as those of the run do.
+/// A checkpoint's pictures get the resize mode of its run.
 #[test]
 fn a_checkpoint_knows_how_its_pictures_became_square() {
     if common::adapter().is_none() {

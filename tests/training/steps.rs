@@ -1,4 +1,4 @@
-//! What can be relied on in training steps: same bits, micro-batches that add up, short batches, 16 bits, limits.
+//! Guarantees of training steps: reproducible bits, micro-batches that add up, short batches, f16, limits.
 
 use wgvae::config::ModelConfig;
 use wgvae::data;
@@ -15,7 +15,7 @@ fn landscapes(count: u32, size: u32) -> Vec<u32> {
     (0..u64::from(count)).flat_map(|i| data::rgba_of(&data::landscape(9, i, size).0)).collect()
 }
 
-/// Losses of `steps` steps on the same `count` pictures, and the parameters afterwards.
+/// Losses of `steps` steps on `count` fixed pictures, and the final parameters.
 fn trained(place: Device<'_>, build: ModelOptions, count: u32, steps: u64) -> (Vec<Loss>, StateDict) {
     let mut vae = Vae::new(place, build, 5).expect("build");
     let rgba = landscapes(count, build.config.size);
@@ -64,7 +64,7 @@ fn keeping(build: ModelOptions) -> ModelOptions {
     ModelOptions { keep_gradients: true, ..build }
 }
 
-/// Where a step is one micro-batch, Adam follows each weight's gradient at once.
+/// With a single micro-batch, Adam runs right after each weight gradient.
 #[test]
 fn gradients_that_make_room_and_gradients_that_stay_give_the_same_bits() {
     let adapter = common::adapter();
@@ -77,7 +77,7 @@ fn gradients_that_make_room_and_gradients_that_stay_give_the_same_bits() {
     }
 }
 
-/// Every parameter is updated once, after all that read it; only where nothing needs the gradients together.
+/// Every parameter is updated once, after its last reader, if nothing needs all gradients together.
 #[test]
 fn a_weight_is_updated_when_nothing_reads_it_any_more() {
     let target = Capabilities::webgpu_default();
@@ -121,7 +121,7 @@ fn more_kept_pictures_than_an_index_counts_are_refused() {
     assert!(error.contains("65536 pictures") && error.contains("--resident no"), "{error}");
 }
 
-/// What a resident picture gives is what the same picture gives that is uploaded, to the last bit.
+/// Resident pictures give results identical to uploaded ones, to the last bit.
 #[test]
 fn kept_pictures_give_the_same_bits_as_uploaded_ones() {
     let Some(adapter) = common::adapter() else { return };
@@ -145,7 +145,7 @@ fn kept_pictures_give_the_same_bits_as_uploaded_ones() {
     };
     let uploaded = run(0, Input::Rgba(&chosen));
     assert_eq!(run(9, Input::Resident(&order)), uploaded);
-    // with some resident, others can still be uploaded
+    // with some resident pictures, others can still be uploaded
     assert_eq!(run(9, Input::Rgba(&chosen)), uploaded);
 }
 
@@ -177,7 +177,7 @@ fn the_adapter_trains_like_the_twins() {
     close(&gpu.0, &twins.0, 1e-5);
 }
 
-/// The cross-entropy of pictures with themselves, summed: no model gets below it.
+/// The entropy of the pictures, summed: the lower bound of the cross-entropy.
 fn floor(rgba: &[u32]) -> f64 {
     let entropy = |byte: u8| {
         let x = f64::from(byte) / 255.0;
@@ -221,8 +221,7 @@ fn encoding_decoding_and_loss_agree_with_the_twins() {
     close(&[a], &[b], 1e-5);
 }
 
-/// The twins round what they store as the adapter does, so the two stay together far beyond what f16 could tell
-/// apart from f32.
+/// The twins round stored values as the adapter does, so the two agree far better than f16 agrees with f32.
 #[test]
 fn training_in_f16_is_like_the_twins_and_repeats_its_bits() {
     let Some(adapter) = common::adapter() else { return };
@@ -239,7 +238,7 @@ fn training_in_f16_is_like_the_twins_and_repeats_its_bits() {
     assert_ne!(losses, trained(Device::Gpu(&adapter), build(4, Some(2)), 4, 10).0, "f16 rounds nothing");
 }
 
-/// A factor that is too large makes gradients infinite: those steps change nothing but the factor, until it fits.
+/// A too large loss scale makes gradients infinite: those steps only lower the scale, until it fits.
 #[test]
 fn steps_that_overflow_f16_are_left_out_and_halve_the_factor() {
     let gpu = common::adapter().filter(common::has_f16);
@@ -301,7 +300,7 @@ fn batch_64_of_the_reference_keeps_to_the_default_limits() {
     assert_eq!(widest.map(Tensor::bytes).max(), Some(128 << 20), "the heads fill a binding exactly");
 }
 
-/// Drivers end a dispatch that takes seconds, and cannot cut it.
+/// Drivers abort a dispatch that takes seconds, and cannot split it.
 #[test]
 fn no_dispatch_is_too_long_for_an_integrated_gpu() {
     let target =

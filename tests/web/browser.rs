@@ -10,12 +10,12 @@ use tungstenite::{Message, WebSocket};
 
 use crate::common::{is_set, report};
 
-/// What a test waits for at most: a software adapter compiles for seconds, on a busy machine for many.
+/// Maximum waiting time of a test: a software adapter compiles for seconds, on a busy machine for many.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The browser that `WGVAE_CHROMIUM` names, or the first of the usual ones.
 ///
-/// Without one the test fails, unless `WGVAE_ALLOW_NO_BROWSER=1`: then it says that it was left out.
+/// If there is none, the test fails, unless `WGVAE_ALLOW_NO_BROWSER=1`: then it reports that it was skipped.
 pub(crate) fn chromium() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("WGVAE_CHROMIUM") {
         return Some(named.into());
@@ -36,7 +36,7 @@ pub(crate) struct Browser {
     child: Child,
     socket: WebSocket<TcpStream>,
     last: u64,
-    /// what it has told so far: console, network, exceptions
+    /// events so far: console, network, exceptions
     pub(crate) events: Vec<Value>,
     _profile: tempfile::TempDir,
 }
@@ -55,11 +55,11 @@ impl Drop for Browser {
     }
 }
 
-/// One tab, by its session.
+/// One tab, identified by its session.
 #[derive(Clone)]
 pub(crate) struct Tab(pub(crate) String);
 
-/// Polls until there is something.
+/// Polls until `poll` returns something.
 pub(crate) fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
@@ -95,7 +95,7 @@ impl Browser {
         Self { child, socket, last: 0, events: Vec::new(), _profile: profile }
     }
 
-    /// A command's answer; what is told meanwhile goes to `events`.
+    /// Sends a command and returns its answer; events received meanwhile go to `events`.
     fn send(&mut self, method: &str, params: Value, tab: Option<&Tab>) -> Result<Value, String> {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method });
@@ -139,7 +139,7 @@ impl Browser {
         tab
     }
 
-    /// Goes to a page and waits until it is ready or says why not.
+    /// Opens a page and waits until it is ready or shows an error.
     pub(crate) fn open(&mut self, tab: &Tab, url: &str) {
         self.call(tab, "Page.navigate", json!({ "url": "about:blank" }));
         self.call(tab, "Page.navigate", json!({ "url": url }));
@@ -151,7 +151,7 @@ impl Browser {
         self.eval(tab, "import('./app.js').then((page) => page.ready)");
     }
 
-    /// What an expression, or the promise that it gives, comes to.
+    /// The value of an expression, or of its promise.
     pub(crate) fn eval(&mut self, tab: &Tab, expression: &str) -> Value {
         let params = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
         let answer = self.call(tab, "Runtime.evaluate", params);
@@ -159,7 +159,7 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Waits for an expression to come true.
+    /// Waits until an expression is true.
     pub(crate) fn until(&mut self, tab: &Tab, condition: &str) {
         wait_for(condition, || (self.eval(tab, condition) == json!(true)).then_some(()));
     }
@@ -171,7 +171,7 @@ impl Browser {
         }
     }
 
-    /// Chooses a file as a visitor does, in the file input that `selector` names.
+    /// Chooses a file like a visitor, in the file input matched by `selector`.
     pub(crate) fn choose(&mut self, tab: &Tab, selector: &str, file: &Path) {
         let root = self.call(tab, "DOM.getDocument", json!({}))["root"]["nodeId"].clone();
         let query = json!({ "nodeId": root, "selector": selector });
@@ -179,7 +179,7 @@ impl Browser {
         self.call(tab, "DOM.setFileInputFiles", json!({ "nodeId": node, "files": [file] }));
     }
 
-    /// Drops files onto the page as a visitor does.
+    /// Drops files onto the page like a visitor.
     pub(crate) fn drop_files(&mut self, tab: &Tab, files: &[&Path]) {
         for kind in ["dragEnter", "dragOver", "drop"] {
             let data = json!({ "items": [], "files": files, "dragOperationsMask": 1 });
@@ -188,11 +188,11 @@ impl Browser {
         }
     }
 
-    /// What the page wrote to the console as an error or a warning, what the browser did as an error, and exceptions.
+    /// Errors and warnings in the console, browser errors, and exceptions.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let is_one = |event: &&Value| match event["method"].as_str().unwrap_or_default() {
             "Runtime.exceptionThrown" => true,
-            // warnings there are of our own reading of canvases
+            // reading canvases in these tests causes warnings
             "Log.entryAdded" => event["params"]["entry"]["level"] == "error",
             "Runtime.consoleAPICalled" => {
                 ["error", "warning", "assert"].contains(&event["params"]["type"].as_str().unwrap_or(""))

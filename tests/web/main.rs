@@ -1,5 +1,5 @@
-//! The page in a browser, against the program: the same seeds, photographs and ways give the same pictures, and the
-//! page keeps its promises. One small model, one headless Chromium.
+//! The web page in a browser, compared with the program: equal seeds, photographs and interpolations give equal
+//! pictures. One small model, one headless Chromium.
 
 mod browser;
 #[path = "../common/mod.rs"]
@@ -20,9 +20,9 @@ use wgvae::web::{self, Files};
 use crate::common::program::{CACHE, refuses, text, wgvae};
 use browser::{Browser, Tab};
 
-/// Largest difference of a channel between the page's pictures and the program's, of 255.
+/// Largest difference per channel between the page's pictures and the program's, of 255.
 const CLOSE: u8 = 2;
-/// Bytes of a page without its parameters.
+/// Maximum size in bytes of a page without its parameters.
 const LIGHT: usize = 150_000;
 
 fn said(folder: &Path, args: &[&str]) -> String {
@@ -39,7 +39,7 @@ fn pixels(path: &Path) -> RgbImage {
     image::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).into_rgb8()
 }
 
-/// What the page shows on a canvas.
+/// The content of a canvas.
 fn shown(browser: &mut Browser, tab: &Tab, canvas: &str) -> RgbImage {
     let script = format!(
         "(() => {{ const c = document.getElementById('{canvas}'); \
@@ -63,7 +63,7 @@ fn close(what: &str, page: &RgbImage, program: &RgbImage) {
     assert!(range > 20, "{what}: a picture of nothing shows nothing");
 }
 
-/// `wgvae web` at work, until it is dropped.
+/// A running `wgvae web`, ended when dropped.
 struct Served(Child, String);
 
 impl Served {
@@ -85,7 +85,7 @@ impl Drop for Served {
     }
 }
 
-/// Pictures that are not square, and their kinds: PNG, JPEG, PNG with transparency, PNG smaller than the model.
+/// Pictures that are not square: PNG, JPEG, PNG with transparency, PNG smaller than the model.
 fn pictures(folder: &Path) {
     std::fs::create_dir_all(folder).expect("a folder");
     let drawn = |index, w, h| {
@@ -102,13 +102,13 @@ fn pictures(folder: &Path) {
     drawn(32, 21, 17).into_rgb8().save(folder.join("32.png")).expect("written");
 }
 
-/// A model of 32 px trained on them, with a fitted prior.
+/// A model of 32 px trained on these pictures, with a fitted prior.
 fn trained() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
     pictures(&at.join("photos"));
     let sizes = ["train", "photos", "--size", "32", "--hidden", "8", "--latent", "6", "--batch-size", "8"];
-    // a steep descent: what is drawn must differ from picture to picture
+    // fast training: the samples must differ from picture to picture
     let course = ["--epochs", "100", "--lr", "4e-3", "--beta", "0.02", "--seed", "1"];
     let rest = ["--name", "a", "--quiet", "--keep", "1"];
     said(at, &[&sizes[..], &course, &rest].concat());
@@ -193,7 +193,7 @@ fn the_page_computes_what_the_program_does() {
     small_and_dark(&mut browser, &page.1);
     let complaints = browser.complaints();
     assert!(complaints.is_empty(), "{complaints:#?}");
-    // and where the middle is cut out
+    // and with the middle cropped
     let cover = Served::start(at, &["runs/a", "--resize", "cover"]);
     reconstructed(&mut browser, &tab, at, (&cover.1, "cover"), "00.png");
     let own = [page.1.as_str(), cover.1.as_str(), "about:", "blob:"];
@@ -221,7 +221,7 @@ fn samples(browser: &mut Browser, tab: &Tab, at: &Path, url: &str) {
         println!("    first picture {first} ms after the page was opened");
     }
     browser.screenshot(tab, "sample-1280");
-    // what is saved is what is shown
+    // the saved file equals the canvas
     let saved = "(async () => { const make = URL.createObjectURL; \
          const blob = new Promise((give) => { URL.createObjectURL = (blob) => (give(blob), make.call(URL, blob)); }); \
          document.getElementById('save').click(); \
@@ -229,7 +229,7 @@ fn samples(browser: &mut Browser, tab: &Tab, at: &Path, url: &str) {
     let saved: Vec<u8> = serde_json::from_value(browser.eval(tab, saved)).expect("bytes");
     let saved = image::load_from_memory(&saved).expect("a PNG").into_rgb8();
     assert_eq!(saved, shown(browser, tab, "picture"));
-    // a new one, by its button; the seed goes into its field and into the address
+    // the button draws a new seed, and writes it to its field and to the address
     browser.open(tab, &format!("{url}#seed=0&from=normal"));
     let before = shown(browser, tab, "picture");
     browser.eval(tab, "document.getElementById('new').click()");
@@ -238,7 +238,7 @@ fn samples(browser: &mut Browser, tab: &Tab, at: &Path, url: &str) {
     assert_ne!(before, shown(browser, tab, "picture"));
 }
 
-/// A photograph is dropped; its reconstruction is the program's.
+/// Drops a photograph; its reconstruction equals the program's.
 fn reconstructed(browser: &mut Browser, tab: &Tab, at: &Path, (url, how): (&str, &str), name: &str) {
     let photo = at.join("photos").join(name);
     let args =
@@ -255,7 +255,7 @@ fn reconstructed(browser: &mut Browser, tab: &Tab, at: &Path, (url, how): (&str,
     let program = pixels(&at.join(format!("again/000000_{stem}.png")));
     close(&format!("reconstruction of {name}, {how}"), &shown(browser, tab, "picture"), &program);
     if stem != "30" {
-        // the same decoder bit for bit; JPEG's may differ by a unit
+        // PNG decoders are bit-exact; JPEG decoders may differ by a unit
         let unit = u8::from(stem == "31");
         assert!(difference(&original, &resized) <= unit, "{name}: the page resizes otherwise than training");
     }
@@ -267,11 +267,11 @@ fn photographs(browser: &mut Browser, tab: &Tab, at: &Path, url: &str) {
         reconstructed(browser, tab, at, (url, "stretch"), name);
     }
     browser.screenshot(tab, "photograph-1280");
-    // its latents are the sliders' values: reset leaves them, and samples come back by a button
+    // the sliders show its latents: reset keeps them, and a button returns to samples
     browser.eval(tab, "document.getElementById('remove').click()");
     browser.until(tab, "document.getElementById('caption').textContent.startsWith('Sample')");
 
-    // two at once, one behind the other: the middle of the way is the program's
+    // two photographs in sequence: the middle of the interpolation equals the program's
     said(at, &["interpolate", "runs/a", "photos/01.png", "photos/02.png", "--steps", "3", "-o", "way.png"]);
     let (a, b) = (at.join("photos/01.png"), at.join("photos/02.png"));
     browser.choose(tab, "#photo-a", &a);
@@ -279,12 +279,12 @@ fn photographs(browser: &mut Browser, tab: &Tab, at: &Path, url: &str) {
     browser.choose(tab, "#photo-b", &b);
     browser.until(tab, "document.getElementById('caption').textContent.startsWith('Morph at 50')");
     let strip = pixels(&at.join("way.png"));
-    let at_middle = data::GAP + 2 * (32 + data::GAP); // behind an original and its reconstruction
+    let at_middle = data::GAP + 2 * (32 + data::GAP); // after an original and its reconstruction
     let middle = image::imageops::crop_imm(&strip, at_middle, data::GAP, 32, 32).to_image();
     close("middle of a morph", &shown(browser, tab, "picture"), &middle);
     browser.screenshot(tab, "morph-1280");
 
-    // what is no picture is said so, and changes nothing
+    // a file that is not a picture is reported, and changes nothing
     let before = shown(browser, tab, "picture");
     std::fs::write(at.join("notes.txt"), "no picture").expect("written");
     browser.drop_files(tab, &[&at.join("notes.txt")]);
@@ -349,7 +349,7 @@ fn a_lost_device_comes_back(browser: &mut Browser, tab: &Tab) {
     assert_ne!(before, shown(browser, tab, "picture"), "the new device draws");
 }
 
-/// 360 pixels, and every control has a name.
+/// At 360 pixels, and every control has a name.
 fn small_and_dark(browser: &mut Browser, url: &str) {
     let tab = browser.tab(360, "");
     let dark = json!({ "features": [{ "name": "prefers-color-scheme", "value": "dark" }] });
@@ -365,7 +365,7 @@ fn small_and_dark(browser: &mut Browser, url: &str) {
     browser.call(&tab, "Page.close", json!({}));
 }
 
-/// 16-bit parameters: what the export says of their error holds on another adapter.
+/// 16-bit parameters: the error stated by the export holds on another adapter.
 fn half(browser: &mut Browser, tab: &Tab, at: &Path) {
     let told = said(at, &["export-web", "runs/a", "out", "--half", "--prior", "normal"]);
     assert!(told.contains("rounded to 16 bits: parameters differ by at most "), "{told}");
@@ -387,7 +387,7 @@ fn half(browser: &mut Browser, tab: &Tab, at: &Path) {
     assert!(f64::from(largest) <= levels + f64::from(CLOSE));
 }
 
-/// Where something is missing or wrong, the page says what.
+/// If something is missing or wrong, the page says so.
 fn failures(browser: &mut Browser, at: &Path) {
     let files = web::read(&at.join("out")).expect("a page");
     let told = |browser: &mut Browser, files: Files, before: &str, part: &str| {

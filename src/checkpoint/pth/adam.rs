@@ -1,45 +1,45 @@
-//! Adam's moments in the state_dict of an optimizer, which numbers the parameters instead of naming
-//! them: by its groups, one after the other, and those follow the model unless somebody reordered them.
+//! Adam's moments in an optimizer's state_dict, which numbers the parameters instead of naming them.
+//! The numbers follow the optimizer's groups, and the groups follow the model unless a user reordered them.
 
 use std::collections::BTreeMap;
 
 use super::training::{Map, NamedTensors, keys, take, unwrapped};
 use super::{Key, Result, Tensor, Value, shown};
 
-/// Beyond this, an f64 no longer holds every whole number.
+/// Largest step: beyond this, an f64 no longer holds every integer.
 const MAX_STEP: f64 = 9_007_199_254_740_992.0;
-/// All that Adam and AdamW keep for a parameter.
+/// Keys of the state that Adam and AdamW keep per parameter.
 const KEPT: [&str; 4] = ["step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"];
 
 /// The state of torch.optim.Adam or AdamW.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adam {
-    /// how many steps it made
+    /// number of finished steps
     pub step: u64,
-    /// the mean of gradients, named and ordered as the model
+    /// first moments (means of gradients), named and ordered as the model
     pub first: Vec<(String, Tensor)>,
-    /// the mean of squared gradients
+    /// second moments (means of squared gradients)
     pub second: Vec<(String, Tensor)>,
-    /// of the first group of parameters
+    /// hyperparameters of the first parameter group
     pub settings: Settings,
 }
 
-/// Settings of the optimizer, as far as the file has them; the caller compares them with its own.
+/// Hyperparameters of the optimizer, if the file has them; the caller compares them with its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Settings {
-    /// the learning rate
+    /// learning rate
     pub lr: Option<f64>,
-    /// how fast the moments forget
+    /// decay rates of the moments
     pub betas: Option<[f64; 2]>,
-    /// what keeps the division finite
+    /// term added to the denominator for numerical stability
     pub eps: Option<f64>,
-    /// how strongly parameters are drawn to 0
+    /// weight decay
     pub weight_decay: Option<f64>,
-    /// whether the largest second moment counts, which is not read
+    /// whether the AMSGrad variant is used, which is not supported
     pub amsgrad: bool,
 }
 
-/// Adam's state for `model`, nothing before its first step.
+/// Adam's state for `model`; `None` before the first step.
 pub(super) fn adam(mut optimizer: Map<'_>, model: &NamedTensors) -> Result<Option<Adam>> {
     let found = keys(&optimizer);
     let (Some(Value::Map(state)), Some(Value::List(groups))) =
@@ -101,7 +101,7 @@ fn of_parameter(mut kept: Map<'_>, name: &str, tensor: &Tensor) -> Result<(u64, 
     }
 }
 
-/// The optimizer's numbers for the model's parameters, in the model's order.
+/// The optimizer's number for each of the model's parameters, in the model's order.
 fn order(groups: &mut [Map<'_>], model: &NamedTensors) -> Result<Vec<i128>> {
     let (mut order, mut names) = (Vec::new(), Vec::new());
     for group in groups {
@@ -126,12 +126,14 @@ fn order(groups: &mut [Map<'_>], model: &NamedTensors) -> Result<Vec<i128>> {
             model.len()
         ));
     }
-    // only there if the optimizer was given names
+    // names are present only if the optimizer was given them
     unwrapped(&mut names);
     match names.iter().zip(model).find(|(found, (name, _))| *found != name) {
         Some((found, (name, _))) => {
             let (found, name) = (shown(found), shown(name));
-            Err(format!("its optimizer has {found} where the model has {name}: their orders differ"))
+            Err(format!(
+                "its optimizer has {found} at the position of {name} in the model: their orders differ"
+            ))
         }
         None => Ok(order),
     }
@@ -150,7 +152,7 @@ fn settings(group: &mut Map<'_>) -> Settings {
     Settings { lr, betas, eps, weight_decay, amsgrad: take(group, "amsgrad") == Some(Value::Bool(true)) }
 }
 
-/// A number, which may be written as a tensor of one.
+/// A number, or a tensor with one element.
 fn number(value: &Value<'_>) -> Option<f64> {
     match value {
         Value::Int(number) => Some(*number as f64),

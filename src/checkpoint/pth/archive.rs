@@ -1,15 +1,16 @@
-//! The zip file around a pickle and its storages: a directory of stored (never compressed) entries.
+//! The zip archive around a pickle and its storages: a directory of stored (never compressed) entries.
+//! Read this if a valid `.pth` file is refused as a damaged zip file.
 //!
-//! An entry is a slice of the file, so no size that a header claims makes anything be allocated,
-//! and there is nothing to inflate. It knows nothing of what the entries mean.
+//! An entry is a slice of the file, so no claimed size causes an allocation, and nothing is inflated. This module does
+//! not interpret the entries.
 
 use std::collections::BTreeMap;
 
 use super::{Result, shown};
 
-/// Most entries of an archive: one for each tensor and a handful more.
+/// Maximum number of entries: one per tensor and a few more.
 const MAX_ENTRIES: usize = 1 << 17;
-/// Longest name of an entry: torch writes `folder/data/number`.
+/// Maximum length of an entry's name: torch writes `folder/data/number`.
 const MAX_NAME: usize = 1024;
 
 const END: &[u8] = b"PK\x05\x06";
@@ -21,9 +22,9 @@ const CENTRAL: &[u8] = b"PK\x01\x02";
 const CENTRAL_LEN: usize = 46;
 const LOCAL: &[u8] = b"PK\x03\x04";
 const LOCAL_LEN: usize = 30;
-/// What a 32-bit field holds when the value is in the zip64 extra field.
+/// Value of a 32-bit field whose real value is in the zip64 extra field.
 const IN_EXTRA: u64 = 0xffff_ffff;
-/// The zip64 extra field's kind.
+/// Type of the zip64 extra field.
 const ZIP64: u16 = 1;
 
 /// The little-endian number of `N` bytes at `at`, if they are there.
@@ -32,12 +33,12 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
     Some(field.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)))
 }
 
-/// The same, as a position or length within memory.
+/// The number at `at` as a position or length in memory.
 fn size<const N: usize>(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(number::<N>(bytes, at)?).ok()
 }
 
-/// One entry: where it lies, and whether it is stored as it is.
+/// An entry: its location, and whether it is stored uncompressed.
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
     bytes: &'a [u8],
@@ -47,7 +48,7 @@ pub(super) struct Entry<'a> {
     end: usize,
 }
 
-/// The entries of a zip file, by name without the folder that all of them lie in.
+/// The entries of a zip file, by name without the common top folder.
 #[derive(Debug)]
 pub(super) struct Archive<'a> {
     entries: BTreeMap<&'a str, Entry<'a>>,
@@ -70,7 +71,7 @@ impl<'a> Archive<'a> {
             }
             let (folder, name) = split(path)?;
             if *common.get_or_insert(folder) != folder {
-                return Err(format!("its entry {} lies outside the folder of the others", shown(path)));
+                return Err(format!("its entry {} is outside the folder of the others", shown(path)));
             }
             if entries.insert(name, entry).is_some() {
                 return Err(format!("has two entries named {}", shown(path)));
@@ -84,7 +85,7 @@ impl<'a> Archive<'a> {
         Ok(archive)
     }
 
-    /// Two entries must not share bytes: that is how a small file pretends to be large.
+    /// Refuses entries that share bytes: overlapping entries let a small file pretend to be large.
     fn apart(&self) -> Result<()> {
         let mut places: Vec<_> = self.entries.iter().map(|(name, e)| (e.header, e.end, *name)).collect();
         places.sort_unstable();
@@ -98,7 +99,7 @@ impl<'a> Archive<'a> {
         Ok(())
     }
 
-    /// Whether every entry is stored as it is and has the bytes that its checksum was taken of.
+    /// Checks that every entry is stored uncompressed and matches its checksum.
     pub(super) fn check(&self) -> Result<()> {
         for (name, entry) in &self.entries {
             if entry.compressed {
@@ -107,7 +108,7 @@ impl<'a> Archive<'a> {
                     "its entry {name} is compressed, which torch.save never does: load it with PyTorch and save it again"
                 ));
             }
-            // torch.serialization.set_crc32_options(False) writes 0: then there is nothing to compare
+            // torch.serialization.set_crc32_options(False) writes 0: then there is no checksum to compare
             if entry.crc != 0 && u64::from(crc32fast::hash(entry.bytes)) != entry.crc {
                 return Err(format!("its entry {} is damaged: the checksum differs", shown(name)));
             }
@@ -124,13 +125,13 @@ impl<'a> Archive<'a> {
         self.entry(name).map(|entry| entry.bytes)
     }
 
-    /// Whether any entry lies in `folder`, given with its slash.
+    /// Whether any entry is in `folder`, given with its slash.
     pub(super) fn has_folder(&self, folder: &str) -> bool {
         self.entries.keys().any(|name| name.starts_with(folder))
     }
 }
 
-/// Where the directory starts, its bytes and how many entries it has, from the record at the end of the file.
+/// Offset of the directory, its bytes and its number of entries, from the record at the end of the file.
 fn directory(file: &[u8]) -> Result<(usize, &[u8], usize)> {
     let missing = || "is not a whole zip file: its directory is missing, so it may be truncated".to_owned();
     let end = end_record(file).ok_or_else(missing)?;
@@ -149,12 +150,11 @@ fn directory(file: &[u8]) -> Result<(usize, &[u8], usize)> {
     let (count, length, start) =
         count.zip(length).zip(start).map(|((c, l), s)| (c, l, s)).ok_or_else(missing)?;
     let stop = start.checked_add(length).filter(|&stop| stop <= limit);
-    let directory =
-        stop.and_then(|stop| file.get(start..stop)).ok_or("its directory lies outside the file")?;
+    let directory = stop.and_then(|stop| file.get(start..stop)).ok_or("its directory is outside the file")?;
     Ok((start, directory, count))
 }
 
-/// Where the end record starts: the last place where its comment reaches exactly to the file's end.
+/// Offset of the end record: the last place whose comment reaches exactly to the file's end.
 fn end_record(file: &[u8]) -> Option<usize> {
     let last = file.len().checked_sub(END_LEN)?;
     let first = last.saturating_sub(usize::from(u16::MAX));
@@ -163,7 +163,7 @@ fn end_record(file: &[u8]) -> Option<usize> {
     })
 }
 
-/// The first entry of the directory: its path, itself, and the length of its record.
+/// Parses the first entry of the directory: its path, the entry, and the length of its record.
 fn central<'a>(file: &'a [u8], record: &'a [u8], limit: usize) -> Result<(&'a str, Entry<'a>, usize)> {
     let cut = || "its directory is damaged".to_owned();
     if record.get(..4) != Some(CENTRAL) {
@@ -178,13 +178,14 @@ fn central<'a>(file: &'a [u8], record: &'a [u8], limit: usize) -> Result<(&'a st
     if record.len() < whole {
         return Err(cut());
     }
-    let path = std::str::from_utf8(name).map_err(|_| "has an entry whose name is no text".to_owned())?;
+    let path =
+        std::str::from_utf8(name).map_err(|_| "has an entry whose name is not valid text".to_owned())?;
     let mut wide = wide(extra);
     let mut value = |at: usize| match field(at)? {
         IN_EXTRA => wide.next().ok_or_else(cut),
         small => Ok(small),
     };
-    // the order in which the extra field holds them
+    // in the order of the extra field
     let (plain, packed, header) = (value(24)?, value(20)?, value(42)?);
     let (flags, method) = (length(8)?, length(10)?);
     if flags & 1 != 0 {
@@ -194,7 +195,7 @@ fn central<'a>(file: &'a [u8], record: &'a [u8], limit: usize) -> Result<(&'a st
     if !compressed && plain != packed {
         return Err(format!("its entry {} has two lengths, {plain} and {packed}", shown(path)));
     }
-    let outside = || format!("its entry {} lies outside the file", shown(path));
+    let outside = || format!("its entry {} is outside the file", shown(path));
     let header = usize::try_from(header).map_err(|_| outside())?;
     let packed = usize::try_from(packed).map_err(|_| outside())?;
     let start = local(file, header, name)
@@ -204,7 +205,7 @@ fn central<'a>(file: &'a [u8], record: &'a [u8], limit: usize) -> Result<(&'a st
     Ok((path, Entry { bytes, crc: field(16)?, compressed, header, end }, whole))
 }
 
-/// The numbers of the zip64 extra field, none without it.
+/// The numbers of the zip64 extra field; empty without it.
 fn wide(mut extra: &[u8]) -> impl Iterator<Item = u64> {
     let mut found: &[u8] = &[];
     while let (Some(kind), Some(length)) = (number::<2>(extra, 0), size::<2>(extra, 2)) {
@@ -218,7 +219,7 @@ fn wide(mut extra: &[u8]) -> impl Iterator<Item = u64> {
     (0..3).map_while(move |index| number::<8>(found, 8 * index))
 }
 
-/// Where the bytes of the entry begin whose local header is at `header` and repeats its name.
+/// Offset of the entry's bytes, given its local header at `header`, which must repeat its name.
 fn local(file: &[u8], header: usize, name: &[u8]) -> Option<usize> {
     let record = file.get(header..)?;
     let (names, extras) = (size::<2>(record, 26)?, size::<2>(record, 28)?);
@@ -226,7 +227,7 @@ fn local(file: &[u8], header: usize, name: &[u8]) -> Option<usize> {
     same.then(|| header + LOCAL_LEN + names + extras)
 }
 
-/// A path's folder and the rest. Nothing is ever unpacked, yet a name that would leave its folder
+/// Splits a path into its top folder and the rest. Nothing is ever unpacked, but a name that would leave its folder
 /// shows that torch did not write the file.
 fn split(path: &str) -> Result<(&str, &str)> {
     let odd = |part: &str| matches!(part, "" | "." | "..");

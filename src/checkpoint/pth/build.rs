@@ -1,4 +1,5 @@
-//! The operations of the [`Machine`] that fill containers, remember items and stand for calls.
+//! Operations of the [`Machine`] for containers, the memo and calls.
+//! Read this to support another opcode that builds a value.
 
 use super::globals::Global;
 use super::machine::{Item, Lazy, MAX_MEMO, MAX_NAME, Machine, Storage, broken};
@@ -23,7 +24,7 @@ impl<'a> Machine<'a, '_> {
         self.update(&[key, value])
     }
 
-    /// Adds keys and values in turn to the dictionary on the stack.
+    /// Adds alternating keys and values to the dictionary on the stack.
     pub(super) fn update(&mut self, items: &[Item<'a>]) -> Result<()> {
         let Some(Item::Dict(index) | Item::Ordered(index)) = self.top() else { return Err(broken()) };
         self.hold(items.len())?;
@@ -36,7 +37,7 @@ impl<'a> Machine<'a, '_> {
         Ok(())
     }
 
-    /// The topmost item, unless it lies below the last mark.
+    /// The topmost item above the last mark.
     fn top(&mut self) -> Option<Item<'a>> {
         let item = self.pop().ok()?;
         self.stack.push(item);
@@ -67,14 +68,14 @@ impl<'a> Machine<'a, '_> {
         }
     }
 
-    /// A persistent identity: ("storage", type, entry, place, number of elements).
+    /// Resolves a persistent id: ("storage", type, entry, location, number of elements).
     pub(super) fn storage(&mut self) -> Result<Item<'a>> {
         let identity = self.pop()?;
         let Some(
             &[Item::Text("storage"), Item::Global(class), Item::Text(key), Item::Text(_), Item::Int(count)],
         ) = self.items(identity)
         else {
-            return Err("its pickle refers to something that is no storage".to_owned());
+            return Err("its pickle refers to something that is not a storage".to_owned());
         };
         let kind = match class {
             Global::Storage(kind) => Some(kind),
@@ -96,7 +97,7 @@ impl<'a> Machine<'a, '_> {
         Ok(Item::Storage(self.objects.storages.len() - 1))
     }
 
-    /// Does what a call of a known function or class would do.
+    /// Performs the call of a known function or class.
     pub(super) fn reduce(&mut self) -> Result<Item<'a>> {
         let (arguments, function) = (self.pop()?, self.pop()?);
         let Item::Global(function) = function else {
@@ -122,7 +123,7 @@ impl<'a> Machine<'a, '_> {
         Ok(item)
     }
 
-    /// Refuses tensors that are to be conjugated or negated, which the argument after the others says.
+    /// Refuses tensors marked as conjugated or negated by an additional argument.
     fn unmarked(&self, more: &[Item<'a>]) -> Result<()> {
         let empty = match *more {
             [] | [Item::None] => true,
@@ -159,7 +160,7 @@ impl<'a> Machine<'a, '_> {
         Ok(Item::Tensor(self.objects.tensors.len() - 1))
     }
 
-    /// Attributes of an object. Only a state_dict has some that do not matter here: its versions.
+    /// Sets the attributes of an object. Only a state_dict has attributes that can be ignored: its versions.
     pub(super) fn build(&mut self) -> Result<()> {
         let state = self.pop()?;
         match (self.top(), state) {

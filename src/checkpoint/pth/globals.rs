@@ -1,25 +1,25 @@
-//! The only names of Python that a pickle may use. Each stands for something done here; none of
-//! them is looked up anywhere.
+//! The allow-list of Python names that a pickle may use.
+//! Each name is mapped to an operation of this program; none is looked up or executed.
 
 use super::storage::Kind;
 use super::{ADVICE, Result, shown};
 
-/// A name that is known.
+/// An allowed name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Global {
     /// `collections.OrderedDict`
     OrderedDict,
     /// `torch._utils._rebuild_tensor_v2`
     Tensor,
-    /// `torch._utils._rebuild_tensor_v3`: of a storage without a type
+    /// `torch._utils._rebuild_tensor_v3`: a tensor of an untyped storage
     TypedTensor,
     /// `torch._utils._rebuild_parameter`
     Parameter,
     /// `torch.Size`
     Size,
-    /// `_codecs.encode`: how protocol 2 writes bytes
+    /// `_codecs.encode`: used by protocol 2 for bytes
     Encode,
-    /// `builtins.bytes`: how protocol 2 writes no bytes
+    /// `builtins.bytes`: used by protocol 2 for empty bytes
     Bytes,
     /// `torch.FloatStorage` and so on
     Storage(Kind),
@@ -30,7 +30,7 @@ pub(super) enum Global {
 }
 
 impl Global {
-    /// The global of that name, if it is known.
+    /// The global with this name, if it is allowed.
     pub(super) fn find(module: &str, name: &str) -> Result<Self> {
         Ok(match (module, name) {
             ("collections", "OrderedDict") => Self::OrderedDict,
@@ -39,7 +39,7 @@ impl Global {
             ("torch._utils", "_rebuild_parameter") => Self::Parameter,
             ("torch", "Size") => Self::Size,
             ("_codecs", "encode") => Self::Encode,
-            // the first is its name in Python 2, whose names protocol 2 uses
+            // the first is the Python 2 name, which protocol 2 uses
             ("__builtin__" | "builtins", "bytes") => Self::Bytes,
             ("torch.storage", "UntypedStorage") => Self::Untyped,
             ("torch", _) => {
@@ -51,7 +51,7 @@ impl Global {
     }
 }
 
-/// Why a file that asks for another name is not read.
+/// The error for a file that uses another name.
 pub(super) fn refused(module: &str, name: &str) -> String {
     let (module, name) = (shown(module), shown(name));
     format!("the file asks for {module}.{name}: only tensors of plain types are read; {ADVICE}")

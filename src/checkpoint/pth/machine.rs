@@ -1,9 +1,10 @@
-//! The stack machine that a pickle drives.
+//! The stack machine that executes a pickle's opcodes.
+//! Read this for the supported opcodes and the bounds on memory.
 //!
-//! Items are small and copied; what contains others lies in an arena and is referred to by number,
-//! so that a pickle which repeats a list a million times costs a million numbers. Nothing here
-//! recurses. Each opcode takes at least a byte, pushes at most one item and makes at most one
-//! object, so the work is bounded by the pickle's length and the memory by the constants below.
+//! Items are small and copied. Containers are stored in an arena and referred to by index, so a pickle that repeats a
+//! list a million times costs a million indices. Nothing here recurses. Each opcode takes at least a byte, pushes at
+//! most one item and makes at most one object, so the work is bounded by the pickle's length and the memory by the
+//! constants below.
 
 use std::collections::HashMap;
 
@@ -13,18 +14,18 @@ use super::storage::Kind;
 use super::stream::Stream;
 use super::{ADVICE, Result};
 
-/// Most items on the stack: torch fills lists and dictionaries by the thousand, and only tuples are longer.
+/// Maximum number of items on the stack: torch fills lists and dictionaries by the thousand; only tuples are longer.
 const MAX_STACK: usize = 1 << 18;
-/// Most objects: a tensor takes nine, so this is fourteen thousand parameters with their moments.
+/// Maximum number of objects: a tensor takes nine, so this is fourteen thousand parameters with their moments.
 const MAX_OBJECTS: usize = 1 << 19;
-/// Most items in all objects: a tensor takes about twenty, and some scripts keep a loss for each step.
+/// Maximum number of items in all objects: a tensor takes about twenty, and some scripts store a loss per step.
 const MAX_ITEMS: usize = 1 << 21;
-/// Most remembered items: torch remembers each object, text and global.
+/// Maximum number of memo entries: torch memoizes each object, text and global.
 pub(super) const MAX_MEMO: usize = 1 << 20;
-/// Longest name of a storage or of anything in a dictionary: names may be repeated at two bytes each.
+/// Maximum length of a storage's name or a dictionary's key: names may be repeated at two bytes each.
 pub(super) const MAX_NAME: usize = 1024;
 
-/// What lies on the stack, in the memo and in objects.
+/// An item on the stack, in the memo or in an object.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Item<'a> {
     None,
@@ -46,7 +47,7 @@ pub(super) enum Item<'a> {
 }
 
 impl Item<'_> {
-    /// What it is, for a message.
+    /// A description for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::None => "None",
@@ -65,17 +66,17 @@ impl Item<'_> {
     }
 }
 
-/// A storage, with its type where it has one.
+/// A storage, with its type if it has one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Storage<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) kind: Option<Kind>,
 }
 
-/// A tensor as it was asked for; nothing about it is checked yet.
+/// A requested tensor, not validated yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lazy<'a> {
-    /// of the whole storage
+    /// bytes of the whole storage
     pub(super) bytes: &'a [u8],
     pub(super) kind: Kind,
     pub(super) start: Item<'a>,
@@ -83,7 +84,7 @@ pub(super) struct Lazy<'a> {
     pub(super) strides: Item<'a>,
 }
 
-/// The arena. Sequences are tuples and lists.
+/// The arena of objects. Sequences are tuples and lists.
 #[derive(Debug, Default)]
 pub(super) struct Objects<'a> {
     pub(super) sequences: Vec<Vec<Item<'a>>>,
@@ -92,14 +93,14 @@ pub(super) struct Objects<'a> {
     pub(super) tensors: Vec<Lazy<'a>>,
 }
 
-/// What a pickle made: the arena and the item that is the result.
+/// Result of a pickle: the arena and the top-level item.
 #[derive(Debug)]
 pub(super) struct Made<'a> {
     pub(super) objects: Objects<'a>,
     pub(super) root: Item<'a>,
 }
 
-/// Runs `pickle`, whose storages are entries of `archive`.
+/// Runs `pickle`; its storages are entries of `archive`.
 pub(super) fn run<'a>(pickle: &'a [u8], archive: &Archive<'a>) -> Result<Made<'a>> {
     let mut machine = Machine {
         archive,
@@ -132,19 +133,19 @@ pub(super) struct Machine<'a, 'b> {
     pub(super) archive: &'b Archive<'a>,
     pub(super) objects: Objects<'a>,
     pub(super) stack: Vec<Item<'a>>,
-    /// how high the stack was at each mark
+    /// stack height at each mark
     marks: Vec<usize>,
     pub(super) memo: HashMap<u32, Item<'a>>,
-    /// how many items all objects have
+    /// total number of items in all objects
     held: usize,
 }
 
 impl<'a> Machine<'a, '_> {
     fn step(&mut self, code: u8, stream: &mut Stream<'a>) -> Result<()> {
         let item = match code {
-            // the protocol; what a newer one adds is refused by its operations
+            // the protocol version; operations of newer protocols are refused one by one
             b'\x80' => return stream.byte().map(drop),
-            // a frame only says how many bytes follow
+            // a frame only gives the number of bytes that follow
             b'\x95' => return stream.take(8).map(drop),
             b'(' => return self.mark(),
             b'N' => Item::None,
@@ -192,7 +193,7 @@ impl<'a> Machine<'a, '_> {
             b'Q' => self.storage()?,
             b'R' => self.reduce()?,
             b'b' => return self.build(),
-            // makes an object of the class that it names itself
+            // these create an object of a class named in the pickle
             b'i' => return Err(refused(stream.line()?, stream.line()?)),
             b'\x81' | b'\x92' | b'o' => {
                 return Err(format!(
@@ -221,7 +222,7 @@ impl<'a> Machine<'a, '_> {
         Ok(())
     }
 
-    /// Items before the last mark belong to whatever set it.
+    /// Pops an item above the last mark; items below it belong to the operation that set the mark.
     pub(super) fn pop(&mut self) -> Result<Item<'a>> {
         let floor = self.marks.last().copied().unwrap_or(0);
         if self.stack.len() <= floor {
@@ -256,7 +257,7 @@ impl<'a> Machine<'a, '_> {
         Ok(())
     }
 
-    /// Counts `more` items that an object is to have.
+    /// Accounts for `more` items of an object.
     pub(super) fn hold(&mut self, more: usize) -> Result<()> {
         self.held = self.held.saturating_add(more);
         if self.held > MAX_ITEMS {

@@ -1,12 +1,12 @@
-//! Reads the `.pth` files that `torch.save` writes: a zip of a pickle and of tensors' raw bytes.
+//! A reader of the `.pth` files that `torch.save` writes: a zip of a pickle and of raw tensor bytes.
+//! Read this for the security model: no file can execute anything.
 //!
-//! Nothing in a file is ever run. A pickle is a program; here it drives a machine that can only put
-//! together numbers, texts, lists, dictionaries and tensors, and that refuses every other name
-//! (see globals.rs). What a file claims about sizes is compared with the bytes that it really has
-//! before anything of that size is made, and every loop and every nesting has a bound.
+//! A pickle is a program. Here it drives a machine that can only assemble numbers, texts, lists, dictionaries and
+//! tensors, and that refuses every other name (see globals.rs). Claimed sizes are compared with the bytes that are
+//! really there before anything of that size is allocated, and every loop and every nesting has a bound.
 //!
-//! This module knows nothing of files, models of this program or graphics cards: bytes come in,
-//! named tensors go out, and an error is a reason to which the caller adds the path.
+//! This module knows nothing of files, of this program's models or of GPUs: bytes come in, named tensors go out, and an
+//! error is a reason to which the caller adds the path.
 
 mod adam;
 mod archive;
@@ -22,27 +22,27 @@ pub use adam::{Adam, Settings};
 pub use training::{Training, training};
 pub use value::{Key, Tensor, Value};
 
-/// A reason why a file cannot be read, without its path.
+/// A value, or a reason without the path why the file cannot be read.
 pub type Result<T> = std::result::Result<T, String>;
 
-/// Largest pickle: it holds names and sizes, never values, so a model of a thousand tensors takes
-/// about 100 kB.
+/// Maximum size of a pickle: it holds names and sizes but no values, so a model of a thousand tensors takes about 100
+/// kB.
 const MAX_PICKLE: usize = 64 << 20;
 
-/// What to do about every file that holds more than tensors.
+/// Advice for a file that holds more than tensors.
 const ADVICE: &str = "save it again with torch.save(model.state_dict(), path)";
 
-/// How a pickle of `torch.save` from before version 1.6 begins: protocol 2 and a ten-byte number.
+/// First bytes of a `torch.save` pickle from before version 1.6: protocol 2 and a ten-byte number.
 const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 
-/// Where a tape archive says that it is one, which the very first versions wrote.
+/// Position of the signature of a tar archive, which the very first versions wrote.
 const TAR: std::ops::Range<usize> = 257..262;
 
 /// Reads the value that `torch.save` wrote, its tensors converted to f32.
 ///
 /// # Errors
-/// If the bytes are no such file, are damaged, ask for anything but plain values and tensors, or
-/// claim more than they hold.
+/// If the bytes are not such a file, are damaged, use anything but plain values and tensors, or claim more than they
+/// hold.
 pub fn read(bytes: &[u8]) -> Result<Value<'_>> {
     if !bytes.starts_with(b"PK") {
         return Err(not_a_zip(bytes));
@@ -73,7 +73,7 @@ pub fn read(bytes: &[u8]) -> Result<Value<'_>> {
     value::convert(&machine::run(pickle, &archive)?, bytes.len())
 }
 
-/// Says what a file is that has no zip's beginning.
+/// Describes a file that does not begin like a zip.
 fn not_a_zip(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "is empty".to_owned();
@@ -87,7 +87,7 @@ fn not_a_zip(bytes: &[u8]) -> String {
     "is not a file of torch.save: it does not begin as a zip file".to_owned()
 }
 
-/// A text from the file for a message: short, on one line and without power over a terminal.
+/// A text from the file for a message: short, on one line and without terminal control characters.
 fn shown(text: &str) -> String {
     const LONGEST: usize = 100;
     let mut short: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();

@@ -1,7 +1,8 @@
-//! The numbers of a storage, and the part of them that a tensor shows.
+//! Storages, and tensors as strided views of them.
+//! Read this for the supported element types and for non-contiguous tensors.
 //!
-//! A tensor is a view: a start, a shape and a stride for each dimension, so that several may share
-//! one storage and none need be contiguous. It knows nothing of pickles.
+//! A tensor is a view with a start, a shape and a stride per dimension, so several may share one storage, and they may
+//! be non-contiguous. This module knows nothing of pickles.
 
 use super::Result;
 
@@ -24,7 +25,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Of `torch.FloatStorage` and so on.
+    /// The element type of `torch.FloatStorage` and so on.
     pub(super) fn of_storage(name: &str) -> Option<Self> {
         Some(match name {
             "DoubleStorage" => Self::F64,
@@ -41,7 +42,7 @@ impl Kind {
         })
     }
 
-    /// Of `torch.float32` and so on.
+    /// The element type of `torch.float32` and so on.
     pub(super) fn of_dtype(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
@@ -62,7 +63,7 @@ impl Kind {
         Self::Bool,
     ];
 
-    /// torch's name of it.
+    /// The name in torch.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::F64 => "float64",
@@ -81,7 +82,7 @@ impl Kind {
         }
     }
 
-    /// Bytes of one element.
+    /// Size of an element in bytes.
     pub(super) fn size(self) -> usize {
         match self {
             Self::F64 | Self::I64 | Self::U64 => 8,
@@ -109,33 +110,33 @@ impl Kind {
     }
 }
 
-/// An IEEE half as f32; every half is exactly one.
+/// Converts an IEEE half to f32, which is exact.
 fn half(bits: u16) -> f32 {
     let sign = u32::from(bits >> 15) << 31;
     let (exponent, fraction) = (u32::from(bits >> 10) & 0x1f, u32::from(bits) & 0x3ff);
     match exponent {
-        // subnormal: multiples of 2^-24, where the product is exact
+        // subnormal: multiples of 2^-24; the product is exact
         0 => f32::from_bits((fraction as f32 * 2f32.powi(-24)).to_bits() | sign),
         31 => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
         _ => f32::from_bits(sign | (exponent + 127 - 15) << 23 | fraction << 13),
     }
 }
 
-/// A tensor's part of a storage.
+/// A strided view of a storage.
 #[derive(Debug)]
 pub(super) struct View<'a> {
-    /// the whole storage
+    /// bytes of the whole storage
     pub(super) bytes: &'a [u8],
     pub(super) kind: Kind,
-    /// the first element
+    /// index of the first element
     pub(super) start: usize,
     pub(super) shape: Vec<usize>,
-    /// in elements, as many as `shape`
+    /// strides in elements, one per dimension
     pub(super) strides: Vec<usize>,
 }
 
 impl View<'_> {
-    /// How many elements it shows, if every one of them lies within the storage.
+    /// The number of elements, if all of them are within the storage.
     pub(super) fn count(&self) -> Result<usize> {
         let huge = || format!("its shape {:?} is impossible", self.shape);
         let count = self.shape.iter().try_fold(1usize, |all, &n| all.checked_mul(n)).ok_or_else(huge)?;
@@ -154,8 +155,8 @@ impl View<'_> {
         }
     }
 
-    /// The elements in row-major order; none if [`View::count`] fails. The caller bounds that count,
-    /// which strides of 0 may make larger than the storage.
+    /// The elements in row-major order; empty if [`View::count`] fails. The caller bounds the count, which strides of 0
+    /// may make larger than the storage.
     pub(super) fn values(&self) -> Vec<f32> {
         let (count, size) = (self.count().unwrap_or(0), self.kind.size());
         if count == 0 {
@@ -164,7 +165,7 @@ impl View<'_> {
         let mut values = Vec::with_capacity(count);
         let mut index = vec![0usize; self.shape.len()];
         let mut at = self.start;
-        // a contiguous row is read at once: the innermost dimension, or all of them
+        // a contiguous run is read at once: the innermost dimension, or all of them
         let row = self.contiguous();
         while values.len() < count {
             let from = at * size;
@@ -178,7 +179,7 @@ impl View<'_> {
         values
     }
 
-    /// How many elements from the first on lie one after the other.
+    /// The number of contiguous elements from the first on.
     fn contiguous(&self) -> usize {
         let mut run = 1;
         for (&n, &stride) in self.shape.iter().zip(&self.strides).rev() {
@@ -190,7 +191,7 @@ impl View<'_> {
         run
     }
 
-    /// Moves on by a run of `row` elements: the dimensions within the run stay at 0.
+    /// Advances by a run of `row` elements: the dimensions within the run stay at 0.
     fn next(&self, index: &mut [usize], row: usize, mut at: usize) -> usize {
         let mut run = 1;
         for ((digit, &n), &stride) in index.iter_mut().zip(&self.shape).zip(&self.strides).rev() {

@@ -1,9 +1,9 @@
-//! A pickle's bytes, read from the front. Texts and byte strings are slices of it, so a length that
-//! a pickle claims makes nothing be allocated.
+//! A byte stream over a pickle.
+//! Texts and byte strings are slices of it, so a claimed length causes no allocation.
 
 use super::Result;
 
-/// The bytes that are left.
+/// The remaining bytes.
 #[derive(Debug)]
 pub(super) struct Stream<'a> {
     rest: &'a [u8],
@@ -35,20 +35,20 @@ impl<'a> Stream<'a> {
         self.array().map(u32::from_le_bytes)
     }
 
-    /// As many bytes as the number of `N` bytes before them says.
+    /// Reads a length of `N` bytes, and then that number of bytes.
     pub(super) fn counted<const N: usize>(&mut self) -> Result<&'a [u8]> {
         let field: [u8; N] = self.array()?;
         let length = field.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
         self.take(usize::try_from(length).unwrap_or(usize::MAX))
     }
 
-    /// The same as a text.
+    /// Reads a length of `N` bytes, and then a UTF-8 text of that length.
     pub(super) fn text<const N: usize>(&mut self) -> Result<&'a str> {
         std::str::from_utf8(self.counted::<N>()?)
             .map_err(|_| "its pickle has a text that is not UTF-8".into())
     }
 
-    /// A signed number of as many bytes as the number of `N` bytes before it says.
+    /// Reads a length of `N` bytes, and then a signed number of that many bytes.
     pub(super) fn integer<const N: usize>(&mut self) -> Result<i128> {
         let bytes = self.counted::<N>()?;
         if bytes.len() > 16 {
@@ -62,7 +62,7 @@ impl<'a> Stream<'a> {
         Ok(i128::from_le_bytes(array))
     }
 
-    /// Up to the end of the line.
+    /// Reads up to the end of the line.
     pub(super) fn line(&mut self) -> Result<&'a str> {
         let length = self.rest.iter().position(|&byte| byte == b'\n').ok_or("its pickle ends too early")?;
         let line = std::str::from_utf8(self.take(length)?);

@@ -1,6 +1,7 @@
-//! What a file means: a bare state_dict, or the dictionary of a training checkpoint.
+//! Interpretation of a file: a bare state_dict, or the dictionary of a training checkpoint.
+//! Read this to support another layout of checkpoint dictionaries.
 //!
-//! It knows the shapes of such dictionaries in general, and no particular model.
+//! It knows the usual layouts of such dictionaries, and no particular model.
 
 use super::adam::{Adam, adam};
 use super::value::name;
@@ -8,29 +9,29 @@ use super::{ADVICE, Key, Result, Tensor, Value};
 
 const MODEL_KEYS: [&str; 3] = ["model", "state_dict", "model_state_dict"];
 const OPTIMIZER_KEYS: [&str; 2] = ["optimizer", "optimizer_state_dict"];
-/// What DataParallel and torch.compile put before every name.
+/// Name prefixes added by DataParallel and torch.compile.
 const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
 
-/// A dictionary's pairs.
+/// Key-value pairs of a dictionary.
 pub(super) type Map<'a> = Vec<(Key<'a>, Value<'a>)>;
-/// Tensors under their names.
+/// Tensors with their names.
 pub(super) type NamedTensors = Vec<(String, Tensor)>;
 
-/// A model, and where its training stands if the file says so.
+/// A model, and the state of its training if the file has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Training {
-    /// in the order of the state_dict
+    /// parameters, in the order of the state_dict
     pub model: Vec<(String, Tensor)>,
-    /// nothing if the file has no optimizer or one that has made no step
+    /// `None` if the file has no optimizer or one without steps
     pub adam: Option<Adam>,
-    /// as the file counts it
+    /// epoch, as the file counts it
     pub epoch: Option<u64>,
 }
 
-/// Finds the model, Adam's state and the epoch in what a file holds.
+/// Finds the model, Adam's state and the epoch in a file's value.
 ///
 /// # Errors
-/// If there is no model, or an optimizer's state that is not Adam's or does not fit the model.
+/// If there is no model, or if the optimizer's state is not Adam's or does not match the model.
 pub fn training(value: Value<'_>) -> Result<Training> {
     let Value::Map(mut map) = value else {
         return Err(format!("holds {} and no state_dict; {ADVICE}", value.kind()));
@@ -46,7 +47,7 @@ pub fn training(value: Value<'_>) -> Result<Training> {
         (None, _) => {
             let keys = keys(&map);
             return Err(format!(
-                "is no state_dict and has none under {}: it holds {keys}; {ADVICE}",
+                "is not a state_dict, and has none under {}: it holds {keys}; {ADVICE}",
                 MODEL_KEYS.join(", ")
             ));
         }
@@ -68,7 +69,7 @@ pub fn training(value: Value<'_>) -> Result<Training> {
     Ok(Training { model, adam, epoch })
 }
 
-/// A state_dict's tensors, without what wrappers of the model put before all names.
+/// A state_dict's tensors, with wrapper prefixes removed from the names.
 fn model(map: Map<'_>) -> Result<NamedTensors> {
     let mut model = Vec::with_capacity(map.len());
     for (key, value) in map {
@@ -86,7 +87,7 @@ fn model(map: Map<'_>) -> Result<NamedTensors> {
     Ok(names.into_iter().map(str::to_owned).zip(tensors).collect())
 }
 
-/// Takes from all `names` what wrappers of the model put before every one of them.
+/// Removes a wrapper prefix from all `names` if every one of them has it.
 pub(super) fn unwrapped(names: &mut [&str]) {
     let wraps =
         |names: &[&str], wrapper: &str| !names.is_empty() && names.iter().all(|n| n.starts_with(wrapper));
@@ -97,7 +98,7 @@ pub(super) fn unwrapped(names: &mut [&str]) {
     }
 }
 
-/// Takes the value of `key` out of `map`, which loses its order.
+/// Takes the value of `key` out of `map`; this changes the order of the rest.
 pub(super) fn take<'a>(map: &mut Map<'a>, key: &str) -> Option<Value<'a>> {
     let at = map.iter().position(|(found, _)| *found == Key::Text(key))?;
     Some(map.swap_remove(at).1)

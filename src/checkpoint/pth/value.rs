@@ -1,7 +1,8 @@
-//! What a file holds, as a tree of values; and how the machine's items become one.
+//! The content of a file as a tree of values, converted from the machine's items.
+//! Read this for the public value type and the bounds on its size.
 //!
-//! Items may be shared and may even contain themselves. A tree repeats what is shared, so this is
-//! where the bounds on depth, on the number of values and on the numbers in tensors are kept.
+//! Items may be shared and may even contain themselves. A tree repeats shared items, so the bounds on depth, on the
+//! number of values and on the numbers in tensors are enforced here.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -11,24 +12,24 @@ use super::machine::{Item, Lazy, MAX_NAME, Made, Objects};
 use super::storage::View;
 use super::{Result, shown};
 
-/// Deepest nesting: an optimizer's moments lie four deep. Small enough to recurse over.
+/// Maximum nesting: an optimizer's moments are four levels deep. Small enough for recursion.
 const MAX_DEPTH: usize = 64;
-/// Most values, shared ones counted each time that they occur: room for a loss for each of a million steps.
+/// Maximum number of values, shared ones counted each time: room for a loss per step of a million steps.
 const MAX_VALUES: usize = 1 << 20;
-/// Most dimensions of a tensor; the weights of a three-dimensional convolution have five.
+/// Maximum number of tensor dimensions; the weights of a 3D convolution have five.
 const MAX_RANK: usize = 16;
-/// How many times the file's bytes tensors may show in all: once, and once more where parameters
-/// are tied. Expanded tensors (a stride of 0) show more numbers than their storage has.
+/// Maximum bytes of all tensors, as a multiple of the file's size: once, and once more for tied parameters. Expanded
+/// tensors (a stride of 0) have more elements than their storage.
 const MAX_SHOWN: usize = 2;
-/// Shown beyond that by any file, however small.
+/// Bytes allowed in addition to that for any file.
 const SHOWN_FREE: usize = 1 << 16;
 
-/// A tensor, its numbers converted to f32 (f64 and large integers are rounded).
+/// A tensor with its elements converted to f32 (f64 and large integers are rounded).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tensor {
     /// the size of each dimension
     pub shape: Vec<usize>,
-    /// in row-major order
+    /// elements in row-major order
     pub values: Vec<f32>,
 }
 
@@ -37,20 +38,20 @@ pub struct Tensor {
 pub enum Key<'a> {
     /// a name
     Text(&'a str),
-    /// a number, such as an optimizer's for a parameter
+    /// an integer, such as a parameter's number in an optimizer
     Int(i128),
 }
 
-/// What a file holds. Texts are slices of the file's bytes.
+/// A value in a file. Texts are slices of the file's bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
     /// a tensor or parameter
     Tensor(Tensor),
-    /// a dictionary, plain or ordered, in its order; no key occurs twice
+    /// a dictionary, plain or ordered, in its order; keys are unique
     Map(Vec<(Key<'a>, Value<'a>)>),
     /// a list or tuple
     List(Vec<Value<'a>>),
-    /// a whole number; seeds have up to 65 bits
+    /// an integer; seeds have up to 65 bits
     Int(i128),
     /// a floating-point number
     Float(f64),
@@ -65,7 +66,7 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
-    /// What it is, for a message.
+    /// A description for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Tensor(_) => "a tensor",
@@ -81,18 +82,18 @@ impl Value<'_> {
     }
 }
 
-/// The tree of what a pickle made, from a file of `length` bytes.
+/// Converts the result of a pickle to a tree; `length` is the file's size in bytes.
 pub(super) fn convert<'a>(made: &Made<'a>, length: usize) -> Result<Value<'a>> {
     let shown = length.saturating_mul(MAX_SHOWN).saturating_add(SHOWN_FREE);
     let mut tree = Tree { objects: &made.objects, values: MAX_VALUES, shown };
     tree.value(made.root, MAX_DEPTH)
 }
 
-/// The arena, and what may still be made of it.
+/// The arena, and the remaining budgets.
 struct Tree<'a, 'b> {
     objects: &'b Objects<'a>,
     values: usize,
-    /// bytes that tensors and encoded byte strings may still show
+    /// remaining bytes for tensors and encoded byte strings
     shown: usize,
 }
 
@@ -121,7 +122,7 @@ impl<'a> Tree<'a, '_> {
             Item::Tensor(index) => {
                 Value::Tensor(self.tensor(self.objects.tensors.get(index).ok_or_else(gone)?)?)
             }
-            // a checkpoint may note the type that it was trained with
+            // a checkpoint may record the type that it was trained with
             Item::Global(Global::Dtype(kind)) => Value::Text(kind.name()),
             Item::Global(_) | Item::Storage(_) => {
                 return Err(format!("holds {} outside a tensor", item.kind()));
@@ -148,13 +149,13 @@ impl<'a> Tree<'a, '_> {
         Ok(map)
     }
 
-    /// Bytes that protocol 2 wrote as a text of the characters with these numbers.
+    /// Decodes bytes that protocol 2 wrote as a text of the characters with these code points.
     fn encoded(&mut self, text: &'a str) -> Result<Cow<'a, [u8]>> {
         if text.is_ascii() {
             return Ok(Cow::Borrowed(text.as_bytes()));
         }
         self.show(text.len())?;
-        let bytes = text.chars().map(|c| u8::try_from(c).map_err(|_| "holds bytes that are none".to_owned()));
+        let bytes = text.chars().map(|c| u8::try_from(c).map_err(|_| "holds invalid bytes".to_owned()));
         Ok(Cow::Owned(bytes.collect::<Result<_>>()?))
     }
 
@@ -185,7 +186,7 @@ impl<'a> Tree<'a, '_> {
     }
 }
 
-/// A size or position within memory.
+/// A size or position in memory.
 fn index(item: Item<'_>) -> Result<usize> {
     let number = match item {
         Item::Int(number) => usize::try_from(number).ok(),
@@ -202,8 +203,8 @@ pub(super) fn name(key: Key<'_>) -> String {
     }
 }
 
-/// The reason behind the name of the tensor that it is about; other reasons pass unchanged, or a
-/// deep nesting would make a long message.
+/// The reason prefixed with the tensor's name. Other reasons stay unchanged, because deep nesting would make the
+/// message long.
 fn placed(key: Key<'_>, item: Item<'_>, reason: String) -> String {
     if matches!(item, Item::Tensor(_)) { format!("{}: {reason}", name(key)) } else { reason }
 }

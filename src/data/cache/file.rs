@@ -1,13 +1,14 @@
-//! One file of pixels: written once, then only read.
+//! A cache file of decoded pixels: written once, then only read.
+//! Read this for the layout of the file and for how it is written without gaps.
 //!
 //! ```text
 //! header  36 bytes: magic, format, CRC of the index, rows, bytes of the index, CRC of the 32 bytes before it
 //! rows    RGB8 [rows, size, size, 3]
-//! index   JSON: whose pictures these are, and for each its stamp with its row or the reason why it has none
+//! index   JSON: identity of the pictures, and per picture its stamp with its row or the reason why it has none
 //! ```
 //!
-//! The index stands behind the rows because rows are written as pictures are decoded, in any order, and none
-//! is held back until all are known. The header is written last, so a file that was not finished has none.
+//! The index follows the rows because rows are written as pictures are decoded, in any order, without waiting for all
+//! of them. The header is written last, so an unfinished file has none.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
@@ -21,22 +22,22 @@ use tempfile::TempPath;
 
 use crate::data::sync;
 
-/// Raised whenever the layout of the file changes; part of its name, so that two versions of the program keep
-/// out of each other's way.
+/// Version of the layout, raised with each change. It is part of the file's name, so two versions of the program do not
+/// use each other's files.
 pub(super) const FORMAT: u32 = 1;
 const MAGIC: [u8; 8] = *b"wgvaepix";
 const HEADER: usize = 36;
-/// More than the index takes for a picture, apart from its name.
+/// Upper bound of the index bytes per picture, apart from its name.
 const RECORD: u64 = 160;
 
-/// The pictures that may share a file: of one folder (or one seed of landscapes), at one size.
+/// Identity of a set of pictures that may share a file: one folder (or one seed of landscapes) at one size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::data) struct Identity {
-    /// the folder, absolute, or which landscapes
+    /// absolute path of the folder, or the seed of the landscapes
     pub(in crate::data) origin: String,
-    /// how they become square
+    /// resize mode that makes the pictures square
     pub(in crate::data) how: String,
-    /// of what makes the pixels, the decoder or the landscapes
+    /// version of the decoder or of the landscape generator
     pub(in crate::data) version: u32,
     /// pixels a side
     pub(in crate::data) size: u32,
@@ -49,59 +50,58 @@ impl Identity {
     }
 }
 
-/// A picture stays the same as long as all of this does.
+/// Stamp of a picture: its pixels are up to date while all of this is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::data) struct Stamp {
-    /// the file from the folder, or the landscape's number
+    /// path of the file relative to the folder, or the landscape's number
     pub(in crate::data) name: String,
-    /// of the file
+    /// size of the file
     pub(in crate::data) bytes: u64,
-    /// when the file was changed, nanoseconds since 1970
+    /// modification time of the file, nanoseconds since 1970
     pub(in crate::data) mtime: i64,
-    /// when anything of it was changed, its name and its times included, which no program can set back; 0 where the system
-    /// does not tell
+    /// change time of the inode, which no program can set back; 0 if the system does not report it
     #[serde(default)]
     pub(in crate::data) ctime: i64,
 }
 
-/// What is known of a picture.
+/// Cached result for a picture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Known {
-    /// Its pixels, and their checksum.
+pub(super) enum CachedResult {
+    /// Row number of its pixels, and their checksum.
     Row { number: u64, crc: u32 },
-    /// It cannot be decoded: the reason.
+    /// Reason why it cannot be decoded.
     Unreadable(String),
-    /// It can be decoded, but there was no room for its pixels.
+    /// A picture that can be decoded, but whose pixels did not fit.
     Readable,
 }
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Index {
     of: Identity,
-    /// nanoseconds since 1970: of two records of one picture the later one counts
+    /// nanoseconds since 1970: of two records of a picture the later one is valid
     pub(super) written: u64,
-    pub(super) records: Vec<(Stamp, Known)>,
+    pub(super) records: Vec<(Stamp, CachedResult)>,
 }
 
-/// An open file.
+/// An open cache file.
 #[derive(Debug)]
 pub(in crate::data) struct PixelFile {
     file: File,
     pub(super) path: PathBuf,
     row_bytes: u64,
     pub(super) rows: u64,
-    /// of all of it
+    /// size of the whole file
     pub(super) bytes: u64,
-    /// whether a picture was found in it
+    /// whether a picture was found in this file
     pub(super) used: AtomicBool,
 }
 
 impl PixelFile {
-    /// Opens the file at `path`; `None` when it holds other pictures.
+    /// Opens the file at `path`; `None` if it holds pictures of another identity.
     ///
     /// # Errors
-    /// If it cannot be read; [`io::ErrorKind::InvalidData`] when it is cut off, damaged or something else.
+    /// If it cannot be read; [`io::ErrorKind::InvalidData`] if it is truncated, damaged or not a cache file.
     pub(super) fn open(path: &Path, identity: &Identity) -> io::Result<Option<(Self, Index)>> {
         let file = File::open(path)?;
         let bytes = file.metadata()?.len();
@@ -111,7 +111,7 @@ impl PixelFile {
         let row_bytes = identity.row_bytes();
         let start = rows.checked_mul(row_bytes).and_then(|all| all.checked_add(HEADER as u64));
         if start.and_then(|start| start.checked_add(index_bytes)) != Some(bytes) {
-            // its rows may be of another size: then the index would say so, but it cannot be found
+            // the rows may have another size; only the index could tell, and it cannot be found without the size
             return Err(io::ErrorKind::InvalidData.into());
         }
         let mut index = vec![0; usize::try_from(index_bytes).map_err(io::Error::other)?];
@@ -123,7 +123,8 @@ impl PixelFile {
         if index.of != *identity {
             return Ok(None);
         }
-        let beyond = |known: &Known| matches!(known, Known::Row { number, .. } if *number >= rows);
+        let beyond =
+            |known: &CachedResult| matches!(known, CachedResult::Row { number, .. } if *number >= rows);
         if index.records.iter().any(|(_, known)| beyond(known)) {
             return Err(io::ErrorKind::InvalidData.into());
         }
@@ -131,17 +132,17 @@ impl PixelFile {
         Ok(Some((Self { file, path, row_bytes, rows, bytes, used }, index)))
     }
 
-    /// Notes in the file's time that it was used: what was not used for longest is deleted first.
+    /// Sets the file's modification time to now if it was used: the least recently used files are deleted first.
     pub(super) fn touch(&self) {
         if self.used.load(Ordering::Relaxed) {
-            // a folder that may only be read keeps its times
+            // in a read-only folder the time cannot be set
             let file = File::options().write(true).open(&self.path);
             let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
         }
     }
 }
 
-/// Rows, bytes of the index and its checksum, of a header that is whole.
+/// Number of rows, index bytes and index checksum of a valid header.
 fn parse(header: &[u8; HEADER]) -> Option<(u64, u64, u32)> {
     let word = |at: usize| Some(u32::from_le_bytes(header.get(at..at + 4)?.try_into().ok()?));
     let long = |at: usize| Some(u64::from_le_bytes(header.get(at..at + 8)?.try_into().ok()?));
@@ -159,7 +160,7 @@ fn header(rows: u64, index: &[u8]) -> Vec<u8> {
     header
 }
 
-/// A picture in a file.
+/// A picture in a cache file.
 #[derive(Clone, Debug)]
 pub(in crate::data) struct Row {
     file: Arc<PixelFile>,
@@ -173,11 +174,10 @@ impl Row {
         Self { file, number, crc }
     }
 
-    /// Its pixels, RGB8 `[size, size, 3]`.
+    /// The pixels, RGB8 `[size, size, 3]`.
     ///
     /// # Errors
-    /// When the file has become shorter or cannot be read; [`io::ErrorKind::InvalidData`] when its content has
-    /// changed.
+    /// If the file was truncated or cannot be read; [`io::ErrorKind::InvalidData`] if its content has changed.
     pub(in crate::data) fn read(&self) -> io::Result<Vec<u8>> {
         let PixelFile { file, row_bytes, .. } = &*self.file;
         let mut pixels = vec![0; *row_bytes as usize];
@@ -188,13 +188,13 @@ impl Row {
         Ok(pixels)
     }
 
-    /// Deletes the row's file, so that the next run writes it anew; what has it open can go on reading.
+    /// Deletes the row's file, so that the next run rewrites it; processes that have it open can go on reading.
     pub(in crate::data) fn discard(&self) {
         let _ = std::fs::remove_file(&self.file.path);
     }
 }
 
-/// A file in the making, under a temporary name.
+/// A file that is being written under a temporary name.
 #[derive(Debug)]
 pub(in crate::data) struct Writer {
     file: BufWriter<File>,
@@ -204,19 +204,19 @@ pub(in crate::data) struct Writer {
     /// bytes that [`Writer::add`] may still take
     room: u64,
     pub(super) rows: u64,
-    pub(super) records: Vec<(Stamp, Known)>,
+    pub(super) records: Vec<(Stamp, CachedResult)>,
     failure: Option<io::Error>,
 }
 
 impl Writer {
     /// A file called `name` in `folder`, with `room` bytes for new pictures. Only its owner may read it: the
-    /// pictures may be private where the cache folder is not.
+    /// pictures may be private although the cache folder is not.
     pub(super) fn create(folder: &Path, name: &str, row_bytes: u64, room: u64) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
         let prefix = format!(".{name}-");
         let (file, temporary) =
             builder.prefix(&prefix).suffix(".part").rand_bytes(8).tempfile_in(folder)?.into_parts();
-        // the random part goes along: no file ever takes the place of another
+        // the random part stays in the final name, so no file ever replaces another
         let unique = temporary.file_name().unwrap_or_default().to_string_lossy();
         let path = folder.join(unique.trim_start_matches('.').replace(".part", ".pixels"));
         let mut file = BufWriter::with_capacity(1 << 20, file);
@@ -224,51 +224,51 @@ impl Writer {
         Ok(Self { file, temporary, path, row_bytes, room, rows: 0, records: Vec::new(), failure: None })
     }
 
-    /// Bytes that a picture takes.
+    /// Bytes that a picture takes in the file, its index record included.
     pub(super) fn cost(row_bytes: u64, stamp: &Stamp) -> u64 {
         row_bytes + stamp.name.len() as u64 + RECORD
     }
 
-    /// Whether nothing was added, and nothing has failed.
+    /// Whether nothing was added and nothing has failed.
     pub(super) fn is_empty(&self) -> bool {
         self.records.is_empty() && self.failure.is_none()
     }
 
-    /// Takes a picture that was decoded; returns where it lies, if there was room.
+    /// Adds a decoded picture; returns its row number, or `None` if there was no room.
     pub(in crate::data) fn add(&mut self, stamp: Stamp, pixels: &[u8], crc: u32) -> Option<u64> {
         let cost = Self::cost(self.row_bytes, &stamp);
         if cost > self.room {
-            self.records.push((stamp, Known::Readable));
+            self.records.push((stamp, CachedResult::Readable));
             return None;
         }
         self.room -= cost;
         self.put(stamp, pixels, crc)
     }
 
-    /// Takes a picture that cannot be decoded.
+    /// Adds a picture that cannot be decoded.
     pub(in crate::data) fn add_unreadable(&mut self, stamp: Stamp, reason: String) {
-        self.records.push((stamp, Known::Unreadable(reason)));
+        self.records.push((stamp, CachedResult::Unreadable(reason)));
     }
 
-    /// Takes a picture whatever room there is.
+    /// Adds a picture regardless of the room left.
     pub(super) fn put(&mut self, stamp: Stamp, pixels: &[u8], crc: u32) -> Option<u64> {
         assert_eq!(pixels.len() as u64, self.row_bytes, "Writer: pixels of {}", stamp.name);
         if self.failure.is_some() {
             return None;
         }
         if let Err(error) = self.file.write_all(pixels) {
-            // a full disk: others may need the room before this ends
+            // the disk is full: free the room now, others may need it before this ends
             let _ = self.file.get_ref().set_len(0);
             self.failure = Some(error);
             return None;
         }
         let number = self.rows;
         self.rows += 1;
-        self.records.push((stamp, Known::Row { number, crc }));
+        self.records.push((stamp, CachedResult::Row { number, crc }));
         Some(number)
     }
 
-    /// Writes the index and the header, and gives the file its name.
+    /// Writes the index and the header, and renames the file to its final name.
     pub(super) fn finish(self, of: Identity) -> io::Result<PixelFile> {
         let Self { mut file, temporary, path, row_bytes, rows, records, failure, .. } = self;
         if let Some(error) = failure {

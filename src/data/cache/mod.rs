@@ -1,22 +1,24 @@
-//! Decoded pictures on disk, so that a second run starts in seconds.
+//! A disk cache of decoded pictures, so that a second run starts in seconds.
+//! Read this for what invalidates an entry, when a file is deleted, and what happens when the disk is full.
 //!
-//! Decoding and resizing photographs takes minutes for each 10,000 of them, and gives the same pixels every
-//! time. They are kept in a few files per folder of pictures, size and way of resizing (see [`file`]), each
-//! picture under its path, its size and its time of change: what was changed, renamed or added is decoded
-//! again, and only that. Pictures that cannot be decoded are kept with their reasons; those that could not be
-//! *read* are tried again, because a permission can change without the file.
+//! Decoding and resizing photographs is slow and gives the same pixels every time. The pixels are cached in a few files
+//! per folder of pictures, size and resize mode (see [`file`]). Each picture is found by its path, size and
+//! modification time: only pictures that were changed, renamed or added are decoded again. Pictures that cannot be
+//! decoded are cached with the reason. Pictures that could not be *read* are tried again, because a permission can
+//! change without the file.
 //!
-//! - **Files never change.** New pictures make a new file, which takes in those that are not larger than it:
-//!   a folder that grows by a few pictures is not copied each time, and has at most some 20 files. A file is
-//!   written under a temporary name, synced and renamed, so two processes at once can only do work twice.
-//! - **Nothing here is an error.** A file that is cut off, damaged or not ours is passed over and replaced. A
-//!   picture has a checksum of its own, which is verified as it is read; the last resort is the picture itself.
-//!   A folder that cannot be written to is a note.
-//! - **Positional reads, no memory map.** The crate forbids unsafe code; and where a map of a file that
-//!   shrinks ends the process with SIGBUS, a short read is an error that decoding makes good.
-//! - **Bounded.** All files together keep to a limit; those that were not used for longest are deleted first,
-//!   and never those of the pictures at hand. Of a folder larger than the limit it is kept which pictures can
-//!   be decoded, and the pixels of as many as fit.
+//! - **Files never change.** New pictures make a new file, which absorbs the existing files that are not larger than
+//!   it. So a folder that grows by a few pictures is not copied each time, and the number of files stays logarithmic. A
+//!   file is written under a temporary name, synced and renamed, so two concurrent processes can at worst do the work
+//!   twice.
+//! - **Nothing here is an error.** A file that is truncated, damaged or foreign is skipped and replaced. Each picture
+//!   has its own checksum, verified when it is read; if it fails, the original picture is decoded. If the folder is not
+//!   writable, the user gets a note.
+//! - **Positional reads, no memory map.** The crate forbids unsafe code. Reading a map of a file that shrinks ends the
+//!   process with SIGBUS; a short read is an error, after which the picture is decoded.
+//! - **Bounded.** All files together stay below a limit. The least recently used files are deleted first, never those
+//!   of the current pictures. If a folder is larger than the limit, the cache holds the pixels of the pictures that
+//!   fit, and for the others whether they can be decoded.
 
 mod file;
 
@@ -27,11 +29,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use self::file::{FORMAT, Known};
+use self::file::{CachedResult, FORMAT};
 pub(super) use self::file::{Identity, PixelFile, Row, Stamp, Writer};
 use super::source::Fnv;
 
-/// After this time a temporary file is what a killed process has left.
+/// Age after which a temporary file counts as left by a killed process.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 /// A folder for decoded pictures.
@@ -42,29 +44,29 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Bytes that all files may take together, unless said otherwise: 8 GiB, which is 43,000 pictures of 256 px.
+    /// Default limit in bytes for all files together: 8 GiB, which holds 43,000 pictures of 256 px.
     pub const LIMIT: u64 = 8 << 30;
 
-    /// The cache in `folder`, which is made when there is something to write.
+    /// The cache in `folder`, which is created when there is something to write.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), limit: Self::LIMIT }
     }
 
-    /// The same with another limit in bytes.
+    /// This cache with another limit in bytes.
     pub fn with_limit(self, bytes: u64) -> Self {
         Self { limit: bytes, ..self }
     }
 
-    /// Where the files lie.
+    /// The folder that holds the files.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// What the folder holds of the pictures of `identity`.
+    /// Opens the files that hold pictures of `identity`.
     pub(super) fn open(&self, identity: Identity) -> Store {
         let name = name(&identity);
         let (mut found, mut broken) = (Vec::new(), Vec::new());
-        for (path, _, _) in listed(&self.folder) {
+        for (path, _, _) in list_files(&self.folder) {
             if !path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&name)) {
                 continue;
             }
@@ -86,7 +88,7 @@ impl Cache {
     }
 }
 
-/// How the names of the files of `identity` begin.
+/// Prefix of the file names of `identity`.
 fn name(identity: &Identity) -> String {
     let mut digest = Fnv::new();
     digest.add(identity.origin.as_bytes());
@@ -97,8 +99,8 @@ fn name(identity: &Identity) -> String {
     format!("{:016x}", digest.0)
 }
 
-/// Files of pixels in `folder`, with their sizes and when they were last used.
-fn listed(folder: &Path) -> Vec<(PathBuf, u64, SystemTime)> {
+/// Cache files in `folder`, with their sizes and times of last use.
+fn list_files(folder: &Path) -> Vec<(PathBuf, u64, SystemTime)> {
     with_ending(folder, "pixels")
 }
 
@@ -111,13 +113,13 @@ fn with_ending(folder: &Path, ending: &str) -> Vec<(PathBuf, u64, SystemTime)> {
         .collect()
 }
 
-/// What was found of a picture.
-pub(super) enum Found {
-    /// Its pixels.
+/// Result of a cache lookup.
+pub(super) enum Lookup {
+    /// The location of its pixels.
     Row(Row),
-    /// That it cannot be decoded: the reason.
+    /// The reason why it cannot be decoded.
     Unreadable(String),
-    /// That it can be decoded.
+    /// A picture that can be decoded, without cached pixels.
     Readable,
 }
 
@@ -126,36 +128,36 @@ pub(super) enum Found {
 pub(super) struct Store {
     cache: Cache,
     identity: Identity,
-    /// the latest first
+    /// newest first
     files: Vec<Arc<PixelFile>>,
-    /// with the place of the file in `files`
-    known: HashMap<Stamp, (usize, Known)>,
+    /// record of each picture, with the index of its file in `files`
+    known: HashMap<Stamp, (usize, CachedResult)>,
     broken: Vec<PathBuf>,
 }
 
 impl Store {
-    /// What is known of the picture with this stamp.
-    pub(super) fn find(&self, stamp: &Stamp) -> Option<Found> {
+    /// Looks up the picture with this stamp.
+    pub(super) fn find(&self, stamp: &Stamp) -> Option<Lookup> {
         let (at, known) = self.known.get(stamp)?;
         let file = &self.files[*at];
         file.used.store(true, Ordering::Relaxed);
         Some(match known {
-            Known::Row { number, crc } => Found::Row(Row::new(file.clone(), *number, *crc)),
-            Known::Unreadable(reason) => Found::Unreadable(reason.clone()),
-            Known::Readable => Found::Readable,
+            CachedResult::Row { number, crc } => Lookup::Row(Row::new(file.clone(), *number, *crc)),
+            CachedResult::Unreadable(reason) => Lookup::Unreadable(reason.clone()),
+            CachedResult::Readable => Lookup::Readable,
         })
     }
 
-    /// Marks the files in which something was found as used now.
+    /// Sets the time of last use of the files in which something was found.
     pub(super) fn touch(&self) {
         self.files.iter().for_each(|file| file.touch());
     }
 
-    /// A new file for the pictures `wanted`, after deleting what is useless or stands in the way of the limit.
-    /// `current` tells whether a stamp of this identity is still that of its picture.
+    /// Creates a file for the pictures `wanted`, after deleting dead files and those that exceed the limit. `current`
+    /// tells whether a stamp of this identity is still up to date.
     ///
     /// # Errors
-    /// If the folder cannot be made or written to.
+    /// If the folder cannot be created or written to.
     pub(super) fn writer(&self, wanted: &[&Stamp], current: &dyn Fn(&Stamp) -> bool) -> io::Result<Writer> {
         let folder = self.cache.folder.clone();
         std::fs::create_dir_all(&folder)?;
@@ -172,13 +174,13 @@ impl Store {
         Writer::create(&folder, &name(&self.identity), row_bytes, room)
     }
 
-    /// Whether no picture is looked up in this file any more: all have changed, or lie in a later file too.
+    /// Whether no lookup needs this file any more: all its pictures have changed or are also in a later file.
     fn is_dead(&self, at: usize, current: &dyn Fn(&Stamp) -> bool) -> bool {
         let mut own = self.known.iter().filter(|(_, (file, _))| *file == at);
         !self.files[at].used.load(Ordering::Relaxed) && !own.any(|(stamp, _)| current(stamp))
     }
 
-    /// Deletes other pictures' files until `bytes` more keep to the limit, and what killed processes have left.
+    /// Deletes files of other pictures until `bytes` more stay below the limit, and leftovers of killed processes.
     fn make_room(&self, bytes: u64) {
         let age = |time: &SystemTime| time.elapsed().unwrap_or_default();
         for (path, _, written) in with_ending(&self.cache.folder, "part") {
@@ -186,7 +188,7 @@ impl Store {
                 let _ = std::fs::remove_file(path);
             }
         }
-        let mut files = listed(&self.cache.folder);
+        let mut files = list_files(&self.cache.folder);
         files.sort_by_key(|(_, _, used)| *used);
         let mut total = bytes + files.iter().map(|(_, bytes, _)| bytes).sum::<u64>();
         for (path, bytes, _) in files {
@@ -197,11 +199,11 @@ impl Store {
         }
     }
 
-    /// Takes the smaller files into the new one, gives it its name, and deletes them; `None` where nothing was
-    /// added to it.
+    /// Copies the smaller files into the new one, renames it to its final name, and deletes the copied ones; `None` if
+    /// nothing was added.
     ///
     /// # Errors
-    /// If the disk is full or fails; then everything is as before.
+    /// If the disk is full or fails; then nothing has changed.
     pub(super) fn finish(
         self,
         mut writer: Writer,
@@ -211,17 +213,17 @@ impl Store {
             return Ok(None);
         }
         let smaller = self.smaller(writer.rows);
-        let mut taken: Vec<(&Stamp, &(usize, Known))> =
+        let mut taken: Vec<(&Stamp, &(usize, CachedResult))> =
             self.known.iter().filter(|(_, (at, _))| smaller.contains(at)).collect();
-        // in the order in which they lie
+        // in file order
         taken.sort_by_key(|(stamp, (at, known))| {
-            (*at, if let Known::Row { number, .. } = known { *number } else { u64::MAX }, *stamp)
+            (*at, if let CachedResult::Row { number, .. } = known { *number } else { u64::MAX }, *stamp)
         });
         for (stamp, (at, known)) in taken.into_iter().filter(|(stamp, _)| current(stamp)) {
             match known {
-                Known::Row { number, crc } => {
+                CachedResult::Row { number, crc } => {
                     let row = Row::new(self.files[*at].clone(), *number, *crc);
-                    // a damaged one is decoded by the next run
+                    // a damaged picture is decoded by the next run
                     if let Ok(pixels) = row.read() {
                         writer.put(stamp.clone(), &pixels, *crc);
                     }
@@ -234,7 +236,8 @@ impl Store {
         Ok(Some(file))
     }
 
-    /// The files to be taken into one of `rows` rows: by this rule there are never more than log2 of all rows.
+    /// Indices of the files to absorb into a new file of `rows` rows. This rule keeps the number of files below log2 of
+    /// all rows.
     fn smaller(&self, rows: u64) -> Vec<usize> {
         let mut by_rows: Vec<usize> = (0..self.files.len()).collect();
         by_rows.sort_by_key(|&at| self.files[at].rows);

@@ -1,27 +1,28 @@
-//! The bits that codes and values are read from.
+//! A bit reader for entropy-coded data.
+//! Read this for the guarantees on how many bits are available at once.
 
-/// A code with its value has at most so many bits.
+/// Maximum bits of a Huffman code together with its value.
 pub(super) const CODE_BITS: u32 = 32;
 
-/// Bits, the highest of each byte first.
+/// A bit reader, most significant bit of each byte first.
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
-    /// The byte that comes next into `word`.
+    /// Index of the next byte to enter `word`.
     at: usize,
     end: usize,
-    /// The next bits, from the left.
+    /// The next bits, left-aligned.
     word: u64,
-    /// How many of them count.
+    /// Number of valid bits in `word`.
     held: u32,
 }
 
 impl<'a> Bits<'a> {
-    /// Those of the bytes from `begin` to `end`, behind which `bytes` has 8 more.
+    /// Reads the bytes from `begin` to `end`; `bytes` must have 8 more after `end`.
     pub(super) fn new(bytes: &'a [u8], begin: usize, end: usize) -> Self {
         Self { bytes, at: begin, end, word: 0, held: 0 }
     }
 
-    /// Makes [`Bits::word`] hold 56 bits or more. Behind the end they are anything.
+    /// Fills [`Bits::word`] to 56 bits or more. Bits after the end are arbitrary.
     #[inline(always)]
     pub(super) fn fill(&mut self) {
         let next = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk());
@@ -31,7 +32,7 @@ impl<'a> Bits<'a> {
         self.held += bytes * 8;
     }
 
-    /// As [`Bits::fill`], if fewer than `least` are held: where that is rare it takes less time.
+    /// As [`Bits::fill`], but only if fewer than `least` bits are held: faster if that is rare.
     #[inline(always)]
     pub(super) fn fill_up(&mut self, least: u32) {
         if self.held < least {
@@ -39,13 +40,13 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// The next bits, from the left, as many as are held.
+    /// The next bits, left-aligned; the rest of the word is not valid.
     #[inline(always)]
     pub(super) fn word(&self) -> u64 {
         self.word
     }
 
-    /// Passes over at most 32 bits that are held.
+    /// Skips at most 32 bits, which must be held.
     #[inline(always)]
     pub(super) fn skip(&mut self, count: u32) {
         self.word <<= count;
@@ -61,20 +62,20 @@ impl<'a> Bits<'a> {
         bits
     }
 
-    /// Whether more was read than there is.
+    /// Whether more bits were read than there are.
     #[inline(always)]
     pub(super) fn is_over(&self) -> bool {
         self.at * 8 > self.end * 8 + self.held as usize
     }
 }
 
-/// The `count` bits at the left of `word`, at most 16.
+/// The leftmost `count` bits of `word`, at most 16.
 #[inline(always)]
 fn leading(word: u64, count: u32) -> u32 {
     (word >> 1 >> (63 - count)) as u32
 }
 
-/// The coefficient of `size` bits at the left of `word`: half of the numbers stand for negative ones.
+/// The coefficient coded in the leftmost `size` bits of `word`: the lower half of the codes is negative.
 #[inline(always)]
 pub(super) fn value(word: u64, size: u32) -> i32 {
     let negative = !((word as i64 >> 63) as i32);

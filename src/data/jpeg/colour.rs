@@ -1,6 +1,7 @@
-//! What the components of a picture mean, and their way to RGB.
+//! Colour spaces of JPEG components and their conversion to RGB.
+//! Read this for how the colour space is determined; there is no field for it.
 
-/// What the components are.
+/// Colour space of the components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Colour {
     Grey,
@@ -12,11 +13,11 @@ pub(super) enum Colour {
 }
 
 impl Colour {
-    /// By the components' ids, by whether there is a JFIF marker, and by the transform of an Adobe one, as libjpeg's
-    /// `default_decompress_parms` has it: JFIF counts more than Adobe, and both count more than the ids.
+    /// Determines the colour space by the component ids, the presence of a JFIF marker, and the transform of an Adobe
+    /// marker, as libjpeg's `default_decompress_parms` does: JFIF takes precedence over Adobe, and both over the ids.
     ///
     /// # Errors
-    /// A phrase, for other numbers of components.
+    /// A phrase, for unsupported numbers of components.
     pub(super) fn of(ids: &[u8], jfif: bool, adobe: Option<u8>) -> Result<Self, String> {
         match (ids.len(), adobe) {
             (1, _) => Ok(Self::Grey),
@@ -56,10 +57,10 @@ impl Colour {
     }
 }
 
-/// Pixels that are computed side by side.
+/// Pixels per SIMD block.
 const LANES: usize = 16;
 
-/// A row of YCbCr as RGB, many pixels at once.
+/// Converts a row of YCbCr to RGB, [`LANES`] pixels at a time.
 fn convert_ycbcr(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
     let lanes = y.as_chunks::<LANES>().0.iter().zip(cb.as_chunks::<LANES>().0).zip(cr.as_chunks::<LANES>().0);
     let mut done = 0;
@@ -69,7 +70,7 @@ fn convert_ycbcr(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
             let [r, g, b] = rgb_of(y[at], cb[at], cr[at]);
             words[at] = u32::from(r) | u32::from(g) << 8 | u32::from(b) << 16;
         }
-        // four bytes at a time, of which the next pixel overwrites the last
+        // four bytes at a time; the next pixel overwrites the last of them
         let (last, words) = (words[LANES - 1].to_le_bytes(), &words[..LANES - 1]);
         for (at, word) in words.iter().enumerate() {
             out[at * 3..at * 3 + 4].copy_from_slice(&word.to_le_bytes());
@@ -83,8 +84,8 @@ fn convert_ycbcr(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
     }
 }
 
-/// With 16 bits of fraction, rounded as in libjpeg's `jdcolor.c`. Factors of 1.402, 1.772 and -0.714 are a whole number and
-/// a rest that has 16 bits, which processors multiply faster than more.
+/// YCbCr to RGB with 16 fraction bits, rounded as in libjpeg's `jdcolor.c`. The factors 1.402, 1.772 and -0.714 are
+/// split into an integer and a rest of 16 bits, because 16-bit multiplications are faster.
 #[inline(always)]
 fn rgb_of(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     let (y, cb, cr) = (i16::from(y), i16::from(cb) - 128, i16::from(cr) - 128);
@@ -96,8 +97,8 @@ fn rgb_of(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     [red.clamp(0, 255) as u8, green.clamp(0, 255) as u8, blue.clamp(0, 255) as u8]
 }
 
-/// `light` that is left by an ink, under black that leaves `black`. Files have what is left, not the ink, as Adobe's
-/// programs write it and all readers assume; no colour profile is asked.
+/// Multiplies the `light` left by an ink with the light left by `black`. Files store the remaining light, not the ink,
+/// which is Adobe's convention and assumed by all readers; colour profiles are ignored.
 #[inline(always)]
 fn under(light: u8, black: u8) -> u8 {
     let lost = (255 - u32::from(light)) * u32::from(black) + 128;

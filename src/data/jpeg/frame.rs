@@ -1,57 +1,58 @@
-//! The frame: how large the picture is, and how its components are sampled.
+//! The frame header: picture size and sampling of the components.
+//! Read this for sampling factors and for the sizes of reduced decoding.
 
 use super::tables::Quantizer;
 
-/// What a component's precision is before anything of a coefficient is known.
+/// Value of `missing` before any bit of a coefficient was read.
 const UNKNOWN: u8 = u8::MAX;
 
-/// A whole picture.
+/// The frame of a picture.
 pub(super) struct Frame {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) progressive: bool,
     pub(super) components: Vec<Component>,
-    /// The largest sampling factors, across and down.
+    /// Maximum sampling factors, horizontal and vertical.
     pub(super) densest: [usize; 2],
-    /// Units of a scan of several components: blocks of 8 times the densest.
+    /// Number of MCUs of an interleaved scan; an MCU covers 8 times `densest` pixels.
     pub(super) units: [usize; 2],
-    /// Samples a side of what is a block of 8 at full size: 8, 4, 2 or 1.
+    /// Decoded samples per side of an 8x8 block: 8, 4, 2 or 1.
     pub(super) side: usize,
 }
 
-/// One of the picture's planes.
+/// One colour plane of the picture.
 pub(super) struct Component {
     pub(super) id: u8,
-    /// Sampling factors, across and down.
+    /// Sampling factors, horizontal and vertical.
     pub(super) sampling: [usize; 2],
-    /// Which table the quantizer is of.
+    /// Index of the quantization table.
     pub(super) table: usize,
-    /// The quantizer that was in force at the component's first scan.
+    /// The quantization table at the time of the component's first scan.
     pub(super) quantizer: Option<Box<Quantizer>>,
-    /// Blocks that hold the picture: those of a scan of this component alone.
+    /// Blocks that cover the picture: those of a non-interleaved scan.
     pub(super) blocks: [usize; 2],
-    /// Blocks that are held, whole units.
+    /// Blocks in memory: whole MCUs.
     pub(super) held: [usize; 2],
-    /// Samples a side of a block: at a reduced size a thin component keeps more of them than the others.
+    /// Samples per side of a block; at a reduced size a subsampled component keeps more than the others.
     pub(super) side: usize,
-    /// Samples that hold the picture.
+    /// Samples that cover the picture.
     pub(super) size: [usize; 2],
     /// `held` blocks of `side` samples, row by row.
     pub(super) samples: Vec<u8>,
-    /// The coefficients of the held blocks, where several scans make them up.
+    /// Coefficients of the blocks in memory, if several scans contribute to them.
     pub(super) coefficients: Vec<[i16; 64]>,
-    /// How many bits of each coefficient, in the file's order, are still to come.
+    /// For each coefficient in zigzag order, the number of bits still to come.
     pub(super) missing: [u8; 64],
 }
 
-/// Whether `marker` starts a frame, of whatever kind.
+/// Whether `marker` starts a frame of any kind.
 pub(super) fn is_start(marker: u8) -> bool {
     matches!(marker, 0xc0..=0xcf | 0xf7) && !matches!(marker, 0xc4 | 0xc8 | 0xcc)
 }
 
 impl Frame {
     /// # Errors
-    /// A phrase, for forms that are not read and where the header is damaged.
+    /// A phrase, if the kind of frame is not supported or the header is damaged.
     pub(super) fn parse(marker: u8, body: &[u8]) -> Result<Self, String> {
         let form = match marker {
             0xc0..=0xc2 => None,
@@ -100,15 +101,15 @@ impl Frame {
         Ok(frame)
     }
 
-    /// Makes blocks of 8 samples a side ones of `side`.
+    /// Sets the reduced block size to `side` samples.
     ///
     /// # Errors
-    /// A phrase, where samples of one component do not make whole ones of another.
+    /// A phrase, if the sampling ratios are not integers.
     pub(super) fn reduce(&mut self, side: usize) -> Result<(), String> {
         self.side = side;
         for component in &mut self.components {
             component.side = side;
-            // as libjpeg does: a component that is sampled thinly is reduced less, and then not spread out
+            // as in libjpeg: a subsampled component is reduced less, so that it needs no upsampling
             let whole = |axis: usize, own: usize| (self.densest[axis] * side).is_multiple_of(own);
             while component.side < 8
                 && (0..2).all(|axis| whole(axis, component.sampling[axis] * component.side * 2))
@@ -125,7 +126,7 @@ impl Frame {
         Ok(())
     }
 
-    /// Bytes of all that is held to decode the picture at `side` samples a block, the RGB8 result among them.
+    /// Memory in bytes for decoding the picture at `side` samples a block, the RGB8 result included.
     pub(super) fn bytes(&self, side: usize) -> u64 {
         let blocks: usize = self.components.iter().map(|c| c.held[0] * c.held[1]).sum();
         let coefficients = if self.progressive { 128 } else { 0 };
@@ -137,7 +138,7 @@ impl Frame {
         self.components.iter().map(|component| component.id).collect()
     }
 
-    /// Whether every bit of every coefficient has come.
+    /// Whether all bits of all coefficients were read.
     pub(super) fn is_whole(&self) -> bool {
         self.components.iter().all(|component| component.missing == [0; 64])
     }
@@ -160,12 +161,12 @@ impl Component {
         }
     }
 
-    /// Samples from one row to the next.
+    /// Distance between rows, in samples.
     pub(super) fn stride(&self) -> usize {
         self.held[0] * self.side
     }
 
-    /// The row of samples `y`, or the last one.
+    /// The row of samples `y`, clamped to the last one.
     pub(super) fn row(&self, y: usize) -> &[u8] {
         let at = y.min(self.size[1] - 1) * self.stride();
         &self.samples[at..at + self.size[0]]

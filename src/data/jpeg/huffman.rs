@@ -1,28 +1,29 @@
-//! Huffman codes.
+//! Huffman tables and decoding.
+//! Read this for the lookup tables that make decoding and skipping fast.
 
 use super::Broken;
 use super::bits::{Bits, CODE_BITS, value};
 
-/// Codes of up to as many bits are found at once.
+/// Codes up to this length are found with one lookup.
 const FAST_BITS: u32 = 10;
-/// Bits that [`Passing`] looks at together.
+/// Index bits of the [`Passing`] lookup.
 const PASSING_BITS: u32 = 13;
 
 /// A Huffman table.
 #[derive(Clone)]
 pub(super) struct Table {
-    /// For the next [`FAST_BITS`]: a code's length and symbol; length 0 where the code is longer.
+    /// By the next [`FAST_BITS`] bits: length and symbol of the code; length 0 if the code is longer.
     fast: Box<[[u8; 2]; 1 << FAST_BITS]>,
-    /// For the next [`FAST_BITS`]: what they begin with.
+    /// By the next [`FAST_BITS`] bits: the code and its value.
     coded: Box<[Coded; 1 << FAST_BITS]>,
-    /// For each length from 1 on: where its codes end, as 16 bits from the left, and how far its first symbol is from
-    /// its first code.
+    /// For each length from 1: the end of its codes, left-aligned in 16 bits, and the offset from a code to the index
+    /// of its symbol.
     lengths: [(u32, i32); 16],
     symbols: Vec<u8>,
 }
 
-/// A code with the value that follows it: their bits, 0 where they are more than are looked at; the code's symbol; and the
-/// value.
+/// A code with the value that follows it: their total length in bits (0 if it exceeds the lookup), the code's symbol,
+/// and the value.
 #[derive(Clone, Copy, Default)]
 struct Coded {
     bits: u8,
@@ -31,7 +32,8 @@ struct Coded {
 }
 
 impl Table {
-    /// From the number of codes of each length from 1 to 16, and their symbols; `None` where there is no such code.
+    /// Builds the table from the number of codes of each length from 1 to 16, and their symbols; `None` if they are not
+    /// a valid code.
     pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
         let mut table = Self {
             fast: Box::new([[0; 2]; 1 << FAST_BITS]),
@@ -67,8 +69,8 @@ impl Table {
         Some(table)
     }
 
-    /// The code at the left of `word`, with the value behind it: how many bits both have, the code's symbol, the value. The
-    /// lower half of a symbol is how many bits its value has.
+    /// Decodes the code at the left of `word` with its value: total length in bits, symbol, value. The lower four bits
+    /// of a symbol are the length of its value.
     #[inline(always)]
     pub(super) fn decode_value(&self, word: u64) -> Result<(u32, u8, i32), Broken> {
         let Coded { bits, symbol, value } = self.coded[(word >> (64 - FAST_BITS)) as usize];
@@ -82,7 +84,7 @@ impl Table {
         Ok((length + size, symbol, value(word << length, size)))
     }
 
-    /// Length and symbol of the code at the left of `word`.
+    /// Decodes the code at the left of `word`: length and symbol.
     #[inline(always)]
     pub(super) fn decode(&self, word: u64) -> Result<(u32, u8), Broken> {
         let [length, symbol] = self.fast[(word >> (64 - FAST_BITS)) as usize];
@@ -102,20 +104,20 @@ impl Table {
     }
 }
 
-/// What the next bits pass over, of coefficients that are not wanted: several codes with their values at a time.
+/// Lookup for skipping unwanted coefficients, several codes with their values at a time.
 pub(super) struct Passing {
-    /// For the next [`PASSING_BITS`].
+    /// By the next [`PASSING_BITS`] bits.
     steps: Box<[Step; 1 << PASSING_BITS]>,
 }
 
-/// Codes with their values that are passed over together: their bits in the lowest 4 bits, 0 where not one code is whole;
-/// then whether the last one ends the block; then how many coefficients they are. As small as this, the steps stay near
-/// the core.
+/// A run of codes with values that is skipped at once. The lowest 4 bits are its length in bits, 0 if no code is
+/// complete; then a bit that says whether the last code ends the block; then the number of coefficients. Steps are this
+/// small so that the table stays in the L1 cache.
 #[derive(Clone, Copy)]
 struct Step(u16);
 
 impl Step {
-    /// From the left of `bits`.
+    /// Builds the step for the bits at the left of `bits`.
     fn of(bits: u64, ac: &Table) -> Self {
         let (mut used, mut coefficients) = (0, 0);
         while let Ok((length, symbol)) = ac.decode(bits << used) {
@@ -157,13 +159,13 @@ impl Passing {
         Self { steps }
     }
 
-    /// Passes over the coefficients of a block from the `k`th on.
+    /// Skips the coefficients of a block from the `k`th on.
     #[inline(always)]
     pub(super) fn pass(&self, bits: &mut Bits<'_>, ac: &Table, mut k: usize) -> Result<(), Broken> {
         while k < 64 {
             bits.fill_up(PASSING_BITS);
             let step = self.steps[(bits.word() >> (64 - PASSING_BITS)) as usize];
-            // what follows the last coefficient belongs to the next block
+            // bits after the last coefficient belong to the next block
             if step.bits() == 0 || k + step.coefficients() >= 64 {
                 return pass_singly(bits, ac, k);
             }
@@ -177,7 +179,7 @@ impl Passing {
     }
 }
 
-/// Passes over the rest of a block whose codes are long, or as many as there can be.
+/// Skips the rest of a block code by code: for long codes, and close to the last coefficient.
 #[cold]
 fn pass_singly(bits: &mut Bits<'_>, ac: &Table, mut k: usize) -> Result<(), Broken> {
     while k < 64 {

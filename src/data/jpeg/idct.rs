@@ -1,24 +1,25 @@
-//! From the coefficients of a block to its samples.
+//! The inverse DCT: from the coefficients of a block to its samples.
+//! Read this for the integer arithmetic, which must equal libjpeg's bit for bit.
 
 use std::num::Wrapping;
 
 use super::tables::Quantizer;
 
-/// Numbers of damaged files are beyond all bounds: they wrap.
+/// Integers that wrap: damaged files give values of any size.
 type Number = Wrapping<i32>;
 
 /// Fraction bits of the constants.
 const CONST_BITS: usize = 13;
-/// Fraction bits that are kept between the columns and the rows.
+/// Additional fraction bits kept between the column pass and the row pass.
 const PASS_BITS: usize = 2;
 
-/// `value` with [`CONST_BITS`] of fraction.
+/// `value` as a fixed-point number with [`CONST_BITS`] fraction bits.
 const fn fixed(value: f64) -> Number {
     Wrapping((value * (1 << CONST_BITS) as f64 + 0.5) as i32)
 }
 
-/// Writes the samples of a block to the `side` rows and columns at the beginning of `out`, whose rows are `stride`
-/// apart. `highest` is the last coefficient of the file's order that is not 0.
+/// Writes the samples of a block to the first `side` rows and columns of `out`, whose rows are `stride` apart.
+/// `highest` is the zigzag index of the last coefficient that is not 0.
 #[inline(always)]
 pub(super) fn put(
     block: &[i16; 64],
@@ -39,7 +40,7 @@ pub(super) fn put(
     }
 }
 
-/// What all samples of a block are that has its first coefficient only.
+/// The sample value of a block that has only its first (DC) coefficient.
 #[inline(always)]
 pub(super) fn level(first: i16, quantizer: &Quantizer) -> u8 {
     sample(descale(Wrapping(i32::from(first) * i32::from(quantizer[0])), 3))
@@ -62,13 +63,13 @@ fn sample(level: Number) -> u8 {
     (level + Wrapping(128)).0.clamp(0, 255) as u8
 }
 
-/// `value` without `bits` of fraction, rounded.
+/// Removes `bits` fraction bits from `value`, rounding.
 #[inline(always)]
 fn descale(value: Number, bits: usize) -> Number {
     (value + Wrapping(1 << (bits - 1))) >> bits
 }
 
-/// Of two points a side: of the four lowest frequencies.
+/// The 2x2 inverse DCT of the four lowest frequencies.
 #[inline(always)]
 fn put_2(block: &[i16; 64], quantizer: &Quantizer, out: &mut [u8], stride: usize) {
     let at = |at| dequantized(block, quantizer, at);
@@ -78,7 +79,7 @@ fn put_2(block: &[i16; 64], quantizer: &Quantizer, out: &mut [u8], stride: usize
     out[stride..stride + 2].copy_from_slice(&[put(a + b - c - d), put(a - b - c + d)]);
 }
 
-/// Of four points a side: of the sixteen lowest frequencies.
+/// The 4x4 inverse DCT of the sixteen lowest frequencies.
 fn put_4(block: &[i16; 64], quantizer: &Quantizer, out: &mut [u8], stride: usize) {
     let mut columns = [[Wrapping(0); 4]; 4];
     for x in 0..4 {
@@ -95,7 +96,7 @@ fn put_4(block: &[i16; 64], quantizer: &Quantizer, out: &mut [u8], stride: usize
     }
 }
 
-/// Four values of four frequencies, with [`CONST_BITS`] of fraction.
+/// The 4-point inverse DCT, with [`CONST_BITS`] fraction bits.
 #[inline(always)]
 fn transform_4([c0, c1, c2, c3]: [Number; 4]) -> [Number; 4] {
     let (even0, even1) = ((c0 + c2) << CONST_BITS, (c0 - c2) << CONST_BITS);
@@ -104,10 +105,10 @@ fn transform_4([c0, c1, c2, c3]: [Number; 4]) -> [Number; 4] {
     [even0 + odd0, even1 + odd1, even1 - odd1, even0 - odd0]
 }
 
-/// Where the file's order leaves the four lowest frequencies of columns and rows: most blocks end before.
+/// Zigzag index up to which all coefficients are within the 4x4 lowest frequencies: most blocks end before.
 const WITHIN_4: usize = 9;
 
-/// Of eight points a side, if all coefficients are among the `SIDE` lowest frequencies.
+/// The 8x8 inverse DCT, if all coefficients are among the `SIDE` lowest frequencies.
 fn put_8<const SIDE: usize>(block: &[i16; 64], quantizer: &Quantizer, out: &mut [u8], stride: usize) {
     let mut columns = [[Wrapping(0); 8]; 8];
     for x in 0..SIDE {
@@ -138,8 +139,8 @@ fn put_8<const SIDE: usize>(block: &[i16; 64], quantizer: &Quantizer, out: &mut 
     }
 }
 
-/// Eight values of eight frequencies, with [`CONST_BITS`] of fraction: Loeffler, Ligtenberg and Moschytz, ICASSP 1989,
-/// in the integers of libjpeg's `jidctint.c`, whose rounding is part of what other readers show.
+/// The 8-point inverse DCT with [`CONST_BITS`] fraction bits: Loeffler, Ligtenberg and Moschytz, ICASSP 1989, in the
+/// integer arithmetic of libjpeg's `jidctint.c`, whose rounding is reproduced.
 #[inline(always)]
 fn transform_8(c: [Number; 8]) -> [Number; 8] {
     let z = (c[2] + c[6]) * fixed(0.541_196_1);

@@ -1,12 +1,13 @@
 //! A decoder of JPEG files: Huffman-coded, 8 bits a sample, sequential or progressive, at full or reduced size.
+//! Read this for the reasons to have our own decoder, and for its stages.
 //!
-//! At full size it gives the pixels of libjpeg-turbo to the bit. It is our own because the decoders in Rust that are
-//! maintained give other pixels for valid files (a scan for each component, chroma denser than luma, a JFIF beside
-//! an Adobe marker), fill what is missing with grey and say nothing, and decode at a reduced size slowly or not at all,
-//! which is most of the loader's speed (figures in docs/lab-notebook/2026-11-29.md).
+//! At full size it gives the pixels of libjpeg-turbo to the bit. The maintained Rust decoders give other pixels for
+//! some valid files (non-interleaved scans, chroma denser than luma, JFIF and Adobe markers together), silently fill
+//! missing data with grey, and decode at a reduced size slowly or not at all, although that determines the loader's
+//! speed (figures in docs/lab-notebook/2026-11-29.md).
 //!
-//! A file is whole if every coefficient of every block is there; the end marker is not asked for. What is missing or
-//! contradicts itself is an error, and never filled in.
+//! A file is complete if every coefficient of every block is there; the end marker is optional. Missing or
+//! contradictory data are an error and are never filled in.
 //!
 //! ```text
 //! segments -> frame -> scan (huffman) -> idct -> upsample -> colour
@@ -32,16 +33,16 @@ use frame::Frame;
 use segments::Segments;
 use tables::Tables;
 
-/// Scans of one file: a standard progressive one has 10, and each costs as much as a picture.
+/// Maximum number of scans in a file: a standard progressive one has 10, and each costs as much as a picture.
 const MAX_SCANS: usize = 200;
 const CUT_OFF: &str = "is cut off: the end of the JPEG is missing";
 
-/// Why entropy-coded data cannot be decoded.
+/// The reason why entropy-coded data cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Broken {
     /// It ends before the last block.
     CutOff,
-    /// It has a code or a run that cannot be.
+    /// It has an invalid code or run.
     Code,
 }
 
@@ -54,7 +55,7 @@ impl From<Broken> for String {
     }
 }
 
-/// A JPEG file whose headers are read, up to its first scan.
+/// A JPEG file whose headers have been read, up to its first scan.
 pub(super) struct Jpeg<'a> {
     segments: Segments<'a>,
     frame: Frame,
@@ -67,7 +68,7 @@ pub(super) struct Jpeg<'a> {
 
 impl<'a> Jpeg<'a> {
     /// # Errors
-    /// A phrase, where the headers are damaged or name a form of JPEG that is not read.
+    /// A phrase, if the headers are damaged or the kind of JPEG is not supported.
     pub(super) fn parse(data: &'a [u8]) -> Result<Self, String> {
         let mut segments = Segments::new(data);
         let mut tables = Tables::default();
@@ -97,28 +98,29 @@ impl<'a> Jpeg<'a> {
         }
     }
 
-    /// Width and height in pixels, before turning.
+    /// Width and height in pixels, before orientation.
     pub(super) fn dimensions(&self) -> (u32, u32) {
         (self.frame.width as u32, self.frame.height as u32)
     }
 
-    /// How the picture is to be turned.
+    /// The EXIF orientation.
     pub(super) fn orientation(&self) -> Orientation {
         self.orientation
     }
 
-    /// Bytes that [`Jpeg::decode`] takes, its result among them.
+    /// Memory in bytes that [`Jpeg::decode`] takes, its result included.
     pub(super) fn bytes(&self, reduction: u32) -> u64 {
         self.frame.bytes(8 / reduction as usize)
     }
 
-    /// RGB8 of the picture with its sides divided by `reduction` (1, 2, 4 or 8) and rounded up: width, height, pixels.
+    /// Decodes the picture with its sides divided by `reduction` (1, 2, 4 or 8) and rounded up: width, height, RGB8.
     ///
-    /// Divided sides are made of the lowest frequencies of each block, which is a low-pass filter. Where a smaller
-    /// size is wanted, resampling the result is close to resampling the whole picture if it shrinks by 2 or more.
+    /// A reduced picture uses only the lowest frequencies of each block, which is a low-pass filter. If it is then
+    /// resampled to a smaller size, the result is close to resampling the whole picture, provided that it shrinks by 2
+    /// or more.
     ///
     /// # Errors
-    /// A phrase, where data are missing or damaged.
+    /// A phrase, if data are missing or damaged.
     pub(super) fn decode(mut self, reduction: u32) -> Result<(u32, u32, Vec<u8>), String> {
         self.frame.reduce(8 / reduction as usize)?;
         let mut header = self.scan;
@@ -127,7 +129,7 @@ impl<'a> Jpeg<'a> {
             header = loop {
                 match self.segments.next() {
                     Some((segments::SOS, body)) => break body,
-                    // a file without the end marker is whole if its blocks are
+                    // a file without the end marker is complete if its blocks are
                     None | Some((segments::EOI, _)) => {
                         if !self.frame.is_whole() {
                             return Err("is cut off: scans of the JPEG are missing".into());

@@ -1,11 +1,12 @@
-//! From the samples of the components to RGB.
+//! Assembly of the output: from the samples of the components to RGB.
+//! The last stage of the decoder.
 
 use super::colour::Colour;
 use super::frame::Frame;
 use super::progressive;
 use super::upsample::{Spread, Upsample};
 
-/// Width, height and RGB8 of a frame that is whole.
+/// Width, height and RGB8 of a complete frame.
 pub(super) fn rgb(mut frame: Frame, colour: Colour) -> (u32, u32, Vec<u8>) {
     progressive::finish(&mut frame);
     let [width, height] = [frame.width, frame.height].map(|side| (side * frame.side).div_ceil(8));

@@ -1,4 +1,5 @@
-//! A scan that brings a band of coefficients, or one bit more of them: they are collected, and become samples at the end.
+//! Progressive scans: a band of coefficients, or one more bit of each.
+//! The coefficients are accumulated over all scans and become samples at the end.
 
 use std::mem;
 
@@ -11,7 +12,7 @@ use super::tables::{NATURAL, Tables};
 use super::{Broken, idct};
 
 /// # Errors
-/// A phrase, where data or tables are missing or damaged.
+/// A phrase, if data or tables are missing or damaged.
 pub(super) fn read(
     frame: &mut Frame,
     tables: &Tables,
@@ -93,7 +94,7 @@ fn first_of_band(
     Ok(())
 }
 
-/// One bit more of a band's coefficients (ITU-T T.81, G.1.2.3).
+/// Refinement of a band's coefficients by one bit (ITU-T T.81, G.1.2.3).
 fn refine_band(
     bits: &mut Bits<'_>,
     ac: &Table,
@@ -115,7 +116,7 @@ fn refine_band(
             coder.empty_blocks = (1 << run) + bits.take(run);
             break;
         }
-        // the run counts coefficients that were 0 so far; the others on its way are refined
+        // the run counts coefficients that are still 0; the others on the way are refined
         while k <= last {
             let coefficient = &mut block[usize::from(NATURAL[k])];
             if *coefficient != 0 {
@@ -152,7 +153,7 @@ fn refine(bits: &mut Bits<'_>, coefficient: &mut i16, bit: i16) {
     }
 }
 
-/// Makes samples of the coefficients of all components, where they were collected.
+/// Converts the coefficients of all components to samples, if the file was progressive.
 pub(super) fn finish(frame: &mut Frame) {
     for component in &mut frame.components {
         let blocks = mem::take(&mut component.coefficients);

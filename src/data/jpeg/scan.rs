@@ -1,4 +1,5 @@
-//! One scan: its header, and its blocks in the file's order.
+//! A scan: its header, and the iteration over its blocks in file order.
+//! Read this for the order of blocks in interleaved scans.
 
 use super::bits::Bits;
 use super::frame::{Component, Frame};
@@ -9,13 +10,13 @@ use super::{Broken, progressive, sequential};
 
 /// The header of a scan.
 pub(super) struct Header {
-    /// For each component of the scan: its number in the frame, and those of its tables.
+    /// For each component of the scan: its index in the frame, and the indices of its DC and AC tables.
     pub(super) parts: Vec<(usize, usize, usize)>,
-    /// The first and the last coefficient, in the file's order.
+    /// The first and the last coefficient, in zigzag order.
     pub(super) band: [usize; 2],
-    /// Bits of the coefficients that were still missing before the scan; 0 if all were.
+    /// Number of missing low bits before the scan; 0 if no bits were read yet.
     pub(super) high: u32,
-    /// Bits that are still missing behind it.
+    /// Number of missing low bits after the scan.
     pub(super) low: u32,
 }
 
@@ -44,10 +45,10 @@ impl Header {
     }
 }
 
-/// Reads a scan with its data.
+/// Reads a scan and its data.
 ///
 /// # Errors
-/// A phrase, where it is damaged or cut off.
+/// A phrase, if it is damaged or truncated.
 pub(super) fn read(
     frame: &mut Frame,
     tables: &Tables,
@@ -73,28 +74,28 @@ pub(super) fn read(
     }
 }
 
-/// What the blocks of an interval hand on.
+/// State carried from block to block within a restart interval.
 #[derive(Default)]
 pub(super) struct Coder {
-    /// The first coefficient of the block before, of each component.
+    /// DC coefficient of the previous block, per component.
     pub(super) previous: [i32; 4],
-    /// Blocks to come that have nothing in the band.
+    /// Number of following blocks that are empty in this band.
     pub(super) empty_blocks: u32,
 }
 
-/// How the blocks of a component lie in memory: from one to the next across, and from a row of blocks to the next.
+/// Memory strides of a component's blocks, horizontal and vertical.
 pub(super) type Steps = [usize; 2];
 
-/// A block of a unit: which component of the scan it is of, where it is in the first unit, and how far it is from there to
-/// the next unit across and down.
+/// A block of an MCU: its component in the scan, its offset in the first MCU, and the strides to the next MCU,
+/// horizontal and vertical.
 struct Slot {
     part: usize,
     first: usize,
     steps: Steps,
 }
 
-/// Calls `block` for each block of a scan, in the file's order, with its component's place in the scan and where it lies,
-/// by the component's `steps`.
+/// Calls `block` for each block of a scan, in file order, with its component's index in the scan and its memory offset,
+/// given the component's `steps`.
 #[inline(always)]
 pub(super) fn each_block(
     frame: &Frame,
@@ -105,12 +106,12 @@ pub(super) fn each_block(
     mut block: impl FnMut(&mut Bits<'_>, &mut Coder, usize, usize) -> Result<(), Broken>,
 ) -> Result<(), Broken> {
     let parts: Vec<&Component> = header.parts.iter().map(|&(number, ..)| &frame.components[number]).collect();
-    // a component alone is not laid in units: its blocks beyond the picture are not there
+    // a non-interleaved scan has no MCUs: blocks beyond the picture are not stored
     let (units, shapes) = match parts[..] {
         [alone] => (alone.blocks, vec![[1, 1]]),
         _ => (frame.units, parts.iter().map(|part| part.sampling).collect()),
     };
-    // in one list, so that the processor sees one loop and learns its length
+    // one flat list of the blocks of an MCU: a single predictable loop
     let mut slots = Vec::new();
     for (part, (&[x, y], [across, down])) in steps.iter().zip(shapes).enumerate() {
         slots.extend((0..across * down).map(|at| Slot {
@@ -143,13 +144,13 @@ pub(super) fn each_block(
     Ok(())
 }
 
-/// The table of this number.
+/// The table with this index.
 pub(super) fn table(tables: &[Option<Table>; 4], number: usize) -> Result<&Table, String> {
     let table = tables.get(number).and_then(Option::as_ref);
     table.ok_or_else(|| "is damaged: a table of the JPEG is missing".into())
 }
 
-/// The first coefficient of the next block: its difference from that of the block before.
+/// Decodes the DC coefficient of the next block, stored as the difference from the previous block.
 #[inline(always)]
 pub(super) fn first_coefficient(bits: &mut Bits<'_>, dc: &Table, previous: &mut i32) -> Result<i32, Broken> {
     bits.fill();

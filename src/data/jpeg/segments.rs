@@ -1,4 +1,5 @@
 //! Marker segments, and the entropy-coded data between them.
+//! Read this for markers, byte stuffing and truncated files.
 
 use std::ops::Range;
 
@@ -9,7 +10,7 @@ pub(super) const SOS: u8 = 0xda;
 /// End of the image.
 pub(super) const EOI: u8 = 0xd9;
 
-/// Walks over the segments of a file.
+/// An iterator over the segments of a file.
 pub(super) struct Segments<'a> {
     data: &'a [u8],
     at: usize,
@@ -20,8 +21,8 @@ impl<'a> Segments<'a> {
         Self { data, at: 0 }
     }
 
-    /// The next marker with its segment's body; `None` where the file ends. What is no marker is passed over, as
-    /// other readers do.
+    /// The next marker with its segment's body; `None` at the end of the file. Bytes that are not a marker are skipped,
+    /// as in other readers.
     pub(super) fn next(&mut self) -> Option<(u8, &'a [u8])> {
         loop {
             self.at += self.data.get(self.at..)?.iter().position(|&byte| byte == 0xff)?;
@@ -43,7 +44,7 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// The entropy-coded data behind the header of a scan, up to the next marker.
+    /// The entropy-coded data after the header of a scan, up to the next marker.
     pub(super) fn scan_data(&mut self) -> Result<ScanData, Broken> {
         let mut scan = ScanData { bytes: Vec::new(), intervals: Vec::new() };
         let mut begin = 0;
@@ -68,8 +69,8 @@ impl<'a> Segments<'a> {
                 }
                 marker => {
                     if marker.is_none() {
-                        // A file that was copied in part, or that lies in blocks, ends in zeros, which are codes
-                        // too. No data do: the last byte is filled up with ones.
+                        // A partial copy, or a file on a block device, ends in zeros, which are valid codes.
+                        // Real data do not: the last byte is padded with ones.
                         let zeros = scan.bytes[begin..].iter().rev().take_while(|&&byte| byte == 0).count();
                         scan.bytes.truncate(scan.bytes.len() - zeros);
                         self.at = self.data.len();
@@ -84,7 +85,7 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// How many bytes come before the first ff.
+/// Number of bytes before the first ff.
 fn before_ff(bytes: &[u8]) -> usize {
     let clear = |block: &[u8; 32]| !block.iter().fold(false, |found, &byte| found | (byte == 0xff));
     let (blocks, _) = bytes.as_chunks();
@@ -92,9 +93,9 @@ fn before_ff(bytes: &[u8]) -> usize {
     at + bytes[at..].iter().position(|&byte| byte == 0xff).unwrap_or(bytes.len() - at)
 }
 
-/// The data of a scan without the zeros that are stuffed behind each ff, and with 8 bytes more.
+/// The data of a scan without the stuffed zeros after each ff, followed by 8 more bytes.
 pub(super) struct ScanData {
     pub(super) bytes: Vec<u8>,
-    /// What lies between restart markers.
+    /// Byte ranges between restart markers.
     pub(super) intervals: Vec<Range<usize>>,
 }

@@ -1,4 +1,5 @@
-//! A scan whose blocks come whole: they become samples at once, at the size that is asked for.
+//! Sequential scans: each block is complete, and becomes samples at once, at the requested size.
+//! Read this for the fast path of ordinary photographs.
 
 use std::mem;
 
@@ -15,7 +16,7 @@ struct Part<'a> {
     dc: &'a Table,
     ac: &'a Table,
     quantizer: &'a Quantizer,
-    /// The last coefficient that the size asks for, and what passes over the others.
+    /// Last coefficient needed for the requested size, and the lookup that skips the others.
     last: usize,
     passing: Option<Passing>,
     side: usize,
@@ -23,7 +24,7 @@ struct Part<'a> {
 }
 
 /// # Errors
-/// A phrase, where data or tables are missing or damaged.
+/// A phrase, if data or tables are missing or damaged.
 pub(super) fn read(
     frame: &mut Frame,
     tables: &Tables,
@@ -44,7 +45,7 @@ pub(super) fn read(
         let ac = table(&tables.ac, ac)?;
         let last = match component.side {
             1 => 0,
-            // where the lowest frequencies of 2 and of 4 a side end, in the file's order
+            // zigzag index of the last of the 2x2 and of the 4x4 lowest frequencies
             2 => 4,
             4 => 24,
             _ => 63,
@@ -81,7 +82,7 @@ pub(super) fn read(
     Ok(())
 }
 
-/// The coefficients of a block, and which is the last one that is not 0.
+/// Reads the coefficients of a block; returns the zigzag index of the last one that is not 0.
 #[inline(always)]
 fn whole_block(
     bits: &mut Bits<'_>,

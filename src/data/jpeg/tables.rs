@@ -1,8 +1,9 @@
-//! Quantization and Huffman tables, and the restart interval: what a file may set anew before each scan.
+//! Quantization and Huffman tables, and the restart interval.
+//! A file may redefine them before each scan.
 
 use super::huffman::Table;
 
-/// Where each coefficient of the order in the file lies in a block, row by row.
+/// Zigzag order: the position within a block, row by row, of each coefficient in file order.
 #[rustfmt::skip]
 pub(super) const NATURAL: [u8; 64] = [
      0,  1,  8, 16,  9,  2,  3, 10, 17, 24, 32, 25, 18, 11,  4,  5,
@@ -11,22 +12,22 @@ pub(super) const NATURAL: [u8; 64] = [
     58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
-/// The factors of a block's coefficients, row by row.
+/// The quantization factors of a block, row by row.
 pub(super) type Quantizer = [u16; 64];
 
-/// The tables in force.
+/// The tables currently in effect.
 pub(super) struct Tables {
     pub(super) quantizers: [Option<Quantizer>; 4],
-    /// For the first coefficient.
+    /// DC Huffman tables, for the first coefficient.
     pub(super) dc: [Option<Table>; 4],
-    /// For the others.
+    /// AC Huffman tables, for the others.
     pub(super) ac: [Option<Table>; 4],
-    /// Units between restart markers; 0 if there are none.
+    /// MCUs between restart markers; 0 if there are none.
     pub(super) restart: usize,
 }
 
 impl Default for Tables {
-    /// The Huffman tables of the standard's annex K, which the frames of a motion JPEG leave out.
+    /// The Huffman tables of the standard's annex K, which motion JPEG frames omit.
     fn default() -> Self {
         Self {
             quantizers: [None; 4],
@@ -42,10 +43,10 @@ fn table((counts, symbols): ([u8; 16], &[u8])) -> Option<Table> {
 }
 
 impl Tables {
-    /// Takes over what a segment sets; others are passed over.
+    /// Applies a segment that defines tables; other segments are ignored.
     ///
     /// # Errors
-    /// A phrase, where the segment is damaged.
+    /// A phrase, if the segment is damaged.
     pub(super) fn read(&mut self, marker: u8, body: &[u8]) -> Result<(), String> {
         let read = match marker {
             0xdb => self.read_quantizers(body),

@@ -1,30 +1,31 @@
-//! Spreads a row of a component that is sampled thinly to the picture's width.
+//! Upsampling of subsampled components to the picture's width, row by row.
+//! Read this for the chroma filter, which must equal libjpeg-turbo's.
 //!
-//! Twice as many samples are interpolated, with weights of 3/4 and 1/4; other ratios repeat samples. Roundings and
-//! exceptions are those of libjpeg-turbo's `jdsample.c`.
+//! A ratio of 2 is interpolated with weights of 3/4 and 1/4; other ratios repeat samples. Rounding and special cases
+//! are those of libjpeg-turbo's `jdsample.c`.
 
 use super::frame::{Component, Frame};
 
-/// How a component's samples become as many as the picture has pixels.
+/// Upsampling method of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Upsample {
-    /// They are as many.
+    /// Not subsampled.
     None,
-    /// Twice as many across, interpolated.
+    /// Ratio 2 horizontally, interpolated.
     Across,
-    /// Twice as many down, interpolated.
+    /// Ratio 2 vertically, interpolated.
     Down,
-    /// Twice as many both ways, interpolated.
+    /// Ratio 2 in both directions, interpolated.
     Both,
-    /// Each is repeated, across and down.
+    /// Each sample is repeated, horizontally and vertically.
     Repeat([usize; 2]),
 }
 
-/// Memory for a row.
+/// Scratch memory for a row.
 #[derive(Clone, Default)]
 pub(super) struct Spread {
     row: Vec<u8>,
-    /// Of two rows of samples.
+    /// weighted sums of two rows of samples
     sums: Vec<u16>,
 }
 
@@ -42,7 +43,7 @@ impl Upsample {
         }
     }
 
-    /// Row `y` of the picture, in `spread` if it has to be made. It may be longer than the picture is wide.
+    /// Row `y` of the picture, in `spread` if it has to be computed. It may be longer than the picture is wide.
     pub(super) fn row<'a>(self, component: &'a Component, y: usize, spread: &'a mut Spread) -> &'a [u8] {
         let Spread { row: out, sums } = spread;
         let (near, odd) = (component.row(y / 2), y % 2 == 1);

@@ -1,4 +1,5 @@
-//! From pictures in folders to a data set.
+//! The assignment of pictures to splits and classes.
+//! The last step of a scan.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,7 +20,7 @@ pub(super) struct Arranged {
 }
 
 impl Arranged {
-    /// Puts every picture into the split and the class that `place` says of its folders.
+    /// Puts every picture into the split and the class that `place` returns for its folders.
     pub(super) fn new(found: Found, place: impl Fn(&[String]) -> (Option<Split>, Option<String>)) -> Self {
         let mut placed = Vec::with_capacity(found.pictures.len());
         let damaged = found.unreadable.len();
@@ -34,7 +35,7 @@ impl Arranged {
         let classes: Vec<String> = classes.into_iter().collect();
         let mut splits: [Vec<Item>; 3] = Default::default();
         for (path, split, class) in placed {
-            // the list is sorted and holds every class
+            // the list is sorted and contains every class
             let label = classes.binary_search(&class).unwrap_or_default() as u32;
             splits[split as usize].push(Item { path, label });
         }
@@ -46,7 +47,7 @@ impl Arranged {
         Self { splits, classes, skipped, foreign, damaged, other: found.other }
     }
 
-    /// The data set in `root`, its split drawn by the names if it has none.
+    /// The folder index of `root`; if it has no split, one is drawn by the names.
     pub(super) fn dataset(
         self,
         root: &Path,

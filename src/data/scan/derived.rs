@@ -1,6 +1,7 @@
-//! Pictures that were made from others of the same tree: previews, copies, backups.
+//! Detection of derived pictures: previews, copies and backups of others in the same tree.
+//! Read this if pictures are skipped as previews or copies by mistake.
 //!
-//! A name alone decides nothing: what a picture is made from must be there too.
+//! A name alone is not enough: the original must be there too.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -10,12 +11,12 @@ use std::path::Path;
 use super::walk::{Found, Picture};
 use super::words::{has_word, words};
 use crate::data::decode::{Decoded, decode};
-use crate::data::similar::Look;
+use crate::data::near_duplicates::Signature;
 
-/// Folders of previews, by a word of their names; those that are called just so may have names of their own in them.
+/// Words in the names of preview folders. A folder whose whole name is in `SURELY` may have its own file names.
 const PREVIEWS: [&str; 6] = ["thumbnails", "thumbnail", "thumbs", "thumb", "previews", "preview"];
 const SURELY: [&str; 4] = ["thumbnails", "thumbnail", "thumbs", "thumb"];
-/// Words of folders that hold the same pictures made smaller, which some are looked at for.
+/// Words in the names of folders that hold downscaled copies; some of their pictures are compared with the originals.
 const SMALLER: [&str; 13] = [
     "small",
     "smaller",
@@ -31,9 +32,9 @@ const SMALLER: [&str; 13] = [
     "compressed",
     "px",
 ];
-/// Pictures of such a folder that are looked at.
+/// Number of pictures per such folder that are compared.
 const SAMPLES: usize = 4;
-/// Folders of copies, by a word of their names.
+/// Words in the names of folders of copies.
 const COPIES: [&str; 15] = [
     "backup",
     "backups",
@@ -51,7 +52,7 @@ const COPIES: [&str; 15] = [
     "archived",
     "orig",
 ];
-/// What a preview's name has besides that of its picture.
+/// Parts that a preview's name has in addition to its original's.
 const PREVIEW_ENDS: [&str; 14] = [
     "thumb",
     "thumbs",
@@ -70,7 +71,7 @@ const PREVIEW_ENDS: [&str; 14] = [
 ];
 const PREVIEW_STARTS: [&str; 5] = ["thumb", "thumbnail", "preview", "tn", "small"];
 
-/// Passes over previews and copies of pictures that are there themselves.
+/// Skips previews and copies whose originals are there.
 pub(super) fn pass_over(found: &mut Found) {
     let (previews, copies) = (folders_of_previews(found), folders_of_copies(found));
     let within = |folders: &[String], some: &HashSet<Vec<String>>| {
@@ -86,7 +87,7 @@ pub(super) fn pass_over(found: &mut Found) {
     found.pass_over(|picture| beside.get(&picture.path).map(|&why| why.into()));
 }
 
-/// Every topmost folder whose name `is` one of a kind, with the pictures in it.
+/// Every topmost folder for whose name `is` holds, with the pictures in it.
 fn groups(found: &Found, is: impl Fn(&str) -> bool) -> HashMap<Vec<String>, Vec<&Picture>> {
     let mut groups: HashMap<Vec<String>, Vec<&Picture>> = HashMap::new();
     let mut known: HashMap<&str, bool> = HashMap::new();
@@ -126,7 +127,7 @@ fn folders_of_previews(found: &Found) -> HashSet<Vec<String>> {
             if !SURELY.contains(&name.to_lowercase().as_str()) {
                 return paired;
             }
-            // a class of hands may be called thumb, and number its pictures as others do
+            // a class of hand signs may be called thumb, and number its pictures as the other classes do
             return paired && look_alike(&matched, |original, small| original >= small)
                 || 20 * count >= pictures.len() && are_smaller(pictures, &outside);
         }
@@ -136,7 +137,7 @@ fn folders_of_previews(found: &Found) -> HashSet<Vec<String>> {
     found.map(|(folder, _)| folder.clone()).collect()
 }
 
-/// Whether most of some pictures have at most half the sides of most others.
+/// Whether most `pictures` have at most half the side of most `others`.
 fn are_smaller(pictures: &[&Picture], others: &[&Picture]) -> bool {
     let side = |pictures: &[&Picture]| {
         let step = pictures.len().div_ceil(SAMPLES).max(1);
@@ -149,14 +150,14 @@ fn are_smaller(pictures: &[&Picture], others: &[&Picture]) -> bool {
     side(pictures).zip(side(others)).is_some_and(|(small, large)| 2 * small <= large)
 }
 
-/// Whether most of some pictures are made of one that has their name elsewhere, as many pixels as `fits` wants of the
-/// two.
+/// Whether most pictures look like an original with their name elsewhere, with pixel counts of the two for which `fits`
+/// holds.
 fn look_alike(pairs: &[(&Picture, &Vec<&Picture>)], fits: fn(u64, u64) -> bool) -> bool {
-    // pictures of several classes may be numbered alike
+    // pictures of several classes may have equal numbers
     const MAX_ORIGINALS: usize = 3;
     let look = |picture: &Picture| {
         let Decoded { width, height, rgb, .. } = decode(&picture.path).ok()?;
-        Some((Look::of(&rgb, width, height), u64::from(width) * u64::from(height)))
+        Some((Signature::of(&rgb, width, height), u64::from(width) * u64::from(height)))
     };
     let is_made_smaller = |(small, originals): &&(&Picture, &Vec<&Picture>)| {
         let Some((small, pixels)) = look(small) else { return false };
@@ -169,7 +170,7 @@ fn look_alike(pairs: &[(&Picture, &Vec<&Picture>)], fits: fn(u64, u64) -> bool) 
     !samples.is_empty() && 4 * alike >= 3 * samples.len()
 }
 
-/// Whether a name gives a size in pixels, `640x480`, `images_256x256`, or how many times smaller: `X2`.
+/// Whether a name gives a size in pixels, `640x480`, `images_256x256`, or a reduction factor: `X2`.
 fn names_a_size(name: &str) -> bool {
     let words = words(name);
     let number = |word: &String| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_digit());
@@ -189,7 +190,7 @@ fn folders_of_copies(found: &Found) -> HashSet<Vec<String>> {
     groups.iter().filter(|(_, pictures)| mostly(pictures)).map(|(folder, _)| folder.clone()).collect()
 }
 
-/// Previews and copies that lie in the folder of their picture.
+/// Previews and copies in the folder of their original.
 fn beside(found: &Found) -> HashMap<std::path::PathBuf, &'static str> {
     let mut by_folder: HashMap<Option<&Path>, HashMap<String, Vec<&Picture>>> = HashMap::new();
     for picture in &found.pictures {
@@ -219,7 +220,7 @@ fn stem(picture: &Picture) -> String {
     picture.path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
-/// The name of the picture that a preview is of: `lake_thumb`, `thumb-lake`, `lake-150x150`, `lakex2` of `lake`.
+/// The original's name for a preview: `lake` for `lake_thumb`, `thumb-lake`, `lake-150x150`, `lakex2`.
 fn base_of_preview(stem: &str) -> Option<&str> {
     const BETWEEN: [char; 4] = ['_', '-', '.', ' '];
     let ends = |(base, end): &(&str, &str)| {
@@ -230,13 +231,13 @@ fn base_of_preview(stem: &str) -> Option<&str> {
     };
     let behind = stem.rsplit_once(BETWEEN).filter(ends).map(|(base, _)| base);
     let before = || stem.split_once(BETWEEN).filter(|(start, _)| PREVIEW_STARTS.contains(start));
-    // by how many times the sides are smaller
+    // reduction factors
     let times = || ["x2", "x3", "x4", "x8"].iter().find_map(|times| stem.strip_suffix(times));
     let base = behind.or_else(|| before().map(|(_, base)| base)).or_else(times);
     base.filter(|base| !base.is_empty()).map(|base| base.trim_end_matches(BETWEEN))
 }
 
-/// The name that a copy was made from: `lake (1)`, `lake copy 2`, `lake - Copy`, `Copy of lake` of `lake`.
+/// The original's name for a copy: `lake` for `lake (1)`, `lake copy 2`, `lake - Copy`, `Copy of lake`.
 fn copied_name(name: &str) -> Option<&str> {
     let trimmed = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end();
     let numbered = || {

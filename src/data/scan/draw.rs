@@ -1,20 +1,21 @@
-//! Drawing validation and test pictures where a folder has none of its own.
+//! Drawing of validation and test pictures for a folder that has none.
+//! Read this for the reproducible split and for near-duplicates in it.
 
 use std::collections::{HashMap, HashSet};
 
 use super::{FolderIndex, Item, Rules};
+use crate::data::near_duplicates::{self, Signature};
 use crate::data::shuffle::{SPLIT, shuffle};
-use crate::data::similar::{self, Look};
 
-/// One in so many is for validation, and as many for test.
+/// One of `SHARE` pictures is for validation, and one for test.
 const SHARE: usize = 20;
 
-/// How many of `pictures` are for validation, and for test.
+/// Number of pictures for validation and for test.
 fn sizes(pictures: usize) -> [usize; 2] {
     [(pictures / SHARE).max(usize::from(pictures > 1)), pictures / SHARE]
 }
 
-/// Draws from `train`, in the order of paths, by names alone; `test` only where it has none.
+/// Draws from `train`, in the order of paths, by names alone; draws `test` only if it is empty.
 pub(super) fn by_names(train: &mut Vec<Item>, validation: &mut Vec<Item>, test: &mut Vec<Item>, seed: u64) {
     let [validations, mut tests] = sizes(train.len());
     if !test.is_empty() {
@@ -29,34 +30,37 @@ pub(super) fn by_names(train: &mut Vec<Item>, validation: &mut Vec<Item>, test: 
 }
 
 impl FolderIndex {
-    /// All pictures: those for validation, for training, for test.
+    /// All pictures: validation, then training, then test.
     pub(crate) fn items(&self) -> impl Iterator<Item = &Item> {
         self.validation.iter().chain(&self.train).chain(&self.test)
     }
 
-    /// How many of [`FolderIndex::items`] a training has to decode: all where the split is drawn among them, else those
-    /// that are not for test.
+    /// The number of the first [`FolderIndex::items`] that a training has to decode: all if the split is drawn,
+    /// otherwise all except the test pictures.
     pub(crate) fn decoded(&self) -> usize {
         if self.is_drawn() && self.test_made { self.len() } else { self.validation.len() + self.train.len() }
     }
 
-    /// Whether the split is drawn among the pictures that can be read.
+    /// Whether the split is drawn among the readable pictures.
     pub(crate) fn is_drawn(&self) -> bool {
         self.split_made && self.options.rules != Rules::First
     }
 
-    /// Whether the pictures are compared with each other.
+    /// Whether the pictures are compared with each other to find near-duplicates.
     pub(crate) fn is_compared(&self) -> bool {
         self.options.rules != Rules::First
     }
 
-    /// Tells of validation pictures of a given split that are much like those for training; `looks` as for
+    /// Adds a note about validation pictures of a given split that resemble training pictures; `signatures` as for
     /// [`FolderIndex::draw`].
-    pub(crate) fn tell_repeated(&mut self, looks: &[Option<Look>]) {
+    pub(crate) fn tell_repeated(&mut self, signatures: &[Option<Signature>]) {
         let held = self.validation.len();
-        let (places, found): (Vec<usize>, Vec<&Look>) =
-            looks.iter().enumerate().filter_map(|(at, look)| Some((at, look.as_ref()?))).unzip();
-        let groups = similar::groups(&found);
+        let (places, found): (Vec<usize>, Vec<&Signature>) = signatures
+            .iter()
+            .enumerate()
+            .filter_map(|(at, signature)| Some((at, signature.as_ref()?)))
+            .unzip();
+        let groups = near_duplicates::groups(&found);
         let of = |validation: bool| {
             let both = places.iter().zip(&groups);
             both.filter(move |(at, _)| (**at < held) == validation).map(|(_, group)| *group)
@@ -66,13 +70,13 @@ impl FolderIndex {
         if repeated > 0 {
             self.notes.push(format!(
                 "{repeated} of the {held} validation pictures equal or nearly equal training pictures: validation \
-                 looks better than it is"
+                 signatures better than it is"
             ));
         }
     }
 
-    /// Has validation pictures drawn from those for training if none of its own can be read; `readable` are the first
-    /// [`FolderIndex::items`].
+    /// Draws validation pictures from the training pictures if none of the given ones can be read; `readable` describes
+    /// the first [`FolderIndex::items`].
     pub(crate) fn replace_validation(&mut self, readable: &[bool]) {
         let held = self.validation.len().min(readable.len());
         if !self.split_made && self.options.rules != Rules::First && !readable[..held].contains(&true) {
@@ -83,19 +87,19 @@ impl FolderIndex {
         }
     }
 
-    /// Draws the split among the pictures that can be read, near-equal ones staying together. `looks` are those of the
-    /// first [`FolderIndex::items`], `None` for what cannot be read.
+    /// Draws the split among the readable pictures and keeps near-duplicates together. `signatures` describes the first
+    /// [`FolderIndex::items`], `None` for unreadable ones.
     ///
-    /// Without near-equal and unreadable ones it is the split that the names alone give.
-    pub(crate) fn draw(&mut self, looks: &[Option<Look>]) {
+    /// If there are no near-duplicates and no unreadable pictures, the result is the split drawn by names alone.
+    pub(crate) fn draw(&mut self, signatures: &[Option<Signature>]) {
         let given: Vec<Item> = if self.test_made { Vec::new() } else { std::mem::take(&mut self.test) };
         let all = std::mem::take(&mut self.validation).into_iter();
         let all = all.chain(std::mem::take(&mut self.train)).chain(std::mem::take(&mut self.test));
-        let mut pool: Vec<(Item, &Look)> =
-            all.zip(looks).filter_map(|(item, look)| Some((item, look.as_ref()?))).collect();
+        let mut pool: Vec<(Item, &Signature)> =
+            all.zip(signatures).filter_map(|(item, signature)| Some((item, signature.as_ref()?))).collect();
         pool.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
-        let found: Vec<&Look> = pool.iter().map(|(_, look)| *look).collect();
-        let groups = similar::groups(&found);
+        let found: Vec<&Signature> = pool.iter().map(|(_, signature)| *signature).collect();
+        let groups = near_duplicates::groups(&found);
         let [validations, tests] = sizes(pool.len());
         let wanted = [validations, if self.test_made { tests } else { 0 }];
         let sides = sides(&groups, wanted, self.options.seed);
@@ -139,8 +143,8 @@ enum Side {
     Test,
 }
 
-/// The side of each picture, given its group, so that each group is on one side; about `wanted` pictures for validation
-/// and for test.
+/// The side of each picture, given its group: each group is entirely on one side, with about the wanted numbers of
+/// validation and test pictures.
 fn sides(groups: &[usize], [validations, tests]: [usize; 2], seed: u64) -> Vec<Side> {
     let mut members: HashMap<usize, Vec<usize>> = HashMap::new();
     for (at, group) in groups.iter().enumerate() {
@@ -159,7 +163,7 @@ fn sides(groups: &[usize], [validations, tests]: [usize; 2], seed: u64) -> Vec<S
             if sides[at].is_some() {
                 continue;
             }
-            // a group that does not fit is trained on
+            // a group that does not fit goes to training
             let fits = together.len() <= left;
             left -= if fits { together.len() } else { 0 };
             let side = if fits { side } else { Side::Train };
@@ -171,7 +175,7 @@ fn sides(groups: &[usize], [validations, tests]: [usize; 2], seed: u64) -> Vec<S
         let smallest = members.values().min_by_key(|together| (together.len(), together[0]));
         match smallest.filter(|together| 2 * together.len() <= groups.len()) {
             Some(together) => together.iter().for_each(|&one| sides[one] = Side::Validation),
-            // nearly all are alike: of a series, its end
+            // nearly all pictures are alike: the end of the series is held out
             None => sides.iter_mut().rev().take(validations).for_each(|side| *side = Side::Validation),
         }
     }
@@ -204,7 +208,7 @@ mod tests {
         let sides = sides(&[7; 40], [2, 2], 3);
         assert_eq!(sides[38..], [Side::Validation; 2]);
         assert_eq!(count(&sides, Side::Train), 38);
-        // two groups too large for a twentieth: the smaller one is held out whole
+        // two groups larger than a twentieth: the smaller one is held out entirely
         let groups: Vec<usize> = (0..40).map(|at| usize::from(at >= 30)).collect();
         let sides = super::sides(&groups, [2, 2], 3);
         assert_eq!(count(&sides, Side::Validation), 10);

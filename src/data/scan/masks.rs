@@ -1,7 +1,8 @@
-//! Masks: pictures that label the pixels of others, which lie beside them under the same names.
+//! Detection of segmentation masks: pictures that label the pixels of others with the same names.
+//! Read this if pictures are skipped as masks by mistake.
 //!
-//! Neither names nor numbers alone tell them: classes may be called `with_mask`, and every class may number its
-//! pictures from 1 on. So some of them are decoded: a mask has few colours in large areas.
+//! Names or numbers alone do not identify them: a class may be called `with_mask`, and every class may number its
+//! pictures from 1. So some of them are decoded: a mask has few colours in large areas.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use super::words::{may_be_masks, words};
 use crate::data::decode::{Decoded, decode};
 use crate::data::text::printable_text;
 
-/// What the name of a mask has besides that of its picture.
+/// Parts that a mask's name has in addition to its picture's.
 const ENDS: [&str; 16] = [
     "mask",
     "masks",
@@ -32,13 +33,13 @@ const ENDS: [&str; 16] = [
     "instanceids",
     "l",
 ];
-/// Pictures of a folder that are decoded.
+/// Number of pictures decoded per folder.
 const SAMPLES: usize = 6;
 
-/// Folders side by side of which one may hold the masks of another without being called so.
+/// Maximum number of sibling folders among which one may hold the masks of another without being named so.
 const MAX_SIDE_BY_SIDE: usize = 4;
 
-/// Passes over masks; what may be masks by its looks alone is told.
+/// Skips masks; if only the appearance suggests masks, the pictures stay and a note is added.
 pub(super) fn pass_over(found: &mut Found) {
     let (folders, hints) = folders(found);
     found.hints.extend(hints);
@@ -50,7 +51,7 @@ pub(super) fn pass_over(found: &mut Found) {
     found.pass_over(|picture| beside.contains(&picture.path).then(|| "masks beside their pictures".into()));
 }
 
-/// The topmost folders that hold masks, and what to say of those that may.
+/// The topmost folders that hold masks, and notes about those that may.
 fn folders(found: &Found) -> (HashSet<Vec<String>>, Vec<String>) {
     let mut groups: BTreeMap<&[String], Vec<&Picture>> = BTreeMap::new();
     for picture in &found.pictures {
@@ -63,7 +64,7 @@ fn folders(found: &Found) -> (HashSet<Vec<String>>, Vec<String>) {
         side_by_side.entry(&folder[..folder.len() - 1]).or_default().push(folder);
     }
     let (mut masks, mut hints) = (HashSet::new(), Vec::new());
-    // those above come before those below
+    // parents come before their children
     for (folder, pictures) in &groups {
         let (above, name) = (&folder[..folder.len() - 1], &folder[folder.len() - 1]);
         if (1..folder.len()).any(|depth| masks.contains(&folder[..depth])) {
@@ -71,7 +72,7 @@ fn folders(found: &Found) -> (HashSet<Vec<String>>, Vec<String>) {
         }
         let siblings = &side_by_side[above];
         let named = may_be_masks(name) || is_target(name, siblings);
-        // other folders than those of masks are never JPEGs: compression would blur the labels
+        // a mask folder without a telling name is only considered if it has no JPEGs: compression would blur the labels
         let likely = siblings.len() <= MAX_SIDE_BY_SIDE
             && pictures.iter().all(|picture| picture.format != ImageFormat::Jpeg);
         if !named && !likely {
@@ -98,7 +99,7 @@ fn folders(found: &Found) -> (HashSet<Vec<String>>, Vec<String>) {
     (masks, hints)
 }
 
-/// Whether a folder is called as what is to be learnt of another: `y_train` beside `X_train`.
+/// Whether a folder's name marks the target of another: `y_train` beside `X_train`.
 fn is_target(name: &str, siblings: &[&[String]]) -> bool {
     let name = words(name);
     let [first, rest @ ..] = name.as_slice() else { return false };
@@ -109,7 +110,7 @@ fn is_target(name: &str, siblings: &[&[String]]) -> bool {
     first == "y" && !rest.is_empty() && siblings.iter().any(is_input)
 }
 
-/// Whether `pictures` are the masks `of` others.
+/// Whether `pictures` are the masks of the pictures `of`.
 fn label(named: bool, pictures: &[&Picture], of: &[&Picture]) -> bool {
     let stems: HashSet<String> = of.iter().map(|picture| base(&picture.path)).collect();
     let paired = pictures.iter().filter(|picture| stems.contains(&base(&picture.path))).count();
@@ -118,7 +119,7 @@ fn label(named: bool, pictures: &[&Picture], of: &[&Picture]) -> bool {
         return false;
     }
     let kinds = Kinds::of(pictures);
-    // without a name that says so, the others must be no masks
+    // without a telling name, the others must not be masks
     kinds.few_colours && (named || pictures.len() > 3 && !Kinds::of(of).few_colours)
         || named && kinds.grey && !Kinds::of(of).grey
 }
@@ -144,7 +145,7 @@ fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
-/// The stem of the picture that a mask is of.
+/// The stem of the picture that a mask belongs to.
 fn base(path: &Path) -> String {
     let mut stem = stem(path);
     while let Some((front, end)) = stem.rsplit_once(['_', '-', '.', ' ']) {
@@ -156,7 +157,7 @@ fn base(path: &Path) -> String {
     stem
 }
 
-/// What most of some pictures have in common.
+/// Properties that most of some pictures share.
 struct Kinds {
     /// few colours in large areas
     few_colours: bool,
@@ -194,7 +195,7 @@ fn has_few_colours(picture: &Decoded, format: ImageFormat) -> bool {
             pairs += 1;
         }
     }
-    // compression and resizing give the edges between areas colours of their own
+    // compression and resizing give the edges between areas additional colours
     let coarse: HashSet<[u8; 3]> = colours.iter().map(|c| c.map(|channel| channel >> 5)).collect();
     coarse.len() <= 64 && 100 * alike >= 90 * pairs
 }

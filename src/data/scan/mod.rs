@@ -1,17 +1,18 @@
-//! Finding the pictures of a folder.
+//! The scan: finding the pictures of a folder and its splits.
+//! Read this for which files are skipped and how folder names become splits.
 //!
-//! Names, sizes and first bytes are read here, and a few pictures are decoded to tell masks from photographs; all
-//! are decoded by [`super::check`] and [`super::prepare_folder`], after which a split is drawn by [`draw`].
+//! The scan reads names, sizes and first bytes, and decodes a few pictures to tell masks from photographs.
+//! [`super::check`] and [`super::prepare_folder`] decode all, after which [`draw`] draws the split.
 
 mod arrange;
 mod derived;
 pub(super) mod draw;
-mod earlier;
+mod first_rules;
+mod ignored_folders;
 mod masks;
-mod never;
+mod messages;
 mod options;
 mod splits;
-mod told;
 mod tree;
 mod walk;
 mod words;
@@ -22,19 +23,19 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::arrange::Arranged;
-pub use self::never::is_run;
+pub use self::ignored_folders::is_run;
+pub(super) use self::messages::too_many_damaged;
+use self::messages::{notes, refuse_unusable};
 use self::options::Globs;
 pub use self::options::{Rules, ScanOptions, Splits};
 use self::splits::Plan;
-pub(super) use self::told::too_many_damaged;
-use self::told::{notes, refuse_unusable};
 use self::tree::Folder;
 use self::walk::{Without, walk};
 use self::words::Split;
 use super::text::Skipped;
 use crate::error::{Error, Result};
 
-/// The class of pictures that lie in no class folder.
+/// The class of pictures outside any class folder.
 const NO_CLASS: &str = "unlabelled";
 
 /// One picture of a [`FolderIndex`].
@@ -46,13 +47,13 @@ pub struct Item {
     pub label: u32,
 }
 
-/// How the pictures lie in their folder.
+/// The folder layout of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
     /// `Training Data/`, `Validation Data/`, `Testing Data/`.
     Reference,
-    /// Folders for training, validation and test by other names, such as `train2017/`, `val2017/`.
+    /// Folders for training, validation and test with other names, such as `train2017/`, `val2017/`.
     Splits,
     /// A folder per class, no splits.
     Classes,
@@ -74,30 +75,30 @@ impl fmt::Display for Layout {
 /// The pictures of a folder, by split; every list is sorted by path.
 #[derive(Clone, Debug)]
 pub struct FolderIndex {
-    /// The folder that holds the splits, classes or pictures: the one asked for, or one below it that is alone.
+    /// The folder that holds the splits, classes or pictures: the requested one, or a single folder below it.
     pub root: PathBuf,
-    /// How they lie.
+    /// The folder layout.
     pub layout: Layout,
     /// Pictures to train on.
     pub train: Vec<Item>,
-    /// Pictures to watch training with; never empty when there are two pictures or more.
+    /// Validation pictures; never empty if there are two pictures or more.
     pub validation: Vec<Item>,
-    /// Pictures for the end.
+    /// Test pictures, for the final evaluation.
     pub test: Vec<Item>,
     /// Class names, sorted: the first folder below the split, or `unlabelled`.
     pub classes: Vec<String>,
-    /// Files named like pictures that cannot be read, links that lead in circles, folders that cannot be
-    /// opened, pictures outside the split folders.
+    /// Skipped files: named like pictures but unreadable, links that form a cycle, folders that cannot be opened,
+    /// pictures outside the split folders.
     pub skipped: Vec<Skipped>,
-    /// Pictures in formats that are known and not read, such as camera raw; they say nothing against the others.
+    /// Pictures in known but unsupported formats, such as camera raw; they do not count as damaged.
     pub foreign: Vec<Skipped>,
     /// Files that are not pictures and not named like pictures.
     pub other_files: usize,
-    /// Whether the validation (and, without splits, the test) pictures were drawn by the seed.
+    /// Whether the validation (and, without splits, the test) pictures were drawn with the seed.
     pub split_made: bool,
-    /// What was decided and passed over, a line each.
+    /// Decisions made and files skipped, one line each.
     pub notes: Vec<String>,
-    /// How many of `skipped` were meant as pictures and are damaged.
+    /// Number of damaged pictures among `skipped`.
     pub(super) damaged: usize,
     options: ScanOptions,
     /// whether the drawn split has test pictures too
@@ -110,12 +111,12 @@ impl FolderIndex {
         self.train.len() + self.validation.len() + self.test.len()
     }
 
-    /// Whether there are no pictures; [`scan`] never returns such a data set.
+    /// Whether there are no pictures; [`scan`] never returns such an index.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How validation and test pictures were drawn, as a phrase; nothing where the folder has its own.
+    /// A phrase about the drawn validation and test pictures; `None` if the folder has its own.
     pub fn drawn(&self) -> Option<&'static str> {
         let both = self.test_made && !self.test.is_empty();
         self.split_made.then_some(if both {
@@ -125,13 +126,13 @@ impl FolderIndex {
         })
     }
 
-    /// Everything that is left out by name: [`FolderIndex::skipped`] and [`FolderIndex::foreign`].
+    /// All files skipped by name: [`FolderIndex::skipped`] and [`FolderIndex::foreign`].
     pub fn left_out(&self) -> impl Iterator<Item = &Skipped> {
         self.skipped.iter().chain(&self.foreign)
     }
 }
 
-/// As [`scan_with`], by the names of the folders and `seed` alone.
+/// As [`scan_with`], with default options and `seed`.
 ///
 /// # Errors
 /// As [`scan_with`].
@@ -141,18 +142,18 @@ pub fn scan(root: &Path, seed: u64) -> Result<FolderIndex> {
 
 /// Finds the pictures under `root`, at any depth.
 ///
-/// Folders are splits by their names (`train2017`, `seg_test`, `Validation Data`) and by what lies beside them, see
-/// [`FolderIndex::notes`]; folders above and beside them do not matter. Without splits, or without one for validation,
-/// the seed draws 90/5/5 from the sorted paths: the same files give the same split on every machine. That is a first
-/// draw, of names: [`super::check`] and [`super::prepare_folder`] draw among pictures that can be read.
+/// Folders become splits by their names (`train2017`, `seg_test`, `Validation Data`) and by the names beside them, see
+/// [`FolderIndex::notes`]; folders above and beside the root do not matter. Without splits, or without one for
+/// validation, the seed draws 90/5/5 from the sorted paths: identical files give an identical split on every machine.
+/// This first draw uses names only: [`super::check`] and [`super::prepare_folder`] draw among the readable pictures.
 ///
-/// Hidden files are passed over. Passed over and counted are folders that are never data (`__MACOSX`, `@eaDir`, runs
-/// of wgvae), pictures that wgvae made where there are others, previews and copies of pictures that are there too, masks,
-/// and what stands for a file that is not here. A file that links lead to counts once.
+/// Hidden files are ignored. Skipped and counted are: folders that are never data (`__MACOSX`, `@eaDir`, runs of
+/// wgvae), pictures made by wgvae if there are others, previews and copies whose originals are there, masks, and
+/// placeholders for files stored elsewhere. A file with several links counts once.
 ///
 /// # Errors
-/// When `root` is missing, is not a folder or cannot be read, when it holds no pictures, and when more than
-/// half of the files named like pictures are damaged; [`Error::Usage`] for patterns that are none.
+/// If `root` is missing, is not a folder or cannot be read, if it holds no pictures, and if more than half of the files
+/// named like pictures are damaged; [`Error::Usage`] for invalid patterns.
 pub fn scan_with(root: &Path, options: &ScanOptions) -> Result<FolderIndex> {
     let meta = std::fs::metadata(root).map_err(Error::io("read", root))?;
     if !meta.is_dir() {
@@ -162,14 +163,14 @@ pub fn scan_with(root: &Path, options: &ScanOptions) -> Result<FolderIndex> {
     let (exclude, include) =
         (Globs::new(&options.exclude, "--exclude")?, Globs::new(&options.include, "--include")?);
     let named = ScanOptions { rules: Rules::Second, ..options.clone() };
-    // the first rules know nothing of splits that are named
+    // the first rules do not support named splits
     let options = if options.splits == Splits::Auto { options } else { &named };
     if options.rules == Rules::First {
-        let root = &earlier::enter(root);
-        let has_splits = earlier::has_splits(root);
+        let root = &first_rules::enter(root);
+        let has_splits = first_rules::has_splits(root);
         let found = walk(root, &Without { never: false, exclude: &exclude, include: &include });
         refuse_unusable(root, &found)?;
-        let place = |folders: &[String]| earlier::place(folders, has_splits);
+        let place = |folders: &[String]| first_rules::place(folders, has_splits);
         let note = "found and divided as by the version of wgvae that the run began with";
         return Ok(Arranged::new(found, place).dataset(root, has_splits, vec![note.into()], options));
     }

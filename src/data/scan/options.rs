@@ -1,4 +1,5 @@
-//! What a user may say of a folder: which folders are which split, what is left out.
+//! Options of the scan: named splits, include and exclude patterns, version of the rules.
+//! Read this for the syntax of `--splits`, `--include` and `--exclude`.
 
 use std::fmt;
 use std::path::Path;
@@ -9,20 +10,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Which pictures are for training, validation and test.
+/// The assignment of pictures to training, validation and test.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Splits {
-    /// What the folders' names say; where they say nothing, the seed draws.
+    /// By folder names; without telling names the seed draws.
     #[default]
     Auto,
-    /// The seed draws among all pictures, whatever the folders are called.
+    /// The seed draws among all pictures, regardless of folder names.
     Draw,
-    /// These folders (or patterns), everything else being left out.
+    /// These folders (or patterns); everything else is skipped.
     Named {
         /// Folders of training pictures, never empty.
         train: Vec<String>,
-        /// Folders of validation pictures; without any, the seed draws.
+        /// Folders of validation pictures; if empty, the seed draws.
         validation: Vec<String>,
         /// Folders of test pictures.
         test: Vec<String>,
@@ -98,30 +99,30 @@ impl From<Splits> for String {
     }
 }
 
-/// How [`super::scan_with`] reads a folder.
+/// Options of [`super::scan_with`].
 #[derive(Clone, Debug, Default)]
 pub struct ScanOptions {
-    /// Draws the split where the folders have none.
+    /// seed of the split, if the folder has none
     pub seed: u64,
-    /// Which folders are which split.
+    /// the assignment of folders to splits
     pub splits: Splits,
-    /// Files and folders to leave out: patterns as `*` and `?`, with a slash of the path from the root, without
-    /// one of any single name on it. Small and capital letters are the same.
+    /// patterns of files and folders to skip, with `*` and `?`: with a slash they match the path from the root, without
+    /// one any single name on it; case-insensitive
     pub exclude: Vec<String>,
-    /// Files and folders that are data, whatever they look like: patterns as those of `exclude`.
+    /// patterns of files and folders that are always data, in the syntax of `exclude`
     pub include: Vec<String>,
-    /// The rules by which splits are found and drawn.
+    /// version of the rules by which splits are found and drawn
     pub rules: Rules,
 }
 
-/// Versions of the rules by which the pictures of a folder are found and divided. A run keeps to those that it
-/// began with: by others it would train on other pictures.
+/// Versions of the rules by which the pictures of a folder are found and divided. A run keeps the version that it began
+/// with: with another it would train on other pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub enum Rules {
-    /// Four names of split folders, nothing passed over but hidden files, the split drawn from the names alone.
+    /// Four names of split folders, only hidden files skipped, the split drawn by the names alone.
     First,
-    /// Those of this version.
+    /// The current rules.
     #[default]
     Second,
 }
@@ -147,21 +148,21 @@ impl From<Rules> for u32 {
     }
 }
 
-/// Patterns of files and folders.
+/// Glob patterns of files and folders.
 pub(super) struct Globs(Vec<Pattern>);
 
 impl Globs {
     /// # Errors
-    /// [`Error::Usage`] naming the `flag` and the pattern that is none.
+    /// [`Error::Usage`] naming the `flag` and the invalid pattern.
     pub(super) fn new(patterns: &[String], flag: &str) -> Result<Self> {
-        let one = |text: &String| {
+        let parse = |text: &String| {
             let plain = text.trim_start_matches("./").trim_matches('/');
             Pattern::new(plain).map_err(|error| Error::Usage(format!("{flag} {text}: {error}")))
         };
-        patterns.iter().map(one).collect::<Result<_>>().map(Self)
+        patterns.iter().map(parse).collect::<Result<_>>().map(Self)
     }
 
-    /// The pattern that matches the file or folder at `below`, a path from the root.
+    /// The pattern that matches the file or folder `below`, a path relative to the root.
     pub(super) fn matching(&self, below: &Path) -> Option<&str> {
         let options =
             MatchOptions { case_sensitive: false, require_literal_separator: true, ..MatchOptions::new() };
@@ -174,7 +175,7 @@ impl Globs {
         self.0.iter().find(matches).map(Pattern::as_str)
     }
 
-    /// Whether the file or folder at `below`, or a folder above it, matches.
+    /// Whether the file or folder `below`, or a folder above it, matches.
     pub(super) fn covers(&self, below: &Path) -> bool {
         !self.0.is_empty()
             && below

@@ -1,4 +1,5 @@
-//! Which folders are which split, from what they are called and from what lies beside them.
+//! Detection of split folders, by their names and by the folders beside them.
+//! Read this if a dataset's folders are divided wrongly.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,26 +10,26 @@ use super::words::{Split, Use, says_nothing, split_of_two_letters, use_of};
 use crate::data::text::{counted, printable_text};
 use crate::error::{Error, Result};
 
-/// The path of a folder from the root.
+/// Path of a folder relative to the root.
 type Below = Vec<String>;
 
-/// How a folder is divided.
+/// The division of a folder into splits.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// The folder that holds all splits, or all classes.
     pub(super) base: Below,
-    /// The folders of the splits; none where the folder is not divided.
+    /// The folders of the splits; empty if the folder is not divided.
     pub(super) splits: BTreeMap<Below, Split>,
-    /// How many folders hold splits of their own.
+    /// Number of folders that hold splits of their own.
     pub(super) sets: usize,
-    /// The class that the folder of a split names, if such folders name several: `lake_train`, `coast_train`.
+    /// Class named by a split folder, if such folders name several: `lake_train`, `coast_train`.
     pub(super) classes: BTreeMap<Below, String>,
-    /// What was decided, a line each.
+    /// Decisions made, one line each.
     pub(super) notes: Vec<String>,
 }
 
-/// Finds the splits below `root`: a folder in which one is for training and another for something else, or in which
-/// nothing but one for training lies; in as many folders as hold the larger part of the pictures.
+/// Finds the splits below `root`: a folder that holds one for training and another for something else, or only one for
+/// training; and all such folders, provided they hold the larger part of the pictures.
 pub(super) fn find(root: &Folder) -> Plan {
     let mut sets = Vec::new();
     search(root, &mut Vec::new(), &mut sets);
@@ -55,7 +56,7 @@ pub(super) fn find(root: &Folder) -> Plan {
     plan
 }
 
-/// What the folders of splits are called besides, where that is not the same for all.
+/// The additional words in the names of split folders, if they differ.
 fn named_classes(splits: &BTreeMap<Below, Split>) -> BTreeMap<Below, String> {
     let rest = |path: &Below| match use_of(path.last().map(String::as_str).unwrap_or_default()) {
         Use::Split(_, rest) if !rest.is_empty() => Some(rest.join("-")),
@@ -67,10 +68,10 @@ fn named_classes(splits: &BTreeMap<Below, Split>) -> BTreeMap<Below, String> {
     if different && named.len() == splits.len() { named } else { BTreeMap::new() }
 }
 
-/// The plan that the user has given: which folders are which.
+/// The plan for the folders that the user assigned to splits.
 ///
 /// # Errors
-/// [`Error::Usage`] for what is no pattern, and for a pattern that fits no folder of pictures.
+/// [`Error::Usage`] for an invalid pattern, and for a pattern that matches no folder of pictures.
 pub(super) fn named(root: &Folder, lists: [&[String]; 3]) -> Result<Plan> {
     let mut globs = Vec::new();
     for (split, patterns) in [Split::Train, Split::Validation, Split::Test].into_iter().zip(lists) {
@@ -103,7 +104,7 @@ pub(super) fn named(root: &Folder, lists: [&[String]; 3]) -> Result<Plan> {
     Ok(Plan { sets: 1, splits, notes, ..Plan::default() })
 }
 
-/// The splits of every topmost folder below `here` that is divided.
+/// Collects the splits of every topmost divided folder below `here`.
 fn search(here: &Folder, path: &mut Below, sets: &mut Vec<(Below, BTreeMap<Below, Split>)>) {
     if let Some(found) = divided(here) {
         let mut splits = BTreeMap::new();
@@ -122,7 +123,7 @@ fn search(here: &Folder, path: &mut Below, sets: &mut Vec<(Below, BTreeMap<Below
     }
 }
 
-/// A split of training pictures may itself be divided: `train/train`, `train/val` beside `test`.
+/// Adds a split. A split of training pictures may itself be divided: `train/train`, `train/val` beside `test`.
 fn settle(folder: &Folder, path: &mut Below, split: Split, splits: &mut BTreeMap<Below, Split>) {
     let within = if split == Split::Train { divided(folder) } else { None };
     match within.filter(|found| found.len() > 1 && folder.own == 0) {
@@ -137,7 +138,7 @@ fn settle(folder: &Folder, path: &mut Below, split: Split, splits: &mut BTreeMap
     }
 }
 
-/// The splits among the folders directly in `here`, if their names and what lies beside them say that it is divided.
+/// The splits among the folders directly in `here`, if the names say that it is divided.
 fn divided(here: &Folder) -> Option<Vec<(&String, Split)>> {
     let short: Option<Vec<(&String, Split)>> =
         here.below.keys().map(|name| Some((name, split_of_two_letters(name)?))).collect();
@@ -147,7 +148,7 @@ fn divided(here: &Folder) -> Option<Vec<(&String, Split)>> {
         return Some(short);
     }
     let uses: Vec<(&String, Use)> = here.below.keys().map(|name| (name, use_of(name))).collect();
-    // what else a name says must be said of another split too: seg_train and seg_test, but not test tubes alone
+    // additional words must occur with another split too: seg_train and seg_test, but not test tubes alone
     let shared = |split: Split, rest: &[String]| {
         uses.iter().any(|(_, other)| matches!(other, Use::Split(s, r) if *s != split && r == rest))
     };
@@ -172,7 +173,7 @@ fn divided(here: &Folder) -> Option<Vec<(&String, Split)>> {
     let inside: usize = splits.iter().map(|(name, _)| here.below[*name].all).sum();
     let likely = match (is(Split::Train), is(Split::Validation), is(Split::Test)) {
         (true, true, true) => true,
-        // a class may be called train or test; most folders of a divided data set are splits
+        // a class may be called train or test; but most folders of a divided dataset are splits
         (true, true, false) | (true, false, true) => others <= splits.len(),
         (true, false, false) => others == 0,
         (false, ..) => false,
@@ -180,7 +181,7 @@ fn divided(here: &Folder) -> Option<Vec<(&String, Split)>> {
     (likely && here.own <= inside).then_some(splits)
 }
 
-/// Goes down while there is nothing but one folder, which holds folders.
+/// Descends while there is only one folder, which holds folders.
 fn entered(root: &Folder) -> Below {
     let (mut here, mut path) = (root, Below::new());
     while let Some((name, folder)) = here.only().filter(|(_, folder)| folder.own == 0) {
@@ -194,7 +195,7 @@ fn common(a: &[String], b: &[String]) -> Below {
     a.iter().zip(b).take_while(|(a, b)| a == b).map(|(a, _)| a.clone()).collect()
 }
 
-/// The folders that are called like splits and are none.
+/// Collects the folders that are named like splits but are not.
 fn name_splits(here: &Folder, path: &mut Below, named: &mut Vec<Below>) {
     for (name, folder) in &here.below {
         path.push(name.clone());
@@ -206,18 +207,20 @@ fn name_splits(here: &Folder, path: &mut Below, named: &mut Vec<Below>) {
     }
 }
 
-/// Why none of the folders `named` is a split; `alone` says that no other folder lies beside any of them.
+/// The reason why none of the folders `named` is a split; `alone` says that none of them has a sibling.
 fn undivided(named: &[Below], no_sets: bool, alone: bool) -> String {
     let listed = listed(named.iter().map(|path| shown(path)).collect());
     let (are, why) = match (named.len(), no_sets) {
-        (1, true) if alone => ("is", "no other split lies beside it"),
-        (_, true) if alone => ("are", "no other split lies beside them"),
-        (1, true) => ("is", "what lies beside it says otherwise"),
-        (_, true) => ("are", "what lies beside them says otherwise"),
-        (1, false) => ("is", "most pictures lie elsewhere"),
-        (_, false) => ("are", "most pictures lie elsewhere"),
+        (1, true) if alone => ("is", "there is no other split beside it"),
+        (_, true) if alone => ("are", "there is no other split beside them"),
+        (1, true) => ("is", "the folders beside it contradict that"),
+        (_, true) => ("are", "the folders beside them contradict that"),
+        (1, false) => ("is", "most pictures are elsewhere"),
+        (_, false) => ("are", "most pictures are elsewhere"),
     };
-    format!("no splits: {listed} {are} called like a split, but {why}; --splits train=FOLDER names them")
+    format!(
+        "no splits: {listed} {are} named like a split, but {why}; name the splits with --splits train=FOLDER"
+    )
 }
 
 /// "training: train2017 (30 pictures); validation: val2017 (3 pictures); left out: other (5 pictures)".
@@ -243,7 +246,7 @@ fn divided_by(root: &Folder, splits: &BTreeMap<Below, Split>, base: &[String]) -
     parts.join("; ")
 }
 
-/// The topmost folders that hold no split, and pictures that lie beside splits.
+/// The topmost folders that hold no split, and pictures beside splits.
 fn left_out(
     here: &Folder,
     path: &mut Below,
@@ -267,7 +270,7 @@ fn left_out(
     }
 }
 
-/// The first few of `names`, the others counted.
+/// The first few of `names`, and the number of the others.
 fn listed(names: Vec<String>) -> String {
     const MAX_NAMES: usize = 6;
     let more = names.len().saturating_sub(MAX_NAMES);
@@ -280,8 +283,8 @@ fn shown(path: &[String]) -> String {
 }
 
 impl Plan {
-    /// The split that a picture in `folders` is of, and its class: the first folder that says what is to be seen.
-    /// `None` for the split where the folder is divided and the picture lies in no split.
+    /// The split of a picture in `folders`, and its class: the first folder whose name describes the content. The split
+    /// is `None` if the folder is divided and the picture is in no split.
     pub(super) fn place(&self, root: &Folder, folders: &[String]) -> (Option<Split>, Option<String>) {
         let split = (1..=folders.len()).find_map(|depth| Some((depth, *self.splits.get(&folders[..depth])?)));
         let Some((depth, split)) = split else {

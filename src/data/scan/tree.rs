@@ -1,4 +1,5 @@
 //! The folders that hold pictures, as a tree.
+//! The input of the split detection.
 
 use std::collections::BTreeMap;
 

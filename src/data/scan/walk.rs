@@ -1,4 +1,5 @@
-//! Every file of a folder, by what its first bytes say.
+//! The walk over all files of a folder, classified by their first bytes.
+//! Read this for hidden files, links and files made by wgvae.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -6,64 +7,64 @@ use std::path::{Path, PathBuf};
 use image::ImageFormat;
 use walkdir::{DirEntry, WalkDir};
 
-use super::never;
+use super::ignored_folders;
 use super::options::Globs;
 use crate::data::sniff::{self, Kind, READABLE, Sniffed, foreign_file, sniff};
 use crate::data::text::{Skipped, printable};
 
-/// A picture that can be read, as far as its first bytes say.
+/// A readable picture, judged by its first bytes.
 pub(super) struct Picture {
     pub(super) path: PathBuf,
-    /// the folders from the root down to it
+    /// folder names from the root down to it
     pub(super) folders: Vec<String>,
     pub(super) bytes: u64,
     pub(super) format: ImageFormat,
-    /// whether `--include` names it: nothing passes over it
+    /// whether `--include` names it: it is never skipped
     pub(super) wanted: bool,
-    /// whether it has a mark of this program
+    /// whether it carries a mark of this program
     marked: bool,
     /// whether the file is a link
     link: bool,
 }
 
-/// What a walk has found; the lists are sorted by path.
+/// Result of a walk; the lists are sorted by path.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) pictures: Vec<Picture>,
-    /// named like pictures, and not readable
+    /// named like pictures, but unreadable
     pub(super) unreadable: Vec<Skipped>,
-    /// called like pictures, without content
+    /// named like pictures, but empty
     pub(super) empty: Vec<Skipped>,
-    /// in formats that are known and not read, with their formats
+    /// in known but unsupported formats, with their formats
     pub(super) foreign: Vec<(Skipped, &'static str)>,
-    /// links in circles, folders that cannot be opened
+    /// links that form a cycle, folders that cannot be opened
     pub(super) closed: Vec<Skipped>,
-    /// how many files were passed over, by why
+    /// number of skipped files by reason
     pub(super) passed: BTreeMap<String, usize>,
-    /// how many files stand for others that are not here, by what they are
+    /// number of placeholders for files stored elsewhere, by kind
     pub(super) placeholders: BTreeMap<&'static str, usize>,
     /// files of other kinds
     pub(super) other: usize,
-    /// those of them that may hold pictures, by their extensions
+    /// files among them that may contain pictures, by extension
     pub(super) packed: BTreeMap<String, usize>,
-    /// what looks odd and is kept
+    /// notes about suspicious but accepted pictures
     pub(super) hints: Vec<String>,
 }
 
-/// Extensions of files that hold others.
+/// Extensions of files that contain other files.
 const PACKED: [&str; 13] =
     ["zip", "tar", "tgz", "gz", "7z", "rar", "parquet", "arrow", "npz", "npy", "h5", "tfrecord", "tfrecords"];
 
-/// Which files a walk leaves out, besides hidden ones.
+/// Filters of the walk, in addition to hidden files.
 pub(super) struct Without<'a> {
-    /// folders that are never data, grids that a training has written
+    /// skip folders that are never data and sample grids of a training
     pub(super) never: bool,
     pub(super) exclude: &'a Globs,
     pub(super) include: &'a Globs,
 }
 
 impl Without<'_> {
-    /// Why a file or folder, which is not the root, is left out; `None` where it is not.
+    /// The reason why a file or folder other than the root is skipped; `None` if it is not.
     fn reason(&self, root: &Path, entry: &DirEntry) -> Option<String> {
         let path = entry.path();
         let below = path.strip_prefix(root).unwrap_or(path);
@@ -73,11 +74,11 @@ impl Without<'_> {
         if let Some(glob) = self.exclude.matching(below) {
             return Some(format!("--exclude {glob}"));
         }
-        (self.never && entry.file_type().is_dir()).then(|| never::reason(path)).flatten()
+        (self.never && entry.file_type().is_dir()).then(|| ignored_folders::reason(path)).flatten()
     }
 }
 
-/// Looks at every file under `root`. Hidden files and folders are passed over.
+/// Visits every file under `root`. Hidden files and folders are ignored.
 pub(super) fn walk(root: &Path, without: &Without<'_>) -> Found {
     let mut found = Found::default();
     let mut left_out: Vec<(PathBuf, String)> = Vec::new();
@@ -119,7 +120,7 @@ pub(super) fn walk(root: &Path, without: &Without<'_>) -> Found {
     found
 }
 
-/// How many files under `path` are called like pictures. Links are not followed: nobody has asked for these.
+/// Number of files under `path` that are named like pictures. Links are not followed.
 fn named_as_pictures(path: &Path) -> usize {
     let files = WalkDir::new(path).into_iter().flatten().filter(|entry| entry.file_type().is_file());
     files.filter(|entry| sniff::is_named_as_picture(entry.path())).count()
@@ -165,22 +166,22 @@ impl Found {
         }
     }
 
-    /// A folder with the grids of a training holds what wgvae has drawn.
+    /// Skips folders with sample grids of a training: they hold pictures drawn by wgvae.
     fn pass_over_grids(&mut self, root: &Path) {
         let drawn: BTreeSet<Vec<String>> = self
             .pictures
             .iter()
-            .filter(|picture| picture.path.parent() != Some(root) && never::is_grid(&picture.path))
+            .filter(|picture| picture.path.parent() != Some(root) && ignored_folders::is_grid(&picture.path))
             .map(|picture| picture.folders.clone())
             .collect();
         self.pass_over(|picture| drawn.contains(&picture.folders).then(|| "grids of wgvae".into()));
     }
 
-    /// What commands of this program have written beside pictures. Where there are no others they are what is asked
-    /// for: `data synth` and `decode` make pictures to train on.
+    /// Skips pictures written by commands of this program. If there are no others they are used: `data synth` and
+    /// `decode` make pictures to train on.
     fn pass_over_own(&mut self, root: &Path) {
         let is_own = |picture: &Picture| {
-            picture.marked || picture.path.parent() == Some(root) && never::is_grid(&picture.path)
+            picture.marked || picture.path.parent() == Some(root) && ignored_folders::is_grid(&picture.path)
         };
         if self.pictures.iter().all(is_own) {
             return;
@@ -188,8 +189,8 @@ impl Found {
         self.pass_over(|picture| is_own(picture).then(|| "pictures that wgvae made".into()));
     }
 
-    /// A file that links lead to counts once, where the first of them lies: the cache of a hub keeps its files under
-    /// digests, and links to them under their names.
+    /// Counts a file with several links once, at its first path. A hub's cache keeps its files under digests, with
+    /// links to them under their names.
     fn pass_over_linked(&mut self, root: &Path) {
         let Ok(whole) = root.canonicalize() else { return };
         let (mut targets, mut again) = (HashSet::new(), HashSet::new());
@@ -208,7 +209,7 @@ impl Found {
         });
     }
 
-    /// Passes over the pictures for which `why` has a reason.
+    /// Skips the pictures for which `why` returns a reason.
     pub(super) fn pass_over(&mut self, why: impl Fn(&Picture) -> Option<String>) {
         let passed = &mut self.passed;
         self.pictures.retain(|picture| match why(picture).filter(|_| !picture.wanted) {

@@ -1,6 +1,7 @@
-//! What the name of a folder says, word by word.
+//! Folder names, split into words: which ones name a split, masks, or nothing in particular.
+//! Add a word here if a split folder's name is not recognized.
 
-/// What a folder of a divided data set is for.
+/// A split of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Split {
     Train,
@@ -22,7 +23,7 @@ const TRAIN: [&str; 4] = ["train", "training", "trn", "trainval"];
 const VALIDATION: [&str; 9] =
     ["val", "valid", "validation", "validate", "validating", "dev", "eval", "evaluation", "evaluating"];
 const TEST: [&str; 6] = ["test", "testing", "tests", "tst", "holdout", "heldout"];
-/// Words of other languages, which name splits only where nothing else is said.
+/// Words of other languages; they name splits only if the name has no other words.
 const TRAIN_ABROAD: [&str; 10] = [
     "trainingsdaten",
     "trainingsbilder",
@@ -48,7 +49,7 @@ const VALIDATION_ABROAD: [&str; 10] = [
     "convalidazione",
 ];
 const TEST_ABROAD: [&str; 7] = ["testdaten", "testbilder", "prueba", "pruebas", "teste", "testes", "essai"];
-/// Words of other languages that say nothing of what the pictures show.
+/// Words of other languages that do not describe the content.
 const PLAIN_ABROAD: [&str; 19] = [
     "daten",
     "bilder",
@@ -70,7 +71,7 @@ const PLAIN_ABROAD: [&str; 19] = [
     "du",
     "von",
 ];
-/// Beside splits: pictures that are for none of them.
+/// Names beside splits for pictures of no split.
 const UNUSED: [&str; 9] = [
     "pred",
     "predict",
@@ -82,7 +83,7 @@ const UNUSED: [&str; 9] = [
     "submission",
     "inference",
 ];
-/// Words that say nothing of what the pictures show.
+/// Words that do not describe the content.
 const PLAIN: [&str; 42] = [
     "data",
     "dataset",
@@ -127,7 +128,7 @@ const PLAIN: [&str; 42] = [
     "resized",
     "jpegimages",
 ];
-/// Words of folders whose pictures label others pixel by pixel.
+/// Words of folders with segmentation masks.
 const MASKS: [&str; 34] = [
     "mask",
     "masks",
@@ -165,7 +166,7 @@ const MASKS: [&str; 34] = [
     "instances",
 ];
 
-/// The words of `name` in small letters: runs of letters or of digits, capitals within a word beginning a new one.
+/// The words of `name` in lower case: runs of letters or of digits; a capital within a word starts a new one.
 pub(super) fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut before = ' ';
@@ -196,7 +197,7 @@ pub(super) fn words(name: &str) -> Vec<String> {
     single
 }
 
-/// "trainset" as "train" and "set", "valannot" as "val" and "annot"; any other word as it is.
+/// "trainset" as "train" and "set", "valannot" as "val" and "annot"; any other word unchanged.
 fn parted(word: &str) -> Vec<String> {
     let ends = |rest: &str| PLAIN.contains(&rest) || MASKS.contains(&rest);
     let all = || TRAIN.iter().chain(&VALIDATION).chain(&TEST);
@@ -221,7 +222,7 @@ fn split_of(word: &str) -> Option<Split> {
     }
 }
 
-/// The split that a name of another language is of, if it says nothing else.
+/// The split named in another language, if the name has no other words.
 fn split_abroad(words: &[String]) -> Option<Split> {
     let lists: [(Split, &[&str]); 3] =
         [(Split::Train, &TRAIN_ABROAD), (Split::Validation, &VALIDATION_ABROAD), (Split::Test, &TEST_ABROAD)];
@@ -235,7 +236,7 @@ fn split_abroad(words: &[String]) -> Option<Split> {
     telling.next().is_none().then_some(split)
 }
 
-/// The split of a name of two letters, which says so only beside others of its kind.
+/// The split of a two-letter name; it counts only beside others of its kind.
 pub(super) fn split_of_two_letters(name: &str) -> Option<Split> {
     match name.to_lowercase().as_str() {
         "tr" => Some(Split::Train),
@@ -245,12 +246,12 @@ pub(super) fn split_of_two_letters(name: &str) -> Option<Split> {
     }
 }
 
-/// What the name of a folder may say of its use in a divided data set.
+/// The role that a folder's name suggests in a divided dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Use {
-    /// A split. The words that say something else, which another split must share for this to be one.
+    /// A split. The other words of the name must occur with another split too.
     Split(Split, Vec<String>),
-    /// For none of the splits.
+    /// Part of the dataset, but of no split.
     Unused,
     Other,
 }
@@ -265,13 +266,13 @@ pub(super) fn use_of(name: &str) -> Use {
         [] if words.iter().any(|word| UNUSED.contains(&word.as_str())) => return Use::Unused,
         [] => return Use::Other,
         [first, rest @ ..] if rest.iter().all(|split| split == first) => *first,
-        // what is for both is not held out
+        // pictures for both are not held out
         [Split::Train, Split::Validation] => Split::Train,
         _ => return Use::Other,
     };
     let says = |word: &&String| {
         let number = word.chars().all(char::is_numeric);
-        // the two test sets of a contest
+        // the two test sets of a competition
         let shown = split == Split::Test && ["public", "private"].contains(&word.as_str());
         let plain = number || shown || PLAIN.contains(&word.as_str());
         split_of(word).is_none() && !plain && word.chars().count() > 1
@@ -281,19 +282,19 @@ pub(super) fn use_of(name: &str) -> Use {
     Use::Split(split, rest)
 }
 
-/// Whether a folder's name says nothing of what its pictures show: `images`, `train`, `data_2`.
+/// Whether a folder's name does not describe the content: `images`, `train`, `data_2`.
 pub(super) fn says_nothing(name: &str) -> bool {
     let words = words(name);
     words.iter().all(|word| PLAIN.contains(&word.as_str()) || word.chars().all(char::is_numeric))
         && words.iter().any(|word| PLAIN.contains(&word.as_str()))
 }
 
-/// Whether a folder's name may be that of labels for each pixel.
+/// Whether a folder's name suggests segmentation masks.
 pub(super) fn may_be_masks(name: &str) -> bool {
     words(name).iter().any(|word| MASKS.contains(&word.as_str()))
 }
 
-/// Whether a name has one of these words.
+/// Whether a name contains one of these words.
 pub(super) fn has_word(name: &str, any: &[&str]) -> bool {
     words(name).iter().any(|word| any.contains(&word.as_str()))
 }

@@ -1,4 +1,5 @@
 //! The foreground: water, or strips of land (dunes, forest, meadow, snow) from far to near.
+//! Part of the landscape generator; any change requires a new `VERSION`.
 
 use super::Biome;
 use super::noise::{Rgb, Stream, fbm, lerp, mix, noise1, scale, screen, smooth, unit};
@@ -6,28 +7,28 @@ use super::scene::View;
 use super::shore::Water;
 use super::trees::Row;
 
-/// Sky and ridges at a place, through a sample of the width of the third argument.
+/// Sky and ridges at a point, sampled with the width in the third argument.
 pub(super) type Behind<'a> = &'a dyn Fn(f32, f32, f32) -> Rgb;
 
-/// The most strips that a ground has.
+/// Maximum number of strips of a ground.
 const STRIPS: usize = 5;
 
 /// One strip along a vertical line.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Outline {
-    /// Where it begins, trees included, from the top.
+    /// Top of the strip, trees included, from the top of the picture.
     edge: f32,
-    /// Where it begins without them.
+    /// Top of the strip without trees.
     soil: f32,
-    /// How steeply the soil falls to the right.
+    /// Slope of the soil; positive if it falls to the right.
     slope: f32,
 }
 
 /// The ground along a vertical line.
 pub(super) struct Column {
-    /// From the left.
+    /// Position from the left.
     pub(super) x: f32,
-    /// Where the ground begins, from the top.
+    /// Top of the ground, from the top of the picture.
     pub(super) edge: f32,
     strips: [Outline; STRIPS],
 }
@@ -37,10 +38,10 @@ pub(super) enum Ground {
     Land(Vec<Strip>),
 }
 
-/// A stretch of land that ends in a skyline of its own.
+/// A stretch of land with its own skyline.
 pub(super) struct Strip {
     key: u32,
-    /// The skyline without trees: height from the top, swing and frequency.
+    /// Skyline without trees: height from the top, amplitude and frequency.
     base: f32,
     swing: f32,
     frequency: f32,
@@ -86,7 +87,7 @@ impl Ground {
             Self::Land(strips) => strips,
         };
         let layers = || strips.iter().zip(column.strips).map(|(strip, o)| (strip, o, view.below(y, o.edge)));
-        // from the front: the first strip that covers the whole pixel ends the search
+        // front to back: the first strip that covers the whole pixel ends the search
         let first =
             strips.len() - layers().rev().position(|(_, _, cover)| cover >= 1.0).unwrap_or(strips.len());
         let mut light = match first.checked_sub(1) {
@@ -161,7 +162,7 @@ impl Strip {
         self.through_air(view, light, y, soil)
     }
 
-    /// Air in front of the strip, thickest at its foot.
+    /// Light through the air in front of the strip, which is thickest at its foot.
     fn through_air(&self, view: &View, light: Rgb, y: f32, soil: f32) -> Rgb {
         let foot = smooth(soil - 0.02, soil + 0.13, y);
         let air = (1.0 - self.near) * lerp(0.08, 0.5, view.factors.haze);
@@ -169,7 +170,7 @@ impl Strip {
         mix(light, view.air, (air + mist).min(0.85))
     }
 
-    /// Towards the sun, 0 to 1, for a surface that falls by `slope` to the right.
+    /// Exposure to the sun, 0 to 1, of a surface that falls by `slope` to the right.
     fn facing(&self, view: &View, x: f32, slope: f32) -> f32 {
         let side = (view.factors.sun_x - x).clamp(-0.5, 0.5) * 2.0;
         (0.5 + 0.62 * view.factors.sun_height * (1.0 - side.abs()) * 0.5 - side * slope * 0.9)
@@ -177,7 +178,7 @@ impl Strip {
     }
 
     fn sand(&self, view: &View, x: f32, y: f32, down: f32, slope: f32) -> Rgb {
-        // a crest winds down from the skyline and parts the lit side from the shaded one
+        // a crest winds down from the skyline and separates the lit side from the shaded one
         let winding = 0.10 * fbm(self.key ^ 0x31, y * 5.0, 0.5, 2, view.pixel * 5.0);
         let across = noise1(self.key ^ 0x42, (x + winding + down * 0.8) * lerp(4.5, 2.2, self.near)) * 1.6;
         let form = across * smooth(0.0, 0.03, down) + slope * smooth(0.12, 0.0, down);

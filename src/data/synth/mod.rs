@@ -1,7 +1,8 @@
-//! Procedural landscapes: a data set without files, whose pictures are known down to their factors.
+//! Procedural landscapes: a dataset without files, with known generative factors.
+//! Use it for demonstrations, tests, and metrics that need ground-truth factors.
 //!
-//! A scene is a function of `(seed, index)` and of a place in the picture, in linear light and without regard
-//! to pixels; [`landscape`] samples it at any size. The same bytes come out on every platform (see `noise`).
+//! A scene is a function of `(seed, index)` and of a point in the picture, in linear light and independent of the
+//! resolution; [`landscape`] samples it at any size. The bytes are identical on every platform (see `noise`).
 
 mod ground;
 mod noise;
@@ -22,10 +23,10 @@ pub use self::read::read_factors;
 use self::scene::Scene;
 pub use self::write::write_synth;
 
-/// Raised whenever the pictures change; part of a [`super::Source`]'s fingerprint.
+/// Version of the generator, raised whenever the pictures change; part of a [`super::Source`]'s fingerprint.
 pub const VERSION: u32 = 1;
 
-/// What the foreground is.
+/// Kind of foreground.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Biome {
@@ -42,7 +43,7 @@ pub enum Biome {
 }
 
 impl Biome {
-    /// All of them; a biome's place here is its label.
+    /// All biomes; a biome's index is its label.
     pub const ALL: [Self; 5] = [Self::Water, Self::Desert, Self::Forest, Self::Meadow, Self::Snow];
 }
 
@@ -58,31 +59,31 @@ impl fmt::Display for Biome {
     }
 }
 
-/// What distinguishes one landscape from another, apart from the shapes of the noise.
+/// Generative factors of a landscape, apart from the shapes of the noise.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Factors {
     /// The foreground.
     pub biome: Biome,
-    /// Where the sun stands from left to right, 0.1 to 0.9 of the width.
+    /// Horizontal position of the sun, 0.1 to 0.9 of the width.
     pub sun_x: f32,
-    /// How high it stands: 0 is dusk, at the horizon, 1 is day, above the picture's edge.
+    /// Height of the sun: 0 is dusk, at the horizon, 1 is day, above the picture's edge.
     pub sun_height: f32,
-    /// How much of the sky clouds cover, 0 to 1.
+    /// Share of the sky covered by clouds, 0 to 1.
     pub cloudiness: f32,
-    /// Where the horizon lies, 0.5 to 0.66 of the height, from the top.
+    /// Height of the horizon, 0.5 to 0.66 of the picture's height, from the top.
     pub horizon: f32,
     /// Height of the farthest ridge, 0.08 to 0.42 of the picture's height.
     pub ridge_height: f32,
-    /// How jagged the ridges are, 0 (hills) to 1 (peaks).
+    /// Roughness of the ridges, 0 (hills) to 1 (peaks).
     pub ridge_roughness: f32,
-    /// How many ridges stand behind each other, 2 to 4.
+    /// Number of ridges, 2 to 4.
     pub ridges: u32,
-    /// How much air lies between them, 0 (clear) to 1 (mist).
+    /// Density of the air between the ridges, 0 (clear) to 1 (mist).
     pub haze: f32,
 }
 
 impl Factors {
-    /// Their names, in the order of [`Factors::values`] and of the columns of written landscapes' tables.
+    /// Names of the factors, in the order of [`Factors::values`] and of the columns of `factors.csv`.
     pub const NAMES: [&str; 9] = [
         "biome",
         "sun_x",
@@ -95,7 +96,7 @@ impl Factors {
         "haze",
     ];
 
-    /// All of them as numbers, the biome as its label.
+    /// All factors as numbers, the biome as its label.
     pub fn values(&self) -> [f64; 9] {
         let Self { sun_x, sun_height, cloudiness, horizon, ridge_height, ridge_roughness, haze, .. } = *self;
         let [before, after] = [
@@ -132,26 +133,26 @@ fn draw(stream: &mut Stream) -> Factors {
     }
 }
 
-/// Draws landscape `index` of `seed`: RGB8 `[size, size, 3]`, and what it shows.
+/// Draws landscape `index` of `seed`: RGB8 `[size, size, 3]`, and its factors.
 ///
-/// The same scene at every size, up to detail finer than a pixel.
+/// The scene is the same at every size, up to detail finer than a pixel.
 ///
 /// # Panics
-/// When `size` is 0.
+/// If `size` is 0.
 pub fn landscape(seed: u64, index: u64, size: u32) -> (Vec<u8>, Factors) {
     assert!(size > 0, "landscape: size 0");
     let mut stream = Stream::new(seed, index);
     let factors = draw(&mut stream);
     let scene = Scene::new(factors, &mut stream, size);
     let mut sums = vec![[0.0; 3]; (size * size) as usize];
-    // four samples a pixel, on a rotated square; edges between layers are softened by the layers themselves
+    // four samples per pixel, on a rotated grid; each layer softens its own edges
     const SAMPLES: [(f32, f32); 4] = [(0.375, 0.125), (0.875, 0.375), (0.125, 0.625), (0.625, 0.875)];
     for x in 0..size {
         for (dx, dy) in SAMPLES {
             let column = scene.column((x as f32 + dx) / size as f32);
             for y in 0..size {
                 let light = scene.at(&column, (y as f32 + dy) / size as f32);
-                // averaged as the screen shows it: a bright sun does not outgrow its disc
+                // averaged after tone mapping: a bright sun does not spread beyond its disc
                 let sum = &mut sums[(y * size + x) as usize];
                 *sum = noise::plus(*sum, light.map(tone));
             }
@@ -161,7 +162,7 @@ pub fn landscape(seed: u64, index: u64, size: u32) -> (Vec<u8>, Factors) {
     (sums.into_iter().flat_map(bytes).collect(), factors)
 }
 
-/// From linear light to the screen: linear up to a shoulder, which ends at 1, then gamma 2.
+/// Tone mapping from linear light: linear up to a shoulder, which ends at 1, then gamma 2.
 fn tone(light: f32) -> f32 {
     let bent = if light < 0.7 { light.max(0.0) } else { 1.0 - 0.09 / (light - 0.4) };
     bent.sqrt()

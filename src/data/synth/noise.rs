@@ -1,12 +1,13 @@
-//! Hashing, noise and small curves.
+//! Hashing, noise and small curves for procedural pictures.
+//! Read this for the rules that keep the pictures identical on every platform.
 //!
-//! Only `+ - * /`, `sqrt` and `floor` are used, which IEEE 754 rounds the same everywhere: the pictures are the
-//! same bytes on every platform. No function of a mathematics library, no fused multiplication.
+//! Only `+ - * /`, `sqrt` and `floor` are used, which IEEE 754 rounds identically everywhere: the pictures have the
+//! same bytes on every platform. No function of a mathematics library and no fused multiplication is used.
 
 /// Red, green, blue, in linear light; 1 is white.
 pub(super) type Rgb = [f32; 3];
 
-/// A number that looks random, of a key and a lattice point.
+/// A pseudorandom hash of a key and a lattice point.
 pub(super) fn hash(key: u32, x: i32, y: i32) -> u32 {
     let mut h = key ^ (x as u32).wrapping_mul(0x9e37_79b1);
     h ^= (y as u32).wrapping_mul(0x85eb_ca77).rotate_left(15);
@@ -20,7 +21,7 @@ pub(super) fn unit(key: u32, x: i32, y: i32) -> f32 {
     (hash(key, x, y) >> 8) as f32 / 16_777_216.0
 }
 
-/// SplitMix64, for the few numbers that make a scene.
+/// The SplitMix64 generator, for the few numbers that define a scene.
 pub(super) struct Stream(u64);
 
 impl Stream {
@@ -69,7 +70,7 @@ pub(super) fn plus(a: Rgb, b: Rgb) -> Rgb {
     [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
 }
 
-/// A colour as it is picked on a screen, 0 to 255, in linear light (gamma 2, whose inverse is `sqrt`).
+/// A display colour, 0 to 255, in linear light (gamma 2, whose inverse is `sqrt`).
 pub(super) fn screen(r: u8, g: u8, b: u8) -> Rgb {
     [r, g, b].map(|c| {
         let c = f32::from(c) / 255.0;
@@ -77,13 +78,13 @@ pub(super) fn screen(r: u8, g: u8, b: u8) -> Rgb {
     })
 }
 
-/// 0 below `a`, 1 above `b`, smooth between.
+/// Smoothstep: 0 below `a`, 1 above `b`.
 pub(super) fn smooth(a: f32, b: f32, x: f32) -> f32 {
     let t = ((x - a) / (b - a)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }
 
-/// About `exp(-x)`, for `x >= 0`.
+/// Approximation of `exp(-x)` for `x >= 0`.
 pub(super) fn decay(x: f32) -> f32 {
     1.0 / (1.0 + x * (1.0 + x * (0.48 + x * 0.235)))
 }
@@ -92,7 +93,7 @@ fn fade(t: f32) -> f32 {
     t * t * t * (t * (t * 6.0 - 15.0) + 10.0)
 }
 
-/// Gradient noise along a line, about -1 to 1.
+/// 1D gradient noise, about -1 to 1.
 pub(super) fn noise1(key: u32, x: f32) -> f32 {
     let cell = x.floor();
     let (i, t) = (cell as i32, x - cell);
@@ -100,7 +101,7 @@ pub(super) fn noise1(key: u32, x: f32) -> f32 {
     2.2 * lerp(slope(i) * t, slope(i + 1) * (t - 1.0), fade(t))
 }
 
-/// Gradient noise in the plane, about -1 to 1.
+/// 2D gradient noise, about -1 to 1.
 pub(super) fn noise2(key: u32, x: f32, y: f32) -> f32 {
     let (fx, fy) = (x.floor(), y.floor());
     let (i, j) = (fx as i32, fy as i32);
@@ -115,8 +116,8 @@ pub(super) fn noise2(key: u32, x: f32, y: f32) -> f32 {
     1.5 * lerp(lerp(corner(0, 0), corner(1, 0), s), lerp(corner(0, 1), corner(1, 1), s), fade(v))
 }
 
-/// How much of a wave of `frequency` (per unit) survives pixels of width `pixel`: fine detail is left out
-/// rather than sampled too rarely, so that a scene looks the same at every size.
+/// The share of a wave of `frequency` (per unit) that survives pixels of width `pixel`. Fine detail is removed instead
+/// of aliased, so that a scene looks the same at every size.
 pub(super) fn seen(frequency: f32, pixel: f32) -> f32 {
     (2.0 - 3.0 * frequency * pixel).clamp(0.0, 1.0)
 }
@@ -129,7 +130,7 @@ pub(super) fn fbm(key: u32, x: f32, y: f32, octaves: u32, pixel: f32) -> f32 {
         if share <= 0.0 {
             break;
         }
-        // an odd shift for each octave: no lattice lines through the origin
+        // a different offset per octave: no lattice lines through the origin
         let shift = 17.3 * octave as f32;
         sum +=
             weight * share * noise2(key.wrapping_add(octave), x * frequency + shift, y * frequency - shift);

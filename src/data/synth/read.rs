@@ -1,4 +1,5 @@
-//! The factors that lie beside written landscapes.
+//! Reading the factors table of written landscapes.
+//! Used by `evaluate` for data with known factors.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,14 +8,14 @@ use super::write::HEADER;
 use super::{Biome, Factors};
 use crate::error::{Error, Result};
 
-/// What the table is called in the folder that [`super::write_synth`] makes.
+/// File name of the table in the folder that [`super::write_synth`] makes.
 pub(super) const NAME: &str = "factors.csv";
 
-/// The factors of the landscapes in `folder` by their files' paths from there, parts joined by `/`; `None` if it holds
-/// no such table, or one of other columns: pictures of other origin.
+/// The factors of the landscapes in `folder`, by file path relative to it, parts joined by `/`; `None` if it holds no
+/// such table, or one with other columns, which means pictures of other origin.
 ///
 /// # Errors
-/// [`Error::Io`] if the table cannot be read, [`Error::Data`] naming the line that is none of it.
+/// [`Error::Io`] if the table cannot be read, [`Error::Data`] naming the invalid line.
 pub fn read_factors(folder: &Path) -> Result<Option<HashMap<String, Factors>>> {
     let path = folder.join(NAME);
     if !path.is_file() {

@@ -1,10 +1,11 @@
-//! Mountain ridges behind each other, paler with distance.
+//! Mountain ridges, one behind the other, paler with distance.
+//! Part of the landscape generator; any change requires a new `VERSION`.
 
 use super::Biome;
 use super::noise::{Rgb, Stream, decay, fbm, lerp, mix, noise1, screen, smooth};
 use super::scene::View;
 
-/// Points of a skyline, from -0.25 to 1.25 of the width: reflections reach beyond the picture.
+/// Points of a skyline, from -0.25 to 1.25 of the width, because reflections reach beyond the picture.
 const POINTS: usize = 768;
 
 struct Ridge {
@@ -17,9 +18,9 @@ struct Ridge {
     rock: Rgb,
     /// 0 far, 1 near.
     near: f32,
-    /// Share of air in front of it.
+    /// Opacity of the air in front of it.
     air: f32,
-    /// Height from the top above which snow lies, or 0.
+    /// Height from the top above which there is snow, or 0.
     snow: f32,
 }
 
@@ -57,10 +58,10 @@ impl Ridges {
         Self { ridges }
     }
 
-    /// The ridges in front of `sky`, which is only asked for where it shows.
+    /// The ridges in front of `sky`, which is only evaluated if it is visible.
     pub(super) fn over(&self, view: &View, x: f32, y: f32, sky: &dyn Fn() -> Rgb) -> Rgb {
         let mut behind: Option<Rgb> = None;
-        // from the front: the first ridge that covers the whole pixel ends the search
+        // front to back: the first ridge that covers the whole pixel ends the search
         let first = self.ridges.iter().rposition(|ridge| view.below(y, ridge.edge(x)) >= 1.0);
         if let Some(first) = first {
             behind = Some(self.ridges[first].colour(view, x, y));
@@ -116,7 +117,7 @@ impl Ridge {
             fbm(self.key ^ 0x1234, u, v, 4, view.pixel * fine)
         };
         let side = ((view.factors.sun_x - x) * 5.0).clamp(-1.0, 1.0);
-        // brighter where the rock falls away towards the sun, which also stands above
+        // brighter if the rock falls away towards the sun, which is also above
         let slope =
             (relief(0.0, 0.0) - relief(0.02 * side, -0.010)) * lerp(2.2, 4.2, view.factors.ridge_roughness);
         let share = (0.42 + slope).clamp(0.05, 1.0) * lerp(0.55, 1.0, view.factors.sun_height);
@@ -135,7 +136,7 @@ impl Ridge {
     }
 }
 
-/// A skyline, about 0 to 1: sharp where octaves of `1 - |noise|` meet, rounder when not rough.
+/// A skyline, about 0 to 1: with sharp crests from octaves of `1 - |noise|`, rounder if `rough` is small.
 fn profile(key: u32, x: f32, rough: f32) -> f32 {
     let (mut sum, mut total, mut weight, mut frequency) = (0.0, 0.0, 1.0, 1.0);
     for octave in 0..6u32 {

@@ -1,4 +1,5 @@
-//! One landscape: sky, ridges and ground, from back to front.
+//! A landscape scene: sky, ridges and ground, from back to front.
+//! Start here to follow the drawing of a pixel.
 
 use super::Factors;
 use super::ground::{Column, Ground};
@@ -6,7 +7,7 @@ use super::noise::{Rgb, Stream, mix};
 use super::ridges::Ridges;
 use super::sky::Sky;
 
-/// What every layer needs to know of the light and of the pixels.
+/// Light and pixel size, for all layers.
 pub(super) struct View {
     pub(super) factors: Factors,
     /// Width of a sample in units of the picture's width: half a pixel.
@@ -20,12 +21,12 @@ pub(super) struct View {
 }
 
 impl View {
-    /// The light on a surface that the sun meets with `share` (0 to 1) of its strength.
+    /// The light reflected by a surface that receives `share` (0 to 1) of the sun's strength.
     pub(super) fn lit(&self, colour: Rgb, share: f32) -> Rgb {
         [0, 1, 2].map(|c| colour[c] * (self.ambient[c] + self.sun[c] * share))
     }
 
-    /// How much of a pixel at height `y` lies below an edge at `edge` (both from the top).
+    /// The share of a pixel at height `y` that is below an edge at `edge` (both from the top).
     pub(super) fn below(&self, y: f32, edge: f32) -> f32 {
         ((y - edge) / (self.pixel * 1.6) + 0.5).clamp(0.0, 1.0)
     }
@@ -49,12 +50,12 @@ impl Scene {
         Self { view, sky, ridges, ground }
     }
 
-    /// What is the same all along the vertical line at `x`, 0 to 1 from the left.
+    /// Precomputes everything that is constant along the vertical line at `x`, 0 to 1 from the left.
     pub(super) fn column(&self, x: f32) -> Column {
         self.ground.column(&self.view, x)
     }
 
-    /// The light at a place of `column`, `y` from 0 to 1 from the top.
+    /// The light at a point of `column`, `y` from 0 to 1 from the top.
     pub(super) fn at(&self, column: &Column, y: f32) -> Rgb {
         let x = column.x;
         let cover = self.view.below(y, column.edge);

@@ -1,18 +1,19 @@
-//! Water: a mirror that the waves break, a path of light under the sun.
+//! Water: a mirror broken by waves, with a path of light under the sun.
+//! Part of the landscape generator; any change requires a new `VERSION`.
 
 use super::ground::Behind;
 use super::noise::{Rgb, Stream, fbm, lerp, mix, plus, scale, screen, smooth};
 use super::scene::View;
 
-/// Samples across the picture beyond which water gets no finer.
+/// Minimum sample width for water; finer pixels get no finer water.
 const FINEST: f32 = 1.0 / 320.0;
-/// Width of a sample in the mirror of a rough lake.
+/// Sample width of the reflection in a rough lake.
 const MIRROR: f32 = 1.0 / 64.0;
 
 pub(super) struct Water {
     key: u32,
     deep: Rgb,
-    /// How rough it is, 0 to 1.
+    /// Roughness, 0 to 1.
     wind: f32,
 }
 
@@ -28,16 +29,16 @@ impl Water {
         let horizon = view.factors.horizon;
         let depth = (y - horizon).max(0.0);
         let span = 1.0 - horizon;
-        // the water's plane: rows close up towards the horizon
+        // the plane of the water: rows get closer towards the horizon
         let reach = 0.2 / (depth + 0.02);
-        // waves finer than this only change how the mirror is averaged: without them it is the same at every size
+        // finer waves would change the averaging of the reflection, and the picture would depend on the size
         let pixel = view.pixel.max(FINEST) * reach;
         let (u, v) = ((x - 0.5) * reach * 3.2, reach * 11.0);
         let stretched = pixel * (3.2 + 50.0 * reach);
         let swell = fbm(self.key, u, v, 4, stretched);
         let chop = fbm(self.key ^ 0x88, u * 2.3 + 9.0, v * 2.6, 3, stretched * 2.4);
         let tilt = (swell + 0.5 * chop) * lerp(0.35, 1.0, self.wind);
-        // tilted water mirrors another place, the more so the nearer it is
+        // tilted water reflects another point, more so when it is near
         let lift = depth / span;
         let mirror = horizon - depth * lerp(0.95, 1.12, self.wind) + tilt * (0.012 + 0.11 * lift);
         let aside = x + tilt * (0.006 + 0.03 * lift);
@@ -47,7 +48,7 @@ impl Water {
         let body = view.lit(self.deep, 0.45);
         let mut light = mix(body, scale(mirrored, 0.92), grazing.clamp(0.1, 0.95));
         light = plus(light, self.glitter(view, x, lift, tilt));
-        // a band of mist where the far shore meets the water
+        // a band of mist at the far shore
         mix(light, view.air, (0.15 + 0.4 * view.factors.haze) * smooth(0.05, 0.0, depth))
     }
 

@@ -1,4 +1,5 @@
-//! The sky: gradient, sun, glow and clouds; and the light that all of it casts.
+//! The sky: gradient, sun, glow and clouds, and the light that it casts.
+//! Part of the landscape generator; any change requires a new `VERSION`.
 
 use super::Factors;
 use super::noise::{Rgb, Stream, decay, fbm, lerp, mix, plus, scale, screen, smooth, times};
@@ -20,7 +21,7 @@ pub(super) struct Sky {
 /// Zenith, middle, horizon, glow around the sun, lit side of clouds, shaded side.
 type Palette = [Rgb; 6];
 
-/// Palettes by height of the sun, and a second set for the first half: some dusks are pink, some orange.
+/// Palettes by height of the sun. A second set exists for low suns: some dusks are pink, some orange.
 fn palettes(second: bool) -> [(f32, Palette); 4] {
     let s = screen;
     let dusk = if second {
@@ -113,7 +114,7 @@ impl Sky {
         let (dx, dy) = (x - self.sun.0, y - self.sun.1);
         let distance = (dx * dx + dy * dy).sqrt();
         let low = 1.0 - view.factors.sun_height;
-        // the glow lies flat along the horizon when the sun is low
+        // the glow is flat along the horizon if the sun is low
         let flat = (dx * dx * 0.35 + dy * dy * (1.0 + 2.0 * low)).sqrt();
         let glow = 0.5 * decay(flat * 7.0) + 0.5 * decay(distance * 20.0) + 0.6 * decay(distance * 55.0);
         let sky = plus(mix(gradient, self.glow, (glow * 0.55).min(0.8)), scale(self.glow, glow * 0.35));
@@ -128,7 +129,7 @@ impl Sky {
         if cover < 0.06 {
             return sky;
         }
-        // a flat layer seen from below: it closes up towards the horizon
+        // a flat layer seen from below: it gets denser towards the horizon
         let up = (view.factors.horizon + 0.03 - y).max(0.02);
         let reach = 1.0 / (up + 0.16);
         let (u, v) = ((x - 0.5) * reach * 1.15 * self.stretch + self.drift, reach * 1.9);
@@ -143,13 +144,13 @@ impl Sky {
         if body <= 0.0 {
             return sky;
         }
-        // light from the side of the sun: thinner towards it means lit
+        // lit on the sun's side: a place is lit if the layer is thinner towards the sun
         let side = (self.sun.0 - x).clamp(-1.0, 1.0);
         let towards = shape(0.22 * side, 0.16, 3) - threshold;
         let lit = (0.62 + 1.15 * (density - towards) - 0.5 * smooth(0.2, 0.8, density)).clamp(0.0, 1.0);
         let colour = mix(self.cloud_shade, self.cloud_light, lit);
         let edge = times(self.glow, scale(self.cloud_light, glow * 0.8 * (1.0 - 0.6 * body)));
-        // far clouds sink into the air
+        // distant clouds fade into the air
         let far = smooth(0.0, 0.13, up);
         mix(sky, plus(colour, edge), body * lerp(0.12, 0.9, far))
     }

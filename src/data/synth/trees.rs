@@ -1,22 +1,23 @@
-//! Silhouettes of trees, as heights above the ground they stand on.
+//! Tree silhouettes, as heights above the ground.
+//! Part of the landscape generator; any change requires a new `VERSION`.
 
 use super::noise::{hash, noise1, unit};
 
 /// A row of trees along the picture.
 pub(super) struct Row {
     pub(super) key: u32,
-    /// Width of the strip in which one tree stands.
+    /// Width of the strip that holds one tree.
     pub(super) spacing: f32,
-    /// Height of a middling tree.
+    /// Height of an average tree.
     pub(super) height: f32,
     /// Share of strips with a tree, 0 to 1.
     pub(super) filled: f32,
-    /// Pixel width: branches finer than it are left out.
+    /// Pixel width: finer branches are omitted.
     pub(super) pixel: f32,
 }
 
 impl Row {
-    /// Height of the conifers' outline at `x`, 0 where none stands.
+    /// Height of the conifers' outline at `x`, 0 between trees.
     pub(super) fn conifers(&self, x: f32) -> f32 {
         self.tallest(x, |away, tall, number| {
             let half = tall * (0.17 + 0.07 * unit(self.key ^ 0x3c, number, 1));
@@ -41,7 +42,7 @@ impl Row {
             if t >= 1.0 {
                 return 0.0;
             }
-            // leaves make a lumpy edge, and the crown is widest above the ground
+            // leaves make a lumpy edge; the crown is widest above the ground
             let lumps = 1.0
                 + 0.16 * noise1(self.key ^ 0x2f, x * 5.0 / tall)
                 + 0.08 * noise1(self.key, x * 13.0 / tall);

@@ -1,4 +1,5 @@
-//! The procedural data set as files, in the layout of the reference data.
+//! Writing the procedural dataset as files, in the layout of the reference data.
+//! Used by `wgvae data synth`.
 
 use std::io::Write;
 use std::path::Path;
@@ -11,13 +12,13 @@ use crate::data::Progress;
 use crate::data::{grid, save_png, write_whole};
 use crate::error::{Error, Result};
 
-/// Writes the landscapes `0..count` of `seed` at `size` x `size` as PNGs, sorted into
-/// `Training Data/<biome>/`, `Validation Data/` and `Testing Data/` (90/5/5, at least one for validation when
-/// there are two), and `factors.csv` with one row for each: file, split, then the fields of [`Factors`].
+/// Writes the landscapes `0..count` of `seed` at `size` x `size` as PNGs to `Training Data/<biome>/`, `Validation
+/// Data/` and `Testing Data/` (90/5/5, at least one for validation if there are two), and `factors.csv` with one row
+/// each: file, split, then the fields of [`Factors`].
 ///
 /// # Errors
-/// [`Error::Usage`] for a count or size of 0, [`Error::Data`] when `out` exists and is not empty (two sets in
-/// one folder would mix), [`Error::Io`] when a file cannot be written.
+/// [`Error::Usage`] for a count or size of 0, [`Error::Data`] if `out` exists and is not empty (two datasets in one
+/// folder would mix), [`Error::Io`] if a file cannot be written.
 pub fn write_synth(out: &Path, count: usize, size: u32, seed: u64, progress: Progress<'_>) -> Result<()> {
     if count == 0 || size == 0 {
         return Err(Error::Usage(format!("{count} pictures of {size} x {size}: both must be at least 1")));
@@ -64,7 +65,7 @@ fn row(file: &str, split: &str, factors: &Factors) -> String {
     )
 }
 
-/// The landscapes are independent of each other, so their order need not be shuffled.
+/// The landscapes are independent of each other, so their order is not shuffled.
 fn split(index: usize, count: usize) -> &'static str {
     let tests = count / 20;
     let validations = (count / 20).max(usize::from(count > 1));

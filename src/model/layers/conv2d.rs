@@ -73,11 +73,11 @@ fn nhwc(dims: &[u32]) -> [u32; 4] {
 
 /// The epilogue of an input gradient: masked if a ReLU made the input.
 fn mask(x: Value) -> (Epilogue, Option<Tensor>) {
-    if x.relu { (Epilogue::Mask, Some(x.tensor)) } else { (Epilogue::None, None) }
+    if x.relu { (Epilogue::MASK, Some(x.tensor)) } else { (Epilogue::NONE, None) }
 }
 
 fn bias_epilogue(relu: bool) -> Epilogue {
-    if relu { Epilogue::BiasRelu } else { Epilogue::Bias }
+    if relu { Epilogue::BIAS_RELU } else { Epilogue::BIAS }
 }
 
 impl Layer for Conv2d {
@@ -113,7 +113,7 @@ impl Layer for Conv2d {
 
     fn forward(&self, r: &mut Recorder<'_>, params: &[ParamSlice], x: Tensor, y: Tensor) {
         let [weight, bias] = [0, 1].map(|at| r.param(params[at]));
-        let operands = Operands { left: x, right: weight, aux: Some(bias), out: y };
+        let operands = Operands { left: x, right: weight, aux: Some(bias), addend: None, out: y };
         let op = conv2d::Conv2d::new(geometry(y.shape, x.shape), self.window);
         r.gemm(&format!("{} forward", self.name), op, bias_epilogue(self.relu), &operands);
     }
@@ -126,7 +126,7 @@ impl Layer for Conv2d {
         }
         if let Some(out) = dx {
             let (epilogue, aux) = mask(x);
-            let operands = Operands { left: dy.tensor, right: r.param(params[0]), aux, out };
+            let operands = Operands { left: dy.tensor, right: r.param(params[0]), aux, addend: None, out };
             r.gemm(
                 &format!("{} input gradient", self.name),
                 Conv2dTranspose::new(sizes, self.window),
@@ -176,7 +176,7 @@ impl Layer for ConvTranspose2d {
 
     fn forward(&self, r: &mut Recorder<'_>, params: &[ParamSlice], x: Tensor, y: Tensor) {
         let [weight, bias] = [0, 1].map(|at| r.param(params[at]));
-        let operands = Operands { left: x, right: weight, aux: Some(bias), out: y };
+        let operands = Operands { left: x, right: weight, aux: Some(bias), addend: None, out: y };
         let op = Conv2dTranspose::new(geometry(x.shape, y.shape), self.window);
         r.gemm(&format!("{} forward", self.name), op, bias_epilogue(self.relu), &operands);
     }
@@ -188,7 +188,7 @@ impl Layer for ConvTranspose2d {
         }
         if let Some(out) = dx {
             let (epilogue, aux) = mask(x);
-            let operands = Operands { left: dy.tensor, right: r.param(params[0]), aux, out };
+            let operands = Operands { left: dy.tensor, right: r.param(params[0]), aux, addend: None, out };
             let op = conv2d::Conv2d::new(sizes, self.window);
             r.gemm(&format!("{} input gradient", self.name), op, epilogue, &operands);
         }

@@ -63,8 +63,8 @@ impl Layer for Linear {
             outputs: self.outputs(),
             planes: 1,
         };
-        let operands = Operands { left: rows(x), right: weight, aux: Some(bias), out: rows(y) };
-        r.gemm(&format!("{} forward", self.name), op, Epilogue::Bias, &operands);
+        let operands = Operands { left: rows(x), right: weight, aux: Some(bias), addend: None, out: rows(y) };
+        r.gemm(&format!("{} forward", self.name), op, Epilogue::BIAS, &operands);
     }
 
     fn backward(&self, r: &mut Recorder<'_>, params: &[ParamSlice], x: Value, dy: Grad, dx: Option<Tensor>) {
@@ -74,8 +74,9 @@ impl Layer for Linear {
             r.bias_grad(&self.name, dy_rows, params[1]);
         }
         if let Some(out) = dx {
-            let (epilogue, aux) = if x.relu { (Epilogue::Mask, Some(input)) } else { (Epilogue::None, None) };
-            let operands = Operands { left: dy_rows, right: r.param(params[0]), aux, out: rows(out) };
+            let (epilogue, aux) = if x.relu { (Epilogue::MASK, Some(input)) } else { (Epilogue::NONE, None) };
+            let operands =
+                Operands { left: dy_rows, right: r.param(params[0]), aux, addend: None, out: rows(out) };
             let op = LinearInputGrad { rows: n, inputs, outputs, planes: 1 };
             r.gemm(&format!("{} input gradient", self.name), op, epilogue, &operands);
         }

@@ -83,7 +83,8 @@ impl<P: Product> Gemm<P> {
 
 impl<P: Product> Op for Gemm<P> {
     fn kernel(&self) -> Kernel {
-        let mut files = vec![P::source(), P::shared(), wgsl!("gemm/gemm.wgsl"), wgsl!("gemm/epilogue.wgsl")];
+        let mut files = vec![P::source(), P::shared(), wgsl!("gemm/gemm.wgsl")];
+        files.extend(self.epilogue.files());
         files.extend(self.variant.files());
         Kernel { name: P::source().kernel_name(), files }
     }
@@ -94,7 +95,7 @@ impl<P: Product> Op for Gemm<P> {
 
     fn constants(&self) -> Vec<Constant> {
         let mut all = self.variant.constants();
-        all.extend(self.epilogue.constants());
+        all.extend(self.epilogue.constants(3));
         let [left, right] = P::K_MAJOR;
         all.push(("A_K_MAJOR", Value::Bool(left)));
         all.push(("B_K_MAJOR", Value::Bool(right)));
@@ -110,12 +111,13 @@ impl<P: Product> Op for Gemm<P> {
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let [left, right, out] = self.product.shapes();
         let aux = self.epilogue.aux(out, self.product.size().n);
+        let addend = self.epilogue.operands(out);
         let out = if self.splits > 1 { Shape::new(&[self.splits, out.len()]) } else { out };
-        vec![("left", left), ("right", right), ("aux", aux), ("out", out)]
+        [("left", left), ("right", right), ("aux", aux), ("out", out)].into_iter().chain(addend).collect()
     }
 
     fn element_aliases(&self) -> &'static [Option<&'static str>] {
-        &[Some("Left"), Some("Right"), Some("Aux"), Some("Out")]
+        &[Some("Left"), Some("Right"), Some("Aux"), Some("Out"), Some("Out")]
     }
 
     fn groups(&self) -> u64 {
@@ -125,7 +127,7 @@ impl<P: Product> Op for Gemm<P> {
     }
 
     fn reads_output(&self) -> bool {
-        self.epilogue == Epilogue::Accumulate
+        self.epilogue.accumulate
     }
 
     fn flops(&self) -> u64 {
@@ -135,14 +137,16 @@ impl<P: Product> Op for Gemm<P> {
     /// With splits, the first part has the whole sum and the others are zero. The factors are rounded if the core rounds
     /// them.
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [left, right, aux, out] = buffers else { panic!("gemm: {} operands", buffers.len()) };
+        let [left, right, aux, out, rest @ ..] = buffers else { panic!("gemm: {} operands", buffers.len()) };
+        let addend: &[f32] = rest.first().map_or(&[], Vec::as_slice);
         let channels = self.product.size().n;
-        let epilogue = if self.splits > 1 { Epilogue::None } else { self.epilogue };
+        let epilogue = if self.splits > 1 { Epilogue::NONE } else { self.epilogue };
         if self.splits > 1 {
             out.fill(0.0);
         }
         let [left, right] = [left, right].map(|factor| self.variant.factors().round(factor));
-        self.product.twin(&left, &right, &mut |at, sum| epilogue.finish(out, at, sum, aux, channels));
+        self.product
+            .twin(&left, &right, &mut |at, sum| epilogue.finish(out, at, sum, [aux, addend], channels));
     }
 }
 
@@ -155,6 +159,8 @@ pub struct Operands {
     pub right: Tensor,
     /// bias or mask, if the epilogue reads one
     pub aux: Option<Tensor>,
+    /// shaped and stored as C, if the epilogue adds one
+    pub addend: Option<Tensor>,
     /// C
     pub out: Tensor,
 }
@@ -168,19 +174,21 @@ pub fn record<P: Product>(
     (variant, splits): (Variant, u32),
     operands: &Operands,
 ) {
-    let Operands { left, right, aux, out } = *operands;
+    let Operands { left, right, aux, addend, out } = *operands;
     // an epilogue without aux gets four elements of the left operand: any binding that is read will do
     let spare = left.slice(0, 4);
     let aux = aux.unwrap_or(spare);
     if splits == 1 {
         let op = Gemm { product, variant, splits, epilogue };
-        plan.dispatch(program, label, op, &[left, right, aux, out]);
+        let bindings: Vec<Tensor> = [left, right, aux, out].into_iter().chain(addend).collect();
+        plan.dispatch(program, label, op, &bindings);
     } else {
         let parts = plan.scratch(splits * out.len());
         let parts = Tensor { shape: Shape::new(&[splits, out.len()]), ..parts };
-        let op = Gemm { product, variant, splits, epilogue: Epilogue::None };
+        let op = Gemm { product, variant, splits, epilogue: Epilogue::NONE };
         plan.dispatch(program, label, op, &[left, right, spare, parts]);
         let sum = SplitK::new(splits, out.len(), product.size().n, epilogue);
-        plan.dispatch(program, format!("{label}, parts"), sum, &[parts, aux, out]);
+        let bindings: Vec<Tensor> = [parts, aux, out].into_iter().chain(addend).collect();
+        plan.dispatch(program, format!("{label}, parts"), sum, &bindings);
     }
 }

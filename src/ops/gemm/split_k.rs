@@ -33,7 +33,10 @@ impl SplitK {
 
 impl Op for SplitK {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "split_k", files: vec![wgsl!("gemm/split_k.wgsl"), wgsl!("gemm/epilogue.wgsl")] }
+        Kernel {
+            name: "split_k",
+            files: [&[wgsl!("gemm/split_k.wgsl")], &self.epilogue.files()[..]].concat(),
+        }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -41,21 +44,19 @@ impl Op for SplitK {
     }
 
     fn constants(&self) -> Vec<Constant> {
-        self.epilogue.constants()
+        self.epilogue.constants(2)
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let SplitKParams { parts, vec4s, channels } = self.params;
         let out = Shape::new(&[4 * vec4s]);
-        vec![
-            ("parts", Shape::new(&[parts, 4 * vec4s])),
-            ("aux", self.epilogue.aux(out, 4 * channels)),
-            ("out", out),
-        ]
+        let aux = self.epilogue.aux(out, 4 * channels);
+        let own = [("parts", Shape::new(&[parts, 4 * vec4s])), ("aux", aux), ("out", out)];
+        own.into_iter().chain(self.epilogue.operands(out)).collect()
     }
 
     fn element_aliases(&self) -> &'static [Option<&'static str>] {
-        &[None, Some("Aux"), Some("Out")]
+        &[None, Some("Aux"), Some("Out"), Some("Out")]
     }
 
     fn groups(&self) -> u64 {
@@ -63,7 +64,7 @@ impl Op for SplitK {
     }
 
     fn reads_output(&self) -> bool {
-        self.epilogue == Epilogue::Accumulate
+        self.epilogue.accumulate
     }
 
     fn flops(&self) -> u64 {
@@ -71,11 +72,12 @@ impl Op for SplitK {
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [parts, aux, out] = buffers else { panic!("split_k: {} operands", buffers.len()) };
+        let [parts, aux, out, rest @ ..] = buffers else { panic!("split_k: {} operands", buffers.len()) };
+        let addend: &[f32] = rest.first().map_or(&[], Vec::as_slice);
         let len = out.len();
         for at in 0..len {
             let sum = (0..self.params.parts as usize).map(|p| f64::from(parts[p * len + at])).sum();
-            self.epilogue.finish(out, at, sum, aux, 4 * self.params.channels);
+            self.epilogue.finish(out, at, sum, [aux, addend], 4 * self.params.channels);
         }
     }
 }

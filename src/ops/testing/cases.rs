@@ -82,14 +82,14 @@ fn halves(all: &mut Vec<Case>, target: &Capabilities) {
     let [f16, f32] = [Element::F16, Element::F32];
     for (rows, channels) in [(37, 12), (1000, 4), (300, 516)] {
         for textures in fetches(target) {
-            let op = BiasGrad::new(rows, channels, [64, 5], Epilogue::None).fetching(textures);
+            let op = BiasGrad::new(rows, channels, [64, 5], Epilogue::NONE).fetching(textures);
             let from = if textures { ", texture" } else { "" };
             all.push(case(format!("bias_grad {rows}x{channels} f16{from}"), op).of(&[f16, f16]));
         }
     }
     let sum = |epilogue| SplitK::new(5, 3 * 12, 12, epilogue);
-    all.push(case("split_k f16", sum(Epilogue::BiasRelu)).of(&[f32, f32, f16]));
-    all.push(case("split_k f16 mask", sum(Epilogue::Mask)).of(&[f32, f16, f16]));
+    all.push(case("split_k f16", sum(Epilogue::BIAS_RELU)).of(&[f32, f32, f16]));
+    all.push(case("split_k f16 mask", sum(Epilogue::MASK)).of(&[f32, f16, f16]));
     all.push(case("normal f16", Normal { rows: 5, vec4s: 7 }).of(&[f32, f16]));
     all.push(case("max_error f16", MaxError::new(260, 1e-3, 1e-2)).of(&[f16, f16]));
 }
@@ -125,10 +125,16 @@ fn over_a_batch(all: &mut Vec<Case>) {
 }
 
 fn reductions(all: &mut Vec<Case>, target: &Capabilities, large: bool) {
-    for epilogue in [Epilogue::None, Epilogue::BiasRelu, Epilogue::Mask] {
+    for epilogue in [
+        Epilogue::NONE,
+        Epilogue::BIAS_RELU,
+        Epilogue::MASK,
+        Epilogue::BIAS.add(),
+        Epilogue::MASK.add().accumulate(),
+    ] {
         all.push(case(format!("split_k {epilogue:?}"), SplitK::new(5, 3 * 12, 12, epilogue)));
     }
-    all.push(case("split_k added", SplitK::new(7, 260, 4, Epilogue::Accumulate)));
+    all.push(case("split_k added", SplitK::new(7, 260, 4, Epilogue::ACCUMULATE)));
     // the last size has more rows in a part than a workgroup has rows of invocations
     for (rows, channels) in [(1, 4), (37, 12), (1000, 4), (300, 516), (20_000, 8)] {
         for (threads, parts) in [(64, 1), (64, 7), (256, 1), (256, 50)] {
@@ -138,8 +144,8 @@ fn reductions(all: &mut Vec<Case>, target: &Capabilities, large: bool) {
                 let config = KernelConfig::BiasGrad { threads, parts, textures };
                 let op =
                     |epilogue| BiasGrad::new(rows, channels, [threads, parts], epilogue).fetching(textures);
-                all.push(case(&name, op(Epilogue::None)).with_config(config));
-                all.push(case(format!("{name} added"), op(Epilogue::Accumulate)).with_config(config));
+                all.push(case(&name, op(Epilogue::NONE)).with_config(config));
+                all.push(case(format!("{name} added"), op(Epilogue::ACCUMULATE)).with_config(config));
             }
         }
     }
@@ -153,7 +159,7 @@ fn reductions(all: &mut Vec<Case>, target: &Capabilities, large: bool) {
     }
     if large {
         // more than 65,535 workgroups
-        let sum = SplitK::new(1, 4 * 64 * 65_600, 4, Epilogue::None);
+        let sum = SplitK::new(1, 4 * 64 * 65_600, 4, Epilogue::NONE);
         all.push(case("split_k, two rows of groups", sum).rarely(true));
     }
 }

@@ -53,7 +53,14 @@ fn add<P: Product>(all: &mut Vec<Case>, target: &Capabilities, label: &str, prod
         let (size, common) = (product.size(), kind.every_variant);
         let label = format!("{label} {}x{}x{}", size.m, size.n, size.k);
         for (turn, &variant) in variants.iter().enumerate() {
-            let epilogue = [Epilogue::BiasRelu, Epilogue::Mask, Epilogue::Bias, Epilogue::None][index % 4];
+            let epilogues = [
+                Epilogue::BIAS_RELU,
+                Epilogue::MASK,
+                Epilogue::BIAS.add(),
+                Epilogue::NONE,
+                Epilogue::MASK.accumulate(),
+            ];
+            let epilogue = epilogues[index % epilogues.len()];
             let config = KernelConfig::Product { variant, splits: 1 }; // the core is the same with splits
             let name = format!("{label} {}", variant.name());
             let rare = kind.large || !usual.contains(&variant);
@@ -62,17 +69,17 @@ fn add<P: Product>(all: &mut Vec<Case>, target: &Capabilities, label: &str, prod
             if !variant.serves(Element::F32) {
                 let directions = if common { 0..3 } else { index..index + 1 };
                 all.extend(directions.map(|at| rare_case(half(&name, product, variant, at))));
-                let op = Gemm { product, variant, splits: 3, epilogue: Epilogue::None };
+                let op = Gemm { product, variant, splits: 3, epilogue: Epilogue::NONE };
                 let elements = [Element::F16, Element::F16, Element::F16, Element::F32];
                 all.push(rare_case(case(format!("{name} f16 split"), op).of(&elements)));
                 continue;
             }
             let candidates = [
                 case(&name, Gemm { product, variant, splits: 1, epilogue }),
-                case(format!("{name} split"), Gemm { product, variant, splits: 3, epilogue: Epilogue::None }),
+                case(format!("{name} split"), Gemm { product, variant, splits: 3, epilogue: Epilogue::NONE }),
                 case(
                     format!("{name} added"),
-                    Gemm { product, variant, splits: 1, epilogue: Epilogue::Accumulate },
+                    Gemm { product, variant, splits: 1, epilogue: Epilogue::ACCUMULATE },
                 ),
             ];
             if !every && !common {
@@ -92,9 +99,9 @@ fn add<P: Product>(all: &mut Vec<Case>, target: &Capabilities, label: &str, prod
 fn half<P: Product>(name: &str, product: P, variant: Variant, direction: usize) -> Case {
     let [f16, f32] = [Element::F16, Element::F32];
     let (epilogue, elements) = match direction % 3 {
-        0 => (Epilogue::BiasRelu, [f16, f32, f32, f16]),
-        1 => (Epilogue::Mask, [f16, f32, f16, f16]),
-        _ => (Epilogue::Accumulate, [f16, f16, f16, f32]),
+        0 => (Epilogue::BIAS_RELU, [f16, f32, f32, f16]),
+        1 => (Epilogue::MASK, [f16, f32, f16, f16]),
+        _ => (Epilogue::ACCUMULATE, [f16, f16, f16, f32]),
     };
     let op = Gemm { product, variant, splits: 1, epilogue };
     let name = format!("{name} f16 {epilogue:?}");
@@ -177,8 +184,8 @@ pub(super) fn winograd(all: &mut Vec<Case>, target: &Capabilities, large: bool) 
                 let from = if textures { ", texture" } else { "" };
                 let name = format!("winograd {side:?} {}x{}x{}{from}", g.batch, g.low_h, g.low_w);
                 all.push(case(&name, Transform::transform(g, side).fetching(textures)).rarely(kind.large));
-                let epilogue = [Epilogue::BiasRelu, Epilogue::Mask, Epilogue::None][index % 3];
-                for epilogue in [epilogue, Epilogue::Accumulate] {
+                let epilogue = [Epilogue::BIAS_RELU, Epilogue::MASK, Epilogue::BIAS.add()][index % 3];
+                for epilogue in [epilogue, Epilogue::ACCUMULATE] {
                     let op = Transform::inverse(g, side, epilogue).fetching(textures);
                     all.push(case(format!("{name} {epilogue:?}"), op).rarely(kind.large));
                 }

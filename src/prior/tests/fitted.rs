@@ -1,4 +1,4 @@
-//! What `fit` finds.
+//! Tests of `fit` as a whole.
 
 use super::super::{Candidate, Fit, Mixture, Settings, fit};
 use super::{covariance, draw, normals, planted};
@@ -52,7 +52,7 @@ fn a_planted_mixture_is_recovered() {
     assert!(worst < 0.15);
 }
 
-/// Neither the order of the list nor the other numbers on it change what a number of components gives.
+/// The result for a number of components does not depend on the order of the list or its other entries.
 #[test]
 fn the_same_seed_gives_the_same_fit() {
     let rows = draw(&planted(), 400, 2);
@@ -63,7 +63,7 @@ fn the_same_seed_gives_the_same_fit() {
     assert_eq!(one, fitted(&rows, 4, &turned).expect("a fit"));
     let fewer = fitted(&rows, 4, &Settings { components: vec![3, 4], ..settings.clone() }).expect("a fit");
     assert_eq!(fewer.candidates, one.candidates[2..]);
-    // one Gaussian has no starts: only the split can differ
+    // a single Gaussian has no starts: only the split can differ
     let other = fitted(&rows, 4, &Settings { seed: 1, ..with_components(&[1]) }).expect("a fit");
     assert_ne!(one.candidates[0], other.candidates[0], "another seed holds other rows out");
 }
@@ -75,7 +75,7 @@ fn few_rows_of_many_dimensions_give_a_positive_definite_prior() {
     show(&fit);
     let best = fit.candidates[fit.chosen].held_out.expect("was fitted");
     assert!(best.is_finite() && best > fit.standard_normal + 100.0);
-    // N(2, 0.5^2 I) itself: the most that can be had, up to the few held-out rows
+    // the true density, N(2, 0.5^2 I): the best possible up to noise of the few held-out rows
     let truth = -128.0 * (0.5 + 0.5f64.ln() + 0.5 * std::f64::consts::TAU.ln());
     println!("the density drawn from: {truth:.2}");
     assert!(best < truth + 10.0);
@@ -85,7 +85,7 @@ fn few_rows_of_many_dimensions_give_a_positive_definite_prior() {
     assert!(fit.candidates[2].held_out.is_some_and(f64::is_finite), "4 components of 10 rows each");
 }
 
-/// One Gaussian, seen through many rows: one component, though more are on offer.
+/// Many rows of a single Gaussian: one component is chosen although more are allowed.
 #[test]
 fn one_gaussian_stays_one() {
     let rows = normals(1000, 6, 1.0, 0.0);
@@ -96,7 +96,7 @@ fn one_gaussian_stays_one() {
     assert!((best - fit.standard_normal).abs() < 0.1, "rows of N(0, I)");
 }
 
-/// Units do not matter to a mixture: exact powers of two change nothing but the last bits.
+/// Units do not matter to a mixture: scaling by exact powers of two changes only the last bits.
 #[test]
 fn units_do_not_matter_to_a_mixture() {
     let rows = draw(&planted(), 1000, 7);
@@ -128,11 +128,11 @@ fn rows_that_cannot_be_fitted_are_refused_with_the_reason() {
         ("at least 3 latents, not 0", vec![], 3, plain.clone()),
         ("at least 3 latents, not 1", good[..3].to_vec(), 3, plain.clone()),
         ("at least 3 latents, not 2", good[..6].to_vec(), 3, plain.clone()),
-        ("no latents of 7 dimensions", good.clone(), 7, plain.clone()),
-        ("no latents of 0 dimensions", good.clone(), 0, plain.clone()),
+        ("latents with 7 dimensions", good.clone(), 7, plain.clone()),
+        ("latents with 0 dimensions", good.clone(), 0, plain.clone()),
         ("latent 3 is not finite in dimension 1", with(10, f32::NAN), 3, plain.clone()),
         ("latent 19 is not finite in dimension 2", with(59, f32::NEG_INFINITY), 3, plain.clone()),
-        ("all 20 latents are the same", [1.1, -2.3, 0.7].repeat(20), 3, plain.clone()),
+        ("all 20 latents are equal", [1.1, -2.3, 0.7].repeat(20), 3, plain.clone()),
         ("16: 16 latents to fit to are too few", good.clone(), 3, with_components(&[16])),
         ("numbers above 0", good.clone(), 3, with_components(&[])),
         ("numbers above 0", good.clone(), 3, with_components(&[2, 0])),
@@ -186,7 +186,7 @@ fn poor_rows_give_a_valid_prior() {
     }
 }
 
-/// Twins of two points: k-means++ finds no third centre, and the mixture has two components.
+/// Rows at two distinct points: k-means++ finds no third centre, so the mixture has two components.
 #[test]
 fn components_without_rows_are_left_out() {
     let rows: Vec<f32> = [1.0, 2.0, 3.0, -1.0, 0.0, 1.0].repeat(50);

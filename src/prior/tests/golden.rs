@@ -1,4 +1,4 @@
-//! Against scikit-learn's values, written by tools/make_mixture.py.
+//! Comparison with scikit-learn's values, written by tools/make_mixture.py.
 
 use serde::Deserialize;
 
@@ -41,7 +41,7 @@ fn golden() -> Golden {
     serde_json::from_str(include_str!("../../../tests/fixtures/mixture.json")).expect("the fixture")
 }
 
-/// The largest difference, and that nothing was left out.
+/// The largest difference; asserts equal lengths.
 fn worst(what: &str, got: impl IntoIterator<Item = f64>, want: impl IntoIterator<Item = f64>) -> f64 {
     let (got, want): (Vec<f64>, Vec<f64>) = (got.into_iter().collect(), want.into_iter().collect());
     assert_eq!(got.len(), want.len(), "{what}");
@@ -122,7 +122,7 @@ fn principal_axes_are_numpys() {
     worst("eigenvectors", got.vectors.concat(), g.principal.vectors.concat());
 }
 
-/// Of three components one is worth 0.8 of a row, one nothing.
+/// Three components; one is worth 0.8 of a row, one is worth 0.
 #[test]
 fn components_worth_less_than_a_row_are_dropped() {
     let g = golden();
@@ -134,7 +134,7 @@ fn components_worth_less_than_a_row_are_dropped() {
     worst("the mean that is left", got.components[0].mean.clone(), one.components[0].mean.clone());
 }
 
-/// In 40 dimensions: the axes are orthonormal and give the covariance back.
+/// In 40 dimensions: the axes are orthonormal and reproduce the covariance.
 #[test]
 fn principal_axes_rebuild_the_covariance() {
     let dims = 40;

@@ -1,4 +1,4 @@
-//! The prior against scikit-learn, against what was planted, and with input that is no good.
+//! Tests of the prior: against scikit-learn, against known mixtures, and with invalid input.
 
 mod fitted;
 mod golden;
@@ -21,7 +21,7 @@ fn covariance(component: &Component, i: usize, j: usize) -> f64 {
     (0..=i.min(j)).map(|m| l(i, m) * l(j, m)).sum()
 }
 
-/// Three components in four dimensions, far enough apart to be told from each other.
+/// Three components in four dimensions, well separated.
 fn planted() -> Mixture {
     let component = |weight, mean: [f64; 4], factor: [f64; 10]| Component {
         weight,

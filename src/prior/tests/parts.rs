@@ -1,10 +1,10 @@
-//! The choices that a fit consists of, one by one.
+//! Tests of the single steps of a fit.
 
 use super::super::fit::choose;
 use super::super::kmeans_init::{Rows, Stream};
 
-/// The best is ahead by 0.1 on average. Where that is the same for all rows it counts, where single rows differ by
-/// more in both directions it does not.
+/// The best candidate is ahead by 0.1 on average. If the lead is similar in all rows it counts; if single rows differ
+/// by more in both directions it does not.
 #[test]
 fn the_smallest_candidate_within_one_standard_error_is_chosen() {
     let base: Vec<f64> = (0..100).map(|n| f64::from(n % 7)).collect();
@@ -25,7 +25,7 @@ fn the_smallest_candidate_within_one_standard_error_is_chosen() {
     assert_eq!(choose(&[Some(&base[..1]), Some(&steady[..1])]), Some(1), "one held-out row decides alone");
 }
 
-/// Of the points 0, 1 and 3 the second centre after 0 is 1 with probability 1/10, after 1 it is 0 with 1/5, and
+/// Points 0, 1 and 3: the second centre after 0 is 1 with probability 1/10, after 1 it is 0 with 1/5, and
 /// after 3 it is 0 with 9/13.
 #[test]
 fn centres_are_drawn_by_squared_distance() {

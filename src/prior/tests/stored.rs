@@ -1,10 +1,10 @@
-//! Storing and sampling.
+//! Tests of storing and sampling.
 
 use super::super::{Component, Mixture};
 use super::{covariance, draw, planted};
 
-/// Means and covariances of 40,000 samples, within five standard errors (for the covariances those of a Gaussian:
-/// the mixture's tails are lighter), and the shares of the components.
+/// Means and covariances of 40,000 samples, within five standard errors (covariances with those of a Gaussian: the
+/// mixture's tails are lighter), and the shares of the components.
 #[test]
 fn samples_have_the_moments_of_the_prior() {
     let prior = planted();
@@ -39,7 +39,7 @@ fn samples_have_the_moments_of_the_prior() {
     }
 }
 
-/// One component alone: its own mean and covariance.
+/// A single component: its own mean and covariance.
 #[test]
 fn samples_of_a_component_have_its_covariance() {
     let mut one = planted().components.swap_remove(0);
@@ -65,7 +65,7 @@ fn a_sample_depends_on_its_number_and_the_temperature_alone() {
     assert_eq!(prior.sample(5, 17, 1.0), prior.sample(5, 17, 1.0));
     assert_ne!(prior.sample(5, 17, 1.0), prior.sample(5, 18, 1.0));
     assert_ne!(prior.sample(5, 17, 1.0), prior.sample(6, 17, 1.0));
-    // fixed for good: a stored seed gives the same picture in every version
+    // fixed forever: a stored seed gives the same picture in every version
     let first = prior.sample(0, 0, 1.0);
     println!("sample 0 of seed 0: {first:?}");
     let want = [-1.683_385_3, 2.514_516_8, 0.176_030_96, 0.546_925_4];

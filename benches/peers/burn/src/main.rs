@@ -1,16 +1,16 @@
-//! The same VAE in [burn](https://burn.dev) on wgpu: what wgvae's speed is compared with.
+//! An equivalent VAE in [burn](https://burn.dev) on wgpu, for speed comparisons.
 //!
 //! ```sh
 //! cd benches/peers/burn
 //! cargo run --release -- --size 64 --hidden 64 --latent 128 --batch 16 --steps 4
 //! ```
 //!
-//! Prints one line of JSON, as `pytorch_vae.py --bench` does. The pictures are noise and lie on the device. The
-//! first `--warmup` steps (3) are not counted: in them burn compiles kernels and times candidates for each of them
-//! (`setup_seconds`), which takes minutes on a software adapter. One is too few: the second step still tunes.
-//! `--rounds 5` says when it is ready, and times the steps five times, each after a line on standard input, so that
+//! Prints one line of JSON, as `pytorch_vae.py --bench` does. The pictures are noise, resident on the device. The first
+//! `--warmup` steps (3) are not counted: in them burn compiles kernels and autotunes (`setup_seconds`), which takes
+//! minutes on a software adapter. One step is too few: the second one still tunes.
+//! `--rounds 5` prints a line when ready, and times the steps five times, each after a line on standard input, so that
 //! other programs can run in between.
-//! `CUBECL_WGPU_DEFAULT_DEVICE=Cpu` or `DiscreteGpu(0)` names the adapter.
+//! `CUBECL_WGPU_DEFAULT_DEVICE=Cpu` or `DiscreteGpu(0)` selects the adapter.
 
 use std::error::Error;
 use std::time::Instant;
@@ -25,7 +25,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 const BETA: f64 = 0.2;
 const LEARNING_RATE: f64 = 1e-3;
 
-/// Four strided convolutions, two heads, one linear layer back, four transposed convolutions.
+/// Four strided convolutions, two heads, a linear layer, and four transposed convolutions.
 #[derive(Module, Debug)]
 struct Vae {
     encoder: Vec<Conv2d>,
@@ -70,7 +70,7 @@ impl Vae {
         let (last, inner) = self.decoder.split_last().expect("the decoder has four layers");
         let logits = last.forward(inner.iter().fold(grid, |x, layer| relu(layer.forward(x))));
 
-        // the sigmoid's BCE from its logits: max(x, 0) - x y + log(1 + exp(-|x|)) does not overflow
+        // the BCE of a sigmoid from its logits: max(x, 0) - x y + log(1 + exp(-|x|)) does not overflow
         let bce = relu(logits.clone()) - logits.clone() * pictures + logits.abs().neg().exp().log1p();
         let kl = (logvar.clone() + 1.0 - mu.square() - logvar.exp()).sum() * -0.5;
         bce.sum() + kl * BETA
@@ -84,7 +84,7 @@ fn step(model: Vae, optimizer: &mut ModuleOptimizer, pictures: &Tensor<4>) -> (V
     (optimizer.step(LEARNING_RATE, model, gradients), loss.detach())
 }
 
-/// The values of `--name NUMBER` in this order, with their defaults.
+/// Values of `--name NUMBER` in this order, with their defaults.
 const OPTIONS: [(&str, usize); 7] = [
     ("--size", 64),
     ("--hidden", 64),
@@ -107,7 +107,7 @@ fn options() -> Result<[usize; OPTIONS.len()], Box<dyn Error>> {
     Ok(values)
 }
 
-/// The most memory this process has held, where the system says so.
+/// Peak memory of this process, if the system reports it.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

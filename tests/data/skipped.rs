@@ -1,4 +1,5 @@
-//! What stands beside pictures and is passed over: folders that are never data, previews, copies, masks, our own pictures.
+//! Skipped files and folders beside pictures: folders that are never data, previews, copies, masks, wgvae's own
+//! pictures.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +9,7 @@ use wgvae::data::{Layout, ScanOptions, scan, scan_with};
 use crate::helpers::{fill, plain, put};
 use crate::layouts::{counts, tree};
 
-/// The picture `seed` of one whose pixels no other picture has.
+/// The picture `seed`, with pixels that no other picture has.
 fn photo(seed: u64) -> Vec<u8> {
     let rgb = wgvae::data::landscape(seed, 0, 32).0;
     let picture = image::RgbImage::from_raw(32, 32, rgb).unwrap();
@@ -60,11 +61,11 @@ fn folders_that_are_never_data() {
     }
     let run = scan(&root.path().join("runs/a"), 0).unwrap_err().to_string();
     assert!(run.contains("is a run of wgvae"), "{run}");
-    // what lies in such a folder may be asked for
+    // such a folder can be included explicitly
     let options =
         ScanOptions { include: vec!["@eadir".into(), "lost+found".into()], ..ScanOptions::default() };
     assert_eq!(scan_with(root.path(), &options).unwrap().len(), 18);
-    // thumbnails alone are what there is
+    // if there are only thumbnails, they are used
     assert_eq!(scan(&root.path().join("Thumbnails"), 0).unwrap().len(), 10);
 }
 
@@ -80,7 +81,7 @@ fn previews_and_copies_of_pictures_that_are_there_too() {
         put(at(format!("backup 2020/{i}.jpg")), photo(i));
         put(at(format!("previews/{i}.jpg")), photo(50 + i));
     }
-    // another picture under such a name, a folder of others
+    // another picture with such a name, a folder of others
     put(at("5 (2).jpg".into()), photo(99));
     put(at("Copy of Lake/7.jpg".into()), photo(7));
     put(at("tiny_thumb.png".into()), plain(1));
@@ -114,7 +115,7 @@ fn smaller_ones_are_told_by_their_looks() {
     }
     let set = scan(root.path(), 0).unwrap();
     assert_eq!((set.len(), set.layout), (8, Layout::Plain), "{:?}", set.notes);
-    // other pictures under the same numbers
+    // different pictures with equal numbers
     for i in 0..8 {
         put(root.path().join(format!("small/{i}.jpg")), photo(100 + i));
     }
@@ -143,7 +144,7 @@ fn masks_are_no_pictures() {
     let options = ScanOptions { include: vec!["annotations".into()], ..ScanOptions::default() };
     assert_eq!(scan_with(root.path(), &options).unwrap().len(), 22);
 
-    // beside their pictures, and mirrored names
+    // beside their pictures, and with reversed names
     let root = tempfile::tempdir().unwrap();
     for i in 0..30 {
         put(root.path().join(format!("a/{i}.jpg")), photo(i));
@@ -156,7 +157,7 @@ fn masks_are_no_pictures() {
     assert_eq!((set.len(), set.layout), (30, Layout::Plain), "{:?}", set.notes);
     assert_eq!(counts(&scan(&root.path().join("b"), 0).unwrap()), (30, 30, 0));
 
-    // numbers of classes, without large areas
+    // class numbers as grey values, without large areas
     let root = tempfile::tempdir().unwrap();
     for i in 0..8u32 {
         let noise =
@@ -169,7 +170,7 @@ fn masks_are_no_pictures() {
     }
     assert_eq!(scan(root.path(), 0).unwrap().len(), 8);
 
-    // photographs that are called so, with the same numbers
+    // photographs with such names and equal numbers
     let root = tempfile::tempdir().unwrap();
     for i in 0..8 {
         put(root.path().join(format!("with_mask/{i}.jpg")), photo(i));
@@ -178,7 +179,7 @@ fn masks_are_no_pictures() {
     }
     assert_eq!(scan(root.path(), 0).unwrap().len(), 24);
 
-    // masks by their looks alone: kept, and said
+    // masks only by appearance: kept, with a note
     let root = tempfile::tempdir().unwrap();
     for i in 0..8 {
         put(root.path().join(format!("x/{i}.jpg")), photo(i));
@@ -218,7 +219,7 @@ fn what_is_known_and_not_read_is_counted() {
     ] {
         assert!(notes.contains(part), "{part} in {notes}");
     }
-    // alone, they are an error that says what to do
+    // without readable pictures there is an error with advice
     (0..5).for_each(|i| fs::remove_file(root.path().join(format!("{i:03}.png"))).unwrap());
     let error = scan(root.path(), 0).unwrap_err().to_string();
     for part in ["no pictures here", "heif-convert", "git lfs pull"] {
@@ -274,7 +275,7 @@ fn pictures_that_wgvae_made_are_no_photographs() {
         "{:?}",
         set.notes
     );
-    // those that were made to be trained on
+    // pictures that were made for training
     assert_eq!(scan(made.path(), 0).unwrap().len(), 4);
     let options = ScanOptions { include: vec!["out".into()], ..ScanOptions::default() };
     assert_eq!(scan_with(root.path(), &options).unwrap().len(), 7);
@@ -317,7 +318,7 @@ fn a_class_may_be_called_thumb() {
     }
     let set = scan(root.path(), 0).unwrap();
     assert_eq!((set.len(), set.classes.len()), (24, 3), "{:?}", set.notes);
-    // smaller ones, under names of their own
+    // smaller ones with names of their own
     for i in 0..8 {
         let small = image::load_from_memory(&photo(i)).unwrap().thumbnail(16, 16);
         let bytes = crate::helpers::encode(&small, image::ImageFormat::Jpeg);

@@ -1,7 +1,8 @@
-//! Pictures that are equal, or nearly so: saved again, made smaller, one of a burst.
+//! Near-duplicate detection: pictures that were saved again, scaled down, or taken in one burst.
+//! Used to keep near-duplicates on one side of the train/validation split.
 //!
-//! A gradient hash (of image_hasher) finds candidates, however large they are; small grey pictures confirm them, since
-//! flat pictures all have the same hash.
+//! A gradient hash (image_hasher) finds candidates. Small grey pictures confirm them, because all flat pictures have
+//! equal hashes.
 
 use std::collections::HashMap;
 
@@ -10,22 +11,22 @@ use image_hasher::{HashAlg, Hasher, HasherConfig};
 
 use super::resize::{Resize, resize_grey, resize_rgb};
 
-/// Pixels a side of the small grey picture.
+/// Side of the small grey picture, in pixels.
 const SIDE: u32 = 16;
-/// Bits of two hashes that may differ.
+/// Maximum number of differing hash bits.
 const MAX_BITS: u32 = 10;
-/// Least correlation of two small grey pictures.
+/// Minimum correlation of two small grey pictures.
 const MIN_CORRELATION: f64 = 0.95;
-/// Standard deviation of the grey values, of 255, below which a picture is like every other flat one.
+/// Standard deviation of the grey values, of 255, below which a picture counts as flat; flat pictures are not compared.
 const MIN_CONTRAST: f32 = 6.0;
 
-/// What is kept of a picture to compare it with others.
+/// Features of a picture for comparison with others.
 #[derive(Clone, Debug)]
-pub(crate) struct Look {
-    /// of all pixels
+pub(crate) struct Signature {
+    /// digest of all pixels
     digest: u64,
     hash: u64,
-    /// Small and grey, in standard deviations from its mean; empty for flat pictures.
+    /// Small grey picture, standardized to its mean and deviation; empty for flat pictures.
     grey: Box<[i8]>,
 }
 
@@ -36,7 +37,7 @@ thread_local! {
 
 /// The gradient hash of a grey picture of `2 * SIDE` pixels a side.
 fn hash(grey: &[u8]) -> u64 {
-    // of these sides the hasher takes a picture as it is; its own resizing would take longer than all the rest
+    // at these sides the hasher does not resize; its own resizing would dominate the time
     let (wide, high) = (9, 8);
     let small = resize_grey(grey, 2 * SIDE, 2 * SIDE, wide, high);
     let hash = GrayImage::from_raw(wide, high, small)
@@ -44,8 +45,8 @@ fn hash(grey: &[u8]) -> u64 {
     u64::from_le_bytes(hash.and_then(Result::ok).unwrap_or_default())
 }
 
-impl Look {
-    /// Of RGB8 `[height, width, 3]`.
+impl Signature {
+    /// Features of RGB8 `[height, width, 3]`.
     pub(crate) fn of(rgb: &[u8], width: u32, height: u32) -> Self {
         let small = resize_rgb(rgb, width, height, 2 * SIDE, Resize::Stretch);
         let luma = |p: &[u8]| (299 * u32::from(p[0]) + 587 * u32::from(p[1]) + 114 * u32::from(p[2])) / 1000;
@@ -58,7 +59,7 @@ impl Look {
         Self { digest, hash: hash(&grey), grey: standard(&halved) }
     }
 
-    /// Whether all pixels are the same.
+    /// Whether all pixels are equal.
     pub(crate) fn equals(&self, other: &Self) -> bool {
         self.digest == other.digest
     }
@@ -67,7 +68,7 @@ impl Look {
         self.digest
     }
 
-    /// Whether the two are equal, or nearly so.
+    /// Whether the two are equal or near-duplicates.
     pub(crate) fn is_near(&self, other: &Self) -> bool {
         if self.equals(other) {
             return true;
@@ -83,7 +84,7 @@ impl Look {
     }
 }
 
-/// `values` in standard deviations from their mean, of which 31 steps are one; nothing where they hardly differ.
+/// `values` minus their mean, in units of 1/31 standard deviation; empty if they hardly differ.
 fn standard(values: &[f32]) -> Box<[i8]> {
     let count = values.len() as f32;
     let mean = values.iter().sum::<f32>() / count;
@@ -94,7 +95,7 @@ fn standard(values: &[f32]) -> Box<[i8]> {
     values.iter().map(|value| (31.0 * (value - mean) / deviation).clamp(-127.0, 127.0) as i8).collect()
 }
 
-/// Of sides and pixels: to find equals with, not a defence.
+/// Digest of the sides and pixels: for finding duplicates, not collision-resistant against attackers.
 fn digest(rgb: &[u8], width: u32, height: u32) -> u64 {
     let mut digest = u64::from(width) << 32 | u64::from(height);
     // eight bytes at a time
@@ -107,50 +108,51 @@ fn digest(rgb: &[u8], width: u32, height: u32) -> u64 {
     digest
 }
 
-/// A number for each look; those have the same one that are near each other, if by way of others.
-pub(crate) fn groups(looks: &[&Look]) -> Vec<usize> {
-    let mut above: Vec<usize> = (0..looks.len()).collect();
-    let hashes: Vec<u64> = looks.iter().map(|look| look.hash).collect();
+/// A group number per signature: connected components of the relation "is near".
+pub(crate) fn groups(signatures: &[&Signature]) -> Vec<usize> {
+    let mut parents: Vec<usize> = (0..signatures.len()).collect();
+    let hashes: Vec<u64> = signatures.iter().map(|signature| signature.hash).collect();
     let mut buckets: HashMap<(u32, u64), Vec<usize>> = HashMap::new();
-    for (at, look) in looks.iter().enumerate() {
-        for key in keys(look) {
+    for (at, signature) in signatures.iter().enumerate() {
+        for key in bucket_keys(signature) {
             let bucket = buckets.entry(key).or_default();
             let mut stands_for = false;
             for &other in bucket.iter() {
                 if (hashes[at] ^ hashes[other]).count_ones() > MAX_BITS {
                     continue;
                 }
-                let (a, b) = (top(&mut above, at), top(&mut above, other));
-                if a != b && look.is_near(looks[other]) {
-                    above[a.max(b)] = a.min(b);
+                let (a, b) = (find_root(&mut parents, at), find_root(&mut parents, other));
+                if a != b && signature.is_near(signatures[other]) {
+                    parents[a.max(b)] = a.min(b);
                 }
-                // one of each hash does for all: in a series of thousands every other one would be compared
-                stands_for |= hashes[at] == hashes[other] && top(&mut above, at) == top(&mut above, other);
+                // one picture per hash is enough: otherwise a series of thousands would be compared pairwise
+                stands_for |= hashes[at] == hashes[other]
+                    && find_root(&mut parents, at) == find_root(&mut parents, other);
             }
             if !stands_for {
                 bucket.push(at);
             }
         }
     }
-    (0..looks.len()).map(|at| top(&mut above, at)).collect()
+    (0..signatures.len()).map(|at| find_root(&mut parents, at)).collect()
 }
 
-/// Keys of which near looks share one: of `MAX_BITS + 1` parts of the hash one at least is the same.
-fn keys(look: &Look) -> Vec<(u32, u64)> {
+/// Bucket keys. Of `MAX_BITS + 1` parts of the hash at least one is equal for near signatures, so they share a key.
+fn bucket_keys(signature: &Signature) -> Vec<(u32, u64)> {
     let parts = MAX_BITS + 1;
     let of_part = |part: u32| {
         let (low, high) = (64 * part / parts, 64 * (part + 1) / parts);
-        (part, look.hash >> low & ((1u64 << (high - low)) - 1))
+        (part, signature.hash >> low & ((1u64 << (high - low)) - 1))
     };
-    let hashed = (0..parts).filter(|_| !look.grey.is_empty()).map(of_part);
-    hashed.chain(std::iter::once((parts, look.digest))).collect()
+    let hashed = (0..parts).filter(|_| !signature.grey.is_empty()).map(of_part);
+    hashed.chain(std::iter::once((parts, signature.digest))).collect()
 }
 
-fn top(above: &mut [usize], at: usize) -> usize {
+fn find_root(parents: &mut [usize], at: usize) -> usize {
     let mut here = at;
-    while above[here] != here {
-        above[here] = above[above[here]];
-        here = above[here];
+    while parents[here] != here {
+        parents[here] = parents[parents[here]];
+        here = parents[here];
     }
     here
 }

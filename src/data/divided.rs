@@ -1,4 +1,5 @@
-//! From the folder that was scanned to the pictures of its splits.
+//! Decoding of a scanned folder and its division into splits.
+//! Read this to see how the validation split is drawn.
 
 use std::sync::OnceLock;
 
@@ -7,10 +8,10 @@ use rayon::prelude::*;
 use super::Progress;
 use super::cache::Cache;
 use super::dataset::Dataset;
+use super::near_duplicates::Signature;
 use super::prepare::Memory;
 use super::resize::Resize;
 use super::scan::{FolderIndex, Item, too_many_damaged};
-use super::similar::Look;
 use super::source::Source;
 use super::text::{Skipped, counted, first_few};
 use crate::error::{Error, Result};
@@ -18,23 +19,23 @@ use crate::error::{Error, Result};
 /// The pictures of a folder, decoded and divided.
 #[derive(Debug)]
 pub struct Divided {
-    /// The folder, with the splits as they are trained on.
+    /// Folder index, with the splits as they are trained on.
     pub dataset: FolderIndex,
-    /// Those to train on.
+    /// Pictures to train on.
     pub train: Dataset,
-    /// Those to watch training with, if there are any.
+    /// Validation pictures, if there are any.
     pub validation: Option<Dataset>,
-    /// What cannot be read, found by decoding; those that the scan has found are in the data set.
+    /// Files found unreadable by decoding; those found by the scan are in `dataset`.
     pub skipped: Vec<Skipped>,
 }
 
 /// Decodes the training and validation pictures of `dataset` at `size` x `size` as [`Dataset::prepare_cached`] does,
-/// and draws its split where it has none: among pictures that can be read, near-equal ones on one side.
+/// and draws a split if the folder has none. Only readable pictures are drawn, and near-duplicates stay in one split.
 ///
-/// What cannot be read is judged over all of them.
+/// The limit on unreadable files applies to all pictures together.
 ///
 /// # Errors
-/// [`Error::Data`] when no training picture can be read, and when more than half of all are damaged.
+/// [`Error::Data`] if no training picture can be read, or if more than half of all are damaged.
 pub fn prepare_folder(
     mut dataset: FolderIndex,
     (size, resize): (u32, Resize),
@@ -44,9 +45,9 @@ pub fn prepare_folder(
 ) -> Result<Divided> {
     let items: Vec<Item> = dataset.items().take(dataset.decoded()).cloned().collect();
     let source = Source::Folder { root: dataset.root.clone(), items, resize };
-    let looks: Vec<OnceLock<Look>> = (0..source.len()).map(|_| OnceLock::new()).collect();
+    let signatures: Vec<OnceLock<Signature>> = (0..source.len()).map(|_| OnceLock::new()).collect();
     let seen = |number: usize, pixels: &[u8]| {
-        let _ = looks[number].set(Look::of(pixels, size, size));
+        let _ = signatures[number].set(Signature::of(pixels, size, size));
     };
     let compares = dataset.is_compared();
     let seen: Option<super::prepare::Seen<'_>> = if compares { Some(&seen) } else { None };
@@ -54,11 +55,11 @@ pub fn prepare_folder(
     let skipped = pictures.skipped().to_vec();
     refuse_damaged(&dataset, pictures.len(), &skipped)?;
     dataset.replace_validation(&pictures.readable());
-    let looks = if compares { looks_of(&pictures, looks) } else { Vec::new() };
+    let signatures = if compares { signatures_of(&pictures, signatures) } else { Vec::new() };
     if dataset.is_drawn() {
-        dataset.draw(&looks);
+        dataset.draw(&signatures);
     } else {
-        dataset.tell_repeated(&looks);
+        dataset.tell_repeated(&signatures);
     }
     let [train, validation] = [&dataset.train, &dataset.validation].map(Vec::as_slice);
     let mut parts = pictures.part(&[train, validation]).into_iter();
@@ -72,13 +73,14 @@ pub fn prepare_folder(
     Ok(Divided { dataset, train, validation, skipped })
 }
 
-/// The looks of all pictures that can be read: of those whose pixels nobody has seen yet, from cache or file.
-fn looks_of(pictures: &Dataset, seen: Vec<OnceLock<Look>>) -> Vec<Option<Look>> {
+/// The signatures of all readable pictures. Pictures whose pixels were not seen during preparation are read from cache or
+/// file.
+fn signatures_of(pictures: &Dataset, seen: Vec<OnceLock<Signature>>) -> Vec<Option<Signature>> {
     let (readable, size) = (pictures.readable(), pictures.size());
-    let of = |(number, look): (usize, OnceLock<Look>)| match look.into_inner() {
+    let of = |(number, signature): (usize, OnceLock<Signature>)| match signature.into_inner() {
         _ if !readable[number] => None,
-        Some(look) => Some(look),
-        None => Some(Look::of(&pictures.at_number(number).ok()?, size, size)),
+        Some(signature) => Some(signature),
+        None => Some(Signature::of(&pictures.at_number(number).ok()?, size, size)),
     };
     seen.into_par_iter().enumerate().map(of).collect()
 }

@@ -1,11 +1,12 @@
-//! Folders that are never data: what systems, servers and programs keep beside pictures.
+//! Folders that never contain data: created by operating systems, servers and programs beside pictures.
+//! Add an entry here for another program's folders.
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Folders by their names in small letters, as operating systems, NAS servers and notebooks make them.
+/// Folder names in lower case, as made by operating systems, NAS servers and notebooks.
 const NAMES: [&str; 24] = [
     "__macosx",
     "@eadir",
@@ -32,18 +33,18 @@ const NAMES: [&str; 24] = [
     "node_modules",
     "lost.dir",
 ];
-/// Endings of folders in which programs keep previews and indices.
+/// Suffixes of folders in which programs keep previews and indices.
 const ENDINGS: [&str; 5] = [".lrdata", ".lrcat-data", ".cocatalogdb", ".cocatalog", ".dtrash"];
-/// Endings of Apple's photo libraries, and the folders in them that hold the photographs.
+/// Suffixes of Apple's photo libraries, and the folders in them that hold the photographs.
 const LIBRARIES: [&str; 5] =
     [".photoslibrary", ".photolibrary", ".aplibrary", ".migratedphotolibrary", ".migratedaplibrary"];
 const ORIGINALS: [&str; 3] = ["originals", "masters", "original"];
-/// How the folder begins in which Nextcloud keeps previews.
+/// Prefix of the folder in which Nextcloud keeps previews.
 const NEXTCLOUD: &str = "appdata_";
-/// How the settings of a run begin.
+/// First bytes of a run's settings file.
 const RUN: &[u8] = b"# wgvae ";
 
-/// What a folder is that is never data, as a phrase for "40 files in @eaDir"; `None` where it may hold data.
+/// A description of a folder that never contains data, for "40 files in @eaDir"; `None` if it may.
 pub(super) fn reason(folder: &Path) -> Option<String> {
     let name = lower(folder.file_name());
     let own = || folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -71,7 +72,7 @@ pub fn is_run(folder: &Path) -> bool {
     file.is_ok_and(|file| file.take(RUN.len() as u64).read_to_end(&mut head).is_ok()) && head == RUN
 }
 
-/// Whether a file is a grid that a training has written: `NAME_sample_epoch_0001.png`.
+/// Whether a file is a sample grid of a training: `NAME_sample_epoch_0001.png`.
 pub(super) fn is_grid(path: &Path) -> bool {
     let name = lower(path.file_name());
     let numbered = |what: &str| {
@@ -81,7 +82,7 @@ pub(super) fn is_grid(path: &Path) -> bool {
     numbered("sample_epoch_") || numbered("reconstruction_epoch_")
 }
 
-/// Windows' `found.000`, in which a checked disk keeps fragments.
+/// Windows' `found.000`, which holds the fragments found by chkdsk.
 fn is_chkdsk(name: &str) -> bool {
     name.strip_prefix("found.").is_some_and(|n| n.len() == 3 && n.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -1,4 +1,4 @@
-//! The split that is drawn: among pictures that can be read, near-equal ones on one side.
+//! The drawn split: among readable pictures, with near-duplicates on one side.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,12 +14,12 @@ use crate::helpers::{QUIET, encode, names, put};
 
 const SIZE: u32 = 32;
 
-/// A landscape unlike those of other seeds.
+/// A landscape that differs from those of other seeds.
 fn photo(seed: u64) -> DynamicImage {
     RgbImage::from_raw(96, 96, wgvae::data::landscape(seed, 0, 96).0).unwrap().into()
 }
 
-/// `count` photographs called `0000.jpg` and so on.
+/// `count` photographs named `0000.jpg` and so on.
 fn photos(root: &Path, count: u64) {
     for i in 0..count {
         put(root.join(format!("{i:04}.jpg")), encode(&photo(i), ImageFormat::Jpeg));
@@ -56,7 +56,7 @@ fn broken_pictures_are_drawn_for_nothing() {
         let of_report: Vec<usize> = report.splits.iter().map(|split| split.per_class[0]).collect();
         assert_eq!((of_report, report.damaged, report.obstacle()), (vec![58, 3, 3], 23, None));
     }
-    // more of them than whole ones
+    // more damaged pictures than whole ones
     (4..64).for_each(|i| fs::remove_file(root.path().join(format!("{i:04}.jpg"))).unwrap());
     let dataset = scan(root.path(), 0).unwrap();
     let error =
@@ -70,7 +70,7 @@ fn broken_pictures_are_drawn_for_nothing() {
 fn pictures_saved_again_stay_with_their_like() {
     let root = tempfile::tempdir().unwrap();
     photos(root.path(), 60);
-    // a third of them again: as they are, smaller, in another format, brighter
+    // a third of them again: unchanged, smaller, in another format, brighter
     for i in 0..20 {
         let (photo, at) = (photo(i), |ending: &str| root.path().join(format!("again{i:04}.{ending}")));
         match i % 4 {
@@ -145,7 +145,7 @@ fn of_whole_and_different_pictures_the_names_decide_as_ever() {
     }
 }
 
-/// A run that began with the first rules must find the pictures that it had: `Dataset` of the list that the names give.
+/// A run that began with the first rules must keep its pictures: the digest of the list drawn by the names.
 #[test]
 fn the_first_rules_draw_by_names_alone() {
     let root = tempfile::tempdir().unwrap();
@@ -186,7 +186,7 @@ fn validation_pictures_that_are_all_broken_are_replaced() {
     assert!(found.dataset.notes.iter().any(|note| note.contains("none of the validation pictures")));
     let report = check(root.path(), &options(0), QUIET).unwrap();
     assert_eq!(report.splits.iter().map(|split| split.per_class[0]).collect::<Vec<_>>(), [38, 2, 3]);
-    // one that can be read is enough
+    // a single readable one is enough
     photos(&root.path().join("val/a"), 1);
     assert!(!divide(root.path(), &options(0)).dataset.split_made);
 }

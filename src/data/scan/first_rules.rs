@@ -1,4 +1,5 @@
-//! The rules of the first version, by which runs that began with them go on: [`super::Rules::First`].
+//! The first version of the scan rules, kept for resuming runs that began with them: [`super::Rules::First`].
+//! Not used by new runs.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ fn split_of(folder: &str) -> Option<Split> {
     }
 }
 
-/// Goes down through folders that are alone in theirs, if that leads to splits; else stays.
+/// Descends through folders that are the only one in theirs, if that leads to splits; otherwise stays.
 pub(super) fn enter(root: &Path) -> PathBuf {
     let mut here = root.to_path_buf();
     for _ in 0..4 {
@@ -27,12 +28,12 @@ pub(super) fn enter(root: &Path) -> PathBuf {
     root.to_path_buf()
 }
 
-/// Whether a folder in `folder` is called like one of training pictures.
+/// Whether a folder in `folder` is named as one of training pictures.
 pub(super) fn has_splits(folder: &Path) -> bool {
     folders(folder).iter().any(|name| split_of(name) == Some(Split::Train))
 }
 
-/// Names of the folders in `folder` that are not hidden; names that are no text cannot be splits.
+/// Names of the folders in `folder` that are not hidden; names that are not valid text cannot be splits.
 fn folders(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let names =
@@ -40,7 +41,7 @@ fn folders(folder: &Path) -> Vec<String> {
     names.filter(|name| !name.starts_with('.')).collect()
 }
 
-/// The split and the class of a picture in `folders`; `None` for the split where it lies in none.
+/// The split and the class of a picture in `folders`; the split is `None` outside the split folders.
 pub(super) fn place(folders: &[String], has_splits: bool) -> (Option<Split>, Option<String>) {
     let split = folders.first().and_then(|name| split_of(name)).filter(|_| has_splits);
     let split = if has_splits { split } else { Some(Split::Train) };

@@ -1,4 +1,5 @@
-//! What is said of a folder: what was passed over, and why nothing can be done with it.
+//! Messages about a scanned folder: what was skipped, and why it cannot be used.
+//! Read this to word a note or an error of the scan.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,19 +9,19 @@ use crate::data::sniff::READABLE;
 use crate::data::text::{Skipped, counted, first_few, printable_text};
 use crate::error::{Error, Result};
 
-/// What was passed over and what stands for pictures that are not here, a line each.
+/// Notes about skipped files and placeholders, one line each.
 pub(super) fn notes(found: &Found) -> Vec<String> {
     [passed_over(found), not_here(found)].into_iter().flatten().chain(found.hints.iter().cloned()).collect()
 }
 
-/// How many files were passed over, by why.
+/// The number of skipped files by reason.
 fn passed_over(found: &Found) -> Option<String> {
     let files = |count: &usize| counted(*count, "file");
     let mut passed: Vec<String> = found
         .passed
         .iter()
         .map(|(why, count)| match why.split_once(' ') {
-            // a folder by its name, else a phrase
+            // a folder by its name, otherwise a phrase
             None => format!("{} in {}", files(count), printable_text(why)),
             Some(_) => format!("{} ({})", files(count), printable_text(why)),
         })
@@ -33,7 +34,7 @@ fn passed_over(found: &Found) -> Option<String> {
     (!passed.is_empty()).then(|| format!("passed over {}", passed.join(", ")))
 }
 
-/// What stands for pictures that are not here, and how they come.
+/// Placeholders for files stored elsewhere, and how to download them.
 fn not_here(found: &Found) -> Option<String> {
     let empty = (!found.empty.is_empty()).then(|| counted(found.empty.len(), "empty file"));
     let listed = found.placeholders.iter().map(|(what, count)| counted(*count, what));
@@ -50,13 +51,13 @@ fn not_here(found: &Found) -> Option<String> {
     (!listed.is_empty()).then(|| format!("not here: {}{way}", listed.join(", ")))
 }
 
-/// Whether so many damaged pictures speak against the whole folder.
+/// Whether the number of damaged pictures makes the whole folder unusable.
 pub(in crate::data) fn too_many_damaged(good: usize, bad: usize) -> bool {
     bad > good
 }
 
 /// # Errors
-/// [`Error::Data`] where there is nothing to train on, or mostly what is damaged.
+/// [`Error::Data`] if there is nothing to train on, or if most of it is damaged.
 pub(super) fn refuse_unusable(root: &Path, found: &Found) -> Result<()> {
     let (good, bad) = (found.pictures.len(), found.unreadable.len());
     let foreign = found.foreign.iter().map(|(skipped, _)| skipped);
@@ -88,7 +89,7 @@ pub(super) fn refuse_unusable(root: &Path, found: &Found) -> Result<()> {
     Ok(())
 }
 
-/// How to get at pictures that lie in other files.
+/// Advice on pictures packed in archives.
 fn packed(found: &Found) -> Option<String> {
     let (extension, _) = found.packed.iter().max_by_key(|(_, count)| **count)?;
     let listed: Vec<String> = found
@@ -113,7 +114,7 @@ fn packed(found: &Found) -> Option<String> {
     Some(format!("found {}: {way}", listed.join(", ")))
 }
 
-/// How to convert what cannot be read.
+/// Advice on converting unsupported formats.
 fn convert(found: &Found) -> Option<String> {
     let (_, name) = found.foreign.first()?;
     let way = match *name {

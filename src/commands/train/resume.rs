@@ -1,25 +1,26 @@
-//! `--resume`: which run it means, and from which of its checkpoints it goes on.
+//! `--resume`: the run that it names, and the checkpoint to continue from.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, MODEL, STATE, State};
+use wgvae::config::{Preset, Table, TrainConfig};
 use wgvae::error::Error;
 use wgvae::train::{Healthy, METRICS, RunFolder, SETTINGS};
 
-use super::terminal::shown;
-use super::train_changes::fits;
-use super::train_start::{Origin, Start, begin, claim, runs, samples, with_rules};
-use super::{output, settings};
-use crate::cli::TrainSettings;
+use super::changes::fits;
+use super::settings::{Layers, file};
+use super::start::{Origin, Start, begin, claim, with_rules};
+use crate::commands::output;
+use crate::commands::terminal::shown;
 
-/// What `--resume` names.
+/// A value of `--resume`.
 pub(super) enum ResumeFrom {
     /// the run called --name, or the newest one
     Newest,
-    /// this run
+    /// the run in this folder
     Run(PathBuf),
-    /// this checkpoint, of this run if it lies in one
+    /// a checkpoint, and the run that it is in, if any
     Checkpoint(PathBuf, Option<PathBuf>),
     /// a file of another program
     File(PathBuf),
@@ -27,16 +28,16 @@ pub(super) enum ResumeFrom {
 
 impl ResumeFrom {
     /// # Errors
-    /// If there is nothing of that name to go on from.
+    /// If there is no run, checkpoint or file of that name.
     pub(super) fn find(given: Option<&Path>, runs: &Path) -> Result<Self> {
         let Some(given) = given else { return Ok(Self::Newest) };
         let by_name = runs.join(given);
-        // words that other programs have for it
+        // words of other programs for the newest run
         let word = ["last", "latest", "auto"].iter().any(|word| given.as_os_str() == *word);
         if word && !given.exists() && !by_name.exists() {
             return Ok(Self::Newest);
         }
-        // a run is called as its folder of pictures, which may lie here
+        // a run has the name of its folder of pictures, which may be in the working folder
         let meant = given.is_file() || given.join(STATE).is_file() || is_run(given);
         let path = if !meant && by_name.exists() { by_name } else { given.to_path_buf() };
         let wrong = |what: &str| {
@@ -66,7 +67,7 @@ impl ResumeFrom {
             return Ok(Self::Run(parent));
         }
         if path.is_dir() {
-            return wrong("is neither a run nor a checkpoint; the folder of pictures stands before --resume");
+            return wrong("is neither a run nor a checkpoint; give the folder of pictures before --resume");
         }
         wrong(&format!("there is no such run, checkpoint or file{}", known(runs)))
     }
@@ -79,18 +80,18 @@ impl ResumeFrom {
     }
 }
 
-/// Whether `folder` can be gone on with, now that it was named.
+/// Whether `folder` is a run that can be resumed.
 fn is_run(folder: &Path) -> bool {
     folder.join(SETTINGS).is_file() && folder.join("checkpoints").is_dir()
 }
 
-/// The run that `folder` is or lies in.
+/// The run that `folder` is, or is in.
 pub(super) fn run_around(folder: &Path) -> Option<PathBuf> {
     let whole = folder.canonicalize().ok()?;
     whole.ancestors().find(|folder| wgvae::data::is_run(folder)).map(Path::to_path_buf)
 }
 
-/// The names of the runs that are there, as the end of a sentence.
+/// The names of all runs in `runs`, as the end of a sentence.
 fn known(runs: &Path) -> String {
     let entries = std::fs::read_dir(runs).into_iter().flatten().filter_map(std::result::Result::ok);
     let mut names: Vec<String> =
@@ -99,45 +100,47 @@ fn known(runs: &Path) -> String {
     if names.is_empty() { String::new() } else { format!("; {} has {}", shown(runs), names.join(", ")) }
 }
 
-/// The run to go on with; its own settings stand below the flags.
-pub(super) fn newest(asked: TrainSettings, quiet: bool) -> Result<Start> {
-    let runs = runs(&asked);
-    let name = asked.name.clone().or_else(|| RunFolder::newest(&runs));
-    let name = name.ok_or_else(|| Error::Usage(format!("--resume: no run in {}", shown(&runs))))?;
-    let run = RunFolder::open(&runs, &name, &samples(&asked))?;
+/// The run of --name, or the newest one, from its newest checkpoint.
+pub(super) fn newest(layers: Layers, quiet: bool) -> Result<Start> {
+    let options = layers.options()?;
+    let runs = &options.runs;
+    let name = options.name.or_else(|| RunFolder::newest(runs));
+    let name = name.ok_or_else(|| Error::Usage(format!("--resume: no run in {}", shown(runs))))?;
+    let run = RunFolder::open(runs, &name, &options.samples)?;
     if !run.path.join(SETTINGS).exists() {
-        let reason = format!("--resume: {} is not a run{}", shown(&run.path), known(&runs));
+        let reason = format!("--resume: {} is not a run{}", shown(&run.path), known(runs));
         return Err(Error::Usage(reason).into());
     }
-    own(run, asked, quiet)
+    own(run, layers, quiet)
 }
 
-/// The same, by its folder.
-pub(super) fn by_folder(path: &Path, asked: TrainSettings, quiet: bool) -> Result<Start> {
+/// The run in the folder `path`, from its newest checkpoint.
+pub(super) fn by_folder(path: &Path, layers: Layers, quiet: bool) -> Result<Start> {
+    let options = layers.options()?;
     let whole = path.canonicalize().map_err(Error::io("read", path))?;
     let (Some(runs), Some(name)) = (whole.parent(), whole.file_name()) else {
         return Err(Error::Usage(format!("--resume {}: is not a run", shown(path))).into());
     };
     let name = name.to_string_lossy().into_owned();
-    if let Some(other) = asked.name.as_ref().filter(|other| **other != name) {
+    if let Some(other) = options.name.as_ref().filter(|other| **other != name) {
         let path = shown(path);
         return Err(Error::Usage(format!("--resume {path} and --name {other}: name one run")).into());
     }
-    // its path as it was typed, where that has a folder before the name
+    // as it was typed, if that has a folder before the name
     let runs = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty() && path.ends_with(&name))
         .unwrap_or(runs);
-    let run = RunFolder::open(runs, &name, &samples(&asked))?;
-    own(run, TrainSettings { runs: Some(runs.to_path_buf()), ..asked }, quiet)
+    own(RunFolder::open(runs, &name, &options.samples)?, layers, quiet)
 }
 
-/// `run` from its newest checkpoint.
-fn own(run: RunFolder, asked: TrainSettings, quiet: bool) -> Result<Start> {
+/// `run` from its newest checkpoint, with its own settings below the flags.
+fn own(run: RunFolder, layers: Layers, quiet: bool) -> Result<Start> {
     let lock = run.lock()?;
-    fixed_preset(&asked, &run)?;
-    let asked = settings::merge(Some(&run.path.join(SETTINGS)), asked)?;
-    let run = RunFolder { samples: samples(&asked), ..run };
+    let kept = file::read(&run.path.join(SETTINGS))?;
+    fixed_preset(&layers, &kept, &run)?;
+    let layers = layers.above(&kept);
+    let run = RunFolder { samples: layers.options()?.samples, ..run };
     for folder in run.folders() {
         std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     }
@@ -146,7 +149,7 @@ fn own(run: RunFolder, asked: TrainSettings, quiet: bool) -> Result<Start> {
         output::note(&format!("passed over: {reason}"));
     }
     if newest.is_none() && diverged.len() < passed_over.len() {
-        // what is broken may be mended: nothing is begun again over it
+        // a damaged checkpoint may be restored by the user: nothing is started over it
         let reasons: String = passed_over.iter().map(|reason| format!("\n  {reason}")).collect();
         return Err(Error::model(&run.path, format!("no checkpoint to resume from{reasons}")).into());
     }
@@ -161,67 +164,60 @@ fn own(run: RunFolder, asked: TrainSettings, quiet: bool) -> Result<Start> {
             } else {
                 "has no checkpoint from before it diverged"
             };
-            output::line(&format!("{} {why}: it begins from the start", run.name));
+            output::line(&format!("{} {why}: it starts from the first step", run.name));
         }
-        return begin(run, asked, lock);
+        return begin(run, layers, lock);
     };
     if !quiet {
         let step = checkpoint.state.step;
         output::line(&format!("resuming {} from {} (step {step})", run.name, shown(&folder)));
     }
-    let config = settings::training(&asked, asked.data.is_some())?;
-    fits(&config, &checkpoint, &folder)?;
-    Ok(Start { run, asked, config, origin: Origin::Own(folder, Box::new(checkpoint)), lock })
+    let settings = layers.settings()?;
+    fits(&settings.config, &checkpoint, &folder)?;
+    Ok(Start { run, settings, origin: Origin::Own(folder, Box::new(checkpoint)), lock })
 }
 
-/// A run from one of its checkpoints: the run itself if it is the newest, else a new run, so that nothing of the old one is
-/// written over.
-pub(super) fn chosen(folder: &Path, run: Option<&Path>, asked: TrainSettings, quiet: bool) -> Result<Start> {
+/// The checkpoint in `folder`. If it is the newest one of its run, the run continues; else a new run continues from it, and
+/// nothing of the old run is overwritten.
+pub(super) fn chosen(folder: &Path, run: Option<&Path>, layers: Layers, quiet: bool) -> Result<Start> {
     let checkpoint = checkpoint::load(folder)?;
     let same = |path: &Path| path.canonicalize().ok() == folder.canonicalize().ok();
     if let Some(run) = run {
         let all = checkpoint::list(&run.join("checkpoints"))?.whole;
         let newest = all.last().is_some_and(|(newest, _)| same(newest));
-        let other = asked.name.as_ref().is_some_and(|name| !run.ends_with(name));
+        let other = layers.options()?.name.is_some_and(|name| !run.ends_with(name));
         if newest && !other {
-            return by_folder(run, asked, quiet);
+            return by_folder(run, layers, quiet);
         }
     }
     let below = match run {
-        Some(run) => super::config_file::read(&run.join(SETTINGS))?,
-        None => settings::of(&checkpoint.state.config),
+        Some(run) => file::read(&run.join(SETTINGS))?.only(|key| key != "init"),
+        None => checkpoint.state.config.table()?,
     };
     let base = run.and_then(Path::file_name).map_or("run".into(), |name| name.to_string_lossy().into_owned());
-    let kept = TrainSettings { init: None, ..below };
-    let asked = settings::over(asked, kept);
-    let asked = if run.is_none() { with_rules(asked) } else { asked };
-    let config = settings::training(&asked, asked.data.is_some())?;
-    fits(&config, &checkpoint, folder)?;
-    let (new, lock) = claim(&asked, &base)?;
+    let layers = layers.above(&below);
+    let layers = if run.is_none() { with_rules(layers)? } else { layers };
+    let settings = layers.settings()?;
+    fits(&settings.config, &checkpoint, folder)?;
+    let (new, lock) = claim(&settings.options, &base)?;
     let step = checkpoint.state.step;
     output::note(&format!(
-        "going on from {} (step {step}) in a new run, {}; the one it comes from stays as it is",
+        "continuing from {} (step {step}) in a new run, {}; the old run does not change",
         shown(folder),
         shown(&new.path)
     ));
     if let Some(run) = run {
-        history(run, &new, &checkpoint.state)?;
+        copy_history(run, &new, &checkpoint.state)?;
     }
-    Ok(Start {
-        run: new,
-        asked,
-        config,
-        origin: Origin::Own(folder.to_path_buf(), Box::new(checkpoint)),
-        lock,
-    })
+    Ok(Start { run: new, settings, origin: Origin::Own(folder.to_path_buf(), Box::new(checkpoint)), lock })
 }
 
-/// What a new run takes over from the one it comes from: the metrics, and the best checkpoint so far.
-fn history(old: &Path, new: &RunFolder, state: &State) -> Result<()> {
+/// Copies the metrics and the best checkpoint so far into the new run.
+fn copy_history(old: &Path, new: &RunFolder, state: &State) -> Result<()> {
     let copy = |from: &Path, to: &Path| std::fs::copy(from, to).map(drop).map_err(Error::io("copy", from));
     let metrics = old.join(METRICS);
     if metrics.is_file() {
-        copy(&metrics, &new.path.join(METRICS))?; // later lines are left out when the training begins
+        copy(&metrics, &new.path.join(METRICS))?; // the training drops the lines of later steps
     }
     let Some(best) = &state.best else { return Ok(()) };
     let (from, to) = (old.join("checkpoints").join(&best.name), new.checkpoints().join(&best.name));
@@ -234,25 +230,18 @@ fn history(old: &Path, new: &RunFolder, state: &State) -> Result<()> {
     Ok(())
 }
 
-/// A run keeps its sizes: a preset is refused, where it would say others.
-fn fixed_preset(flags: &TrainSettings, run: &RunFolder) -> Result<()> {
-    let Some(preset) = flags.preset else { return Ok(()) };
-    let own = settings::merge(Some(&run.path.join(SETTINGS)), TrainSettings::default())?;
-    let [is, asked] = [own, TrainSettings { preset: Some(preset), ..TrainSettings::default() }]
-        .map(|settings| settings::training(&settings, true));
-    let (is, asked) = (is?, asked?);
-    if (is.model, is.batch_size) == (asked.model, asked.batch_size) {
+/// Refuses a preset whose sizes are not those of the run.
+fn fixed_preset(layers: &Layers, kept: &Table, run: &RunFolder) -> Result<()> {
+    let Some(preset) = layers.given.get::<Preset>("preset")? else { return Ok(()) };
+    let own = TrainConfig::read(&Table::default(), kept, Preset::Reference)?.table()?;
+    let asked = preset.table()?;
+    if asked.differences(&own) == Table::default() {
         return Ok(());
     }
     let reason = format!(
-        "--preset {}: {} has its own sizes, --size {} --hidden {} --latent {} --batch-size {}; leave the flag out, or \
-         start a new run",
-        preset.name(),
+        "--preset {preset}: {} has its own sizes, {}; leave the flag out, or start a new run",
         shown(&run.path),
-        is.model.size,
-        is.model.hidden,
-        is.model.latent,
-        is.batch_size
+        own.only(|key| asked.has(key)).flags()
     );
     Err(Error::Usage(reason).into())
 }

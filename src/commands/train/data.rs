@@ -1,40 +1,43 @@
-//! The pictures of `wgvae train`: found, decoded, kept, and reported.
+//! The pictures of a training: found, decoded, cached, and reported.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
-use wgvae::config::TrainConfig;
+use wgvae::config::{TrainConfig, cache_folder};
 use wgvae::data::{self, Cache, Dataset, Divided, Memory, Prepared, Rules, ScanOptions, Skipped, Source};
-use wgvae::error::Error;
 use wgvae::gpu::Adapter;
 use wgvae::train::Splits;
 
-use super::settings;
-use super::terminal::{Bar, Screen, name_skipped, shown};
-use crate::cli::{Resident, TrainSettings};
+use super::settings::RunOptions;
+use crate::cli::Resident;
+use crate::commands::terminal::{Bar, Screen, name_skipped, shown};
 
-/// Landscapes of the built-in data, unless said otherwise.
-pub(super) const LANDSCAPES: usize = 2048;
-/// Most memory for decoded pictures in bytes, unless said otherwise.
+/// Default memory for decoded pictures in bytes.
 const MEMORY: u64 = 2 << 30;
-/// Most bytes of pictures that stay on a GPU unasked.
+/// Largest size in bytes of a data set that `--resident auto` keeps on a GPU.
 const RESIDENT: u64 = 1 << 30;
 
-/// Finds and decodes the pictures, and says what was found.
-pub(super) fn pictures(
+/// The cache of decoded pictures on disk, unless `--no-cache`.
+pub(in crate::commands) fn cache(no_cache: bool) -> Option<Cache> {
+    let folder = cache_folder().filter(|_| !no_cache)?;
+    Some(Cache::new(folder.join("pictures")))
+}
+
+/// Finds and decodes the pictures, and reports them.
+pub(in crate::commands) fn pictures(
     screen: &Screen,
-    asked: &TrainSettings,
+    options: &RunOptions,
     config: &TrainConfig,
     quiet: bool,
 ) -> Result<Splits> {
-    let memory = memory(asked);
-    let cache = settings::cache(asked.no_cache.unwrap_or(false));
-    let bar = Bar::logged(if asked.data.is_some() { "decoding" } else { "drawing" }, quiet);
+    let memory = memory(options);
+    let cache = cache(options.no_cache);
+    let bar = Bar::logged(if options.data.is_some() { "decoding" } else { "drawing" }, quiet);
     let progress = |done, all| bar.set(done, all);
-    let found = match &asked.data {
-        None => landscapes(asked, config, memory, cache.as_ref(), &progress),
-        Some(folder) => of_folder(folder, asked, config, memory, cache.as_ref(), &progress),
+    let found = match &options.data {
+        None => landscapes(options, config, memory, cache.as_ref(), &progress),
+        Some(folder) => of_folder(folder, options, config, memory, cache.as_ref(), &progress),
     };
     bar.clear();
     let Found { data, about, notes, skipped } = found?;
@@ -49,16 +52,16 @@ pub(super) fn pictures(
         &format!("{} for training, {held} for validation, {} skipped: {about}", train.len(), skipped.len()),
     );
     if held == 0 {
-        screen.say("there are no pictures to validate on: no validation loss, and no best checkpoint");
+        screen.say("there are no validation pictures: no validation loss, and no best checkpoint");
     }
     if let Some(cache) = &cache {
         let all = [Some(train), validation.as_ref()];
         let prepared: Vec<_> = all.into_iter().flatten().map(|pictures| pictures.prepared()).collect();
-        report_cache(screen, cache, &prepared, if asked.data.is_some() { "decoded" } else { "drawn" });
+        report_cache(screen, cache, &prepared, if options.data.is_some() { "decoded" } else { "drawn" });
     }
     if train.decoded_each_time() > 0 {
         let text = format!(
-            "{} of {} pictures are decoded again every epoch: {} MiB (--cache) have no room for them",
+            "{} of {} pictures are decoded again in every epoch: they do not fit into {} MiB (--cache)",
             train.decoded_each_time(),
             train.len(),
             memory.bytes >> 20
@@ -68,7 +71,7 @@ pub(super) fn pictures(
     Ok(data)
 }
 
-/// Pictures, and what is to be said of them.
+/// Pictures, and the lines to report about them.
 struct Found {
     data: Splits,
     about: String,
@@ -77,16 +80,13 @@ struct Found {
 }
 
 fn landscapes(
-    asked: &TrainSettings,
+    options: &RunOptions,
     config: &TrainConfig,
     memory: Memory,
     cache: Option<&Cache>,
     progress: data::Progress<'_>,
 ) -> Result<Found> {
-    let count = asked.landscapes.unwrap_or(LANDSCAPES);
-    if !(2..=10_000_000).contains(&count) {
-        return Err(Error::Usage(format!("--landscapes {count}: must be between 2 and 10000000")).into());
-    }
+    let count = options.landscapes;
     let held = (count / 20).clamp(1, 512);
     let prepare = |first: usize, count, bytes| -> Result<Arc<Dataset>> {
         let source = Source::Synthetic { seed: config.seed, first: first as u64, count };
@@ -100,21 +100,13 @@ fn landscapes(
 
 fn of_folder(
     folder: &Path,
-    asked: &TrainSettings,
+    options: &RunOptions,
     config: &TrainConfig,
     memory: Memory,
     cache: Option<&Cache>,
     progress: data::Progress<'_>,
 ) -> Result<Found> {
-    let options = ScanOptions {
-        seed: config.seed,
-        splits: asked.splits.clone().unwrap_or_default(),
-        exclude: asked.exclude.clone().unwrap_or_default(),
-        include: asked.include.clone().unwrap_or_default(),
-        // a run that does not say so is older than the second ones
-        rules: asked.folder_rules.unwrap_or(Rules::First),
-    };
-    let dataset = data::scan_with(folder, &options)?;
+    let dataset = data::scan_with(folder, &scan_options(options, config))?;
     let how = (config.model.size, config.resize);
     let Divided { dataset, train, validation, skipped } =
         data::prepare_folder(dataset, how, memory, cache, progress)?;
@@ -125,21 +117,32 @@ fn of_folder(
     Ok(Found { data, about, notes: dataset.notes, skipped })
 }
 
-/// Memory for decoded pictures: what was asked for; else, for those that the cache on disk does not hold, 2 GiB, but no more
-/// than half of what is free.
-fn memory(asked: &TrainSettings) -> Memory {
-    asked.cache.map_or_else(unasked, |mib| mib.saturating_mul(1 << 20).into())
+/// The rules that find and split the pictures of a run's folder.
+pub(in crate::commands) fn scan_options(options: &RunOptions, config: &TrainConfig) -> ScanOptions {
+    ScanOptions {
+        seed: config.seed,
+        splits: options.splits.clone(),
+        exclude: options.exclude.clone(),
+        include: options.include.clone(),
+        // a run without this setting is older than the second rules
+        rules: options.folder_rules.unwrap_or(Rules::First),
+    }
 }
 
-/// Memory for decoded pictures where nobody has said how much.
-pub(super) fn unasked() -> Memory {
+/// Memory for decoded pictures: that of `--cache`, else the default.
+pub(in crate::commands) fn memory(options: &RunOptions) -> Memory {
+    options.cache.map_or_else(default_memory, |mib| mib.saturating_mul(1 << 20).into())
+}
+
+/// Default memory for the decoded pictures that the cache on disk does not hold: 2 GiB, at most half of the free memory.
+pub(in crate::commands) fn default_memory() -> Memory {
     let bytes = wgvae::config::free_memory().map_or(MEMORY, |free| MEMORY.min(free / 2));
     Memory { bytes, beside_cache: false }
 }
 
-/// How many training pictures are to stay on the device: all or none.
+/// Number of training pictures to keep in GPU memory: all or 0.
 pub(super) fn resident(
-    asked: &TrainSettings,
+    options: &RunOptions,
     config: &TrainConfig,
     adapter: &Adapter,
     pictures: usize,
@@ -148,14 +151,14 @@ pub(super) fn resident(
     let all = u32::try_from(pictures).unwrap_or(u32::MAX);
     let room = u64::from(all) + u64::from(config.batch_size);
     let fits = 4 * u64::from(config.model.size).pow(2) * room <= target.binding_bytes.min(RESIDENT);
-    match asked.resident.unwrap_or(Resident::Auto) {
+    match options.resident {
         Resident::Yes => all,
         Resident::Auto if fits && !target.software => all,
         Resident::Auto | Resident::No => 0,
     }
 }
 
-/// How many pictures were there already, and how many had to be made.
+/// Reports the numbers of pictures from the cache and of new ones.
 fn report_cache(screen: &Screen, cache: &Cache, prepared: &[&Prepared], made: &str) {
     let from_cache: usize = prepared.iter().map(|one| one.from_cache).sum();
     let decoded: usize = prepared.iter().map(|one| one.decoded).sum();

@@ -1,0 +1,69 @@
+//! Flags that several commands share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use wgvae::config::{Element, MicroBatch, Preset};
+
+/// The adapter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
+pub struct AdapterArgs {
+    /// Adapter: high-performance, low-power, software, a number from `wgvae adapters`, or a part of its name such as
+    /// 3060 [default: high-performance]
+    #[arg(long, value_name = "WHICH")]
+    pub adapter: Option<String>,
+    /// Graphics API: vulkan, metal or dx12 [default: any]
+    #[arg(long, value_name = "NAME")]
+    pub backend: Option<String>,
+}
+
+/// Overwriting.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ForceArgs {
+    /// Overwrite an existing file. Without this flag only an unchanged result of the same command is overwritten. Input
+    /// files and the files of a run are never overwritten
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Sizes of a model, and of its batches.
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(next_help_heading = "Model")]
+pub struct ModelArgs {
+    /// Sizes to start from; other flags override single ones [default: reference; demo for a training without DATA]
+    #[arg(long)]
+    pub preset: Option<Preset>,
+    /// Width and height of the pictures in pixels, a multiple of 16 [default: from the preset]
+    #[arg(long, value_name = "PIXELS")]
+    pub size: Option<u32>,
+    /// Channels after the first convolution; the next layers have 2, 4 and 8 times this number [default: from the preset]
+    #[arg(long, value_name = "CHANNELS")]
+    pub hidden: Option<u32>,
+    /// Dimensions of the latent space [default: from the preset]
+    #[arg(long, value_name = "DIMENSIONS")]
+    pub latent: Option<u32>,
+    /// Pictures per step [default: from the preset]
+    #[arg(long, value_name = "PICTURES")]
+    pub batch_size: Option<u32>,
+    /// Pictures computed at once: a number, or auto for the largest one that fits. Gradients are accumulated over the
+    /// batch [default: auto]
+    #[arg(long, value_name = "PICTURES")]
+    pub micro_batch: Option<MicroBatch>,
+    /// Type of the activations and their gradients: f32, or f16 if the adapter supports it. Parameters, sums and the
+    /// loss are always f32 [default: f32]
+    #[arg(long, value_name = "TYPE", hide_possible_values = true)]
+    pub precision: Option<Element>,
+}
+
+/// Configurations of the kernels.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TuningArgs {
+    /// Use the default kernel configurations: measure nothing, and ignore tuning results
+    #[arg(long, conflicts_with = "tuning")]
+    pub no_tune: bool,
+    /// File with kernel configurations, such as the tuning.json of a run to reproduce its bits
+    #[arg(long, value_name = "FILE")]
+    pub tuning: Option<PathBuf>,
+}

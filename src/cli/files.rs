@@ -1,0 +1,45 @@
+//! Flags of the commands about files of models and runs, and about the program itself.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{AdapterArgs, ForceArgs};
+
+#[derive(Debug, Clone, Args)]
+pub struct ConvertArgs {
+    /// A .pth file (a state_dict, or a dictionary with one and its optimizer), a .safetensors file, or a run
+    #[arg(value_name = "IN")]
+    pub from: PathBuf,
+    /// The .safetensors file; its tensors have PyTorch's names, for load_state_dict
+    #[arg(value_name = "OUT")]
+    pub to: PathBuf,
+    /// Overwrite OUT if it exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// Folder of the run
+    pub run: PathBuf,
+    /// Least number of steps to recompute [default: the steps since the last checkpoint but one]
+    #[arg(long)]
+    pub steps: Option<u64>,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    /// Shell
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ManArgs {
+    /// Folder for one page per command [default: print the page of the program]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: ForceArgs,
+}

@@ -1,0 +1,125 @@
+//! Flags of the commands that inspect and measure adapters and kernels.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{AdapterArgs, ForceArgs, ModelArgs, TuningArgs};
+
+#[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SelftestArgs {
+    /// Print every case, not only the worst of each kernel. With RAYON_NUM_THREADS=1 in the environment the cases run one
+    /// after the other, which identifies a case that crashes the driver
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Add large sizes, which take a software adapter seconds each
+    #[arg(long)]
+    pub large: bool,
+    /// Run only the cases with this text in their kernel, configuration or name, such as conv2d or cooperative
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+/// The limits for a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Limits {
+    /// the limits of the adapter
+    Adapter,
+    /// the limits that every WebGPU adapter has
+    Default,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Limits to plan for
+    #[arg(long, value_enum, default_value_t = Limits::Adapter)]
+    pub limits: Limits,
+    #[command(flatten)]
+    pub tuning: TuningArgs,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct TuneArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Measure again the kernels that have a tuning result
+    #[arg(long)]
+    pub again: bool,
+    /// Print every candidate with its time, not only the chosen one
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Also write the chosen configurations to this .json file, for --tuning
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: ForceArgs,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Steps to measure, after one that compiles the kernels; with --data, batches to load
+    #[arg(long, default_value_t = 5)]
+    pub steps: u32,
+    /// Measure the loading of this folder's pictures at --size in batches of --batch-size; uses no adapter
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// With --data: memory for decoded pictures, in MiB; see `wgvae train`
+    #[arg(long, value_name = "MIB", requires = "data")]
+    pub cache: Option<u64>,
+    /// With --data: do not use the cache of decoded pictures on disk; see `wgvae train`
+    #[arg(long, requires = "data")]
+    pub no_cache: bool,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub tuning: TuningArgs,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ProfileArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Steps to time, after the same number of warm-up steps
+    #[arg(long, default_value_t = 3)]
+    pub steps: u32,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// Write a trace of all dispatches and of the host to this .json file, for chrome://tracing or Perfetto
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: ForceArgs,
+    /// Time with the host's clock, one wait per dispatch, as on an adapter without timestamps
+    #[arg(long)]
+    pub host_clock: bool,
+    #[command(flatten)]
+    pub tuning: TuningArgs,
+    #[command(flatten)]
+    pub adapter: AdapterArgs,
+}

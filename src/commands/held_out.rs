@@ -1,0 +1,84 @@
+//! The held-out pictures of the run of a model: its test split, else its validation split, as in its training.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use wgvae::checkpoint::{self, STATE, State};
+use wgvae::data::{self, Divided};
+use wgvae::error::Error;
+use wgvae::generate::{self, Input};
+use wgvae::train::SETTINGS;
+
+use super::terminal::{Bar, shown};
+use super::train::data::{cache, memory, scan_options};
+use super::train::settings::{Layers, file};
+
+/// Held-out pictures, and their description.
+pub(super) struct HeldOut {
+    pub inputs: Vec<Input>,
+    pub about: String,
+}
+
+/// The held-out pictures of the run of `model`. `None` if it is not in a run, or its run was trained on built-in landscapes.
+///
+/// # Errors
+/// If the run's folder of pictures is missing, or has no held-out pictures.
+pub(super) fn of_run(model: &Path) -> Result<Option<HeldOut>> {
+    let model = checkpoint::find(model)?;
+    let Some(settings) = settings_file(&model) else { return Ok(None) };
+    let options = Layers { below: file::read(&settings)?, ..Layers::default() }.options()?;
+    let Some(folder) = &options.data else { return Ok(None) };
+    let State { config, data: digest, .. } = State::read(&model.with_file_name(STATE))?;
+    let instead = "give DATA, or --landscapes";
+    if !folder.is_dir() {
+        return Err(
+            Error::data(folder, format!("the pictures of the model's run are not here; {instead}")).into()
+        );
+    }
+    // a random split depends on the decoded pictures, so that near-duplicates are on one side
+    let (index, cache) =
+        (data::scan_with(folder, &scan_options(&options, &config))?, cache(options.no_cache));
+    let bar = Bar::new("splitting", false);
+    let progress = |done, all| bar.set(done, all);
+    let how = (config.model.size, config.resize);
+    let divided = data::prepare_folder(index, how, memory(&options), cache.as_ref(), &progress);
+    bar.clear();
+    let Divided { dataset, train, .. } = divided?;
+    let (items, split) = match (dataset.test, dataset.validation) {
+        (test, _) if !test.is_empty() => (test, "test"),
+        (_, validation) => (validation, "validation"),
+    };
+    if items.is_empty() {
+        let reason = format!("has no test or validation pictures for the model's run; {instead}");
+        return Err(Error::data(folder, reason).into());
+    }
+    let inputs = inputs(folder, items.into_iter().map(|item| item.path).collect())?;
+    let changed = if train.digest() == digest {
+        ""
+    } else {
+        "; its training pictures have changed since, and some of these may have been among them"
+    };
+    let about =
+        format!("{} {split} pictures of {}, as split by the run{changed}", inputs.len(), shown(folder));
+    Ok(Some(HeldOut { inputs, about }))
+}
+
+/// The settings of the run of a model's file, RUN/checkpoints/NAME/model.safetensors.
+fn settings_file(model: &Path) -> Option<PathBuf> {
+    let whole = model.canonicalize().ok()?;
+    let run = whole.ancestors().nth(3).filter(|run| data::is_run(run))?;
+    Some(run.join(SETTINGS))
+}
+
+/// `paths` as inputs, with their names, classes and factors in `folder`.
+fn inputs(folder: &Path, paths: Vec<PathBuf>) -> Result<Vec<Input>> {
+    let wanted: HashSet<&PathBuf> = paths.iter().collect();
+    let (mut found, _) = generate::gather(&[folder.to_path_buf()])?;
+    found.retain(|input| wanted.contains(&input.path));
+    // the run's --include may name pictures that are left out by default
+    let known: HashSet<&PathBuf> = found.iter().map(|input| &input.path).collect();
+    let others: Vec<PathBuf> = paths.iter().filter(|path| !known.contains(path)).cloned().collect();
+    found.extend(generate::gather(&others)?.0);
+    Ok(found)
+}

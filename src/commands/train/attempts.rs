@@ -1,0 +1,176 @@
+//! The run of a training on its device, again on a new one if the device is lost, and its end.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Result;
+use wgvae::checkpoint::{self, State};
+use wgvae::error::Error;
+use wgvae::gpu::{Adapter, Element};
+use wgvae::model::{Device, ModelOptions, Vae};
+use wgvae::ops::Tuning;
+use wgvae::train::{self, Attempt, RunFolder, Splits, TrainOptions, TrainOutcome, Trainer};
+use wgvae::tune;
+use wgvae::tune::file::TuningFile;
+
+use super::settings::Settings;
+use super::start::Origin;
+use crate::commands::terminal::{Screen, bytes, count, shown};
+use crate::commands::{self, output, signals};
+
+/// A training that is ready to run on a device.
+pub(super) struct Training {
+    pub(super) tuning: Tuning,
+    pub(super) build: ModelOptions,
+    pub(super) data: Splits,
+    pub(super) run: RunFolder,
+    pub(super) settings: Settings,
+    pub(super) origin: Origin,
+}
+
+/// Trains to the end, and reports it. A training that loses its device is tried again.
+pub(super) fn train(mut screen: Screen, adapter: Adapter, training: &Training) -> Result<ExitCode> {
+    let Training { tuning, build, run, settings: Settings { config, options }, .. } = training;
+    let m = config.model;
+    let parameters = count(m.parameters());
+    screen.report(
+        "model",
+        &format!("{} px, hidden {}, latent {}: {parameters} parameters", m.size, m.hidden, m.latent),
+    );
+    let stop = Arc::new(AtomicBool::new(false));
+    signals::catch(&stop)?;
+    let micro = build.resolve_micro_batch(&adapter.target())?;
+    let mut adapter = Some(adapter);
+    // reads the states only: the tensors of a checkpoint may be gigabytes
+    let newest = || checkpoint::list(&run.checkpoints()).ok()?.whole.pop();
+    let progress = || newest().map_or(0, |(_, state)| state.step);
+    let end = train::retry(micro, progress, |attempt| {
+        let adapter = match adapter.take() {
+            Some(adapter) => adapter,
+            None => {
+                let Attempt { micro, failure } = &attempt;
+                screen.clear();
+                let failure = failure.as_deref().unwrap_or_default();
+                output::note(&format!(
+                    "{failure}\ntrying again on a new device, with micro-batches of {micro}"
+                ));
+                commands::choose_keeping(&options.adapter)
+                    .map_err(|error| Error::Device(format!("{error:#}")))?
+            }
+        };
+        let tuning = if attempt.failure.is_none() { tuning } else { &Tuning::of(&adapter.target()) };
+        one(&mut screen, (&adapter, tuning), training, &attempt, &stop)
+    });
+    screen.clear();
+    let (end, state) = match end {
+        Ok(end) => end,
+        Err(error @ (Error::Device(_) | Error::Io { .. })) => {
+            output::note(&format!("error: {error}\n{}", advice(&error, run)));
+            return Ok(ExitCode::from(error.exit_code()));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let folder = &run.path;
+    match end {
+        TrainOutcome::Finished | TrainOutcome::Early(_) => {
+            if let TrainOutcome::Early(epochs) = end {
+                screen.say(&format!(
+                    "stopped early: the validation loss has not fallen for {epochs} epochs (--patience)"
+                ));
+            }
+            if let Some(best) = &state.best {
+                screen.say(&format!("best: {} with validation loss {:.1}", best.name, best.loss));
+            }
+            for picture in &screen.pictures {
+                screen.say(&format!("wrote {}", shown(picture)));
+            }
+            screen.say(&format!("more pictures: wgvae sample {}", shown(folder)));
+            Ok(ExitCode::SUCCESS)
+        }
+        TrainOutcome::Stopped(checkpoint) => {
+            screen.say(&format!("stopped; wrote {}", shown(&checkpoint)));
+            screen.say(&format!("continue with: {}", resume_command(folder)));
+            Ok(ExitCode::from(signals::STOPPED))
+        }
+    }
+}
+
+/// One attempt at the training: from its origin, or after a failure from the run's newest checkpoint.
+fn one(
+    screen: &mut Screen,
+    (adapter, tuning): (&Adapter, &Tuning),
+    training: &Training,
+    attempt: &Attempt,
+    stop: &Arc<AtomicBool>,
+) -> Result<(TrainOutcome, State), Error> {
+    let Training { data, run, settings: Settings { config, options }, origin, .. } = training;
+    let place = Device::Tuned(adapter, tuning);
+    let build = ModelOptions { micro: Some(attempt.micro), ..training.build };
+    let newest = || run.newest_checkpoint().ok().map(|(_, checkpoint)| checkpoint);
+    let again = if attempt.failure.is_some() { newest() } else { None };
+    let checkpoint = again.or_else(|| origin.checkpoint().cloned());
+    let vae = match (&checkpoint, origin) {
+        (None, Origin::Seed) => Vae::new(place, build, config.seed)?,
+        (None, Origin::Parameters(weights)) => {
+            let mut vae = Vae::empty(place, build)?;
+            vae.load(weights)?;
+            vae
+        }
+        _ => Vae::empty(place, build)?,
+    };
+    // the run's own configurations, so that --resume and --tuning reproduce its bits
+    TuningFile::new(adapter, tuning.used()).write(&run.path.join(tune::file::NAME))?;
+    let rounds = config.batch_size.div_ceil(vae.micro_batch());
+    let parts = if rounds == 1 {
+        "at once".into()
+    } else {
+        format!("in {rounds} micro-batches of {}", vae.micro_batch())
+    };
+    let memory = bytes(vae.plan().bytes());
+    let half = if vae.precision() == Element::F16 { ", activations and their gradients in f16" } else { "" };
+    let stay = if vae.resident() > 0 { " with the training pictures" } else { "" };
+    screen.report(
+        "batch",
+        &format!("{} pictures {parts}; {memory} on the device{stay}{half}", config.batch_size),
+    );
+    screen.report("run", &format!("{}; losses in nats per image", shown(&run.path)));
+    if adapter.is_software() {
+        screen.say(
+            "the first step compiles the kernels; on a software adapter that takes about ten seconds, once",
+        );
+    }
+    let begin = TrainOptions {
+        checkpoint,
+        every: options.checkpoint_every,
+        keep: options.keep,
+        ..config.clone().into()
+    };
+    let mut trainer = Trainer::new(vae, data.clone(), run.clone(), begin, stop.clone())?;
+    let end = trainer.train(screen)?;
+    Ok((end, trainer.state().clone()))
+}
+
+/// Advice to continue a training that has failed.
+fn advice(error: &Error, run: &RunFolder) -> String {
+    let full = matches!(error, Error::Io { source, .. }
+        if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded));
+    let room = if full { "Free some disk space, or keep fewer checkpoints with --keep 1. " } else { "" };
+    match run.newest_checkpoint() {
+        Ok((folder, ..)) => {
+            let command = resume_command(&run.path);
+            format!("{room}The last checkpoint is {}; continue with: {command}", shown(&folder))
+        }
+        Err(_) => format!("{room}There is no checkpoint yet."),
+    }
+}
+
+fn resume_command(folder: &Path) -> String {
+    let [name, runs] =
+        [folder.file_name().map(Path::new), folder.parent()].map(|p| shown(p.unwrap_or(folder)));
+    let runs = if runs == "runs" { String::new() } else { format!(" --runs {runs:?}") };
+    let name = if name.contains(' ') { format!("{name:?}") } else { name };
+    format!("wgvae train --resume --name {name}{runs}")
+}
