@@ -174,7 +174,9 @@ fn print(table: &Table, clock: bool, only: bool, seconds: f64) {
     println!("\nworst: the largest error, relative to the tolerance; above 1 is wrong");
     match clock {
         true => {
-            println!("GPU ms: sum over the cases, one run each, by the device's clock; {seconds:.1} s in all")
+            println!(
+                "GPU ms: sum over the cases, one run each, by the device's clock; {seconds:.1} s in all"
+            );
         }
         false => println!(
             "wall ms: sum over the cases with compilation, because the adapter has no timestamps; {seconds:.1} s in all"

@@ -117,6 +117,9 @@ struct Size {
     large: bool,
 }
 
+/// Sizes of one op, and their uses.
+type Sizes<S> = Vec<(S, Size)>;
+
 const ONE: Size = Size { every_variant: false, large: false };
 const EVERY: Size = Size { every_variant: true, large: false };
 const LARGE: Size = Size { every_variant: false, large: true };
@@ -125,7 +128,7 @@ const LARGE_EVERY: Size = Size { every_variant: true, large: true };
 /// Sizes of convolutions: all 1, batches, odd sizes, channels that do not fill a tile, a size whose pixels are read in the
 /// order of memory, Winograd tiles along the edges of all pictures, a real layer. Large sizes come last, so that the earlier
 /// kernels, and the driver's cache of them, do not depend on `large`.
-fn geometries(large: bool) -> Vec<(Geometry, Size)> {
+fn geometries(large: bool) -> Sizes<Geometry> {
     let g = |batch, low_h, low_w, low_c, high_c| Geometry { batch, low_h, low_w, low_c, high_c };
     let mut all = vec![
         (g(1, 1, 1, 4, 4), ONE),
@@ -143,7 +146,7 @@ fn geometries(large: bool) -> Vec<(Geometry, Size)> {
 
 /// The windows of stride 1, with sizes where they differ from [`Window::HALF`]: a single pixel, whose taps are nearly all
 /// padding; small pictures, whose edges are left out; larger ones, with odd edges.
-fn windows(large: bool) -> [(Window, &'static str, Vec<(Geometry, Size)>); 2] {
+fn windows(large: bool) -> [(Window, &'static str, Sizes<Geometry>); 2] {
     let g = |batch, low_h, low_w, low_c, high_c| Geometry { batch, low_h, low_w, low_c, high_c };
     let mut same = vec![(g(1, 1, 1, 4, 4), ONE), (g(3, 4, 5, 12, 8), ONE), (g(2, 9, 5, 20, 12), ONE)];
     let mut pointwise = vec![(g(3, 2, 3, 4, 12), ONE)];
@@ -155,7 +158,7 @@ fn windows(large: bool) -> [(Window, &'static str, Vec<(Geometry, Size)>); 2] {
 }
 
 /// Rows, inputs, outputs and planes. The large one comes last, as above.
-fn linears(large: bool) -> Vec<([u32; 4], Size)> {
+fn linears(large: bool) -> Sizes<[u32; 4]> {
     let mut all = vec![
         ([1, 4, 4, 1], ONE),
         ([3, 20, 12, 1], EVERY),
@@ -183,7 +186,7 @@ pub(super) fn winograd(all: &mut Vec<Case>, target: &Capabilities, large: bool) 
             for textures in fetches(target) {
                 let from = if textures { ", texture" } else { "" };
                 let name = format!("winograd {side:?} {}x{}x{}{from}", g.batch, g.low_h, g.low_w);
-                all.push(case(&name, Transform::transform(g, side).fetching(textures)).rarely(kind.large));
+                all.push(case(&name, Transform::forward(g, side).fetching(textures)).rarely(kind.large));
                 let epilogue = [Epilogue::BIAS_RELU, Epilogue::MASK, Epilogue::BIAS.add()][index % 3];
                 for epilogue in [epilogue, Epilogue::ACCUMULATE] {
                     let op = Transform::inverse(g, side, epilogue).fetching(textures);
