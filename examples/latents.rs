@@ -18,7 +18,7 @@ const STEPS: u64 = 200;
 fn main() -> Result<()> {
     let adapter = Adapter::choose(&AdapterChoice::HighPerformance, adapter::backends(None)?)?;
     println!("on {}", adapter.describe());
-    let config = ModelConfig { size: SIZE, hidden: 16, latent: 16 };
+    let config = ModelConfig::reference(SIZE, 16, 16);
     let build = ModelOptions::training(config, BATCH);
     let mut vae = Vae::new(Device::Gpu(&adapter), build, 0)?;
 

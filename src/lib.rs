@@ -29,7 +29,7 @@
 //! use wgvae::model::{Build, Place, Vae};
 //!
 //! # fn main() -> wgvae::error::Result<()> {
-//! let config = ModelConfig { size: 16, hidden: 4, latent: 8 };
+//! let config = ModelConfig::reference(16, 4, 8);
 //! let build = Build::inference(config, 2);
 //! let found = Adapter::choose(&AdapterChoice::HighPerformance, adapter::backends(None)?);
 //! // without a GPU, the slow and exact CPU twins

@@ -29,7 +29,7 @@ fn steps(criterion: &mut Criterion) {
     let adapter = open();
     let mut group = criterion.benchmark_group("train");
     for (size, hidden, batch) in [(64, 16, 16), (64, 64, 16)] {
-        let config = ModelConfig { size, hidden, latent: 128 };
+        let config = ModelConfig::reference(size, hidden, 128);
         let build = ModelOptions::training(config, batch);
         let mut vae = Vae::new(Device::Gpu(&adapter), build, 0).expect("model");
         let rgba = vec![0xff80_4020; (batch * size * size) as usize];

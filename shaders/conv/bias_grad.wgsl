@@ -1,6 +1,6 @@
 // Column sums of a matrix: out[p, c] = epilogue(sum of dy[r, c] over the rows r of part p).
 // The gradient of a bias, in one pass, or for many rows in two, of which the second adds the parts of the first.
-// A workgroup takes one part of the rows and up to THREADS vec4 columns; where there are fewer columns, several rows
+// A workgroup takes one part of the rows and up to THREADS vec4 columns; if there are fewer columns, several rows
 // go side by side.
 
 struct Params {

@@ -1,9 +1,8 @@
-// What the kernels of convolutions share: sizes, and the order in which products take low's pixels.
+// Sizes of the convolution kernels, and the order in which their products take the pixels of the low side.
 //
-// Where pictures are small they are taken row by row, and in each row picture by picture, so that the pixels along an
-// upper or lower edge are neighbours: a tile that has no others leaves out the taps beyond the edge and need not
-// multiply zeros, 1 in 2H of all taps, an eighth at H = 4. Larger ones are taken as they lie in memory: less would be
-// saved, and sums over their pixels took a tenth longer from picture to picture.
+// Small pictures are taken row by row, and each row picture by picture, so that the pixels along an upper or lower edge
+// are neighbours. A tile of such pixels skips the taps outside the picture instead of multiplying zeros. Large pictures
+// are taken in memory order: they would save less, and sums over their pixels are faster that way.
 
 struct Params {
     batch: u32,
@@ -39,7 +38,7 @@ fn pixel_of(at: u32) -> Pixel {
     return Pixel(line / params.low_h, line % params.low_h, col);
 }
 
-// where it lies in memory, [N, H, W]
+// its index in memory, [N, H, W]
 fn index_of(at: u32) -> u32 {
     if (BY_ROWS) {
         let low = pixel_of(at);
@@ -54,7 +53,7 @@ fn outside_high(row: u32, col: u32) -> bool {
     return above | (row >= HIGH_H + params.padding) | (col >= HIGH_W + params.padding);
 }
 
-// whether all of those pixels lie in the first row of their pictures
+// whether all of those pixels are in the first row of their pictures
 fn in_first_row(pixels: Range) -> bool {
     return BY_ROWS & (pixels.end <= ROW);
 }

@@ -11,8 +11,9 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::pth;
-use crate::config::{Likelihood, LossKind, ModelConfig};
+use crate::config::{Architecture, Likelihood, LossKind, ModelConfig};
 use crate::error::{Error, Result, printable_text};
+use crate::model::architectures::infer;
 use crate::model::{NamedTensor, StateDict};
 
 /// Maximum size of a file read into memory: larger than any model with 32-bit indices.
@@ -26,6 +27,8 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Prefix of the raw parameters, which Adam updates, in a checkpoint whose model is their average (EMA).
 pub(super) const RAW_PREFIX: &str = "raw.";
+/// Metadata key of the architecture, if it is not the reference.
+const ARCHITECTURE: &str = "wgvae.architecture";
 /// Metadata key of the likelihood, if it is not the reference's: `mse 0.1`.
 const LIKELIHOOD: &str = "wgvae.likelihood";
 
@@ -77,6 +80,19 @@ fn likelihood(path: &Path, bytes: &[u8]) -> Result<Likelihood> {
     let text = printable_text(text);
     parsed
         .ok_or_else(|| Error::model(path, format!("its {LIKELIHOOD} is \"{text}\", which is not known here")))
+}
+
+/// The architecture in the metadata of a safetensors file; the reference if the metadata has none.
+fn architecture(path: &Path, bytes: &[u8]) -> Result<Architecture> {
+    let about = SafeTensors::read_metadata(bytes).ok().and_then(|(_, about)| about.metadata().clone());
+    let Some(text) = about.and_then(|about| about.get(ARCHITECTURE).cloned()) else {
+        return Ok(Architecture::default());
+    };
+    let text = serde_json::Value::String(text);
+    serde_json::from_value(text.clone()).map_err(|_| {
+        let text = printable_text(&text.to_string());
+        Error::model(path, format!("its {ARCHITECTURE} is {text}, which this version does not know"))
+    })
 }
 
 /// A file's tensors by name, each with shape and values.
@@ -202,14 +218,15 @@ pub fn read_model(path: &Path) -> Result<Model> {
         return torch(path, &bytes);
     }
     let mut found = safetensors(path, &bytes)?;
-    let likelihood = likelihood(path, &bytes)?;
+    let (likelihood, architecture) = (likelihood(path, &bytes)?, architecture(path, &bytes)?);
     drop(bytes);
-    let (config, weights) = model(path, &mut found)?;
+    let (config, weights) = model(path, architecture, &mut found)?;
     Ok(Model { config, weights, likelihood, adam: None })
 }
 
-fn model(path: &Path, found: &mut TensorMap) -> Result<(ModelConfig, StateDict)> {
-    let config = infer_config(path, found)?;
+fn model(path: &Path, architecture: Architecture, found: &mut TensorMap) -> Result<(ModelConfig, StateDict)> {
+    let shape = |name: &str| found.get(name).map(|(shape, _)| shape.as_slice());
+    let config = infer(architecture, shape).map_err(|reason| Error::model(path, reason))?;
     let weights = take(path, found, "", &config)?;
     refuse_extra(path, found)?;
     Ok((config, weights))
@@ -221,33 +238,10 @@ fn torch(path: &Path, bytes: &[u8]) -> Result<Model> {
     let found = |tensors: Vec<(String, pth::Tensor)>| -> TensorMap {
         tensors.into_iter().map(|(name, t)| (name, (t.shape, t.values))).collect()
     };
-    let (config, weights) = model(path, &mut found(training.model))?;
+    let (config, weights) = model(path, Architecture::Reference, &mut found(training.model))?;
     let adam = training.adam.map(|pth::Adam { step, first, second, settings }| {
         let moment = |tensors| take(path, &mut found(tensors), "", &config);
         Ok(Adam { step, moments: [moment(first)?, moment(second)?], settings })
     });
     Ok(Model { config, weights, likelihood: Likelihood::default(), adam: adam.transpose()? })
-}
-
-/// Infers the hidden width from the first convolution, latent and picture size from `fc_mu`.
-fn infer_config(path: &Path, found: &TensorMap) -> Result<ModelConfig> {
-    let shape = |name: &str, rank: usize| match found.get(name) {
-        Some((shape, _)) if shape.len() == rank => Ok(shape.clone()),
-        Some((shape, _)) => Err(Error::model(path, format!("{name} is {shape:?}: not a model of this kind"))),
-        None => Err(Error::model(path, format!("has no tensor {name}: not a model of this kind"))),
-    };
-    let hidden = shape("encoder.0.weight", 4)?[0];
-    let head = shape("fc_mu.weight", 2)?;
-    let (latent, flat) = (head[0], head[1]);
-    let widest = hidden.saturating_mul(8).max(1);
-    let side = (flat / widest).isqrt();
-    let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-    let size = number(side.saturating_mul(16));
-    let config = ModelConfig { size, hidden: number(hidden), latent: number(latent) };
-    if widest.saturating_mul(side).saturating_mul(side) != flat {
-        let reason =
-            format!("fc_mu.weight {head:?} does not fit hidden {hidden}: not a square picture's model");
-        return Err(Error::model(path, reason));
-    }
-    config.checked().map_err(|e| Error::model(path, format!("impossible sizes: {e}")))
 }

@@ -102,7 +102,7 @@ impl Keep {
 /// Size in bytes of a checkpoint: the parameters, both moments, and the average if there is one.
 pub fn bytes(config: &TrainConfig) -> u64 {
     let copies = if config.optimizer.ema.is_some() { 4 } else { 3 };
-    4 * copies * config.model.parameters()
+    4 * copies * crate::model::parameter_count(&config.model)
 }
 
 /// Removes the checkpoints of `folder` that `keep` does not retain.

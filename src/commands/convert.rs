@@ -28,7 +28,7 @@ pub fn run(args: &ConvertArgs) -> Result<ExitCode> {
         config.size,
         config.hidden,
         config.latent,
-        count(config.parameters())
+        count(wgvae::model::parameter_count(&config))
     );
     println!("wrote {}", shown(&out.path));
     if let Some(Adam { step, .. }) = adam {

@@ -105,7 +105,7 @@ fn facts(args: &EvaluateArgs, vae: &Vae, settings: &Settings, pictures: String) 
                 model.size,
                 model.hidden,
                 model.latent,
-                count(model.parameters())
+                count(wgvae::model::parameter_count(&model))
             ),
         ),
         ("pictures", pictures),

@@ -27,7 +27,7 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
         config.size,
         config.hidden,
         config.latent,
-        count(config.parameters()),
+        count(wgvae::model::parameter_count(&config)),
         batch.div_ceil(network.dims.micro),
         network.dims.micro
     );

@@ -14,7 +14,7 @@ mod train;
 pub use cache_folder::cache_folder;
 pub use memory::free_memory;
 pub use micro_batch::MicroBatch;
-pub use model::ModelConfig;
+pub use model::{Architecture, ModelConfig};
 pub use objective::{BetaSchedule, Likelihood, LossKind, Objective};
 pub use optimizer::{Augmentation, LrSchedule, Optimizer};
 pub use preset::Preset;

@@ -164,7 +164,7 @@ mod tests {
     fn a_prior_comes_back_and_only_for_its_model() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join(NAME);
-        let weights = StateDict::initial(&ModelConfig { size: 16, hidden: 1, latent: 2 }, 1);
+        let weights = StateDict::initial(&ModelConfig::reference(16, 1, 2), 1);
         let component =
             |weight, mean: [f64; 2]| Component { weight, mean: mean.to_vec(), factor: vec![1.0, 0.25, 2.0] };
         let components = vec![component(0.25, [1.0, -1.0]), component(0.75, [0.0, 3.0])];
@@ -172,7 +172,7 @@ mod tests {
             Fitted { mixture: Mixture { dims: 2, components }, kl: vec![1.5, 0.5], model: digest(&weights) };
         fitted.write(&path).expect("written");
         assert_eq!(find(folder.path(), None, &weights).expect("found"), fitted);
-        let other = StateDict::initial(&ModelConfig { size: 16, hidden: 1, latent: 2 }, 2);
+        let other = StateDict::initial(&ModelConfig::reference(16, 1, 2), 2);
         let error = Fitted::read(&path, &other).expect_err("another model").to_string();
         assert!(error.contains("another model's latents"), "{error}");
         let mut bytes = std::fs::read(&path).expect("read");

@@ -1,6 +1,6 @@
 //! The backward pass: gradients in reverse order of the forward pass.
 
-use super::architectures::Architecture;
+use super::architectures::Autoencoder;
 use super::layer::{Grad, Value};
 use super::network::Network;
 use super::recorder::GradientPool;
@@ -14,7 +14,7 @@ impl Network {
         &self,
         plan: &mut Plan,
         tuning: &Tuning,
-        (architecture, [encoded, decoded]): (&Architecture, &[Vec<Value>; 2]),
+        (architecture, [encoded, decoded]): (&Autoencoder, &[Vec<Value>; 2]),
         program: ProgramId,
     ) {
         let t = &self.tensors;

@@ -1,5 +1,4 @@
-//! What a training may do besides: latents compared with the prior over a whole batch, gradients clipped, parameters
-//! averaged, pictures varied.
+//! Optional parts of a training: MMD penalty, gradient clipping, EMA, augmentation.
 
 use super::network::Network;
 use crate::config::{Augmentation, TrainConfig};
@@ -9,7 +8,7 @@ use crate::ops::mmd::{Gather, Mmd, MmdTotal};
 use crate::ops::normal::Normal;
 use crate::ops::reparameterize::padded;
 
-/// What a training does besides.
+/// The optional parts of a training that are on.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct TrainFeatures {
     /// compares each batch's latents with the prior

@@ -1,25 +1,25 @@
-//! Where gradients lie, and for how long.
+//! Buffers of the parameters' gradients.
 //!
-//! A step of one micro-batch needs no weight's gradient any more once Adam has seen it: then all of them take turns in
-//! the memory of the largest, which is nearer to the caches too, and nothing but the biases' gradients waits for the end
-//! of the step. Several micro-batches add theirs up, a norm is taken over all, and 16 bits overflow in any.
+//! With a single micro-batch Adam runs right after each weight gradient, so one buffer of the largest size serves all of
+//! them; only the gradients of biases wait for the end of the step. All gradients are kept if micro-batches add theirs up,
+//! if the norm of all is limited, and in f16, where any of them may overflow.
 
 use super::params::{Layout, ParamSlice};
 use crate::gpu::{BufferId, Element, Plan, Shape, Tensor, Usage};
 
-/// Where the gradient of each parameter lies.
+/// The buffers of the gradients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gradients {
     /// an arena like that of the parameters from element `first` on
     pub arena: BufferId,
-    /// where the arena begins: 0, or the first bias
+    /// element of the parameters' arena at which this one begins: 0, or the first bias
     pub first: u64,
-    /// where the gradients before that take turns
+    /// buffer that the gradients of the weights share, one after the other
     transient_weights: Option<BufferId>,
 }
 
 impl Gradients {
-    /// Memory for all, or with `passing` for those of the biases and for one weight's at a time.
+    /// Buffers for all gradients, or with `transient_weights` for those of biases and for one weight at a time.
     pub(super) fn new(plan: &mut Plan, layout: &Layout, transient_weights: bool) -> Self {
         let first = if transient_weights { layout.weights } else { 0 };
         let arena = plan.buffer("gradients", layout.len - first, Usage::State);

@@ -3,7 +3,7 @@
 //! Forward and backward are plain lists in execution order; there is no tape. All tensors hold one
 //! micro-batch of N pictures; the loss is a sum, so the gradients of micro-batches add up.
 
-use super::architectures::{Architecture, elements};
+use super::architectures::{Autoencoder, elements};
 use super::extras::{MmdTensors, TrainFeatures};
 use super::gradients::Gradients;
 use super::layer::Value;
@@ -56,7 +56,7 @@ pub struct TrainingPrograms {
     /// loss and gradients of the micro-batch, to be run once after its forward programs; with Adam over each weight whose
     /// gradient makes room for the next one's
     pub backward: ProgramId,
-    /// one Adam step over whatever `backward` has left
+    /// one Adam step over the parameters that `backward` has not updated
     pub update: ProgramId,
     /// `rgba` to `x`, varied where pictures are
     pub augment: ProgramId,
@@ -71,13 +71,13 @@ pub struct TrainingPrograms {
 pub struct Arenas {
     /// parameters
     pub params: BufferId,
-    /// what a training has besides
+    /// gradients and optimizer state, only in a plan for training
     pub training: Option<TrainingArenas>,
     /// the running average of the parameters, where one is kept
     pub average: Option<BufferId>,
 }
 
-/// What Adam needs besides the parameters.
+/// Gradients and Adam's state.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainingArenas {
     /// gradients
@@ -117,7 +117,7 @@ pub struct Tensors {
     pub scaling: Tensor,
 }
 
-/// How many pictures a plan is for.
+/// The batch dimensions of a plan, and its element type.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchDims {
     /// pictures of a step
@@ -126,7 +126,7 @@ pub struct BatchDims {
     pub micro: u32,
     /// pictures kept on the device from step to step
     pub resident: u32,
-    /// what activations between the layers and their gradients are made of
+    /// element type of activations between the layers, and of their gradients
     pub precision: Element,
 }
 
@@ -134,26 +134,26 @@ pub struct BatchDims {
 pub struct Network {
     /// the architecture
     pub config: ModelConfig,
-    /// how many pictures, and what their activations are made of
+    /// batch dimensions and element type
     pub dims: BatchDims,
-    /// of pixels
+    /// the likelihood of pixels
     pub likelihood: Likelihood,
-    /// what a training does besides
+    /// optional parts of a training
     pub extras: TrainFeatures,
-    /// where latents are compared with the prior
+    /// tensors of the MMD penalty, if the training has one
     pub(super) mmd: Option<MmdTensors>,
-    /// where parameters lie
+    /// layout of the parameters
     pub layout: Layout,
     /// the arenas
     pub arenas: Arenas,
-    /// what the host writes or reads
+    /// tensors that the host writes or reads
     pub tensors: Tensors,
-    /// what can be run
+    /// the recorded programs
     pub programs: Programs,
 }
 
-/// Most floating-point operations of a dispatch on a GPU that shares the processor's memory. A dispatch cannot be cut, and
-/// drivers end those that take seconds: this is half a second at 40 GFLOP/s, about the slowest that there are.
+/// Maximum floating-point operations of a dispatch on a GPU that shares the processor's memory. A dispatch cannot be split,
+/// and drivers stop a dispatch that takes seconds.
 const DISPATCH_FLOPS: u64 = 20_000_000_000;
 
 /// The largest micro-batch that fits the target's bindings and the activation budget, and on integrated GPUs the longest
@@ -163,7 +163,7 @@ const DISPATCH_FLOPS: u64 = 20_000_000_000;
 /// [`Error::Limit`] if not even one picture fits.
 pub fn micro_batch(build: &ModelOptions, target: &Capabilities) -> Result<u32> {
     let ModelOptions { ref config, batch, precision, .. } = *build;
-    let architecture = Architecture::new(config);
+    let architecture = Autoencoder::new(config);
     let [encoder, decoder] = architecture.activations(config, 1);
     // pictures and logits are f32, and so are latents, which are small
     let bytes = |dims: &Vec<u32>| if dims[1] == config.size { 4 } else { precision.bytes() };
@@ -235,7 +235,7 @@ impl Network {
         let mmd = extras.mmd.then(|| MmdTensors::new(&mut plan, batch, config.latent));
         let config = *config;
         let mut network = Self { config, dims, likelihood, extras, mmd, layout, arenas, tensors, programs };
-        let architecture = Architecture::new(&config);
+        let architecture = Autoencoder::new(&config);
         let values = network.record_forward(&mut plan, tuning, &architecture);
         if let Some(arenas) = training {
             let programs = network.record_training(&mut plan, tuning, (&architecture, &values), arenas);
@@ -249,7 +249,7 @@ impl Network {
         &self,
         plan: &mut Plan,
         tuning: &Tuning,
-        layers: (&Architecture, &[Vec<Value>; 2]),
+        layers: (&Autoencoder, &[Vec<Value>; 2]),
         arenas: TrainingArenas,
     ) -> TrainingPrograms {
         let programs = TrainingPrograms {
@@ -304,7 +304,7 @@ impl Network {
         &self,
         plan: &mut Plan,
         tuning: &Tuning,
-        architecture: &Architecture,
+        architecture: &Autoencoder,
     ) -> [Vec<Value>; 2] {
         let t = &self.tensors;
         let (rows, vec4s) = (self.dims.micro, padded(self.config.latent) / 4);

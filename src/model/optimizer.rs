@@ -1,4 +1,4 @@
-//! What ends a step: the gradient's norm, Adam, and the running average of the parameters.
+//! The end of a step: the gradient's norm, Adam, and the running average of the parameters.
 
 use super::network::{Network, TrainingArenas};
 use super::recorder::GradientPool;

@@ -1,5 +1,6 @@
-//! What a model is built for, and where: sizes and an adapter in, a plan and a runner out.
+//! Options of a model, and the device that computes it.
 
+use super::architectures::addressable;
 use super::extras::TrainFeatures;
 use super::network::{Network, micro_batch};
 use crate::config::{Likelihood, ModelConfig, TrainConfig, checked_batch};
@@ -8,7 +9,7 @@ use crate::gpu::{Adapter, Capabilities, Element, GpuRunner, Plan, ReferenceRunne
 use crate::ops::Tuning;
 use crate::ops::reparameterize::padded;
 
-/// Where the numbers are computed.
+/// The device that computes a model.
 #[derive(Clone, Copy)]
 pub enum Device<'a> {
     /// On an adapter, every op in its default form.
@@ -22,7 +23,7 @@ pub enum Device<'a> {
 }
 
 impl Device<'_> {
-    /// What a plan needs to know of it.
+    /// Its limits and features.
     pub fn target(&self) -> Capabilities {
         match self {
             Self::Gpu(adapter) | Self::Tuned(adapter, _) | Self::Timed(adapter, _) => adapter.target(),
@@ -39,7 +40,7 @@ impl Device<'_> {
     }
 }
 
-/// What a model is built for.
+/// Sizes, element types and parts of a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ModelOptions {
     /// the architecture
@@ -52,11 +53,11 @@ pub struct ModelOptions {
     pub training: bool,
     /// pictures kept on the device from step to step, see [`Vae::keep`](super::Vae::keep)
     pub resident: u32,
-    /// what the activations between the layers and their gradients are made of; everything else is f32
+    /// element type of activations between the layers and of their gradients; everything else is f32
     pub precision: Element,
-    /// of pixels: what is minimised, and what a picture shows of the decoder's logits
+    /// likelihood of pixels: the loss, and the mean of the decoder's logits that a picture shows
     pub likelihood: Likelihood,
-    /// what a training does besides
+    /// optional parts of a training
     pub extras: TrainFeatures,
     /// keeps every gradient until the next step, for [`Vae::gradients`](super::Vae::gradients), where else a weight's would
     /// make room for the next one's as soon as Adam has seen it; the steps compute the same bits either way
@@ -101,6 +102,7 @@ impl ModelOptions {
     /// has no 16-bit floats and they were asked for.
     pub fn resolve_micro_batch(&self, target: &Capabilities) -> Result<u32> {
         checked_batch(self.batch)?;
+        addressable(&self.config)?;
         if self.precision == Element::F16 && !target.f16 {
             return Err(Error::Usage(format!(
                 "--precision f16: {} has no 16-bit floats (SHADER_F16); leave it at f32, or take another adapter",

@@ -1,4 +1,4 @@
-//! Where every parameter is stored in the flat arenas, and how PyTorch lays out the same numbers.
+//! The layout of parameters in the flat arenas, and its relation to PyTorch's layouts.
 //!
 //! Parameters, gradients and optimizer slots are arenas with equal offsets (but see `gradients`): first all weights, then
 //! all vectors such as biases. Channels and latents are padded to multiples of 4 with zeros that stay zero: their gradients
@@ -7,7 +7,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::architectures::Architecture;
+use super::architectures::Autoencoder;
 use super::layer::Layer;
 use super::state_dict::StateDict;
 use crate::config::ModelConfig;
@@ -46,7 +46,7 @@ impl ParamSlice {
     }
 }
 
-/// Where PyTorch's elements are in a parameter: element `[i, j, ..]` is at `offset + i * strides[0] + j * strides[1] + ..`.
+/// The places of PyTorch's elements in a parameter: `[i, j, ..]` is at `offset + i * strides[0] + j * strides[1] + ..`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TorchLayout {
     dims: Vec<usize>,
@@ -82,12 +82,12 @@ impl TorchLayout {
     }
 }
 
-/// What a layer says of a parameter under its PyTorch name.
+/// A parameter under its PyTorch name, as a layer describes it.
 #[derive(Debug, Clone)]
 pub struct TorchParam {
     name: String,
     shape: Vec<usize>,
-    /// which of the layer's parameters holds it
+    /// index of the layer's parameter that holds it
     param: usize,
     layout: TorchLayout,
     fan_in: u64,
@@ -109,7 +109,7 @@ pub struct Parameter {
     pub name: String,
     /// its shape in PyTorch
     pub shape: Vec<usize>,
-    /// where it is in the arenas
+    /// its range of the arenas
     pub slice: ParamSlice,
     layout: TorchLayout,
     fan_in: u64,
@@ -160,7 +160,7 @@ pub struct LayerParams {
 pub struct Layout {
     /// layer by layer, the encoder's first
     pub layers: Vec<LayerParams>,
-    /// how many of the layers are the encoder's
+    /// number of layers of the encoder
     pub encoder: usize,
     /// every parameter in PyTorch's order
     pub parameters: Vec<Parameter>,
@@ -173,12 +173,12 @@ pub struct Layout {
 impl Layout {
     /// The layout for a model.
     pub fn new(config: &ModelConfig) -> Self {
-        Self::of(&Architecture::new(config))
+        Self::of(&Autoencoder::new(config))
     }
 
     /// The layout for the layers of `architecture`.
-    pub fn of(architecture: &Architecture) -> Self {
-        let Architecture { encoder, decoder } = architecture;
+    pub fn of(architecture: &Autoencoder) -> Self {
+        let Autoencoder { encoder, decoder } = architecture;
         let layers: Vec<&dyn Layer> = encoder.layers().chain(decoder.layers()).collect();
         let specs: Vec<Vec<ParamSpec>> = layers.iter().map(|layer| layer.params()).collect();
         let mut len = 0;
@@ -244,7 +244,7 @@ impl Layout {
 
 /// Parameters of a model, as PyTorch counts them.
 pub fn parameter_count(config: &ModelConfig) -> u64 {
-    let Architecture { encoder, decoder } = Architecture::new(config);
+    let Autoencoder { encoder, decoder } = Autoencoder::new(config);
     let torch = encoder.layers().chain(decoder.layers()).flat_map(|layer| layer.torch_params());
     torch.map(|param| param.shape.iter().map(|&n| n as u64).product::<u64>()).sum()
 }
@@ -256,7 +256,7 @@ mod tests {
     /// Every PyTorch element has its own place in its slot, and the way back is the inverse.
     #[test]
     fn layouts_are_one_to_one() {
-        for config in [ModelConfig { size: 32, hidden: 3, latent: 5 }, ModelConfig::DEMO] {
+        for config in [ModelConfig::reference(32, 3, 5), ModelConfig::DEMO] {
             let layout = Layout::new(&config);
             let count: usize = layout.parameters.iter().map(Parameter::len).sum();
             assert_eq!(count as u64, parameter_count(&config));

@@ -1,4 +1,6 @@
-//! What layers record into: the plan, the parameters' arenas, activations, and the pool of gradient buffers.
+//! The recorder of a program: the plan, the parameters' arenas, activations, and the pool of gradient buffers.
+//!
+//! Read this with [`layer`](super::layer) to add a layer.
 
 use super::gradients::Gradients;
 use super::params::ParamSlice;
@@ -38,10 +40,10 @@ impl GradientPool {
     }
 }
 
-/// What a training adds to a recording.
+/// Gradients and Adam's state, for a training.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Training {
-    /// where gradients are
+    /// buffers of the gradients
     pub(super) gradients: Gradients,
     /// Adam's first and second moment
     pub(super) moments: [BufferId; 2],
@@ -108,8 +110,8 @@ impl Recorder<'_> {
         self.training.expect("gradients are recorded for a training")
     }
 
-    /// How a gradient of a parameter is stored: it replaces that of the step before, or is added to that of the
-    /// micro-batches before.
+    /// The epilogue of a parameter's gradient: it replaces the gradient of the step before, or is added to the gradients
+    /// of earlier micro-batches.
     fn gradient_epilogue(&self) -> Epilogue {
         if self.training().accumulate { Epilogue::ACCUMULATE } else { Epilogue::NONE }
     }
@@ -138,7 +140,7 @@ impl Recorder<'_> {
         }
     }
 
-    /// Adam over the parameters from `offset` on, as many as `grad` has elements.
+    /// Adam over the parameters from `offset` on, one for each element of `grad`.
     pub(super) fn adam(&mut self, label: &str, grad: Tensor, offset: u64) {
         let Training { moments, clip, state: [step, scaling, totals], .. } = self.training();
         let [param, moment1, moment2] =

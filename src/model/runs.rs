@@ -1,4 +1,6 @@
-//! Which programs make a run, and in which order: asked by the model, the web export and the benchmarks.
+//! The programs of each run, in their order.
+//!
+//! The model, the web export and the benchmarks ask this module.
 
 use super::network::Programs;
 use crate::gpu::ProgramId;

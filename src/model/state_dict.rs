@@ -16,7 +16,7 @@ pub struct NamedTensor {
     pub values: Vec<f32>,
 }
 
-/// All parameters of a model, or as many gradients or moments, in the order of PyTorch's `state_dict`.
+/// All parameters of a model, or their gradients or moments, in the order of PyTorch's `state_dict`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateDict {
     /// the tensors

@@ -1,4 +1,4 @@
-//! Where gradients of several processes are added up, between the backward pass and the optimizer's step.
+//! Gradient synchronisation of several processes, between the backward pass and the optimizer's step.
 
 use crate::error::Result;
 use crate::gpu::{Runner, Tensor};

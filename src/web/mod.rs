@@ -139,7 +139,7 @@ impl Page<'_> {
             generator: format!("wgvae {}", env!("CARGO_PKG_VERSION")),
             title: &self.title,
             model: self.config,
-            parameters: self.config.parameters(),
+            parameters: crate::model::parameter_count(&self.config),
             resize: self.resize,
             precision: self.precision,
             rounding: &self.rounding,

@@ -60,7 +60,7 @@ fn continues(device: Device<'_>) {
     let Model { config, weights, adam, .. } =
         checkpoint::read_model(&folder.join("training.pth")).expect("pth");
     let adam = adam.expect("an optimizer");
-    assert_eq!((config, adam.step), (ModelConfig { size: 16, hidden: 2, latent: 3 }, 3));
+    assert_eq!((config, adam.step), (ModelConfig::reference(16, 2, 3), 3));
     let build = ModelOptions { keep_gradients: true, ..ModelOptions::training(config, 2) };
     let mut vae = Vae::empty(device, build).expect("build");
     vae.restore(&weights, &adam.moments, None, None).expect("restored");
@@ -104,7 +104,7 @@ fn a_pytorch_training_goes_on_where_it_stood() {
 
 /// The error for a model with one wrong tensor.
 fn refused(change: impl FnOnce(&mut StateDict)) -> String {
-    let config = ModelConfig { size: 16, hidden: 2, latent: 3 };
+    let config = ModelConfig::reference(16, 2, 3);
     let mut weights = StateDict::initial(&config, 1);
     change(&mut weights);
     let folder = tempfile::tempdir().expect("folder");
@@ -140,7 +140,7 @@ fn a_tensor_that_does_not_fit_is_named_with_both_shapes() {
 /// Half precision files are common in Python.
 #[test]
 fn half_precision_safetensors_are_read() {
-    let config = ModelConfig { size: 16, hidden: 2, latent: 3 };
+    let config = ModelConfig::reference(16, 2, 3);
     let weights = StateDict::initial(&config, 1);
     let folder = tempfile::tempdir().expect("folder");
     for (dtype, bound) in [(safetensors::Dtype::F16, 5e-4), (safetensors::Dtype::BF16, 4e-3)] {

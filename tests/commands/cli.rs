@@ -390,7 +390,7 @@ fn a_run_can_be_replayed_by_its_tuning_file() {
     let (model, forms) = train("first", &["--no-tune"]);
     // other forms than the defaults: the plain ones
     let mut file: serde_json::Value = serde_json::from_str(&forms).expect("JSON");
-    let plain = serde_json::json!({ "threads": [8, 8], "blocks": [2, 2], "depth": 16, "buffers": 1 });
+    let plain = serde_json::json!({ "threads": [8, 8], "thread_tile": [2, 2], "depth": 16, "buffers": 1 });
     for (_, config) in file["configs"].as_object_mut().expect("configurations") {
         if let Some(product) = config.get_mut("product") {
             *product = serde_json::json!({ "variant": { "tile": plain }, "splits": 1 });

@@ -247,7 +247,7 @@ fn default_limits_hold() {
 #[test]
 fn whole_trainings_fit_the_default_limits() {
     let limits = wgpu::Limits::default();
-    let odd = ModelConfig { size: 48, hidden: 3, latent: 5 };
+    let odd = ModelConfig::reference(48, 3, 5);
     let [f32, f16] = [Element::F32, Element::F16];
     for (config, batch, precision) in [(ModelConfig::REFERENCE, 64, f32), (odd, 3, f32), (odd, 3, f16)] {
         let target = Capabilities { f16: true, ..Capabilities::webgpu_default() };
@@ -272,7 +272,7 @@ fn whole_trainings_fit_the_default_limits() {
 fn networks_take_vec4s_as_suits_the_adapter() {
     for words in [false, true] {
         let target = Capabilities { packed_u64: words, ..Capabilities::webgpu_default() };
-        let build = ModelOptions::training(ModelConfig { size: 16, hidden: 4, latent: 3 }, 2);
+        let build = ModelOptions::training(ModelConfig::reference(16, 4, 3), 2);
         let (_, plan) = build.plan(&target).expect("a micro-batch that fits");
         let packed_u64 = plan.programs.iter().flat_map(|p| p.dispatches()).any(|d| d.reflection.int64);
         assert_eq!(packed_u64, words);

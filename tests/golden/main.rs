@@ -131,7 +131,7 @@ impl Meta {
     fn build(&self, precision: Element) -> ModelOptions {
         let [size, hidden, latent, batch] =
             ["size", "hidden", "latent", "batch"].map(|key| self.number(key) as u32);
-        let config = ModelConfig { size, hidden, latent };
+        let config = ModelConfig::reference(size, hidden, latent);
         ModelOptions {
             micro: Some(batch),
             precision,

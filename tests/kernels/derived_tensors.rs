@@ -312,7 +312,7 @@ fn later_programs_inherit_what_is_derived_from_weights() {
 #[test]
 fn a_step_transforms_and_copies_each_weight_once() {
     let target = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
-    let config = ModelConfig { size: 64, hidden: 64, latent: 128 };
+    let config = ModelConfig::reference(64, 64, 128);
     let (network, plan) = ModelOptions::training(config, 16).plan(&target).expect("plan");
     let backward = network.programs.training.expect("a training").backward;
     let step = [network.programs.encode, network.programs.decode, backward];
@@ -351,7 +351,7 @@ fn a_step_transforms_and_copies_each_weight_once() {
 fn every_texture_has_the_copy_that_its_reader_expects() {
     let target = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
     for (size, hidden, batch) in [(64, 64, 16), (256, 64, 4), (128, 64, 9)] {
-        let config = ModelConfig { size, hidden, latent: 128 };
+        let config = ModelConfig::reference(size, hidden, 128);
         let (network, plan) = ModelOptions::training(config, batch).plan(&target).expect("plan");
         let at = network.programs;
         let backward = at.training.expect("a training").backward;

@@ -9,7 +9,7 @@ use wgvae::model::{Device, ModelOptions, StateDict, Vae};
 use crate::common;
 use crate::common::report;
 
-const SMALL: ModelConfig = ModelConfig { size: 16, hidden: 4, latent: 3 };
+const SMALL: ModelConfig = ModelConfig::reference(16, 4, 3);
 
 fn pictures(adapter: &Adapter) -> Vec<Vec<u32>> {
     let mut vae = Vae::empty(Device::Gpu(adapter), ModelOptions::inference(SMALL, 2)).expect("a device");

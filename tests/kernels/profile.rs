@@ -20,7 +20,7 @@ use wgvae::ops::totals::TotalsSlots;
 
 use crate::common;
 
-const TINY: ModelConfig = ModelConfig { size: 16, hidden: 4, latent: 4 };
+const TINY: ModelConfig = ModelConfig::reference(16, 4, 4);
 
 fn build(batch: u32, micro: u32) -> ModelOptions {
     ModelOptions { micro: Some(micro), ..ModelOptions::training(TINY, batch) }

@@ -185,7 +185,7 @@ fn a_candidate_that_the_driver_refuses_costs_only_itself() {
     assert_eq!(other.bad().count(), 0, "an op compiled together with it is still measured");
 }
 
-const SMALL: ModelConfig = ModelConfig { size: 32, hidden: 8, latent: 12 };
+const SMALL: ModelConfig = ModelConfig::reference(32, 8, 12);
 
 fn train(place: Device<'_>) -> (f64, Vec<u32>) {
     let build = ModelOptions::training(SMALL, 6);

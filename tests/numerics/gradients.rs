@@ -333,7 +333,7 @@ fn every_term() -> (Likelihood, TrainFeatures, StepSettings) {
 
 impl Network {
     fn new((likelihood, extras, settings): (Likelihood, TrainFeatures, StepSettings)) -> Self {
-        let config = ModelConfig { size: 16, hidden: 3, latent: 5 };
+        let config = ModelConfig::reference(16, 3, 5);
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let pictures = random(2 * 16 * 16 * 3, &mut rng).iter().map(|v| 0.5 + 0.5 * v).collect();
         let eps = random(2 * 5, &mut rng);

@@ -19,7 +19,7 @@ use wgvae::train::{
 
 use crate::common;
 
-const SMALL: ModelConfig = ModelConfig { size: 32, hidden: 8, latent: 12 };
+const SMALL: ModelConfig = ModelConfig::reference(32, 8, 12);
 
 /// Counts steps, and stops the training at one of them.
 struct Watcher {

@@ -6,6 +6,7 @@ mod diagnostics;
 mod end_to_end;
 mod events;
 mod objective;
+mod old_runs;
 mod resume;
 mod settings;
 mod steps;

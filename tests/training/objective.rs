@@ -11,7 +11,7 @@ use wgvae::ops::step::Step;
 
 use crate::common;
 
-const TINY: ModelConfig = ModelConfig { size: 16, hidden: 3, latent: 5 };
+const TINY: ModelConfig = ModelConfig::reference(16, 3, 5);
 const PICTURES: u32 = 5;
 
 /// A training setup with a name.

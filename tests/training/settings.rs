@@ -154,7 +154,7 @@ fn a_checkpoint_knows_how_its_pictures_became_square() {
 fn a_likelihood_that_is_not_known_is_named() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("m.safetensors");
-    let weights = StateDict::initial(&ModelConfig { size: 16, hidden: 2, latent: 3 }, 1);
+    let weights = StateDict::initial(&ModelConfig::reference(16, 2, 3), 1);
     checkpoint::write_model(&path, &weights, Likelihood { kind: LossKind::Mse, sigma: 0.5 })
         .expect("written");
     let bytes = std::fs::read(&path).expect("a file");

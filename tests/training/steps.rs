@@ -9,7 +9,7 @@ use wgvae::ops::loss_scale::LossScale;
 
 use crate::common;
 
-const SMALL: ModelConfig = ModelConfig { size: 32, hidden: 8, latent: 12 };
+const SMALL: ModelConfig = ModelConfig::reference(32, 8, 12);
 
 fn landscapes(count: u32, size: u32) -> Vec<u32> {
     (0..u64::from(count)).flat_map(|i| data::rgba_of(&data::landscape(9, i, size).0)).collect()
@@ -114,7 +114,7 @@ fn a_weight_is_updated_when_nothing_reads_it_any_more() {
 
 #[test]
 fn more_kept_pictures_than_an_index_counts_are_refused() {
-    let config = ModelConfig { size: 256, hidden: 8, latent: 12 };
+    let config = ModelConfig::reference(256, 8, 12);
     let build = |resident| ModelOptions { resident, ..ModelOptions::training(config, 1) };
     assert!(build(65_000).resolve_micro_batch(&Capabilities::twins()).is_ok());
     let error = build(65_536).resolve_micro_batch(&Capabilities::twins()).expect_err("refused").to_string();
@@ -170,7 +170,7 @@ fn a_short_batch_counts_only_its_pictures() {
 #[test]
 fn the_adapter_trains_like_the_twins() {
     let Some(adapter) = common::adapter() else { return };
-    let config = ModelConfig { size: 16, hidden: 4, latent: 6 };
+    let config = ModelConfig::reference(16, 4, 6);
     let build = ModelOptions { config, ..build(4, None) };
     let gpu = trained(Device::Gpu(&adapter), build, 4, 3);
     let twins = trained(Device::Twins, build, 4, 3);
@@ -200,7 +200,7 @@ fn training_learns() {
 #[test]
 fn encoding_decoding_and_loss_agree_with_the_twins() {
     let Some(adapter) = common::adapter() else { return };
-    let config = ModelConfig { size: 16, hidden: 4, latent: 6 };
+    let config = ModelConfig::reference(16, 4, 6);
     let build = ModelOptions { micro: Some(2), ..ModelOptions::inference(config, 4) };
     let mut gpu = Vae::new(Device::Gpu(&adapter), build, 1).expect("gpu");
     let mut twins = Vae::new(Device::Twins, build, 1).expect("twins");
@@ -283,8 +283,8 @@ fn sizes_that_overflow_an_index_are_refused() {
         let error = build.plan(&Capabilities::webgpu_default()).err().expect("refused");
         assert!(matches!(error, Error::Usage(_) | Error::Limit { .. }), "{error}");
     };
-    refused(ModelConfig { size: 1024, hidden: 64, latent: 1024 }, 1, None);
-    refused(ModelConfig { size: 4096, hidden: 1024, latent: 8 }, 1, None);
+    refused(ModelConfig::reference(1024, 64, 1024), 1, None);
+    refused(ModelConfig::reference(4096, 1024, 8), 1, None);
     refused(ModelConfig::REFERENCE, 4096, Some(4096));
     refused(ModelConfig::REFERENCE, 0, None);
 }

@@ -118,7 +118,7 @@ fn trained() -> tempfile::TempDir {
 
 #[test]
 fn an_export_is_the_plan_and_no_more() {
-    let config = ModelConfig { size: 32, hidden: 4, latent: 6 };
+    let config = ModelConfig::reference(32, 4, 6);
     let recorded = web::record(&config, Likelihood::default()).expect("recorded");
     let plan: Value = serde_json::to_value(&recorded.plan).expect("a document");
     let fields: Vec<&str> = plan["uniforms"]["step"]

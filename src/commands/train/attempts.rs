@@ -35,7 +35,7 @@ pub(super) struct Training {
 pub(super) fn train(mut screen: Screen, adapter: Adapter, training: &Training) -> Result<ExitCode> {
     let Training { tuning, build, run, settings: Settings { config, options }, .. } = training;
     let m = config.model;
-    let parameters = count(m.parameters());
+    let parameters = count(wgvae::model::parameter_count(&m));
     screen.report(
         "model",
         &format!("{} px, hidden {}, latent {}: {parameters} parameters", m.size, m.hidden, m.latent),

@@ -3,21 +3,23 @@
 mod reference;
 
 use super::layer::{Layer, Sequential};
-use crate::config::ModelConfig;
+use crate::config::{Architecture, ModelConfig};
 use crate::error::{Error, Result};
 
 /// The two halves of an autoencoder.
-pub struct Architecture {
+pub struct Autoencoder {
     /// from `x` `[N, S, S, 4]` to mean and log-variance `[N, 2, Z]`, both padded
     pub encoder: Sequential,
     /// from `z` `[N, Z]` to logits `[N, S, S, 4]`
     pub decoder: Sequential,
 }
 
-impl Architecture {
+impl Autoencoder {
     /// The layers that `config` means.
     pub fn new(config: &ModelConfig) -> Self {
-        reference::reference(config)
+        match config.architecture {
+            Architecture::Reference => reference::reference(config),
+        }
     }
 
     /// Shapes of all activations of `batch` pictures: the encoder's from the picture on, and the decoder's from `z` on.
@@ -47,16 +49,31 @@ pub(super) fn elements(dims: &[u32]) -> u64 {
 /// # Errors
 /// [`Error::Usage`] with the number of elements of the largest tensor.
 pub fn addressable(config: &ModelConfig) -> Result<()> {
-    let architecture = Architecture::new(config);
+    let architecture = Autoencoder::new(config);
     let params = architecture.layers().flat_map(Layer::params).map(|spec| elements(&spec.dims));
     let activations = architecture.activations(config, 1).into_iter().flatten();
     let largest = params.chain(activations.map(|dims| elements(&dims))).max().unwrap_or(0);
     if largest > u64::from(u32::MAX) {
-        let ModelConfig { size, hidden, latent } = config;
+        let ModelConfig { size, hidden, latent, .. } = config;
         return Err(Error::Usage(format!(
             "--size {size}, --hidden {hidden}, --latent {latent}: {largest} elements in one tensor, and kernels index \
              with 32 bits; lower one of them"
         )));
     }
     Ok(())
+}
+
+/// Finds the configuration of a model in the shapes of its tensors, which `shape` gives by their PyTorch names.
+///
+/// # Errors
+/// The reason why they are not a model of this architecture.
+pub fn infer<'a>(
+    architecture: Architecture,
+    shape: impl Fn(&str) -> Option<&'a [usize]>,
+) -> std::result::Result<ModelConfig, String> {
+    let config = match architecture {
+        Architecture::Reference => reference::infer(shape)?,
+    };
+    let checked = config.checked().and_then(|config| addressable(&config).map(|()| config));
+    checked.map_err(|error| format!("impossible sizes: {error}"))
 }

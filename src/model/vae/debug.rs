@@ -52,7 +52,7 @@ impl Vae {
     }
 }
 
-/// What [`Vae::probe`] returns; pictures as `[N, S, S, 3]`.
+/// The result of [`Vae::probe`]; pictures are `[N, S, S, 3]`.
 #[doc(hidden)]
 pub struct Probe {
     pub mu: Vec<f32>,

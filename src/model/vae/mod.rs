@@ -18,7 +18,7 @@ use crate::ops::reparameterize::padded;
 use crate::ops::totals::{GRAD_NORM, KL, KL_PENALTY, MMD, NLL};
 use crate::ops::{Step, Stream};
 
-/// What the encoder says of N pictures.
+/// Mean and log-variance of the latents of N pictures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Latents {
     /// `[N, Z]`, the means
@@ -34,10 +34,10 @@ pub struct Loss {
     pub nll: f64,
     /// divergence from the standard normal, not weighted
     pub kl: f64,
-    /// the same as the objective counts it: with free bits, and apart from the capacity
+    /// KL term of the objective: after free bits, as distance from the capacity
     #[serde(alias = "counted")]
     pub kl_penalty: f64,
-    /// discrepancy between latents and prior times the pictures, not weighted; zero where it is not computed
+    /// discrepancy between latents and prior times the pictures, not weighted; zero if it is not computed
     pub mmd: f64,
 }
 
@@ -47,7 +47,7 @@ impl Loss {
         self.nll + beta * self.kl
     }
 
-    /// What a step with these settings minimises.
+    /// The objective that a step with these settings minimises.
     pub fn objective(&self, beta: f64, mmd: f64) -> f64 {
         self.nll + beta * self.kl_penalty + mmd * self.mmd
     }
@@ -60,7 +60,7 @@ impl Loss {
         self.mmd += other.mmd;
     }
 
-    /// Means over so many pictures.
+    /// Means over this number of pictures.
     pub fn per(&self, pictures: f64) -> Self {
         let Self { nll, kl, kl_penalty, mmd } = *self;
         Self {
@@ -72,19 +72,19 @@ impl Loss {
     }
 }
 
-/// What came of a training step.
+/// The result of a training step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
     /// sums over the batch
     pub loss: Loss,
-    /// norm of the gradient per picture, all parameters together, before it is clipped; zero where it is not
+    /// norm of the gradient per picture, all parameters together, before it is clipped; zero without clipping
     pub gradient_norm: f64,
 }
 
 /// The settings of one training step.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct StepSettings {
-    /// of the draws
+    /// seed of the draws
     pub seed: u64,
     /// finished steps of the run: counts the draws and Adam's corrections
     pub step: u64,
@@ -176,7 +176,7 @@ impl Vae {
         self.network.likelihood
     }
 
-    /// What the activations between the layers are made of.
+    /// Element type of activations between the layers.
     pub fn precision(&self) -> Element {
         self.network.dims.precision
     }
@@ -304,7 +304,7 @@ impl Vae {
         self.decode_to(z, self.network.tensors.recon)
     }
 
-    /// What the decoder says of each pixel; the likelihood's mean of it is what a picture shows.
+    /// The decoder's logits; a picture shows the likelihood's mean of them.
     ///
     /// # Shapes
     /// `z` `[N, Z]`; returns `[N, S, S, 3]`.

@@ -1,4 +1,4 @@
-//! What training changes, in and out: parameters, their average, gradients, moments, the factor on gradients.
+//! Reading and writing the state of a training: parameters, their average, gradients, moments, the loss scale.
 
 use super::Vae;
 use crate::error::{Error, Result};

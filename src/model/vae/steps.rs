@@ -97,7 +97,7 @@ impl Vae {
         self.runner.run(&[program])
     }
 
-    /// What came of the steps that have come back since the last call, in order; with `wait`, of all steps.
+    /// Results of the steps that were read back since the last call, in order; with `wait`, of all steps.
     ///
     /// # Errors
     /// If the device is lost or out of memory.
@@ -122,7 +122,7 @@ impl Vae {
         self.runner.timings()
     }
 
-    /// How often work was handed to the device so far.
+    /// Number of submits to the device so far.
     pub fn submits(&self) -> u64 {
         self.runner.submits()
     }
