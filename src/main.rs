@@ -15,8 +15,8 @@ const PIPE_CLOSED: i32 = 141;
 const CLOSED: [&str; 3] = ["(os error 32)", "(os error 109)", "(os error 232)"];
 
 fn main() -> ExitCode {
-    wgvae::gpu::llvmpipe::cut_work_finer();
-    wgvae::gpu::llvmpipe::ask_no_desktop();
+    wgvae::gpu::llvmpipe::set_thread_count();
+    wgvae::gpu::llvmpipe::silence_mesa();
     leave_when_nobody_reads();
     commands::say_file_limits();
     let cli = cli::Cli::parse();

@@ -41,7 +41,7 @@ impl Row {
 
     fn add(&mut self, verdicts: &[CaseResult], device_ns: Option<u64>) {
         self.wrong += usize::from(!verdicts.iter().all(CaseResult::ok));
-        self.worst = verdicts.iter().map(|verdict| verdict.share).fold(self.worst, f64::max);
+        self.worst = verdicts.iter().map(|verdict| verdict.ratio).fold(self.worst, f64::max);
         self.device_ns = self.device_ns.or(Some(0)).zip(device_ns).map(|(a, b)| a + b);
     }
 }
@@ -58,7 +58,7 @@ struct Outcome {
 impl Outcome {
     fn of(adapter: &Adapter, case: Case) -> Self {
         let half = if case.is_half() { " f16" } else { "" };
-        let key = (format!("{}{half}", case.op.kernel().name), case.form.clone());
+        let key = (format!("{}{half}", case.op.kernel().name), case.config.clone());
         let (began, label) = (Instant::now(), case.label.clone());
         let judged = check::compare(adapter, case);
         Self { key, label, seconds: began.elapsed().as_secs_f64(), judged }
@@ -79,7 +79,7 @@ impl Table {
         row.cases += 1;
         row.wall_seconds += outcome.seconds;
         let lines: Vec<(bool, String)> =
-            match outcome.judged.and_then(|mut judged| Ok((judged.device_ns()?, judged.verdicts))) {
+            match outcome.judged.and_then(|mut judged| Ok((judged.device_ns()?, judged.results))) {
                 Ok((device_ns, verdicts)) => {
                     row.add(&verdicts, device_ns);
                     verdicts.iter().map(|verdict| (verdict.ok(), describe(verdict))).collect()
@@ -100,7 +100,7 @@ pub fn run(args: &SelftestArgs) -> Result<ExitCode> {
     let mut cases = cases::cases(&adapter.target(), args.large);
     if let Some(only) = &args.only {
         cases.retain(|case| {
-            [case.op.kernel().name, &case.form, &case.label].iter().any(|name| name.contains(only.as_str()))
+            [case.op.kernel().name, &case.config, &case.label].iter().any(|name| name.contains(only.as_str()))
         });
         if cases.is_empty() {
             let message = format!(
@@ -147,11 +147,11 @@ fn check_all(adapter: &Adapter, cases: Vec<Case>, args: &SelftestArgs) -> Table 
 }
 
 fn describe(verdict: &CaseResult) -> String {
-    let (index, got, want) = verdict.worst;
+    let (index, got, want) = verdict.element;
     let word = if verdict.ok() { "ok" } else { "WRONG" };
-    let CaseResult { label, output, share, .. } = verdict;
+    let CaseResult { label, output, ratio, .. } = verdict;
     format!(
-        "{word:6} {label:60} {share:8.3} of the tolerance, {output} {index}: GPU {got}, CPU reference {want}"
+        "{word:6} {label:60} {ratio:8.3} of the tolerance, {output} {index}: GPU {got}, CPU reference {want}"
     )
 }
 

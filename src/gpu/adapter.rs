@@ -22,9 +22,9 @@ pub struct Adapter {
     pub limits: wgpu::Limits,
     /// Its own features.
     pub features: wgpu::Features,
-    /// The folder for its compiled kernels; none unless [`Adapter::keeping`] says so.
+    /// The folder of its pipeline cache, set by [`Adapter::keeping`].
     pub pipelines: Option<PathBuf>,
-    /// Where it is a software adapter that was taken for want of another: why a GPU that seems to be there is not found.
+    /// For a software adapter that was chosen because there is no other: the reason why a GPU is not found.
     pub hint: Option<String>,
 }
 
@@ -36,7 +36,7 @@ const BACKENDS: [(&str, Backends); 4] = [
     ("gl", Backends::GL),
 ];
 
-/// The back ends that `--backend NAME` allows.
+/// The back ends that `--backend NAME` allows: one, or all without a name.
 ///
 /// # Errors
 /// [`Error::Usage`] if there is no such back end or it is not compiled in.
@@ -74,7 +74,7 @@ impl Adapter {
     /// The adapter that `choice` names.
     ///
     /// # Errors
-    /// [`Error::Adapter`] if there is none, with what to install or the list of those there are.
+    /// [`Error::Adapter`] if there is none, with a remedy or the list of adapters.
     pub fn choose(choice: &AdapterChoice, backends: Backends) -> Result<Self> {
         let mut all = Self::list(backends);
         if all.is_empty() {
@@ -102,21 +102,21 @@ impl Adapter {
         Ok(Self { hint, ..all.swap_remove(index) })
     }
 
-    /// Which of `all` it is that `choice` names, if any.
+    /// The index in `all` of the adapter that `choice` names, if any.
     pub fn pick(all: &[Self], choice: &AdapterChoice) -> Option<usize> {
         let all: Vec<&AdapterInfo> = all.iter().map(|adapter| &adapter.info).collect();
         choice.pick(&all)
     }
 
-    /// Why of `all` none is a GPU though the machine seems to have one, and what to do about it; nothing where `choice`
-    /// asks for one of them.
+    /// The reason why none of `all` is a GPU although the machine seems to have one, and a remedy. `None` if `choice` names
+    /// an adapter.
     pub fn why_no_gpu(all: &[Self], choice: &AdapterChoice) -> Option<String> {
         let infos: Vec<&AdapterInfo> = all.iter().map(|adapter| &adapter.info).collect();
         let asked = matches!(choice, AdapterChoice::HighPerformance | AdapterChoice::LowPower);
         if asked { hidden::reason(&Host::this(), &infos, false) } else { None }
     }
 
-    /// Keeps compiled kernels in `folder`, where the driver hands them out, or keeps none.
+    /// Caches compiled pipelines in `folder`, if the driver supports it, or caches none.
     pub fn keeping(self, folder: Option<PathBuf>) -> Self {
         Self { pipelines: folder, ..self }
     }
@@ -145,7 +145,7 @@ impl Adapter {
         format!("{} ({kind}; {}; {})", i.name, format!("{:?}", i.backend).to_lowercase(), driver.trim())
     }
 
-    /// What a plan needs to know of it.
+    /// Its limits and features, as far as a plan depends on them.
     pub fn target(&self) -> Capabilities {
         let subgroups = self.features.contains(wgpu::Features::SUBGROUP);
         Capabilities {
@@ -158,13 +158,13 @@ impl Adapter {
             f16: self.features.contains(wgpu::Features::SHADER_F16),
             fragments: self.fragments(),
             textures: self.textures(),
-            // others move a vec4 at once
+            // other adapters move a vec4 at once
             packed_u64: self.is_software() && self.features.contains(wgpu::Features::SHADER_INT64),
         }
     }
 
-    /// Whether kernels can read textures of tensors of either kind. WebGPU promises the formats; not every driver has
-    /// them.
+    /// Whether kernels can read texture copies of f32 and f16 tensors. WebGPU guarantees the formats, but not every driver
+    /// has them.
     fn textures(&self) -> bool {
         let readable = |format| {
             let features = self.inner.get_texture_format_features(format);
@@ -177,14 +177,14 @@ impl Adapter {
             && self.limits.max_storage_textures_per_shader_stage >= 2
     }
 
-    /// The cooperative matrices that WGSL has types for and that sum in f32, sorted.
+    /// The cooperative matrices that have a WGSL type and that sum in f32, sorted.
     fn fragments(&self) -> Vec<Fragment> {
         let needed = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SUBGROUP;
         if !self.features.contains(needed) {
             return Vec::new();
         }
         let half = self.features.contains(wgpu::Features::SHADER_F16);
-        // wgpu says 4 to 64 for any Metal device, and Metal's matrices are multiplied by simdgroups of 32
+        // wgpu reports 4 to 64 lanes for any Metal device, but Metal multiplies matrices by simdgroups of 32
         let metal = self.info.backend == wgpu::Backend::Metal;
         let own = [self.info.subgroup_min_size, self.info.subgroup_max_size];
         let lanes = if metal { [32, 32] } else { own };

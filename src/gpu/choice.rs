@@ -1,13 +1,13 @@
-//! How the user names an adapter, and which one that is.
+//! The user's choice of an adapter.
 
 use wgpu::{AdapterInfo, DeviceType};
 
 use crate::error::{Error, Result};
 
-/// Numbers below this are places in the list and nothing else: names are full of them.
+/// Numbers below this are indices in the list only, because many names contain them.
 const MIN_IN_NAME: usize = 10;
 
-/// How the user names an adapter.
+/// The choice of an adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AdapterChoice {
     /// A discrete GPU before an integrated one before a software adapter.
@@ -17,7 +17,7 @@ pub enum AdapterChoice {
     LowPower,
     /// A CPU implementation: llvmpipe before others, SwiftShader last.
     Software,
-    /// Its place in `wgvae adapters`; where there is no such place, a part of its name, such as 3060.
+    /// Its index in `wgvae adapters`, or, if there is no such index, a part of its name, such as 3060.
     Index(usize),
     /// A part of its name, in any case.
     Name(String),
@@ -45,7 +45,7 @@ impl std::str::FromStr for AdapterChoice {
 }
 
 impl AdapterChoice {
-    /// Which of `all` it is, if any.
+    /// The index of the chosen adapter in `all`, if any.
     pub fn pick(&self, all: &[&AdapterInfo]) -> Option<usize> {
         let named = |part: &str| all.iter().position(|info| info.name.to_lowercase().contains(part));
         match self {
@@ -65,7 +65,7 @@ pub(super) fn is_software(info: &AdapterInfo) -> bool {
     info.device_type == DeviceType::Cpu
 }
 
-/// The first adapter of the most wanted kind; software comes last, and of that the fastest first.
+/// The first adapter of the most wanted kind. Software comes last, the fastest implementation first.
 fn best(all: &[&AdapterInfo], wanted: [DeviceType; 2]) -> Option<usize> {
     let rank = |info: &AdapterInfo| match info.device_type {
         kind if kind == wanted[0] => 0,
@@ -77,8 +77,7 @@ fn best(all: &[&AdapterInfo], wanted: [DeviceType; 2]) -> Option<usize> {
     (0..all.len()).min_by_key(|&at| (rank(all[at]), slowness(all[at]), at))
 }
 
-/// Software adapters by the time that they take: SwiftShader was measured at 1 to 2 images per second where llvmpipe
-/// trains 70.
+/// The order of software adapters by speed, measured (docs/lab-notebook).
 fn slowness(info: &AdapterInfo) -> u32 {
     let name = info.name.to_lowercase();
     match info.device_type {

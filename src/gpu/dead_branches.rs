@@ -1,17 +1,16 @@
-//! Takes out of a kernel what its constants rule out, before a driver sees it.
+//! Dead branch elimination: removes from a kernel the branches that its constants exclude, before a driver sees it.
 //!
-//! Kernels are written for all sizes, and the header's constants choose: `if (LANES > 8u) { .. }`. naga and wgpu hand
-//! on both branches and every function. llvmpipe inlines all of it before it drops any, of the subgroup core four times
-//! what a dispatch keeps, and took four times as long to read kernels.
+//! Kernels are written for all sizes, and the header's constants choose: `if (LANES > 8u) { .. }`. naga and wgpu pass both
+//! branches and every function to the driver. llvmpipe inlines all of them before it drops any, which makes compilation
+//! several times as slow (docs/lab-notebook/defaults.md).
 
 use std::collections::HashSet;
 
 use naga::compact::{KeepUnused, compact};
 use naga::{Arena, BinaryOperator, Block, Constant, Expression, Handle, Literal, Module, Statement};
 
-/// The same kernel with each `if` whose condition is a constant replaced by the branch that it takes, and without
-/// functions and bindings that nothing uses any more; pipelines have bindings from
-/// [`Reflection`](super::kernel::Reflection).
+/// Replaces each `if` with a constant condition by the branch that it takes, and removes unused functions and bindings.
+/// Pipelines take their bindings from [`Reflection`](super::kernel::Reflection), which does not change.
 ///
 /// # Panics
 /// If `module` is not valid, as [`compact`].
@@ -23,16 +22,16 @@ pub fn pruned(mut module: Module) -> Module {
         let known = |condition| known(condition, &function.expressions, constants, global_expressions);
         let mut computed = HashSet::new();
         function.body = taken(body, &known, &mut computed);
-        // Names of what is not computed any more would keep it. The others stay, for they have a part in when a back end
-        // computes what they name.
+        // A name keeps its expression, so names of removed expressions are removed. The others stay, because a back end
+        // may evaluate named expressions at another place.
         function.named_expressions.retain(|expression, _| computed.contains(expression));
     }
     compact(&mut module, KeepUnused::No);
     module
 }
 
-/// What a condition of a function with these `expressions` is whenever it runs, where constants decide it: by themselves,
-/// or as one side of `|` or `&`.
+/// The value of a condition in a function with these `expressions`, if constants decide it: by themselves, or as one side
+/// of `|` or `&`.
 fn known(
     condition: Handle<Expression>,
     expressions: &Arena<Expression>,
@@ -55,9 +54,10 @@ fn known(
     }
 }
 
-/// The statements of `block` that may run, given what is `known` of conditions, and what they have `computed`.
+/// The statements of `block` that may run, given the `known` conditions. Adds the expressions that they evaluate to
+/// `computed`.
 ///
-/// What a loop does to go on must not need what its body has computed, as it cannot after `for`.
+/// A loop's `continuing` block must not use values of its body; naga's lowering of `for` guarantees that.
 fn taken(
     block: Block,
     known: &impl Fn(Handle<Expression>) -> Option<bool>,
@@ -91,7 +91,7 @@ fn taken(
             }
             other => kept.push(other, span),
         }
-        // what follows never runs
+        // the rest of the block never runs
         if matches!(kept.last(), Some(Statement::Return { .. } | Statement::Break | Statement::Continue)) {
             break;
         }

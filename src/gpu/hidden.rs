@@ -1,4 +1,4 @@
-//! Why a machine with a GPU shows none: what the files of a Linux system say of it, and the remedy.
+//! Diagnosis of a hidden GPU: the reason that the files of a Linux system give, and the remedy.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -14,14 +14,14 @@ const AMD: u32 = 0x1002;
 const INTEL: u32 = 0x8086;
 /// The display devices of virtual machines, by vendor: virtio, VMware, VirtualBox, QEMU, Cirrus, Hyper-V, Red Hat's QXL.
 const VIRTUAL: [u32; 7] = [0x1af4, 0x15ad, 0x80ee, 0x1234, 0x1013, 0x1414, 0x1b36];
-/// What lets wgpu take Mesa's driver over Direct3D 12, the only one that WSL2 has.
+/// The variable that allows wgpu to use Mesa's driver over Direct3D 12, the only one of WSL2.
 const ALLOW: &str = "WGPU_ALLOW_UNDERLYING_NONCOMPLIANT_ADAPTER";
-/// Variables by which the Vulkan loader looks at some drivers only.
+/// Variables that restrict the Vulkan loader to some drivers.
 const ONLY: [&str; 3] = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_LOADER_DRIVERS_SELECT"];
 
-/// The system that is looked at; tests make one up.
+/// The system that is examined; tests replace it by another one.
 pub(super) struct Host {
-    /// where its files begin
+    /// root of its file system
     root: PathBuf,
     /// its environment
     variable: fn(&str) -> Option<OsString>,
@@ -30,7 +30,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// The one that this program runs on.
+    /// The system that this program runs on.
     pub(super) fn this() -> Self {
         let open = |path: &Path| OpenOptions::new().read(true).write(true).open(path).map(|_| ());
         Self { root: "/".into(), variable: |name| std::env::var_os(name), open }
@@ -44,7 +44,7 @@ impl Host {
         fs::read_to_string(self.root.join(path)).unwrap_or_default().trim().to_owned()
     }
 
-    /// The entries of a folder, sorted; none where it is not there.
+    /// The entries of a folder, sorted; empty if it does not exist.
     fn list(&self, folder: &str) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.root.join(folder)).into_iter().flatten();
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
@@ -69,7 +69,7 @@ impl Host {
         })
     }
 
-    /// Vendor and driver of each display device, by the PCI bus.
+    /// Vendor and driver of each display device on the PCI bus.
     fn displays(&self) -> Vec<(u32, Option<String>)> {
         let number = |path: PathBuf| {
             u32::from_str_radix(fs::read_to_string(path).ok()?.trim().trim_start_matches("0x"), 16).ok()
@@ -114,8 +114,8 @@ impl Host {
     }
 }
 
-/// Why `found` has no GPU though there are signs of one, and what to do; with `nothing` else, that there is no adapter at
-/// all may have reasons of its own.
+/// The reason why `found` has no GPU despite signs of one, and a remedy. `nothing` means that there is no adapter at all,
+/// which may have further reasons.
 pub(super) fn reason(host: &Host, found: &[&AdapterInfo], nothing: bool) -> Option<String> {
     if found.iter().any(|info| !is_software(info)) {
         return None;
@@ -133,7 +133,7 @@ pub(super) fn reason(host: &Host, found: &[&AdapterInfo], nothing: bool) -> Opti
     signs
 }
 
-/// The first sign of a GPU, and what to do.
+/// The first sign of a GPU, and a remedy.
 fn sign(host: &Host) -> Option<String> {
     wsl(host).or_else(|| nvidia(host)).or_else(|| locked(host)).or_else(|| display(host))
 }
@@ -208,7 +208,7 @@ fn locked(host: &Host) -> Option<String> {
     ))
 }
 
-/// What the PCI bus has.
+/// A GPU on the PCI bus.
 fn display(host: &Host) -> Option<String> {
     let displays = host.displays();
     let rank = |vendor: u32| [NVIDIA, AMD, INTEL].iter().position(|known| *known == vendor);

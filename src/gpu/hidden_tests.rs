@@ -1,4 +1,4 @@
-//! Machines made up of the files that tell them apart.
+//! Systems simulated by the files that distinguish them.
 
 use std::io;
 
@@ -29,7 +29,7 @@ fn info(name: &str, device_type: DeviceType) -> AdapterInfo {
     AdapterInfo { name: name.into(), ..AdapterInfo::new(device_type, Backend::Vulkan) }
 }
 
-/// What is said where llvmpipe alone is found.
+/// The reason if only llvmpipe is found.
 fn said(files: &[(&str, &str)]) -> Option<String> {
     let (_folder, host) = system(files);
     reason(&host, &[&info("llvmpipe", DeviceType::Cpu)], false)

@@ -1,14 +1,14 @@
-//! A kernel: WGSL files laid end to end behind a header of constants, and what naga reads off them.
+//! Kernels: WGSL files behind a generated header of constants, and their interface as naga reads it.
 //!
-//! WGSL is the source of truth for bindings, access and workgroup size. Sizes are fixed when a plan is
-//! made, so they are compiled in: the header says `const params = Params(..);` for the `struct Params` that
-//! the file declares, and every division by a shape is a division by a constant.
+//! WGSL is the source of truth for bindings, access and workgroup size. A plan fixes all sizes, so they are compiled in: the
+//! header says `const params = Params(..);` for the `struct Params` of the file, and every division by a size is a division
+//! by a constant.
 
 use std::fmt::Write as _;
 
 use super::tensor::Element;
 
-/// WGSL wants these before anything else.
+/// WGSL requires these before anything else.
 const ENABLE_F16: &str = "enable f16;\n";
 const ENABLE_COOPERATIVE: &str = "enable wgpu_cooperative_matrix;\n";
 
@@ -40,12 +40,12 @@ macro_rules! wgsl {
     };
 }
 
-/// A compute kernel: a name and the files it is made of. The entry point is always `main`.
+/// A compute kernel: its name and its files. The entry point is always `main`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kernel {
     /// The name of its main file, without the suffix.
     pub name: &'static str,
-    /// The files, in any order: WGSL's module scope has none.
+    /// The files, in any order, because WGSL's module scope has no order.
     pub files: Vec<Source>,
 }
 
@@ -81,7 +81,7 @@ impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::U32(v) => write!(f, "{v}u"),
-            // Rust's shortest form that reads back as the same bits
+            // the shortest text that reads back as equal bits
             Self::F32(v) => write!(f, "{v:?}f"),
             Self::Bool(v) => write!(f, "{v}"),
         }
@@ -109,7 +109,7 @@ pub trait Params: Copy + Send + Sync + 'static {
     fn values(&self) -> Vec<Constant>;
 }
 
-/// Declares a `struct Params` of `u32` and `f32` fields, whose names and types a test holds against the WGSL.
+/// Declares a `struct Params` of `u32` and `f32` fields. A test compares their names and types with the WGSL.
 #[macro_export]
 macro_rules! params {
     ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident : $kind:ty),* $(,)? }) => {
@@ -125,15 +125,14 @@ macro_rules! params {
     };
 }
 
-/// A name for the type of an operand's elements, and the type.
+/// The name of an operand's element type in WGSL, and the type.
 pub type Alias = (&'static str, Element);
 
-/// An alias's name, and texels of a row of a texture of its operand.
+/// The name of an alias, and texels per row of a texture of its operand.
 pub type Width = (&'static str, u32);
 
-/// Lays a kernel's files end to end behind its header: sizes, constants, what its operands are made of, and how wide
-/// the textures of those are that it reads as textures.
-/// `grid_x` is the width of the dispatch, which kernels use to fold a long row of workgroups into two dimensions.
+/// Composes a kernel's text: a header with sizes, constants, element types and texture widths, then its files. `grid_x` is
+/// the width of the dispatch, which kernels need to find their place in a long row of workgroups folded into two dimensions.
 pub fn compose(
     kernel: &Kernel,
     params: &[Constant],
@@ -170,8 +169,8 @@ pub fn compose(
     text
 }
 
-/// Bytes of the header of a composed kernel: what stands before its files. The header has no empty line, and each
-/// file stands behind one.
+/// Bytes of the header of a composed kernel, before its files. The header has no empty line, and each file begins after
+/// one.
 pub fn header_len(source: &str) -> usize {
     source.find("\n\n").map_or(source.len(), |at| at + 1)
 }
@@ -185,7 +184,7 @@ pub enum Access {
     Read,
     /// `var<storage, read_write>`
     ReadWrite,
-    /// a storage texture that is read: a texture of the tensor
+    /// a storage texture that is read: a copy of the tensor
     Texture(Element),
 }
 
@@ -200,7 +199,7 @@ pub struct Field {
     pub wgsl_type: &'static str,
 }
 
-/// What naga reads off a composed kernel.
+/// The interface of a composed kernel, as naga reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reflection {
     /// Name and access of each binding of group 0, in order from 0.
@@ -209,13 +208,13 @@ pub struct Reflection {
     pub uniform: Vec<Field>,
     /// Invocations per workgroup in x, y, z.
     pub workgroup_size: [u32; 3],
-    /// Whether its code asks for subgroups.
+    /// Whether its code needs subgroups.
     pub subgroups: bool,
-    /// Whether its code asks for 16-bit floats.
+    /// Whether its code needs 16-bit floats.
     pub f16: bool,
-    /// Whether its code asks for integers of 64 bits.
+    /// Whether its code needs 64-bit integers.
     pub int64: bool,
-    /// Whether its code asks for cooperative matrices.
+    /// Whether its code needs cooperative matrices.
     pub cooperative: bool,
 }
 
@@ -229,7 +228,7 @@ impl Reflection {
 /// Parses composed WGSL.
 ///
 /// # Panics
-/// On WGSL that does not parse, with naga's diagnostic: our own shaders are code, not input.
+/// On WGSL that does not parse, with naga's diagnostic: the shaders are code, not input.
 pub fn parse(name: &str, source: &str) -> naga::Module {
     naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|e| panic!("kernel {name}:\n{}", e.emit_to_string(source)))
@@ -238,7 +237,7 @@ pub fn parse(name: &str, source: &str) -> naga::Module {
 /// Parses composed WGSL and reads its bindings and workgroup size.
 ///
 /// # Panics
-/// As [`parse`], and where there is no entry point or bindings leave gaps.
+/// As [`parse`], and if there is no entry point or the bindings have gaps.
 pub fn reflect(name: &str, source: &str) -> Reflection {
     let module = parse(name, source);
     let mut bindings: Vec<(u32, String, Access)> = module
@@ -276,7 +275,7 @@ fn is_int64(inner: &naga::TypeInner) -> bool {
     inner.scalar().is_some_and(|scalar| matches!(scalar, naga::Scalar::U64 | naga::Scalar::I64))
 }
 
-/// What the texels of a texture are made of.
+/// The element type of a texture's texels.
 fn texels(module: &naga::Module, ty: naga::Handle<naga::Type>) -> Element {
     let naga::TypeInner::Image { class: naga::ImageClass::Storage { format, .. }, .. } =
         module.types[ty].inner
@@ -286,7 +285,7 @@ fn texels(module: &naga::Module, ty: naga::Handle<naga::Type>) -> Element {
     if format == naga::StorageFormat::Rgba16Float { Element::F16 } else { Element::F32 }
 }
 
-/// The fields of a module's uniform; none where it has no uniform.
+/// The fields of a module's uniform; empty if it has none.
 fn uniform(module: &naga::Module) -> Vec<Field> {
     let mut globals = module.global_variables.iter().map(|(_, variable)| variable);
     let Some(variable) = globals.find(|variable| variable.space == naga::AddressSpace::Uniform) else {

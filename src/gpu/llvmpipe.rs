@@ -1,40 +1,40 @@
-//! What drivers are told before they are looked for.
+//! Environment variables for Mesa's drivers, set before the adapters are listed.
 
 #[cfg(target_os = "linux")]
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// Tells llvmpipe how many threads it has.
+/// The variable with llvmpipe's number of threads.
 #[cfg(target_os = "linux")]
 const THREADS: &str = "LP_NUM_THREADS";
 
-/// Gives llvmpipe two threads for each core, unless the user has said how many. It cuts every dispatch into as many parts as
-/// it has threads, one for each core by itself, and waits for the last: where two parts meet on one core for a while, the
-/// others idle. With parts half as long, the kernel that spreads threads over cores evens that out. To be called before
-/// anything else has started a thread: then it is too late, and nothing is changed.
+/// Gives llvmpipe two threads per core, unless the user has set their number.
+///
+/// llvmpipe divides every dispatch into one part per thread, by default one per core, and waits for the last part. If two
+/// parts share a core for a while, the other cores idle. Twice as many, smaller parts let the operating system's scheduler
+/// balance the cores. Call it before the process starts a second thread; after that it changes nothing.
 #[cfg(target_os = "linux")]
-pub fn cut_work_finer() {
-    /// Cores from which on it would be given more than the 16 threads that it takes at most.
-    const MANY: usize = 9;
+pub fn set_thread_count() {
+    /// The number of cores from which two threads each exceed llvmpipe's maximum of 16.
+    const TOO_MANY: usize = 9;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if (2..MANY).contains(&cores) && std::env::var_os(THREADS).is_none() {
+    if (2..TOO_MANY).contains(&cores) && std::env::var_os(THREADS).is_none() {
         set(THREADS, &(2 * cores).to_string());
     }
 }
 
-/// Nothing where llvmpipe is not what people have.
+/// Does nothing on systems without llvmpipe.
 #[cfg(not(target_os = "linux"))]
-pub fn cut_work_finer() {}
+pub fn set_thread_count() {}
 
-/// Keeps Mesa's drivers from complaining in front of everything that the program says: leaves out the layer that asks the
-/// desktop which GPU it uses, where there is no desktop to ask (which adapter is taken is decided here anyway), and the
-/// line of drivers that have not passed Khronos' tests, which the user has been asked about. To be called as early as
-/// [`cut_work_finer`].
+/// Silences two messages of Mesa before the program's own output: that of the device selection layer without a desktop,
+/// which is not needed because the adapter is chosen here, and the warning of non-conformant drivers, which the user has
+/// enabled explicitly. Call it as early as [`set_thread_count`].
 #[cfg(target_os = "linux")]
-pub fn ask_no_desktop() {
+pub fn silence_mesa() {
     const LAYER_OFF: &str = "NODEVICE_SELECT";
     const NO_WARNING: &str = "MESA_VK_IGNORE_CONFORMANCE_WARNING";
-    // what libwayland takes for a folder
+    // libwayland takes an absolute path only
     let desktop = std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|folder| Path::new(&folder).is_absolute());
     if !desktop && std::env::var_os(LAYER_OFF).is_none() {
         set(LAYER_OFF, "1");
@@ -44,11 +44,11 @@ pub fn ask_no_desktop() {
     }
 }
 
-/// Nothing where Mesa has no such layer.
+/// Does nothing on systems without Mesa.
 #[cfg(not(target_os = "linux"))]
-pub fn ask_no_desktop() {}
+pub fn silence_mesa() {}
 
-/// The variables that were set here, and not by the user.
+/// The variables that the program has set.
 static SET: Mutex<Vec<&str>> = Mutex::new(Vec::new());
 
 #[cfg(target_os = "linux")]
@@ -57,7 +57,7 @@ fn set(name: &'static str, value: &str) {
     SET.lock().unwrap_or_else(PoisonError::into_inner).push(name);
 }
 
-/// Whether the program has set this variable of its environment by itself.
+/// Whether the program, not the user, has set this variable.
 pub fn has_set(name: &str) -> bool {
     SET.lock().unwrap_or_else(PoisonError::into_inner).contains(&name)
 }

@@ -1,7 +1,7 @@
-//! Where the time of a run goes: what ran when, on the device and on the host. Knows nothing of wgpu.
+//! Profile of a run: the times of its dispatches on the device and of the host's work. Knows nothing of wgpu.
 //!
 //! [`Runner::profile`](super::Runner::profile) switches the recording on, [`Runner::timings`](super::Runner::timings)
-//! hands out what was recorded. All times are nanoseconds since the recording was switched on.
+//! returns the record. All times are nanoseconds since the recording was switched on.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -9,22 +9,22 @@ use std::time::Instant;
 use super::plan::Plan;
 use super::program::{Item, Program};
 
-/// What a clear has in place of a kernel's name.
+/// The kernel's name of a clear.
 pub const CLEAR: &str = "clear";
-/// What a copy to a texture has in place of a kernel's name.
+/// The kernel's name of a copy to a texture.
 pub const COPY: &str = "copy";
 
-/// Whether that is a kernel's name, not what a row of clears or copies has in its place.
+/// Whether a row's name is that of a kernel, not [`CLEAR`] or [`COPY`].
 pub fn is_kernel(name: &str) -> bool {
     ![CLEAR, COPY].contains(&name)
 }
 
-/// What read the times of the dispatches.
+/// The clock of the dispatches' times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Clock {
-    /// The device, by timestamps before and after each dispatch, which has a pass of its own.
+    /// The device's: timestamps before and after each dispatch, which has a pass of its own.
     Device,
-    /// The host: one submit and one wait per dispatch, so that each time includes the way there and back.
+    /// The host's: one submit and one wait per dispatch, so each time includes the submit's overhead.
     #[default]
     Host,
 }
@@ -38,33 +38,33 @@ impl std::fmt::Display for Clock {
     }
 }
 
-/// When one dispatch, clear or copy ran, and what it cost.
+/// The time and the cost of one dispatch, clear or copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
-    /// The dispatch's label, the label of the buffer that is cleared, or what a copy is for.
+    /// The label of the dispatch, of the cleared buffer, or of the copy.
     pub label: String,
     /// The kernel's name, [`CLEAR`] or [`COPY`].
     pub kernel: &'static str,
     /// The program that it belongs to.
     pub program: &'static str,
-    /// Nanoseconds; a device's clock is set by the host's so that nothing begins before its submit does.
+    /// Nanoseconds. A device's clock is aligned with the host's so that nothing begins before its submit.
     pub begin_ns: u64,
-    /// Nanoseconds; not before `begin_ns`, and equal to it where the clock is too coarse.
+    /// Nanoseconds; not before `begin_ns`, and equal to it if the clock is too coarse.
     pub end_ns: u64,
     /// Floating-point operations.
     pub flops: u64,
-    /// The least bytes that have to move: every operand counted once, however often the kernel fetches it, and twice
-    /// where it is read and written.
+    /// The least number of bytes that must move: every operand once, however often the kernel loads it, or twice if it is
+    /// read and written.
     pub bytes: u64,
 }
 
 impl Timing {
-    /// Nanoseconds that it took.
+    /// Its duration in nanoseconds.
     pub fn ns(&self) -> u64 {
         self.end_ns.saturating_sub(self.begin_ns)
     }
 
-    /// That of `item`, not measured yet.
+    /// The entry of `item`, without times.
     pub(super) fn of(plan: &Plan, program: &Program, item: &Item) -> Self {
         let (label, kernel, flops, bytes) = match item {
             Item::Dispatch(d) => (d.label.clone(), d.kernel, d.flops(), d.bytes()),
@@ -78,10 +78,10 @@ impl Timing {
     }
 }
 
-/// What the host did for a while: `write`, `encode`, `submit`, `wait` or `run` (on the CPU twins).
+/// An activity of the host: `write`, `encode`, `submit`, `wait` or `run` (on the CPU twins).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// what it did
+    /// the activity
     pub what: &'static str,
     /// nanoseconds
     pub begin_ns: u64,
@@ -89,21 +89,21 @@ pub struct Span {
     pub end_ns: u64,
 }
 
-/// Everything that was recorded.
+/// A record of times.
 #[derive(Debug, Clone, Default)]
 pub struct Timings {
-    /// What read the times of the dispatches; those of the host are the host's.
+    /// The clock of `device`; `host` is by the host's clock.
     pub clock: Clock,
     /// Every dispatch, clear and copy in the order of the runs.
     pub device: Vec<Timing>,
-    /// What the host did meanwhile, in order.
+    /// The host's activities, in order.
     pub host: Vec<Span>,
-    /// Clears and copies that ran and are not in `device`: the adapter has no timestamps outside passes.
+    /// Clears and copies that are not in `device`, because the adapter has no timestamps outside passes.
     pub untimed: u64,
 }
 
 impl Timings {
-    /// Nanoseconds of all that was timed together.
+    /// The sum of all times of `device` in nanoseconds.
     pub fn busy_ns(&self) -> u64 {
         self.device.iter().map(Timing::ns).sum()
     }
@@ -116,7 +116,7 @@ pub struct Row {
     pub label: String,
     /// The kernel's name, [`CLEAR`] or [`COPY`].
     pub kernel: &'static str,
-    /// How many dispatches.
+    /// Number of dispatches.
     pub calls: u64,
     /// Nanoseconds of all of them.
     pub ns: u64,
@@ -127,12 +127,12 @@ pub struct Row {
 }
 
 impl Row {
-    /// 10^9 floating-point operations per second; 0 where no time was measured.
+    /// 10^9 floating-point operations per second; 0 if no time was measured.
     pub fn gflops(&self) -> f64 {
         self.per_ns(self.flops)
     }
 
-    /// 10^9 least bytes per second; 0 where no time was measured.
+    /// 10^9 least bytes per second; 0 if no time was measured.
     pub fn gbps(&self) -> f64 {
         self.per_ns(self.bytes)
     }
@@ -142,7 +142,7 @@ impl Row {
     }
 }
 
-/// Adds up what has the same kernel, and with `labels` the same label; the longest time first.
+/// Adds up entries of equal kernel, and with `labels` of equal label; the longest time first.
 pub fn rows(timings: &[Timing], labels: bool) -> Vec<Row> {
     let mut places: HashMap<(&str, &str), usize> = HashMap::new();
     let mut rows: Vec<Row> = Vec::new();
@@ -163,7 +163,7 @@ pub fn rows(timings: &[Timing], labels: bool) -> Vec<Row> {
     rows
 }
 
-/// Collects timings between switching on and handing out.
+/// Collects times from the moment that it is made.
 pub(super) struct Recorder {
     began: Instant,
     timings: Timings,
@@ -179,29 +179,29 @@ impl Recorder {
         instant.saturating_duration_since(self.began).as_nanos() as u64
     }
 
-    /// The host has done `what` from `began` until now.
+    /// Adds the host's activity `what` from `began` until now.
     pub(super) fn host(&mut self, what: &'static str, began: Instant) {
         let (begin_ns, end_ns) = (self.at(began), self.at(Instant::now()));
         self.timings.host.push(Span { what, begin_ns, end_ns });
     }
 
-    /// `timing` with its times.
+    /// Adds an entry with its times.
     pub(super) fn push(&mut self, timing: Timing) {
         self.timings.device.push(timing);
     }
 
-    /// `timing` of what began then and has just ended, by the host's clock.
+    /// Adds an entry that began at `began` and has just ended, by the host's clock.
     pub(super) fn push_since(&mut self, timing: Timing, began: Instant) {
         let (begin_ns, end_ns) = (self.at(began), self.at(Instant::now()));
         self.push(Timing { begin_ns, end_ns, ..timing });
     }
 
-    /// A clear or copy that could not be timed.
+    /// Counts a clear or copy that could not be timed.
     pub(super) fn untimed(&mut self) {
         self.timings.untimed += 1;
     }
 
-    /// Hands out what there is.
+    /// Returns the record and starts an empty one.
     pub(super) fn take(&mut self) -> Timings {
         let clock = self.timings.clock;
         std::mem::replace(&mut self.timings, Timings { clock, ..Timings::default() })

@@ -1,4 +1,4 @@
-//! A tensor: a named range of a buffer with a shape. It holds no memory; a runner does.
+//! Tensors: ranges of a plan's buffers with a shape and an element type. Runners allocate the memory.
 
 use std::fmt;
 
@@ -55,16 +55,16 @@ impl fmt::Debug for Shape {
     }
 }
 
-/// A range of a buffer, seen as a shape.
+/// A range of a buffer with a shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tensor {
-    /// the buffer it lies in
+    /// its buffer
     pub buffer: BufferId,
-    /// its first element there
+    /// elements before it in the buffer
     pub offset: u64,
     /// its shape
     pub shape: Shape,
-    /// what it is made of
+    /// its element type
     pub element: Element,
 }
 
@@ -89,7 +89,7 @@ impl Tensor {
         self.element.bytes() * self.offset
     }
 
-    /// Whether both are the same elements, under whatever shapes.
+    /// Whether both are equal ranges of one buffer with one element type; shapes may differ.
     pub fn is(&self, other: &Self) -> bool {
         (self.buffer, self.element) == (other.buffer, other.element) && self.range() == other.range()
     }
@@ -105,7 +105,7 @@ impl Tensor {
         self.byte_offset()..self.byte_offset() + self.bytes()
     }
 
-    /// The same elements under another shape.
+    /// Its elements with another shape.
     ///
     /// # Panics
     /// If the number of elements differs.
@@ -116,6 +116,9 @@ impl Tensor {
     }
 
     /// `len` elements from element `begin` on, as a vector.
+    ///
+    /// # Panics
+    /// If it has fewer elements.
     pub fn slice(&self, begin: u32, len: u32) -> Self {
         assert!(begin + len <= self.len(), "slice: {begin} + {len} of {}", self.shape);
         Self { offset: self.offset + u64::from(begin), shape: Shape::new(&[len]), ..*self }

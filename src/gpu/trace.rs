@@ -1,4 +1,4 @@
-//! Timings as a document in Chrome's trace event format, for chrome://tracing and Perfetto.
+//! Export of times in Chrome's trace event format, for chrome://tracing and Perfetto.
 //!
 //! Format: "Trace Event Format", Google, 2016; complete events (`X`), times in microseconds.
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::profile::Timings;
 
-/// Tracks of the one process.
+/// Tracks of the process.
 const DEVICE: u32 = 1;
 const HOST: u32 = 2;
 

@@ -1,4 +1,4 @@
-//! Runs programs on the CPU twins: the reference for every kernel, and a way to find the one that is wrong.
+//! The reference runner: runs programs on the CPU twins, to check kernels and to find a wrong one.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use super::runner::Runner;
 use super::tensor::Tensor;
 use crate::error::Result;
 
-/// A plan with its buffers in ordinary memory. Slow by design.
+/// A plan with its buffers in host memory. Slow by design.
 pub struct ReferenceRunner {
     plan: Plan,
     buffers: Vec<Vec<u32>>,
@@ -34,7 +34,7 @@ impl ReferenceRunner {
     }
 }
 
-/// The words of a tensor: f16 ones always begin and end at whole words, since all lengths are multiples of 4.
+/// The 32-bit words of a tensor. Those of f16 begin and end at whole words, since all lengths are multiples of 4.
 fn range(tensor: &Tensor) -> std::ops::Range<usize> {
     let begin = tensor.element.words(tensor.offset);
     begin as usize..(begin + tensor.element.words(tensor.len().into())) as usize
@@ -44,8 +44,8 @@ fn load(tensor: &Tensor, buffers: &[Vec<u32>]) -> Vec<f32> {
     tensor.element.unpack(&buffers[tensor.buffer.0][range(tensor)])
 }
 
-/// Copies the operands out, runs the twin, copies the results back, rounded to what the tensors are made of:
-/// bindings may share a buffer.
+/// Copies the operands out, runs the twin, and copies the results back, rounded to the tensors' element types. The copies
+/// are needed because bindings may share a buffer.
 fn run_one(dispatch: &Dispatch, buffers: &mut [Vec<u32>]) {
     let bindings = &dispatch.bindings;
     let mut operands: Vec<Vec<f32>> = bindings.iter().map(|t| load(t, buffers)).collect();
@@ -73,7 +73,7 @@ impl Runner for ReferenceRunner {
                 match item {
                     Item::Dispatch(dispatch) => run_one(dispatch, &mut self.buffers),
                     Item::Clear(buffer) => self.buffers[buffer.0].fill(0),
-                    // twins read the tensors themselves, so that a texture that is old shows
+                    // twins read the tensors themselves, so a stale texture shows as a difference
                     Item::TextureCopy(_) => {}
                 }
                 if let Some(recorder) = &mut self.recorder {

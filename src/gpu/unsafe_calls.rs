@@ -1,22 +1,21 @@
-//! What wgpu and the standard library mark as unsafe: the only file that may say so, each call with the reason why it is
-//! sound here.
-#![allow(unsafe_code, reason = "they ask for the caller's word that no type can give")]
+//! Unsafe calls of wgpu and the standard library, each with the reason why it is sound. No other file may have any.
+#![allow(unsafe_code, reason = "the caller must guarantee what no type can express")]
 
-/// Leave to use wgpu's experimental features. Asked for only by a plan with kernels that need one, cooperative
-/// matrices; the autotuner takes those after it has compared them with the plain core.
+/// Enables wgpu's experimental features. Only a plan with kernels of cooperative matrices needs them, and the autotuner
+/// compares those with the plain core before it uses them.
 pub(super) fn experimental() -> wgpu::ExperimentalFeatures {
-    // SAFETY: wgpu wants it acknowledged that such a feature may have bugs; none of them can be ruled out from here
+    // SAFETY: the caller acknowledges that such a feature may have bugs, which cannot be excluded here
     unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
-/// A store of compiled kernels, empty or holding `data`, which the driver adds to as it compiles.
+/// A pipeline cache, empty or with `data`, to which the driver adds as it compiles.
 ///
-/// `data` must be what [`wgpu::PipelineCache::get_data`] gave, on whatever machine: what another driver or version
-/// wrote is left unused, and what another adapter did is a validation error.
+/// `data` must come from [`wgpu::PipelineCache::get_data`], possibly on another machine. Data of another driver or version
+/// is ignored, and data of another adapter is a validation error.
 pub(super) fn pipeline_cache(device: &wgpu::Device, data: Option<&[u8]>) -> wgpu::PipelineCache {
-    let descriptor = wgpu::PipelineCacheDescriptor { label: Some("kept kernels"), data, fallback: true };
-    // SAFETY: the data comes from a file of ours whose digest is right, so it is what get_data gave when it was
-    // written, unless somebody who may write to the user's cache folder made it up
+    let descriptor = wgpu::PipelineCacheDescriptor { label: Some("pipeline cache"), data, fallback: true };
+    // SAFETY: the data comes from a file of this program with a valid digest, so get_data returned it, unless someone with
+    // write access to the user's cache folder forged it
     unsafe { device.create_pipeline_cache(&descriptor) }
 }
 
@@ -24,7 +23,7 @@ pub(super) fn pipeline_cache(device: &wgpu::Device, data: Option<&[u8]>) -> wgpu
 #[cfg(target_os = "linux")]
 pub(super) fn set_variable(name: &str, value: &str) {
     if std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1) {
-        // SAFETY: another thread could read the environment meanwhile, and there is none, nor anyone to start one
+        // SAFETY: only another thread could read the environment meanwhile, and there is none
         unsafe { std::env::set_var(name, value) }
     }
 }

@@ -1,4 +1,4 @@
-//! The Adam step over a range of the flat arenas.
+//! The Adam step over a range of the parameters.
 
 use super::elementwise::Elementwise;
 use super::loss_scale::LossScale;
@@ -33,12 +33,12 @@ params! {
     }
 }
 
-/// One range of parameters, in one form.
+/// The Adam step over one range of parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Adam {
     params: AdamParams,
     launch: Elementwise,
-    /// whether gradients are shortened
+    /// whether gradients are clipped
     clip: bool,
 }
 
@@ -50,18 +50,18 @@ impl Adam {
         Self { params, launch, clip: false }
     }
 
-    /// With gradients multiplied by `totals[CLIPPED]`, where `clip` says so.
+    /// Multiplies gradients by `totals[CLIP_FACTOR]`, or not.
     pub fn clipped(self, clip: bool) -> Self {
         Self { clip, ..self }
     }
 }
 
-/// Adam over any range: its form is measured once, over [`AnyAdam::LEN`] elements.
+/// Adam over any range. Its configuration is measured once, over [`AnyAdam::LEN`] elements.
 #[derive(Debug, Clone, Copy)]
 pub struct AnyAdam;
 
 impl AnyAdam {
-    /// Elements of the range that is measured: four arenas of 16 MiB, more than caches hold.
+    /// Elements of the measured range: four tensors of 16 MiB, more than caches can store.
     pub const LEN: u32 = 4 << 20;
 }
 
@@ -105,8 +105,8 @@ impl Tunable for AnyAdam {
 }
 
 impl Step {
-    /// With Adam's two corrections for the step that comes after `done` finished ones, computed in `f64`; the decay
-    /// is that of AdamW, in learning rates.
+    /// Sets Adam's two bias corrections for the step after `done` finished steps, computed in `f64`. `decay` is AdamW's
+    /// weight decay, relative to the learning rate.
     pub fn with_adam(self, learning_rate: f64, decay: f64, done: u64) -> Self {
         let t = (done + 1) as f64;
         Self {

@@ -1,4 +1,4 @@
-//! Training pictures varied: mirrored, cut, in other light.
+//! Augmentation of training pictures: mirroring, random crops, colour jitter.
 
 use super::normal::philox;
 use super::step::{Step, Stream};
@@ -9,7 +9,7 @@ use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::{params, wgsl};
 
 params! {
-    /// `x[N, S, S, 4] = rgba[which[N], S, S] / 255`, varied by each picture's draws, the fourth channel zero.
+    /// `x[N, S, S, 4] = rgba[which[N], S, S] / 255`, augmented by each picture's draws; the fourth channel is zero.
     pub struct Augment {
         /// N
         batch: u32,
@@ -17,11 +17,11 @@ params! {
         size: u32,
         /// pictures in `rgba`
         slots: u32,
-        /// 1: pictures are mirrored with even odds
+        /// 1: each picture is mirrored with probability 1/2
         flip: u32,
-        /// up to this share of the edges is cut off
+        /// maximum part of the edge length that is cropped
         crop: f32,
-        /// brightness, contrast and saturation change by up to this share
+        /// maximum relative change of brightness, contrast and saturation
         jitter: f32,
     }
 }
@@ -33,8 +33,8 @@ impl Augment {
         Self { batch, size, slots, flip: how.flip.into(), crop, jitter }
     }
 
-    /// Seven draws from 0 to 1 of picture `index` of a batch: edge, corner's row and column, whether mirrored;
-    /// brightness, contrast, saturation.
+    /// Seven draws from 0 to 1 of picture `index` of a batch: edge, row and column of the corner, mirroring, brightness,
+    /// contrast, saturation.
     fn draws(step: &Step, index: u32) -> [f64; 7] {
         let words = |counter| {
             let counter = [counter, index, step.step, Stream::Augmentation as u32];
@@ -44,7 +44,7 @@ impl Augment {
         [a, b, c, d, e, f, g]
     }
 
-    /// The channels of a picture at a place between its pixels; beyond the edge lies the edge.
+    /// The channels of a picture at a position between its pixels. Beyond the edge the edge pixels continue.
     fn bilinear(&self, rgba: &[f32], row: f64, column: f64) -> [f64; 3] {
         let last = f64::from(self.size - 1);
         let pixel = |row: f64, column: f64| {
@@ -100,7 +100,7 @@ impl Op for Augment {
         60 * u64::from(self.batch * self.size * self.size)
     }
 
-    /// Only what is read of the pictures counts, not all that are kept.
+    /// Counts the pictures of the batch, not all resident ones.
     fn bytes(&self) -> Option<u64> {
         Some(20 * u64::from(self.batch * self.size * self.size))
     }

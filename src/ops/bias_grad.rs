@@ -111,7 +111,7 @@ pub struct BiasGradShape {
     pub rows: u32,
     /// its columns
     pub channels: u32,
-    /// whether it is added to what is there
+    /// whether it is added to the previous content
     pub epilogue: Epilogue,
     /// element type of the matrix
     pub element: Element,
@@ -217,7 +217,7 @@ impl Tunable for BiasGradShape {
     }
 
     fn tolerance(&self, _: KernelConfig) -> Tolerance {
-        Tolerance::forms(self.rows.into())
+        Tolerance::between_configs(self.rows.into())
     }
 
     fn record(&self, plan: &mut Plan, program: ProgramId, config: KernelConfig, operands: &[Tensor]) {

@@ -1,16 +1,16 @@
-//! Passes over memory: how many vec4s a workgroup takes, the same for every such kernel.
+//! Launch configuration of elementwise kernels: workgroup size and vec4s per invocation.
 //!
-//! A workgroup of `threads` takes `threads * each` consecutive vec4s, each invocation every `threads`-th of
-//! them, so that neighbours read neighbours. `elementwise.wgsl` is the same in WGSL.
+//! A workgroup of `threads` takes `threads * vec4s_per_thread` consecutive vec4s, each invocation every `threads`-th of
+//! them, so that neighbouring invocations read neighbouring vec4s. `elementwise.wgsl` has the WGSL side.
 
 use crate::gpu::kernel::Constant;
 
-/// How a pass over memory is cut up.
+/// Launch configuration of an elementwise kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Elementwise {
     /// invocations of a workgroup
     pub threads: u32,
-    /// vec4s that each of them takes
+    /// vec4s per invocation
     pub vec4s_per_thread: u32,
 }
 

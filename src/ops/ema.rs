@@ -1,4 +1,4 @@
-//! The running average of the parameters, and its exchange with them.
+//! Exponential moving average (EMA) of the parameters, and the exchange of both.
 
 use super::elementwise::Elementwise;
 use super::loss_scale::LossScale;
@@ -11,12 +11,12 @@ use crate::{params, wgsl};
 params! {
     /// vec4s of a range of parameters.
     pub struct Range {
-        /// of the range
+        /// vec4s of the range
         vec4s: u32,
     }
 }
 
-/// `average += step.average * (param - average)` over one range.
+/// `average += step.ema * (param - average)` over one range.
 #[derive(Debug, Clone, Copy)]
 pub struct Ema {
     range: Range,
@@ -67,7 +67,7 @@ impl Op for Ema {
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [step, param, scaling, average] = buffers else { panic!("average: {} operands", buffers.len()) };
+        let [step, param, scaling, average] = buffers else { panic!("ema: {} operands", buffers.len()) };
         if LossScale::from_words(scaling).found_inf != 0 {
             return;
         }
@@ -127,7 +127,7 @@ impl Op for Exchange {
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [one, other] = buffers else { panic!("swap: {} operands", buffers.len()) };
+        let [one, other] = buffers else { panic!("exchange: {} operands", buffers.len()) };
         std::mem::swap(one, other);
     }
 }

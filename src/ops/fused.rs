@@ -71,7 +71,7 @@ impl<P: Product> Fused<P> {
     }
 }
 
-/// Whether keys leave out a size, as tables of earlier versions do: a single product, a convolution to half the resolution.
+/// Whether keys omit a size, as in tables of earlier versions: a single product, a convolution to half the resolution.
 fn is_usual(name: &str, value: &Value) -> bool {
     let usual = [("planes", 1), ("kernel", 4), ("stride", 2), ("padding", 1)];
     usual.iter().any(|(field, number)| *field == name && *value == Value::U32(*number))

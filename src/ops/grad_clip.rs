@@ -1,4 +1,4 @@
-//! The norm of a batch's gradient, and the factor that keeps it from growing too long.
+//! Gradient clipping: the norm of a batch's gradient, and the factor that bounds it.
 
 use super::loss_scale::LossScale;
 use super::step::Step;
@@ -8,7 +8,7 @@ use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::{params, wgsl};
 
-/// Parts of a sum of squares at most: what one workgroup then adds.
+/// The maximum number of parts of a sum of squares, which one workgroup then adds.
 const MAX_PARTS: u32 = 4096;
 
 params! {
@@ -70,12 +70,12 @@ impl Op for SquareSum {
 }
 
 params! {
-    /// `totals[NORM]` = the norm of the gradient per picture, `totals[CLIPPED]` = the factor that makes it at most
+    /// `totals[GRAD_NORM]` = the norm of the gradient per picture, `totals[CLIP_FACTOR]` = the factor that bounds it by
     /// `most`.
     pub struct Clip {
-        /// that the sum of squares left
+        /// parts of the sum of squares
         parts: u32,
-        /// the largest norm
+        /// the maximum norm
         most: f32,
     }
 }
@@ -123,7 +123,9 @@ impl Op for Clip {
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [step, squares, scaling, totals] = buffers else { panic!("clip: {} operands", buffers.len()) };
+        let [step, squares, scaling, totals] = buffers else {
+            panic!("grad_clip: {} operands", buffers.len())
+        };
         let pictures = f64::from(Step::from_words(step).batch.max(1));
         let sum: f64 = squares.iter().map(|&v| f64::from(v)).sum();
         let norm = sum.sqrt() / LossScale::from_words(scaling).factor() / pictures;

@@ -110,7 +110,7 @@ impl Defaults {
         let from_buffers = || {
             if size.n <= 8 { self.small_n } else { self.largest_busy(&self.large, size) }
         };
-        let variant = self.from_textures(product).unwrap_or_else(from_buffers);
+        let variant = self.texture_variant(product).unwrap_or_else(from_buffers);
         let [_, _, out] = product.shapes();
         let wanted = self.min_workgroups.div_ceil(tiles(variant, size));
         let most = u64::from(max_splits(size, out.len()));
@@ -123,7 +123,7 @@ impl Defaults {
     /// A variant that reads textures, if the reads from buffers that it saves are worth the copies and their memory.
     /// llvmpipe copies an element in about the time of one read from a buffer. Wide tiles gain less by K-major weights,
     /// so they need twice the reads.
-    fn from_textures<P: Product>(&self, product: &P) -> Option<Variant> {
+    fn texture_variant<P: Product>(&self, product: &P) -> Option<Variant> {
         let large = self.from_textures.as_ref()?;
         let [_, right_k_major] = P::K_MAJOR;
         let size = product.size();

@@ -1,5 +1,6 @@
-//! The likelihoods of a pixel, in `f64`: what `bce.wgsl`, `mse.wgsl`, `l1.wgsl` and `continuous_bernoulli.wgsl`
-//! compute. `l` is the decoder's logit, `x` the pixel from 0 to 1.
+//! The likelihoods of a pixel in `f64`: the twins of `bce.wgsl`, `mse.wgsl`, `l1.wgsl` and `continuous_bernoulli.wgsl`.
+//!
+//! `l` is the decoder's logit, `x` the pixel from 0 to 1.
 
 use std::f64::consts::PI;
 
@@ -13,8 +14,8 @@ pub fn sigmoid(l: f64) -> f64 {
     if l >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
 }
 
-/// `log((exp(l) - 1) / l)`, the continuous Bernoulli's logarithm of the norm, and its derivative, the mean.
-/// Series to order 8 within 0.1 of zero, where the quotients lose more digits than those leave out.
+/// `log((exp(l) - 1) / l)`, the logarithm of the continuous Bernoulli's normaliser, and its derivative, the mean. Within 0.1
+/// of zero it is a series to order 8, because the quotients lose more digits there than the series omits.
 fn continuous(l: f64) -> [f64; 2] {
     let (a, s) = (l.abs(), l * l);
     if a < 0.1 {
@@ -26,7 +27,7 @@ fn continuous(l: f64) -> [f64; 2] {
 }
 
 impl Likelihood {
-    /// What a picture shows: the mean.
+    /// The mean, which is the pixel of a decoded picture.
     pub fn mean(&self, l: f64) -> f64 {
         match self.kind {
             LossKind::ContinuousBernoulli => continuous(l)[1],
@@ -56,7 +57,7 @@ impl Likelihood {
         }
     }
 
-    /// The weight of an error, and the logarithm of the norm.
+    /// The weight of an error, and the logarithm of the normaliser.
     pub(super) fn constants(&self) -> [f64; 2] {
         let s = self.sigma;
         match self.kind {

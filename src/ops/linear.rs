@@ -1,4 +1,4 @@
-//! The linear layer and its two gradients, weights `[O, I]` as PyTorch has them.
+//! The linear layer and its two gradients, with weights `[O, I]` as in PyTorch.
 
 use super::gemm::{Product, Size};
 use crate::gpu::Shape;
@@ -17,7 +17,7 @@ macro_rules! linear_op {
                 inputs: u32,
                 /// O, a multiple of 4
                 outputs: u32,
-                /// as many independent layers, one behind the other in every operand
+                /// independent layers, stored one after the other in every operand
                 planes: u32,
             }
         }

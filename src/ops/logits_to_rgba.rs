@@ -1,4 +1,4 @@
-//! The decoder's logits to pictures.
+//! Conversion of the decoder's logits to 8-bit pictures.
 
 use crate::config::Likelihood;
 use crate::gpu::Op;
@@ -9,12 +9,12 @@ use crate::{params, wgsl};
 params! {
     /// Sizes of `logits_to_rgba.wgsl`.
     pub struct LogitsToRgbaParams {
-        /// of all pictures together
+        /// pixels of all pictures
         pixels: u32,
     }
 }
 
-/// `recon[pixels, 4]` = the mean of each pixel by its logit, and the same as `rgba[pixels]`.
+/// `recon[pixels, 4]` = the mean of each pixel by its logit, and `rgba[pixels]` = its 8-bit value.
 #[derive(Debug, Clone, Copy)]
 pub struct LogitsToRgba {
     params: LogitsToRgbaParams,
@@ -22,7 +22,7 @@ pub struct LogitsToRgba {
 }
 
 impl LogitsToRgba {
-    /// Of `pixels` pixels, of all pictures together.
+    /// For `pixels` pixels of all pictures.
     pub fn new(likelihood: Likelihood, pixels: u32) -> Self {
         Self { params: LogitsToRgbaParams { pixels }, likelihood }
     }
@@ -54,7 +54,7 @@ impl Op for LogitsToRgba {
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [logits, recon, rgba] = buffers else { panic!("picture: {} operands", buffers.len()) };
+        let [logits, recon, rgba] = buffers else { panic!("logits_to_rgba: {} operands", buffers.len()) };
         for ((logits, recon), word) in logits.chunks(4).zip(recon.chunks_mut(4)).zip(rgba) {
             let mut bytes = [255; 4];
             for channel in 0..3 {

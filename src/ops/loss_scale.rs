@@ -1,18 +1,19 @@
-//! The factor on the gradients of a step in f16: applied where they begin, taken off by Adam, adapted in between,
-//! all on the device, so that no step waits for the host and the same run gives the same bits.
+//! Dynamic loss scale of f16 training: the loss's gradient is multiplied by it, and Adam divides by it.
+//!
+//! It is adapted on the device, so that no step waits for the host and equal runs give equal bits.
 
 use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::{params, wgsl};
 
-/// Good steps in a row before the factor is doubled. PyTorch waits for 2000; small trainings end before that.
+/// Good steps in a row before the factor is doubled. PyTorch's 2000 are more than a small training has.
 pub const INTERVAL: u32 = 200;
 
 /// Bounds of the exponent, as `update_loss_scale.wgsl` has them.
 const BOUNDS: [i32; 2] = [-16, 24];
 
-/// What the device keeps from step to step, the words of `scaling`.
+/// The state on the device between steps: the words of `scaling`.
 #[repr(C)]
 #[derive(
     Debug,
@@ -28,21 +29,21 @@ const BOUNDS: [i32; 2] = [-16, 24];
 )]
 #[serde(deny_unknown_fields)]
 pub struct LossScale {
-    /// the factor is two to this
+    /// the factor's logarithm to base 2
     pub exponent: i32,
-    /// whether the step's gradients hold something that is no finite number: 1 or 0
+    /// 1 if a gradient of the step has an infinity or a NaN, else 0
     #[serde(alias = "found")]
     pub found_inf: u32,
-    /// steps in a row without
+    /// steps in a row without one
     #[serde(alias = "good")]
     pub growth_tracker: u32,
-    /// steps with, since the start: they changed nothing
+    /// skipped steps since the start, which had one and changed nothing
     pub skipped: u32,
 }
 
 impl LossScale {
-    /// Where a training in f16 begins. Gradients of sums over pixels are up to about 10; this leaves room for
-    /// them below 65,504, and the first overflow halves it.
+    /// The initial state of f16 training. Gradients of sums over pixels are up to about 10, which leaves room below f16's
+    /// maximum of 65,504; the first overflow halves the factor.
     pub const START: Self = Self { exponent: 10, found_inf: 0, growth_tracker: 0, skipped: 0 };
 
     /// The operand's shape.
@@ -50,7 +51,7 @@ impl LossScale {
         Shape::new(&[4])
     }
 
-    /// Read from the words that a twin or a read-back gets.
+    /// From the words that a twin or a read-back gets.
     pub fn from_words(words: &[f32]) -> Self {
         bytemuck::pod_read_unaligned(bytemuck::cast_slice(words))
     }
@@ -80,7 +81,7 @@ impl LossScale {
 }
 
 params! {
-    /// `scaling.found_inf` = 1 where `grad[4 vec4s]` holds something that is no finite number.
+    /// `scaling.found_inf` = 1 if `grad[4 vec4s]` has an infinity or a NaN.
     pub struct FindNonFinite {
         /// vec4s of the gradient
         vec4s: u32,
@@ -121,7 +122,7 @@ impl Op for FindNonFinite {
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [grad, scaling] = buffers else { panic!("check_gradient: {} operands", buffers.len()) };
+        let [grad, scaling] = buffers else { panic!("find_non_finite: {} operands", buffers.len()) };
         if !grad.iter().all(|g| g.is_finite()) {
             scaling[1] = f32::from_bits(1);
         }
@@ -129,7 +130,7 @@ impl Op for FindNonFinite {
 }
 
 params! {
-    /// Ends a step: adapts `scaling`, and clears the finding.
+    /// Ends a step: adapts `scaling` and clears `found_inf`.
     pub struct UpdateLossScale {
         /// good steps before the factor is doubled
         interval: u32,
@@ -161,7 +162,7 @@ impl Op for UpdateLossScale {
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [scaling] = buffers else { panic!("rescale: {} operands", buffers.len()) };
+        let [scaling] = buffers else { panic!("update_loss_scale: {} operands", buffers.len()) };
         let after = LossScale::from_words(scaling).rescaled(self.interval);
         scaling.copy_from_slice(bytemuck::cast_slice(&[after]));
     }

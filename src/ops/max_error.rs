@@ -1,11 +1,11 @@
-//! How far two tensors lie apart, found on the device: what the autotuner checks its candidates with.
+//! The maximum error between two tensors relative to a tolerance, computed on the device for the autotuner.
 
 use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::{params, wgsl};
 
-/// What an element that is no finite number counts as.
+/// The error of an element that is not a finite number.
 pub const LARGEST: f32 = 3.0e38;
 
 params! {
@@ -13,7 +13,7 @@ params! {
     pub struct MaxError {
         /// vec4s of `got` and `want`
         vec4s: u32,
-        /// parts, each the business of one workgroup
+        /// parts, one per workgroup
         parts: u32,
         /// absolute part of the tolerance
         abs: f32,
@@ -65,7 +65,7 @@ impl Op for MaxError {
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [got, want, out] = buffers else { panic!("worst: {} operands", buffers.len()) };
+        let [got, want, out] = buffers else { panic!("max_error: {} operands", buffers.len()) };
         out.fill(0.0);
         for (at, (&a, &b)) in got.iter().zip(want.iter()).enumerate() {
             let error = (f64::from(a) - f64::from(b)).abs();

@@ -1,4 +1,4 @@
-//! The discrepancy between a batch's latents and the prior, which a Wasserstein auto-encoder holds small.
+//! Maximum mean discrepancy (MMD) between a batch's latents and the prior: the penalty of a Wasserstein auto-encoder.
 
 use super::step::Step;
 use super::totals::{MMD, TotalsSlots};
@@ -8,7 +8,7 @@ use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::{params, wgsl};
 
 params! {
-    /// `all[step.first + n] = z[n]` for the pictures of a micro-batch that count.
+    /// `all[step.sample_offset + n] = z[n]` for the valid pictures of a micro-batch.
     pub struct Gather {
         /// N
         rows: u32,
@@ -71,8 +71,8 @@ params! {
 }
 
 impl Mmd {
-    /// For batches of `batch` pictures of `latent` dimensions; C is the expected squared distance of two
-    /// draws of the prior, 2 Z, as the paper has it.
+    /// For batches of `batch` pictures of `latent` dimensions. C is the expected squared distance of two draws of the
+    /// prior, 2 Z, as in the paper.
     pub fn new(batch: u32, latent: u32) -> Self {
         Self { batch, latent, vec4s: super::reparameterize::padded(latent) / 4, scale: 2.0 * latent as f32 }
     }
@@ -132,7 +132,7 @@ impl Op for Mmd {
                 k
             };
             for j in (0..n).filter(|&j| j != i) {
-                // a pair of latents is met from both of its ends
+                // a pair of latents counts for both of them
                 share += same * add(2.0 * same, self.pair(&z[i], &z[j]));
             }
             for p in &p[..n] {
@@ -146,7 +146,7 @@ impl Op for Mmd {
 }
 
 params! {
-    /// `totals[DISCREPANCY]` = the sum of `shares[B]`.
+    /// `totals[MMD]` = the sum of `shares[B]`.
     pub struct MmdTotal {
         /// B
         batch: u32,

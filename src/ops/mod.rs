@@ -1,7 +1,8 @@
-//! The kernels: each with its sizes, its CPU twin and its cost. One file per family; the WGSL is in `shaders/`.
+//! The kernels: each with its sizes, its CPU twin and its cost. A file is named after its main shader in `shaders/`.
 //!
-//! An op implements [`Op`](crate::gpu::Op): which files, which sizes, which operands, how many workgroups, and
-//! the twin. [`testing::cases`] lists every op at the sizes where kernels break; a new op goes there.
+//! An op implements [`Op`](crate::gpu::Op): its files, sizes, operands, workgroups and twin. To add one, write its file and
+//! its shader, list the shader in [`SHADERS`], and add its sizes to [`testing::cases`]. `tests/contracts/layers.rs` lists the
+//! files by level: each uses only files of lower levels.
 
 pub mod adam;
 pub mod augment;
@@ -39,7 +40,7 @@ pub use tuning::Tuning;
 use crate::gpu::Source;
 use crate::wgsl;
 
-/// Every file in `shaders/`: together they decide what a kernel computes and how fast.
+/// Every file in `shaders/`. The digest of all of them is part of a tuning table's identity.
 pub const SHADERS: &[Source] = &[
     wgsl!("common/aux_vec4s.wgsl"),
     wgsl!("common/aux_vec4s_packed.wgsl"),

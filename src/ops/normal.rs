@@ -32,7 +32,7 @@ fn box_muller(a: u32, b: u32) -> [f64; 2] {
     [radius * angle.cos(), radius * angle.sin()]
 }
 
-/// A standard normal of the host's, for tests and evaluations.
+/// A standard normal of the host's generator, for tests and evaluations.
 /// Source: Box and Muller, "A note on the generation of random normal deviates", 1958.
 pub fn normal(rng: &mut impl Rng) -> f64 {
     let (u, v): (f64, f64) = (rng.random(), rng.random());
@@ -40,7 +40,7 @@ pub fn normal(rng: &mut impl Rng) -> f64 {
 }
 
 params! {
-    /// `out[rows, 4 vec4s]` = `step.scale` times standard normals.
+    /// `out[rows, 4 vec4s]` = `step.noise_std` times standard normals.
     pub struct Normal {
         /// pictures of a micro-batch
         rows: u32,

@@ -1,4 +1,4 @@
-//! The negative log-likelihood of pixels with its gradient, in one pass over them, and the sums of a loss.
+//! The reconstruction loss: negative log-likelihood of the pixels, and its gradient, in one pass over them.
 
 use super::loss_scale::LossScale;
 use super::step::Step;
@@ -22,15 +22,15 @@ params! {
         chunks: u32,
         /// pixels in each
         chunk: u32,
-        /// of an error
+        /// weight of an error
         weight: f32,
-        /// what makes it a density, in nats per value
+        /// logarithm of the normaliser, in nats per value
         norm: f32,
     }
 }
 
-/// Partial sums of `-log p(x | logits)`, `[N, chunks]`, in nats; in training also its gradient `dlogits`, times the
-/// step's factor, and the gradient's partial sums per channel.
+/// Partial sums of `-log p(x | logits)`, `[N, chunks]`, in nats. In training also the gradient `dlogits`, times the loss
+/// scale, and the gradient's partial sums per channel.
 #[derive(Debug, Clone, Copy)]
 pub struct Reconstruction {
     params: ReconstructionParams,
@@ -47,7 +47,7 @@ impl Reconstruction {
         Self { params, likelihood, gradient }
     }
 
-    /// Shape of the partial sums: three of the gradient and the nats.
+    /// Shape of the partial sums: three channels of the gradient, and the nats.
     pub fn parts(&self) -> [u32; 3] {
         [self.params.batch, self.params.chunks, 4]
     }

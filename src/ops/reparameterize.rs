@@ -1,4 +1,4 @@
-//! The latent space: reparameterization with the KL divergence from the standard normal, and their gradients.
+//! Reparameterization of the latents with the KL divergence from the standard normal, and their gradients.
 //!
 //! `heads` is `[N, 2, Z]`: mu, then logvar, each row padded with zeros to a multiple of 4.
 
@@ -22,7 +22,7 @@ fn pair(rows: u32, vec4s: u32) -> Shape {
     Shape::new(&[rows, 2, 4 * vec4s])
 }
 
-/// Where element `at` of `[N, Z]` lies in the halves of `[N, 2, Z]`: mu's index, logvar's index, column.
+/// The indices of element `at` of `[N, Z]` in the halves of `[N, 2, Z]`: mu's index, logvar's index, column.
 fn halves(at: usize, vec4s: u32) -> (usize, usize, usize) {
     let z = 4 * vec4s as usize;
     let mu = at / z * 2 * z + at % z;
@@ -30,8 +30,8 @@ fn halves(at: usize, vec4s: u32) -> (usize, usize, usize) {
 }
 
 params! {
-    /// `z[N, Z] = mu + eps * exp(logvar / 2)`, and `kl[N, 2]`, each picture's divergence from N(0, 1) in nats, as it
-    /// is and as the objective counts it: no dimension below the free bits, and without the capacity.
+    /// `z[N, Z] = mu + eps * exp(logvar / 2)`, and `kl[N, 2]`, each picture's divergence from N(0, 1) in nats, plain and as
+    /// a penalty: no dimension below the free bits, and as distance from the capacity.
     pub struct Reparameterize {
         /// N
         rows: u32,
@@ -89,7 +89,7 @@ impl Op for Reparameterize {
     }
 }
 
-/// Divergence of one element from N(0, 1), in nats; `at` are the places of its mu and its logvar.
+/// Divergence of one element from N(0, 1), in nats; `at` are the indices of its mu and its logvar.
 fn divergence(heads: &[f32], at: (usize, usize, usize)) -> f64 {
     let (mu, logvar) = (f64::from(heads[at.0]), f64::from(heads[at.1]));
     -0.5 * (1.0 + logvar - mu * mu - logvar.exp())
@@ -107,18 +107,17 @@ params! {
     }
 }
 
-/// `dmu = dz + b mu`, `dlogvar = dz * eps * exp(logvar / 2) / 2 + b (exp(logvar) - 1) / 2`, b being beta times the
-/// step's factor, negative below the capacity, and zero where there are free bits left.
+/// `dmu = dz + b mu`, `dlogvar = dz * eps * exp(logvar / 2) / 2 + b (exp(logvar) - 1) / 2`. Here b is beta times the loss
+/// scale, negated below the capacity, and zero for a dimension with free bits left.
 #[derive(Debug, Clone, Copy)]
 pub struct ReparameterizeBackward {
     params: ReparameterizeBackwardParams,
-    /// B, where the latents of a batch are compared with the prior
+    /// B, if the objective has an MMD penalty
     batch: Option<u32>,
 }
 
 impl ReparameterizeBackward {
-    /// For `rows` pictures of `latent` dimensions. With the pictures of a `batch` dz gets the gradient of their
-    /// discrepancy.
+    /// For `rows` pictures of `latent` dimensions. With a `batch`, the gradient of its MMD is added to dz.
     pub fn new(rows: u32, latent: u32, batch: Option<u32>) -> Self {
         let vec4s = padded(latent) / 4;
         Self { params: ReparameterizeBackwardParams { rows, latent, vec4s }, batch }

@@ -1,4 +1,4 @@
-//! 8-bit pictures to floats, the input of the network.
+//! Conversion of 8-bit pictures to floats, the input of the network.
 
 use crate::gpu::Op;
 use crate::gpu::Shape;
@@ -6,7 +6,7 @@ use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::{params, wgsl};
 
 params! {
-    /// `x[N, pixels, 4] = rgba[which[N], pixels] / 255`, the fourth channel zero.
+    /// `x[N, pixels, 4] = rgba[which[N], pixels] / 255`; the fourth channel is zero.
     pub struct RgbaToFloat {
         /// N
         batch: u32,
@@ -42,13 +42,13 @@ impl Op for RgbaToFloat {
         3 * u64::from(self.batch * self.pixels)
     }
 
-    /// Only what is read of the pictures counts, not all that are kept.
+    /// Counts the pictures of the batch, not all resident ones.
     fn bytes(&self) -> Option<u64> {
         Some(20 * u64::from(self.batch * self.pixels))
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [which, rgba, x] = buffers else { panic!("unpack: {} operands", buffers.len()) };
+        let [which, rgba, x] = buffers else { panic!("rgba_to_float: {} operands", buffers.len()) };
         let pixels = self.pixels as usize;
         for (at, pixel) in x.chunks_mut(4).enumerate() {
             let slot = which[at / pixels].to_bits().min(self.slots - 1) as usize;

@@ -1,5 +1,6 @@
-//! What an adapter can do at best, measured by kernels that do nothing else: multiply-adds and copies. A profile
-//! holds the other kernels against them.
+//! The roofline of an adapter: its peak arithmetic and bandwidth, measured by kernels of multiply-adds and copies.
+//!
+//! `wgvae profile` compares the other kernels with it.
 
 use std::time::Duration;
 
@@ -14,16 +15,16 @@ use crate::{params, wgsl};
 const CHAINS: u64 = 3;
 /// Multiply-adds of each chain per round; the faster counts.
 const UNROLLED: [u32; 2] = [16, 8];
-/// Workgroups of the copy, and vec4s of each invocation; the fastest counts.
+/// Workgroup sizes of the copy, and vec4s per invocation; the fastest counts.
 const COPIES: [[u32; 2]; 3] = [[64, 1], [256, 1], [64, 16]];
-/// Multiply-adds of each chain when a ceiling is measured.
+/// Multiply-adds of each chain in a measurement.
 const STEPS: u32 = 1024;
 
-/// Shortest measurement that counts: repeats are doubled until it is reached.
+/// The minimum duration of a measurement: repeats are doubled until it is reached.
 const LONG_ENOUGH: Duration = Duration::from_millis(40);
-/// Measurements of which the best one counts.
+/// The number of measurements, the best of which counts.
 const RUNS: usize = 4;
-/// Most repeats in one submit.
+/// The maximum number of repeats in one submit.
 const REPEATS: u32 = 4096;
 
 params! {
@@ -34,7 +35,7 @@ params! {
         vec4s: u32,
         /// multiply-adds per chain and round, 8 or 16
         unrolled: u32,
-        /// turns of the loop
+        /// iterations of the loop
         rounds: u32,
     }
 }
@@ -93,7 +94,7 @@ pub struct RooflineCopy {
 }
 
 impl RooflineCopy {
-    /// Of `vec4s` vec4s.
+    /// For `vec4s` vec4s.
     pub fn new(vec4s: u32, launch: Elementwise) -> Self {
         Self { params: CopyParams { vec4s }, launch }
     }
@@ -134,18 +135,18 @@ impl Op for RooflineCopy {
     }
 }
 
-/// The best that an adapter did.
+/// Peak rates of an adapter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ceilings {
     /// 10^9 floating-point operations per second; a multiply-add counts as two
     pub gflops: f64,
-    /// 10^9 bytes per second, those read and those written
+    /// 10^9 bytes per second, read and written
     pub gbps: f64,
 }
 
 impl Ceilings {
-    /// Measures `adapter`, which takes a second or two after the five kernels are compiled; by the host's
-    /// clock if `clock` says so or there are no timestamps.
+    /// Measures `adapter` in a second or two after the five kernels are compiled, by the host's clock if `clock` says so or
+    /// there are no timestamps.
     ///
     /// # Errors
     /// If the device refuses.
@@ -170,7 +171,7 @@ impl Ceilings {
     }
 }
 
-/// Seconds of one dispatch of `op`, in the best of several measurements.
+/// The minimum time of one dispatch of `op` in seconds, of several measurements.
 fn best(adapter: &Adapter, clock: Clock, op: impl Op) -> Result<f64> {
     let mut plan = Plan::of(&adapter.target());
     let program = plan.program("ceiling");

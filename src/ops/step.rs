@@ -1,8 +1,8 @@
-//! The one uniform that changes from step to step.
+//! The step's uniform: seed, counters, and the settings that change from step to step.
 
 use crate::gpu::Shape;
 
-/// Mirrors `shaders/step.wgsl`; a test holds the two together.
+/// Mirrors `shaders/common/step.wgsl`; a test compares the two.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Default, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Step {
@@ -12,21 +12,21 @@ pub struct Step {
     pub seed_hi: u32,
     /// which sequence of normals, a [`Stream`]
     pub stream: u32,
-    /// counts the steps of the run
+    /// number of the step in the run
     pub step: u32,
     /// index in the batch of this micro-batch's first picture
     pub sample_offset: u32,
-    /// pictures of this micro-batch that count
+    /// pictures of this micro-batch that are not padding
     pub valid: u32,
     /// pictures of the batch
     pub batch: u32,
     /// weight of KL
     pub beta: f32,
-    /// nats of KL per picture that it is held at
+    /// capacity: target of KL in nats per picture
     pub capacity: f32,
-    /// nats of KL per dimension and picture that cost nothing
+    /// free bits: nats of KL per dimension and picture without penalty
     pub free_bits: f32,
-    /// weight of the discrepancy between latents and prior
+    /// weight of the MMD between latents and prior
     pub mmd: f32,
     /// standard deviation of the normals
     pub noise_std: f32,
@@ -36,12 +36,12 @@ pub struct Step {
     pub inv_sqrt_bias2: f32,
     /// AdamW: learning rate times weight decay
     pub decay: f32,
-    /// weight of these parameters in their running average
+    /// weight of the present parameters in their EMA
     pub ema: f32,
 }
 
 impl Step {
-    /// Its fields in order, as `step.wgsl` has them.
+    /// Its fields in the order of `step.wgsl`.
     pub const FIELDS: [&'static str; 16] = [
         "seed_lo",
         "seed_hi",
@@ -66,12 +66,12 @@ impl Step {
         Shape::new(&[(size_of::<Self>() / 4) as u32])
     }
 
-    /// Read from the words that a twin gets.
+    /// From the words that a twin gets.
     pub fn from_words(words: &[f32]) -> Self {
         bytemuck::pod_read_unaligned(bytemuck::cast_slice(words))
     }
 
-    /// With the 64-bit seed set.
+    /// Sets the 64-bit seed.
     pub fn seeded(self, seed: u64) -> Self {
         Self { seed_lo: seed as u32, seed_hi: (seed >> 32) as u32, ..self }
     }
@@ -80,14 +80,14 @@ impl Step {
 /// Independent sequences of normals of one seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
-    /// the draws of training, counted by step
+    /// the draws of training, by step
     Training = 0,
-    /// the draws of validation, the same in every epoch
+    /// the draws of validation, equal in every epoch
     Validation = 1,
     /// draws from the prior
     Samples = 2,
-    /// draws from the prior that a batch's latents are compared with
+    /// draws from the prior for the MMD
     Prior = 3,
-    /// how training pictures are varied, counted by step
+    /// the draws of augmentation, by step
     Augmentation = 4,
 }

@@ -1,8 +1,8 @@
-//! How far results of two computations may differ, and why.
+//! Tolerances between two computations of one result, and their reasons. docs/numerics.md derives them.
 
 use crate::gpu::Element;
 
-/// How far two results may lie apart: `|a - b| <= abs + rel * |b|` for every element; NaN is never equal.
+/// The allowed difference of two results: `|a - b| <= abs + rel * |b|` for every element. NaN is never equal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerance {
     /// absolute part
@@ -22,34 +22,34 @@ impl Tolerance {
     pub fn reduction(terms: u64) -> Self {
         Self { abs: 1e-5 * (terms as f64).sqrt(), rel: 1e-5 }
     }
-    /// Two forms of such a sum against each other, both in f32. One may add all terms in turn, where the partial sums
-    /// that are rounded grow as well: its error grows with the terms, by 2e-8 for each in the root mean square.
-    pub fn forms(terms: u64) -> Self {
+    /// Two configurations of such a sum against each other, both in f32. One may add all terms one after the other; then
+    /// the rounded partial sums grow as well, and the error grows with the number of terms.
+    pub fn between_configs(terms: u64) -> Self {
         let exact = Self::reduction(terms);
         Self { abs: exact.abs + 1.5e-7 * terms as f64, ..exact }
     }
-    /// The same where one form rounds its factors to `factors` and the other does not: with f16 each term is off by
-    /// up to 2^-11 of itself for each factor, by 3e-4 in the root mean square, and seven times that allows for the
-    /// worst of ten million sums. A core that multiplies the wrong elements is off by the square root of the terms.
+    /// [`Tolerance::between_configs`] if one of them rounds its factors to `factors` and the other does not. With f16 each
+    /// term is off by up to 2^-11 of itself for each factor. Seven times the root mean square allows for the worst of ten
+    /// million sums. A core that multiplies the wrong elements is off by the square root of the number of terms.
     pub fn product(terms: u64, factors: Element) -> Self {
-        let exact = Self::forms(terms);
+        let exact = Self::between_configs(terms);
         match factors {
             Element::F32 => exact,
             Element::F16 => Self { abs: exact.abs + 2e-3 * (terms as f64).sqrt(), ..exact },
         }
     }
-    /// The same for results kept in `element`: both sides round, so they may be neighbours, 2^-10 apart, and below
-    /// f16's least normal number 2^-24 apart.
+    /// The tolerance of results stored as `element`. Both sides round, so they may be neighbours: 2^-10 apart, or 2^-24
+    /// apart below f16's minimum normal number.
     pub fn stored_as(self, element: Element) -> Self {
         match element {
             Element::F32 => self,
             Element::F16 => Self { abs: self.abs + 2f64.powi(-24), rel: self.rel + 2f64.powi(-10) },
         }
     }
-    /// Analytic against central differences, in f64 by twins that store f32.
+    /// Analytic gradients against central differences, in f64 by twins that store f32.
     pub const GRADIENT: Self = Self { abs: 2e-3, rel: 1e-2 };
 
-    /// The index of the worst element and its error relative to the tolerance: above 1 is wrong.
+    /// The index of the element with the largest error relative to the tolerance, and that ratio: above 1 is wrong.
     ///
     /// # Panics
     /// If the lengths differ.
@@ -65,6 +65,6 @@ impl Tolerance {
             }
         };
         let ratios = got.iter().zip(want).map(ratio).enumerate();
-        ratios.fold((0, 0.0), |worst, (i, s)| if s > worst.1 { (i, s) } else { worst })
+        ratios.fold((0, 0.0), |max, (i, ratio)| if ratio > max.1 { (i, ratio) } else { max })
     }
 }

@@ -1,21 +1,21 @@
-//! The sums over a batch that come back to the host.
+//! The sums over a batch that the host reads back: losses and the gradient's norm.
 
 use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};
 use crate::{params, wgsl};
 
-/// Nats of the pixels; this and the next five are what `totals_slots.wgsl` says.
+/// Nats of the pixels. This constant and the next five are the slots of `totals_slots.wgsl`.
 pub const NLL: usize = 0;
 /// KL, in nats.
 pub const KL: usize = 1;
-/// KL as the objective counts it.
+/// KL penalty: after free bits, as distance from the capacity.
 pub const KL_PENALTY: usize = 2;
 /// n MMD.
 pub const MMD: usize = 3;
-/// Norm of the gradient, per picture.
+/// Norm of the gradient per picture.
 pub const GRAD_NORM: usize = 4;
-/// What the gradient is multiplied by.
+/// The factor on the gradient by clipping.
 pub const CLIP_FACTOR: usize = 5;
 
 /// The tensor of these sums.
@@ -38,7 +38,7 @@ params! {
     }
 }
 
-/// Adds a micro-batch's nats and divergence to the totals, and ends the last bias's gradient.
+/// Adds a micro-batch's nats and KL to the totals, and adds up the gradient of the last bias.
 #[derive(Debug, Clone, Copy)]
 pub struct Totals {
     params: TotalsParams,
@@ -46,7 +46,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// For `parts` partial sums over `rows` pictures; `accumulate` adds to the bias gradient that is there.
+    /// For `parts` partial sums over `rows` pictures; `accumulate` adds to the previous bias gradient.
     pub fn new(parts: u32, rows: u32, accumulate: bool) -> Self {
         Self { params: TotalsParams { parts, rows }, accumulate }
     }

@@ -126,7 +126,7 @@ pub struct Transform {
 
 impl Transform {
     /// `transformed = transform(side)`.
-    pub fn transform(geometry: Geometry, side: Side) -> Self {
+    pub fn forward(geometry: Geometry, side: Side) -> Self {
         Self { geometry, side, inverse: None, textures: false }
     }
 

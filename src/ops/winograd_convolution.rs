@@ -142,7 +142,7 @@ impl WinogradConvolution {
                 let factor = self.part(&factor, side, chunk);
                 // valid: the weights' from the chunk before, or those of another product
                 if !plan.has_derived(program, &factor, &transformed[at]) {
-                    let op = Transform::transform(self.geometry, side).fetching(textures);
+                    let op = Transform::forward(self.geometry, side).fetching(textures);
                     let bindings = [factor, transformed[at]];
                     plan.dispatch(program, format!("{label}, {name} points"), op, &bindings);
                     plan.insert_derived(program, factor, transformed[at]);

@@ -159,7 +159,7 @@ fn selftest_has_a_row_for_every_kernel_and_form() {
     // the group of contracts holds the table of cases to the files of kernels
     let asked = |form: &str| chosen.is_empty() || form == plain;
     let cases = cases::cases(&adapter.target(), false);
-    let kernels = cases.iter().filter(|case| asked(&case.form)).map(|case| case.op.kernel().name);
+    let kernels = cases.iter().filter(|case| asked(&case.config)).map(|case| case.op.kernel().name);
     let kernels: BTreeSet<_> = kernels.collect();
     assert!(kernels.len() >= 6, "{kernels:?}");
     for kernel in kernels {

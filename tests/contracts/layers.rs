@@ -1,10 +1,14 @@
-//! One direction: a module of `src/` uses only what stands to its right in one list. Reads the `crate::` and
-//! `super::` paths of the sources, so that an arrow the wrong way fails here and not in a review.
+//! Layers of the source: a module of `src/`, and a file of a folder in [`FOLDERS`], uses only modules of lower levels.
+//!
+//! Read this before adding a module. The tests read the `crate::`, `super::` and `self::` paths of the sources.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Left uses right, never the reverse; names of one row stand side by side and do not know each other.
-/// Everything after `gpu` is a leaf; `checkpoint` speaks of models, so it stands before `model`.
+use crate::uses::{code, first_names, module_of, rust_files, used_paths};
+
+/// The modules of `src/`, highest level first. A module uses lower levels only, so modules of one level do not know each
+/// other. `checkpoint` knows models, so it is above `model`.
 const ORDER: &[&[&str]] = &[
     &["main", "lib"],
     &["commands"],
@@ -21,47 +25,67 @@ const ORDER: &[&[&str]] = &[
     &["error", "element", "prior", "metrics"],
 ];
 
-/// Macros that stand at the crate's root, and the module that they belong to.
+/// The files of some folders, highest level first, by the same rule. `mod` is the folder's own `mod.rs`; its `pub use` lines
+/// do not count.
+const FOLDERS: &[(&str, &[&[&str]])] = &[
+    (
+        "gpu",
+        &[
+            &["twin"],
+            &["runner"],
+            &["adapter", "limits", "trace"],
+            &["hidden", "profile"],
+            &["choice", "llvmpipe", "plan"],
+            &["program"],
+            &["op"],
+            &["textures", "vec4s"],
+            &["capabilities", "dead_branches", "derived", "kernel", "unsafe_calls"],
+            &["tensor"],
+            &["ids"],
+        ],
+    ),
+    (
+        "gpu/runner",
+        &[
+            &["gpu_runner"],
+            &["mod", "memory", "timestamps"],
+            &["device", "encode", "pipelines"],
+            &["pace", "pipeline_cache", "readback"],
+        ],
+    ),
+    (
+        "ops",
+        &[
+            &["testing"],
+            &["tuning"],
+            &["fused"],
+            &["heuristics"],
+            &["adam", "bias_grad", "winograd_convolution"],
+            &["winograd"],
+            &["conv2d", "linear", "tunable"],
+            &["gemm"],
+            &["augment", "ema", "grad_clip", "mmd", "reconstruction", "roofline"],
+            &["normal", "reparameterize"],
+            &["elementwise", "likelihood", "logits_to_rgba", "loss_scale", "max_error"],
+            &["rgba_to_float", "step", "tolerance", "totals"],
+        ],
+    ),
+    ("ops/testing", &[&["cases", "check"], &["product_cases"], &["case"]]),
+    (
+        "ops/gemm",
+        &[&["mod"], &["candidates", "split_k"], &["convolution", "epilogue", "variant"], &["operand_source"]],
+    ),
+];
+
+/// Macros at the crate's root, and the module that they belong to.
 const MACROS: &[(&str, &str)] = &[("wgsl", "gpu"), ("params", "gpu")];
 
 fn rank(module: &str) -> Option<usize> {
     ORDER.iter().position(|row| row.contains(&module))
 }
 
-/// The code without `//` comments: documentation may point anywhere.
-fn code(text: &str) -> String {
-    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
-}
-
-fn identifier(text: &str) -> &str {
-    &text[..text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len())]
-}
-
-/// The first names of what follows `crate::`: one, or each at the top level of a `{..}` list.
-fn first_names(rest: &str) -> Vec<String> {
-    let Some(list) = rest.strip_prefix('{') else { return vec![identifier(rest).to_owned()] };
-    let mut names = Vec::new();
-    let (mut depth, mut begin) = (0, 0);
-    for (at, c) in list.char_indices() {
-        match c {
-            '{' => depth += 1,
-            ',' | '}' if depth == 0 => {
-                names.push(identifier(list[begin..at].trim()).to_owned());
-                begin = at + 1;
-                if c == '}' {
-                    break;
-                }
-            }
-            '}' => depth -= 1,
-            _ => {}
-        }
-    }
-    names.retain(|name| !name.is_empty());
-    names
-}
-
-/// What a file of `module` uses of the crate. A path through `super` counts where it names a module of the
-/// crate that is no `sibling` in the file's own folder.
+/// The modules of the crate that a file uses. A path through `super` counts if it names a module of the crate that is no
+/// `sibling` in the file's own folder.
 fn uses(text: &str, sibling: impl Fn(&str) -> bool) -> Vec<String> {
     let code = code(text);
     let after = |word: &str| code.match_indices(word).map(|(at, _)| at + word.len()).collect::<Vec<_>>();
@@ -72,7 +96,7 @@ fn uses(text: &str, sibling: impl Fn(&str) -> bool) -> Vec<String> {
     names
 }
 
-/// The arrows of one file that point the wrong way, or to a module that the table does not know.
+/// The uses in one file that point the wrong way, or to a module that the table does not have.
 fn violations(module: &str, text: &str, sibling: impl Fn(&str) -> bool) -> Vec<String> {
     let Some(own) = rank(module) else {
         return vec![format!("module {module} is not in the table of layers")];
@@ -93,25 +117,14 @@ fn violations(module: &str, text: &str, sibling: impl Fn(&str) -> bool) -> Vec<S
     wrong
 }
 
-fn rust_files(folder: &Path, all: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).expect("a folder of src") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            rust_files(&path, all);
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            all.push(path);
-        }
-    }
-}
-
-/// Whether `name` is a module beside the file, or in a folder above it, below `src/`.
+/// Whether `name` is a module in the file's folder, or in a folder above it, below `src/`.
 fn is_sibling(root: &Path, file: &Path, name: &str) -> bool {
     let folders = file.ancestors().skip(1).take_while(|folder| *folder != root);
     folders.into_iter().any(|f| f.join(name).is_dir() || f.join(name).with_extension("rs").is_file())
 }
 
 #[test]
-fn modules_use_only_what_stands_to_their_right() {
+fn modules_use_only_lower_levels() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     rust_files(&root, &mut files);
@@ -125,11 +138,115 @@ fn modules_use_only_what_stands_to_their_right() {
         wrong.extend(found.into_iter().map(|w| format!("src/{}: {w}", inside.display())));
     }
     println!("{} files", files.len());
-    assert!(wrong.is_empty(), "arrows that point the wrong way:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "uses of the same or a higher level:\n{}", wrong.join("\n"));
+}
+
+/// The uses in one file that point the wrong way inside `folder`, or to a name that its table does not have.
+fn folder_violations(
+    (folder, levels): (&str, &[&[&str]]),
+    own: &[String],
+    is_mod: bool,
+    text: &str,
+) -> Vec<String> {
+    let folder: Vec<String> = folder.split('/').map(str::to_owned).collect();
+    if !own.starts_with(&folder) {
+        return Vec::new();
+    }
+    let level = |name: &str| levels.iter().position(|row| row.contains(&name));
+    let node = |path: &[String]| path.get(folder.len()).map_or("mod", String::as_str).to_owned();
+    let from = node(own);
+    let mut wrong = Vec::new();
+    for path in used_paths(own, is_mod, text).into_iter().filter(|path| path.starts_with(&folder)) {
+        // a name that is no file is an item of `mod.rs`
+        let to = Some(node(&path)).filter(|name| level(name).is_some()).unwrap_or_else(|| "mod".into());
+        match (level(&from), level(&to)) {
+            _ if from == to => {}
+            (Some(high), Some(low)) if high < low => {}
+            _ => wrong.push(format!("{from} uses {}", path.join("::"))),
+        }
+    }
+    wrong
 }
 
 #[test]
-fn an_arrow_the_wrong_way_is_seen() {
+fn files_of_a_folder_use_only_lower_levels() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    for &(folder, levels) in FOLDERS {
+        let mut files = Vec::new();
+        rust_files(&root.join(folder), &mut files);
+        files.retain(|file| !file.to_string_lossy().ends_with("_tests.rs"));
+        let mut there = BTreeSet::new();
+        for file in &files {
+            let inside = file.strip_prefix(&root).expect("below src");
+            let (own, is_mod) = module_of(inside);
+            there.extend(own.get(folder.split('/').count()).cloned());
+            let text = std::fs::read_to_string(file).expect("a text file");
+            let found = folder_violations((folder, levels), &own, is_mod, &text);
+            wrong.extend(found.into_iter().map(|w| format!("src/{}: {w}", inside.display())));
+        }
+        let listed = levels.iter().copied().flatten().filter(|name| **name != "mod");
+        let listed: BTreeSet<String> = listed.map(|name| (*name).to_owned()).collect();
+        assert_eq!(there, listed, "files of src/{folder} and its table");
+    }
+    assert!(wrong.is_empty(), "uses of the same or a higher level:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_use_of_a_higher_level_is_seen() {
+    let table = ("ops", &[&["tuning"][..], &["conv2d", "linear"], &["gemm"]][..]);
+    let seen = |module: &str, text: &str| {
+        let own: Vec<String> = module.split("::").map(str::to_owned).collect();
+        !folder_violations(table, &own, own.len() == 1, text).is_empty()
+    };
+    assert!(seen("ops::gemm", "use super::tuning::Tuning;"));
+    assert!(seen("ops::gemm::split_k", "use super::super::conv2d::Geometry;"));
+    assert!(seen("ops::gemm::split_k", "use crate::{error::Error, ops::{gemm::Size, linear::Linear}};"));
+    assert!(seen("ops::conv2d", "fn f() -> super::linear::Linear {}"));
+    assert!(seen("ops::linear", "use crate::ops::Tuning;"), "an item of mod.rs, which is no level");
+    assert!(seen("ops::novelty", "use super::gemm::Product;"));
+    assert!(!seen("ops::tuning", "use super::{conv2d::Conv2d, gemm::{Product, Size}};"));
+    assert!(!seen("ops::gemm::split_k", "use super::epilogue::Epilogue;\nuse super::Product;"));
+    assert!(!seen("ops::gemm", "use crate::gpu::Plan; // like crate::ops::tuning::Tuning"));
+    assert!(!seen("ops", "pub use tuning::Tuning;"));
+    assert!(!seen("gpu::plan", "use crate::ops::tuning::Tuning;"), "not of this folder");
+}
+
+/// A file of `src/ops` with an op is named after a shader: `NAME.wgsl`, or several files `NAME_*.wgsl`.
+#[test]
+fn ops_are_named_after_their_shaders() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let families = std::fs::read_dir(root.join("shaders")).expect("shaders");
+    let shaders = families.flat_map(|family| {
+        let files = std::fs::read_dir(family.expect("an entry").path()).expect("a folder of shaders");
+        files.map(|file| {
+            file.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned()
+        })
+    });
+    let shaders: Vec<String> = shaders.collect();
+    let mut files = Vec::new();
+    rust_files(&root.join("src/ops"), &mut files);
+    let mut ops = 0;
+    for file in &files {
+        let text = std::fs::read_to_string(file).expect("a text file");
+        if !code(&text).lines().any(|line| line.starts_with("impl") && line.contains(" Op for ")) {
+            continue;
+        }
+        ops += 1;
+        let (own, _) = module_of(file.strip_prefix(root).expect("below the root"));
+        let name = own.last().expect("a name");
+        let is_named = |shader: &String| shader == name || shader.starts_with(&format!("{name}_"));
+        assert!(
+            shaders.iter().any(is_named),
+            "{} has no shader {name}.wgsl or {name}_*.wgsl",
+            file.display()
+        );
+    }
+    assert!(ops > 15, "only {ops} files with ops");
+}
+
+#[test]
+fn a_use_of_a_higher_module_is_seen() {
     let seen = |module: &str, text: &str| !violations(module, text, |_| false).is_empty();
     assert!(seen("gpu", "use crate::ops::Step;"));
     assert!(seen("ops", "use crate::{\n    error::Result,\n    model::{Vae, Weights},\n};"));
@@ -148,7 +265,7 @@ fn an_arrow_the_wrong_way_is_seen() {
     assert!(!seen("config", "pub use crate::data::Resize;"));
 }
 
-/// The lint is only denied, because wgpu marks calls as unsafe that the kernels need; one file may allow it.
+/// The lint is denied and not forbidden, because wgpu marks calls as unsafe that the program needs. One file may allow it.
 #[test]
 fn one_file_may_be_unsafe() {
     let mut files = Vec::new();

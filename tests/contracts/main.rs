@@ -1,7 +1,8 @@
-//! What holds without running anything: the promises of every kernel's WGSL, and the layers of the source tree.
+//! Contracts that hold without running a kernel: the WGSL of every kernel, the layers of the source, the test suite.
 
 #[path = "../common/mod.rs"]
 mod common;
 mod layers;
 mod shaders;
 mod suite;
+mod uses;

@@ -1,4 +1,4 @@
-//! Kernels on an adapter: each against its CPU twin, and what plans, tuning and profiling make of them.
+//! Kernels on an adapter: comparison with the CPU twins, derived tensors, tuning and profiling.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! Four elements at a time, as floats or as two words of 64 bits: the same bits either way.
+//! Vec4 loads and stores packed into 64-bit integers: equal bits with and without.
 
 use bytemuck::cast_slice;
 use wgvae::gpu::{Adapter, Capabilities, GpuRunner, Plan, Runner, Tensor, Usage};
@@ -18,19 +18,19 @@ use wgvae::ops::tunable::{KernelConfig, Tunable};
 use crate::common;
 use crate::common::report;
 
-/// A matrix's edge: no multiple of a tile's, so that tiles jut out.
+/// Rows and columns of a matrix: no multiple of a tile's, so that tiles extend beyond it.
 const EDGE: u32 = 20;
 
-/// Bits that do not look like the others: least normal, zero below zero, subnormal, infinite, none.
+/// Special values: minimum normal, negative zero, subnormal, infinity, NaN.
 const ODD: [u32; 6] = [0x0080_0000, 0x8000_0000, 0x8000_0001, 0x7f80_0000, 0xff80_0000, 0x7fc0_0000];
 
-/// The bits, those of what is not a number all the same: which of two such a sum takes on is the compiler's choice.
+/// The bits, with one pattern for all NaNs, because the sum of two NaNs has the bits of either.
 fn bits(value: f32) -> u32 {
     if value.is_nan() { f32::NAN.to_bits() } else { value.to_bits() }
 }
 
-/// What products that add to what is there, have a mask and a bias, a step of Adam, an average and a convolution by points
-/// write, and how many of their kernels take words.
+/// The outputs of products that accumulate or have a mask or a bias, of a step of Adam, an EMA and a Winograd convolution, and
+/// how many of their kernels use 64-bit integers.
 fn outputs(adapter: &Adapter, target: &Capabilities) -> (Vec<(&'static str, Vec<u32>)>, usize) {
     let mut plan = Plan::of(target);
     let program = plan.program("vec4s");
@@ -54,11 +54,11 @@ fn outputs(adapter: &Adapter, target: &Capabilities) -> (Vec<(&'static str, Vec<
     let averaged = Ema::new(EDGE * EDGE, Elementwise::default());
     plan.dispatch(program, "average", averaged, &[step, param, scaling, average]);
     let g = Geometry { batch: 4, low_h: 5, low_w: 3, low_c: 12, high_c: 8 };
-    let points = Fused::plain(Conv2dTranspose::from(g), Epilogue::NONE);
+    let winograd = Fused::plain(Conv2dTranspose::from(g), Epilogue::NONE);
     let operands: Vec<Tensor> =
-        points.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
+        winograd.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
     let &[low, weight, _, high] = &operands[..] else { panic!("{operands:?}") };
-    points.record(
+    winograd.record(
         &mut plan,
         program,
         KernelConfig::Winograd { variant: Variant::PLAIN, splits: 2 },
@@ -73,7 +73,7 @@ fn outputs(adapter: &Adapter, target: &Capabilities) -> (Vec<(&'static str, Vec<
     }
     let squares: Vec<f32> = wave(0.7, second.len()).into_iter().map(f32::abs).collect();
     runner.write_f32(&second, &squares);
-    // the product adds nothing to the first row of gradients, and where those are zero as well Adam nothing to the parameters
+    // the product adds nothing to the first row of gradients; for zero gradients Adam adds nothing to the parameters
     let zeros = [0; EDGE as usize];
     let mut column = wave(0.3, dy.len());
     column.iter_mut().step_by(EDGE as usize).for_each(|value| *value = 0.0);
@@ -99,19 +99,19 @@ fn outputs(adapter: &Adapter, target: &Capabilities) -> (Vec<(&'static str, Vec<
 }
 
 #[test]
-fn words_of_64_bits_hold_the_same_bits() {
+fn packed_vec4s_have_equal_bits() {
     let Some(adapter) = common::adapter() else { return };
     let there = adapter.features.contains(wgpu::Features::SHADER_INT64);
     assert_eq!(adapter.target().packed_u64, there && adapter.is_software());
     // other compilers may fuse other multiplications and additions with other loads
     if !adapter.target().packed_u64 {
-        return report::left_out(&format!("no words of 64 bits: {}", adapter.describe()));
+        return report::left_out(&format!("no 64-bit integers: {}", adapter.describe()));
     }
     let of = |packed_u64| outputs(&adapter, &Capabilities { packed_u64, ..adapter.target() });
     let ((floats, none), (words, some)) = (of(false), of(true));
-    assert_eq!(none, 0, "kernels with words nobody asked for");
-    // the products, Adam, the average; points of both factors, their products, the sum of those, and the way back
-    assert_eq!(some, 10, "kernels with words");
+    assert_eq!(none, 0, "kernels with 64-bit integers that are switched off");
+    // the products, Adam, the EMA; transforms of both factors, their products, the sum of those, and the inverse
+    assert_eq!(some, 10, "kernels with 64-bit integers");
     let kept = |(name, bits): &(&str, Vec<u32>)| *name != "param" || bits[8..10] == ODD[..2];
     assert!(floats.iter().all(kept), "{:x?} should still be there", &ODD[..2]);
     for ((name, floats), (_, words)) in floats.iter().zip(&words) {

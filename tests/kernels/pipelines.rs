@@ -1,4 +1,4 @@
-//! Compiled kernels kept from run to run: the same pictures with and without, and whatever the file has become.
+//! The pipeline cache: pictures are equal with it, without it, and with a damaged file.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ fn file(folder: &Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn kept_kernels_compute_the_same_and_a_damaged_file_is_written_anew() {
+fn cached_pipelines_compute_equal_pictures_and_a_damaged_file_is_rewritten() {
     let Some(adapter) = common::adapter() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let place = folder.path().join("not there yet");
@@ -41,8 +41,8 @@ fn kept_kernels_compute_the_same_and_a_damaged_file_is_written_anew() {
     let path = file(&place);
     let whole = std::fs::read(&path).expect("a file");
     assert!(whole.len() > 4, "{} bytes", whole.len());
-    assert_eq!(pictures(&keeping), want, "with what was kept");
-    // another driver's, cut, empty, and no file of ours at all
+    assert_eq!(pictures(&keeping), want, "with the cache");
+    // of another driver, truncated, empty, and not a cache file
     let mut others = whole.clone();
     others[20] ^= 0xff;
     let others = [&crc32fast::hash(&others[4..]).to_le_bytes()[..], &others[4..]].concat();
@@ -51,7 +51,7 @@ fn kept_kernels_compute_the_same_and_a_damaged_file_is_written_anew() {
         assert_eq!(pictures(&keeping), want, "with {} odd bytes", bad.len());
         assert_ne!(std::fs::read(&path).expect("a file"), bad, "an odd file stayed");
     }
-    // and where none can be written, nothing is lost
+    // without a writable folder nothing is lost
     let blocked = folder.path().join("a file");
     std::fs::write(&blocked, "").expect("written");
     assert_eq!(pictures(&adapter.keeping(Some(blocked))), want, "in no folder");

@@ -1,4 +1,4 @@
-//! Times of dispatches: all of them, once each, in order, by either clock, without a trace in the results.
+//! Profiling: every dispatch is timed once, in order, by either clock, and the results do not change.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ fn build(batch: u32, micro: u32) -> ModelOptions {
     ModelOptions { micro: Some(micro), ..ModelOptions::training(TINY, batch) }
 }
 
-/// `steps` steps on pictures of one colour, all waited for.
+/// Trains `steps` steps on pictures of one colour and waits for all of them.
 fn train(vae: &mut Vae, first: u64, steps: u64) -> Vec<Loss> {
     let batch = vae.batch();
     let rgba = vec![0xff80_4020; (batch * TINY.size * TINY.size) as usize];
@@ -41,7 +41,7 @@ fn train(vae: &mut Vae, first: u64, steps: u64) -> Vec<Loss> {
     vae.losses(true).expect("losses").into_iter().map(|(_, of)| of.loss).collect()
 }
 
-/// Program, label and kernel of everything that a step runs, as the plan has it.
+/// Program, label and kernel of every item that a step runs, from the plan.
 fn expected(plan: &Plan, micro_batches: usize) -> Vec<(&'static str, String, &'static str)> {
     let middle = ["unpack", "encode", "draw", "reparameterize", "decode", "backward"];
     let names = [vec!["begin"], middle.repeat(micro_batches), vec!["update"]].concat();
@@ -66,7 +66,7 @@ fn clock_of(adapter: &Adapter, timed: bool) -> Clock {
     if timed && there { Clock::Device } else { Clock::Host }
 }
 
-/// What holds for every recording; `wall` is the time from switching on to having the timings.
+/// Checks every record; `wall` is the time from switching on to the end of the read-back.
 fn plausible(timings: &Timings, wall: Duration) {
     let wall = wall.as_nanos() as u64;
     let mut last = 0;
@@ -114,7 +114,7 @@ fn every_dispatch_is_timed_once_by_either_clock() {
         for what in ["write", "encode", "submit", "wait"] {
             assert!(timings.host.iter().any(|span| span.what == what), "the host did not {what}");
         }
-        assert!(vae.timings().expect("timings").device.is_empty(), "what was handed out is gone");
+        assert!(vae.timings().expect("timings").device.is_empty(), "the record is empty afterwards");
         vae.profile(false).expect("off");
         train(&mut vae, 3, 1);
         assert!(vae.timings().expect("timings").device.is_empty(), "nothing is recorded after that");
@@ -132,9 +132,9 @@ fn the_twins_are_timed_as_well() {
     assert_eq!(names(&timings), expected(vae.plan(), 1));
 }
 
-/// More dispatches than half a query set holds come in several parts, without a gap.
+/// More dispatches than a query set has pairs of queries are timed in several parts, without a gap.
 #[test]
-fn more_dispatches_than_a_query_set_holds() {
+fn more_dispatches_than_a_query_set_has_room_for() {
     let Some(adapter) = common::adapter() else { return };
     let mut vae =
         Vae::new(Device::Timed(&adapter, &Tuning::of(&adapter.target())), build(60, 1), 1).expect("model");
@@ -153,7 +153,7 @@ fn more_dispatches_than_a_query_set_holds() {
 }
 
 #[test]
-fn profiled_steps_compute_the_same_bits() {
+fn profiled_steps_compute_equal_bits() {
     let Some(adapter) = common::adapter() else { return };
     let run = |place: Device<'_>, profiled: bool| {
         let mut vae = Vae::new(place, build(4, 2), 1).expect("model");
@@ -169,7 +169,7 @@ fn profiled_steps_compute_the_same_bits() {
     assert!(run(Device::Gpu(&adapter), true) == plain, "by the host's clock");
 }
 
-/// A program that adds the sums of 100 ones to four totals, behind a clear of the total if `clears`.
+/// A program that adds the sums of 100 ones to four totals, after a clear of the totals if `clears`.
 fn summing(target: &Capabilities, clears: bool) -> (Plan, ProgramId, [Tensor; 2]) {
     let mut plan = Plan::of(target);
     let program = plan.program("sum");
@@ -208,9 +208,9 @@ fn timing(label: &str, kernel: &'static str, begin_ns: u64, end_ns: u64) -> Timi
     Timing { label: label.into(), kernel, program: "p", begin_ns, end_ns, flops: 600, bytes: 90 }
 }
 
-/// Adam reads four streams and writes three of them; a sum that is added to what is there reads that too.
+/// Adam reads four tensors and writes three of them. A sum that is added to its output reads that too.
 #[test]
-fn what_is_read_and_written_moves_twice() {
+fn tensors_that_are_read_and_written_move_twice() {
     const LEN: u32 = 1024;
     let bytes = |op: Box<dyn Op>| {
         let mut plan = Plan::of(&Capabilities::webgpu_default());
@@ -228,7 +228,7 @@ fn what_is_read_and_written_moves_twice() {
 }
 
 #[test]
-fn rows_add_up_what_is_alike() {
+fn rows_add_up_equal_kernels_and_labels() {
     let list = [
         timing("a", "k", 0, 100),
         timing("b", "k", 100, 400),

@@ -1,5 +1,5 @@
-//! The autotuner cannot lie: what computes something else, or nothing, is reported and never chosen; and a table
-//! that is replayed gives the same bits.
+//! The autotuner and tuning tables: a wrong candidate is reported and never chosen, a replayed table gives equal bits, and
+//! the defaults are as intended.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use wgvae::tune::{self, CandidateResult, Measurement};
 use crate::common;
 
 const PRODUCT: Linear = Linear { rows: 40, inputs: 96, outputs: 72, planes: 1 };
-/// Forms that no adapter has: they name what is planted.
+/// A configuration that no adapter has: it names the planted candidate.
 const PLANTED: KernelConfig = KernelConfig::Elementwise { threads: 7, vec4s_per_thread: 7 };
 /// 64 x 64 by fragments of 16 x 16 of f16, on subgroups of 32.
 const ROUNDING: Variant = Variant::Cooperative {
@@ -36,16 +36,16 @@ const ROUNDING: Variant = Variant::Cooperative {
 };
 const HONEST: KernelConfig = KernelConfig::Product { variant: Variant::PLAIN, splits: 1 };
 
-/// What is wrong with the planted candidate.
+/// The fault of the planted candidate.
 #[derive(Clone, Copy)]
 enum Fault {
     /// one element of every tile is stored twice as large
     Value,
     /// the last row of the output is never stored
     Missing,
-    /// it must be refused: more invocations than the limits allow
+    /// more invocations than the limits allow, so the driver must refuse it
     Refused,
-    /// nothing
+    /// no fault
     None,
 }
 
@@ -74,7 +74,7 @@ impl Fault {
     }
 }
 
-/// A product one of whose candidates is broken.
+/// A product with one broken candidate.
 struct Planted(Fault);
 
 /// The broken candidate's op.
@@ -115,25 +115,25 @@ impl Tunable for Planted {
     fn candidates(&self, _: &Capabilities) -> Vec<KernelConfig> {
         vec![HONEST, PLANTED]
     }
-    fn allows(&self, form: KernelConfig) -> bool {
-        [HONEST, PLANTED].contains(&form)
+    fn allows(&self, config: KernelConfig) -> bool {
+        [HONEST, PLANTED].contains(&config)
     }
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         Fused::plain(PRODUCT, Epilogue::BIAS).operands()
     }
-    fn tolerance(&self, form: KernelConfig) -> Tolerance {
-        Fused::plain(PRODUCT, Epilogue::BIAS).tolerance(form)
+    fn tolerance(&self, config: KernelConfig) -> Tolerance {
+        Fused::plain(PRODUCT, Epilogue::BIAS).tolerance(config)
     }
-    fn record(&self, plan: &mut Plan, program: ProgramId, form: KernelConfig, operands: &[Tensor]) {
+    fn record(&self, plan: &mut Plan, program: ProgramId, config: KernelConfig, operands: &[Tensor]) {
         let op = Gemm { product: PRODUCT, variant: Variant::PLAIN, splits: 1, epilogue: Epilogue::BIAS };
-        match form {
+        match config {
             PLANTED => plan.dispatch(program, "planted", Broken(op, self.0), operands),
             _ => plan.dispatch(program, "honest", op, operands),
         }
     }
 }
 
-/// Tunes the planted product, with the planted form as the default, beside an honest pass over memory.
+/// Tunes the planted product, whose default is the planted candidate, together with an honest elementwise kernel.
 fn planted(fault: Fault) -> Option<(Measurement, Measurement)> {
     let adapter = common::adapter()?;
     let ops: Vec<(Arc<dyn Tunable>, KernelConfig)> = vec![
@@ -149,7 +149,7 @@ fn planted(fault: Fault) -> Option<(Measurement, Measurement)> {
     Some((planted, other))
 }
 
-/// Only a fault that is there may be found, or the tests below would prove nothing.
+/// Without a fault none must be found, or the tests below would prove nothing.
 #[test]
 fn a_planted_candidate_without_a_fault_is_right() {
     let Some((planted, other)) = planted(Fault::None) else { return };
@@ -161,13 +161,13 @@ fn a_planted_candidate_without_a_fault_is_right() {
 fn a_wrong_candidate_is_reported_and_never_chosen() {
     for fault in [Fault::Value, Fault::Missing] {
         let Some((planted, other)) = planted(fault) else { return };
-        let [(honest, right), (form, wrong)] = planted.candidates.as_slice() else {
+        let [(honest, right), (broken, wrong)] = planted.candidates.as_slice() else {
             panic!("two candidates")
         };
-        assert_eq!((*honest, *form), (HONEST, PLANTED));
-        println!("{}: {} {right:?}; {} {wrong:?}", planted.key, honest.name(), form.name());
+        assert_eq!((*honest, *broken), (HONEST, PLANTED));
+        println!("{}: {} {right:?}; {} {wrong:?}", planted.key, honest.name(), broken.name());
         assert!(right.time().is_some(), "{right:?}");
-        assert!(matches!(wrong, CandidateResult::Wrong(share) if *share > 1.0), "{wrong:?}");
+        assert!(matches!(wrong, CandidateResult::Wrong(ratio) if *ratio > 1.0), "{wrong:?}");
         assert_eq!(planted.chosen, HONEST, "though the planted one is the default");
         assert_eq!(tune::table(&[planted])["planted"], HONEST);
         assert_eq!(other.bad().count(), 0);
@@ -182,7 +182,7 @@ fn a_candidate_that_the_driver_refuses_costs_only_itself() {
     assert!(right.time().is_some(), "{right:?}");
     assert!(matches!(refused, CandidateResult::Refused(reason) if !reason.is_empty()), "{refused:?}");
     assert_eq!(planted.chosen, HONEST);
-    assert_eq!(other.bad().count(), 0, "what was compiled beside it is measured all the same");
+    assert_eq!(other.bad().count(), 0, "an op compiled together with it is still measured");
 }
 
 const SMALL: ModelConfig = ModelConfig::reference(32, 8, 12);
@@ -206,12 +206,12 @@ fn train(place: Device<'_>) -> (f64, Vec<u32>) {
 }
 
 #[test]
-fn a_table_gives_the_same_bits_again_and_another_only_other_rounding() {
+fn a_table_gives_equal_bits_again_and_another_one_only_other_rounding() {
     let Some(adapter) = common::adapter() else { return };
     let target = adapter.target();
     let first = Tuning::with_variant(&target, Variant::direct([16, 4], 1));
     let (loss, weights) = train(Device::Tuned(&adapter, &first));
-    // through a file, as a run keeps it
+    // through a file, as in a run's folder
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("tuning.json");
     TuningFile::new(&adapter, first.used()).write(&path).expect("written");
@@ -226,9 +226,9 @@ fn a_table_gives_the_same_bits_again_and_another_only_other_rounding() {
     assert!((other_loss - loss).abs() <= 1e-5 * loss, "{other_loss} and {loss}");
 }
 
-/// A table may be edited by hand: what an op cannot take is named, and nothing panics.
+/// A table may be edited by hand: a configuration that its op does not allow is named, and nothing panics.
 #[test]
-fn a_form_that_an_op_cannot_take_is_named() {
+fn a_configuration_that_an_op_does_not_allow_is_named() {
     let build = ModelOptions::training(SMALL, 6);
     let target = Capabilities::webgpu_default();
     let used = Tuning::of(&target);
@@ -250,16 +250,16 @@ fn a_form_that_an_op_cannot_take_is_named() {
         (&bias, KernelConfig::BiasGrad { threads: 64, parts: 1 << 20, textures: false }),
         (&bias, HONEST),
     ];
-    for (key, form) in odd {
-        let tuning = Tuning::with(&target, Table::from([(key.to_owned(), form)]));
+    for (key, config) in odd {
+        let tuning = Tuning::with(&target, Table::from([(key.to_owned(), config)]));
         let error = build.plan_with(&target, &tuning).err().expect("refused").to_string();
-        assert!(error.contains(key) && error.contains(&form.name()), "{error}");
+        assert!(error.contains(key) && error.contains(&config.name()), "{error}");
     }
 }
 
-/// The plain form adds all terms in turn, and a split one does not: neither is wrong.
+/// The plain configuration adds all terms one after the other, and a split one does not: neither is wrong.
 #[test]
-fn long_sums_agree_in_every_form() {
+fn long_sums_agree_in_every_configuration() {
     let Some(adapter) = common::adapter() else { return };
     let product = LinearWeightGrad { rows: 1 << 18, inputs: 8, outputs: 8, planes: 1 };
     let product: Arc<dyn Tunable> = Arc::new(Fused::plain(product, Epilogue::NONE));
@@ -276,8 +276,8 @@ fn long_sums_agree_in_every_form() {
     }
 }
 
-/// What a software adapter takes without measurements: textures where that is worth the copies and they fit, tiles
-/// without much that nobody stores.
+/// Defaults of software adapters: textures if they fit and are worth the copies, and tiles with few elements outside the
+/// output.
 #[test]
 fn defaults_of_software_adapters_follow_the_product() {
     let target = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
@@ -287,25 +287,25 @@ fn defaults_of_software_adapters_follow_the_product() {
             KernelConfig::Product { variant, .. } => {
                 (variant.tile()[..2].try_into().expect("two"), variant.textures())
             }
-            form => panic!("{form:?} is no form of a product"),
+            config => panic!("{config:?} is not a configuration of a product"),
         }
     }
     let forward = |rows, inputs, outputs| Linear { rows, inputs, outputs, planes: 1 };
-    assert_eq!(tile(&target, forward(512, 256, 256)), ([32, 64], true), "the right factor along K");
+    assert_eq!(tile(&target, forward(512, 256, 256)), ([32, 64], true), "a K-major right factor");
     let backward = LinearInputGrad { rows: 512, inputs: 256, outputs: 256, planes: 1 };
-    assert_eq!(tile(&target, backward), ([32, 64], true), "the right factor along N");
+    assert_eq!(tile(&target, backward), ([32, 64], true), "an N-major right factor");
     let thin = LinearInputGrad { rows: 512, inputs: 96, outputs: 256, planes: 1 };
     assert_eq!(tile(&target, thin), ([32, 32], true), "a quarter of 128 columns would be outside");
     assert_eq!(tile(&target, forward(17, 8192, 512)), ([32, 32], false), "the weight is read once");
     let backward = |rows| LinearInputGrad { rows, inputs: 8192, outputs: 512, planes: 1 };
-    assert_eq!(tile(&target, backward(17)), ([32, 64], true), "the weight is read once, but lies along N");
+    assert_eq!(tile(&target, backward(17)), ([32, 64], true), "the weight is read once, but is N-major");
     for rows in [1, 8, 9, 16] {
         let few = if rows <= 8 { 8 } else { 16 };
         assert_eq!(tile(&target, forward(rows, 8192, 512)), ([few, 64], true), "no more rows than needed");
         assert_eq!(tile(&target, backward(rows)), ([few, 64], true), "no more rows than needed");
     }
     assert_eq!(tile(&target, forward(16, 8192, 4)), ([512, 4], false), "few rows and few columns");
-    assert_eq!(tile(&target, forward(512, 256, 4)), ([512, 4], false), "all is read once");
+    assert_eq!(tile(&target, forward(512, 256, 4)), ([512, 4], false), "every element is read once");
     let picture = Conv2dTranspose::from(Geometry { batch: 4, low_h: 16, low_w: 16, low_c: 64, high_c: 4 });
     assert_eq!(
         tile(&target, picture),
@@ -320,14 +320,14 @@ fn defaults_of_software_adapters_follow_the_product() {
     assert_eq!(tile(&broad, forward(32, 8192, 512)), ([32, 64], true), "subgroups of 16, few rows");
 }
 
-/// Gradients of biases come from textures where the products behind them do, and only where there can be one.
+/// Bias gradients read textures if products do, and if the matrix fits one.
 #[test]
-fn columns_are_summed_from_textures_where_products_are_computed_from_them() {
+fn bias_gradients_read_textures_if_products_do() {
     let software = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
     let sums = |rows| BiasGradShape { rows, channels: 256, epilogue: Epilogue::NONE, element: Element::F32 };
     let from_textures = |target: &Capabilities, rows| match Tuning::of(target).bias_grad(sums(rows)) {
         KernelConfig::BiasGrad { textures, .. } => textures,
-        form => panic!("{form:?}"),
+        config => panic!("{config:?}"),
     };
     assert!(from_textures(&software, 4096));
     assert!(!from_textures(&software, 1 << 20), "too large for a texture");
@@ -344,9 +344,10 @@ fn columns_are_summed_from_textures_where_products_are_computed_from_them() {
     assert_eq!(before, KernelConfig::BiasGrad { threads: 64, parts: 4, textures: false });
 }
 
-/// Points are taken where they save more than they cost, where there was something to measure them by, and in f32.
+/// The Winograd algorithm is the default if it saves more than it costs, on the kind of adapter on which it was measured,
+/// and in f32.
 #[test]
-fn points_are_the_default_where_they_pay() {
+fn winograd_is_the_default_if_it_pays() {
     let software = Capabilities { subgroups: Some([8, 8]), textures: true, ..Capabilities::twins() };
     let g = |batch, edge, low_c, high_c| Geometry { batch, low_h: edge, low_w: edge, low_c, high_c };
     fn by_winograd<P: Product>(target: &Capabilities, fused: Fused<P>) -> bool {
@@ -359,8 +360,8 @@ fn points_are_the_default_where_they_pay() {
     assert!(by_winograd(&software, plain(Conv2d::from(layer))));
     assert!(by_winograd(&software, plain(Conv2dTranspose::from(layer))));
     assert!(by_winograd(&software, plain(Conv2dWeightGrad::from(layer))));
-    // 122 multiplications for each element of points, and 131; for the gradient of the weights, whose points count whole,
-    // 107 and 122
+    // 122 multiplications per transformed element, and 131; for the weight gradient, whose transforms count whole, 107 and
+    // 122
     let [fewer, more, most] = [4, 8, 16].map(|batch| g(batch, 16, 128, 64));
     assert!(!by_winograd(&software, plain(Conv2d::from(fewer))), "no faster");
     assert!(!by_winograd(&software, plain(Conv2dTranspose::from(fewer))), "no faster");
@@ -373,14 +374,14 @@ fn points_are_the_default_where_they_pay() {
     let shared = g(16, 4, 512, 256);
     assert!(
         by_winograd(&software, plain(Conv2d::from(shared))),
-        "the weights' points are made once for two products"
+        "the weights are transformed once for two products"
     );
     assert!(by_winograd(&software, plain(Conv2dTranspose::from(shared))), "the other of the two");
-    assert!(!by_winograd(&software, plain(Conv2dWeightGrad::from(shared))), "whose own points nobody shares");
+    assert!(!by_winograd(&software, plain(Conv2dWeightGrad::from(shared))), "its transforms are not shared");
     let deep = g(4, 4, 512, 256);
     assert!(
         !by_winograd(&software, plain(Conv2d::from(deep))),
-        "the weights' points are used by 16 tiles only"
+        "the transformed weights are used by 16 tiles only"
     );
     let pictures = g(16, 32, 64, 4);
     assert!(!by_winograd(&software, plain(Conv2d::from(pictures))), "four channels");
@@ -390,24 +391,24 @@ fn points_are_the_default_where_they_pay() {
     );
     assert!(!by_winograd(&Capabilities::twins(), plain(Conv2d::from(layer))), "the reference");
     let prime = g(59, 8, 512, 256);
-    let form = KernelConfig::Winograd { variant: Variant::PLAIN, splits: 1 };
-    assert!(!plain(Conv2d::from(prime)).allows(form), "59 rounds of 16 tiles");
-    assert!(plain(Conv2d::from(g(64, 8, 512, 256))).allows(form), "2 rounds of 512 tiles");
+    let config = KernelConfig::Winograd { variant: Variant::PLAIN, splits: 1 };
+    assert!(!plain(Conv2d::from(prime)).allows(config), "59 chunks of 16 tiles");
+    assert!(plain(Conv2d::from(g(64, 8, 512, 256))).allows(config), "2 chunks of 512 tiles");
     let half = Fused { elements: [Element::F16; 4], ..plain(Conv2d::from(layer)) };
-    assert!(!by_winograd(&software, half), "points are f32");
+    assert!(!by_winograd(&software, half), "transformed tensors are f32");
     let huge = g(1, 1024, 256, 128);
     assert!(
-        !by_winograd(&software, plain(Conv2d::from(huge))) && !plain(Conv2d::from(huge)).allows(form),
+        !by_winograd(&software, plain(Conv2d::from(huge))) && !plain(Conv2d::from(huge)).allows(config),
         "too large"
     );
-    let Some(form @ KernelConfig::Winograd { .. }) =
+    let Some(config @ KernelConfig::Winograd { .. }) =
         plain(Conv2d::from(layer)).candidates(&software).last().copied()
     else {
-        panic!("the tuner tries points as well")
+        panic!("the autotuner tries Winograd as well")
     };
-    let text = serde_json::to_string(&form).expect("text");
-    assert_eq!(serde_json::from_str::<KernelConfig>(&text).expect("a form"), form);
-    assert!(form.name().starts_with("winograd, subgroup 32x64"), "{}", form.name());
+    let text = serde_json::to_string(&config).expect("text");
+    assert_eq!(serde_json::from_str::<KernelConfig>(&text).expect("a configuration"), config);
+    assert!(config.name().starts_with("winograd, subgroup 32x64"), "{}", config.name());
 }
 
 /// Tables of older versions have other names for some fields, and no parts along K. They are written with today's names.
@@ -482,7 +483,7 @@ fn configurations_keep_their_names_in_files() {
     }
 }
 
-/// Matrix units that take 16 bits are tried where a factor has 16 bits already, and nowhere else.
+/// Matrix units of f16 are candidates only if a factor is f16 already.
 #[test]
 fn a_core_that_rounds_its_factors_serves_f16_only() {
     let fragments = vec![Fragment { size: 16, element: Element::F16, lanes: [32, 32] }];
@@ -495,7 +496,7 @@ fn a_core_that_rounds_its_factors_serves_f16_only() {
         let used = Tuning::of(&target);
         let build = ModelOptions { precision, ..ModelOptions::training(SMALL, 6) };
         build.plan_with(&target, &used).expect("the defaults fit");
-        let rounds = |form: &KernelConfig| matches!(form, KernelConfig::Product { variant, .. } if variant.factors() == Element::F16);
+        let rounds = |config: &KernelConfig| matches!(config, KernelConfig::Product { variant, .. } if variant.factors() == Element::F16);
         for (op, _) in used.ops() {
             let half = op.elements().iter().take(2).any(|element| *element == Element::F16);
             assert!(half || !op.candidates(&target).iter().any(rounds), "{}", op.key());
@@ -506,7 +507,7 @@ fn a_core_that_rounds_its_factors_serves_f16_only() {
 }
 
 #[test]
-fn a_kept_table_is_found_again_and_a_damaged_or_foreign_one_is_not() {
+fn a_cached_table_is_read_again_and_a_damaged_or_foreign_one_is_not() {
     let Some(adapter) = common::adapter() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     assert_eq!(TuningFile::cached(folder.path(), &adapter), Table::new());
@@ -524,7 +525,7 @@ fn a_kept_table_is_found_again_and_a_damaged_or_foreign_one_is_not() {
         std::fs::write(&path, broken).expect("written");
         assert_eq!(TuningFile::cached(folder.path(), &adapter), Table::new(), "{broken}");
     }
-    // forms that this adapter does not have
+    // configurations that this adapter does not have
     std::fs::write(&path, whole.replace("256", "255")).expect("written");
     assert_eq!(TuningFile::cached(folder.path(), &adapter), Table::new());
     let error = TuningFile::read(&path).and_then(|file| file.check(&adapter.target(), &path));

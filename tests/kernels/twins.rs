@@ -20,7 +20,7 @@ use crate::common::{self, Choose, Scale};
 /// Checks `cases`, and fails with all that are wrong or refused.
 fn check_all(adapter: &Adapter, cases: Vec<Case>) -> usize {
     let progress = Progress::new(cases.len(), "cases");
-    // most of the time goes into compiling, which drivers do on one core
+    // most of the time is compilation, which drivers do on one core
     let outcomes = cases.into_par_iter().map(|case| {
         let label = case.label.clone();
         let checked = check::check(adapter, case).map_err(|error| format!("REFUSED {label}: {error}"));
@@ -35,11 +35,11 @@ fn check_all(adapter: &Adapter, cases: Vec<Case>) -> usize {
     outputs
 }
 
-/// Of each kernel and form the case of middling size: what a second adapter is tried on in the usual run.
+/// The case of medium size for each kernel and configuration: the usual test of a second adapter.
 fn one_of_each_kind(cases: Vec<Case>) -> Vec<Case> {
     let mut kinds: BTreeMap<_, Vec<Case>> = BTreeMap::new();
     for case in cases {
-        let kind = (case.op.kernel().name, case.form.clone(), case.is_half());
+        let kind = (case.op.kernel().name, case.config.clone(), case.is_half());
         kinds.entry(kind).or_default().push(case);
     }
     let middling = |mut cases: Vec<Case>| {
@@ -68,34 +68,35 @@ fn every_kernel_agrees_with_its_twin() {
             Scale::All => true,
             Scale::Rest => case.rare,
         };
-        // forms of other kinds are in every part
-        let in_part = !every.contains(&case.form) || variants.contains(&case.form);
-        in_scale && in_part && chosen.kernel(case.op.kernel().name) && chosen.variant(&case.form)
+        // configurations of other kinds are in every part
+        let in_part = !every.contains(&case.config) || variants.contains(&case.config);
+        in_scale && in_part && chosen.kernel(case.op.kernel().name) && chosen.variant(&case.config)
     });
     if common::is_set("WGVAE_TEST_SECOND") && common::scale() == Scale::Usual {
         cases = one_of_each_kind(cases);
     }
-    assert!(!cases.is_empty(), "no kernel or form has that in its name");
+    assert!(!cases.is_empty(), "no kernel or configuration has that in its name");
     let outputs = check_all(&adapter, cases);
     report::checked(outputs, "outputs against twins");
     let [tried, all] = [variants.len(), every.len()];
     println!("{outputs} outputs compared on {}, {tried} of {all} variants", adapter.describe());
 }
 
-/// Sums longer than an adapter can take in one loop, in the forms that it takes by default: llvmpipe ends a shader's
-/// loops after 65,535 turns and says nothing. The features of a picture of 512 pixels are such a sum.
+/// Sums longer than one loop of an adapter may be, in the default configurations: llvmpipe ends a shader's loops after 65,535
+/// iterations and reports no error. The features of a picture of 512 pixels are such a sum.
 #[test]
 fn long_sums_agree_with_their_twins() {
     let Some(adapter) = common::adapter() else { return };
     let target = adapter.target();
     let product = LinearWeightGrad { rows: 1 << 19, inputs: 8, outputs: 12, planes: 1 };
     let tuning = Tuning::of(&target);
-    let form = tuning.product(Fused::plain(product, Epilogue::NONE));
+    let config = tuning.product(Fused::plain(product, Epilogue::NONE));
     let variants = [Variant::PLAIN, Variant::direct([16, 4], 1)];
-    let KernelConfig::Product { variant, splits } = form else { panic!("{form:?}") };
+    let KernelConfig::Product { variant, splits } = config else { panic!("{config:?}") };
     for variant in variants.into_iter().chain([variant]) {
         let mut case = cases::cases(&target, false).swap_remove(0);
-        (case.label, case.form) = (format!("long sum, {} in {splits} parts", variant.name()), String::new());
+        (case.label, case.config) =
+            (format!("long sum, {} in {splits} parts", variant.name()), String::new());
         case.op = Box::new(Gemm { product, variant, splits, epilogue: Epilogue::NONE });
         for verdict in check::check(&adapter, case).expect("checked") {
             println!("{verdict:?}");
@@ -104,9 +105,9 @@ fn long_sums_agree_with_their_twins() {
     }
 }
 
-/// Where subgroups may be larger than they turn out to be, a workgroup has more of them than it needs.
+/// If subgroups may be larger than they are, a workgroup has more of them than it needs.
 #[test]
-fn cooperative_cores_bear_more_subgroups_than_they_need() {
+fn cooperative_cores_work_with_surplus_subgroups() {
     let Some(adapter) = common::adapter() else { return };
     let target = adapter.target();
     let wider = |of: &Fragment| Fragment { lanes: [of.lanes[0], 2 * of.lanes[1]], ..*of };
@@ -118,13 +119,15 @@ fn cooperative_cores_bear_more_subgroups_than_they_need() {
         return;
     }
     let mut cases = cases::cases(&wider, true);
-    cases.retain(|case| case.label.starts_with("conv2d_weight_grad") && case.form.starts_with("cooperative"));
+    cases.retain(|case| {
+        case.label.starts_with("conv2d_weight_grad") && case.config.starts_with("cooperative")
+    });
     let outputs = check_all(&adapter, cases);
     println!("{outputs} outputs compared on {}", adapter.describe());
 }
 
-/// What every form computes from each pair of factors, with the form's name.
-fn of_every_form<P: Product>(
+/// The outputs of every variant for each pair of factors, with the variant's name.
+fn of_every_variant<P: Product>(
     adapter: &Adapter,
     product: P,
     factors: &[[Vec<f32>; 2]],
@@ -148,65 +151,65 @@ fn of_every_form<P: Product>(
     common::variants(&adapter.target(), Element::F32).into_par_iter().map(run).collect()
 }
 
-/// A tile whose pixels all lie along an edge leaves out the taps beyond it: multiplied by zeros, not a number would
-/// still be not a number.
+/// A tile of pixels along an edge skips the taps beyond the edge. It must not multiply them by zero, because a NaN times zero
+/// is a NaN.
 #[test]
-fn taps_beyond_an_edge_are_left_out() {
+fn taps_beyond_an_edge_are_skipped() {
     let Some(adapter) = common::adapter() else { return };
     // a row of all pictures is as long as the longest tile, and half a sum as long as the deepest
     let g = Geometry { batch: 64, low_h: 4, low_w: 8, low_c: 16, high_c: 32 };
     let ones = |shape: Shape| vec![1.0; shape.len() as usize];
-    // not a number where the index along `dim` is `at`
+    // NaN at index `at` along `dim`
     let flawed = |shape: Shape, dim: usize, at: usize| -> Vec<f32> {
         let inner: u32 = shape.dims()[dim + 1..].iter().product();
         let along = |i: u32| (i / inner % shape.dims()[dim]) as usize;
         (0..shape.len()).map(|i| if along(i) == at { f32::NAN } else { 1.0 }).collect()
     };
-    // by every form, of all outputs whose index along `dim` is `at`, none is not a number; others are
+    // with every variant, no output at index `at` along `dim` is NaN, but others are
     let check =
         |outputs: Vec<(String, Vec<Vec<f32>>)>, shape: Shape, of: &str, [dim, first, last]: [usize; 3]| {
             let few = common::scale() == Scale::Usual && outputs.len() < 2;
             assert!(!few, "{of}: forms");
             let inner: usize = shape.dims()[dim + 1..].iter().map(|&d| d as usize).product();
-            for (form, outputs) in outputs {
+            for (variant, outputs) in outputs {
                 for (out, at) in outputs.iter().zip([first, last]) {
                     let along = |i: usize| i / inner % shape.dims()[dim] as usize;
                     let finite = |i: &usize| out[*i].is_finite();
                     let (edge, others): (Vec<usize>, Vec<usize>) =
                         (0..out.len()).partition(|&i| along(i) == at);
-                    assert!(edge.iter().all(finite), "{of} by {form}: index {at} along {dim}");
-                    assert!(!others.iter().all(finite), "{of} by {form}: not a number is nowhere");
+                    assert!(edge.iter().all(finite), "{of} with {variant}: index {at} along {dim}");
+                    assert!(!others.iter().all(finite), "{of} with {variant}: there is no NaN");
                 }
             }
         };
 
     // the first row of low has no ky = 0, the last no ky = 3
     let by_weight = [0, 3].map(|ky| [ones(g.high()), flawed(g.weight(), 1, ky)]);
-    check(of_every_form(&adapter, Conv2d::from(g), &by_weight), g.low(), "conv2d", [1, 0, 3]);
+    check(of_every_variant(&adapter, Conv2d::from(g), &by_weight), g.low(), "conv2d", [1, 0, 3]);
     // nor has the first row of high ky = 3 - 0 - 0, or the last ky = 3 - 1 - 2
     let by_weight = [3, 0].map(|ky| [ones(g.low()), flawed(g.weight(), 1, ky)]);
-    let outputs = of_every_form(&adapter, Conv2dTranspose::from(g), &by_weight);
+    let outputs = of_every_variant(&adapter, Conv2dTranspose::from(g), &by_weight);
     check(outputs, g.high(), "conv2d_transpose", [1, 0, 7]);
     let by_row = [0, 3].map(|row| [flawed(g.low(), 1, row), ones(g.high())]);
-    let outputs = of_every_form(&adapter, Conv2dWeightGrad::from(g), &by_row);
+    let outputs = of_every_variant(&adapter, Conv2dWeightGrad::from(g), &by_row);
     check(outputs, g.weight(), "conv2d_weight_grad", [1, 0, 3]);
 }
 
-/// Convolutions by way of points in three rounds, by the core and parts that the adapter would take and by the plain one
-/// in two parts: what one round leaves in memory and textures is not taken for another's.
+/// Winograd convolutions in three chunks, by the adapter's default configuration and by the plain core in two parts. A chunk
+/// must not read what another one has left in memory and textures.
 #[test]
-fn rounds_of_points_agree_with_the_twin() {
+fn winograd_chunks_agree_with_the_twin() {
     fn hold<P: Product>(adapter: &Adapter, product: P) {
         let fused = Fused::plain(product, Epilogue::NONE);
         let usual = fused.candidates(&adapter.target()).last().copied().expect("forms");
-        for form in [usual, KernelConfig::Winograd { variant: Variant::PLAIN, splits: 2 }] {
+        for config in [usual, KernelConfig::Winograd { variant: Variant::PLAIN, splits: 2 }] {
             let mut plan = Plan::of(&adapter.target());
             let program = plan.program("rounds");
             let operands: Vec<_> =
                 fused.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();
-            fused.record(&mut plan, program, form, &operands);
-            let rounds = plan.get(program).dispatches().filter(|d| d.kernel.ends_with("_inverse")).count();
-            assert_eq!(rounds, 3, "{}", form.name());
+            fused.record(&mut plan, program, config, &operands);
+            let chunks = plan.get(program).dispatches().filter(|d| d.kernel.ends_with("_inverse")).count();
+            assert_eq!(chunks, 3, "{}", config.name());
             let mut runner = GpuRunner::new(adapter, plan).expect("a runner");
             let wave =
                 |scale: f32, len: u32| -> Vec<f32> { (0..len).map(|i| (scale * i as f32).sin()).collect() };
@@ -218,8 +221,12 @@ fn rounds_of_points_agree_with_the_twin() {
             let got = runner.read(&operands[3]).expect("a result");
             let mut want = vec![f32::NAN; got.len()];
             product.twin(&left, &right, &mut |at, sum| want[at] = sum as f32);
-            let (at, share) = fused.tolerance(form).max_error(&got, &want);
-            assert!(share <= 1.0, "{}: element {at} is off by {share} of what is allowed", form.name());
+            let (at, ratio) = fused.tolerance(config).max_error(&got, &want);
+            assert!(
+                ratio <= 1.0,
+                "{}: the error of element {at} is {ratio} times the tolerance",
+                config.name()
+            );
         }
     }
     let Some(adapter) = common::adapter() else { return };

@@ -24,7 +24,7 @@ impl Vae {
             // the gradient with respect to one picture's latents depends on those of all
             for &part in &parts {
                 self.write_step(self.training_step(settings, count as usize, part));
-                self.to_latents(pictures, part)?;
+                self.draw_latents(pictures, part)?;
                 self.runner.run(&[gather])?;
             }
             self.compare(compare, settings, count as usize)?;
@@ -33,7 +33,7 @@ impl Vae {
             self.write_step(self.training_step(settings, count as usize, part));
             // the comparison has left the latents of a single part
             if training.mmd.is_none() || parts.len() > 1 {
-                self.to_latents(pictures, part)?;
+                self.draw_latents(pictures, part)?;
             }
             self.forward()?;
             self.backward()?;
@@ -43,7 +43,7 @@ impl Vae {
     }
 
     /// Uploads a micro-batch and draws its latents.
-    fn to_latents(&mut self, pictures: Input<'_>, (first, count): (usize, usize)) -> Result<()> {
+    fn draw_latents(&mut self, pictures: Input<'_>, (first, count): (usize, usize)) -> Result<()> {
         self.write_rgba(pictures, first, count);
         self.runner.run(&self.network.programs.to_latents())
     }

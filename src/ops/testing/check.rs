@@ -1,11 +1,11 @@
-//! The one way to compare an op with its twin: tolerances, a plan of one dispatch, and the verdict.
+//! Comparison of one op with its twin: tolerances, a plan of one dispatch, and the result.
 //!
-//! Outputs start as NaN, unless the op adds to what they hold, so that an element nobody writes is seen.
+//! Outputs start as NaN, unless the op reads them, so that an element that is never written is found.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::cases::Case;
+use super::case::Case;
 use crate::error::Result;
 use crate::gpu::kernel::{Access, Constant, Value};
 use crate::gpu::{
@@ -16,7 +16,7 @@ use crate::ops::normal::normal;
 use crate::ops::step::{Step, Stream};
 use crate::ops::tolerance::Tolerance;
 
-/// The verdict on one output of one case.
+/// The result of one output of one case.
 #[derive(Debug, Clone)]
 pub struct CaseResult {
     /// the case
@@ -25,20 +25,20 @@ pub struct CaseResult {
     pub kernel: &'static str,
     /// the output
     pub output: String,
-    /// worst error as a share of the tolerance: above 1 is wrong
-    pub share: f64,
-    /// index, GPU value and twin's value of the worst element
-    pub worst: (usize, f32, f32),
+    /// maximum error relative to the tolerance: above 1 is wrong
+    pub ratio: f64,
+    /// index, GPU value and twin's value of the element with that error
+    pub element: (usize, f32, f32),
 }
 
 impl CaseResult {
     /// Whether the kernel and its twin agree.
     pub fn ok(&self) -> bool {
-        self.share <= 1.0
+        self.ratio <= 1.0
     }
 }
 
-/// What the op's name and operand allow; `len` elements of the output are compared, parts of a sum added up.
+/// The tolerance by the op's name and operand, for `len` compared elements of the output.
 fn tolerance(op: &dyn Op, output: &str, len: u32) -> Tolerance {
     let terms = (op.flops() / u64::from(len)).max(1);
     match (op.kernel().name, output) {
@@ -49,7 +49,7 @@ fn tolerance(op: &dyn Op, output: &str, len: u32) -> Tolerance {
             Tolerance::reduction(terms)
         }
         ("reconstruction", "parts") | ("mmd", _) => Tolerance::reduction(terms),
-        // a place in a picture is off by 2^-24 of its edge, and its neighbours differ by up to 1
+        // a position in a picture is off by 2^-24 of its edge, and neighbours differ by up to 1
         ("augment", _) => Tolerance { abs: 2e-5, rel: 0.0 },
         (_, "kl") => Tolerance::reduction(terms),
         (_, "scaling") | ("roofline_copy", _) => Tolerance::EXACT,
@@ -95,7 +95,7 @@ fn fill(name: &str, shape: Shape, poison: bool, rows: u32, rng: &mut ChaCha8Rng)
     (0..shape.len()).map(|_| word(rng)).collect()
 }
 
-/// The program of a plan of one dispatch, and what to write into its operands.
+/// A plan of one dispatch: its program, its operands and their initial content.
 struct SingleDispatch {
     program: ProgramId,
     operands: Vec<Tensor>,
@@ -103,7 +103,7 @@ struct SingleDispatch {
     outputs: Vec<(String, Tensor)>,
 }
 
-fn bench(target: &Capabilities, case: Case) -> (Plan, SingleDispatch) {
+fn single_dispatch(target: &Capabilities, case: Case) -> (Plan, SingleDispatch) {
     let mut plan = Plan::of(target);
     let program = plan.program("case");
     let operands = case.op.operands();
@@ -119,7 +119,7 @@ fn bench(target: &Capabilities, case: Case) -> (Plan, SingleDispatch) {
         })
         .collect();
     let rows = operands.get(1).map_or(1, |(_, shape)| shape.dims()[0]);
-    let Case { label, op, updates, scaling, flaw, .. } = case;
+    let Case { label, op, reads_output, scaling, flaw, .. } = case;
     plan.dispatch_boxed(program, label, op, &tensors);
     let Some(dispatch) = plan.get(program).dispatches().next() else { unreachable!("just recorded") };
     let accesses: Vec<Access> = dispatch.reflection.bindings.iter().map(|(_, access)| *access).collect();
@@ -128,7 +128,7 @@ fn bench(target: &Capabilities, case: Case) -> (Plan, SingleDispatch) {
     let mut outputs = Vec::new();
     for ((&(name, shape), tensor), access) in operands.iter().zip(&tensors).zip(accesses) {
         let writes = access == Access::ReadWrite;
-        let mut values = fill(name, shape, writes && !updates, rows, &mut rng);
+        let mut values = fill(name, shape, writes && !reads_output, rows, &mut rng);
         match name {
             "scaling" => values = bytemuck::cast_slice(&[scaling]).to_vec(),
             _ if tensor.element == Element::F16 => {
@@ -156,7 +156,7 @@ fn run(runner: &mut dyn Runner, b: &SingleDispatch) -> Result<Vec<Vec<f32>>> {
 }
 
 /// The floats to compare: `rgba` as its bytes, everything else as it is; the parts of a split sum added up,
-/// because where a part ends is the kernel's business.
+/// because the twin stores the whole sum in the first part.
 fn comparable(name: &str, shape: Shape, values: &[f32], split: bool) -> Vec<f32> {
     if name == "scaling" {
         return values.iter().map(|v| v.to_bits() as i32 as f32).collect();
@@ -181,27 +181,26 @@ pub fn check(adapter: &Adapter, case: Case) -> Result<Vec<CaseResult>> {
     expected.compare(&mut runner)
 }
 
-/// A case that has run once, and can run again for the time that it takes.
+/// A case that has run once, and can run again to be timed.
 pub struct Comparison {
     /// One for every output.
-    pub verdicts: Vec<CaseResult>,
+    pub results: Vec<CaseResult>,
     runner: GpuRunner,
     program: ProgramId,
 }
 
-/// The same on a device whose clock can be read.
+/// [`check`] on a device with timestamps, if it has them, so that the case can be timed.
 ///
 /// # Errors
 /// As [`check`].
 pub fn compare(adapter: &Adapter, case: Case) -> Result<Comparison> {
     let (mut runner, expected) = expect(&adapter.target(), case, |plan| GpuRunner::timed(adapter, plan))?;
-    let verdicts = expected.compare(&mut runner)?;
-    Ok(Comparison { verdicts, runner, program: expected.bench.program })
+    let results = expected.compare(&mut runner)?;
+    Ok(Comparison { results, runner, program: expected.single.program })
 }
 
 impl Comparison {
-    /// Nanoseconds that another run takes by the device's own clock, where it has one: the first has set up buffers and
-    /// takes longer.
+    /// Nanoseconds of another run by the device's clock, if it has one. The first run sets up buffers and takes longer.
     ///
     /// # Errors
     /// If the device is lost.
@@ -213,11 +212,11 @@ impl Comparison {
     }
 }
 
-/// What a device should give for one case.
+/// The expected results of one case.
 struct Expected {
     label: String,
     kernel: &'static str,
-    bench: SingleDispatch,
+    single: SingleDispatch,
     split: bool,
     allowed: Vec<Tolerance>,
     want: Vec<Vec<f32>>,
@@ -235,10 +234,10 @@ fn expect<R>(
         _ => None,
     };
     let parts = case.op.constants().iter().find_map(parts);
-    let (plan, bench) = bench(target, case);
-    let Some(dispatch) = plan.get(bench.program).dispatches().next() else { unreachable!("just recorded") };
+    let (plan, single) = single_dispatch(target, case);
+    let Some(dispatch) = plan.get(single.program).dispatches().next() else { unreachable!("just recorded") };
     let kernel = dispatch.kernel;
-    let allowed: Vec<Tolerance> = bench
+    let allowed: Vec<Tolerance> = single
         .outputs
         .iter()
         .map(|(name, t)| {
@@ -246,24 +245,24 @@ fn expect<R>(
         })
         .collect();
     let mut twin = ReferenceRunner::new(plan);
-    let want = run(&mut twin, &bench)?;
-    Ok((open(twin.into_plan())?, Expected { label, kernel, bench, split: parts.is_some(), allowed, want }))
+    let want = run(&mut twin, &single)?;
+    Ok((open(twin.into_plan())?, Expected { label, kernel, single, split: parts.is_some(), allowed, want }))
 }
 
 impl Expected {
     fn compare(&self, runner: &mut dyn Runner) -> Result<Vec<CaseResult>> {
-        let got = run(runner, &self.bench)?;
-        let mut verdicts = Vec::new();
+        let got = run(runner, &self.single)?;
+        let mut results = Vec::new();
         for (((output, tensor), allowed), (got, want)) in
-            self.bench.outputs.iter().zip(&self.allowed).zip(got.iter().zip(&self.want))
+            self.single.outputs.iter().zip(&self.allowed).zip(got.iter().zip(&self.want))
         {
             let got = comparable(output, tensor.shape, got, self.split);
             let want = comparable(output, tensor.shape, want, self.split);
-            let (index, share) = allowed.max_error(&got, &want);
-            let worst = (index, got[index], want[index]);
+            let (index, ratio) = allowed.max_error(&got, &want);
+            let element = (index, got[index], want[index]);
             let (label, kernel, output) = (self.label.clone(), self.kernel, output.clone());
-            verdicts.push(CaseResult { label, kernel, output, share, worst });
+            results.push(CaseResult { label, kernel, output, ratio, element });
         }
-        Ok(verdicts)
+        Ok(results)
     }
 }

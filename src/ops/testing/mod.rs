@@ -1,4 +1,6 @@
-//! Every kernel against its twin: the table of [`cases`] and the comparison.
+//! Comparison of every kernel with its twin: the table of [`cases`], and the [`check`].
 
+mod case;
 pub mod cases;
 pub mod check;
+mod product_cases;
