@@ -46,7 +46,7 @@ pub fn model(config: &ModelConfig, batch: u32, micro: u32) -> String {
         config.size,
         config.hidden,
         config.latent,
-        count(wgvae::model::parameter_count(&config))
+        count(wgvae::model::parameter_count(config))
     )
 }
 
