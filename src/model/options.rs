@@ -51,7 +51,7 @@ pub struct ModelOptions {
     pub micro: Option<u32>,
     /// with gradients and Adam
     pub training: bool,
-    /// pictures kept on the device from step to step, see [`Vae::keep`](super::Vae::keep)
+    /// pictures kept on the device from step to step, see [`Vae::upload_resident`](super::Vae::upload_resident)
     pub resident: u32,
     /// element type of activations between the layers and of their gradients; everything else is f32
     pub precision: Element,
@@ -136,15 +136,15 @@ impl ModelOptions {
     /// The plan for `target`, without a device.
     ///
     /// # Errors
-    /// As [`Build::micro`].
+    /// As [`ModelOptions::resolve_micro_batch`].
     pub fn plan(&self, target: &Capabilities) -> Result<(Network, Plan)> {
         self.plan_with(target, &Tuning::of(target))
     }
 
-    /// [`Build::plan`] with ops in the forms that `tuning` says.
+    /// [`ModelOptions::plan`] with the kernel configurations of `tuning`.
     ///
     /// # Errors
-    /// As [`Build::micro`].
+    /// As [`ModelOptions::resolve_micro_batch`].
     pub fn plan_with(&self, target: &Capabilities, tuning: &Tuning) -> Result<(Network, Plan)> {
         self.config.checked()?;
         let recorded = Network::record(self, target, self.resolve_micro_batch(target)?, tuning);

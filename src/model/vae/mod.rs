@@ -119,7 +119,7 @@ pub struct Vae {
 pub enum Input<'a> {
     /// 8-bit RGBA, `[N, S, S]`
     Rgba(&'a [u32]),
-    /// the slots of N pictures that are on the device, see [`Vae::keep`]
+    /// the slots of N pictures that are on the device, see [`Vae::upload_resident`]
     Resident(&'a [u32]),
 }
 

@@ -44,7 +44,7 @@ impl Vae {
     /// The gradients of the last batch, without the factor of f16.
     ///
     /// # Errors
-    /// If the device is lost, or the model was built without [`keep_gradients`](super::Build::keep_gradients) and has
+    /// If the device is lost, or the model was built without [`keep_gradients`](crate::model::ModelOptions::keep_gradients) and has
     /// not kept them.
     pub fn gradients(&mut self) -> Result<StateDict> {
         let (_, arenas) = self.training()?;
