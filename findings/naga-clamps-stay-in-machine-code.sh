@@ -5,8 +5,8 @@
 # Expected: a driver drops min(index, 1023u) for w[64u * 7u + lane], since lane is below the workgroup's size of 64, and for an
 # index that a loop of 16 turns counts. So wgpu's safety of indices costs nothing in such kernels.
 # Seen: a kernel for an AMD GPU (RDNA2) has a fifth to a third more instructions than without clamps, v_min_u32 before every
-# access. With the loop written out by hand the clamps stay too, and it has twice as many reads of workgroup memory, because
-# the clamps keep two reads from becoming one.
+# access. With the loop written out by hand the clamps stay too, and it has twice the number of reads of workgroup memory,
+# because the clamps keep two reads from becoming one.
 #
 # Needs cargo, Debian's mesa-vulkan-drivers 22.3.6-1+deb12u1 and libvulkan1, and no GPU: the driver compiles for one that it is
 # told of. Fails if that changes.

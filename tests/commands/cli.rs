@@ -134,7 +134,7 @@ fn from_pictures_to_samples() {
         assert!(at.join("samples").join(file).is_file(), "{file}");
     }
 
-    // the same seed, the same pictures; another seed, others; a run, a folder and a file are the same MODEL
+    // one seed gives one set of pictures, another seed other ones; a run, its checkpoint and its file are one MODEL
     let sample = |model: &str, seed: &str, out: &str| {
         let output = wgvae(at, &["sample", model, "--seed", seed, "--out", out]);
         assert!(output.status.success(), "{}", text(&output.stderr));
@@ -190,7 +190,7 @@ fn damaged(at: &Path, run: &Path) {
     assert!(shown.contains("epoch_0001 (step 3)") && shown.contains("epoch 2/2"), "{shown}");
 }
 
-/// A file-size limit stands for the full disk: the write fails in the middle of a checkpoint.
+/// A file-size limit replaces the full disk: the write fails in the middle of a checkpoint.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_the_last_checkpoint() {
@@ -304,7 +304,7 @@ fn a_profile_by_the_hosts_clock_says_so_and_fits_the_terminal() {
     }
 }
 
-/// What `bench --data set --json` prints.
+/// The output of `bench --data set --json`.
 fn bench_data(at: &Path, more: &[&str]) -> serde_json::Value {
     let args = ["bench", "--data", "set", "--size", "16", "--batch-size", "8", "--steps", "6", "--json"];
     // a driver that does not exist: no adapter may be opened
@@ -347,7 +347,7 @@ fn bench_data_measures_the_loader_alone() {
     refuses(at, &["bench", "--data", "missing"], 1, &["missing"]);
 }
 
-/// A file-size limit stands for the full disk: a cache that cannot be written is a note.
+/// A file-size limit replaces the full disk: a cache that cannot be written is a note.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_costs_only_the_cache() {

@@ -1,4 +1,4 @@
-//! What the program tells shells and manuals of itself: every command, and every flag of one.
+//! Completion scripts and manual pages: they have every command, and the flags of each.
 
 use std::path::Path;
 
@@ -46,7 +46,7 @@ fn every_command_is_completed_in_every_shell() {
     assert_eq!(wgvae(at, &["completions", "tcl"]).status.code(), Some(2));
 }
 
-/// A script that the shell itself takes, where it is there.
+/// Bash itself accepts its script. Left out if there is no bash.
 #[cfg(unix)]
 #[test]
 fn bash_reads_its_script() {

@@ -33,7 +33,7 @@ fn trained() -> tempfile::TempDir {
     folder
 }
 
-/// What `evaluate --json` finds, with few draws.
+/// The document of `evaluate --json`, with few draws.
 fn found(at: &Path, more: &[&str]) -> Value {
     let args = ["evaluate", "runs/a", "--json", "--iwae", "1", "--samples", "8"];
     serde_json::from_str(&said(at, &[&args[..], more].concat())).expect("one JSON document")
@@ -93,7 +93,7 @@ fn known_factors_give_scores() {
         dci.error.mean
     );
 
-    // the same for landscapes as files, for a split of them, and not for pictures of which nothing is known
+    // landscapes as files have the scores too, and so has a split of them; pictures without known factors have none
     said(at, &["data", "synth", "set", "--count", "80", "--size", "16", "--seed", "3"]);
     let whole = found(at, &["set"]);
     let drawn = samples(at, &generate::landscapes(3, 80), 0);

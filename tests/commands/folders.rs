@@ -1,4 +1,4 @@
-//! What `data check` and `train` say of a folder, and how flags change it.
+//! Messages of `data check` and `train` about a folder, and the effect of flags on them.
 
 use std::fs;
 use std::path::Path;
@@ -98,7 +98,7 @@ fn a_training_says_what_it_has_decided() {
     refuses(at, &train(&["runs/intel"]), 2, &["is a run, or is in one"]);
 }
 
-/// 87 files of which 23 are broken, in whatever order the seed takes them.
+/// 87 files, 23 of them broken, in the order that the seed gives.
 #[test]
 fn broken_pictures_do_not_end_a_training_by_where_they_lie() {
     if common::adapter().is_none() {

@@ -1,5 +1,5 @@
-//! What a trained model is used for, as a user does it: every command on one small model, its files compared with
-//! each other.
+//! Commands that use a trained model, as a user runs them: each on one small model, its files compared with each
+//! other.
 
 use std::path::{Path, PathBuf};
 
@@ -109,7 +109,7 @@ fn every_command_on_one_model() {
 
     // the way between two pictures begins and ends at their reconstructions
     let (a, b) = ("photos/even, more/00.png", "photos/odd/01.png");
-    // the arc and the line are two results, and lie beside each other
+    // the arc and the line are two results with two names
     for (more, name) in [(&[][..], "00_01"), (&["--linear"], "00_01_2")] {
         said(at, &[&["interpolate", "runs/a", a, b, "--steps", "5", "--gif"][..], more].concat());
         let strip = pixels(&sample(at, &format!("interpolate_{name}.png")));

@@ -1,4 +1,4 @@
-//! What the program says where others chose the words: keys of configuration files, names of files.
+//! Messages that quote words of others: keys of configuration files, names of files.
 
 use crate::common;
 use crate::common::program::{refuses, text, wgvae};

@@ -1,4 +1,4 @@
-//! Where results go: what is written over and what is not, by every command that writes.
+//! Output files of every command that writes: their names, and which files are overwritten.
 
 use std::path::{Path, PathBuf};
 
@@ -225,7 +225,7 @@ fn inputs_and_runs_are_never_written_over() {
         refuses(at, &forced, 2, &[part]);
     }
     assert!(contents(at) == before, "something was written");
-    // beside them there is room, also for somebody who stands in the run's folder
+    // other names are free, also if the run's folder is the working folder
     let run = at.join("runs/a");
     let [first, second] = [0; 2].map(|_| wrote(&said(&run, &["sample", ".", "--count", "2"])));
     assert_eq!(first, second);
@@ -367,7 +367,7 @@ fn default_names_never_meet_and_a_repeated_command_just_works() {
     let way = ["interpolate", "runs/a", &long, &long];
     assert_eq!(wrote(&said(at, &way)), wrote(&said(at, &way)));
     said(at, &["reconstruct", "runs/a", &long, "--separate"]);
-    // what somebody has put there stays
+    // a file of somebody else stays
     std::fs::write(at.join(&names[0]), "mine").expect("written");
     assert_ne!(run("sample runs/a"), names[0]);
     assert_eq!(std::fs::read_to_string(at.join(&names[0])).expect("read"), "mine");
@@ -399,7 +399,7 @@ fn separate_files_leave_nothing_stale_and_take_nothing_else() {
     said(at, &[&sample("5")[..], &["--force"]].concat());
     said(at, &sample("1"));
     assert_eq!(listed(), ["00000.png", "best.png", "mine.txt"], "a forced file is its own from then on");
-    // the same pictures are the same files, wherever they lie
+    // equal pictures are equal files, in any folder
     said(at, &["sample", "runs/a", "--separate", "-o", "twin", "--count", "1"]);
     let bytes = |folder: &str| std::fs::read(at.join(folder).join("00000.png")).expect("read");
     assert!(bytes("out") == bytes("twin"));
@@ -426,7 +426,7 @@ fn separate_files_leave_nothing_stale_and_take_nothing_else() {
     assert_eq!(std::fs::read_dir(at.join("again")).expect("again").count(), 1);
 }
 
-/// What needs no adapter: folders of pictures, pages of the manual.
+/// Commands that need no adapter: folders of pictures, pages of the manual.
 #[test]
 fn folders_are_new_or_empty() {
     let folder = tempfile::tempdir().expect("folder");

@@ -1,4 +1,4 @@
-//! What goes into a bug report: `wgvae adapters` and `wgvae selftest`.
+//! The two commands whose output is part of a bug report: `wgvae adapters` and `wgvae selftest`.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -110,7 +110,7 @@ fn variables_that_hide_adapters_are_named() {
     assert_eq!(document["adapters"], Value::Array(Vec::new()));
 }
 
-/// What llvmpipe is told, unless the user tells it something else.
+/// The number of threads that the program sets for llvmpipe, unless the user has set it.
 #[cfg(target_os = "linux")]
 #[test]
 fn software_adapters_get_more_threads_than_cores() {

@@ -1,4 +1,4 @@
-//! What every kernel promises, held without a GPU: its WGSL is valid, agrees with the Rust that launches it,
+//! Contracts of every kernel, checked without a GPU: its WGSL is valid, agrees with the Rust that launches it,
 //! stays within WebGPU's default limits, and translates to the languages of Vulkan, Metal and Direct3D.
 //!
 //! The kernels are those of the cases table, at every size there and for adapters with and without subgroups,
@@ -78,7 +78,7 @@ type Kernels<'a> = Vec<(&'a Dispatch, Module)>;
 
 static PLANS: LazyLock<Vec<Plan>> = LazyLock::new(|| targets().par_iter().map(record).collect());
 static KERNELS: LazyLock<Kernels> = LazyLock::new(|| kernels(&PLANS));
-/// The same as devices get them.
+/// The kernels as devices get them.
 static PRUNED: LazyLock<Kernels> =
     LazyLock::new(|| KERNELS.par_iter().map(|(d, module)| (*d, pruned(module.clone()))).collect());
 
@@ -242,8 +242,8 @@ fn default_limits_hold() {
     }
 }
 
-/// Bindings, their offsets, and WebGPU's rule that a buffer which a dispatch writes is bound once, whatever the
-/// ranges: for the reference at batch 64, and for sizes that fill nothing evenly.
+/// Bindings, their offsets, and WebGPU's rule that a buffer which a dispatch writes is bound once, even if the ranges
+/// differ: for the reference at batch 64, and for sizes that fill nothing evenly.
 #[test]
 fn whole_trainings_fit_the_default_limits() {
     let limits = wgpu::Limits::default();
@@ -375,7 +375,7 @@ fn pruning_takes_the_branch_that_runs() {
     assert!(loaded < stored, "what was there is loaded before something else is:\n{text}");
 }
 
-/// What pruning does not see through or must not meet: naga makes a variable and two branches of each `&&` and `||`.
+/// No shader has a construct that pruning does not handle: naga makes a variable and two branches of each `&&` and `||`.
 #[test]
 fn shaders_keep_to_what_can_be_pruned() {
     for file in wgvae::ops::SHADERS {

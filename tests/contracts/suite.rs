@@ -56,7 +56,7 @@ fn a_failure_is_kept_whole() {
     assert!(matches!(&end, End::Broken(how) if how.contains("cannot be started")), "{end:?}");
 }
 
-/// What it has started would create a file, had it not been ended too.
+/// The program that it has started would create a file, if it were not ended too.
 #[test]
 fn a_program_that_hangs_is_ended_with_all_that_it_has_started() {
     let folder = tempfile::tempdir().expect("folder");

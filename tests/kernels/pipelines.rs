@@ -42,7 +42,7 @@ fn cached_pipelines_compute_equal_pictures_and_a_damaged_file_is_rewritten() {
     let whole = std::fs::read(&path).expect("a file");
     assert!(whole.len() > 4, "{} bytes", whole.len());
     assert_eq!(pictures(&keeping), want, "with the cache");
-    // of another driver, truncated, empty, and not a cache file
+    // a file of another driver, a truncated one, an empty one, and one that is no cache
     let mut others = whole.clone();
     others[20] ^= 0xff;
     let others = [&crc32fast::hash(&others[4..]).to_le_bytes()[..], &others[4..]].concat();
