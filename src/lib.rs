@@ -1,10 +1,10 @@
 //! A variational autoencoder trainer in which every number is computed by WGSL kernels through wgpu.
 //!
-//! Each module uses only modules to its right; `data`, `report`, `config`, `element` and `error` are leaves that all
-//! may use:
+//! Each module uses only modules to its right, and all may use the leaves `error`, `element`, `prior` and `metrics`:
 //!
 //! ```text
-//! commands -> cli -> train, evaluate, web -> generate -> checkpoint -> model -> tune -> ops -> gpu
+//! commands -> cli -> train, evaluate, web -> generate -> checkpoint -> model -> tune -> ops -> gpu -> config
+//!          -> data, report
 //! ```
 //!
 //! - [`gpu`]: adapters, kernels reflected from WGSL, plans that are recorded once and replayed, two runners:
@@ -26,15 +26,15 @@
 //! ```
 //! use wgvae::config::ModelConfig;
 //! use wgvae::gpu::{Adapter, AdapterChoice, adapter};
-//! use wgvae::model::{Build, Place, Vae};
+//! use wgvae::model::{Device, ModelOptions, Vae};
 //!
 //! # fn main() -> wgvae::error::Result<()> {
 //! let config = ModelConfig::reference(16, 4, 8);
-//! let build = Build::inference(config, 2);
+//! let options = ModelOptions::inference(config, 2);
 //! let found = Adapter::choose(&AdapterChoice::HighPerformance, adapter::backends(None)?);
 //! // without a GPU, the slow and exact CPU twins
-//! let place = found.as_ref().map_or(Place::Twins, Place::Gpu);
-//! let mut vae = Vae::new(place, build, 0)?;
+//! let device = found.as_ref().map_or(Device::Twins, Device::Gpu);
+//! let mut vae = Vae::new(device, options, 0)?;
 //!
 //! let pictures = vec![0.5; 3 * 16 * 16 * 3]; // [3, 16, 16, 3], values from 0 to 1
 //! let latents = vae.encode(&pictures)?; // mu and logvar, [3, 8] each
