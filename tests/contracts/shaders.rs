@@ -375,7 +375,7 @@ fn pruning_takes_the_branch_that_runs() {
     assert!(loaded < stored, "what was there is loaded before something else is:\n{text}");
 }
 
-/// No shader has a construct that pruning does not handle: naga makes a variable and two branches of each `&&` and `||`.
+/// No shader has a construct that pruning does not handle: naga makes a variable and two branches of `&&` and `||`.
 #[test]
 fn shaders_keep_to_what_can_be_pruned() {
     for file in wgvae::ops::SHADERS {
