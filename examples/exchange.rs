@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     let latents = vae.encode(&pictures)?;
     let recon = vae.decode(&latents.mu)?;
 
-    let z = config.latent as usize;
+    let z = config.latents() as usize;
     let rows = [("mu", &latents.mu), ("logvar", &latents.logvar), ("recon", &recon)];
     let views = rows.map(|(name, values)| {
         let shape = if name == "recon" { vec![count, size, size, 3] } else { vec![count, z] };

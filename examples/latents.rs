@@ -39,7 +39,7 @@ fn main() -> Result<()> {
     let pictures: Vec<Vec<u8>> = [3, 11].map(|i| data::landscape(1, i, SIZE).0).to_vec();
     let floats: Vec<f32> = pictures.iter().flatten().map(|&byte| f32::from(byte) / 255.0).collect();
     let Latents { mu, .. } = vae.encode(&floats)?;
-    let (a, b) = mu.split_at(config.latent as usize);
+    let (a, b) = mu.split_at(config.latents() as usize);
     let walk = |t: f32| a.iter().zip(b).map(move |(a, b)| a + t * (b - a));
     let z: Vec<f32> = (0..6).flat_map(|i| walk(i as f32 / 5.0)).collect();
     let decoded = vae.decode(&z)?; // [6, 32, 32, 3]

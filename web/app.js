@@ -38,7 +38,7 @@ let drawing = null;
 let lossesInARow = 0;
 let photoQueue = Promise.resolve();
 
-const latent = () => app.manifest.model.latent;
+const latent = () => app.manifest.latents;
 const size = () => app.manifest.model.size;
 
 function fail(error) {
@@ -55,6 +55,14 @@ function padded(z) {
 }
 
 const latents = (bytes) => new Float32Array(bytes).slice(0, latent());
+
+/** The means among the encoder's outputs: of each cell its means, then its log-variances. */
+function means(bytes) {
+    const heads = new Float32Array(bytes);
+    const cell = heads.length / 2 / app.manifest.cells;
+    const mu = heads.filter((_, at) => at % (2 * cell) < cell);
+    return mu.slice(0, latent());
+}
 
 /** Latents and pixels of a sample, drawn by the plan's kernels. */
 async function sample({ seed, temperature }) {
@@ -181,7 +189,7 @@ function facts(adapter) {
             `16 bits each (${rounding.samples} of 255 levels from 32 bits at most, by ${rounding.seeds.length} samples)`
         :   "32 bits each";
     page.facts.textContent =
-        `${model.size} x ${model.size} pixels, ${model.latent} latent dimensions, ` +
+        `${model.size} x ${model.size} pixels, ${latent()} latent dimensions, ` +
         `${parameters.toLocaleString("en")} parameters of ${bits}, ${(bytes / 1e6).toFixed(1)} MB. ` +
         `Computed on ${adapter}. Exported by ${generator}; model and shaders are held to their SHA-256.`;
 }
@@ -204,7 +212,7 @@ async function encodePhoto(files, place) {
             const { heads } = await app.replay.run("encode", { inputs: { rgba: pixels }, outputs });
             app.originals[slot] = pixels;
             paint(page[`original-${slot}`], pixels, size());
-            Object.assign(app.state, { [slot]: latents(heads), moves: new Map() });
+            Object.assign(app.state, { [slot]: means(heads), moves: new Map() });
             if (slot === "b" || two) app.state.morph = 0.5;
             await update();
         } catch (error) {

@@ -8,10 +8,11 @@ struct Params {
     rows: u32, // N
     latent: u32, // Z
     vec4s: u32, // vec4s of a row of z: Z rounded up
+    cell: u32, // vec4s of a cell of z: all of a row if latents are not on a grid
 }
 
 @group(0) @binding(0) var<uniform> step: Step;
-@group(0) @binding(1) var<storage, read> heads: array<vec4<f32>>; // [N, 2, Z]: mu, then logvar
+@group(0) @binding(1) var<storage, read> heads: array<vec4<f32>>; // [N, cells, 2, C]: mu, then logvar
 @group(0) @binding(2) var<storage, read> eps: array<vec4<f32>>; // [N, Z]
 @group(0) @binding(3) var<storage, read_write> z: array<vec4<f32>>; // [N, Z]
 @group(0) @binding(4) var<storage, read_write> kl: array<vec2<f32>>; // [N, 2]: divergence, penalty
@@ -23,8 +24,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     var kl_penalty = vec4<f32>(0.0);
     if (row < params.rows) {
         for (var c4 = thread; c4 < params.vec4s; c4 += 64u) {
-            let mu = heads[2u * row * params.vec4s + c4];
-            let logvar = heads[(2u * row + 1u) * params.vec4s + c4];
+            let at = row * params.vec4s + c4;
+            let mu_at = at + at / params.cell * params.cell;
+            let mu = heads[mu_at];
+            let logvar = heads[mu_at + params.cell];
             let column = 4u * c4 + vec4<u32>(0u, 1u, 2u, 3u);
             let inside = column < vec4<u32>(params.latent);
             let value = mu + eps[row * params.vec4s + c4] * exp(0.5 * logvar);

@@ -12,16 +12,17 @@ struct Params {
     rows: u32, // N
     latent: u32, // Z
     vec4s: u32, // vec4s of a row of z: Z rounded up
+    cell: u32, // vec4s of a cell of z: all of a row if latents are not on a grid
 }
 
 @group(0) @binding(0) var<uniform> step: Step;
-@group(0) @binding(1) var<storage, read> heads: array<vec4<f32>>; // [N, 2, Z]: mu, then logvar
+@group(0) @binding(1) var<storage, read> heads: array<vec4<f32>>; // [N, cells, 2, C]: mu, then logvar
 @group(0) @binding(2) var<storage, read> eps: array<vec4<f32>>; // [N, Z]
 @group(0) @binding(3) var<storage, read> dz: array<vec4<f32>>; // [N, Z]
 @group(0) @binding(4) var<storage, read> scaling: array<u32>; // [4], see loss_scale.wgsl
 @group(0) @binding(5) var<storage, read> kl: array<vec2<f32>>; // [N, 2], see reparameterize.wgsl
 @group(0) @binding(6) var<storage, read> dmmd: array<vec4<f32>>; // [B, Z]; one vec4 without MMD
-@group(0) @binding(7) var<storage, read_write> dheads: array<vec4<f32>>; // [N, 2, Z]: dmu, then dlogvar
+@group(0) @binding(7) var<storage, read_write> dheads: array<vec4<f32>>; // [N, cells, 2, C]: dmu, then dlogvar
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -30,8 +31,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         return;
     }
     let row = at / params.vec4s;
-    let mu_at = row * params.vec4s + at;
-    let logvar_at = mu_at + params.vec4s;
+    let mu_at = at + at / params.cell * params.cell;
+    let logvar_at = mu_at + params.cell;
     let logvar = heads[logvar_at];
     let inside = 4u * (at % params.vec4s) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.latent);
     let factor = power_of_two(bitcast<i32>(scaling[EXPONENT]));

@@ -9,11 +9,12 @@ use std::path::Path;
 
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
 
 use super::pth;
-use crate::config::{Architecture, Likelihood, LossKind, ModelConfig};
+use crate::config::{Likelihood, LossKind, ModelConfig};
 use crate::error::{Error, Result, printable_text};
-use crate::model::architectures::infer;
+use crate::model::architectures::{addressable, infer};
 use crate::model::{NamedTensor, StateDict};
 
 /// Maximum size of a file read into memory: larger than any model with 32-bit indices.
@@ -27,8 +28,8 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Prefix of the raw parameters, which Adam updates, in a checkpoint whose model is their average (EMA).
 pub(super) const RAW_PREFIX: &str = "raw.";
-/// Metadata key of the architecture, if it is not the reference.
-const ARCHITECTURE: &str = "wgvae.architecture";
+/// Metadata key of a model that is not of the reference architecture: sizes and likelihood as JSON.
+const MODEL: &str = "wgvae.model";
 /// Metadata key of the likelihood, if it is not the reference's: `mse 0.1`.
 const LIKELIHOOD: &str = "wgvae.likelihood";
 
@@ -37,7 +38,7 @@ const LIKELIHOOD: &str = "wgvae.likelihood";
 pub(super) fn encode(
     path: &Path,
     sets: &[(&str, &StateDict)],
-    likelihood: Option<Likelihood>,
+    described: Option<(ModelConfig, Likelihood)>,
 ) -> Result<Vec<u8>> {
     let mut views = Vec::new();
     for (prefix, weights) in sets {
@@ -50,9 +51,15 @@ pub(super) fn encode(
         }
     }
     // one entry only: the order of several would vary between processes, and one run must give identical bytes
-    let about = match likelihood.filter(|likelihood| likelihood.kind != LossKind::Bce) {
-        Some(Likelihood { kind, sigma }) => (LIKELIHOOD.to_owned(), format!("{kind} {sigma}")),
-        None => ("format".to_owned(), "pt".to_owned()),
+    let about = match described {
+        Some((config, likelihood)) if !config.architecture.is_reference() => {
+            let text = serde_json::to_string(&Described { config, likelihood });
+            (MODEL.to_owned(), text.map_err(|e| Error::model(path, e.to_string()))?)
+        }
+        Some((_, Likelihood { kind, sigma })) if kind != LossKind::Bce => {
+            (LIKELIHOOD.to_owned(), format!("{kind} {sigma}"))
+        }
+        _ => ("format".to_owned(), "pt".to_owned()),
     };
     let about = [about].into();
     safetensors::serialize(views, Some(about)).map_err(|e| Error::model(path, e.to_string()))
@@ -82,17 +89,25 @@ fn likelihood(path: &Path, bytes: &[u8]) -> Result<Likelihood> {
         .ok_or_else(|| Error::model(path, format!("its {LIKELIHOOD} is \"{text}\", which is not known here")))
 }
 
-/// The architecture in the metadata of a safetensors file; the reference if the metadata has none.
-fn architecture(path: &Path, bytes: &[u8]) -> Result<Architecture> {
+/// Sizes and likelihood of a model that is not of the reference architecture.
+#[derive(Serialize, Deserialize)]
+struct Described {
+    #[serde(flatten)]
+    config: ModelConfig,
+    likelihood: Likelihood,
+}
+
+/// The description in the metadata of a safetensors file; nothing in files of the reference architecture.
+fn described(path: &Path, bytes: &[u8]) -> Result<Option<Described>> {
     let about = SafeTensors::read_metadata(bytes).ok().and_then(|(_, about)| about.metadata().clone());
-    let Some(text) = about.and_then(|about| about.get(ARCHITECTURE).cloned()) else {
-        return Ok(Architecture::default());
-    };
-    let text = serde_json::Value::String(text);
-    serde_json::from_value(text.clone()).map_err(|_| {
-        let text = printable_text(&text.to_string());
-        Error::model(path, format!("its {ARCHITECTURE} is {text}, which this version does not know"))
-    })
+    let Some(text) = about.and_then(|about| about.get(MODEL).cloned()) else { return Ok(None) };
+    let bad = |reason: String| Error::model(path, format!("its {MODEL}: {}", printable_text(&reason)));
+    let found: Described = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
+    found.config.checked().and_then(|config| addressable(&config)).map_err(|e| bad(e.to_string()))?;
+    if !(found.likelihood.sigma.is_finite() && found.likelihood.sigma > 0.0) {
+        return Err(bad(format!("sigma {}", found.likelihood.sigma)));
+    }
+    Ok(Some(found))
 }
 
 /// A file's tensors by name, each with shape and values.
@@ -218,15 +233,21 @@ pub fn read_model(path: &Path) -> Result<Model> {
         return torch(path, &bytes);
     }
     let mut found = safetensors(path, &bytes)?;
-    let (likelihood, architecture) = (likelihood(path, &bytes)?, architecture(path, &bytes)?);
+    let (described, likelihood) = (described(path, &bytes)?, likelihood(path, &bytes)?);
     drop(bytes);
-    let (config, weights) = model(path, architecture, &mut found)?;
+    let likelihood = described.as_ref().map_or(likelihood, |described| described.likelihood);
+    let (config, weights) = model(path, described.map(|described| described.config), &mut found)?;
     Ok(Model { config, weights, likelihood, adam: None })
 }
 
-fn model(path: &Path, architecture: Architecture, found: &mut TensorMap) -> Result<(ModelConfig, StateDict)> {
+/// Sizes and weights out of the tensors of a file, which says its sizes or is a reference model.
+fn model(
+    path: &Path,
+    described: Option<ModelConfig>,
+    found: &mut TensorMap,
+) -> Result<(ModelConfig, StateDict)> {
     let shape = |name: &str| found.get(name).map(|(shape, _)| shape.as_slice());
-    let config = infer(architecture, shape).map_err(|reason| Error::model(path, reason))?;
+    let config = described.map_or_else(|| infer(shape), Ok).map_err(|reason| Error::model(path, reason))?;
     let weights = take(path, found, "", &config)?;
     refuse_extra(path, found)?;
     Ok((config, weights))
@@ -238,7 +259,7 @@ fn torch(path: &Path, bytes: &[u8]) -> Result<Model> {
     let found = |tensors: Vec<(String, pth::Tensor)>| -> TensorMap {
         tensors.into_iter().map(|(name, t)| (name, (t.shape, t.values))).collect()
     };
-    let (config, weights) = model(path, Architecture::Reference, &mut found(training.model))?;
+    let (config, weights) = model(path, None, &mut found(training.model))?;
     let adam = training.adam.map(|pth::Adam { step, first, second, settings }| {
         let moment = |tensors| take(path, &mut found(tensors), "", &config);
         Ok(Adam { step, moments: [moment(first)?, moment(second)?], settings })

@@ -21,7 +21,7 @@ pub use keep::{Keep, bytes, prune};
 pub use state::{Best, Digest, Replanned, State, VERSION};
 pub use storage::renames_folders;
 
-use crate::config::Likelihood;
+use crate::config::{Likelihood, ModelConfig};
 use crate::error::{Error, Result};
 use crate::model::StateDict;
 
@@ -60,9 +60,10 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
     set_permissions(at)?;
     let [first, second] = &checkpoint.moments;
     let Checkpoint { weights, average, .. } = checkpoint;
-    let likelihood = checkpoint.state.config.objective.likelihood;
+    let config = &checkpoint.state.config;
+    let described = (config.model, config.objective.likelihood);
     let sets = [("", average.as_ref().unwrap_or(weights))];
-    let model = file::encode(&folder.join(name).join(MODEL), &sets, Some(likelihood))?;
+    let model = file::encode(&folder.join(name).join(MODEL), &sets, Some(described))?;
     let mut state =
         State { files: [(MODEL.to_owned(), Digest::of(&model))].into(), ..checkpoint.state.clone() };
     file::write_synced(&at.join(MODEL), &model)?;
@@ -84,12 +85,12 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
     Ok(target)
 }
 
-/// Writes a model's safetensors file, completely or not at all, with the likelihood that it was trained with.
+/// Writes a model's safetensors file, completely or not at all, with its sizes and the likelihood that it was trained with.
 ///
 /// # Errors
 /// If it cannot be written; then the previous content stays.
-pub fn write_model(path: &Path, weights: &StateDict, likelihood: Likelihood) -> Result<()> {
-    let bytes = model_file(path, weights, likelihood)?;
+pub fn write_model(path: &Path, weights: &StateDict, described: (ModelConfig, Likelihood)) -> Result<()> {
+    let bytes = model_file(path, weights, described)?;
     crate::data::write_whole(path, |file| file.write_all(&bytes))
 }
 
@@ -97,8 +98,8 @@ pub fn write_model(path: &Path, weights: &StateDict, likelihood: Likelihood) -> 
 ///
 /// # Errors
 /// [`Error::Model`] if the tensors are inconsistent.
-pub fn model_file(path: &Path, weights: &StateDict, likelihood: Likelihood) -> Result<Vec<u8>> {
-    file::encode(path, &[("", weights)], Some(likelihood))
+pub fn model_file(path: &Path, weights: &StateDict, described: (ModelConfig, Likelihood)) -> Result<Vec<u8>> {
+    file::encode(path, &[("", weights)], Some(described))
 }
 
 /// Gives a checkpoint folder ordinary permissions: temporary folders are readable by their owner alone.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use wgvae::config::{Element, MicroBatch, Preset};
+use wgvae::config::{Architecture, Element, MicroBatch, Preset};
 
 /// The adapter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
@@ -38,12 +38,19 @@ pub struct ModelArgs {
     /// Width and height of the pictures in pixels, a multiple of 16 [default: from the preset]
     #[arg(long, value_name = "PIXELS")]
     pub size: Option<u32>,
+    /// Kind of network: reference, or spatial (latents on a grid, for sharper pictures) [default: reference]
+    #[arg(long, value_name = "KIND", hide_possible_values = true)]
+    pub model: Option<Architecture>,
     /// Channels after the first convolution; the next layers have 2, 4 and 8 times this number [default: from the preset]
     #[arg(long, value_name = "CHANNELS")]
     pub hidden: Option<u32>,
-    /// Dimensions of the latent space [default: from the preset]
+    /// Dimensions of the latent space; with --model spatial latent channels of each cell, a multiple of 4
+    /// [default: from the preset; 8 with --model spatial]
     #[arg(long, value_name = "DIMENSIONS")]
     pub latent: Option<u32>,
+    /// With --model spatial: cells along each edge of the grid of latents [default: an eighth of --size]
+    #[arg(long, value_name = "CELLS")]
+    pub grid: Option<u32>,
     /// Pictures per step [default: from the preset]
     #[arg(long, value_name = "PICTURES")]
     pub batch_size: Option<u32>,

@@ -22,7 +22,7 @@ pub fn run(args: &ConvertArgs) -> Result<ExitCode> {
     let model = names::model_file(&args.from)?;
     let out = Writer::new("convert", args.force, &()).reads([&model]).named(&args.to)?;
     let Model { config, weights, likelihood, adam } = checkpoint::open(&args.from)?;
-    out.write(&checkpoint::model_file(&args.to, &weights, likelihood)?)?;
+    out.write(&checkpoint::model_file(&args.to, &weights, (config, likelihood))?)?;
     println!(
         "{from}: {} px, hidden {}, latent {}, {} parameters",
         config.size,

@@ -14,7 +14,7 @@ use crate::cli::{DecodeArgs, ForceArgs};
 
 pub fn run(args: &DecodeArgs) -> Result<ExitCode> {
     let model = names::model_file(&args.model)?;
-    let latent = checkpoint::open(&args.model)?.config.latent as usize;
+    let latent = checkpoint::open(&args.model)?.config.latents() as usize;
     let z = generate::read_latents(&args.latents, latent)?;
     let rows = z.len() / latent;
     let parts = [names::model(&args.model)?, "decode".into(), names::plain(&args.latents)];

@@ -36,7 +36,7 @@ pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
     let film = args.gif.then(|| load_model::film_beside(&writer, &out)).transpose()?;
     let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
     let resize = load_model::resize(&args.trained)?;
-    let (size, latent) = (vae.config().size, vae.config().latent);
+    let (size, latent) = (vae.config().size, vae.config().latents());
     let (dims, steps) = (args.dims.min(latent), args.steps);
     load_model::sheet_fits([steps, dims], size, &out, "take fewer --dims or --steps")?;
     let centre = match &args.image {

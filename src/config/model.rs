@@ -3,16 +3,21 @@
 use serde::{Deserialize, Serialize};
 
 use super::Table;
+use super::names::named;
 use crate::error::{Error, Result};
 
 /// The kind of network; its layers are in `model/architectures`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Architecture {
     /// four convolutions, a linear bottleneck, four transposed convolutions
     #[default]
     Reference,
+    /// convolutions to a grid of latents and back, no linear layer
+    Spatial,
 }
+
+named! { Architecture: Reference "reference", Spatial "spatial" }
 
 impl Architecture {
     /// Whether files leave it out, as those of earlier versions do.
@@ -25,14 +30,17 @@ impl Architecture {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelConfig {
     /// kind of network
-    #[serde(default, skip_serializing_if = "Architecture::is_reference")]
+    #[serde(rename = "model", default, skip_serializing_if = "Architecture::is_reference")]
     pub architecture: Architecture,
     /// edge of the square pictures in pixels, a multiple of 16
     pub size: u32,
-    /// channels after the first convolution; the next three have 2, 4 and 8 times as many
+    /// channels after the first convolution; each of the next ones has twice the channels of the one before
     pub hidden: u32,
-    /// latent dimensions
+    /// latent dimensions; in a spatial model latent channels of each cell, a multiple of 4
     pub latent: u32,
+    /// in a spatial model, cells along each edge of the grid of latents; an eighth of `size` if it is not given
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<u32>,
 }
 
 impl ModelConfig {
@@ -45,7 +53,65 @@ impl ModelConfig {
 
     /// The reference architecture in these sizes.
     pub const fn reference(size: u32, hidden: u32, latent: u32) -> Self {
-        Self { architecture: Architecture::Reference, size, hidden, latent }
+        Self { architecture: Architecture::Reference, size, hidden, latent, grid: None }
+    }
+
+    /// The spatial architecture with `latent` channels on a grid of `grid` x `grid` cells.
+    pub const fn spatial(size: u32, hidden: u32, latent: u32, grid: u32) -> Self {
+        Self { architecture: Architecture::Spatial, size, hidden, latent, grid: Some(grid) }
+    }
+
+    /// Cells of the grid of latents: 1 in the reference.
+    pub fn cells(&self) -> u32 {
+        match self.architecture {
+            Architecture::Reference => 1,
+            Architecture::Spatial => self.grid_edge().pow(2),
+        }
+    }
+
+    /// Edge of the grid of a spatial model in cells.
+    pub fn grid_edge(&self) -> u32 {
+        self.grid.unwrap_or(self.size / 8)
+    }
+
+    /// Latent dimensions of a picture, all cells together.
+    pub fn latents(&self) -> u32 {
+        self.latent * self.cells()
+    }
+
+    /// The default settings of a training of this architecture, where they are not the reference's.
+    pub(super) fn training_defaults(architecture: Architecture) -> &'static str {
+        match architecture {
+            Architecture::Reference => "",
+            Architecture::Spatial => {
+                "latent = 8\nloss = 'mse'\nsigma = 0.05\nbeta = 1.0\nlr = 2e-3\nlr-schedule = 'cosine'\nwarmup = 100"
+            }
+        }
+    }
+
+    fn check_grid(&self) -> Result<()> {
+        let (size, grid) = (self.size, self.grid_edge());
+        let usage = |message: String| Err(Error::Usage(message));
+        if self.architecture == Architecture::Reference {
+            return match self.grid {
+                Some(_) => usage("--grid: has no effect without --model spatial".into()),
+                None => Ok(()),
+            };
+        }
+        if grid == 0 || size % grid != 0 || !matches!(size / grid, 2 | 4 | 8 | 16 | 32) {
+            return usage(format!(
+                "--grid {grid}: cells of a picture of {size} px must be 2, 4, 8, 16 or 32 px wide, for example \
+                 --grid {}",
+                size / 8
+            ));
+        }
+        if self.latent % 4 != 0 {
+            let latent = self.latent;
+            return usage(format!(
+                "--latent {latent}: a spatial model has a multiple of 4 channels, for example 8"
+            ));
+        }
+        Ok(())
     }
 
     /// Checks the sizes.
@@ -67,7 +133,7 @@ impl ModelConfig {
             Self { latent, .. } if latent == 0 || latent > 65_536 => {
                 usage(format!("--latent {latent}: must be between 1 and 65536"))
             }
-            good => Ok(good),
+            good => good.check_grid().map(|()| good),
         }
     }
 

@@ -87,7 +87,11 @@ impl TrainConfig {
     pub fn read(given: &Table, below: &Table, preset: Preset) -> Result<Self> {
         let layers = given.over(below);
         let preset = layers.get("preset")?.unwrap_or(preset);
-        let config = Self::of_table(&layers.over(&preset.table()?).over(&Self::default().whole_table()?))?;
+        let architecture = layers.get("model")?.unwrap_or_default();
+        let defaults: Table =
+            toml::from_str(ModelConfig::training_defaults(architecture)).unwrap_or_default();
+        let below_given = defaults.over(&preset.table()?).over(&Self::default().whole_table()?);
+        let config = Self::of_table(&layers.over(&below_given))?;
         // a setting without effect was meant otherwise; below it may be left from another value of the condition
         for (key, has_effect, needed) in CONDITIONS {
             if given.has(key) && !has_effect(&config.objective) {

@@ -79,7 +79,7 @@ pub fn evaluate(
 ) -> Result<Report> {
     let size = vae.config().size as usize;
     let mut seen = Seen::default();
-    seen.encoded.dims = vae.config().latent as usize;
+    seen.encoded.dims = vae.config().latents() as usize;
     let skipped = generate::stream(vae, inputs, settings.resize, |vae, chunk| {
         seen.add(vae, &chunk, settings)?;
         progress("reconstructing", seen.originals.len(), inputs.len());

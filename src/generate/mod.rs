@@ -245,7 +245,7 @@ pub fn encode(
     resize: Resize,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(Encoded, Vec<Skipped>)> {
-    let mut all = Encoded { dims: vae.config().latent as usize, ..Encoded::default() };
+    let mut all = Encoded { dims: vae.config().latents() as usize, ..Encoded::default() };
     let skipped = stream(vae, inputs, resize, |vae, chunk| {
         all.add(vae, &chunk)?;
         progress(all.len());

@@ -35,7 +35,8 @@ impl Network {
         // without a comparison of latents and prior, four elements that nobody reads
         let dmmd = self.mmd.map(|of| of.gradient).unwrap_or_else(|| r.plan.tensor("no dmmd", &[4]));
         let batch = self.mmd.map(|_| self.dims.batch);
-        let op = ReparameterizeBackward::new(self.dims.micro, self.config.latent, batch);
+        let op =
+            ReparameterizeBackward::new(self.dims.micro, self.config.latents(), self.config.cells(), batch);
         let bindings = [t.step, t.heads, t.eps, dz, t.scaling, t.kl, dmmd, dheads];
         r.op("reparameterize backward", op, &bindings);
         let dy = Grad { tensor: dheads, bias_done: false };

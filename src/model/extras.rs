@@ -57,7 +57,7 @@ impl MmdTensors {
 impl Network {
     /// Adds a micro-batch's latents to those of its batch; compares them with the prior when all are there.
     pub(super) fn record_mmd(&self, plan: &mut Plan, of: &MmdTensors, [gather, compare]: [ProgramId; 2]) {
-        let (t, latent) = (&self.tensors, self.config.latent);
+        let (t, latent) = (&self.tensors, self.config.latents());
         let (rows, batch, vec4s) = (self.dims.micro, self.dims.batch, padded(latent) / 4);
         plan.dispatch(gather, "gather latents", Gather { rows, vec4s, batch }, &[t.step, t.z, of.latents]);
         plan.dispatch(compare, "prior", Normal { rows: batch, vec4s }, &[t.step, of.prior]);

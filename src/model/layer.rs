@@ -107,7 +107,11 @@ impl Sequential {
         let mut values = vec![Value { tensor: x, relu: false }];
         for (at, layer) in self.layers.iter().enumerate() {
             let last = at + 1 == self.layers.len();
-            let out = if last { y } else { r.activation(layer.name(), Shape::new(&shapes[at + 1])) };
+            let out = if last {
+                y.reshape(&shapes[at + 1])
+            } else {
+                r.activation(layer.name(), Shape::new(&shapes[at + 1]))
+            };
             layer.forward(r, &params[at], values[at].tensor, out);
             values.push(Value { tensor: out, relu: layer.relu() });
         }
@@ -123,7 +127,10 @@ impl Sequential {
         dy: Grad,
         dx: Option<Tensor>,
     ) {
-        let mut dy = dy;
+        // the caller has the first and the last gradient in shapes of its own
+        let last = values[self.layers.len()].tensor.shape;
+        let mut dy = Grad { tensor: dy.tensor.reshape(last.dims()), ..dy };
+        let dx = dx.map(|dx| dx.reshape(values[0].tensor.shape.dims()));
         for (at, layer) in self.layers.iter().enumerate().rev() {
             let x = values[at];
             let into = if at == 0 { dx } else { Some(r.gradient(x.tensor.shape, x.tensor.element)) };

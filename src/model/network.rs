@@ -232,7 +232,7 @@ impl Network {
             training: None,
         };
         let arenas = Arenas { params, training, average };
-        let mmd = extras.mmd.then(|| MmdTensors::new(&mut plan, batch, config.latent));
+        let mmd = extras.mmd.then(|| MmdTensors::new(&mut plan, batch, config.latents()));
         let config = *config;
         let mut network = Self { config, dims, likelihood, extras, mmd, layout, arenas, tensors, programs };
         let architecture = Autoencoder::new(&config);
@@ -307,7 +307,7 @@ impl Network {
         architecture: &Autoencoder,
     ) -> [Vec<Value>; 2] {
         let t = &self.tensors;
-        let (rows, vec4s) = (self.dims.micro, padded(self.config.latent) / 4);
+        let (rows, vec4s) = (self.dims.micro, padded(self.config.latents()) / 4);
         let pixels = self.config.size * self.config.size;
         let (at, mut pool) = (self.programs, GradientPool::default());
         let [slots, ..] = t.rgba.shape.dims() else { unreachable!("rgba has three dimensions") };
@@ -320,11 +320,13 @@ impl Network {
 
         plan.clear(at.prior, t.heads.buffer);
         plan.dispatch(at.draw, "normals", Normal { rows, vec4s }, &[t.step, t.eps]);
-        let op = Reparameterize { rows, latent: self.config.latent, vec4s };
+        let (latent, cell) = (self.config.latents(), vec4s / self.config.cells());
+        let op = Reparameterize { rows, latent, vec4s, cell };
         plan.dispatch(at.reparameterize, "reparameterize", op, &[t.step, t.heads, t.eps, t.z, t.kl]);
 
         let mut r = self.recorder(plan, tuning, at.decode, &mut pool);
-        let decoded = architecture.decoder.forward(&mut r, &decoder, t.z, t.logits);
+        let z = t.z.reshape(&[&[rows], architecture.latent.as_slice()].concat());
+        let decoded = architecture.decoder.forward(&mut r, &decoder, z, t.logits);
         let op = LogitsToRgba::new(self.likelihood, rows * pixels);
         plan.dispatch(at.picture, "picture", op, &[t.logits, t.recon, t.output_rgba]);
         self.record_loss(plan);
@@ -363,7 +365,7 @@ impl Network {
 
 /// The tensors at the border.
 fn allocate(plan: &mut Plan, config: &ModelConfig, micro: u32, resident: u32) -> Tensors {
-    let (size, z) = (config.size, padded(config.latent));
+    let (size, z) = (config.size, padded(config.latents()));
     let step = plan.buffer("step", Step::shape().len().into(), Usage::Uniform);
     let scaling = plan.buffer("scaling", LossScale::shape().len().into(), Usage::State);
     let whole = |buffer, shape| Tensor { buffer, offset: 0, shape, element: Element::F32 };

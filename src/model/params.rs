@@ -12,6 +12,7 @@ use super::layer::Layer;
 use super::state_dict::StateDict;
 use crate::config::ModelConfig;
 use crate::gpu::{BufferId, Element, Shape, Tensor};
+use crate::ops::normal::normal;
 
 /// Elements to which each tensor's offset is aligned: 256 bytes, WebGPU's alignment of storage offsets.
 const ALIGN: u64 = 64;
@@ -82,6 +83,17 @@ impl TorchLayout {
     }
 }
 
+/// The distribution of initial values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    /// uniform within `1 / sqrt(n)`: PyTorch's default for n inputs, `kaiming_uniform_(a = sqrt(5))`
+    Uniform(u32),
+    /// normal of this standard deviation
+    Normal(f64),
+    /// zero
+    Zero,
+}
+
 /// A parameter under its PyTorch name, as a layer describes it.
 #[derive(Debug, Clone)]
 pub struct TorchParam {
@@ -90,15 +102,14 @@ pub struct TorchParam {
     /// index of the layer's parameter that holds it
     param: usize,
     layout: TorchLayout,
-    fan_in: u64,
+    init: Init,
 }
 
 impl TorchParam {
-    /// The parameter `name` of this shape in PyTorch, whose elements `layout` finds in the layer's parameter `param`;
-    /// `fan_in` inputs add up to one output, which sets the range of its initial values.
-    pub fn new(name: String, shape: &[u32], param: usize, layout: TorchLayout, fan_in: u32) -> Self {
+    /// The parameter `name` of this shape in PyTorch, whose elements `layout` finds in the layer's parameter `param`.
+    pub fn new(name: String, shape: &[u32], param: usize, layout: TorchLayout, init: Init) -> Self {
         let shape = shape.iter().map(|&n| n as usize).collect();
-        Self { name, shape, param, layout, fan_in: fan_in.into() }
+        Self { name, shape, param, layout, init }
     }
 }
 
@@ -112,7 +123,7 @@ pub struct Parameter {
     /// its range of the arenas
     pub slice: ParamSlice,
     layout: TorchLayout,
-    fan_in: u64,
+    init: Init,
 }
 
 impl Parameter {
@@ -136,13 +147,16 @@ impl Parameter {
         (0..self.len()).map(|i| slice[self.layout.index(i)]).collect()
     }
 
-    /// PyTorch's default for convolutions and linear layers, `kaiming_uniform_(a = sqrt(5))`: uniform within
-    /// `1 / sqrt(fan_in)`, weights and biases alike. Each parameter has its own stream of `seed`.
+    /// Initial values. Each parameter has its own stream of `seed`.
     pub fn initial(&self, seed: u64, stream: u64) -> Vec<f32> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
-        let bound = 1.0 / (self.fan_in as f64).sqrt();
-        (0..self.len()).map(|_| ((2.0 * rng.random::<f64>() - 1.0) * bound) as f32).collect()
+        let mut value = || match self.init {
+            Init::Uniform(inputs) => (2.0 * rng.random::<f64>() - 1.0) * (1.0 / f64::from(inputs).sqrt()),
+            Init::Normal(deviation) => deviation * normal(&mut rng),
+            Init::Zero => 0.0,
+        };
+        (0..self.len()).map(|_| value() as f32).collect()
     }
 }
 
@@ -178,7 +192,7 @@ impl Layout {
 
     /// The layout for the layers of `architecture`.
     pub fn of(architecture: &Autoencoder) -> Self {
-        let Autoencoder { encoder, decoder } = architecture;
+        let Autoencoder { encoder, decoder, .. } = architecture;
         let layers: Vec<&dyn Layer> = encoder.layers().chain(decoder.layers()).collect();
         let specs: Vec<Vec<ParamSpec>> = layers.iter().map(|layer| layer.params()).collect();
         let mut len = 0;
@@ -206,8 +220,8 @@ impl Layout {
             params.map(|(at, layer)| LayerParams { name: layer.name().into(), slices: slices(at) }).collect();
         let named = layers.iter().zip(&params).flat_map(|(layer, own)| {
             layer.torch_params().into_iter().map(|torch| {
-                let TorchParam { name, shape, param, layout, fan_in } = torch;
-                Parameter { name, shape, slice: own.slices[param], layout, fan_in }
+                let TorchParam { name, shape, param, layout, init } = torch;
+                Parameter { name, shape, slice: own.slices[param], layout, init }
             })
         });
         let parameters = named.collect();
@@ -244,7 +258,7 @@ impl Layout {
 
 /// Parameters of a model, as PyTorch counts them.
 pub fn parameter_count(config: &ModelConfig) -> u64 {
-    let Autoencoder { encoder, decoder } = Autoencoder::new(config);
+    let Autoencoder { encoder, decoder, .. } = Autoencoder::new(config);
     let torch = encoder.layers().chain(decoder.layers()).flat_map(|layer| layer.torch_params());
     torch.map(|param| param.shape.iter().map(|&n| n as u64).product::<u64>()).sum()
 }

@@ -1,6 +1,7 @@
 //! Reparameterization of the latents with the KL divergence from the standard normal, and their gradients.
 //!
-//! `heads` is `[N, 2, Z]`: mu, then logvar, each row padded with zeros to a multiple of 4.
+//! `heads` is `[N, 2, Z]`: mu, then logvar, each row padded with zeros to a multiple of 4. With latents on a grid it is
+//! `[N, cells, 2, C]`, and z is `[N, cells, C]`.
 
 use super::loss_scale::LossScale;
 use super::step::Step;
@@ -22,11 +23,12 @@ fn pair(rows: u32, vec4s: u32) -> Shape {
     Shape::new(&[rows, 2, 4 * vec4s])
 }
 
-/// The indices of element `at` of `[N, Z]` in the halves of `[N, 2, Z]`: mu's index, logvar's index, column.
-fn halves(at: usize, vec4s: u32) -> (usize, usize, usize) {
-    let z = 4 * vec4s as usize;
-    let mu = at / z * 2 * z + at % z;
-    (mu, mu + z, at % z)
+/// The indices of element `at` of `[N, Z]` in `heads`: mu's index, logvar's index, column. `heads` has mu and logvar of a
+/// cell of `cell` vec4s side by side.
+fn halves(at: usize, vec4s: u32, cell: u32) -> (usize, usize, usize) {
+    let [z, cell] = [4 * vec4s, 4 * cell].map(|n| n as usize);
+    let mu = at / cell * 2 * cell + at % cell;
+    (mu, mu + cell, at % z)
 }
 
 params! {
@@ -39,6 +41,8 @@ params! {
         latent: u32,
         /// vec4s of a row of z
         vec4s: u32,
+        /// vec4s of a cell of z; all of a row if latents are not on a grid
+        cell: u32,
     }
 }
 
@@ -73,13 +77,13 @@ impl Op for Reparameterize {
         let [step, heads, eps, z, kl] = buffers else { panic!("reparameterize: {} operands", buffers.len()) };
         let step = Step::from_words(step);
         for (at, value) in z.iter_mut().enumerate() {
-            let (mu, logvar, column) = halves(at, self.vec4s);
+            let (mu, logvar, column) = halves(at, self.vec4s, self.cell);
             let draw = f64::from(heads[mu]) + f64::from(eps[at]) * (0.5 * f64::from(heads[logvar])).exp();
             *value = if column < self.latent as usize { draw as f32 } else { 0.0 };
         }
         for (row, values) in kl.chunks_mut(2).enumerate() {
             let columns = || (0..self.latent as usize).map(|j| row * 4 * self.vec4s as usize + j);
-            let of = |at| divergence(heads, halves(at, self.vec4s));
+            let of = |at| divergence(heads, halves(at, self.vec4s, self.cell));
             let is: f64 = columns().map(of).sum();
             let kl_penalty: f64 = columns().map(|at| of(at).max(step.free_bits.into())).sum();
             let counts = row < step.valid as usize;
@@ -104,6 +108,8 @@ params! {
         latent: u32,
         /// vec4s of a row of z
         vec4s: u32,
+        /// vec4s of a cell of z; all of a row if latents are not on a grid
+        cell: u32,
     }
 }
 
@@ -117,10 +123,11 @@ pub struct ReparameterizeBackward {
 }
 
 impl ReparameterizeBackward {
-    /// For `rows` pictures of `latent` dimensions. With a `batch`, the gradient of its MMD is added to dz.
-    pub fn new(rows: u32, latent: u32, batch: Option<u32>) -> Self {
+    /// For `rows` pictures of `latent` dimensions in `cells` cells. With a `batch`, the gradient of its MMD is added to dz.
+    pub fn new(rows: u32, latent: u32, cells: u32, batch: Option<u32>) -> Self {
         let vec4s = padded(latent) / 4;
-        Self { params: ReparameterizeBackwardParams { rows, latent, vec4s }, batch }
+        let params = ReparameterizeBackwardParams { rows, latent, vec4s, cell: vec4s / cells };
+        Self { params, batch }
     }
 }
 
@@ -165,7 +172,7 @@ impl Op for ReparameterizeBackward {
         let step = Step::from_words(step);
         let factor = LossScale::from_words(scaling).factor();
         for at in 0..dz.len() {
-            let (mu, logvar, column) = halves(at, self.params.vec4s);
+            let (mu, logvar, column) = halves(at, self.params.vec4s, self.params.cell);
             let row = at / (4 * self.params.vec4s as usize);
             let sign = if kl[2 * row + 1] >= 0.0 { factor } else { -factor };
             let free = f64::from(step.free_bits);

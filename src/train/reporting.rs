@@ -43,7 +43,7 @@ pub(super) struct Reporter {
 impl Reporter {
     /// Begins an event file for a training at `state`.
     pub(super) fn begin(vae: &Vae, data: &Splits, run: &RunFolder, state: &State) -> Result<Self> {
-        let (latent, batch) = (state.config.model.latent, state.config.batch_size);
+        let (latent, batch) = (state.config.model.latents(), state.config.batch_size);
         let decoded = if vae.resident() > 0 { 0 } else { data.train.decoded_each_time() };
         let pictures = data.train.len();
         let setup = Setup { latent, batch, micro: vae.micro_batch(), pictures, decoded };
@@ -146,7 +146,7 @@ impl Reporter {
         // with the averaged parameters (EMA), if there are any
         vae.swap_average()?;
         let latents = latents(vae, data.validation.as_ref().unwrap_or(&data.train))?;
-        let kl = generate::divergences(&latents.mu, &latents.logvar, vae.config().latent as usize);
+        let kl = generate::divergences(&latents.mu, &latents.logvar, vae.config().latents() as usize);
         let grids = sample_grids::grids(vae, data, state)?;
         vae.swap_average()?;
         let mut summary = scalars(Summary::default(), line);

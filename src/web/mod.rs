@@ -109,6 +109,10 @@ struct Manifest<'a> {
     title: &'a str,
     model: ModelConfig,
     parameters: u64,
+    /// latent dimensions of a picture
+    latents: u32,
+    /// cells of the grid that they are on
+    cells: u32,
     resize: Resize,
     precision: Precision,
     rounding: &'a Option<Rounding>,
@@ -140,12 +144,14 @@ impl Page<'_> {
             title: &self.title,
             model: self.config,
             parameters: crate::model::parameter_count(&self.config),
+            latents: self.config.latents(),
+            cells: self.config.cells(),
             resize: self.resize,
             precision: self.precision,
             rounding: &self.rounding,
             prior: self.prior.map(|prior| prior.mixture.components.len()),
             kl: &self.kl,
-            axes: Axes::new(self.config.latent, self.kl.as_deref(), self.prior)?,
+            axes: Axes::new(self.config.latents(), self.kl.as_deref(), self.prior)?,
             files: files.iter().map(|(name, bytes)| (name.as_str(), entry(bytes))).collect(),
         };
         let manifest = json(&manifest);

@@ -109,7 +109,7 @@ fn refused(change: impl FnOnce(&mut StateDict)) -> String {
     change(&mut weights);
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("m.safetensors");
-    checkpoint::write_model(&path, &weights, Likelihood::default()).expect("written");
+    checkpoint::write_model(&path, &weights, (config, Likelihood::default())).expect("written");
     checkpoint::read_model(&path).expect_err("refused").to_string()
 }
 

@@ -26,7 +26,7 @@ const CONFIG: ModelConfig = ModelConfig::reference(16, 1, 2);
 /// A valid model: its header, and the data after it.
 fn model(folder: &Path) -> (String, Vec<u8>) {
     let path = folder.join("whole.safetensors");
-    write_model(&path, &StateDict::initial(&CONFIG, 1), Likelihood::default()).expect("written");
+    write_model(&path, &StateDict::initial(&CONFIG, 1), (CONFIG, Likelihood::default())).expect("written");
     let bytes = std::fs::read(&path).expect("read");
     assert_eq!(read_model(&path).expect("a valid model").config, CONFIG);
     let len = u64::from_le_bytes(bytes[..8].try_into().expect("8 bytes")) as usize;

@@ -235,7 +235,7 @@ fn divergence(of: Step) {
     let padding = |at: usize| at % (4 * vec4s as usize) >= latent as usize;
     heads.iter_mut().enumerate().filter(|(at, _)| padding(*at)).for_each(|(_, v)| *v = 0.0);
     dz.iter_mut().enumerate().filter(|(at, _)| padding(*at)).for_each(|(_, v)| *v = 0.0);
-    let forward = Reparameterize { rows, latent, vec4s };
+    let forward = Reparameterize { rows, latent, vec4s, cell: vec4s };
     let loss = |heads: &[f32]| {
         let [drawn, kl] = run(&forward, &[&step, heads, &eps]);
         let kl_penalty: f64 = kl.chunks(2).map(|kl| f64::from(kl[1].abs())).sum();
@@ -243,7 +243,7 @@ fn divergence(of: Step) {
         through_z + f64::from(beta) * kl_penalty
     };
     let [_, kl] = run(&forward, &[&step, &heads, &eps]);
-    let backward = ReparameterizeBackward::new(rows, latent, None);
+    let backward = ReparameterizeBackward::new(rows, latent, 1, None);
     let [dheads] = run(&backward, &[&step, &heads, &eps, &dz, &scaling, &kl, &[0.0; 4]]);
     let mut numeric = numeric(&heads, loss);
     // a perturbed padding would change the divergence; in the network it stays zero
@@ -316,6 +316,9 @@ fn likelihood(of: Likelihood) {
     }
 }
 
+/// Likelihood, optional parts and settings of a step.
+type Terms = (Likelihood, TrainFeatures, StepSettings);
+
 /// A tiny model with odd sizes, and fixed pictures and draws.
 struct Network {
     vae: Vae,
@@ -332,11 +335,10 @@ fn every_term() -> (Likelihood, TrainFeatures, StepSettings) {
 }
 
 impl Network {
-    fn new((likelihood, extras, settings): (Likelihood, TrainFeatures, StepSettings)) -> Self {
-        let config = ModelConfig::reference(16, 3, 5);
+    fn new(config: ModelConfig, (likelihood, extras, settings): Terms) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let pictures = random(2 * 16 * 16 * 3, &mut rng).iter().map(|v| 0.5 + 0.5 * v).collect();
-        let eps = random(2 * 5, &mut rng);
+        let eps = random(2 * config.latents() as usize, &mut rng);
         let build =
             ModelOptions { likelihood, extras, keep_gradients: true, ..ModelOptions::training(config, 2) };
         let vae = Vae::empty(Device::Twins, build).expect("twins have no limits");
@@ -357,7 +359,7 @@ impl Network {
         let heads: Vec<f64> = p.mu.iter().zip(&p.logvar).map(divergence).collect();
         let StepSettings { beta, capacity, free_bits, mmd, .. } = self.settings;
         let counted = |kl: &[f64]| (kl.iter().map(|kl| kl.max(free_bits)).sum::<f64>() - capacity).abs();
-        let kl: f64 = heads.chunks(5).map(counted).sum();
+        let kl: f64 = heads.chunks(self.vae.config().latents() as usize).map(counted).sum();
         // MMD has its own test; its draws are those of the device
         (nll + beta * kl + mmd * p.loss.mmd, p.gradients)
     }
@@ -381,19 +383,32 @@ impl Network {
     }
 }
 
+const REFERENCE: ModelConfig = ModelConfig::reference(16, 3, 5);
+
 #[test]
 fn the_whole_network_has_its_gradient() {
     let settings = StepSettings { beta: 0.7, ..Default::default() };
-    whole((Likelihood::default(), TrainFeatures::default(), settings));
+    whole(REFERENCE, (Likelihood::default(), TrainFeatures::default(), settings));
+}
+
+#[test]
+fn the_spatial_network_has_its_gradient() {
+    let settings = StepSettings { beta: 0.7, ..Default::default() };
+    whole(ModelConfig::spatial(16, 3, 4, 4), (Likelihood::default(), TrainFeatures::default(), settings));
+}
+
+#[test]
+fn the_spatial_network_has_its_gradient_under_every_other_term() {
+    whole(ModelConfig::spatial(16, 2, 4, 8), every_term());
 }
 
 #[test]
 fn the_whole_network_has_its_gradient_under_every_other_term() {
-    whole(every_term());
+    whole(REFERENCE, every_term());
 }
 
-fn whole(terms: (Likelihood, TrainFeatures, StepSettings)) {
-    let mut network = Network::new(terms);
+fn whole(config: ModelConfig, terms: Terms) {
+    let mut network = Network::new(config, terms);
     let mut weights = StateDict::initial(&network.vae.config(), 8);
     // larger than PyTorch's initialization, so that the gradients of the first layers do not vanish
     weights.tensors.iter_mut().flat_map(|t| &mut t.values).for_each(|v| *v *= 2.0);

@@ -9,4 +9,5 @@ mod objective;
 mod old_runs;
 mod resume;
 mod settings;
+mod spatial;
 mod steps;

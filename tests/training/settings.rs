@@ -154,9 +154,10 @@ fn a_checkpoint_knows_how_its_pictures_became_square() {
 fn a_likelihood_that_is_not_known_is_named() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("m.safetensors");
-    let weights = StateDict::initial(&ModelConfig::reference(16, 2, 3), 1);
-    checkpoint::write_model(&path, &weights, Likelihood { kind: LossKind::Mse, sigma: 0.5 })
-        .expect("written");
+    let config = ModelConfig::reference(16, 2, 3);
+    let weights = StateDict::initial(&config, 1);
+    let likelihood = Likelihood { kind: LossKind::Mse, sigma: 0.5 };
+    checkpoint::write_model(&path, &weights, (config, likelihood)).expect("written");
     let bytes = std::fs::read(&path).expect("a file");
     let at = bytes.windows(7).position(|seven| seven == b"mse 0.5").expect("the likelihood");
     for (wrong, shown) in [(b"mst 0.5", "mst 0.5"), (b"mse 0.x", "mse 0.x"), (b"mse nan", "mse nan")] {

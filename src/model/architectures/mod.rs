@@ -1,6 +1,7 @@
 //! Networks as lists of layers: what a model's configuration means.
 
 mod reference;
+mod spatial;
 
 use super::layer::{Layer, Sequential};
 use crate::config::{Architecture, ModelConfig};
@@ -8,9 +9,11 @@ use crate::error::{Error, Result};
 
 /// The two halves of an autoencoder.
 pub struct Autoencoder {
-    /// from `x` `[N, S, S, 4]` to mean and log-variance `[N, 2, Z]`, both padded
+    /// from `x` `[N, S, S, 4]` to mean and log-variance, `[N, 2, Z]` or `[N, g, g, 2 C]`
     pub encoder: Sequential,
-    /// from `z` `[N, Z]` to logits `[N, S, S, 4]`
+    /// shape of one picture's z: `[Z]`, or `[g, g, C]` on a grid
+    pub latent: Vec<u32>,
+    /// from `z` to logits `[N, S, S, 4]`
     pub decoder: Sequential,
 }
 
@@ -19,13 +22,14 @@ impl Autoencoder {
     pub fn new(config: &ModelConfig) -> Self {
         match config.architecture {
             Architecture::Reference => reference::reference(config),
+            Architecture::Spatial => spatial::spatial(config),
         }
     }
 
     /// Shapes of all activations of `batch` pictures: the encoder's from the picture on, and the decoder's from `z` on.
     pub fn activations(&self, config: &ModelConfig, batch: u32) -> [Vec<Vec<u32>>; 2] {
-        let latent = config.latent.next_multiple_of(4);
-        [self.encoder.shapes(&[batch, config.size, config.size, 4]), self.decoder.shapes(&[batch, latent])]
+        let z = [&[batch], self.latent.as_slice()].concat();
+        [self.encoder.shapes(&[batch, config.size, config.size, 4]), self.decoder.shapes(&z)]
     }
 
     /// Floating-point operations per picture of the longest dispatch of a forward pass.
@@ -63,17 +67,13 @@ pub fn addressable(config: &ModelConfig) -> Result<()> {
     Ok(())
 }
 
-/// Finds the configuration of a model in the shapes of its tensors, which `shape` gives by their PyTorch names.
+/// Finds the sizes of a reference model in the shapes of its tensors, which `shape` gives by their PyTorch names. Files of
+/// other architectures say their sizes.
 ///
 /// # Errors
 /// The reason why they are not a model of this architecture.
-pub fn infer<'a>(
-    architecture: Architecture,
-    shape: impl Fn(&str) -> Option<&'a [usize]>,
-) -> std::result::Result<ModelConfig, String> {
-    let config = match architecture {
-        Architecture::Reference => reference::infer(shape)?,
-    };
+pub fn infer<'a>(shape: impl Fn(&str) -> Option<&'a [usize]>) -> std::result::Result<ModelConfig, String> {
+    let config = reference::infer(shape)?;
     let checked = config.checked().and_then(|config| addressable(&config).map(|()| config));
     checked.map_err(|error| format!("impossible sizes: {error}"))
 }

@@ -4,7 +4,7 @@ use super::Autoencoder;
 use crate::config::ModelConfig;
 use crate::model::layer::Sequential;
 use crate::model::layers::{Conv2d, ConvTranspose2d, Linear};
-use crate::model::params::{TorchLayout, TorchParam};
+use crate::model::params::{Init, TorchLayout, TorchParam};
 use crate::ops::conv2d::Window;
 use crate::ops::reparameterize::padded;
 
@@ -38,7 +38,7 @@ pub(super) fn reference(config: &ModelConfig) -> Autoencoder {
             ConvTranspose2d::new(format!("decoder.{}", 2 * i), widths[4 - i], widths[3 - i], Window::HALF);
         decoder = decoder.then(if i < 3 { layer.relu() } else { layer });
     }
-    Autoencoder { encoder: encoder.then(heads), decoder }
+    Autoencoder { encoder: encoder.then(heads), latent: vec![z], decoder }
 }
 
 /// `fc_mu` and `fc_logvar` are the halves of one layer. PyTorch flattens `[C, s, s]` where we have `[s, s, C]`.
@@ -51,8 +51,8 @@ fn heads_in_torch(config: &ModelConfig) -> Vec<TorchParam> {
             TorchLayout::new(&[latent, channels, area], &[row, 1, padded(channels)]).at(first * row as usize);
         let bias = TorchLayout::vector(latent).at(first);
         [
-            TorchParam::new(format!("{name}.weight"), &[latent, fan_in], 0, weight, fan_in),
-            TorchParam::new(format!("{name}.bias"), &[latent], 1, bias, fan_in),
+            TorchParam::new(format!("{name}.weight"), &[latent, fan_in], 0, weight, Init::Uniform(fan_in)),
+            TorchParam::new(format!("{name}.bias"), &[latent], 1, bias, Init::Uniform(fan_in)),
         ]
     };
     [half(0, "fc_mu"), half(1, "fc_logvar")].concat()
@@ -64,8 +64,8 @@ fn decoder_input_in_torch(config: &ModelConfig) -> Vec<TorchParam> {
     let weight = TorchLayout::new(&[channels, area, latent], &[z, padded(channels) * z, 1]);
     let bias = TorchLayout::new(&[channels, area], &[1, padded(channels)]);
     vec![
-        TorchParam::new("decoder_input.weight".into(), &[flat, latent], 0, weight, latent),
-        TorchParam::new("decoder_input.bias".into(), &[flat], 1, bias, latent),
+        TorchParam::new("decoder_input.weight".into(), &[flat, latent], 0, weight, Init::Uniform(latent)),
+        TorchParam::new("decoder_input.bias".into(), &[flat], 1, bias, Init::Uniform(latent)),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use crate::gpu::{Shape, Tensor};
 use crate::model::layer::{Grad, Layer, Value};
-use crate::model::params::{ParamSlice, ParamSpec, TorchLayout, TorchParam};
+use crate::model::params::{Init, ParamSlice, ParamSpec, TorchLayout, TorchParam};
 use crate::model::recorder::Recorder;
 use crate::ops::conv2d::{self, Conv2dTranspose, Conv2dWeightGrad, Geometry, Window};
 use crate::ops::gemm::{Epilogue, Operands};
@@ -15,6 +15,8 @@ pub struct Conv2d {
     outputs: u32,
     window: Window,
     relu: bool,
+    /// standard deviation of the initial weights, with biases of zero; PyTorch's default if it is not given
+    deviation: Option<f64>,
 }
 
 /// `nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding)`: height and width times the stride.
@@ -24,6 +26,8 @@ pub struct ConvTranspose2d {
     outputs: u32,
     window: Window,
     relu: bool,
+    /// standard deviation of the initial weights, with biases of zero; PyTorch's default if it is not given
+    deviation: Option<f64>,
 }
 
 macro_rules! constructors {
@@ -31,7 +35,12 @@ macro_rules! constructors {
         impl $layer {
             /// A layer of this PyTorch name and these channels.
             pub fn new(name: impl Into<String>, inputs: u32, outputs: u32, window: Window) -> Self {
-                Self { name: name.into(), inputs, outputs, window, relu: false }
+                Self { name: name.into(), inputs, outputs, window, relu: false, deviation: None }
+            }
+
+            /// With normal initial weights of this standard deviation, and biases of zero.
+            pub fn init(self, deviation: f64) -> Self {
+                Self { deviation: Some(deviation), ..self }
             }
 
             /// With a ReLU behind it.
@@ -51,13 +60,19 @@ fn params([low, high]: [u32; 2], window: Window, outputs: u32) -> Vec<ParamSpec>
 }
 
 /// PyTorch has both weights as `[low, high, k, k]`, and takes the second dimension for the number of inputs.
-fn torch_params(name: &str, [low, high]: [u32; 2], window: Window, outputs: u32) -> Vec<TorchParam> {
+fn torch_params(
+    name: &str,
+    [low, high]: [u32; 2],
+    (window, outputs, deviation): (Window, u32, Option<f64>),
+) -> Vec<TorchParam> {
     let (k, taps, channels) = (window.kernel, window.taps(), padded(high));
     let weight = TorchLayout::new(&[low, high, k, k], &[taps * channels, 1, k * channels, channels]);
-    let fan_in = taps * high;
+    let default = Init::Uniform(taps * high);
+    let of_weight = deviation.map_or(default, Init::Normal);
+    let of_bias = if deviation.is_some() { Init::Zero } else { default };
     vec![
-        TorchParam::new(format!("{name}.weight"), &[low, high, k, k], 0, weight, fan_in),
-        TorchParam::new(format!("{name}.bias"), &[outputs], 1, TorchLayout::vector(outputs), fan_in),
+        TorchParam::new(format!("{name}.weight"), &[low, high, k, k], 0, weight, of_weight),
+        TorchParam::new(format!("{name}.bias"), &[outputs], 1, TorchLayout::vector(outputs), of_bias),
     ]
 }
 
@@ -90,7 +105,8 @@ impl Layer for Conv2d {
     }
 
     fn torch_params(&self) -> Vec<TorchParam> {
-        torch_params(&self.name, [self.outputs, self.inputs], self.window, self.outputs)
+        let rest = (self.window, self.outputs, self.deviation);
+        torch_params(&self.name, [self.outputs, self.inputs], rest)
     }
 
     fn output(&self, x: &[u32]) -> Vec<u32> {
@@ -153,7 +169,8 @@ impl Layer for ConvTranspose2d {
     }
 
     fn torch_params(&self) -> Vec<TorchParam> {
-        torch_params(&self.name, [self.inputs, self.outputs], self.window, self.outputs)
+        let rest = (self.window, self.outputs, self.deviation);
+        torch_params(&self.name, [self.inputs, self.outputs], rest)
     }
 
     fn output(&self, x: &[u32]) -> Vec<u32> {

@@ -13,7 +13,7 @@ impl Vae {
     /// If the device is lost.
     #[doc(hidden)]
     pub fn probe(&mut self, pictures: &[f32], eps: &[f32], settings: &StepSettings) -> Result<Probe> {
-        let latent = self.network.config.latent as usize;
+        let latent = self.network.config.latents() as usize;
         let (t, p) = (self.network.tensors, self.network.programs);
         let (training, _) = self.training()?;
         let count = eps.len() / latent;
@@ -37,12 +37,15 @@ impl Vae {
         self.runner.run(&[training.update])?;
         let heads = self.runner.read(&t.heads)?;
         let z = padded(latent as u32) as usize;
-        let rows =
-            |offset: usize| heads.chunks(2 * z).flat_map(|row| row[offset..][..latent].to_vec()).collect();
+        let cell = z / self.network.config.cells() as usize;
+        let of_row = |row: &[f32], half: usize| -> Vec<f32> {
+            row.chunks(2 * cell).flat_map(|both| &both[half * cell..][..cell]).take(latent).copied().collect()
+        };
+        let rows = |half: usize| heads.chunks(2 * z).flat_map(|row| of_row(row, half)).collect();
         let rgb = |v: Vec<f32>| v.chunks(4).flat_map(|p| p[..3].to_vec()).collect();
         Ok(Probe {
             mu: rows(0),
-            logvar: rows(z),
+            logvar: rows(1),
             z: self.runner.read(&t.z)?.chunks(z).flat_map(|row| row[..latent].to_vec()).collect(),
             logits: rgb(self.runner.read(&t.logits)?),
             recon: rgb(self.runner.read(&t.recon)?),

@@ -248,11 +248,14 @@ impl Vae {
 
     /// Adds what the encoder says of the first `count` pictures of the micro-batch.
     pub(super) fn read_heads(&mut self, count: usize, latents: &mut Latents) -> Result<()> {
-        let z = self.network.config.latent as usize;
+        let z = self.network.config.latents() as usize;
         let heads = self.runner.read(&self.network.tensors.heads)?;
+        let cell = padded(z as u32) as usize / self.network.config.cells() as usize;
         for row in heads.chunks(2 * padded(z as u32) as usize).take(count) {
-            latents.mu.extend(&row[..z]);
-            latents.logvar.extend(&row[row.len() / 2..][..z]);
+            for (half, all) in [(0, &mut latents.mu), (1, &mut latents.logvar)] {
+                let values = row.chunks(2 * cell).flat_map(|both| &both[half * cell..(half + 1) * cell]);
+                all.extend(values.take(z));
+            }
         }
         Ok(())
     }
@@ -268,16 +271,18 @@ impl Vae {
     /// # Panics
     /// If the two are not equally long, or not whole rows.
     pub fn reparameterize(&mut self, latents: &Latents, seed: u64, step: u32) -> Result<Vec<f32>> {
-        let z = self.network.config.latent as usize;
+        let z = self.network.config.latents() as usize;
         let count = whole(latents.mu.len(), z, "reparameterize: mu", "[N, Z]");
         assert_eq!(latents.logvar.len(), latents.mu.len(), "reparameterize: mu and logvar are both [N, Z]");
         let mut out = Vec::new();
         let programs = self.network.programs;
         for (first, n) in self.micro_batches(count) {
             let rows = first * z..(first + n) * z;
+            let cells = self.network.config.cells() as usize;
+            let cell = z / cells;
             let heads: Vec<f32> = latents.mu[rows.clone()]
-                .chunks(z)
-                .zip(latents.logvar[rows].chunks(z))
+                .chunks(cell)
+                .zip(latents.logvar[rows].chunks(cell))
                 .flat_map(|(mu, logvar)| [pad(mu), pad(logvar)].concat())
                 .collect();
             self.runner.write_f32(&self.network.tensors.heads, &heads);
@@ -320,7 +325,7 @@ impl Vae {
 
     /// Decodes `z` and reads `wanted`, without its padding.
     fn decode_to(&mut self, z: &[f32], wanted: Tensor) -> Result<Vec<f32>> {
-        let latent = self.network.config.latent as usize;
+        let latent = self.network.config.latents() as usize;
         let count = whole(z.len(), latent, "decode: z", "[N, Z]");
         let mut out = Vec::new();
         for (first, n) in self.micro_batches(count) {

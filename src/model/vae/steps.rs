@@ -209,7 +209,7 @@ impl Vae {
     /// # Panics
     /// If `z` is not whole rows.
     pub fn decode_rgba(&mut self, z: &[f32]) -> Result<Vec<Vec<u32>>> {
-        let (run, latent) = (self.network.programs.decode(), self.network.config.latent as usize);
+        let (run, latent) = (self.network.programs.decode(), self.network.config.latents() as usize);
         assert!(z.len().is_multiple_of(latent), "decode_rgba: {} values, rows of {latent}", z.len());
         let mut out = Vec::new();
         for (first, n) in self.micro_batches(z.len() / latent) {

@@ -62,7 +62,7 @@ fn loss_scales(all: &mut Vec<Case>) {
         all.push(case(format!("reconstruction {scaling:?}"), op).with(scaling));
         all.push(update(format!("grad_clip {scaling:?}"), Clip::new(70, 1e-3)).with(scaling));
         all.push(case(format!("ema {scaling:?}"), Ema::new(260, launch)).with(scaling));
-        let op = ReparameterizeBackward::new(3, 10, Some(9));
+        let op = ReparameterizeBackward::new(3, 10, 1, Some(9));
         all.push(case(format!("reparameterize_backward {scaling:?}"), op).with(scaling));
     }
 }
@@ -165,13 +165,15 @@ fn reductions(all: &mut Vec<Case>, target: &Capabilities, large: bool) {
 }
 
 fn elementwise(all: &mut Vec<Case>, large: bool) {
-    for (rows, latent) in [(1, 1), (3, 10), (5, 128), (2, 300)] {
+    // the last ones have their latents on a grid of 9 and of 16 cells
+    for (rows, latent, cells) in [(1, 1, 1), (3, 10, 1), (5, 128, 1), (2, 300, 1), (3, 36, 9), (2, 128, 16)] {
         let vec4s = crate::ops::reparameterize::padded(latent) / 4;
         all.push(case(format!("normal {rows}x{latent}"), Normal { rows, vec4s }));
-        all.push(case(format!("reparameterize {rows}x{latent}"), Reparameterize { rows, latent, vec4s }));
+        let op = Reparameterize { rows, latent, vec4s, cell: vec4s / cells };
+        all.push(case(format!("reparameterize {rows}x{latent} of {cells}"), op));
         for batch in [None, Some(rows + 5)] {
-            let op = ReparameterizeBackward::new(rows, latent, batch);
-            all.push(case(format!("reparameterize_backward {rows}x{latent} {batch:?}"), op));
+            let op = ReparameterizeBackward::new(rows, latent, cells, batch);
+            all.push(case(format!("reparameterize_backward {rows}x{latent} of {cells} {batch:?}"), op));
         }
     }
     for (batch, pixels) in [(1, 1), (3, 300), (3, 2304)] {
