@@ -1,7 +1,6 @@
-// What happens to a finished sum on its way to `out`: the switches come with the dispatch.
+// The epilogue of a finished sum: bias, ReLU, addition, mask, accumulation. The host sets the switches.
 
-// The bias of four channels, zeros where there is none: not asked for in `epilogue`, so that several rows of the same
-// channels load it once.
+// The bias of four channels, or zeros. A parameter of `epilogue`, so that several rows of these channels load it once.
 fn bias_of(c4: u32) -> vec4<f32> {
     if (BIAS) {
         return aux_at(c4); // [N]

@@ -15,7 +15,7 @@ use super::pth;
 use crate::config::{Likelihood, LossKind, ModelConfig};
 use crate::error::{Error, Result, printable_text};
 use crate::model::architectures::{addressable, infer};
-use crate::model::{NamedTensor, StateDict};
+use crate::model::{ADAM_SLOTS, NamedTensor, OptimizerState, StateDict};
 
 /// Maximum size of a file read into memory: larger than any model with 32-bit indices.
 const MAX_FILE: u64 = 64 << 30;
@@ -169,22 +169,23 @@ fn refuse_extra(path: &Path, found: &TensorMap) -> Result<()> {
     })
 }
 
-/// Decodes Adam's two moments from our own safetensors file, and the raw parameters if the model is their average.
+/// Decodes the optimizer's state from our own safetensors file, and the raw parameters if the model is their average.
 ///
 /// # Errors
 /// [`Error::Model`] naming the first tensor that is missing or has the wrong shape.
-pub(super) fn decode_moments(
+pub(super) fn decode_optimizer(
     path: &Path,
     bytes: &[u8],
     config: &ModelConfig,
-) -> Result<([StateDict; 2], Option<StateDict>)> {
+) -> Result<(OptimizerState, Option<StateDict>)> {
     let mut found = safetensors(path, bytes)?;
     let raw = if found.keys().any(|name| name.starts_with(RAW_PREFIX)) {
         Some(take(path, &mut found, RAW_PREFIX, config)?)
     } else {
         None
     };
-    Ok(([take(path, &mut found, "adam.m.", config)?, take(path, &mut found, "adam.v.", config)?], raw))
+    let slots = ADAM_SLOTS.map(|name| Ok((name, take(path, &mut found, &format!("{name}."), config)?)));
+    Ok((OptimizerState { slots: slots.into_iter().collect::<Result<_>>()? }, raw))
 }
 
 /// Decodes the tensors of a model of `config` from our own safetensors file.
@@ -217,7 +218,7 @@ pub struct Adam {
     /// finished steps
     pub step: u64,
     /// first and second moments
-    pub moments: [StateDict; 2],
+    pub state: OptimizerState,
     /// hyperparameters
     pub settings: pth::Settings,
 }
@@ -262,7 +263,7 @@ fn torch(path: &Path, bytes: &[u8]) -> Result<Model> {
     let (config, weights) = model(path, None, &mut found(training.model))?;
     let adam = training.adam.map(|pth::Adam { step, first, second, settings }| {
         let moment = |tensors| take(path, &mut found(tensors), "", &config);
-        Ok(Adam { step, moments: [moment(first)?, moment(second)?], settings })
+        Ok(Adam { step, state: OptimizerState::adam(moment(first)?, moment(second)?), settings })
     });
     Ok(Model { config, weights, likelihood: Likelihood::default(), adam: adam.transpose()? })
 }

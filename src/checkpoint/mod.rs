@@ -23,7 +23,7 @@ pub use storage::renames_folders;
 
 use crate::config::{Likelihood, ModelConfig};
 use crate::error::{Error, Result};
-use crate::model::StateDict;
+use crate::model::{OptimizerState, StateDict};
 
 /// File name of the model, which other programs can read.
 pub const MODEL: &str = "model.safetensors";
@@ -37,8 +37,8 @@ pub const STATE: &str = "state.json";
 pub struct Checkpoint {
     /// parameters of the model
     pub weights: StateDict,
-    /// first and second moments of Adam
-    pub moments: [StateDict; 2],
+    /// state of the optimizer
+    pub optimizer: OptimizerState,
     /// running average of the parameters (EMA), if enabled: it is then the file's model, and the parameters are stored
     /// with the moments
     pub average: Option<StateDict>,
@@ -58,7 +58,6 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
         .map_err(Error::io("write into", folder))?;
     let at = temporary.path();
     set_permissions(at)?;
-    let [first, second] = &checkpoint.moments;
     let Checkpoint { weights, average, .. } = checkpoint;
     let config = &checkpoint.state.config;
     let described = (config.model, config.objective.likelihood);
@@ -68,7 +67,10 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
         State { files: [(MODEL.to_owned(), Digest::of(&model))].into(), ..checkpoint.state.clone() };
     file::write_synced(&at.join(MODEL), &model)?;
     drop(model);
-    let mut sets = vec![("adam.m.", first), ("adam.v.", second)];
+    let slots = &checkpoint.optimizer.slots;
+    let prefixes: Vec<String> = slots.iter().map(|(name, _)| format!("{name}.")).collect();
+    let mut sets: Vec<(&str, &StateDict)> =
+        prefixes.iter().zip(slots).map(|(prefix, (_, values))| (prefix.as_str(), values)).collect();
     sets.extend(average.is_some().then_some((file::RAW_PREFIX, weights)));
     let optimizer = file::encode(&folder.join(name).join(OPTIMIZER), &sets, None)?;
     state.files.insert(OPTIMIZER.to_owned(), Digest::of(&optimizer));
@@ -146,12 +148,12 @@ pub fn load(folder: &Path) -> Result<Checkpoint> {
     let (path, bytes) = whole(MODEL)?;
     let model = file::decode_weights(&path, &bytes, &config)?;
     let (path, bytes) = whole(OPTIMIZER)?;
-    let (moments, raw) = file::decode_moments(&path, &bytes, &config)?;
+    let (optimizer, raw) = file::decode_optimizer(&path, &bytes, &config)?;
     let (weights, average) = match raw {
         Some(raw) => (raw, Some(model)),
         None => (model, None),
     };
-    Ok(Checkpoint { weights, moments, average, state })
+    Ok(Checkpoint { weights, optimizer, average, state })
 }
 
 /// The checkpoints of a folder.

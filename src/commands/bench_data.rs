@@ -56,7 +56,7 @@ struct Outcome {
     pictures: Arc<Dataset>,
     /// skipped by the scan
     skipped: usize,
-    /// of decoding or reading the cache
+    /// seconds of decoding or of reading the cache
     seconds: f64,
     loaded: Loaded,
 }

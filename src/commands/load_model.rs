@@ -76,7 +76,7 @@ pub(super) fn one(vae: &mut Vae, path: &Path, resize: Resize) -> Result<(Vec<u8>
     Ok((rgb, latents.mu))
 }
 
-/// Pictures from points of latent space, as RGB bytes.
+/// Pictures of latents, as RGB bytes.
 pub(super) fn decode(vae: &mut Vae, z: &[f32]) -> Result<Vec<Vec<u8>>> {
     Ok(vae.decode_rgba(z)?.iter().map(|picture| data::rgb_of(picture)).collect())
 }

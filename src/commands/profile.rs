@@ -37,7 +37,7 @@ struct Outcome {
     plain_ms: f64,
     /// mean of the steps with timestamps
     timed_ms: f64,
-    /// of a step without timestamps
+    /// seconds of a step without timestamps
     submits: u64,
 }
 

@@ -61,7 +61,7 @@ impl Requests {
 pub fn catch(stop: &Arc<AtomicBool>) -> Result<()> {
     use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM};
     use signal_hook::iterator::Signals;
-    /// The same number on Linux and macOS; signal-hook has no name for it.
+    /// This number is equal on Linux and macOS; signal-hook has no name for it.
     const SIGXCPU: i32 = 24;
 
     let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
@@ -113,7 +113,7 @@ pub fn catch(stop: &Arc<AtomicBool>) -> Result<()> {
 /// the program without a message.
 #[cfg(unix)]
 pub fn say_file_limits() {
-    /// The same number on Linux and macOS; signal-hook has no name for it.
+    /// This number is equal on Linux and macOS; signal-hook has no name for it.
     const SIGXFSZ: i32 = 25;
     // any handler will do: without one the signal ends the process
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());

@@ -73,7 +73,7 @@ const CONDITIONS: [Condition; 4] = [
     ("capacity", |o| o.beta_schedule == super::BetaSchedule::Capacity, "--beta-schedule capacity"),
 ];
 
-/// Groups of state.json whose settings stand at the top level of a file of settings.
+/// Groups of state.json whose settings are at the top level of a file of settings.
 const GROUPS: [&str; 3] = ["objective", "optimizer", "augmentation"];
 /// Names of the likelihood's kind in state.json, where it is in a group of its own, and in a file of settings.
 const KIND: [&str; 2] = ["kind", "loss"];

@@ -1,6 +1,6 @@
 //! Indices of a plan's buffers, textures and programs.
 
-/// Which buffer of a plan.
+/// The index of a buffer of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BufferId(pub(crate) usize);
 
@@ -11,7 +11,7 @@ impl BufferId {
     }
 }
 
-/// Which texture of a plan.
+/// The index of a texture of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TextureId(pub(super) usize);
 
@@ -22,6 +22,6 @@ impl TextureId {
     }
 }
 
-/// Which program of a plan.
+/// The index of a program of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ProgramId(pub(crate) usize);

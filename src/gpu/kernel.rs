@@ -175,7 +175,7 @@ pub fn header_len(source: &str) -> usize {
     source.find("\n\n").map_or(source.len(), |at| at + 1)
 }
 
-/// How a kernel uses a binding.
+/// The use of a binding by a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Access {
     /// `var<uniform>`

@@ -11,7 +11,7 @@ const THREADS: &str = "LP_NUM_THREADS";
 /// Gives llvmpipe two threads per core, unless the user has set their number.
 ///
 /// llvmpipe divides every dispatch into one part per thread, by default one per core, and waits for the last part. If two
-/// parts share a core for a while, the other cores idle. Twice as many, smaller parts let the operating system's scheduler
+/// parts share a core for a while, the other cores idle. Twice the number of smaller parts let the operating system's scheduler
 /// balance the cores. Call it before the process starts a second thread; after that it changes nothing.
 #[cfg(target_os = "linux")]
 pub fn set_thread_count() {

@@ -18,7 +18,7 @@ pub const MAX_ROWS: u32 = 8192;
 /// Growth below this many rows counts as zero, so that a small tensor does not take a large texture.
 const MIN_GROWTH_ROWS: u32 = 16;
 
-/// The maximum number of shared narrow textures per element type. The gradients of a layer reuse them in turn; more would
+/// The maximum number of shared narrow textures per element type. The gradients of a layer reuse them one after the other; more would
 /// save few copies (docs/lab-notebook/defaults.md). Wider textures take tens of megabytes each, so there is one for each
 /// element type and width, and a second if a product reads two such tensors.
 const MAX_SHARED_TEXTURES: usize = 3;

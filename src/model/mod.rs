@@ -21,5 +21,5 @@ pub use network::{Network, Programs, micro_batch};
 pub use options::{Device, ModelOptions};
 pub use params::parameter_count;
 pub use runs::Run;
-pub use state_dict::{NamedTensor, StateDict};
+pub use state_dict::{ADAM_SLOTS, NamedTensor, OptimizerState, StateDict};
 pub use vae::{Input, Latents, Loss, Outcome, Probe, StepSettings, Vae};

@@ -10,6 +10,7 @@ use super::layer::Value;
 use super::options::ModelOptions;
 use super::params::Layout;
 use super::recorder::{GradientPool, Recorder, Training};
+use super::state_dict::ADAM_SLOTS;
 use crate::config::{Likelihood, ModelConfig};
 use crate::error::{Error, Result};
 use crate::gpu::{BufferId, Capabilities, Element, Plan, ProgramId, Shape, Tensor, Usage};
@@ -82,8 +83,8 @@ pub struct Arenas {
 pub struct TrainingArenas {
     /// gradients
     pub gradients: Gradients,
-    /// first and second moment
-    pub moments: [BufferId; 2],
+    /// optimizer state, in the order of [`ADAM_SLOTS`]
+    pub slots: [BufferId; 2],
 }
 
 /// The tensors that the host writes or reads. N is the micro-batch, Z and channels are padded.
@@ -207,16 +208,15 @@ impl Network {
         let layout = Layout::new(config);
         let arena = |plan: &mut Plan, name: &str| plan.buffer(name, layout.len, Usage::State);
         let params = arena(&mut plan, "parameters");
-        let moments =
-            training.then(|| ["first moments", "second moments"].map(|name| arena(&mut plan, name)));
+        let slots = training.then(|| ADAM_SLOTS.map(|name| arena(&mut plan, name)));
         let average = extras.average.then(|| arena(&mut plan, "average"));
         if training {
             plan.persist_derived_of(params);
         }
         let keep_all = dims.accumulates() || extras.clip.is_some() || precision == Element::F16;
-        let training = moments.map(|moments| {
+        let training = slots.map(|slots| {
             let transient_weights = !keep_all && !build.keep_gradients;
-            TrainingArenas { gradients: Gradients::new(&mut plan, &layout, transient_weights), moments }
+            TrainingArenas { gradients: Gradients::new(&mut plan, &layout, transient_weights), slots }
         });
         let tensors = allocate(&mut plan, config, micro, resident);
         let programs = Programs {
@@ -290,7 +290,7 @@ impl Network {
         let t = &self.tensors;
         let training = self.arenas.training.map(|arenas| Training {
             gradients: arenas.gradients,
-            moments: arenas.moments,
+            slots: arenas.slots,
             accumulate: self.dims.accumulates(),
             clip: self.extras.clip.is_some(),
             state: [t.step, t.scaling, t.totals],

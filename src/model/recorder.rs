@@ -45,8 +45,8 @@ impl GradientPool {
 pub(super) struct Training {
     /// buffers of the gradients
     pub(super) gradients: Gradients,
-    /// Adam's first and second moment
-    pub(super) moments: [BufferId; 2],
+    /// Adam's slots: first and second moments
+    pub(super) slots: [BufferId; 2],
     /// whether gradients add to those of the micro-batches before
     pub(super) accumulate: bool,
     /// whether the gradient's norm is limited
@@ -142,9 +142,9 @@ impl Recorder<'_> {
 
     /// Adam over the parameters from `offset` on, one for each element of `grad`.
     pub(super) fn adam(&mut self, label: &str, grad: Tensor, offset: u64) {
-        let Training { moments, clip, state: [step, scaling, totals], .. } = self.training();
+        let Training { slots, clip, state: [step, scaling, totals], .. } = self.training();
         let [param, moment1, moment2] =
-            [self.params, moments[0], moments[1]].map(|buffer| Tensor { buffer, offset, ..grad });
+            [self.params, slots[0], slots[1]].map(|buffer| Tensor { buffer, offset, ..grad });
         let launch = self.tuning.elementwise_config(AnyAdam).into();
         let op = Adam::new(grad.len(), launch).clipped(clip);
         self.op(label, op, &[step, grad, scaling, totals, param, moment1, moment2]);

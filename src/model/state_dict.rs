@@ -23,6 +23,23 @@ pub struct StateDict {
     pub tensors: Vec<NamedTensor>,
 }
 
+/// The state of an optimizer: one value per parameter in each of its slots.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OptimizerState {
+    /// slots by name, such as `adam.m`; files have the name of a slot before that of a parameter
+    pub slots: Vec<(&'static str, StateDict)>,
+}
+
+/// Adam's slots: first and second moments.
+pub const ADAM_SLOTS: [&str; 2] = ["adam.m", "adam.v"];
+
+impl OptimizerState {
+    /// Adam's state.
+    pub fn adam(first: StateDict, second: StateDict) -> Self {
+        Self { slots: ADAM_SLOTS.into_iter().zip([first, second]).collect() }
+    }
+}
+
 impl StateDict {
     /// PyTorch's default initialisation, drawn from `seed`.
     pub fn initial(config: &ModelConfig, seed: u64) -> Self {

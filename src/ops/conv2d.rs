@@ -89,7 +89,7 @@ macro_rules! conv_params {
                 [g.low(), g.high_of(window), g.weight_of(window)]
             }
 
-            /// What the Winograd algorithm, which knows [`Window::HALF`] only, needs to know.
+            /// The convolution as the Winograd algorithm takes it, which serves [`Window::HALF`] only.
             fn halving(&self, sides: [Side; 3]) -> Option<Convolution> {
                 (self.window() == Window::HALF).then(|| self.geometry().convolution(sides))
             }
@@ -148,7 +148,7 @@ impl Geometry {
         Convolution { batch, low_h, low_w, low_c, high_c, sides }
     }
 
-    /// One multiplication and one addition per pair of channels and tap that lies inside; of those along an edge some do not.
+    /// One multiplication and one addition per pair of channels and tap inside the picture; along an edge some are outside.
     fn flops(&self, window: Window) -> u64 {
         let Window { kernel, stride, padding } = window;
         let inside = |low: u32| {

@@ -55,7 +55,7 @@ impl Defaults {
             target: target.clone(),
         };
         match (target.software, target.discrete) {
-            // loads cost more than arithmetic, and there are as many workers as cores
+            // loads cost more than arithmetic, and there is one worker for each core
             (true, _) => Self { min_workgroups: 8, launch: [256, 1], ..gpu }.with_subgroups(),
             (false, true) => Self { large: vec![large, Variant::PLAIN], launch: [256, 1], ..gpu },
             // few cores that share the host's memory

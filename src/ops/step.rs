@@ -10,7 +10,7 @@ pub struct Step {
     pub seed_lo: u32,
     /// high word of the seed
     pub seed_hi: u32,
-    /// which sequence of normals, a [`Stream`]
+    /// sequence of normals, a [`Stream`]
     pub stream: u32,
     /// number of the step in the run
     pub step: u32,

@@ -144,7 +144,7 @@ impl WinogradConvolution {
                 if !plan.has_derived(program, &factor, &transformed[at]) {
                     let op = Transform::forward(self.geometry, side).fetching(textures);
                     let bindings = [factor, transformed[at]];
-                    plan.dispatch(program, format!("{label}, {name} points"), op, &bindings);
+                    plan.dispatch(program, format!("{label}, {name} transformed"), op, &bindings);
                     plan.insert_derived(program, factor, transformed[at]);
                 }
             }
@@ -170,7 +170,7 @@ impl WinogradConvolution {
             let inverse = Transform::inverse(self.geometry, output, epilogue).fetching(textures);
             let own = [transformed[2], aux, self.part(&out, output, chunk)];
             let bindings: Vec<Tensor> = own.into_iter().chain(addend).collect();
-            plan.dispatch(program, format!("{label}, from points"), inverse, &bindings);
+            plan.dispatch(program, format!("{label}, inverse"), inverse, &bindings);
         }
     }
 }

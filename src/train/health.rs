@@ -127,14 +127,15 @@ impl Losses {
 
 /// The first tensor with a value that is not finite.
 pub(super) fn not_finite(checkpoint: &Checkpoint) -> Option<String> {
-    let Checkpoint { weights, moments: [first, second], average, .. } = checkpoint;
-    let sets =
-        [("", Some(weights)), ("adam.m.", Some(first)), ("adam.v.", Some(second)), ("", average.as_ref())];
-    let tensors = sets.into_iter().flat_map(|(prefix, set)| {
-        set.into_iter().flat_map(move |set| set.tensors.iter().map(move |tensor| (prefix, tensor)))
-    });
-    let mut sick = tensors.filter(|(_, tensor)| !tensor.values.iter().all(|value| value.is_finite()));
-    sick.next().map(|(prefix, tensor)| format!("{prefix}{} holds a number that is not finite", tensor.name))
+    let Checkpoint { weights, optimizer, average, .. } = checkpoint;
+    let slots = optimizer.slots.iter().map(|(name, values)| (format!("{name}."), values));
+    let sets = [(String::new(), weights)].into_iter().chain(slots);
+    let sets = sets.chain(average.iter().map(|average| (String::new(), average)));
+    sets.into_iter().find_map(|(prefix, set)| {
+        let mut tensors = set.tensors.iter();
+        let sick = tensors.find(|tensor| !tensor.values.iter().all(|value| value.is_finite()))?;
+        Some(format!("{prefix}{} holds a number that is not finite", sick.name))
+    })
 }
 
 #[cfg(test)]

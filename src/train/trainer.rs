@@ -92,8 +92,8 @@ impl Trainer {
         let TrainOptions { config, checkpoint, every, keep } = begin;
         let state = match checkpoint {
             Some(checkpoint) => {
-                let Checkpoint { weights, moments, average, state } = &checkpoint;
-                vae.restore(weights, moments, state.scaling, average.as_ref())?;
+                let Checkpoint { weights, optimizer, average, state } = &checkpoint;
+                vae.restore(weights, optimizer, state.scaling, average.as_ref())?;
                 checkpoint.state.with_config(config)
             }
             None => State::new(config),
@@ -358,7 +358,7 @@ impl Trainer {
         self.read_scaling()?;
         let checkpoint = Checkpoint {
             weights: self.vae.weights()?,
-            moments: self.vae.moments()?,
+            optimizer: self.vae.optimizer_state()?,
             average: if self.vae.averages() { Some(self.vae.average()?) } else { None },
             state: self.state.clone(),
         };

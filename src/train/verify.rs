@@ -31,7 +31,7 @@ pub fn verify(
 ) -> Result<Receipt> {
     let mut state = match from {
         Some(from) => {
-            vae.restore(&from.weights, &from.moments, from.state.scaling, from.average.as_ref())?;
+            vae.restore(&from.weights, &from.optimizer, from.state.scaling, from.average.as_ref())?;
             from.state.clone()
         }
         None => State::new(to.state.config.clone()),
@@ -57,14 +57,12 @@ pub fn verify(
         state.epoch += 1;
         state.step_in_epoch = 0;
     }
-    let moments = vae.moments()?;
+    let optimizer = vae.optimizer_state()?;
     let average = if vae.averages() { Some(vae.average()?) } else { None };
     let mut verdict = Receipt { steps: last - first, compared: 0, different: Vec::new() };
     verdict.compare("", &vae.weights()?, &to.weights);
-    for (prefix, is, was) in
-        [("adam.m.", &moments[0], &to.moments[0]), ("adam.v.", &moments[1], &to.moments[1])]
-    {
-        verdict.compare(prefix, is, was);
+    for ((name, is), (_, was)) in optimizer.slots.iter().zip(&to.optimizer.slots) {
+        verdict.compare(&format!("{name}."), is, was);
     }
     if let (Some(is), Some(was)) = (&average, &to.average) {
         verdict.compare("average.", is, was);

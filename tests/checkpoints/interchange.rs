@@ -63,7 +63,7 @@ fn continues(device: Device<'_>) {
     assert_eq!((config, adam.step), (ModelConfig::reference(16, 2, 3), 3));
     let build = ModelOptions { keep_gradients: true, ..ModelOptions::training(config, 2) };
     let mut vae = Vae::empty(device, build).expect("build");
-    vae.restore(&weights, &adam.moments, None, None).expect("restored");
+    vae.restore(&weights, &adam.state, None, None).expect("restored");
     let area = 16 * 16;
     let pixel = |image: &[f32], i: usize| [image[i], image[area + i], image[2 * area + i]];
     let x: Vec<f32> =

@@ -152,7 +152,7 @@ fn imported(layers: Layers, file: &Path, quiet: bool) -> Result<Start> {
     }
     let scaling = (settings.config.precision == Element::F16).then_some(LossScale::START);
     let state = State { step: adam.step, scaling, ..State::new(settings.config.clone()) };
-    let checkpoint = Checkpoint { weights: model.weights, moments: adam.moments, average: None, state };
+    let checkpoint = Checkpoint { weights: model.weights, optimizer: adam.state, average: None, state };
     let (run, lock) = claim(&settings.options, &base(&settings.options))?;
     Ok(Start { run, settings, origin: Origin::Imported(Box::new(checkpoint)), lock })
 }

@@ -13,7 +13,7 @@ use crate::gpu::unsafe_calls;
 
 /// The time after which a GPU counts as hung. Drivers end a submit after seconds.
 const TIMEOUT: Duration = Duration::from_secs(600);
-/// The same limit for software adapters, on which a step of the reference model takes minutes.
+/// This limit for software adapters, on which a step of the reference model takes minutes.
 const SOFTWARE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
 /// A device with its queue.

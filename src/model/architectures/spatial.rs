@@ -15,7 +15,7 @@ fn he(gain: f64, terms: u32) -> f64 {
 }
 
 /// The layers: one halving convolution for each factor of 2 between picture and grid, 1 x 1 to mean and log-variance of
-/// every cell; 3 x 3 from the latents, and as many doublings.
+/// every cell; 3 x 3 from the latents, and one doubling for each halving.
 pub(super) fn spatial(config: &ModelConfig) -> Autoencoder {
     let (edge, c) = (config.grid_edge(), config.latent);
     let levels = (config.size / edge).ilog2();

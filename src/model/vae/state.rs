@@ -4,7 +4,7 @@ use super::Vae;
 use crate::error::{Error, Result};
 use crate::gpu::BufferId;
 use crate::model::network::{TrainingArenas, TrainingPrograms};
-use crate::model::state_dict::StateDict;
+use crate::model::state_dict::{ADAM_SLOTS, OptimizerState, StateDict};
 use crate::ops::loss_scale::LossScale;
 
 impl Vae {
@@ -58,23 +58,26 @@ impl Vae {
         Ok(gradients)
     }
 
-    /// Adam's first and second moments.
+    /// The state of the optimizer.
     ///
     /// # Errors
     /// If the device is lost.
-    pub fn moments(&mut self) -> Result<[StateDict; 2]> {
-        let [first, second] = self.training()?.1.moments;
-        Ok([self.read_arena(first)?, self.read_arena(second)?])
+    pub fn optimizer_state(&mut self) -> Result<OptimizerState> {
+        let slots = ADAM_SLOTS.into_iter().zip(self.training()?.1.slots);
+        let slots = slots.map(|(name, arena)| Ok((name, self.read_arena(arena)?)));
+        Ok(OptimizerState { slots: slots.collect::<Result<_>>()? })
     }
 
-    /// Replaces Adam's moments.
+    /// Replaces the state of the optimizer.
     ///
     /// # Errors
-    /// If the model was built without training.
-    pub fn load_moments(&mut self, moments: &[StateDict; 2]) -> Result<()> {
-        let [first, second] = self.training()?.1.moments;
-        self.write_arena(first, &moments[0]);
-        self.write_arena(second, &moments[1]);
+    /// If the model was built without training, or the state is of another optimizer.
+    pub fn load_optimizer_state(&mut self, state: &OptimizerState) -> Result<()> {
+        for (name, arena) in ADAM_SLOTS.into_iter().zip(self.training()?.1.slots) {
+            let slot = state.slots.iter().find(|(slot, _)| *slot == name);
+            let missing = || Error::Usage(format!("the optimizer state has no slot {name}"));
+            self.write_arena(arena, &slot.ok_or_else(missing)?.1);
+        }
         Ok(())
     }
 
@@ -85,7 +88,7 @@ impl Vae {
     pub fn restore(
         &mut self,
         weights: &StateDict,
-        moments: &[StateDict; 2],
+        optimizer: &OptimizerState,
         scaling: Option<LossScale>,
         average: Option<&StateDict>,
     ) -> Result<()> {
@@ -93,7 +96,7 @@ impl Vae {
         if let (Some(arena), Some(average)) = (self.network.arenas.average, average) {
             self.write_arena(arena, average);
         }
-        self.load_moments(moments)?;
+        self.load_optimizer_state(optimizer)?;
         if let Some(scaling) = scaling {
             self.load_scaling(scaling);
         }

@@ -201,7 +201,7 @@ impl Vae {
         Ok(latents)
     }
 
-    /// Pictures of 8-bit RGBA, each `[S, S]`, from points `[N, Z]` of latent space.
+    /// Pictures of 8-bit RGBA, each `[S, S]`, from latents `[N, Z]`.
     ///
     /// # Errors
     /// If the device is lost or out of memory.
