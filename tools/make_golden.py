@@ -1,7 +1,7 @@
 """Writes PyTorch's values of the reference VAE, which tests/golden compares with.
 
     python tools/make_golden.py OUT [--size 16 --hidden 3 --latent 5 --batch 2 --steps 5 --beta 0.2 --seed 3]
-                                    [--then 0]
+                                    [--then 0] [--grid 0]
 
 OUT/model.safetensors    the initial parameters under PyTorch's names
 OUT/golden.safetensors   float32, NCHW: x, eps.{step}; mu, logvar, z, logits, recon and grad.{name} of step 0;
@@ -9,8 +9,10 @@ OUT/golden.safetensors   float32, NCHW: x, eps.{step}; mu, logvar, z, logits, re
 OUT/meta.json            the arguments
 OUT/training.pth         with --then N: a typical training dictionary after --steps; N more steps follow, and their eps,
                          losses and last parameters are in golden.safetensors
-Needs torch and safetensors. tests/fixtures/golden/small was made with the defaults, tests/fixtures/continued
-with --hidden 2 --latent 3 --steps 3 --then 3.
+With --grid G the spatial model, whose latents are on a grid of G x G cells: mu, logvar, z and eps are then [N, G * G * C],
+cell by cell. Needs torch and safetensors. tests/fixtures/golden/small was made with the defaults,
+tests/fixtures/golden/spatial with --grid 4 --latent 4, tests/fixtures/continued with --hidden 2 --latent 3 --steps 3
+--then 3.
 """
 import argparse
 import json
@@ -42,6 +44,24 @@ class Vae(nn.Module):
         return mu, logvar, z, logits
 
 
+class SpatialVae(nn.Module):
+    def __init__(self, hidden, latent, size, grid):
+        super().__init__()
+        self.shape = (grid, grid, latent)
+        widths = [3] + [hidden << i for i in range((size // grid).bit_length() - 1)]
+        pairs = list(zip(widths, widths[1:]))
+        self.encoder = nn.Sequential(*[m for a, b in pairs for m in (nn.Conv2d(a, b, 4, 2, 1), nn.ReLU())])
+        self.head, self.tail = nn.Conv2d(widths[-1], 2 * latent, 1), nn.Conv2d(latent, widths[-1], 3, padding=1)
+        up = [m for a, b in reversed(pairs) for m in (nn.ConvTranspose2d(b, a, 4, 2, 1), nn.ReLU())]
+        self.decoder = nn.Sequential(*up[:-1])
+
+    def forward(self, x, eps):
+        mu, logvar = (half.permute(0, 2, 3, 1).flatten(1) for half in self.head(self.encoder(x)).chunk(2, dim=1))
+        z = mu + eps * torch.exp(0.5 * logvar)
+        logits = self.decoder(self.tail(z.view(-1, *self.shape).permute(0, 3, 1, 2)))
+        return mu, logvar, z, logits
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("out", type=pathlib.Path)
@@ -49,11 +69,16 @@ def main():
         p.add_argument(f"--{name}", type=int, default=value)
     p.add_argument("--beta", type=float, default=0.2)
     p.add_argument("--then", type=int, default=0)
+    p.add_argument("--grid", type=int, default=0)
     a = p.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(a.seed)
     torch.set_num_threads(1)
-    model = Vae(a.hidden, a.latent, a.size)
+    if a.grid:
+        model = SpatialVae(a.hidden, a.latent, a.size, a.grid)
+    else:
+        model = Vae(a.hidden, a.latent, a.size)
+    latents = a.latent * max(a.grid, 1) ** 2
 
     def copy():  # clones: state_dict returns references that the optimizer continues to modify
         return {k: v.detach().clone().contiguous() for k, v in model.state_dict().items()}
@@ -66,8 +91,8 @@ def main():
         if a.then and step == a.steps:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 1}
             torch.save(state, a.out / "training.pth")
-        eps = out[f"eps.{step}"] = torch.randn(a.batch, a.latent)
-        optimizer.zero_grad()
+        eps = out[f"eps.{step}"] = torch.randn(a.batch, latents)
+        optimizer.zero_grad(set_to_none=True)
         mu, logvar, z, logits = model(x, eps)
         recon = torch.sigmoid(logits)
         bce = F.binary_cross_entropy(recon, x, reduction="sum")

@@ -84,7 +84,7 @@ impl ModelConfig {
         match architecture {
             Architecture::Reference => "",
             Architecture::Spatial => {
-                "latent = 8\nloss = 'mse'\nsigma = 0.05\nbeta = 1.0\nlr = 2e-3\nlr-schedule = 'cosine'\nwarmup = 100"
+                "latent = 8\nloss = 'mse'\nsigma = 0.04\nbeta = 1.0\nlr = 2e-3\nlr-schedule = 'cosine'\nwarmup = 100"
             }
         }
     }

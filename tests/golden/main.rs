@@ -131,7 +131,11 @@ impl Meta {
     fn build(&self, precision: Element) -> ModelOptions {
         let [size, hidden, latent, batch] =
             ["size", "hidden", "latent", "batch"].map(|key| self.number(key) as u32);
-        let config = ModelConfig::reference(size, hidden, latent);
+        // files of the reference do not say a grid, or 0
+        let config = match self.0["grid"].as_u64() {
+            None | Some(0) => ModelConfig::reference(size, hidden, latent),
+            Some(grid) => ModelConfig::spatial(size, hidden, latent, grid as u32),
+        };
         ModelOptions {
             micro: Some(batch),
             precision,

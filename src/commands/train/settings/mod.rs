@@ -120,7 +120,7 @@ pub fn model_options(flags: &ModelArgs) -> Result<ModelOptions> {
 
 #[cfg(test)]
 mod tests {
-    use wgvae::config::{Table, TrainConfig};
+    use wgvae::config::{ModelConfig, Table, TrainConfig};
 
     use super::RunOptions;
 
@@ -133,7 +133,10 @@ mod tests {
     /// A flag that no configuration has would be accepted and do nothing.
     #[test]
     fn every_setting_is_read() {
-        let config = serde_json::to_value(TrainConfig::default()).expect("JSON");
+        // with the settings that only this architecture has
+        let model = ModelConfig::spatial(64, 16, 8, 8);
+        let config = TrainConfig { model, ..TrainConfig::default() };
+        let config = serde_json::to_value(config).expect("JSON");
         let options = serde_json::to_value(RunOptions::default()).expect("JSON");
         let read = [keys(&config), keys(&options), vec!["preset".into(), "loss".into()]].concat();
         for key in super::file::keys() {
