@@ -33,12 +33,12 @@ pub(super) fn spatial(config: &ModelConfig) -> Autoencoder {
     for (i, pair) in widths.windows(2).rev().enumerate() {
         let [outputs, inputs] = [pair[0], pair[1]];
         let layer = ConvTranspose2d::new(format!("decoder.{}", 2 * i), inputs, outputs, Window::HALF);
-        // each output adds up 2 x 2 of the taps
+        // as PyTorch counts the inputs of a transposed convolution: twice the products that an output adds up
         let last = i + 1 == levels as usize;
         decoder = decoder.then(if last {
-            layer.init(0.5 * he(2.0, 4 * inputs))
+            layer.init(0.5 * he(2.0, 16 * outputs))
         } else {
-            layer.init(he(2.0, 4 * inputs)).relu()
+            layer.init(he(2.0, 16 * outputs)).relu()
         });
     }
     Autoencoder { encoder: encoder.then(head), latent: vec![edge, edge, c], decoder }
