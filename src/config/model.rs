@@ -105,7 +105,7 @@ impl ModelConfig {
                 size / 8
             ));
         }
-        if self.latent % 4 != 0 {
+        if !self.latent.is_multiple_of(4) {
             let latent = self.latent;
             return usage(format!(
                 "--latent {latent}: a spatial model has a multiple of 4 channels, for example 8"
