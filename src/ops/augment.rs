@@ -110,10 +110,10 @@ impl Op for Augment {
         let (step, size) = (Step::from_words(step), self.size as usize);
         let [crop, jitter] = [self.crop, self.jitter].map(f64::from);
         for (at, out) in x.chunks_mut(4).enumerate() {
-            let (image, row, column) = (at / size / size, at / size % size, at % size);
-            let slot = which[image].to_bits().min(self.slots - 1) as usize;
+            let (picture, row, column) = (at / size / size, at / size % size, at % size);
+            let slot = which[picture].to_bits().min(self.slots - 1) as usize;
             let [cut, down, right, mirror, light @ ..] =
-                Self::draws(&step, step.sample_offset + image as u32);
+                Self::draws(&step, step.sample_offset + picture as u32);
             let column = if self.flip == 1 && mirror >= 0.5 { size - 1 - column } else { column };
             let edge = 1.0 - crop * cut;
             let from =

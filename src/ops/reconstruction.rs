@@ -101,11 +101,11 @@ impl Op for Reconstruction {
         let [pixels, chunks, chunk] =
             [self.params.pixels, self.params.chunks, self.params.chunk].map(|v| v as usize);
         for (at, part) in parts.chunks_mut(4).enumerate() {
-            let (image, begin) = (at / chunks, at % chunks * chunk);
+            let (picture, begin) = (at / chunks, at % chunks * chunk);
             let mut sums = [0.0; 4];
-            for i in 4 * (image * pixels + begin)..4 * (image * pixels + pixels.min(begin + chunk)) {
+            for i in 4 * (picture * pixels + begin)..4 * (picture * pixels + pixels.min(begin + chunk)) {
                 let (l, x) = (f64::from(logits[i]), f64::from(x[i]));
-                let counts = i % 4 < 3 && image < count;
+                let counts = i % 4 < 3 && picture < count;
                 let d = if counts { (factor * self.likelihood.nats_by_logit(l, x)) as f32 } else { 0.0 };
                 if self.gradient {
                     dlogits[i] = d;

@@ -82,18 +82,18 @@ impl Geometry {
             let (c, of) = (at % channels, at / channels);
             let (parity, tile) = (of % parities, of / parities);
             let (py, px) = (parity / 2, parity % 2);
-            let (image, row, col) = (tile / (ty * tx), tile / tx % ty, tile % tx);
+            let (picture, row, col) = (tile / (ty * tx), tile / tx % ty, tile % tx);
             for (a, b) in (0..edge).flat_map(|a| (0..edge).map(move |b| (a, b))) {
                 // its position, and the extent of the side
                 let ([y, x], [h, w], outer) = match side {
-                    Side::Low => ([2 * row + a, 2 * col + b], [self.low_h, self.low_w], image),
+                    Side::Low => ([2 * row + a, 2 * col + b], [self.low_h, self.low_w], picture),
                     Side::Weights => ([2 * a + 1 - py, 2 * b + 1 - px], [4, 4], tile),
                     Side::High => {
                         let ahead = [2 * (2 * row + a), 2 * (2 * col + b)];
                         if ahead[0] < py || ahead[1] < px {
                             continue;
                         }
-                        ([ahead[0] - py, ahead[1] - px], [2 * self.low_h, 2 * self.low_w], image)
+                        ([ahead[0] - py, ahead[1] - px], [2 * self.low_h, 2 * self.low_w], picture)
                     }
                 };
                 if y < h && x < w {

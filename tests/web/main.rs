@@ -195,12 +195,13 @@ fn the_page_computes_what_the_program_does() {
     assert!(complaints.is_empty(), "{complaints:#?}");
     // and with the middle cropped
     let cover = Served::start(at, &["runs/a", "--resize", "cover"]);
-    reconstructed(&mut browser, &tab, at, (&cover.1, "cover"), "00.png");
+    reconstructed(&mut browser, &tab, at, ("runs/a", &cover.1, "cover"), "00.png");
     let own = [page.1.as_str(), cover.1.as_str(), "about:", "blob:"];
     let foreign: Vec<String> =
         browser.requests().into_iter().filter(|url| !own.iter().any(|own| url.starts_with(own))).collect();
     assert!(foreign.is_empty() && browser.requests().len() > 20, "{foreign:#?}");
 
+    on_a_grid(&mut browser, &tab, at);
     half(&mut browser, &tab, at);
     failures(&mut browser, at);
 }
@@ -239,10 +240,15 @@ fn samples(browser: &mut Browser, tab: &Tab, at: &Path, url: &str) {
 }
 
 /// Drops a photograph; its reconstruction equals the program's.
-fn reconstructed(browser: &mut Browser, tab: &Tab, at: &Path, (url, how): (&str, &str), name: &str) {
+fn reconstructed(
+    browser: &mut Browser,
+    tab: &Tab,
+    at: &Path,
+    (run, url, how): (&str, &str, &str),
+    name: &str,
+) {
     let photo = at.join("photos").join(name);
-    let args =
-        ["reconstruct", "runs/a", &format!("photos/{name}"), "--separate", "-o", "again", "--resize", how];
+    let args = ["reconstruct", run, &format!("photos/{name}"), "--separate", "-o", "again", "--resize", how];
     said(at, &args);
     let (stem, _) = name.split_once('.').expect("a suffix");
     browser.open(tab, url);
@@ -262,9 +268,22 @@ fn reconstructed(browser: &mut Browser, tab: &Tab, at: &Path, (url, how): (&str,
     assert_eq!(browser.eval(tab, "document.getElementById('figure-a').hidden"), json!(false));
 }
 
+/// A spatial model: the page takes the means of all cells out of the encoder's output.
+fn on_a_grid(browser: &mut Browser, tab: &Tab, at: &Path) {
+    let sizes = ["train", "photos", "--model", "spatial", "--size", "32", "--hidden", "8", "--latent", "4"];
+    let rest = ["--batch-size", "8", "--epochs", "30", "--name", "grid", "--quiet", "--keep", "1"];
+    said(at, &[&sizes[..], &rest].concat());
+    let page = Served::start(at, &["runs/grid"]);
+    said(at, &["sample", "runs/grid", "--count", "1", "--separate", "-o", "grid", "--seed", "3"]);
+    browser.open(tab, &format!("{}#seed=3&from=normal&t=1", page.1));
+    let program = pixels(&at.join("grid/00000.png"));
+    close("sample of a spatial model", &shown(browser, tab, "picture"), &program);
+    reconstructed(browser, tab, at, ("runs/grid", &page.1, "stretch"), "02.png");
+}
+
 fn photographs(browser: &mut Browser, tab: &Tab, at: &Path, url: &str) {
     for name in ["00.png", "30.jpg", "31.png", "32.png"] {
-        reconstructed(browser, tab, at, (url, "stretch"), name);
+        reconstructed(browser, tab, at, ("runs/a", url, "stretch"), name);
     }
     browser.screenshot(tab, "photograph-1280");
     // the sliders show its latents: reset keeps them, and a button returns to samples
