@@ -23,13 +23,7 @@ pub fn run(args: &ConvertArgs) -> Result<ExitCode> {
     let out = Writer::new("convert", args.force, &()).reads([&model]).named(&args.to)?;
     let Model { config, weights, likelihood, adam } = checkpoint::open(&args.from)?;
     out.write(&checkpoint::model_file(&args.to, &weights, (config, likelihood))?)?;
-    println!(
-        "{from}: {} px, hidden {}, latent {}, {} parameters",
-        config.size,
-        config.hidden,
-        config.latent,
-        count(wgvae::model::parameter_count(&config))
-    );
+    println!("{from}: {config}, {} parameters", count(wgvae::model::parameter_count(&config)));
     println!("wrote {}", shown(&out.path));
     if let Some(Adam { step, .. }) = adam {
         println!(

@@ -98,16 +98,7 @@ fn facts(args: &EvaluateArgs, vae: &Vae, settings: &Settings, pictures: String) 
     let name = shown(&args.trained.model);
     let facts = [
         ("model", name.clone()),
-        (
-            "sizes",
-            format!(
-                "{} px, hidden {}, latent {}: {} parameters",
-                model.size,
-                model.hidden,
-                model.latent,
-                count(wgvae::model::parameter_count(&model))
-            ),
-        ),
+        ("sizes", format!("{model}: {} parameters", count(wgvae::model::parameter_count(&model)))),
         ("pictures", pictures),
         (
             "settings",

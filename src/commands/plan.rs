@@ -23,10 +23,7 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
     };
     let (network, plan) = build.plan_with(&target, &tuning)?;
     println!(
-        "{} px, hidden {}, latent {}: {} parameters; batch {batch} as {} micro-batch(es) of {}",
-        config.size,
-        config.hidden,
-        config.latent,
+        "{config}: {} parameters; batch {batch} as {} micro-batch(es) of {}",
         count(wgvae::model::parameter_count(&config)),
         batch.div_ceil(network.dims.micro),
         network.dims.micro

@@ -42,10 +42,7 @@ pub fn count(number: u64) -> String {
 /// Sizes of a model and its batches, as a line.
 pub fn model(config: &ModelConfig, batch: u32, micro: u32) -> String {
     format!(
-        "{} px, hidden {}, latent {} ({} parameters), batch {batch} in micro-batches of {micro}",
-        config.size,
-        config.hidden,
-        config.latent,
+        "{config} ({} parameters), batch {batch} in micro-batches of {micro}",
         count(wgvae::model::parameter_count(config))
     )
 }

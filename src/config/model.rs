@@ -1,5 +1,7 @@
 //! The sizes of a model.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::Table;
@@ -41,6 +43,18 @@ pub struct ModelConfig {
     /// in a spatial model, cells along each edge of the grid of latents; an eighth of `size` if it is not given
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<u32>,
+}
+
+/// `64 px, hidden 16, latent 32`, or `64 px, hidden 16, latent 8 x 8 x 8`.
+impl fmt::Display for ModelConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { architecture, size, hidden, latent, .. } = self;
+        write!(f, "{size} px, hidden {hidden}, latent ")?;
+        match architecture {
+            Architecture::Reference => write!(f, "{latent}"),
+            Architecture::Spatial => write!(f, "{0} x {0} x {latent}", self.grid_edge()),
+        }
+    }
 }
 
 impl ModelConfig {

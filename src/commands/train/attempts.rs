@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, State};
+use wgvae::config::Architecture;
 use wgvae::error::Error;
 use wgvae::gpu::{Adapter, Element};
 use wgvae::model::{Device, ModelOptions, Vae};
@@ -36,10 +37,7 @@ pub(super) fn train(mut screen: Screen, adapter: Adapter, training: &Training) -
     let Training { tuning, build, run, settings: Settings { config, options }, .. } = training;
     let m = config.model;
     let parameters = count(wgvae::model::parameter_count(&m));
-    screen.report(
-        "model",
-        &format!("{} px, hidden {}, latent {}: {parameters} parameters", m.size, m.hidden, m.latent),
-    );
+    screen.report("model", &format!("{m}: {parameters} parameters"));
     let stop = Arc::new(AtomicBool::new(false));
     signals::catch(&stop)?;
     let micro = build.resolve_micro_batch(&adapter.target())?;
@@ -87,7 +85,14 @@ pub(super) fn train(mut screen: Screen, adapter: Adapter, training: &Training) -
             for picture in &screen.pictures {
                 screen.say(&format!("wrote {}", shown(picture)));
             }
-            screen.say(&format!("more pictures: wgvae sample {}", shown(folder)));
+            let shown = shown(folder);
+            screen.say(&match m.architecture {
+                Architecture::Reference => format!("more pictures: wgvae sample {shown}"),
+                // its latents are too dependent for draws from N(0, I)
+                Architecture::Spatial => {
+                    format!("more pictures: wgvae fit-prior {shown} DATA, then wgvae sample {shown} --prior fitted")
+                }
+            });
             Ok(ExitCode::SUCCESS)
         }
         TrainOutcome::Stopped(checkpoint) => {
