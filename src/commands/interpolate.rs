@@ -33,8 +33,8 @@ pub fn run(args: &InterpolateArgs) -> Result<ExitCode> {
     let size = vae.config().size;
     load_model::sheet_fits([args.steps + 2, 1], size, &out, "take fewer --steps")?;
     let bar = Bar::new("computing", false);
-    let (first, a) = load_model::one(&mut vae, &args.from, resize)?;
-    let (last, b) = load_model::one(&mut vae, &args.to, resize)?;
+    let (first, a) = load_model::encode_picture(&mut vae, &args.from, resize)?;
+    let (last, b) = load_model::encode_picture(&mut vae, &args.to, resize)?;
     let way = if args.linear { Interpolation::Linear } else { Interpolation::Spherical };
     let points = generate::interpolate(&a, &b, args.steps as usize, way);
     let pictures = load_model::decode(&mut vae, &points.concat())?;

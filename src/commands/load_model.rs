@@ -70,7 +70,7 @@ pub(super) fn encode(vae: &mut Vae, args: &TrainedArgs, images: &[PathBuf]) -> R
 }
 
 /// One picture at the model's size, and the mean of its latents.
-pub(super) fn one(vae: &mut Vae, path: &Path, resize: Resize) -> Result<(Vec<u8>, Vec<f32>)> {
+pub(super) fn encode_picture(vae: &mut Vae, path: &Path, resize: Resize) -> Result<(Vec<u8>, Vec<f32>)> {
     let rgb = data::load(path, vae.config().size, resize).map_err(|reason| Error::data(path, reason))?;
     let latents = vae.encode_rgba(&data::rgba_of(&rgb), 1)?;
     Ok((rgb, latents.mu))

@@ -121,7 +121,7 @@ fn trace_file(args: &ProfileArgs) -> Result<Option<Destination>> {
 }
 
 /// Rates and shares of a row; shares are from 0 to 1.
-struct Figures {
+struct Rates {
     ms: f64,
     share: f64,
     gflops: f64,
@@ -131,9 +131,9 @@ struct Figures {
     of_copy: Option<f64>,
 }
 
-fn figures(subject: &Subject, row: &Row, busy_ns: u64) -> Figures {
+fn rates(subject: &Subject, row: &Row, busy_ns: u64) -> Rates {
     let (gflops, gbps) = (row.gflops(), row.gbps());
-    Figures {
+    Rates {
         ms: row.ns as f64 / 1e6 / f64::from(subject.steps),
         share: row.ns as f64 / busy_ns.max(1) as f64,
         gflops,
@@ -156,7 +156,7 @@ fn document(subject: &Subject, outcome: &Outcome) -> Value {
     let busy = timings.busy_ns();
     let list = |labels: bool| -> Vec<Value> {
         let row = |row: &Row| {
-            let f = figures(subject, row, busy);
+            let f = rates(subject, row, busy);
             json!({
                 "label": labels.then_some(&row.label), "kernel": row.kernel,
                 "calls": row.calls / u64::from(subject.steps), "ms": f.ms, "share": f.share,
@@ -204,7 +204,7 @@ fn table(subject: &Subject, outcome: &Outcome, labels: bool) {
         "ms/step", "share", "GFLOP/s", "GB/s", "% FMA", "% copy"
     );
     for row in rows(&outcome.timings.device, labels) {
-        let f = figures(subject, &row, outcome.timings.busy_ns());
+        let f = rates(subject, &row, outcome.timings.busy_ns());
         let calls = row.calls / u64::from(subject.steps);
         let (first, second) = if labels {
             (row.label.as_str(), row.kernel.to_owned())

@@ -40,7 +40,7 @@ pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
     let (dims, steps) = (args.dims.min(latent), args.steps);
     load_model::sheet_fits([steps, dims], size, &out, "take fewer --dims or --steps")?;
     let centre = match &args.image {
-        Some(path) => load_model::one(&mut vae, path, resize)?.1,
+        Some(path) => load_model::encode_picture(&mut vae, path, resize)?.1,
         None => vec![0.0; latent as usize],
     };
     let kl = divergences(args, &mut vae)?;

@@ -31,6 +31,6 @@ impl Preset {
             Self::Laptop => (ModelConfig::LAPTOP, 32),
             Self::Demo => (ModelConfig::DEMO, 16),
         };
-        Ok(model.table()?.over(&Table::one("batch-size", batch_size)?))
+        Ok(model.table()?.over(&Table::of_setting("batch-size", batch_size)?))
     }
 }

@@ -71,7 +71,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`Table::of`].
-    pub fn one(key: &str, value: impl Serialize) -> Result<Self> {
+    pub fn of_setting(key: &str, value: impl Serialize) -> Result<Self> {
         convert(&BTreeMap::from([(key, value)]))
     }
 
@@ -165,24 +165,26 @@ mod tests {
     #[test]
     fn numbers_pass_unchanged() {
         for value in [0.1, 1.0, -0.0, 1e-30, 1.0 / 3.0, f64::MAX, f64::MIN_POSITIVE, 5e-324, f64::INFINITY] {
-            let table = Table::one("lr", value).expect("a table");
+            let table = Table::of_setting("lr", value).expect("a table");
             let back: f64 = table.get("lr").expect("a number").expect("an entry");
             assert_eq!(back.to_bits(), value.to_bits(), "{value:e}");
         }
-        let nan = Table::one("lr", f64::NAN).expect("a table");
+        let nan = Table::of_setting("lr", f64::NAN).expect("a table");
         assert!(nan.get::<f64>("lr").expect("a number").is_some_and(f64::is_nan));
-        let seed = Table::one("seed", u64::MAX).expect("a table");
+        let seed = Table::of_setting("seed", u64::MAX).expect("a table");
         assert_eq!(seed.get("seed").expect("a number"), Some(u64::MAX));
     }
 
     #[test]
     fn the_upper_layer_wins() {
-        let above = Table::one("size", 32).expect("a table");
-        let below = Table::one("size", 16).expect("a table").over(&Table::one("seed", 1).expect("a table"));
+        let above = Table::of_setting("size", 32).expect("a table");
+        let below = Table::of_setting("size", 16)
+            .expect("a table")
+            .over(&Table::of_setting("seed", 1).expect("a table"));
         assert_eq!(above.over(&below).flags(), "--seed 1 --size 32");
         assert_eq!(above.differences(&below).flags(), "--size 32");
         assert_eq!(below.text("latent"), "nothing");
-        let none = Table::one("size", None::<u32>).expect("a table");
+        let none = Table::of_setting("size", None::<u32>).expect("a table");
         assert_eq!(none.over(&below), below);
     }
 }

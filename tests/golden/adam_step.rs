@@ -69,7 +69,7 @@ fn step(g: f64) -> f64 {
 ///
 /// # Panics
 /// If the lengths differ.
-pub(crate) fn judge(elements: &Elements<'_>, lr: f64) -> (f64, usize, Counts) {
+pub(crate) fn compare_steps(elements: &Elements<'_>, lr: f64) -> (f64, usize, Counts) {
     let Elements { before, gradients: [theirs, own], after, ours } = elements;
     let lengths = [theirs.len(), own.len(), ours.len(), after.map_or(before.len(), <[f32]>::len)];
     assert_eq!(lengths, [before.len(); 4], "lengths differ");
@@ -102,28 +102,31 @@ pub(crate) fn judge(elements: &Elements<'_>, lr: f64) -> (f64, usize, Counts) {
 #[test]
 fn only_steps_of_unknown_gradients_may_be_anything() {
     let lr = 1e-3;
-    let judge = |gradients: [f32; 2], deviation: f64| {
+    let compare_steps = |gradients: [f32; 2], deviation: f64| {
         let [theirs, own] = gradients.map(|g| [g]);
         let ours = [(0.1 - lr * step(theirs[0].into()) + deviation) as f32];
-        judge(&Elements { before: &[0.1], gradients: [&theirs, &own], after: None, ours: &ours }, lr)
+        compare_steps(&Elements { before: &[0.1], gradients: [&theirs, &own], after: None, ours: &ours }, lr)
     };
     let one = |still, determined, moved, turned| Counts { still, determined, moved, turned };
     // gradients that are rounding errors of a sum, with different signs: the step is arbitrary
-    let (share, _, counts) = judge([3e-8, -3e-8], 1.4e-3);
+    let (share, _, counts) = compare_steps([3e-8, -3e-8], 1.4e-3);
     assert!(share <= 1.0 && counts == one(0, 0, 0, 1), "{share} {counts:?}");
-    assert!(judge([3e-8, -3e-8], 1.6e-3).0 > 1.0, "and no further than that");
+    assert!(compare_steps([3e-8, -3e-8], 1.6e-3).0 > 1.0, "and no further than that");
     // equal signs: for 1e-8 the step is half of a full one, for 3e-8 three quarters
-    let (share, _, counts) = judge([1e-8, 3e-8], -2.4e-4);
+    let (share, _, counts) = compare_steps([1e-8, 3e-8], -2.4e-4);
     assert!(share <= 1.0 && counts == one(0, 0, 1, 0), "{share} {counts:?}");
-    assert!(judge([1e-8, 3e-8], -2.6e-4).0 > 1.0);
+    assert!(compare_steps([1e-8, 3e-8], -2.6e-4).0 > 1.0);
     // large ones, a thousandth apart: the step is equal up to rounding
-    let (share, _, counts) = judge([1.0, 1.001], 0.0);
+    let (share, _, counts) = compare_steps([1.0, 1.001], 0.0);
     assert!(share <= 1.0 && counts == one(0, 1, 0, 0), "{share} {counts:?}");
-    assert!(judge([1.0, 1.001], 3e-8).0 > 1.0, "the roundings of 0.1 and of the step are 1.3e-8 together");
+    assert!(
+        compare_steps([1.0, 1.001], 3e-8).0 > 1.0,
+        "the roundings of 0.1 and of the step are 1.3e-8 together"
+    );
     // a zero gradient gives no step
-    let (share, _, counts) = judge([0.0, 0.0], 0.0);
+    let (share, _, counts) = compare_steps([0.0, 0.0], 0.0);
     assert!(share == 0.0 && counts == one(1, 0, 0, 0), "{share} {counts:?}");
-    assert_eq!(judge([0.0, 0.0], 1e-8).0, f64::INFINITY);
-    assert_eq!(judge([1.0, 1.0], f64::NAN).0, f64::INFINITY);
-    assert_eq!(judge([1.0, f32::NAN], 0.0).0, f64::INFINITY);
+    assert_eq!(compare_steps([0.0, 0.0], 1e-8).0, f64::INFINITY);
+    assert_eq!(compare_steps([1.0, 1.0], f64::NAN).0, f64::INFINITY);
+    assert_eq!(compare_steps([1.0, f32::NAN], 0.0).0, f64::INFINITY);
 }

@@ -11,7 +11,7 @@ mod common;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use adam_step::{Counts, Elements, judge};
+use adam_step::{Counts, Elements, compare_steps};
 use rayon::prelude::*;
 use wgvae::config::ModelConfig;
 use wgvae::gpu::Element;
@@ -208,7 +208,7 @@ fn check(folder: &Path, place: Device<'_>, precision: Element) -> Report {
             let after = golden.get(&format!("param.{}.1", before.name)).map(|(_, values)| values.as_slice());
             let gradients = [theirs.as_slice(), &own.values];
             let elements = Elements { before: &before.values, gradients, after, ours: &ours.values };
-            let (share, at, counts) = judge(&elements, settings.lr);
+            let (share, at, counts) = compare_steps(&elements, settings.lr);
             report.steps += counts;
             report.hold("first step, of what is allowed", &format!("{}[{at}]", before.name), share, 1.0);
         }

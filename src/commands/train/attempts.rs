@@ -60,7 +60,7 @@ pub(super) fn train(mut screen: Screen, adapter: Adapter, training: &Training) -
             }
         };
         let tuning = if attempt.failure.is_none() { tuning } else { &Tuning::of(&adapter.target()) };
-        one(&mut screen, (&adapter, tuning), training, &attempt, &stop)
+        run_attempt(&mut screen, (&adapter, tuning), training, &attempt, &stop)
     });
     screen.clear();
     let (end, state) = match end {
@@ -104,7 +104,7 @@ pub(super) fn train(mut screen: Screen, adapter: Adapter, training: &Training) -
 }
 
 /// One attempt at the training: from its origin, or after a failure from the run's newest checkpoint.
-fn one(
+fn run_attempt(
     screen: &mut Screen,
     (adapter, tuning): (&Adapter, &Tuning),
     training: &Training,

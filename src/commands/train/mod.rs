@@ -49,7 +49,7 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
     let adapter = super::choose_keeping(&options.adapter)?;
     let screen = Screen::new(args.quiet, config.epochs, adapter.is_software());
     if let Some(Checkpoint { state, .. }) = origin.checkpoint()
-        && let Some(over) = over(state, config)
+        && let Some(over) = finished_reason(state, config)
         && run.has_sample_grids(state)
     {
         run.repair_best(state)?;
@@ -102,7 +102,7 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
 }
 
 /// Why a run has ended, and how to continue it, if it has.
-fn over(state: &State, config: &TrainConfig) -> Option<String> {
+fn finished_reason(state: &State, config: &TrainConfig) -> Option<String> {
     let state = State { config: config.clone(), ..state.clone() };
     if state.epoch > config.epochs {
         return Some(format!("has finished its {} epochs; give more with --epochs", config.epochs));

@@ -69,7 +69,7 @@ impl ResumeFrom {
         if path.is_dir() {
             return wrong("is neither a run nor a checkpoint; give the folder of pictures before --resume");
         }
-        wrong(&format!("there is no such run, checkpoint or file{}", known(runs)))
+        wrong(&format!("there is no such run, checkpoint or file{}", known_runs(runs)))
     }
 
     fn checkpoint(folder: PathBuf) -> Self {
@@ -92,7 +92,7 @@ pub(super) fn run_around(folder: &Path) -> Option<PathBuf> {
 }
 
 /// The names of all runs in `runs`, as the end of a sentence.
-fn known(runs: &Path) -> String {
+fn known_runs(runs: &Path) -> String {
     let entries = std::fs::read_dir(runs).into_iter().flatten().filter_map(std::result::Result::ok);
     let mut names: Vec<String> =
         entries.filter(|e| is_run(&e.path())).map(|e| shown(Path::new(&e.file_name()))).collect();
@@ -108,7 +108,7 @@ pub(super) fn newest(layers: Layers, quiet: bool) -> Result<Start> {
     let name = name.ok_or_else(|| Error::Usage(format!("--resume: no run in {}", shown(runs))))?;
     let run = RunFolder::open(runs, &name, &options.samples)?;
     if !run.path.join(SETTINGS).exists() {
-        let reason = format!("--resume: {} is not a run{}", shown(&run.path), known(runs));
+        let reason = format!("--resume: {} is not a run{}", shown(&run.path), known_runs(runs));
         return Err(Error::Usage(reason).into());
     }
     own(run, layers, quiet)

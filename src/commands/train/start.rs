@@ -81,7 +81,8 @@ fn base(options: &RunOptions) -> String {
 /// With the present rules for folders, unless the settings have others. A new run starts with them, and keeps them.
 pub(super) fn with_rules(layers: Layers) -> Result<Layers> {
     let has_data = layers.options()?.data.is_some();
-    let rules = if has_data { Table::one("folder-rules", Rules::default())? } else { Table::default() };
+    let rules =
+        if has_data { Table::of_setting("folder-rules", Rules::default())? } else { Table::default() };
     Ok(layers.above(&rules))
 }
 
@@ -109,9 +110,9 @@ fn beginning(layers: Layers) -> Result<(Settings, Origin)> {
 /// With the likelihood that a model was trained with, unless the settings name another one.
 fn with_likelihood(layers: Layers, is: Likelihood) -> Result<Layers> {
     let loss: Option<LossKind> = layers.merged().get("loss")?;
-    let mut own = Table::one("loss", is.kind)?;
+    let mut own = Table::of_setting("loss", is.kind)?;
     if loss.unwrap_or(is.kind) == is.kind {
-        own = own.over(&Table::one("sigma", is.sigma)?);
+        own = own.over(&Table::of_setting("sigma", is.sigma)?);
     }
     Ok(layers.above(&own))
 }
@@ -143,7 +144,7 @@ fn imported(layers: Layers, file: &Path, quiet: bool) -> Result<Start> {
         ))
         .into());
     };
-    let settings = layers.above(&Table::one("lr", adam.settings.lr)?).settings()?;
+    let settings = layers.above(&Table::of_setting("lr", adam.settings.lr)?).settings()?;
     for difference in differences(&adam.settings) {
         output::note(&format!("{}: {difference}", shown(file)));
     }
