@@ -3,8 +3,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod derived_tensors;
+mod heuristics;
 mod packed_u64;
 mod pipelines;
 mod profile;
 mod tuning;
+mod tuning_tables;
 mod twins;
