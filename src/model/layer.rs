@@ -5,6 +5,7 @@
 use super::params::{ParamSlice, ParamSpec, TorchParam};
 use super::recorder::Recorder;
 use crate::gpu::{Shape, Tensor};
+use crate::ops::gemm::Epilogue;
 
 /// A tensor in the network.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +14,13 @@ pub struct Value {
     pub tensor: Tensor,
     /// whether a ReLU made it: its gradient is then masked by the kernel that computes it
     pub relu: bool,
+}
+
+impl Value {
+    /// The epilogue of the product that computes this value's gradient, and its operand `aux`: masked if a ReLU made it.
+    pub(super) fn mask(self) -> (Epilogue, Option<Tensor>) {
+        if self.relu { (Epilogue::MASK, Some(self.tensor)) } else { (Epilogue::NONE, None) }
+    }
 }
 
 /// The gradient of the loss with respect to a layer's output, before the layer's own ReLU.

@@ -3,7 +3,7 @@
 use super::Autoencoder;
 use crate::config::ModelConfig;
 use crate::model::layer::Sequential;
-use crate::model::layers::{Conv2d, ConvTranspose2d, Linear};
+use crate::model::layers::{Conv2d, Linear};
 use crate::model::params::{Init, TorchLayout, TorchParam};
 use crate::ops::conv2d::Window;
 use crate::ops::reparameterize::padded;
@@ -35,7 +35,7 @@ pub(super) fn reference(config: &ModelConfig) -> Autoencoder {
     let mut decoder = Sequential::new().then(decoder_input);
     for i in 0..4 {
         let layer =
-            ConvTranspose2d::new(format!("decoder.{}", 2 * i), widths[4 - i], widths[3 - i], Window::HALF);
+            Conv2d::transposed(format!("decoder.{}", 2 * i), widths[4 - i], widths[3 - i], Window::HALF);
         decoder = decoder.then(if i < 3 { layer.relu() } else { layer });
     }
     Autoencoder { encoder: encoder.then(heads), latent: vec![z], decoder }

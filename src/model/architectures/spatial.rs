@@ -5,7 +5,7 @@
 use super::Autoencoder;
 use crate::config::ModelConfig;
 use crate::model::layer::Sequential;
-use crate::model::layers::{Conv2d, ConvTranspose2d};
+use crate::model::layers::Conv2d;
 use crate::ops::conv2d::Window;
 
 /// He et al., "Delving deep into rectifiers", 2015: the standard deviation that keeps the variance of `terms` products,
@@ -32,7 +32,7 @@ pub(super) fn spatial(config: &ModelConfig) -> Autoencoder {
     let mut decoder = Sequential::new().then(tail);
     for (i, pair) in widths.windows(2).rev().enumerate() {
         let [outputs, inputs] = [pair[0], pair[1]];
-        let layer = ConvTranspose2d::new(format!("decoder.{}", 2 * i), inputs, outputs, Window::HALF);
+        let layer = Conv2d::transposed(format!("decoder.{}", 2 * i), inputs, outputs, Window::HALF);
         // as PyTorch counts the inputs of a transposed convolution: twice the products that an output adds up
         let last = i + 1 == levels as usize;
         decoder = decoder.then(if last {

@@ -8,50 +8,63 @@ use crate::ops::conv2d::{self, Conv2dTranspose, Conv2dWeightGrad, Geometry, Wind
 use crate::ops::gemm::{Epilogue, Operands};
 use crate::ops::reparameterize::padded;
 
-/// `nn.Conv2d(inputs, outputs, kernel, stride, padding)`: height and width divided by the stride.
+/// `nn.Conv2d` or `nn.ConvTranspose2d`: the same weight between a side of lower and one of higher resolution, from the
+/// higher to the lower or back.
 pub struct Conv2d {
     name: String,
     inputs: u32,
     outputs: u32,
     window: Window,
+    /// whether the input is the side of lower resolution
+    transposed: bool,
     relu: bool,
     /// standard deviation of the initial weights, with biases of zero; PyTorch's default if it is not given
     deviation: Option<f64>,
 }
 
-/// `nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding)`: height and width times the stride.
-pub struct ConvTranspose2d {
-    name: String,
-    inputs: u32,
-    outputs: u32,
-    window: Window,
-    relu: bool,
-    /// standard deviation of the initial weights, with biases of zero; PyTorch's default if it is not given
-    deviation: Option<f64>,
-}
+impl Conv2d {
+    /// `nn.Conv2d(inputs, outputs, kernel, stride, padding)` of this PyTorch name: height and width divided by the stride.
+    pub fn new(name: impl Into<String>, inputs: u32, outputs: u32, window: Window) -> Self {
+        let (transposed, relu, deviation) = (false, false, None);
+        Self { name: name.into(), inputs, outputs, window, transposed, relu, deviation }
+    }
 
-macro_rules! constructors {
-    ($layer:ident) => {
-        impl $layer {
-            /// A layer of this PyTorch name and these channels.
-            pub fn new(name: impl Into<String>, inputs: u32, outputs: u32, window: Window) -> Self {
-                Self { name: name.into(), inputs, outputs, window, relu: false, deviation: None }
-            }
+    /// `nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding)`: height and width times the stride.
+    pub fn transposed(name: impl Into<String>, inputs: u32, outputs: u32, window: Window) -> Self {
+        Self { transposed: true, ..Self::new(name, inputs, outputs, window) }
+    }
 
-            /// With normal initial weights of this standard deviation, and biases of zero.
-            pub fn init(self, deviation: f64) -> Self {
-                Self { deviation: Some(deviation), ..self }
-            }
+    /// With normal initial weights of this standard deviation, and biases of zero.
+    pub fn init(self, deviation: f64) -> Self {
+        Self { deviation: Some(deviation), ..self }
+    }
 
-            /// With a ReLU behind it.
-            pub fn relu(self) -> Self {
-                Self { relu: true, ..self }
-            }
+    /// With a ReLU behind it.
+    pub fn relu(self) -> Self {
+        Self { relu: true, ..self }
+    }
+
+    /// The two values as `[low, high]`: that of the side of lower resolution first.
+    fn sides<T>(&self, input: T, output: T) -> [T; 2] {
+        if self.transposed { [input, output] } else { [output, input] }
+    }
+
+    /// Records the product from the lower resolution to the higher with `up`, else the one from the higher to the lower.
+    fn product(
+        &self,
+        r: &mut Recorder<'_>,
+        label: &str,
+        (up, sizes): (bool, Geometry),
+        epilogue: Epilogue,
+        operands: &Operands,
+    ) {
+        if up {
+            r.gemm(label, Conv2dTranspose::new(sizes, self.window), epilogue, operands);
+        } else {
+            r.gemm(label, conv2d::Conv2d::new(sizes, self.window), epilogue, operands);
         }
-    };
+    }
 }
-constructors!(Conv2d);
-constructors!(ConvTranspose2d);
 
 /// Weight `[low, k, k, high]` and bias. `low` are the channels of the side of lower resolution.
 fn params([low, high]: [u32; 2], window: Window, outputs: u32) -> Vec<ParamSpec> {
@@ -63,7 +76,9 @@ fn params([low, high]: [u32; 2], window: Window, outputs: u32) -> Vec<ParamSpec>
 fn torch_params(
     name: &str,
     [low, high]: [u32; 2],
-    (window, outputs, deviation): (Window, u32, Option<f64>),
+    window: Window,
+    outputs: u32,
+    deviation: Option<f64>,
 ) -> Vec<TorchParam> {
     let (k, taps, channels) = (window.kernel, window.taps(), padded(high));
     let weight = TorchLayout::new(&[low, high, k, k], &[taps * channels, 1, k * channels, channels]);
@@ -86,33 +101,24 @@ fn nhwc(dims: &[u32]) -> [u32; 4] {
     dims.try_into().unwrap_or_else(|_| panic!("a convolution takes [N, H, W, C], not {dims:?}"))
 }
 
-/// The epilogue of an input gradient: masked if a ReLU made the input.
-fn mask(x: Value) -> (Epilogue, Option<Tensor>) {
-    if x.relu { (Epilogue::MASK, Some(x.tensor)) } else { (Epilogue::NONE, None) }
-}
-
-fn bias_epilogue(relu: bool) -> Epilogue {
-    if relu { Epilogue::BIAS_RELU } else { Epilogue::BIAS }
-}
-
 impl Layer for Conv2d {
     fn name(&self) -> &str {
         &self.name
     }
 
     fn params(&self) -> Vec<ParamSpec> {
-        params([self.outputs, self.inputs], self.window, self.outputs)
+        params(self.sides(self.inputs, self.outputs), self.window, self.outputs)
     }
 
     fn torch_params(&self) -> Vec<TorchParam> {
-        let rest = (self.window, self.outputs, self.deviation);
-        torch_params(&self.name, [self.outputs, self.inputs], rest)
+        let channels = self.sides(self.inputs, self.outputs);
+        torch_params(&self.name, channels, self.window, self.outputs, self.deviation)
     }
 
     fn output(&self, x: &[u32]) -> Vec<u32> {
-        let [n, h, w, _] = nhwc(x);
-        let stride = self.window.stride;
-        vec![n, h / stride, w / stride, padded(self.outputs)]
+        let ([n, h, w, _], stride) = (nhwc(x), self.window.stride);
+        let [h, w] = [h, w].map(|edge| if self.transposed { edge * stride } else { edge / stride });
+        vec![n, h, w, padded(self.outputs)]
     }
 
     fn relu(&self) -> bool {
@@ -120,7 +126,8 @@ impl Layer for Conv2d {
     }
 
     fn flops(&self, x: &[u32]) -> u64 {
-        let [n, h, w, _] = nhwc(&self.output(x));
+        let output = self.output(x);
+        let [[n, h, w, _], _] = self.sides(x, &output).map(nhwc);
         2 * u64::from(self.window.taps())
             * u64::from(n * h * w)
             * u64::from(self.inputs)
@@ -130,90 +137,25 @@ impl Layer for Conv2d {
     fn forward(&self, r: &mut Recorder<'_>, params: &[ParamSlice], x: Tensor, y: Tensor) {
         let [weight, bias] = [0, 1].map(|at| r.param(params[at]));
         let operands = Operands { left: x, right: weight, aux: Some(bias), addend: None, out: y };
-        let op = conv2d::Conv2d::new(geometry(y.shape, x.shape), self.window);
-        r.gemm(&format!("{} forward", self.name), op, bias_epilogue(self.relu), &operands);
+        let epilogue = if self.relu { Epilogue::BIAS_RELU } else { Epilogue::BIAS };
+        let [low, high] = self.sides(x.shape, y.shape);
+        let way = (self.transposed, geometry(low, high));
+        self.product(r, &format!("{} forward", self.name), way, epilogue, &operands);
     }
 
     fn backward(&self, r: &mut Recorder<'_>, params: &[ParamSlice], x: Value, dy: Grad, dx: Option<Tensor>) {
-        let sizes = geometry(dy.tensor.shape, x.tensor.shape);
+        let [low, high] = self.sides(x.tensor, dy.tensor);
+        let sizes = geometry(low.shape, high.shape);
         // the first reader of dy, so that its texture copy serves the products after it
         if !dy.bias_done {
             r.bias_grad(&self.name, dy.tensor, params[1]);
         }
         if let Some(out) = dx {
-            let (epilogue, aux) = mask(x);
+            let (epilogue, aux) = x.mask();
             let operands = Operands { left: dy.tensor, right: r.param(params[0]), aux, addend: None, out };
-            r.gemm(
-                &format!("{} input gradient", self.name),
-                Conv2dTranspose::new(sizes, self.window),
-                epilogue,
-                &operands,
-            );
+            let label = format!("{} input gradient", self.name);
+            self.product(r, &label, (!self.transposed, sizes), epilogue, &operands);
         }
-        r.weight_grad(
-            &self.name,
-            Conv2dWeightGrad::new(sizes, self.window),
-            [dy.tensor, x.tensor],
-            params[0],
-        );
-    }
-}
-
-impl Layer for ConvTranspose2d {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn params(&self) -> Vec<ParamSpec> {
-        params([self.inputs, self.outputs], self.window, self.outputs)
-    }
-
-    fn torch_params(&self) -> Vec<TorchParam> {
-        let rest = (self.window, self.outputs, self.deviation);
-        torch_params(&self.name, [self.inputs, self.outputs], rest)
-    }
-
-    fn output(&self, x: &[u32]) -> Vec<u32> {
-        let [n, h, w, _] = nhwc(x);
-        let stride = self.window.stride;
-        vec![n, stride * h, stride * w, padded(self.outputs)]
-    }
-
-    fn relu(&self) -> bool {
-        self.relu
-    }
-
-    fn flops(&self, x: &[u32]) -> u64 {
-        let [n, h, w, _] = nhwc(x);
-        2 * u64::from(self.window.taps())
-            * u64::from(n * h * w)
-            * u64::from(self.inputs)
-            * u64::from(self.outputs)
-    }
-
-    fn forward(&self, r: &mut Recorder<'_>, params: &[ParamSlice], x: Tensor, y: Tensor) {
-        let [weight, bias] = [0, 1].map(|at| r.param(params[at]));
-        let operands = Operands { left: x, right: weight, aux: Some(bias), addend: None, out: y };
-        let op = Conv2dTranspose::new(geometry(x.shape, y.shape), self.window);
-        r.gemm(&format!("{} forward", self.name), op, bias_epilogue(self.relu), &operands);
-    }
-
-    fn backward(&self, r: &mut Recorder<'_>, params: &[ParamSlice], x: Value, dy: Grad, dx: Option<Tensor>) {
-        let sizes = geometry(x.tensor.shape, dy.tensor.shape);
-        if !dy.bias_done {
-            r.bias_grad(&self.name, dy.tensor, params[1]);
-        }
-        if let Some(out) = dx {
-            let (epilogue, aux) = mask(x);
-            let operands = Operands { left: dy.tensor, right: r.param(params[0]), aux, addend: None, out };
-            let op = conv2d::Conv2d::new(sizes, self.window);
-            r.gemm(&format!("{} input gradient", self.name), op, epilogue, &operands);
-        }
-        r.weight_grad(
-            &self.name,
-            Conv2dWeightGrad::new(sizes, self.window),
-            [x.tensor, dy.tensor],
-            params[0],
-        );
+        r.weight_grad(&self.name, Conv2dWeightGrad::new(sizes, self.window), [low, high], params[0]);
     }
 }

@@ -69,18 +69,18 @@ impl Layer for Linear {
 
     fn backward(&self, r: &mut Recorder<'_>, params: &[ParamSlice], x: Value, dy: Grad, dx: Option<Tensor>) {
         let [n, inputs, outputs] = [x.tensor.shape.dims()[0], self.inputs, self.outputs()];
-        let (input, dy_rows) = (rows(x.tensor), rows(dy.tensor));
+        let (x, dy_rows) = (Value { tensor: rows(x.tensor), ..x }, rows(dy.tensor));
         if !dy.bias_done {
             r.bias_grad(&self.name, dy_rows, params[1]);
         }
         if let Some(out) = dx {
-            let (epilogue, aux) = if x.relu { (Epilogue::MASK, Some(input)) } else { (Epilogue::NONE, None) };
+            let (epilogue, aux) = x.mask();
             let operands =
                 Operands { left: dy_rows, right: r.param(params[0]), aux, addend: None, out: rows(out) };
             let op = LinearInputGrad { rows: n, inputs, outputs, planes: 1 };
             r.gemm(&format!("{} input gradient", self.name), op, epilogue, &operands);
         }
         let op = LinearWeightGrad { rows: n, inputs, outputs, planes: 1 };
-        r.weight_grad(&self.name, op, [dy_rows, input], params[0]);
+        r.weight_grad(&self.name, op, [dy_rows, x.tensor], params[0]);
     }
 }

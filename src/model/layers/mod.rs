@@ -3,5 +3,5 @@
 mod conv2d;
 mod linear;
 
-pub use conv2d::{Conv2d, ConvTranspose2d};
+pub use conv2d::Conv2d;
 pub use linear::Linear;
