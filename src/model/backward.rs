@@ -3,7 +3,6 @@
 use super::architectures::Autoencoder;
 use super::layer::{Grad, Value};
 use super::network::Network;
-use super::recorder::GradientPool;
 use crate::gpu::{Plan, ProgramId};
 use crate::ops::reparameterize::ReparameterizeBackward;
 use crate::ops::tuning::Tuning;
@@ -19,8 +18,7 @@ impl Network {
     ) {
         let t = &self.tensors;
         let [encoder, decoder] = self.layout.halves();
-        let mut pool = GradientPool::default();
-        let mut r = self.recorder(plan, tuning, program, &mut pool);
+        let mut r = self.recorder(plan, tuning, program);
         let dlogits = r.gradient(t.logits.shape, t.logits.element);
         let [dz, dheads] =
             [("dz", t.z), ("dheads", t.heads)].map(|(name, of)| r.plan.tensor(name, of.shape.dims()));

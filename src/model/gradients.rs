@@ -5,7 +5,7 @@
 //! if the norm of all is limited, and in f16, where any of them may overflow.
 
 use super::params::{Layout, ParamSlice};
-use crate::gpu::{BufferId, Element, Plan, Shape, Tensor, Usage};
+use crate::gpu::{BufferId, Plan, Tensor, Usage};
 
 /// The buffers of the gradients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +41,5 @@ impl Gradients {
     /// Whether a weight's gradient is there only until the next one's.
     pub fn are_transient(&self) -> bool {
         self.transient_weights.is_some()
-    }
-
-    /// All that is kept until the end of a step, as one tensor.
-    pub(super) fn whole(&self, plan: &Plan) -> Tensor {
-        let len = plan.buffers[self.arena.index()].len as u32;
-        Tensor { buffer: self.arena, offset: 0, shape: Shape::new(&[len]), element: Element::F32 }
     }
 }

@@ -9,7 +9,7 @@ use super::gradients::Gradients;
 use super::layer::Value;
 use super::options::ModelOptions;
 use super::params::Layout;
-use super::recorder::{GradientPool, Recorder, Training};
+use super::recorder::{Recorder, Training};
 use super::state_dict::ADAM_SLOTS;
 use crate::config::{Likelihood, ModelConfig};
 use crate::error::{Error, Result};
@@ -205,7 +205,8 @@ impl Network {
         let extras = if training { build.extras } else { TrainFeatures::default() };
         let dims = BatchDims { batch, micro, resident, precision };
         let mut plan = Plan::of(target);
-        let layout = Layout::new(config);
+        let architecture = Autoencoder::new(config);
+        let layout = Layout::of(&architecture);
         let arena = |plan: &mut Plan, name: &str| plan.buffer(name, layout.len, Usage::State);
         let params = arena(&mut plan, "parameters");
         let slots = training.then(|| ADAM_SLOTS.map(|name| arena(&mut plan, name)));
@@ -235,7 +236,6 @@ impl Network {
         let mmd = extras.mmd.then(|| MmdTensors::new(&mut plan, batch, config.latents()));
         let config = *config;
         let mut network = Self { config, dims, likelihood, extras, mmd, layout, arenas, tensors, programs };
-        let architecture = Autoencoder::new(&config);
         let values = network.record_forward(&mut plan, tuning, &architecture);
         if let Some(arenas) = training {
             let programs = network.record_training(&mut plan, tuning, (&architecture, &values), arenas);
@@ -285,18 +285,15 @@ impl Network {
         plan: &'a mut Plan,
         tuning: &'a Tuning,
         program: ProgramId,
-        pool: &'a mut GradientPool,
     ) -> Recorder<'a> {
         let t = &self.tensors;
         let training = self.arenas.training.map(|arenas| Training {
-            gradients: arenas.gradients,
-            slots: arenas.slots,
+            arenas,
             accumulate: self.dims.accumulates(),
             clip: self.extras.clip.is_some(),
             state: [t.step, t.scaling, t.totals],
         });
-        let (precision, params) = (self.dims.precision, self.arenas.params);
-        Recorder { plan, tuning, program, precision, params, training, pool }
+        Recorder::new(plan, tuning, program, (self.dims.precision, self.arenas.params), training)
     }
 
     /// From pictures to logits, and on to pictures; returns the values between the layers of the encoder and the decoder.
@@ -309,13 +306,13 @@ impl Network {
         let t = &self.tensors;
         let (rows, vec4s) = (self.dims.micro, padded(self.config.latents()) / 4);
         let pixels = self.config.size * self.config.size;
-        let (at, mut pool) = (self.programs, GradientPool::default());
+        let at = self.programs;
         let [slots, ..] = t.rgba.shape.dims() else { unreachable!("rgba has three dimensions") };
         let op = RgbaToFloat { batch: rows, pixels, slots: *slots };
         plan.dispatch(at.unpack, "unpack", op, &[t.batch_indices, t.rgba, t.x]);
 
         let [encoder, decoder] = self.layout.halves();
-        let mut r = self.recorder(plan, tuning, at.encode, &mut pool);
+        let mut r = self.recorder(plan, tuning, at.encode);
         let encoded = architecture.encoder.forward(&mut r, &encoder, t.x, t.heads);
 
         plan.clear(at.prior, t.heads.buffer);
@@ -324,7 +321,7 @@ impl Network {
         let op = Reparameterize { rows, latent, vec4s, cell };
         plan.dispatch(at.reparameterize, "reparameterize", op, &[t.step, t.heads, t.eps, t.z, t.kl]);
 
-        let mut r = self.recorder(plan, tuning, at.decode, &mut pool);
+        let mut r = self.recorder(plan, tuning, at.decode);
         let z = t.z.reshape(&[&[rows], architecture.latent.as_slice()].concat());
         let decoded = architecture.decoder.forward(&mut r, &decoder, z, t.logits);
         let op = LogitsToRgba::new(self.likelihood, rows * pixels);

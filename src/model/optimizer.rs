@@ -1,7 +1,6 @@
 //! The end of a step: the gradient's norm, Adam, and the running average of the parameters.
 
 use super::network::{Network, TrainingArenas};
-use super::recorder::GradientPool;
 use crate::gpu::{BufferId, Element, Plan, ProgramId, Shape, Tensor};
 use crate::ops::adam::AnyAdam;
 use crate::ops::elementwise::Elementwise;
@@ -30,8 +29,7 @@ impl Network {
         if let Some(most) = self.extras.clip {
             self.record_clip(plan, program, arenas, most as f32);
         }
-        let mut pool = GradientPool::default();
-        let mut r = self.recorder(&mut *plan, tuning, program, &mut pool);
+        let mut r = self.recorder(&mut *plan, tuning, program);
         let first = arenas.gradients.first;
         for range in self.ranges(first) {
             let param = range(self.arenas.params);

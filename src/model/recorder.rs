@@ -2,7 +2,7 @@
 //!
 //! Read this with [`layer`](super::layer) to add a layer.
 
-use super::gradients::Gradients;
+use super::network::TrainingArenas;
 use super::params::ParamSlice;
 use crate::gpu::{BufferId, Element, Op, Plan, ProgramId, Shape, Tensor, Usage};
 use crate::ops::adam::{Adam, AnyAdam};
@@ -12,7 +12,7 @@ use crate::ops::tuning::Tuning;
 /// Buffers for the gradients of activations. A buffer that is released is used again, the least recently released first:
 /// its texture copies are the least likely to be read again. A chain of layers needs two.
 #[derive(Default)]
-pub(super) struct GradientPool {
+struct GradientPool {
     free: Vec<BufferId>,
     all: Vec<BufferId>,
 }
@@ -40,13 +40,11 @@ impl GradientPool {
     }
 }
 
-/// Gradients and Adam's state, for a training.
+/// The tensors and switches of a training.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Training {
-    /// buffers of the gradients
-    pub(super) gradients: Gradients,
-    /// Adam's slots: first and second moments
-    pub(super) slots: [BufferId; 2],
+    /// gradients and Adam's slots
+    pub(super) arenas: TrainingArenas,
     /// whether gradients add to those of the micro-batches before
     pub(super) accumulate: bool,
     /// whether the gradient's norm is limited
@@ -58,15 +56,28 @@ pub(super) struct Training {
 /// Records dispatches of one program.
 pub struct Recorder<'a> {
     pub(super) plan: &'a mut Plan,
-    pub(super) tuning: &'a Tuning,
-    pub(super) program: ProgramId,
+    tuning: &'a Tuning,
+    program: ProgramId,
     /// elements of activations between layers
-    pub(super) precision: Element,
+    precision: Element,
     /// arena of the parameters
-    pub(super) params: BufferId,
+    params: BufferId,
     /// only in a training
-    pub(super) training: Option<Training>,
-    pub(super) pool: &'a mut GradientPool,
+    training: Option<Training>,
+    pool: GradientPool,
+}
+
+impl<'a> Recorder<'a> {
+    /// A recorder of `program`, with activations between layers of type `precision`; `training` only in a training.
+    pub(super) fn new(
+        plan: &'a mut Plan,
+        tuning: &'a Tuning,
+        program: ProgramId,
+        (precision, params): (Element, BufferId),
+        training: Option<Training>,
+    ) -> Self {
+        Self { plan, tuning, program, precision, params, training, pool: GradientPool::default() }
+    }
 }
 
 impl Recorder<'_> {
@@ -119,7 +130,7 @@ impl Recorder<'_> {
     /// The gradient of a bias: column sums of `dy`.
     pub(super) fn bias_grad(&mut self, name: &str, dy: Tensor, bias: ParamSlice) {
         let label = format!("{name} bias gradient");
-        let to = (dy, self.training().gradients.of(bias));
+        let to = (dy, self.training().arenas.gradients.of(bias));
         self.tuning.record_bias_grad(self.plan, self.program, &label, to, self.gradient_epilogue());
     }
 
@@ -131,7 +142,7 @@ impl Recorder<'_> {
         [left, right]: [Tensor; 2],
         weight: ParamSlice,
     ) {
-        let gradients = self.training().gradients;
+        let gradients = self.training().arenas.gradients;
         let out = gradients.of(weight);
         let operands = Operands { left, right, aux: None, addend: None, out };
         self.gemm(&format!("{name} weight gradient"), product, self.gradient_epilogue(), &operands);
@@ -142,9 +153,10 @@ impl Recorder<'_> {
 
     /// Adam over the parameters from `offset` on, one for each element of `grad`.
     pub(super) fn adam(&mut self, label: &str, grad: Tensor, offset: u64) {
-        let Training { slots, clip, state: [step, scaling, totals], .. } = self.training();
+        let Training { arenas, clip, state: [step, scaling, totals], .. } = self.training();
+        let [first, second] = arenas.slots;
         let [param, moment1, moment2] =
-            [self.params, slots[0], slots[1]].map(|buffer| Tensor { buffer, offset, ..grad });
+            [self.params, first, second].map(|buffer| Tensor { buffer, offset, ..grad });
         let launch = self.tuning.elementwise_config(AnyAdam).into();
         let op = Adam::new(grad.len(), launch).clipped(clip);
         self.op(label, op, &[step, grad, scaling, totals, param, moment1, moment2]);

@@ -1,18 +1,15 @@
 //! Gradient synchronisation of several processes, between the backward pass and the optimizer's step.
 
 use crate::error::Result;
-use crate::gpu::{Runner, Tensor};
+use crate::gpu::{BufferId, Runner};
 
 /// Adds up the gradients of all processes that train one model.
 pub trait GradientSync: Send {
-    /// Processes that train the model.
-    fn world(&self) -> usize;
-
-    /// Replaces `gradients`, the whole arena, by the sum over all processes.
+    /// Replaces every element of the buffer `gradients` by the sum over all processes; the runner's plan has its length.
     ///
     /// # Errors
     /// If the device or another process is lost.
-    fn all_reduce(&mut self, runner: &mut dyn Runner, gradients: &Tensor) -> Result<()>;
+    fn all_reduce(&mut self, runner: &mut dyn Runner, gradients: BufferId) -> Result<()>;
 }
 
 /// A single process: nothing to add up.
@@ -20,11 +17,7 @@ pub trait GradientSync: Send {
 pub struct SingleProcess;
 
 impl GradientSync for SingleProcess {
-    fn world(&self) -> usize {
-        1
-    }
-
-    fn all_reduce(&mut self, _runner: &mut dyn Runner, _gradients: &Tensor) -> Result<()> {
+    fn all_reduce(&mut self, _runner: &mut dyn Runner, _gradients: BufferId) -> Result<()> {
         Ok(())
     }
 }

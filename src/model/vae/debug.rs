@@ -1,6 +1,6 @@
 //! For tests: everything that a step computes, from given draws.
 
-use super::{Loss, StepSettings, Vae, outcome_of, pad};
+use super::{Latents, Loss, StepSettings, Vae, outcome_of, pad};
 use crate::error::Result;
 use crate::gpu::ProgramId;
 use crate::model::state_dict::StateDict;
@@ -35,17 +35,13 @@ impl Vae {
         self.runner.run(&[training.backward])?;
         let gradients = self.gradients()?;
         self.runner.run(&[training.update])?;
-        let heads = self.runner.read(&t.heads)?;
+        let mut latents = Latents { mu: Vec::new(), logvar: Vec::new() };
+        self.read_heads(self.network.dims.micro as usize, &mut latents)?;
         let z = padded(latent as u32) as usize;
-        let cell = z / self.network.config.cells() as usize;
-        let of_row = |row: &[f32], half: usize| -> Vec<f32> {
-            row.chunks(2 * cell).flat_map(|both| &both[half * cell..][..cell]).take(latent).copied().collect()
-        };
-        let rows = |half: usize| heads.chunks(2 * z).flat_map(|row| of_row(row, half)).collect();
         let rgb = |v: Vec<f32>| v.chunks(4).flat_map(|p| p[..3].to_vec()).collect();
         Ok(Probe {
-            mu: rows(0),
-            logvar: rows(1),
+            mu: latents.mu,
+            logvar: latents.logvar,
             z: self.runner.read(&t.z)?.chunks(z).flat_map(|row| row[..latent].to_vec()).collect(),
             logits: rgb(self.runner.read(&t.logits)?),
             recon: rgb(self.runner.read(&t.recon)?),

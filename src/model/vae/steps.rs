@@ -62,8 +62,7 @@ impl Vae {
     /// Adds up the gradients of all processes, then one step of the optimizer.
     fn update(&mut self) -> Result<()> {
         let (training, arenas) = self.training()?;
-        let gradients = arenas.gradients.whole(self.runner.plan());
-        self.sync.all_reduce(self.runner.as_mut(), &gradients)?;
+        self.sync.all_reduce(self.runner.as_mut(), arenas.gradients.arena)?;
         self.runner.run(&[training.update])
     }
 
