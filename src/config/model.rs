@@ -94,13 +94,17 @@ impl ModelConfig {
     }
 
     /// The default settings of a training of this architecture, where they are not the reference's.
-    pub(super) fn training_defaults(architecture: Architecture) -> &'static str {
-        match architecture {
+    ///
+    /// # Errors
+    /// Never: the texts are TOML.
+    pub(super) fn training_defaults(architecture: Architecture) -> Result<Table> {
+        let text = match architecture {
             Architecture::Reference => "",
             Architecture::Spatial => {
                 "latent = 8\nloss = 'mse'\nsigma = 0.04\nbeta = 1.0\nlr = 2e-3\nlr-schedule = 'cosine'\nwarmup = 100"
             }
-        }
+        };
+        toml::from_str(text).map_err(|e| Error::Usage(e.message().to_owned()))
     }
 
     fn check_grid(&self) -> Result<()> {

@@ -88,9 +88,9 @@ impl TrainConfig {
         let layers = given.over(below);
         let preset = layers.get("preset")?.unwrap_or(preset);
         let architecture = layers.get("model")?.unwrap_or_default();
-        let defaults: Table =
-            toml::from_str(ModelConfig::training_defaults(architecture)).unwrap_or_default();
-        let below_given = defaults.over(&preset.table()?).over(&Self::default().whole_table()?);
+        let below_given = ModelConfig::training_defaults(architecture)?
+            .over(&preset.table()?)
+            .over(&Self::default().whole_table()?);
         let config = Self::of_table(&layers.over(&below_given))?;
         // a setting without effect was meant otherwise; below it may be left from another value of the condition
         for (key, has_effect, needed) in CONDITIONS {
