@@ -74,17 +74,20 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(Error::io("read", path))
 }
 
+/// The metadata of a safetensors file under `key`.
+fn metadata(bytes: &[u8], key: &str) -> Option<String> {
+    let (_, about) = SafeTensors::read_metadata(bytes).ok()?;
+    about.metadata().as_ref()?.get(key).cloned()
+}
+
 /// The likelihood in the metadata of a safetensors file; the reference's if the metadata has none.
 fn likelihood(path: &Path, bytes: &[u8]) -> Result<Likelihood> {
-    let Ok((_, about)) = SafeTensors::read_metadata(bytes) else { return Ok(Likelihood::default()) };
-    let Some(text) = about.metadata().as_ref().and_then(|about| about.get(LIKELIHOOD)) else {
-        return Ok(Likelihood::default());
-    };
+    let Some(text) = metadata(bytes, LIKELIHOOD) else { return Ok(Likelihood::default()) };
     let parsed = text.split_once(' ').and_then(|(kind, sigma)| {
         let sigma = sigma.parse().ok().filter(|sigma: &f64| sigma.is_finite() && *sigma > 0.0)?;
         Some(Likelihood { kind: kind.parse().ok()?, sigma })
     });
-    let text = printable_text(text);
+    let text = printable_text(&text);
     parsed
         .ok_or_else(|| Error::model(path, format!("its {LIKELIHOOD} is \"{text}\", which is not known here")))
 }
@@ -99,8 +102,7 @@ struct Described {
 
 /// The description in the metadata of a safetensors file; nothing in files of the reference architecture.
 fn described(path: &Path, bytes: &[u8]) -> Result<Option<Described>> {
-    let about = SafeTensors::read_metadata(bytes).ok().and_then(|(_, about)| about.metadata().clone());
-    let Some(text) = about.and_then(|about| about.get(MODEL).cloned()) else { return Ok(None) };
+    let Some(text) = metadata(bytes, MODEL) else { return Ok(None) };
     let bad = |reason: String| Error::model(path, format!("its {MODEL}: {}", printable_text(&reason)));
     let found: Described = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
     found.config.checked().and_then(|config| addressable(&config)).map_err(|e| bad(e.to_string()))?;
