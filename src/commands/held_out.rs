@@ -76,10 +76,10 @@ fn settings_file(model: &Path) -> Option<PathBuf> {
 fn inputs(folder: &Path, paths: &[PathBuf]) -> Result<Vec<Input>> {
     let wanted: HashSet<&PathBuf> = paths.iter().collect();
     let (mut found, _) = generate::gather(&[folder.to_path_buf()])?;
-    found.retain(|input| wanted.contains(&input.path));
+    found.retain(|input| wanted.contains(&input.location.path()));
     // the run's --include may name pictures that are left out by default
-    let known: HashSet<&PathBuf> = found.iter().map(|input| &input.path).collect();
-    let others: Vec<PathBuf> = paths.iter().filter(|path| !known.contains(path)).cloned().collect();
+    let known: HashSet<PathBuf> = found.iter().map(|input| input.location.path()).collect();
+    let others: Vec<PathBuf> = paths.iter().filter(|path| !known.contains(*path)).cloned().collect();
     found.extend(generate::gather(&others)?.0);
     Ok(found)
 }

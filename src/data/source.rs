@@ -1,11 +1,12 @@
 //! Picture sources: files of a folder, or the procedural landscapes.
-//! Read this to add a third kind of source.
+//! Read this with [`super::location`] to add a third kind of source.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::cache::{Identity, Stamp};
-use super::decode::{self, Failure, load_file};
+use super::decode::{self, Failure};
+use super::location::{Location, relative};
 use super::resize::Resize;
 use super::scan::Item;
 use super::synth;
@@ -56,12 +57,19 @@ impl Source {
         self.pixels(index, size).map_err(|failure| Error::data(self.path(index), failure.reason()))
     }
 
-    /// The path of picture `index`: its file, or a made-up name for a landscape.
-    pub fn path(&self, index: usize) -> PathBuf {
+    /// The place of picture `index`.
+    pub fn location(&self, index: usize) -> Location {
         match self {
-            Self::Folder { items, .. } => items[index].path.clone(),
-            Self::Synthetic { .. } => PathBuf::from(self.name(index)),
+            Self::Folder { items, .. } => Location::File(items[index].path.clone()),
+            Self::Synthetic { seed, first, .. } => {
+                Location::Synthetic { seed: *seed, index: first + index as u64 }
+            }
         }
+    }
+
+    /// The path of picture `index`, see [`Location::path`].
+    pub fn path(&self, index: usize) -> PathBuf {
+        self.location(index).path()
     }
 
     /// A display name of picture `index`: the path from the root with `/`, escaped, see [`super::printable`].
@@ -70,7 +78,7 @@ impl Source {
             Self::Folder { root, items, .. } => {
                 super::text::printable_text(&relative(root, &items[index].path))
             }
-            Self::Synthetic { seed, first, .. } => format!("landscape {seed}/{}", first + index as u64),
+            Self::Synthetic { .. } => self.path(index).to_string_lossy().into_owned(),
         }
     }
 
@@ -108,10 +116,11 @@ impl Source {
 
     /// As [`Source::load`], with the reason alone.
     pub(super) fn pixels(&self, index: usize, size: u32) -> Result<Vec<u8>, Failure> {
-        match self {
-            Self::Folder { items, resize, .. } => load_file(&items[index].path, size, *resize),
-            Self::Synthetic { seed, first, .. } => Ok(synth::landscape(*seed, first + index as u64, size).0),
-        }
+        let resize = match self {
+            Self::Folder { resize, .. } => *resize,
+            Self::Synthetic { .. } => Resize::default(),
+        };
+        self.location(index).pixels(size, resize)
     }
 
     /// The cache identity: all splits of a folder share one, so that another split of the folder finds its pictures.
@@ -171,12 +180,6 @@ fn ctime(meta: &std::fs::Metadata) -> i64 {
 #[cfg(not(unix))]
 fn ctime(_: &std::fs::Metadata) -> i64 {
     0
-}
-
-/// `path` relative to `root`, parts joined by `/` on every platform.
-fn relative(root: &Path, path: &Path) -> String {
-    let below = path.strip_prefix(root).unwrap_or(path);
-    below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 /// FNV-1a digest with 64 bits.

@@ -14,23 +14,21 @@ pub use interpolate::{Interpolation, interpolate, ping_pong};
 pub use latents_file::{check_extension, latents_file, read_latents, write_latents};
 pub use prior_file::Fitted;
 
-use crate::data::{self, Factors, Resize, Skipped, synth};
+use crate::data::{self, Factors, Location, Resize, Skipped, synth};
 use crate::error::{Error, Result};
 use crate::model::Vae;
 
 /// A picture to read: its location, name, class and factors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
-    /// path of the file, or a made-up name for a built-in landscape
-    pub path: PathBuf,
+    /// place of the picture
+    pub location: Location,
     /// display name: the path relative to the given folder
     pub name: String,
     /// name of its class folder, or empty
     pub class: String,
     /// generative factors, if known
     pub factors: Option<Factors>,
-    /// seed and number of the built-in landscape; `None` for a file
-    pub synthetic: Option<(u64, u64)>,
 }
 
 /// Latents of pictures, rows in their order.
@@ -123,26 +121,20 @@ pub fn gather(paths: &[PathBuf]) -> Result<(Vec<Input>, Vec<Skipped>)> {
             let items = found.train.iter().chain(&found.validation).chain(&found.test);
             let mut of_folder: Vec<Input> = items
                 .map(|item| Input {
-                    name: relative(path, &item.path),
-                    path: item.path.clone(),
+                    name: data::relative(path, &item.path),
+                    location: Location::File(item.path.clone()),
                     class: found.classes.get(item.label as usize).cloned().unwrap_or_default(),
                     factors: known.get(&item.path).copied(),
-                    synthetic: None,
                 })
                 .collect();
-            of_folder.sort_by(|a, b| a.path.cmp(&b.path));
+            of_folder.sort_by_cached_key(|input| input.location.path());
             inputs.extend(of_folder);
             skipped.extend(found.left_out().cloned());
         } else {
             std::fs::metadata(path).map_err(Error::io("read", path))?;
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            inputs.push(Input {
-                path: path.clone(),
-                name,
-                class: String::new(),
-                factors: None,
-                synthetic: None,
-            });
+            let location = Location::File(path.clone());
+            inputs.push(Input { location, name, class: String::new(), factors: None });
         }
     }
     Ok((inputs, skipped))
@@ -152,14 +144,11 @@ pub fn gather(paths: &[PathBuf]) -> Result<(Vec<Input>, Vec<Skipped>)> {
 pub fn landscapes(seed: u64, count: u32) -> Vec<Input> {
     let input = |index| {
         let factors = synth::factors(seed, index);
-        let name = format!("landscape {index}");
-        let class = factors.biome.to_string();
         Input {
-            path: name.clone().into(),
-            name,
-            class,
+            location: Location::Synthetic { seed, index },
+            name: format!("landscape {index}"),
+            class: factors.biome.to_string(),
             factors: Some(factors),
-            synthetic: Some((seed, index)),
         }
     };
     (0..u64::from(count)).map(input).collect()
@@ -177,11 +166,6 @@ fn factors_of(folder: &Path) -> Result<HashMap<PathBuf, Factors>> {
         return Ok(known.into_iter().filter_map(|(name, factors)| Some((below(name)?, factors))).collect());
     }
     Ok(HashMap::new())
-}
-
-fn relative(root: &Path, path: &Path) -> String {
-    let below = path.strip_prefix(root).unwrap_or(path);
-    below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 /// Pictures that were read, 8-bit RGB `[S, S, 3]` each.
@@ -209,7 +193,7 @@ pub fn stream(
     let mut skipped = Vec::new();
     let micro = vae.micro_batch() as usize;
     for (first, some) in inputs.chunks(micro).enumerate().map(|(at, some)| (at * micro, some)) {
-        let read: Vec<_> = some.par_iter().map(|input| read(input, size, resize)).collect();
+        let read: Vec<_> = some.par_iter().map(|input| input.location.load(size, resize)).collect();
         let mut chunk = Chunk { numbers: Vec::new(), inputs: Vec::new(), rgb: Vec::new() };
         for (number, (input, read)) in (first..).zip(some.iter().zip(read)) {
             match read {
@@ -218,7 +202,7 @@ pub fn stream(
                     chunk.inputs.push(input);
                     chunk.rgb.push(rgb);
                 }
-                Err(reason) => skipped.push(Skipped { path: input.path.clone(), reason }),
+                Err(reason) => skipped.push(Skipped { path: input.location.path(), reason }),
             }
         }
         if !chunk.rgb.is_empty() {
@@ -226,13 +210,6 @@ pub fn stream(
         }
     }
     Ok(skipped)
-}
-
-fn read(input: &Input, size: u32, resize: Resize) -> std::result::Result<Vec<u8>, String> {
-    match input.synthetic {
-        Some((seed, index)) => Ok(data::landscape(seed, index, size).0),
-        None => data::load(&input.path, size, resize),
-    }
 }
 
 /// Encodes `inputs`; `progress` receives the number done.

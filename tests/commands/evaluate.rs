@@ -127,7 +127,7 @@ fn a_run_is_measured_on_its_own_held_out_pictures() {
     // one folder of pictures, without a split of its own
     std::fs::create_dir(at.join("flat")).expect("folder");
     for (number, input) in generate::gather(&[at.join("set")]).expect("pictures").0.iter().enumerate() {
-        std::fs::copy(&input.path, at.join(format!("flat/{number:02}.png"))).expect("copied");
+        std::fs::copy(input.location.path(), at.join(format!("flat/{number:02}.png"))).expect("copied");
     }
     let train = |data: &str, name: &str| {
         let sizes = ["--size", "16", "--hidden", "4", "--latent", "4", "--batch-size", "8", "--epochs", "1"];
