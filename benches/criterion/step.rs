@@ -62,7 +62,7 @@ fn kernels(criterion: &mut Criterion) {
 
 fn one<P: Product>(criterion: &mut Criterion, name: &str, product: P) {
     let adapter = open();
-    let target = adapter.target();
+    let target = adapter.capabilities();
     let op = Fused::plain(product, Epilogue::NONE);
     let form = Tuning::of(&target).product(op);
     let mut plan = Plan::of(&target);

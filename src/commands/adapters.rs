@@ -83,20 +83,20 @@ fn lanes(one: &Adapter) -> [u32; 2] {
 
 /// Whether matrix products can use subgroup shuffles.
 fn shares(one: &Adapter) -> bool {
-    Variant::subgroup(&one.target(), 1, 1).is_some()
+    Variant::subgroup(&one.capabilities(), 1, 1).is_some()
 }
 
 fn abilities(one: &Adapter) -> [String; 2] {
     let [least, most] = lanes(one);
     let lanes = if least == most { least.to_string() } else { format!("{least} to {most}") };
     let yes = |there| if there { "yes" } else { "no" };
-    let fragments: Vec<String> = one.target().fragments.iter().map(name_of).collect();
+    let fragments: Vec<String> = one.capabilities().fragments.iter().map(name_of).collect();
     let fragments = if fragments.is_empty() { "no".into() } else { fragments.join(", ") };
     let general = format!(
         "training in f16: {}; timestamps: {}; textures: {}; pipeline cache: {}",
-        yes(one.target().f16),
+        yes(one.capabilities().f16),
         yes(one.has_timestamps()),
-        yes(one.target().textures),
+        yes(one.capabilities().textures),
         yes(one.features.contains(wgpu::Features::PIPELINE_CACHE)),
     );
     let subgroups = format!(
@@ -140,8 +140,8 @@ fn one_of(index: usize, one: &Adapter) -> Value {
             "min_storage_buffer_offset_alignment": l.min_storage_buffer_offset_alignment,
             "min_uniform_buffer_offset_alignment": l.min_uniform_buffer_offset_alignment,
         },
-        "features": features, "subgroup_sizes": lanes(one), "f16": one.target().f16,
-        "timestamps": one.has_timestamps(), "textures": one.target().textures, "subgroup_variants": shares(one),
-        "cooperative_matrices": one.target().fragments.iter().map(name_of).collect::<Vec<_>>(),
+        "features": features, "subgroup_sizes": lanes(one), "f16": one.capabilities().f16,
+        "timestamps": one.has_timestamps(), "textures": one.capabilities().textures, "subgroup_variants": shares(one),
+        "cooperative_matrices": one.capabilities().fragments.iter().map(name_of).collect::<Vec<_>>(),
     })
 }

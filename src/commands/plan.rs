@@ -18,7 +18,7 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
         Limits::Default => (Capabilities::webgpu_default(), Tuning::of(&Capabilities::webgpu_default())),
         Limits::Adapter => {
             let adapter = super::choose(&args.adapter)?;
-            (adapter.target(), super::tune::kept(&adapter, &args.tuning)?)
+            (adapter.capabilities(), super::tune::kept(&adapter, &args.tuning)?)
         }
     };
     let (network, plan) = build.plan_with(&target, &tuning)?;

@@ -97,7 +97,7 @@ impl Table {
 
 pub fn run(args: &SelftestArgs) -> Result<ExitCode> {
     let adapter = super::choose(&args.adapter)?;
-    let mut cases = cases::cases(&adapter.target(), args.large);
+    let mut cases = cases::cases(&adapter.capabilities(), args.large);
     if let Some(only) = &args.only {
         cases.retain(|case| {
             [case.op.kernel().name, &case.config, &case.label].iter().any(|name| name.contains(only.as_str()))

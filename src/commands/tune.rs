@@ -75,8 +75,8 @@ fn describe(verdict: &CandidateResult) -> String {
 pub fn kept(adapter: &Adapter, flags: &TuningArgs) -> Result<Tuning> {
     match (&flags.tuning, flags.no_tune) {
         (Some(path), _) => replay(adapter, path),
-        (None, true) => Ok(Tuning::of(&adapter.target())),
-        (None, false) => Ok(Tuning::with(&adapter.target(), from_cache(adapter))),
+        (None, true) => Ok(Tuning::of(&adapter.capabilities())),
+        (None, false) => Ok(Tuning::with(&adapter.capabilities(), from_cache(adapter))),
     }
 }
 
@@ -100,20 +100,20 @@ pub fn choose(adapter: &Adapter, build: &ModelOptions, flags: &TuningArgs, quiet
     for (finding, (config, verdict)) in findings.iter().flat_map(|f| f.bad().map(move |bad| (f, bad))) {
         output::note(&format!("{}: {}: {}", finding.key, config.name(), describe(verdict)));
     }
-    Ok(Tuning::with(&adapter.target(), table))
+    Ok(Tuning::with(&adapter.capabilities(), table))
 }
 
 /// The kernel configurations of a file.
 pub fn replay(adapter: &Adapter, path: &Path) -> Result<Tuning> {
     let file = TuningFile::read(path)?;
-    file.check(&adapter.target(), path)?;
+    file.check(&adapter.capabilities(), path)?;
     if !file.is_for(adapter) {
         let path = shown(path);
         output::note(&format!(
             "{path} is from another adapter, driver or version: results may differ in their last bits"
         ));
     }
-    Ok(Tuning::with(&adapter.target(), file.configs))
+    Ok(Tuning::with(&adapter.capabilities(), file.configs))
 }
 
 /// `known` with measurements of the other kernels of `build`, which are kept on disk.
@@ -123,8 +123,8 @@ fn complete(
     known: Table,
     quiet: bool,
 ) -> Result<(Table, Vec<Measurement>)> {
-    let defaults = Tuning::of(&adapter.target());
-    build.plan_with(&adapter.target(), &defaults)?;
+    let defaults = Tuning::of(&adapter.capabilities());
+    build.plan_with(&adapter.capabilities(), &defaults)?;
     let missing: Vec<_> =
         defaults.ops().into_iter().filter(|(op, _)| !known.contains_key(&op.key())).collect();
     if missing.is_empty() {

@@ -79,8 +79,11 @@ fn compare(options: &RunOptions, run: &Path, from: Option<&Checkpoint>, to: &Che
         );
     }
     let table = run.join(tune::file::NAME);
-    let tuning =
-        if table.is_file() { super::tune::replay(&adapter, &table)? } else { Tuning::of(&adapter.target()) };
+    let tuning = if table.is_file() {
+        super::tune::replay(&adapter, &table)?
+    } else {
+        Tuning::of(&adapter.capabilities())
+    };
     let config = &state.config;
     let screen = Screen::new(false, config.epochs, adapter.is_software());
     screen.report("adapter", &adapter.describe());

@@ -146,7 +146,7 @@ impl Adapter {
     }
 
     /// Its limits and features, as far as a plan depends on them.
-    pub fn target(&self) -> Capabilities {
+    pub fn capabilities(&self) -> Capabilities {
         let subgroups = self.features.contains(wgpu::Features::SUBGROUP);
         Capabilities {
             name: self.info.name.clone(),

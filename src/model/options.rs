@@ -12,11 +12,11 @@ use crate::ops::reparameterize::padded;
 /// The device that computes a model.
 #[derive(Clone, Copy)]
 pub enum Device<'a> {
-    /// On an adapter, every op in its default form.
+    /// On an adapter, every op in its default configuration.
     Gpu(&'a Adapter),
-    /// On an adapter, in the forms that were chosen for it.
+    /// On an adapter, in the configurations chosen for it.
     Tuned(&'a Adapter, &'a Tuning),
-    /// There too, with timestamps where it has them, for [`Vae::profile`](super::Vae::profile).
+    /// As `Tuned`, with timestamps if the adapter has them, for [`Vae::profile`](super::Vae::profile).
     Timed(&'a Adapter, &'a Tuning),
     /// On the CPU twins: slow, exact, for tests.
     Twins,
@@ -24,9 +24,9 @@ pub enum Device<'a> {
 
 impl Device<'_> {
     /// Its limits and features.
-    pub fn target(&self) -> Capabilities {
+    pub fn capabilities(&self) -> Capabilities {
         match self {
-            Self::Gpu(adapter) | Self::Tuned(adapter, _) | Self::Timed(adapter, _) => adapter.target(),
+            Self::Gpu(adapter) | Self::Tuned(adapter, _) | Self::Timed(adapter, _) => adapter.capabilities(),
             Self::Twins => Capabilities::twins(),
         }
     }

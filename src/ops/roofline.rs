@@ -154,7 +154,7 @@ impl Ceilings {
         // on a GPU enough work to outlast a launch, buffers too large for its caches; on a CPU some milliseconds
         let (invocations, bytes) =
             if adapter.is_software() { (1 << 13, 32 << 20) } else { (1 << 19, 64 << 20) };
-        let bytes = adapter.target().binding_bytes.min(bytes);
+        let bytes = adapter.capabilities().binding_bytes.min(bytes);
         let mut gflops = 0.0_f64;
         for unrolled in UNROLLED {
             let fma = RooflineFma { vec4s: invocations, unrolled, rounds: STEPS / unrolled };
@@ -173,7 +173,7 @@ impl Ceilings {
 
 /// The minimum time of one dispatch of `op` in seconds, of several measurements.
 fn best(adapter: &Adapter, clock: Clock, op: impl Op) -> Result<f64> {
-    let mut plan = Plan::of(&adapter.target());
+    let mut plan = Plan::of(&adapter.capabilities());
     let program = plan.program("ceiling");
     let operands = op.operands();
     let tensors: Vec<_> = operands.iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();

@@ -140,7 +140,8 @@ impl TuningFile {
     /// The cached configurations for `adapter`; empty if there is no file, or it is damaged or for another environment.
     pub fn cached(folder: &Path, adapter: &Adapter) -> Table {
         let file = Self::read(&Self::cached_at(folder, adapter)).ok();
-        let whole = file.filter(|file| file.is_for(adapter) && file.check(&adapter.target(), folder).is_ok());
+        let whole =
+            file.filter(|file| file.is_for(adapter) && file.check(&adapter.capabilities(), folder).is_ok());
         whole.map(|file| file.configs).unwrap_or_default()
     }
 

@@ -103,7 +103,7 @@ pub fn tune(
 /// Measures a chunk of ops. A refused candidate fails everything that is compiled with it, so a failing group is split
 /// into smaller ones, down to the plain configuration and one candidate.
 fn chunk_of(adapter: &Adapter, chunk: &[(Arc<dyn Tunable>, KernelConfig)]) -> Result<Vec<Measurement>> {
-    let target = adapter.target();
+    let target = adapter.capabilities();
     let candidates = |op: &dyn Tunable, default| {
         let mut candidates = op.candidates(&target);
         if !candidates.contains(&default) {

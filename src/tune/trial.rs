@@ -261,7 +261,7 @@ pub(super) fn run(
     adapter: &Adapter,
     ops: &[(&dyn Tunable, Vec<KernelConfig>)],
 ) -> Result<Vec<Vec<CandidateResult>>> {
-    let mut plan = Plan::of(&adapter.target());
+    let mut plan = Plan::of(&adapter.capabilities());
     let tensors = Pool::tensors(ops, &mut plan);
     let entries: Vec<Entry> =
         ops.iter().zip(&tensors).map(|(op, tensors)| record(&mut plan, op, tensors)).collect();

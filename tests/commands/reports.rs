@@ -25,7 +25,7 @@ fn adapters_say_what_they_can_do_and_which_is_taken() {
     let all = document["adapters"].as_array().expect("adapters");
     let ours =
         all.iter().find(|one| one["describe"] == adapter.describe().as_str()).expect("the adapter here");
-    let target = adapter.target();
+    let target = adapter.capabilities();
     assert_eq!(ours["limits"]["max_storage_buffer_binding_size"], target.binding_bytes);
     assert_eq!(ours["limits"]["max_buffer_size"], target.buffer_bytes);
     assert!(ours["limits"]["min_storage_buffer_offset_alignment"].as_u64() > Some(0), "{ours}");
@@ -158,7 +158,7 @@ fn selftest_has_a_row_for_every_kernel_and_form() {
     let said = |row: &Value, field: &str| row[field].as_str().expect("text").to_owned();
     // the group of contracts holds the table of cases to the files of kernels
     let asked = |form: &str| chosen.is_empty() || form == plain;
-    let cases = cases::cases(&adapter.target(), false);
+    let cases = cases::cases(&adapter.capabilities(), false);
     let kernels = cases.iter().filter(|case| asked(&case.config)).map(|case| case.op.kernel().name);
     let kernels: BTreeSet<_> = kernels.collect();
     assert!(kernels.len() >= 6, "{kernels:?}");
@@ -174,8 +174,8 @@ fn selftest_has_a_row_for_every_kernel_and_form() {
         "linear_weight_grad",
     ] {
         let kernels = [(product.to_owned(), Element::F32), (format!("{product} f16"), Element::F16)];
-        for (kernel, precision) in &kernels[..if adapter.target().f16 { 2 } else { 1 }] {
-            let variants = Variant::all(&adapter.target(), *precision).into_iter();
+        for (kernel, precision) in &kernels[..if adapter.capabilities().f16 { 2 } else { 1 }] {
+            let variants = Variant::all(&adapter.capabilities(), *precision).into_iter();
             for variant in variants.filter(|variant| asked(&variant.name())) {
                 let is = |row: &Value| said(row, "kernel") == *kernel && said(row, "form") == variant.name();
                 assert!(rows.iter().any(is), "{kernel} by {} has no row", variant.name());

@@ -32,7 +32,7 @@ pub(crate) fn adapter() -> Option<Adapter> {
 
 /// Whether `adapter` has 16-bit floats; if not, reports that a test is skipped.
 pub(crate) fn has_f16(adapter: &Adapter) -> bool {
-    let there = adapter.target().f16;
+    let there = adapter.capabilities().f16;
     if !there {
         report::left_out(&format!("no 16-bit floats: {}", adapter.describe()));
     }

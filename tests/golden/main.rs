@@ -289,7 +289,7 @@ fn the_adapter_in_f16_agrees_with_pytorch() {
 #[test]
 fn every_variant_agrees_with_pytorch() {
     let Some(adapter) = common::adapter() else { return };
-    let target = adapter.target();
+    let target = adapter.capabilities();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/small");
     let plain = Tuning::of(&target);
     Meta::of(&folder).build(Element::F32).plan_with(&target, &plain).expect("a plan");

@@ -103,12 +103,12 @@ fn large_tensors_share_textures_and_no_product_overwrites_its_own() {
 #[test]
 fn long_tensors_take_wider_textures() {
     let Some(adapter) = common::adapter() else { return };
-    if !adapter.target().textures {
+    if !adapter.capabilities().textures {
         return report::left_out(&format!("no textures: {}", adapter.describe()));
     }
     let outputs = (1 << 20) + 8;
     let record = || {
-        let mut plan = Plan::of(&adapter.target());
+        let mut plan = Plan::of(&adapter.capabilities());
         let program = plan.program("textures");
         let tensors =
             [&[EDGE, EDGE], &[outputs, EDGE], &[EDGE, outputs]].map(|dims| plan.tensor("any", dims));
@@ -149,7 +149,7 @@ fn rerun(runner: &mut dyn Runner, program: ProgramId, tensors: &[Tensor]) -> Vec
 #[test]
 fn a_copy_is_never_older_than_its_tensor() {
     let Some(adapter) = common::adapter() else { return };
-    if !adapter.target().textures {
+    if !adapter.capabilities().textures {
         return report::left_out(&format!("no textures: {}", adapter.describe()));
     }
     let names = ["x", "weight", "middle", "back", "out"];
@@ -396,10 +396,10 @@ fn no_program_inherits_from_one_that_writes_to_the_weights() {
 #[test]
 fn inherited_tensors_give_the_same_bits_as_new_ones() {
     let Some(adapter) = common::adapter() else { return };
-    let from_textures = adapter.target().textures.then_some(Variant::direct([64, 1], 1).fetching(true));
+    let from_textures = adapter.capabilities().textures.then_some(Variant::direct([64, 1], 1).fetching(true));
     for variant in [Some(Variant::PLAIN), from_textures].into_iter().flatten() {
         let results = [false, true].map(|persistent| {
-            let (mut plan, first, t) = layer(&adapter.target());
+            let (mut plan, first, t) = layer(&adapter.capabilities());
             let (other, second) = (plan.tensor("other", GEOMETRY.weight().dims()), plan.program("second"));
             if persistent {
                 plan.persist_derived_of(t.weight.buffer);
@@ -425,7 +425,7 @@ fn inherited_tensors_give_the_same_bits_as_new_ones() {
 fn transforms_that_are_used_twice_give_the_same_gradients() {
     let Some(adapter) = common::adapter() else { return };
     // five programs, each of which starts with an empty cache
-    let (mut plan, first, t) = layer(&adapter.target());
+    let (mut plan, first, t) = layer(&adapter.capabilities());
     let tensors = [t.x, t.dy, t.weight, t.dw, t.dx];
     let rest = ["b", "c", "d", "e"].map(|name| plan.program(name));
     record_gradients(&mut plan, [first, rest[0], rest[1], rest[2], rest[3]], &t, Variant::PLAIN);
@@ -434,9 +434,9 @@ fn transforms_that_are_used_twice_give_the_same_gradients() {
     for program in rest {
         want = rerun(&mut runner, program, &tensors);
     }
-    let from_textures = adapter.target().textures.then_some(Variant::direct([64, 1], 1).fetching(true));
+    let from_textures = adapter.capabilities().textures.then_some(Variant::direct([64, 1], 1).fetching(true));
     for variant in [Some(Variant::PLAIN), from_textures].into_iter().flatten() {
-        let (mut plan, program, t) = layer(&adapter.target());
+        let (mut plan, program, t) = layer(&adapter.capabilities());
         record_gradients(&mut plan, [program; 5], &t, variant);
         let got = run(&mut GpuRunner::new(&adapter, plan).expect("runner"), program, &tensors);
         for (name, (got, want)) in ["x", "dy", "weight", "dw", "dx"].iter().zip(got.iter().zip(&want)) {

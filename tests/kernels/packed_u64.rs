@@ -102,12 +102,12 @@ fn outputs(adapter: &Adapter, target: &Capabilities) -> (Vec<(&'static str, Vec<
 fn packed_vec4s_have_equal_bits() {
     let Some(adapter) = common::adapter() else { return };
     let there = adapter.features.contains(wgpu::Features::SHADER_INT64);
-    assert_eq!(adapter.target().packed_u64, there && adapter.is_software());
+    assert_eq!(adapter.capabilities().packed_u64, there && adapter.is_software());
     // other compilers may fuse other multiplications and additions with other loads
-    if !adapter.target().packed_u64 {
+    if !adapter.capabilities().packed_u64 {
         return report::left_out(&format!("no 64-bit integers: {}", adapter.describe()));
     }
-    let of = |packed_u64| outputs(&adapter, &Capabilities { packed_u64, ..adapter.target() });
+    let of = |packed_u64| outputs(&adapter, &Capabilities { packed_u64, ..adapter.capabilities() });
     let ((floats, none), (words, some)) = (of(false), of(true));
     assert_eq!(none, 0, "kernels with 64-bit integers that are switched off");
     // the products, Adam, the EMA; transforms of both factors, their products, the sum of those, and the inverse

@@ -92,7 +92,7 @@ fn plausible(timings: &Timings, wall: Duration) {
 #[test]
 fn every_dispatch_is_timed_once_by_either_clock() {
     let Some(adapter) = common::adapter() else { return };
-    let tuning = Tuning::of(&adapter.target());
+    let tuning = Tuning::of(&adapter.capabilities());
     for timed in [true, false] {
         let place = if timed { Device::Timed(&adapter, &tuning) } else { Device::Gpu(&adapter) };
         let mut vae = Vae::new(place, build(5, 2), 1).expect("model");
@@ -136,8 +136,8 @@ fn the_twins_are_timed_as_well() {
 #[test]
 fn more_dispatches_than_a_query_set_has_room_for() {
     let Some(adapter) = common::adapter() else { return };
-    let mut vae =
-        Vae::new(Device::Timed(&adapter, &Tuning::of(&adapter.target())), build(60, 1), 1).expect("model");
+    let mut vae = Vae::new(Device::Timed(&adapter, &Tuning::of(&adapter.capabilities())), build(60, 1), 1)
+        .expect("model");
     train(&mut vae, 0, 1);
     let began = Instant::now();
     vae.profile(true).expect("on");
@@ -165,7 +165,10 @@ fn profiled_steps_compute_equal_bits() {
     };
     let plain = run(Device::Gpu(&adapter), false);
     assert_eq!(plain.0.len(), 3);
-    assert!(run(Device::Timed(&adapter, &Tuning::of(&adapter.target())), true) == plain, "by timestamps");
+    assert!(
+        run(Device::Timed(&adapter, &Tuning::of(&adapter.capabilities())), true) == plain,
+        "by timestamps"
+    );
     assert!(run(Device::Gpu(&adapter), true) == plain, "by the host's clock");
 }
 
@@ -189,7 +192,7 @@ fn a_program_is_timed_as_often_as_asked() {
         [GpuRunner::timed, GpuRunner::new];
     for make in makers {
         for (clears, want) in [(false, 700.0), (true, 100.0)] {
-            let (mut plan, program, [x, total]) = summing(&adapter.target(), clears);
+            let (mut plan, program, [x, total]) = summing(&adapter.capabilities(), clears);
             let empty = plan.program("empty");
             let mut runner = make(&adapter, plan).expect("runner");
             runner.write_f32(&x, &[1.0; 400]);

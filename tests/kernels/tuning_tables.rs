@@ -32,7 +32,7 @@ fn train(place: Device<'_>) -> (f64, Vec<u32>) {
 #[test]
 fn a_table_gives_equal_bits_again_and_another_one_only_other_rounding() {
     let Some(adapter) = common::adapter() else { return };
-    let target = adapter.target();
+    let target = adapter.capabilities();
     let first = Tuning::with_variant(&target, Variant::direct([16, 4], 1));
     let (loss, weights) = train(Device::Tuned(&adapter, &first));
     // through a file, as in a run's folder
@@ -175,7 +175,7 @@ fn a_cached_table_is_read_again_and_a_damaged_or_foreign_one_is_not() {
     // configurations that this adapter does not have
     std::fs::write(&path, whole.replace("256", "255")).expect("written");
     assert_eq!(TuningFile::cached(folder.path(), &adapter), Table::new());
-    let error = TuningFile::read(&path).and_then(|file| file.check(&adapter.target(), &path));
+    let error = TuningFile::read(&path).and_then(|file| file.check(&adapter.capabilities(), &path));
     let error = error.expect_err("refused").to_string();
     assert!(error.contains("two") && error.contains("255 threads"), "{error}");
 }

@@ -57,7 +57,7 @@ fn names(variants: &[Variant]) -> Vec<String> {
 #[test]
 fn every_kernel_agrees_with_its_twin() {
     let Some(adapter) = common::adapter() else { return };
-    let target = adapter.target();
+    let target = adapter.capabilities();
     let mut cases = cases::cases(&target, true);
     let chosen = Choose::from_environment();
     let every: Vec<String> = names(&Variant::all(&target, Element::F16));
@@ -87,7 +87,7 @@ fn every_kernel_agrees_with_its_twin() {
 #[test]
 fn long_sums_agree_with_their_twins() {
     let Some(adapter) = common::adapter() else { return };
-    let target = adapter.target();
+    let target = adapter.capabilities();
     let product = LinearWeightGrad { rows: 1 << 19, inputs: 8, outputs: 12, planes: 1 };
     let tuning = Tuning::of(&target);
     let config = tuning.product(Fused::plain(product, Epilogue::NONE));
@@ -109,7 +109,7 @@ fn long_sums_agree_with_their_twins() {
 #[test]
 fn cooperative_cores_work_with_surplus_subgroups() {
     let Some(adapter) = common::adapter() else { return };
-    let target = adapter.target();
+    let target = adapter.capabilities();
     let wider = |of: &Fragment| Fragment { lanes: [of.lanes[0], 2 * of.lanes[1]], ..*of };
     let wider = Capabilities { fragments: target.fragments.iter().map(wider).collect(), ..target };
     let is_cooperative = |variant: &Variant| matches!(variant, Variant::Cooperative { .. });
@@ -133,7 +133,7 @@ fn of_every_variant<P: Product>(
     factors: &[[Vec<f32>; 2]],
 ) -> Vec<(String, Vec<Vec<f32>>)> {
     let run = |variant: Variant| {
-        let mut plan = Plan::of(&adapter.target());
+        let mut plan = Plan::of(&adapter.capabilities());
         let program = plan.program("edges");
         let [a, b, c] = product.shapes();
         let [a, b, c] = [("left", a), ("right", b), ("out", c)].map(|(name, s)| plan.tensor(name, s.dims()));
@@ -148,7 +148,7 @@ fn of_every_variant<P: Product>(
         });
         (variant.name(), outputs.collect())
     };
-    common::variants(&adapter.target(), Element::F32).into_par_iter().map(run).collect()
+    common::variants(&adapter.capabilities(), Element::F32).into_par_iter().map(run).collect()
 }
 
 /// A tile of pixels along an edge skips the taps beyond the edge. It must not multiply them by zero, because a NaN times zero
@@ -201,9 +201,9 @@ fn taps_beyond_an_edge_are_skipped() {
 fn winograd_chunks_agree_with_the_twin() {
     fn hold<P: Product>(adapter: &Adapter, product: P) {
         let fused = Fused::plain(product, Epilogue::NONE);
-        let usual = fused.candidates(&adapter.target()).last().copied().expect("forms");
+        let usual = fused.candidates(&adapter.capabilities()).last().copied().expect("forms");
         for config in [usual, KernelConfig::Winograd { variant: Variant::PLAIN, splits: 2 }] {
-            let mut plan = Plan::of(&adapter.target());
+            let mut plan = Plan::of(&adapter.capabilities());
             let program = plan.program("rounds");
             let operands: Vec<_> =
                 fused.operands().iter().map(|(name, shape)| plan.tensor(*name, shape.dims())).collect();

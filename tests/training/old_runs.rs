@@ -25,7 +25,7 @@ fn runs_of_earlier_formats_are_resumed_bit_for_bit() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs");
     for format in ["format_3", "format_4"] {
         let f16 = format == "format_4";
-        if f16 && !adapter.target().f16 {
+        if f16 && !adapter.capabilities().f16 {
             report::left_out(&format!("{format}: no f16: {}", adapter.describe()));
             continue;
         }

@@ -40,7 +40,7 @@ pub(super) fn train(mut screen: Screen, adapter: Adapter, training: &Training) -
     screen.report("model", &format!("{m}: {parameters} parameters"));
     let stop = Arc::new(AtomicBool::new(false));
     signals::catch(&stop)?;
-    let micro = build.resolve_micro_batch(&adapter.target())?;
+    let micro = build.resolve_micro_batch(&adapter.capabilities())?;
     let mut adapter = Some(adapter);
     // reads the states only: the tensors of a checkpoint may be gigabytes
     let newest = || checkpoint::list(&run.checkpoints()).ok()?.whole.pop();
@@ -59,7 +59,7 @@ pub(super) fn train(mut screen: Screen, adapter: Adapter, training: &Training) -
                     .map_err(|error| Error::Device(format!("{error:#}")))?
             }
         };
-        let tuning = if attempt.failure.is_none() { tuning } else { &Tuning::of(&adapter.target()) };
+        let tuning = if attempt.failure.is_none() { tuning } else { &Tuning::of(&adapter.capabilities()) };
         run_attempt(&mut screen, (&adapter, tuning), training, &attempt, &stop)
     });
     screen.clear();

@@ -147,7 +147,7 @@ pub(super) fn resident(
     adapter: &Adapter,
     pictures: usize,
 ) -> u32 {
-    let target = adapter.target();
+    let target = adapter.capabilities();
     let all = u32::try_from(pictures).unwrap_or(u32::MAX);
     let room = u64::from(all) + u64::from(config.batch_size);
     let fits = 4 * u64::from(config.model.size).pow(2) * room <= target.binding_bytes.min(RESIDENT);

@@ -58,8 +58,8 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
     }
     let build = settings.model_options();
     let build = ModelOptions { micro: build.micro.or_else(|| same_micro(&origin, &adapter)), ..build };
-    let (_, plan) = build.plan(&adapter.target())?;
-    plan.check_limits(&adapter.target())?;
+    let (_, plan) = build.plan(&adapter.capabilities())?;
+    plan.check_limits(&adapter.capabilities())?;
     drop(plan);
     screen.report("adapter", &adapter.describe());
     if let Some(hint) = &adapter.hint {

@@ -55,7 +55,7 @@ impl GpuRunner {
     }
 
     fn with(adapter: &Adapter, plan: Plan, features: wgpu::Features) -> Result<Self> {
-        plan.check_limits(&adapter.target())?;
+        plan.check_limits(&adapter.capabilities())?;
         let device = OpenDevice::open(adapter, &plan, features)?;
         let memory = Memory::allocate(&device.device, &plan)?;
         let stored = PipelineFile::open(&device.device, adapter);

@@ -139,7 +139,7 @@ impl Vae {
     /// # Errors
     /// As [`Vae::new`].
     pub fn empty(place: Device<'_>, build: ModelOptions) -> Result<Self> {
-        let target = place.target();
+        let target = place.capabilities();
         let (network, plan) = match place {
             Device::Tuned(_, tuning) | Device::Timed(_, tuning) => build.plan_with(&target, tuning)?,
             Device::Gpu(_) | Device::Twins => build.plan(&target)?,

@@ -177,7 +177,7 @@ fn comparable(name: &str, shape: Shape, values: &[f32], split: bool) -> Vec<f32>
 /// # Errors
 /// If the device refuses the kernel.
 pub fn check(adapter: &Adapter, case: Case) -> Result<Vec<CaseResult>> {
-    let (mut runner, expected) = expect(&adapter.target(), case, |plan| GpuRunner::new(adapter, plan))?;
+    let (mut runner, expected) = expect(&adapter.capabilities(), case, |plan| GpuRunner::new(adapter, plan))?;
     expected.compare(&mut runner)
 }
 
@@ -194,7 +194,8 @@ pub struct Comparison {
 /// # Errors
 /// As [`check`].
 pub fn compare(adapter: &Adapter, case: Case) -> Result<Comparison> {
-    let (mut runner, expected) = expect(&adapter.target(), case, |plan| GpuRunner::timed(adapter, plan))?;
+    let (mut runner, expected) =
+        expect(&adapter.capabilities(), case, |plan| GpuRunner::timed(adapter, plan))?;
     let results = expected.compare(&mut runner)?;
     Ok(Comparison { results, runner, program: expected.single.program })
 }
