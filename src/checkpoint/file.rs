@@ -40,6 +40,29 @@ pub(super) fn encode(
     sets: &[(&str, &StateDict)],
     described: Option<(ModelConfig, Likelihood)>,
 ) -> Result<Vec<u8>> {
+    // one entry only: the order of several would vary between processes, and one run must give identical bytes
+    let about = match described {
+        Some((config, likelihood)) if !config.architecture.is_reference() => {
+            let text = serde_json::to_string(&Described { config, likelihood });
+            (MODEL, text.map_err(|e| Error::model(path, e.to_string()))?)
+        }
+        Some((_, Likelihood { kind, sigma })) if kind != LossKind::Bce => {
+            (LIKELIHOOD, format!("{kind} {sigma}"))
+        }
+        _ => ("format", "pt".to_owned()),
+    };
+    encode_tensors(path, sets, about)
+}
+
+/// Encodes several sets of tensors as a safetensors file, each name with its set's prefix, and one entry of metadata.
+///
+/// # Errors
+/// If the shapes are inconsistent.
+pub fn encode_tensors(
+    path: &Path,
+    sets: &[(&str, &StateDict)],
+    (key, text): (&str, String),
+) -> Result<Vec<u8>> {
     let mut views = Vec::new();
     for (prefix, weights) in sets {
         for tensor in &weights.tensors {
@@ -50,18 +73,7 @@ pub(super) fn encode(
             views.push((format!("{prefix}{}", tensor.name), view));
         }
     }
-    // one entry only: the order of several would vary between processes, and one run must give identical bytes
-    let about = match described {
-        Some((config, likelihood)) if !config.architecture.is_reference() => {
-            let text = serde_json::to_string(&Described { config, likelihood });
-            (MODEL.to_owned(), text.map_err(|e| Error::model(path, e.to_string()))?)
-        }
-        Some((_, Likelihood { kind, sigma })) if kind != LossKind::Bce => {
-            (LIKELIHOOD.to_owned(), format!("{kind} {sigma}"))
-        }
-        _ => ("format".to_owned(), "pt".to_owned()),
-    };
-    let about = [about].into();
+    let about = [(key.to_owned(), text)].into();
     safetensors::serialize(views, Some(about)).map_err(|e| Error::model(path, e.to_string()))
 }
 
@@ -75,7 +87,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// The metadata of a safetensors file under `key`.
-fn metadata(bytes: &[u8], key: &str) -> Option<String> {
+pub fn metadata(bytes: &[u8], key: &str) -> Option<String> {
     let (_, about) = SafeTensors::read_metadata(bytes).ok()?;
     about.metadata().as_ref()?.get(key).cloned()
 }
@@ -147,6 +159,16 @@ fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
 
 /// Moves the tensors of `config` out of `found`, each name with `prefix`.
 fn take(path: &Path, found: &mut TensorMap, prefix: &str, config: &ModelConfig) -> Result<StateDict> {
+    take_named(path, found, prefix, StateDict::names(config))
+}
+
+/// Moves the tensors of these names and shapes out of `found`, each name with `prefix`.
+fn take_named(
+    path: &Path,
+    found: &mut TensorMap,
+    prefix: &str,
+    names: impl IntoIterator<Item = (String, Vec<usize>)>,
+) -> Result<StateDict> {
     let take_tensor = |(name, shape): (String, Vec<usize>)| {
         let Some((is, values)) = found.remove(&format!("{prefix}{name}")) else {
             return Err(Error::model(path, format!("has no tensor {prefix}{name}")));
@@ -157,7 +179,7 @@ fn take(path: &Path, found: &mut TensorMap, prefix: &str, config: &ModelConfig) 
         }
         Ok(NamedTensor { name, shape, values })
     };
-    Ok(StateDict { tensors: StateDict::names(config).into_iter().map(take_tensor).collect::<Result<_>>()? })
+    Ok(StateDict { tensors: names.into_iter().map(take_tensor).collect::<Result<_>>()? })
 }
 
 /// Refuses left-over tensors: they belong to a layer that this model does not have, so the result would differ.
@@ -169,6 +191,21 @@ fn refuse_extra(path: &Path, found: &TensorMap) -> Result<()> {
             format!("has a tensor {name} {shape:?} that this kind of model does not have"),
         ))
     })
+}
+
+/// Decodes the tensors of these names and shapes from a safetensors file that has no others.
+///
+/// # Errors
+/// [`Error::Model`] naming the first tensor that is missing, has the wrong shape, or is not expected.
+pub fn decode_tensors(
+    path: &Path,
+    bytes: &[u8],
+    names: impl IntoIterator<Item = (String, Vec<usize>)>,
+) -> Result<StateDict> {
+    let mut found = safetensors(path, bytes)?;
+    let tensors = take_named(path, &mut found, "", names)?;
+    refuse_extra(path, &found)?;
+    Ok(tensors)
 }
 
 /// Decodes the optimizer's state from our own safetensors file, and the raw parameters if the model is their average.
@@ -195,10 +232,7 @@ pub(super) fn decode_optimizer(
 /// # Errors
 /// [`Error::Model`] naming the first tensor that is missing or has the wrong shape.
 pub(super) fn decode_weights(path: &Path, bytes: &[u8], config: &ModelConfig) -> Result<StateDict> {
-    let mut found = safetensors(path, bytes)?;
-    let weights = take(path, &mut found, "", config)?;
-    refuse_extra(path, &found)?;
-    Ok(weights)
+    decode_tensors(path, bytes, StateDict::names(config))
 }
 
 /// A model read from a file.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use wgvae::config::FlowSize;
 use wgvae::data::Resize;
 
 use super::{AdapterArgs, ForceArgs};
@@ -17,9 +18,19 @@ pub struct SampleArgs {
     /// Seed of the latents. Sample i depends on the seed and on i only
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Prior: normal (N(0, I)), fitted (the result of fit-prior beside the model), or the file of a prior
-    #[arg(long, default_value = "normal", value_name = "PRIOR")]
+    /// Prior: flow or fitted (the results of fit-prior beside the model), normal (N(0, I)), the file of a prior, or auto:
+    /// the first of these that there is
+    #[arg(long, default_value = "auto", value_name = "PRIOR")]
     pub prior: String,
+    /// Class to draw, with a flow that was fitted with --classes
+    #[arg(long, value_name = "NAME")]
+    pub class: Option<String>,
+    /// Weight of the class: 1 for variety, 3 for the most typical pictures
+    #[arg(long, default_value_t = 2.0, requires = "class")]
+    pub guidance: f32,
+    /// Steps of the flow, two evaluations of its network each
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub steps: u32,
     /// Standard deviation of the latents, relative to the prior: less than 1 for less variety, more than 1 for more
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     pub temperature: f32,
@@ -156,9 +167,20 @@ pub struct FitPriorArgs {
     /// Pictures, or folders of pictures; the training pictures of the model are best
     #[arg(required = true, value_name = "DATA")]
     pub images: Vec<PathBuf>,
-    /// Numbers of Gaussians to try; the one with the best likelihood of held-out pictures is chosen
-    #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,16,32")]
-    pub components: Vec<usize>,
+    /// Numbers of Gaussians to try; the one with the best likelihood of held-out pictures is chosen [default:
+    /// 1,2,4,8,16,32; with --flow 1]
+    #[arg(long, value_delimiter = ',')]
+    pub components: Option<Vec<usize>>,
+    /// Fit a flow as well: a network that turns noise into latents. small: for CPUs; wide: for a GPU
+    #[arg(long, value_name = "SIZE", num_args = 0..=1, default_missing_value = "small")]
+    pub flow: Option<FlowSize>,
+    /// Steps of the flow, 64 latents each; it ends earlier if the error of held-out latents turns [default: 1000 for
+    /// small, 3500 for wide]
+    #[arg(long, value_name = "STEPS", requires = "flow", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub flow_steps: Option<u64>,
+    /// Teach the flow the class of each picture, the name of its folder, for sample --class
+    #[arg(long, requires = "flow")]
+    pub classes: bool,
     /// Seed of the fit
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

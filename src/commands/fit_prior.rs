@@ -1,16 +1,16 @@
-//! `wgvae fit-prior`: a mixture of Gaussians for the latents of pictures.
+//! `wgvae fit-prior`: a mixture of Gaussians for the latents of pictures, and a flow.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::error::Error;
-use wgvae::generate::{Fitted, prior_file};
-use wgvae::model::Latents;
+use wgvae::generate::{Encoded, Fitted, prior_file};
+use wgvae::model::{Latents, Vae};
 use wgvae::prior::{self, Candidate, Settings};
 
 use super::destination::{Writer, must_end_with};
 use super::terminal::shown;
-use super::{load_model, names};
+use super::{fit_flow, load_model, names};
 use crate::cli::FitPriorArgs;
 
 pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
@@ -20,12 +20,29 @@ pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
     let model = names::model_file(&args.trained.model)?;
     let out =
         Writer::new("fit-prior", args.force.force, &()).reads([&model]).reads(&args.images).named(path)?;
+    let flow = fit_flow::destination(args, &model)?;
     let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
     let encoded = load_model::encode(&mut vae, &args.trained, &args.images)?;
+    let fitted = mixture(args, &mut vae, &encoded)?;
+    out.write(&fitted.to_bytes()?)?;
+    // the other commands find a prior beside the model without its path
+    let prior = if args.out.is_some() { shown(&out.path) } else { "fitted".into() };
+    let model = shown(&args.trained.model);
+    println!("wrote {}; use it with: wgvae sample {model} --prior {prior}", shown(&out.path));
+    if let Some(flow) = flow {
+        fit_flow::run(args, &mut vae, encoded, &fitted, &flow)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Fits the mixture, and reports the candidates.
+fn mixture(args: &FitPriorArgs, vae: &mut Vae, encoded: &Encoded) -> Result<Fitted> {
     // one draw per picture: two draws of one picture, in the fit and held out, would favour many components
     let latents = Latents { mu: encoded.mu.clone(), logvar: encoded.logvar.clone() };
     let rows = vae.reparameterize(&latents, args.seed, 0)?;
-    let settings = Settings { components: args.components.clone(), seed: args.seed, ..Settings::default() };
+    let default = if args.flow.is_some() { vec![1] } else { Settings::default().components };
+    let components = args.components.clone().unwrap_or(default);
+    let settings = Settings { components, seed: args.seed, ..Settings::default() };
     println!(
         "{} latents of {} dimensions; held-out log-likelihood in nats per latent, higher is better:",
         encoded.len(),
@@ -35,13 +52,7 @@ pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
     let fit = fit.map_err(Error::Usage)?;
     println!("  N(0, I): {:.2}", fit.standard_normal);
     println!("chosen: {}", line(&fit.candidates[fit.chosen]));
-    let fitted = Fitted { mixture: fit.prior, kl: encoded.kl(), model: prior_file::digest(&vae.weights()?) };
-    out.write(&fitted.to_bytes()?)?;
-    // the other commands find a prior beside the model without its path
-    let prior = if args.out.is_some() { shown(&out.path) } else { "fitted".into() };
-    let model = shown(&args.trained.model);
-    println!("wrote {}; use it with: wgvae sample {model} --prior {prior}", shown(&out.path));
-    Ok(ExitCode::SUCCESS)
+    Ok(Fitted { mixture: fit.prior, kl: encoded.kl(), model: prior_file::digest(&vae.weights()?) })
 }
 
 fn line(candidate: &Candidate) -> String {

@@ -13,6 +13,7 @@ mod destination;
 mod encode;
 mod evaluate;
 mod export_web;
+mod fit_flow;
 mod fit_prior;
 mod held_out;
 mod interpolate;

@@ -1,24 +1,109 @@
 //! `wgvae sample`: pictures from random latents.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, Model};
+use wgvae::config::ModelConfig;
 use wgvae::data;
-use wgvae::generate::{Fitted, prior_file};
-use wgvae::model::{Device, ModelOptions, Vae};
+use wgvae::generate::{Fitted, FittedFlow, flow_file, prior_file};
+use wgvae::model::flow::FlowSampling;
+use wgvae::model::{Device, ModelOptions, StateDict, Vae};
 
 use super::destination::{Writer, usage};
 use super::load_model::{self, Pictures};
 use super::names;
-use super::terminal::Bar;
+use super::terminal::{Bar, shown};
 use crate::cli::{ForceArgs, SampleArgs};
 
 /// Pictures computed at once.
 const BATCH: u32 = 16;
 /// Default number of samples.
 const COUNT: u32 = 16;
+/// Default number of steps of a flow.
+const STEPS: u32 = 4;
+
+/// The prior that the flags mean, with the path of its file.
+enum Wanted {
+    Normal,
+    Mixture(Option<PathBuf>),
+    Flow(Option<PathBuf>),
+}
+
+/// The prior to draw from.
+enum Prior {
+    Normal,
+    Mixture(Fitted),
+    /// with the label of the class, if one is wanted
+    Flow(Box<FittedFlow>, Option<u32>),
+}
+
+impl Wanted {
+    fn of(args: &SampleArgs) -> Self {
+        let (flow, mixture) = (flow_file::beside(&args.model), prior_file::beside(&args.model));
+        match args.prior.as_str() {
+            "normal" => Self::Normal,
+            "fitted" => Self::Mixture(mixture),
+            "flow" => Self::Flow(flow),
+            "auto" => match (flow, mixture) {
+                (Some(flow), _) => Self::Flow(Some(flow)),
+                (None, Some(mixture)) => Self::Mixture(Some(mixture)),
+                (None, None) => Self::Normal,
+            },
+            path if flow_file::is_flow(Path::new(path)) => Self::Flow(Some(path.into())),
+            path => Self::Mixture(Some(path.into())),
+        }
+    }
+
+    /// The path of its file, if there is one.
+    fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Normal => None,
+            Self::Mixture(path) | Self::Flow(path) => path.clone(),
+        }
+    }
+
+    fn read(&self, args: &SampleArgs, model: (&ModelConfig, &StateDict)) -> Result<Prior> {
+        if !matches!(self, Self::Flow(_)) && args.class.is_some() {
+            return usage(
+                "--class: needs a flow; fit one with wgvae fit-prior MODEL DATA --flow --classes".into(),
+            );
+        }
+        Ok(match self {
+            Self::Normal => Prior::Normal,
+            Self::Mixture(path) => Prior::Mixture(prior_file::find(&args.model, path.as_deref(), model.1)?),
+            Self::Flow(Some(path)) => {
+                let flow = FittedFlow::read(path, model)?;
+                let label = args.class.as_ref().map(|class| flow.label(class)).transpose()?;
+                Prior::Flow(Box::new(flow), label)
+            }
+            Self::Flow(None) => {
+                let model = shown(&args.model);
+                return usage(format!(
+                    "{model} has no flow yet: make one with wgvae fit-prior {model} DATA --flow"
+                ));
+            }
+        })
+    }
+}
+
+impl Prior {
+    /// The flow that a model is built with.
+    fn sampling(&self, args: &SampleArgs) -> Option<FlowSampling> {
+        let Self::Flow(flow, label) = self else { return None };
+        let guidance = label.filter(|_| args.guidance.to_bits() != 1f32.to_bits()).map(|_| args.guidance);
+        Some(FlowSampling { config: flow.flow.config, steps: args.steps, guidance })
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Normal => "N(0, I)",
+            Self::Mixture(_) => "fitted Gaussians",
+            Self::Flow(..) => "flow",
+        }
+    }
+}
 
 pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     if args.count == 0 || args.count > 100_000 {
@@ -28,32 +113,36 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         return usage(format!("--temperature {}: must be zero or positive", args.temperature));
     }
     let model = names::model_file(&args.model)?;
-    let prior_file = prior_file(args);
+    let wanted = Wanted::of(args);
+    let prior_file = wanted.file();
     let settings =
         SampleArgs { model: model.clone(), out: None, force: ForceArgs::default(), ..args.clone() };
-    let writer = Writer::new("sample", args.force.force, &settings).reads([&model]).reads(prior_file);
-    let parts = parts(args)?;
+    let writer = Writer::new("sample", args.force.force, &settings).reads([&model]).reads(&prior_file);
+    let parts = parts(args, &wanted)?;
     let files: Vec<String> = (0..args.count).map(file).collect();
     let mut out = Pictures::new(&writer, args.out.as_deref(), &parts, (args.separate, &files))?;
 
     let Model { config, weights, likelihood, .. } = checkpoint::open(&args.model)?;
-    let prior = match args.prior.as_str() {
-        "normal" => None,
-        "fitted" => Some(prior_file::find(&args.model, None, &weights)?),
-        path => Some(prior_file::find(&args.model, Some(Path::new(path)), &weights)?),
-    };
+    let prior = wanted.read(args, (&config, &weights))?;
     let columns = f64::from(args.count).sqrt().ceil() as u32;
     out.check_size([columns, columns], config.size)?;
     let adapter = super::choose_keeping(&args.adapter)?;
-    let build = ModelOptions { likelihood, ..ModelOptions::inference(config, args.count.min(BATCH)) };
+    let flow = prior.sampling(args);
+    let build = ModelOptions { likelihood, flow, ..ModelOptions::inference(config, args.count.min(BATCH)) };
     let mut vae = Vae::empty(Device::Gpu(&adapter), build)?;
     vae.load(&weights)?;
+    if let Prior::Flow(flow, _) = &prior {
+        vae.load_flow(&flow.flow)?;
+    }
+    if args.prior == "auto" && prior_file.is_some() {
+        eprintln!("prior: {}; --prior normal draws from N(0, I)", prior.name());
+    }
 
     let bar = Bar::new("sampling", false);
     let mut pictures = Vec::new();
     for first in (0..args.count).step_by(BATCH as usize) {
         let range = first..args.count.min(first + BATCH);
-        for (index, picture) in range.clone().zip(draw(&mut vae, prior.as_ref(), range, args)?) {
+        for (index, picture) in range.clone().zip(draw(&mut vae, &prior, range, args)?) {
             match &mut out {
                 Pictures::Separate(folder) => {
                     folder.save(&file(index), &data::grid(&[picture], config.size, 1, 0))?;
@@ -74,33 +163,35 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
 /// The samples with these numbers, as RGB bytes.
 fn draw(
     vae: &mut Vae,
-    prior: Option<&Fitted>,
+    prior: &Prior,
     range: std::ops::Range<u32>,
     args: &SampleArgs,
 ) -> Result<Vec<Vec<u8>>> {
     let pictures = match prior {
-        None => vae.sample_range(range, args.seed, args.temperature)?,
-        Some(prior) => vae.decode_rgba(&prior.draw_range(range, args.seed, args.temperature))?,
+        Prior::Normal => vae.sample_range(range, args.seed, args.temperature)?,
+        Prior::Mixture(prior) => vae.decode_rgba(&prior.draw_range(range, args.seed, args.temperature))?,
+        Prior::Flow(_, label) => vae.sample_flow(range, (args.seed, args.temperature), *label)?,
     };
     Ok(pictures.iter().map(|picture| data::rgb_of(picture)).collect())
 }
 
-/// The file of the prior, unless it is N(0, I).
-fn prior_file(args: &SampleArgs) -> Option<std::path::PathBuf> {
-    match args.prior.as_str() {
-        "normal" => None,
-        "fitted" => prior_file::beside(&args.model),
-        path => Some(path.into()),
-    }
-}
-
 /// Parts of the default name: all settings that change the picture and are not the defaults.
-fn parts(args: &SampleArgs) -> Result<Vec<String>> {
+fn parts(args: &SampleArgs, wanted: &Wanted) -> Result<Vec<String>> {
     let mut parts = vec![names::model(&args.model)?, "sample".into()];
-    match args.prior.as_str() {
-        "normal" => {}
-        "fitted" => parts.push("fitted".into()),
-        path => parts.push(names::plain(Path::new(path))),
+    match (args.prior.as_str(), wanted) {
+        (_, Wanted::Normal) => {}
+        ("auto" | "flow", Wanted::Flow(_)) => parts.push("flow".into()),
+        ("auto" | "fitted", _) => parts.push("fitted".into()),
+        (path, _) => parts.push(names::plain(Path::new(path))),
+    }
+    if let Some(class) = &args.class {
+        parts.push(names::plain(Path::new(class)));
+        if args.guidance.to_bits() != 2f32.to_bits() {
+            parts.push(format!("guidance_{}", args.guidance));
+        }
+    }
+    if args.steps != STEPS {
+        parts.push(format!("steps_{}", args.steps));
     }
     if args.temperature.to_bits() != 1f32.to_bits() {
         parts.push(format!("temperature_{}", args.temperature));

@@ -1,6 +1,7 @@
 //! The settings of models and trainings: defaults, presets, checks, and the table form of flags and files.
 
 mod cache_folder;
+mod flow;
 mod memory;
 mod micro_batch;
 mod model;
@@ -12,6 +13,7 @@ mod table;
 mod train;
 
 pub use cache_folder::cache_folder;
+pub use flow::{FlowConfig, FlowSize};
 pub use memory::free_memory;
 pub use micro_batch::MicroBatch;
 pub use model::{Architecture, ModelConfig};

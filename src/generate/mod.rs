@@ -1,6 +1,7 @@
 //! Inference with a trained model: pictures to latents and back, and interpolations.
 //! Pictures are streamed, so a folder may have any length. This module knows nothing of the terminal.
 
+pub mod flow_file;
 mod interpolate;
 mod latents_file;
 pub mod prior_file;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+pub use flow_file::FittedFlow;
 pub use interpolate::{Interpolation, interpolate, ping_pong};
 pub use latents_file::{check_extension, latents_file, read_latents, write_latents};
 pub use prior_file::Fitted;
@@ -212,6 +214,25 @@ pub fn stream(
     Ok(skipped)
 }
 
+/// Encodes `inputs` mirrored left to right, as [`encode`] does.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_mirrored(
+    vae: &mut Vae,
+    inputs: &[Input],
+    resize: Resize,
+    progress: &mut dyn FnMut(usize),
+) -> Result<(Encoded, Vec<Skipped>)> {
+    let row = 3 * vae.config().size as usize;
+    encode_changed(vae, inputs, resize, progress, &|rgb| {
+        for row in rgb.chunks_mut(row) {
+            let mirrored: Vec<u8> = row.chunks(3).rev().flatten().copied().collect();
+            row.copy_from_slice(&mirrored);
+        }
+    })
+}
+
 /// Encodes `inputs`; `progress` receives the number done.
 ///
 /// # Errors
@@ -222,8 +243,20 @@ pub fn encode(
     resize: Resize,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(Encoded, Vec<Skipped>)> {
+    encode_changed(vae, inputs, resize, progress, &|_| ())
+}
+
+/// Encodes `inputs` after `change` of their RGB bytes.
+fn encode_changed(
+    vae: &mut Vae,
+    inputs: &[Input],
+    resize: Resize,
+    progress: &mut dyn FnMut(usize),
+    change: &dyn Fn(&mut [u8]),
+) -> Result<(Encoded, Vec<Skipped>)> {
     let mut all = Encoded { dims: vae.config().latents() as usize, ..Encoded::default() };
-    let skipped = stream(vae, inputs, resize, |vae, chunk| {
+    let skipped = stream(vae, inputs, resize, |vae, mut chunk| {
+        chunk.rgb.iter_mut().for_each(|rgb| change(rgb));
         all.add(vae, &chunk)?;
         progress(all.len());
         Ok(())

@@ -147,6 +147,11 @@ pub fn find(model: &Path, path: Option<&Path>, weights: &StateDict) -> Result<Fi
 
 /// The path of the prior beside MODEL, or beside the run that contains it.
 pub fn beside(model: &Path) -> Option<PathBuf> {
+    beside_by(model, place)
+}
+
+/// The first file that is at the `place` of MODEL, or of the run that contains it.
+pub(super) fn beside_by(model: &Path, place: fn(&Path) -> PathBuf) -> Option<PathBuf> {
     let mut places = vec![place(model)];
     if let Ok(file) = checkpoint::find(model) {
         places.push(place(&file));

@@ -17,6 +17,11 @@ pub struct Value {
 }
 
 impl Value {
+    /// A tensor that no ReLU made.
+    pub(super) fn plain(tensor: Tensor) -> Self {
+        Self { tensor, relu: false }
+    }
+
     /// The epilogue of the product that computes this value's gradient, and its operand `aux`: masked if a ReLU made it.
     pub(super) fn mask(self) -> (Epilogue, Option<Tensor>) {
         if self.relu { (Epilogue::MASK, Some(self.tensor)) } else { (Epilogue::NONE, None) }
@@ -30,6 +35,34 @@ pub struct Grad {
     pub tensor: Tensor,
     /// whether the kernel that made it has computed the layer's bias gradient too, as the loss does
     pub bias_done: bool,
+}
+
+impl Grad {
+    /// A gradient whose column sums are yet to be taken.
+    pub(super) fn plain(tensor: Tensor) -> Self {
+        Self { tensor, bias_done: false }
+    }
+}
+
+/// The tensor that the gradient of a layer's input goes to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InputGrad {
+    /// shaped as the input
+    pub(super) tensor: Tensor,
+    /// whether it is added to what the tensor has: another layer reads the same input
+    pub(super) accumulate: bool,
+}
+
+impl InputGrad {
+    /// The gradient replaces what the tensor has.
+    pub(super) fn replace(tensor: Tensor) -> Self {
+        Self { tensor, accumulate: false }
+    }
+
+    /// The gradient is added to what the tensor has.
+    pub(super) fn add(tensor: Tensor) -> Self {
+        Self { tensor, accumulate: true }
+    }
 }
 
 /// A layer, for any batch size.

@@ -1,8 +1,10 @@
 //! The network and its parameters. Knows nothing of files, folders or terminals.
 
 pub mod architectures;
+mod arena;
 mod backward;
 mod extras;
+pub mod flow;
 mod gradients;
 pub mod layer;
 pub mod layers;

@@ -5,8 +5,10 @@
 
 use super::architectures::{Autoencoder, elements};
 use super::extras::{MmdTensors, TrainFeatures};
+use super::flow::FlowSampler;
 use super::gradients::Gradients;
 use super::layer::Value;
+use super::optimizer::Optimizer;
 use super::options::ModelOptions;
 use super::params::Layout;
 use super::recorder::{Recorder, Training};
@@ -14,6 +16,7 @@ use super::state_dict::ADAM_SLOTS;
 use crate::config::{Likelihood, ModelConfig};
 use crate::error::{Error, Result};
 use crate::gpu::{BufferId, Capabilities, Element, Plan, ProgramId, Shape, Tensor, Usage};
+use crate::ops::adam::BETA2;
 use crate::ops::loss_scale::LossScale;
 use crate::ops::normal::Normal;
 use crate::ops::reparameterize::{Reparameterize, padded};
@@ -151,6 +154,8 @@ pub struct Network {
     pub tensors: Tensors,
     /// the recorded programs
     pub programs: Programs,
+    /// the flow that latents can be drawn from
+    pub flow: Option<FlowSampler>,
 }
 
 /// Maximum floating-point operations of a dispatch on a GPU that shares the processor's memory. A dispatch cannot be split,
@@ -235,7 +240,10 @@ impl Network {
         let arenas = Arenas { params, training, average };
         let mmd = extras.mmd.then(|| MmdTensors::new(&mut plan, batch, config.latents()));
         let config = *config;
-        let mut network = Self { config, dims, likelihood, extras, mmd, layout, arenas, tensors, programs };
+        let border = (micro, tensors.step, tensors.z);
+        let flow = build.flow.map(|flow| FlowSampler::record(&mut plan, tuning, flow, border));
+        let mut network =
+            Self { config, dims, likelihood, extras, mmd, layout, arenas, tensors, programs, flow };
         let values = network.record_forward(&mut plan, tuning, &architecture);
         if let Some(arenas) = training {
             let programs = network.record_training(&mut plan, tuning, (&architecture, &values), arenas);
@@ -266,15 +274,16 @@ impl Network {
         let Programs { encode, draw, reparameterize, decode, .. } = self.programs;
         plan.inherit_derived(programs.backward, &[encode, draw, reparameterize, decode]);
         self.record_backward(plan, tuning, layers, programs.backward);
-        self.record_update(plan, tuning, programs.update, arenas);
+        let optimizer = self.optimizer(arenas);
+        optimizer.record_update(plan, tuning, programs.update);
         if self.extras.augmentation.any() {
             self.record_augment(plan, programs.augment);
         }
         if let (Some(of), Some(programs)) = (&self.mmd, programs.mmd) {
             self.record_mmd(plan, of, programs);
         }
-        if let (Some(average), Some(program)) = (self.arenas.average, programs.swap) {
-            self.record_swap(plan, program, average);
+        if let Some(program) = programs.swap {
+            optimizer.record_swap(plan, program);
         }
         programs
     }
@@ -286,14 +295,32 @@ impl Network {
         tuning: &'a Tuning,
         program: ProgramId,
     ) -> Recorder<'a> {
+        let training = self.arenas.training.map(|arenas| self.training(arenas));
+        Recorder::new(plan, tuning, program, (self.dims.precision, self.arenas.params), training)
+    }
+
+    /// Arenas and tensors that the gradients of a training are recorded with.
+    fn training(&self, arenas: TrainingArenas) -> Training {
         let t = &self.tensors;
-        let training = self.arenas.training.map(|arenas| Training {
+        Training {
             arenas,
             accumulate: self.dims.accumulates(),
             clip: self.extras.clip.is_some(),
+            beta2: BETA2,
             state: [t.step, t.scaling, t.totals],
-        });
-        Recorder::new(plan, tuning, program, (self.dims.precision, self.arenas.params), training)
+        }
+    }
+
+    /// The optimizer of a training.
+    fn optimizer(&self, arenas: TrainingArenas) -> Optimizer<'_> {
+        Optimizer {
+            layout: &self.layout,
+            params: self.arenas.params,
+            training: self.training(arenas),
+            average: self.arenas.average,
+            clip: self.extras.clip,
+            precision: self.dims.precision,
+        }
     }
 
     /// From pictures to logits, and on to pictures; returns the values between the layers of the encoder and the decoder.

@@ -2,6 +2,7 @@
 
 use super::architectures::addressable;
 use super::extras::TrainFeatures;
+use super::flow::FlowSampling;
 use super::network::{Network, micro_batch};
 use crate::config::{Likelihood, ModelConfig, TrainConfig, checked_batch};
 use crate::error::{Error, Result};
@@ -62,6 +63,8 @@ pub struct ModelOptions {
     /// keeps every gradient until the next step, for [`Vae::gradients`](super::Vae::gradients), where else a weight's would
     /// make room for the next one's as soon as Adam has seen it; the steps compute the same bits either way
     pub keep_gradients: bool,
+    /// a flow that latents can be drawn from, see [`Vae::load_flow`](super::Vae::load_flow); not in a training
+    pub flow: Option<FlowSampling>,
 }
 
 impl ModelOptions {
@@ -77,6 +80,7 @@ impl ModelOptions {
             likelihood: Likelihood::default(),
             extras: TrainFeatures::default(),
             keep_gradients: false,
+            flow: None,
         }
     }
 

@@ -194,6 +194,11 @@ impl Layout {
     pub fn of(architecture: &Autoencoder) -> Self {
         let Autoencoder { encoder, decoder, .. } = architecture;
         let layers: Vec<&dyn Layer> = encoder.layers().chain(decoder.layers()).collect();
+        Self::of_layers(&layers, encoder.layers().len())
+    }
+
+    /// The layout for `layers`, of which the first `encoder` are the encoder's.
+    pub(super) fn of_layers(layers: &[&dyn Layer], encoder: usize) -> Self {
         let specs: Vec<Vec<ParamSpec>> = layers.iter().map(|layer| layer.params()).collect();
         let mut len = 0;
         let mut offsets: Vec<Vec<u64>> = specs.iter().map(|specs| vec![0; specs.len()]).collect();
@@ -225,7 +230,7 @@ impl Layout {
             })
         });
         let parameters = named.collect();
-        Self { encoder: encoder.layers().len(), layers: params, parameters, weights, len }
+        Self { encoder, layers: params, parameters, weights, len }
     }
 
     /// The parameters of each layer of the encoder, and of the decoder.

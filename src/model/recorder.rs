@@ -49,6 +49,8 @@ pub(super) struct Training {
     pub(super) accumulate: bool,
     /// whether the gradient's norm is limited
     pub(super) clip: bool,
+    /// decay of Adam's second moment
+    pub(super) beta2: f64,
     /// `step`, `scaling` and `totals`, which Adam reads
     pub(super) state: [Tensor; 3],
 }
@@ -153,12 +155,12 @@ impl Recorder<'_> {
 
     /// Adam over the parameters from `offset` on, one for each element of `grad`.
     pub(super) fn adam(&mut self, label: &str, grad: Tensor, offset: u64) {
-        let Training { arenas, clip, state: [step, scaling, totals], .. } = self.training();
+        let Training { arenas, clip, beta2, state: [step, scaling, totals], .. } = self.training();
         let [first, second] = arenas.slots;
         let [param, moment1, moment2] =
             [self.params, first, second].map(|buffer| Tensor { buffer, offset, ..grad });
         let launch = self.tuning.elementwise_config(AnyAdam).into();
-        let op = Adam::new(grad.len(), launch).clipped(clip);
+        let op = Adam::new(grad.len(), launch).clipped(clip).beta2(beta2);
         self.op(label, op, &[step, grad, scaling, totals, param, moment1, moment2]);
     }
 }

@@ -43,8 +43,12 @@ impl OptimizerState {
 impl StateDict {
     /// PyTorch's default initialisation, drawn from `seed`.
     pub fn initial(config: &ModelConfig, seed: u64) -> Self {
-        let parameters = Layout::new(config).parameters;
-        let tensors = parameters.par_iter().enumerate().map(|(stream, p)| NamedTensor {
+        Self::initial_of(&Layout::new(config), seed)
+    }
+
+    /// Initial values of the parameters of a layout, drawn from `seed`.
+    pub(super) fn initial_of(layout: &Layout, seed: u64) -> Self {
+        let tensors = layout.parameters.par_iter().enumerate().map(|(stream, p)| NamedTensor {
             name: p.name.clone(),
             shape: p.shape.clone(),
             values: p.initial(seed, stream as u64),

@@ -40,6 +40,8 @@ pub struct Adam {
     launch: Elementwise,
     /// whether gradients are clipped
     clip: bool,
+    /// decay of the second moment, for the twin
+    beta2: f64,
 }
 
 impl Adam {
@@ -47,7 +49,13 @@ impl Adam {
     pub fn new(len: u32, launch: Elementwise) -> Self {
         let (rate1, rate2) = ((1.0 - BETA1) as f32, (1.0 - BETA2) as f32);
         let params = AdamParams { vec4s: len / 4, rate1, rate2, beta2: BETA2 as f32, eps: EPS as f32 };
-        Self { params, launch, clip: false }
+        Self { params, launch, clip: false, beta2: BETA2 }
+    }
+
+    /// With another decay of the second moment.
+    pub fn beta2(self, beta2: f64) -> Self {
+        let params = AdamParams { rate2: (1.0 - beta2) as f32, beta2: beta2 as f32, ..self.params };
+        Self { params, beta2, ..self }
     }
 
     /// Multiplies gradients by `totals[CLIP_FACTOR]`, or not.
@@ -108,10 +116,15 @@ impl Step {
     /// Sets Adam's two bias corrections for the step after `done` finished steps, computed in `f64`. `decay` is AdamW's
     /// weight decay, relative to the learning rate.
     pub fn with_adam(self, learning_rate: f64, decay: f64, done: u64) -> Self {
+        self.with_adam_of(BETA2, learning_rate, decay, done)
+    }
+
+    /// [`Step::with_adam`] with another decay of the second moment.
+    pub fn with_adam_of(self, beta2: f64, learning_rate: f64, decay: f64, done: u64) -> Self {
         let t = (done + 1) as f64;
         Self {
             step_size: (learning_rate / (1.0 - BETA1.powf(t))) as f32,
-            inv_sqrt_bias2: (1.0 / (1.0 - BETA2.powf(t)).sqrt()) as f32,
+            inv_sqrt_bias2: (1.0 / (1.0 - beta2.powf(t)).sqrt()) as f32,
             decay: (learning_rate * decay) as f32,
             ..self
         }
@@ -175,7 +188,7 @@ impl Op for Adam {
         let clipped = if self.clip { f64::from(totals[CLIP_FACTOR]) } else { 1.0 };
         for (i, g) in grad.iter().map(|&g| clipped * f64::from(g) / scaling.factor()).enumerate() {
             let m = f64::from(moment1[i]) * BETA1 + (1.0 - BETA1) * g;
-            let v = f64::from(moment2[i]) * BETA2 + (1.0 - BETA2) * g * g;
+            let v = f64::from(moment2[i]) * self.beta2 + (1.0 - self.beta2) * g * g;
             let change = f64::from(step.step_size) * m / (v.sqrt() * f64::from(step.inv_sqrt_bias2) + EPS);
             (moment1[i], moment2[i]) = (m as f32, v as f32);
             let was = f64::from(param[i]);

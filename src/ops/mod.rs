@@ -8,11 +8,14 @@ pub mod adam;
 pub mod augment;
 pub mod bias_grad;
 pub mod conv2d;
+pub mod destandardize;
 pub mod elementwise;
 pub mod ema;
+pub mod flow_interpolate;
 pub mod fused;
 pub mod gemm;
 pub mod grad_clip;
+pub mod heun;
 pub mod heuristics;
 pub mod likelihood;
 pub mod linear;
@@ -24,13 +27,17 @@ pub mod normal;
 pub mod reconstruction;
 pub mod reparameterize;
 pub mod rgba_to_float;
+pub mod rms_norm;
 pub mod roofline;
+pub mod silu;
 pub mod step;
 pub mod testing;
+pub mod time_features;
 pub mod tolerance;
 pub mod totals;
 pub mod tunable;
 pub mod tuning;
+pub mod velocity_loss;
 pub mod winograd;
 pub mod winograd_convolution;
 
@@ -44,9 +51,11 @@ use crate::wgsl;
 pub const SHADERS: &[Source] = &[
     wgsl!("common/aux_vec4s.wgsl"),
     wgsl!("common/aux_vec4s_packed.wgsl"),
+    wgsl!("common/box_muller.wgsl"),
     wgsl!("common/elementwise.wgsl"),
     wgsl!("common/packed_u64.wgsl"),
     wgsl!("common/philox.wgsl"),
+    wgsl!("common/silu.wgsl"),
     wgsl!("common/source_buffer.wgsl"),
     wgsl!("common/source_texture.wgsl"),
     wgsl!("common/step.wgsl"),
@@ -59,6 +68,17 @@ pub const SHADERS: &[Source] = &[
     wgsl!("conv/conv2d_pixels.wgsl"),
     wgsl!("conv/conv2d_transpose.wgsl"),
     wgsl!("conv/conv2d_weight_grad.wgsl"),
+    wgsl!("flow/destandardize.wgsl"),
+    wgsl!("flow/flow_interpolate.wgsl"),
+    wgsl!("flow/heun.wgsl"),
+    wgsl!("flow/rms_norm.wgsl"),
+    wgsl!("flow/rms_norm_affine_grad.wgsl"),
+    wgsl!("flow/rms_norm_backward.wgsl"),
+    wgsl!("flow/rms_norm_row.wgsl"),
+    wgsl!("flow/silu.wgsl"),
+    wgsl!("flow/silu_backward.wgsl"),
+    wgsl!("flow/time_features.wgsl"),
+    wgsl!("flow/velocity_loss.wgsl"),
     wgsl!("gemm/addend.wgsl"),
     wgsl!("gemm/cooperative_16.wgsl"),
     wgsl!("gemm/cooperative_8.wgsl"),

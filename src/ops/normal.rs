@@ -25,7 +25,7 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 }
 
 /// Two independent standard normals from two words.
-fn box_muller(a: u32, b: u32) -> [f64; 2] {
+pub(super) fn box_muller(a: u32, b: u32) -> [f64; 2] {
     let u = (f64::from(a >> 9) + 0.5) * 2f64.powi(-23);
     let angle = std::f64::consts::TAU * f64::from(b >> 8) * 2f64.powi(-24);
     let radius = (-2.0 * u.ln()).sqrt();
@@ -53,7 +53,12 @@ impl Op for Normal {
     fn kernel(&self) -> Kernel {
         Kernel {
             name: "normal",
-            files: vec![wgsl!("latent/normal.wgsl"), wgsl!("common/philox.wgsl"), wgsl!("common/step.wgsl")],
+            files: vec![
+                wgsl!("latent/normal.wgsl"),
+                wgsl!("common/box_muller.wgsl"),
+                wgsl!("common/philox.wgsl"),
+                wgsl!("common/step.wgsl"),
+            ],
         }
     }
 

@@ -25,7 +25,7 @@ fn pair(rows: u32, vec4s: u32) -> Shape {
 
 /// The indices of element `at` of `[N, Z]` in `heads`: mu's index, logvar's index, column. `heads` has mu and logvar of a
 /// cell of `cell` vec4s side by side.
-fn halves(at: usize, vec4s: u32, cell: u32) -> (usize, usize, usize) {
+pub(super) fn halves(at: usize, vec4s: u32, cell: u32) -> (usize, usize, usize) {
     let [z, cell] = [4 * vec4s, 4 * cell].map(|n| n as usize);
     let mu = at / cell * 2 * cell + at % cell;
     (mu, mu + cell, at % z)

@@ -9,6 +9,7 @@
 
 mod em;
 mod fit;
+mod flow_error;
 mod kmeans_init;
 mod linalg;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! Start with `trainer.rs`. The terminal is not known here: an [`Observer`] is told what happens.
 
 pub mod diagnostics;
+mod flow;
 mod health;
 mod lock;
 mod metrics;
@@ -14,6 +15,7 @@ mod stepper;
 mod trainer;
 mod verify;
 
+pub use flow::{FlowFit, FlowLatents, FlowProgress, FlowSettings, fit_flow};
 pub use health::Healthy;
 pub use lock::Lock;
 pub use metrics::{EpochMetrics, StepMetrics};

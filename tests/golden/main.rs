@@ -7,6 +7,7 @@
 mod adam_step;
 #[path = "../common/mod.rs"]
 mod common;
+mod flow;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

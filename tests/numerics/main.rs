@@ -6,6 +6,7 @@
 mod distances;
 mod factors;
 mod fidelity;
+mod flow;
 mod formulas;
 mod gradients;
 mod latents;

@@ -1,7 +1,7 @@
 //! Convolution and transposed convolution, each with an optional ReLU.
 
 use crate::gpu::{Shape, Tensor};
-use crate::model::layer::{Grad, Layer, Value};
+use crate::model::layer::{Grad, InputGrad, Layer, Value};
 use crate::model::params::{Init, ParamSlice, ParamSpec, TorchLayout, TorchParam};
 use crate::model::recorder::Recorder;
 use crate::ops::conv2d::{self, Conv2dTranspose, Conv2dWeightGrad, Geometry, Window};
@@ -135,23 +135,50 @@ impl Layer for Conv2d {
     }
 
     fn forward(&self, r: &mut Recorder<'_>, params: &[ParamSlice], x: Tensor, y: Tensor) {
+        self.forward_add(r, params, (x, None), y);
+    }
+
+    fn backward(&self, r: &mut Recorder<'_>, params: &[ParamSlice], x: Value, dy: Grad, dx: Option<Tensor>) {
+        self.backward_to(r, params, x, dy, dx.map(InputGrad::replace));
+    }
+}
+
+impl Conv2d {
+    /// Records `y = layer(x) + addend`: a skip connection.
+    pub(in crate::model) fn forward_add(
+        &self,
+        r: &mut Recorder<'_>,
+        params: &[ParamSlice],
+        (x, addend): (Tensor, Option<Tensor>),
+        y: Tensor,
+    ) {
         let [weight, bias] = [0, 1].map(|at| r.param(params[at]));
-        let operands = Operands { left: x, right: weight, aux: Some(bias), addend: None, out: y };
+        let operands = Operands { left: x, right: weight, aux: Some(bias), addend, out: y };
         let epilogue = if self.relu { Epilogue::BIAS_RELU } else { Epilogue::BIAS };
+        let epilogue = Epilogue { add: addend.is_some(), ..epilogue };
         let [low, high] = self.sides(x.shape, y.shape);
         let way = (self.transposed, geometry(low, high));
         self.product(r, &format!("{} forward", self.name), way, epilogue, &operands);
     }
 
-    fn backward(&self, r: &mut Recorder<'_>, params: &[ParamSlice], x: Value, dy: Grad, dx: Option<Tensor>) {
+    /// [`Layer::backward`] that may add to the gradient of `x`.
+    pub(in crate::model) fn backward_to(
+        &self,
+        r: &mut Recorder<'_>,
+        params: &[ParamSlice],
+        x: Value,
+        dy: Grad,
+        dx: Option<InputGrad>,
+    ) {
         let [low, high] = self.sides(x.tensor, dy.tensor);
         let sizes = geometry(low.shape, high.shape);
         // the first reader of dy, so that its texture copy serves the products after it
         if !dy.bias_done {
             r.bias_grad(&self.name, dy.tensor, params[1]);
         }
-        if let Some(out) = dx {
+        if let Some(InputGrad { tensor: out, accumulate }) = dx {
             let (epilogue, aux) = x.mask();
+            let epilogue = Epilogue { accumulate, ..epilogue };
             let operands = Operands { left: dy.tensor, right: r.param(params[0]), aux, addend: None, out };
             let label = format!("{} input gradient", self.name);
             self.product(r, &label, (!self.transposed, sizes), epilogue, &operands);

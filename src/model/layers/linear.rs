@@ -1,8 +1,8 @@
 //! Fully connected layer between tensors of any shape, `nn.Linear` on flattened rows.
 
 use crate::gpu::Tensor;
-use crate::model::layer::{Grad, Layer, Value};
-use crate::model::params::{ParamSlice, ParamSpec, TorchParam};
+use crate::model::layer::{Grad, InputGrad, Layer, Value};
+use crate::model::params::{Init, ParamSlice, ParamSpec, TorchLayout, TorchParam};
 use crate::model::recorder::Recorder;
 use crate::ops::gemm::{Epilogue, Operands};
 use crate::ops::linear::{self, LinearInputGrad, LinearWeightGrad};
@@ -68,13 +68,40 @@ impl Layer for Linear {
     }
 
     fn backward(&self, r: &mut Recorder<'_>, params: &[ParamSlice], x: Value, dy: Grad, dx: Option<Tensor>) {
+        self.backward_to(r, params, x, dy, dx.map(InputGrad::replace));
+    }
+}
+
+impl Linear {
+    /// A layer from rows of `inputs` elements to rows of `outputs`, both multiples of 4, as PyTorch has it.
+    pub fn plain(name: impl Into<String>, inputs: u32, outputs: u32) -> Self {
+        let name = name.into();
+        let weight = TorchLayout::new(&[outputs, inputs], &[inputs, 1]);
+        let init = Init::Uniform(inputs);
+        let torch = vec![
+            TorchParam::new(format!("{name}.weight"), &[outputs, inputs], 0, weight, init),
+            TorchParam::new(format!("{name}.bias"), &[outputs], 1, TorchLayout::vector(outputs), init),
+        ];
+        Self::new(name, inputs, &[outputs], torch)
+    }
+
+    /// [`Layer::backward`] that may add to the gradient of `x`.
+    pub(in crate::model) fn backward_to(
+        &self,
+        r: &mut Recorder<'_>,
+        params: &[ParamSlice],
+        x: Value,
+        dy: Grad,
+        dx: Option<InputGrad>,
+    ) {
         let [n, inputs, outputs] = [x.tensor.shape.dims()[0], self.inputs, self.outputs()];
         let (x, dy_rows) = (Value { tensor: rows(x.tensor), ..x }, rows(dy.tensor));
         if !dy.bias_done {
             r.bias_grad(&self.name, dy_rows, params[1]);
         }
-        if let Some(out) = dx {
+        if let Some(InputGrad { tensor: out, accumulate }) = dx {
             let (epilogue, aux) = x.mask();
+            let epilogue = Epilogue { accumulate, ..epilogue };
             let operands =
                 Operands { left: dy_rows, right: r.param(params[0]), aux, addend: None, out: rows(out) };
             let op = LinearInputGrad { rows: n, inputs, outputs, planes: 1 };

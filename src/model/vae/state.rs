@@ -3,6 +3,7 @@
 use super::Vae;
 use crate::error::{Error, Result};
 use crate::gpu::BufferId;
+use crate::model::arena;
 use crate::model::network::{TrainingArenas, TrainingPrograms};
 use crate::model::state_dict::{ADAM_SLOTS, OptimizerState, StateDict};
 use crate::ops::loss_scale::LossScale;
@@ -160,29 +161,10 @@ impl Vae {
     }
 
     fn write_arena(&mut self, arena: BufferId, weights: &StateDict) {
-        for slot in self.network.layout.slices() {
-            let tensor = slot.of(arena);
-            let values = self.network.layout.values(slot, weights);
-            self.runner.write_f32(&tensor, &values);
-        }
+        arena::write(self.runner.as_mut(), &self.network.layout, arena, weights);
     }
 
     pub(super) fn read_arena(&mut self, arena: BufferId) -> Result<StateDict> {
-        let mut tensors = Vec::new();
-        let mut last = None;
-        for parameter in &self.network.layout.parameters {
-            // mu and logvar share a slot
-            let values = match last.take() {
-                Some((slot, values)) if slot == parameter.slice => values,
-                _ => self.runner.read(&parameter.slice.of(arena))?,
-            };
-            tensors.push(crate::model::NamedTensor {
-                name: parameter.name.clone(),
-                shape: parameter.shape.clone(),
-                values: parameter.gather(&values),
-            });
-            last = Some((parameter.slice, values));
-        }
-        Ok(StateDict { tensors })
+        arena::read(self.runner.as_mut(), &self.network.layout, arena)
     }
 }

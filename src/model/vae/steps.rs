@@ -1,8 +1,9 @@
 //! Training steps, validation, samples and reconstructions of 8-bit pictures.
 
 use super::{Input, Latents, Loss, Outcome, StepSettings, Vae, outcome_of, pad};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{ProgramId, Timings};
+use crate::model::flow::FlowWeights;
 use crate::ops::{Step, Stream};
 
 impl Vae {
@@ -180,6 +181,47 @@ impl Vae {
             let step = Step { noise_std: temperature, stream: Stream::Samples as u32, ..self.step(first, n) };
             self.write_step(step.seeded(seed));
             self.runner.run(&run.each)?;
+            self.read_pictures(n, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    /// Loads the flow that the model was built for.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if it was built without one, or for one of other sizes.
+    pub fn load_flow(&mut self, flow: &FlowWeights) -> Result<()> {
+        match &self.network.flow {
+            Some(sampler) if sampler.config() == flow.config => {
+                sampler.load(self.runner.as_mut(), flow);
+                Ok(())
+            }
+            _ => Err(Error::Usage("this model was built without a flow of these sizes".into())),
+        }
+    }
+
+    /// Samples of the flow with these numbers, each `[S, S]` 8-bit RGBA, of one class or of any; picture i depends on
+    /// `seed` and i alone. `temperature` is the standard deviation of the noise.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory, or the model was built without a flow.
+    pub fn sample_flow(
+        &mut self,
+        range: std::ops::Range<u32>,
+        (seed, temperature): (u64, f32),
+        label: Option<u32>,
+    ) -> Result<Vec<Vec<u32>>> {
+        let sampler = self.network.flow.as_ref();
+        let sampler = sampler.ok_or_else(|| Error::Usage("this model was built without a flow".into()))?;
+        sampler.write_labels(self.runner.as_mut(), label);
+        let programs: Vec<ProgramId> =
+            sampler.programs().into_iter().chain(self.network.programs.decode().each).collect();
+        let mut out = Vec::new();
+        for (at, n) in self.micro_batches(range.len()) {
+            let first = range.start as usize + at;
+            let step = Step { noise_std: temperature, stream: Stream::Samples as u32, ..self.step(first, n) };
+            self.write_step(step.seeded(seed));
+            self.runner.run(&programs)?;
             self.read_pictures(n, &mut out)?;
         }
         Ok(out)

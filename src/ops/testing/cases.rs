@@ -9,18 +9,25 @@ use crate::gpu::{Capabilities, Element};
 use crate::ops::adam::Adam;
 use crate::ops::augment::Augment;
 use crate::ops::bias_grad::BiasGrad;
+use crate::ops::destandardize::Destandardize;
 use crate::ops::elementwise::Elementwise;
 use crate::ops::ema::{Ema, Exchange};
+use crate::ops::flow_interpolate::FlowInterpolate;
 use crate::ops::gemm::Epilogue;
 use crate::ops::gemm::split_k::SplitK;
 use crate::ops::grad_clip::{Clip, SquareSum};
+use crate::ops::heun::Heun;
 use crate::ops::loss_scale::{FindNonFinite, LossScale, UpdateLossScale};
 use crate::ops::max_error::MaxError;
 use crate::ops::mmd::{Gather, Mmd, MmdTotal};
 use crate::ops::normal::Normal;
 use crate::ops::reparameterize::{Reparameterize, ReparameterizeBackward};
+use crate::ops::rms_norm::{NormSizes, RmsNorm, RmsNormAffineGrad, RmsNormBackward};
 use crate::ops::roofline::{RooflineCopy, RooflineFma};
+use crate::ops::silu::{Silu, SiluBackward};
+use crate::ops::time_features::TimeFeatures;
 use crate::ops::tunable::{ELEMENTWISE, KernelConfig};
+use crate::ops::velocity_loss::VelocityLoss;
 use crate::ops::{logits_to_rgba::LogitsToRgba, rgba_to_float::RgbaToFloat};
 use crate::ops::{reconstruction::Reconstruction, totals::Totals};
 
@@ -209,6 +216,7 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
         }
     }
     augmentations(all);
+    flows(all);
     for vec4s in [1, 65, 1000] {
         for unrolled in [8, 16] {
             let op = RooflineFma { vec4s, unrolled, rounds: vec4s % 7 };
@@ -222,5 +230,52 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
     if large {
         let op = RgbaToFloat { batch: 64, pixels: 65_600, slots: 2 };
         all.push(case("rgba_to_float, two rows of groups", op).rarely(true));
+    }
+}
+
+/// The flow: its condition, its norm, its loss and its solver.
+fn flows(all: &mut Vec<Case>) {
+    for (rows, classes) in [(1, 0), (3, 3), (70, 5)] {
+        let op = TimeFeatures::new(rows, classes);
+        all.push(case(format!("time_features {rows}, {classes} classes"), op));
+        let name = format!("time_features {rows}, {classes} classes, drawn");
+        all.push(case(name, op.drawn(0.3)));
+    }
+    for (pictures, pixels, channels) in [(1, 1, 4), (3, 4, 32), (2, 70, 12), (70, 1, 8)] {
+        for shared in [false, true] {
+            let sizes = NormSizes { pictures, pixels, channels, shared };
+            let name = format!("{pictures}x{pixels}x{channels}{}", if shared { " shared" } else { "" });
+            all.push(case(format!("rms_norm {name}"), RmsNorm(sizes)));
+            for accumulate in [false, true] {
+                let added = if accumulate { " added" } else { "" };
+                let op = RmsNormBackward { sizes, accumulate };
+                all.push(case(format!("rms_norm_backward {name}{added}"), op));
+            }
+            all.push(case(format!("rms_norm_affine_grad {name}"), RmsNormAffineGrad(sizes)));
+        }
+    }
+    for len in [4, 260] {
+        all.push(case(format!("silu {len}"), Silu::new(len)));
+        all.push(case(format!("silu_backward {len}"), SiluBackward::new(len)));
+    }
+    for (rows, latent, cells) in [(1, 1, 1), (3, 10, 1), (5, 300, 1), (2, 128, 16)] {
+        let width = crate::ops::reparameterize::padded(latent);
+        let name = format!("{rows}x{latent} of {cells}");
+        all.push(case(format!("flow_interpolate {name}"), FlowInterpolate::new(rows, latent, cells)));
+        all.push(case(format!("destandardize {name}"), Destandardize::new(rows, width)));
+        for gradient in [false, true] {
+            let op = VelocityLoss::new(rows, latent, gradient);
+            let with = if gradient { " with gradient" } else { "" };
+            all.push(if gradient {
+                case(format!("velocity_loss {name}{with}"), op)
+            } else {
+                update(format!("velocity_loss {name}"), op)
+            });
+        }
+        for guidance in [None, Some(2.0)] {
+            let op = Heun::predict(rows, width, 4, guidance);
+            all.push(case(format!("heun {name} {guidance:?}"), op));
+            all.push(case(format!("heun {name} {guidance:?}, corrected"), op.correct()));
+        }
     }
 }
