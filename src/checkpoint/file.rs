@@ -30,7 +30,7 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
 pub(super) const RAW_PREFIX: &str = "raw.";
 /// Metadata key of a model that is not of the reference architecture: sizes and likelihood as JSON.
 const MODEL: &str = "wgvae.model";
-/// Metadata key of the likelihood, if it is not the reference's: `mse 0.1`.
+/// Metadata key of the likelihood, if it is not the reference's: `mse 0.1`, `gaussian common`.
 const LIKELIHOOD: &str = "wgvae.likelihood";
 
 /// Encodes several sets of tensors as a safetensors file, each name with its set's prefix, and the likelihood in the
@@ -96,8 +96,8 @@ pub fn metadata(bytes: &[u8], key: &str) -> Option<String> {
 fn likelihood(path: &Path, bytes: &[u8]) -> Result<Likelihood> {
     let Some(text) = metadata(bytes, LIKELIHOOD) else { return Ok(Likelihood::default()) };
     let parsed = text.split_once(' ').and_then(|(kind, sigma)| {
-        let sigma = sigma.parse().ok().filter(|sigma: &f64| sigma.is_finite() && *sigma > 0.0)?;
-        Some(Likelihood { kind: kind.parse().ok()?, sigma })
+        let likelihood = Likelihood { kind: kind.parse().ok()?, sigma: sigma.parse().ok()? };
+        likelihood.is_valid().then_some(likelihood)
     });
     let text = printable_text(&text);
     parsed
@@ -118,8 +118,9 @@ fn described(path: &Path, bytes: &[u8]) -> Result<Option<Described>> {
     let bad = |reason: String| Error::model(path, format!("its {MODEL}: {}", printable_text(&reason)));
     let found: Described = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
     found.config.checked().and_then(|config| addressable(&config)).map_err(|e| bad(e.to_string()))?;
-    if !(found.likelihood.sigma.is_finite() && found.likelihood.sigma > 0.0) {
-        return Err(bad(format!("sigma {}", found.likelihood.sigma)));
+    let Likelihood { kind, sigma } = found.likelihood;
+    if !found.likelihood.is_valid() {
+        return Err(bad(format!("{kind} with sigma {sigma}")));
     }
     Ok(Some(found))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use wgvae::checkpoint::Keep;
-use wgvae::config::{BetaSchedule, LossKind, LrSchedule};
+use wgvae::config::{BetaSchedule, LossKind, LrSchedule, Sigma};
 use wgvae::data::{Resize, Rules, Splits};
 
 use super::{AdapterArgs, ModelArgs, TuningArgs};
@@ -76,14 +76,16 @@ pub struct TrainSettings {
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Objective")]
 pub struct ObjectiveArgs {
-    /// Likelihood of a pixel: bce (binary cross-entropy), mse (Gaussian), l1 (Laplace) or continuous-bernoulli; losses
-    /// are in nats [default: bce]
+    /// Likelihood of a pixel: bce (binary cross-entropy), mse (Gaussian of fixed width), l1 (Laplace), continuous-bernoulli,
+    /// or gaussian (Gaussian of the width that fits each batch best); losses are in nats [default: bce; gaussian with
+    /// --model spatial]
     #[arg(long, value_name = "LIKELIHOOD")]
     pub loss: Option<LossKind>,
     /// Standard deviation of the Gaussian of mse, or scale of the Laplace distribution of l1, for pixels from 0 to 1. A
-    /// smaller value gives the reconstruction more weight against the KL divergence [default: 0.1]
+    /// smaller value gives the reconstruction more weight against the KL divergence [default: 0.1]. With --loss gaussian:
+    /// common (one width for all channels) or channel (one for each) [default: common]
     #[arg(long, allow_negative_numbers = true)]
-    pub sigma: Option<f64>,
+    pub sigma: Option<Sigma>,
     /// Weight of the KL divergence in the loss [default: 0.2]
     #[arg(long, allow_negative_numbers = true)]
     pub beta: Option<f64>,

@@ -17,7 +17,7 @@ pub use flow::{FlowConfig, FlowSize};
 pub use memory::free_memory;
 pub use micro_batch::MicroBatch;
 pub use model::{Architecture, ModelConfig};
-pub use objective::{BetaSchedule, Likelihood, LossKind, Objective};
+pub use objective::{BetaSchedule, Likelihood, LossKind, Objective, Sigma};
 pub use optimizer::{Augmentation, LrSchedule, Optimizer};
 pub use preset::Preset;
 pub use table::{Table, Value};

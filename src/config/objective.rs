@@ -1,5 +1,8 @@
 //! Terms of the loss: the likelihood of pixels, the weight of the KL divergence, the MMD penalty.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use super::names::named;
@@ -19,14 +22,64 @@ pub enum LossKind {
     /// the cross-entropy, normalised to a density on [0, 1].
     /// Source: Loaiza-Ganem and Cunningham, "The continuous Bernoulli", 2019
     ContinuousBernoulli,
+    /// a Gaussian of the width that fits the errors of a batch best (sigma-VAE).
+    /// Source: Rybkin, Daniilidis and Levine, "Simple and effective VAE training with calibrated decoders", 2021
+    Gaussian,
 }
 
-named! { LossKind: Bce "bce", Mse "mse", L1 "l1", ContinuousBernoulli "continuous-bernoulli" }
+named! {
+    LossKind: Bce "bce", Mse "mse", L1 "l1", ContinuousBernoulli "continuous-bernoulli", Gaussian "gaussian"
+}
 
 impl LossKind {
-    /// Whether it uses [`Likelihood::sigma`].
-    pub fn has_width(self) -> bool {
-        matches!(self, Self::Mse | Self::L1)
+    /// Whether it is a normalised density, so that its nats are bits per value too.
+    pub fn is_density(self) -> bool {
+        self != Self::Bce
+    }
+}
+
+/// The width of a likelihood, for pixels from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", expecting = "sigma must be a number, common or channel")]
+pub enum Sigma {
+    /// the best one of a batch, equal for all channels
+    Common,
+    /// the best one of a batch for each colour channel
+    Channel,
+    /// standard deviation of the Gaussian of mse, or scale of the Laplace distribution
+    #[serde(untagged)]
+    Fixed(f64),
+}
+
+impl Sigma {
+    /// The default of a likelihood with a fixed width.
+    const DEFAULT: Self = Self::Fixed(0.1);
+
+    /// Whether it is a number.
+    pub fn is_fixed(self) -> bool {
+        matches!(self, Self::Fixed(_))
+    }
+}
+
+impl fmt::Display for Sigma {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Common => f.write_str("common"),
+            Self::Channel => f.write_str("channel"),
+            Self::Fixed(sigma) => write!(f, "{sigma}"),
+        }
+    }
+}
+
+impl FromStr for Sigma {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "common" => Ok(Self::Common),
+            "channel" => Ok(Self::Channel),
+            _ => text.parse().map(Self::Fixed).map_err(|_| "must be a number, common or channel".to_owned()),
+        }
     }
 }
 
@@ -35,13 +88,32 @@ impl LossKind {
 pub struct Likelihood {
     /// the distribution
     pub kind: LossKind,
-    /// standard deviation of the Gaussian, or scale of the Laplace distribution, for pixels from 0 to 1
-    pub sigma: f64,
+    /// its width; other kinds than mse, l1 and gaussian do not use it
+    pub sigma: Sigma,
 }
 
 impl Default for Likelihood {
     fn default() -> Self {
-        Self { kind: LossKind::default(), sigma: 0.1 }
+        Self { kind: LossKind::default(), sigma: Sigma::DEFAULT }
+    }
+}
+
+impl Likelihood {
+    /// With the kind's default instead of a width that the kind cannot have.
+    #[must_use]
+    pub fn consistent(self) -> Self {
+        match self.kind {
+            LossKind::Gaussian if self.sigma.is_fixed() => Self { sigma: Sigma::Common, ..self },
+            LossKind::Gaussian => self,
+            _ if self.sigma.is_fixed() => self,
+            _ => Self { sigma: Sigma::DEFAULT, ..self },
+        }
+    }
+
+    /// Whether a file may say so: the width is one that the kind can have, and finite and positive if it is a number.
+    pub fn is_valid(self) -> bool {
+        let Sigma::Fixed(sigma) = self.sigma else { return self.consistent() == self };
+        self.consistent() == self && sigma.is_finite() && sigma > 0.0
     }
 }
 
@@ -121,13 +193,14 @@ impl Objective {
     pub(super) fn checked(&self, batch: u32) -> Result<()> {
         let Self { likelihood, beta_epochs, beta_cycles, capacity, free_bits, mmd, .. } = *self;
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        let sigma = likelihood.sigma;
-        require(
-            (1e-3..=1e3).contains(&sigma),
-            "--sigma",
-            sigma,
-            "between 0.001 and 1000; pixels are 0 to 1, so 0.1 is a start",
-        )?;
+        if let Sigma::Fixed(sigma) = likelihood.sigma {
+            require(
+                (1e-3..=1e3).contains(&sigma),
+                "--sigma",
+                sigma,
+                "between 0.001 and 1000; pixels are 0 to 1, so 0.1 is a start",
+            )?;
+        }
         if let Some(epochs) = beta_epochs {
             require(positive(epochs), "--beta-epochs", epochs, "a positive number of epochs")?;
         }

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::table::Value;
-use super::{Augmentation, ModelConfig, Objective, Optimizer, Preset, Resize, Table};
+use super::{Augmentation, LossKind, ModelConfig, Objective, Optimizer, Preset, Resize, Table};
 use crate::element::Element;
 use crate::error::{Error, Result};
 
@@ -66,8 +66,17 @@ impl Default for TrainConfig {
 
 /// Settings that only have an effect with a certain value of another one: key, condition, the condition in words.
 type Condition = (&'static str, fn(&Objective) -> bool, &'static str);
-const CONDITIONS: [Condition; 4] = [
-    ("sigma", |o| o.likelihood.kind.has_width(), "--loss mse or --loss l1"),
+const CONDITIONS: [Condition; 5] = [
+    (
+        "sigma",
+        |o| !o.likelihood.sigma.is_fixed() || matches!(o.likelihood.kind, LossKind::Mse | LossKind::L1),
+        "--loss mse or --loss l1",
+    ),
+    (
+        "sigma",
+        |o| o.likelihood.sigma.is_fixed() || o.likelihood.kind == LossKind::Gaussian,
+        "--loss gaussian",
+    ),
     ("beta-epochs", |o| o.beta_schedule.is_ramp(), "a --beta-schedule other than constant"),
     ("beta-cycles", |o| o.beta_schedule == super::BetaSchedule::Cyclical, "--beta-schedule cyclical"),
     ("capacity", |o| o.beta_schedule == super::BetaSchedule::Capacity, "--beta-schedule capacity"),
@@ -91,13 +100,14 @@ impl TrainConfig {
         let below_given = ModelConfig::training_defaults(architecture)?
             .over(&preset.table()?)
             .over(&Self::default().whole_table()?);
-        let config = Self::of_table(&layers.over(&below_given))?;
+        let mut config = Self::of_table(&layers.over(&below_given))?;
         // a setting without effect was meant otherwise; below it may be left from another value of the condition
         for (key, has_effect, needed) in CONDITIONS {
             if given.has(key) && !has_effect(&config.objective) {
                 return Err(Error::Usage(format!("--{key}: has no effect without {needed}")));
             }
         }
+        config.objective.likelihood = config.objective.likelihood.consistent();
         config.checked()
     }
 
@@ -178,7 +188,7 @@ pub fn checked_batch(batch: u32) -> Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::{Preset, Table, TrainConfig};
-    use crate::config::{BetaSchedule, LossKind, LrSchedule};
+    use crate::config::{BetaSchedule, Likelihood, LossKind, LrSchedule, Sigma};
 
     fn table(text: &str) -> Table {
         toml::from_str(text).expect("a table")
@@ -194,7 +204,7 @@ mod tests {
         assert_eq!((config.batch_size, config.epochs, config.lr), (32, 10, 0.25));
         assert_eq!(
             (config.objective.likelihood.kind, config.objective.likelihood.sigma),
-            (LossKind::L1, 0.5)
+            (LossKind::L1, Sigma::Fixed(0.5))
         );
         assert_eq!(config.objective.beta_schedule, BetaSchedule::Linear);
         assert_eq!((config.optimizer.lr_schedule, config.optimizer.ema), (LrSchedule::Cosine, Some(0.5)));
@@ -215,6 +225,41 @@ mod tests {
         );
         for key in ["sigma", "capacity", "beta-cycles", "kind", "clip-norm", "lr_schedule"] {
             assert!(!table.has(key), "{key}");
+        }
+    }
+
+    /// A width is the likelihood's own: one that is left from another likelihood below gives way to the default, one that is
+    /// given is refused.
+    #[test]
+    fn a_likelihood_has_a_width_of_its_own_kind() {
+        let none = Table::default();
+        let read = |given: &str, below: &str| {
+            TrainConfig::read(&table(given), &table(below), Preset::Demo).map(|c| c.objective.likelihood)
+        };
+        let [common, channel] = [Sigma::Common, Sigma::Channel];
+        for (given, below, kind, sigma) in [
+            ("loss = 'gaussian'", "", LossKind::Gaussian, common),
+            ("loss = 'gaussian'\nsigma = 'channel'", "", LossKind::Gaussian, channel),
+            ("", "loss = 'gaussian'\nsigma = 'channel'", LossKind::Gaussian, channel),
+            ("loss = 'gaussian'", "loss = 'mse'\nsigma = 0.04", LossKind::Gaussian, common),
+            ("loss = 'mse'", "loss = 'gaussian'\nsigma = 'channel'", LossKind::Mse, Sigma::Fixed(0.1)),
+            ("loss = 'mse'\nsigma = 1", "", LossKind::Mse, Sigma::Fixed(1.0)),
+        ] {
+            let found = read(given, below).unwrap_or_else(|e| panic!("{given} over {below}: {e}"));
+            assert_eq!(found, Likelihood { kind, sigma }, "{given} over {below}");
+            // and through the file of a run
+            let config = TrainConfig::read(&table(given), &table(below), Preset::Demo).expect("settings");
+            let again = TrainConfig::read(&config.table().expect("a table"), &none, Preset::Demo);
+            assert_eq!(again.expect("settings").objective.likelihood, found);
+        }
+        for (given, wanted) in [
+            ("loss = 'gaussian'\nsigma = 0.1", "--sigma: has no effect without --loss mse or --loss l1"),
+            ("loss = 'l1'\nsigma = 'common'", "--sigma: has no effect without --loss gaussian"),
+            ("sigma = 'channel'", "--sigma: has no effect without --loss gaussian"),
+            ("loss = 'gaussian'\nsigma = 'wide'", "sigma must be a number, common or channel"),
+        ] {
+            let error = read(given, "").expect_err(given).to_string();
+            assert!(error.contains(wanted), "{given}: {error}");
         }
     }
 

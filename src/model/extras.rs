@@ -1,12 +1,13 @@
-//! Optional parts of a training: MMD penalty, gradient clipping, EMA, augmentation.
+//! Optional parts of a training: MMD penalty, squared errors of a batch, gradient clipping, EMA, augmentation.
 
 use super::network::Network;
-use crate::config::{Augmentation, TrainConfig};
-use crate::gpu::{Plan, ProgramId, Tensor};
+use crate::config::{Augmentation, LossKind, TrainConfig};
+use crate::gpu::{Plan, ProgramId, Shape, Tensor};
 use crate::ops::augment::Augment;
 use crate::ops::mmd::{Gather, Mmd, MmdTotal};
 use crate::ops::normal::Normal;
 use crate::ops::reparameterize::padded;
+use crate::ops::squared_error::{SquaredError, SquaredErrorTotal};
 
 /// The optional parts of a training that are on.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -64,6 +65,21 @@ impl Network {
         let bindings = [t.step, of.latents, of.prior, of.gradient, of.shares];
         plan.dispatch(compare, "mmd", Mmd::new(batch, latent), &bindings);
         plan.dispatch(compare, "mmd total", MmdTotal::new(batch), &[of.shares, t.totals]);
+    }
+
+    /// Whether the likelihood needs the squared errors of the whole batch before its gradient.
+    pub(super) fn reads_errors(&self) -> bool {
+        self.likelihood.kind == LossKind::Gaussian
+    }
+
+    /// Adds a micro-batch's squared errors to those of its batch, in the totals.
+    pub(super) fn record_squared_errors(&self, plan: &mut Plan, program: ProgramId) {
+        let t = &self.tensors;
+        let op = SquaredError::new(self.dims.micro, self.config.size * self.config.size);
+        let len = op.parts().iter().product();
+        let parts = Tensor { shape: Shape::new(&op.parts()), ..plan.scratch(len) };
+        plan.dispatch(program, "squared error", op, &[t.step, t.logits, t.x, parts]);
+        plan.dispatch(program, "squared error total", SquaredErrorTotal::new(len / 4), &[parts, t.totals]);
     }
 
     /// Unpacks training pictures, varied.

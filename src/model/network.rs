@@ -66,6 +66,9 @@ pub struct TrainingPrograms {
     pub augment: ProgramId,
     /// adds `z` to the batch's latents, and compares those with the prior
     pub mmd: Option<[ProgramId; 2]>,
+    /// adds the micro-batch's squared errors to `totals`, where the likelihood needs those of the whole batch before
+    /// `backward`; with one micro-batch `backward` does that too
+    pub squared_errors: Option<ProgramId>,
     /// exchanges the parameters with their average
     pub swap: Option<ProgramId>,
 }
@@ -269,6 +272,8 @@ impl Network {
                 self.programs.unpack
             },
             mmd: self.mmd.map(|_| [plan.program("gather"), plan.program("compare")]),
+            squared_errors: (self.reads_errors() && self.dims.accumulates())
+                .then(|| plan.program("squared errors")),
             swap: self.arenas.average.map(|_| plan.program("swap")),
         };
         let Programs { encode, draw, reparameterize, decode, .. } = self.programs;
@@ -281,6 +286,9 @@ impl Network {
         }
         if let (Some(of), Some(programs)) = (&self.mmd, programs.mmd) {
             self.record_mmd(plan, of, programs);
+        }
+        if let Some(program) = programs.squared_errors {
+            self.record_squared_errors(plan, program);
         }
         if let Some(program) = programs.swap {
             optimizer.record_swap(plan, program);
@@ -381,7 +389,15 @@ impl Network {
         let [dlogits, dbias] = gradient.unwrap_or_else(|| [plan.tensor("no gradient", &[4]); 2]);
         let len = op.parts().iter().product();
         let parts = Tensor { shape: Shape::new(&op.parts()), ..plan.scratch(len) };
-        plan.dispatch(program, "reconstruction", op, &[t.step, t.logits, t.x, t.scaling, dlogits, parts]);
+        let mut bindings = vec![t.step, t.logits, t.x, t.scaling, dlogits, parts];
+        if op.reads_errors() {
+            bindings.push(t.totals);
+            // the gradient of a micro-batch needs the errors of all, which have their own program
+            if gradient.is_none() || !self.dims.accumulates() {
+                self.record_squared_errors(plan, program);
+            }
+        }
+        plan.dispatch(program, "reconstruction", op, &bindings);
         let op = Totals::new(len / 4, self.dims.micro, self.dims.accumulates() && gradient.is_some());
         plan.dispatch(program, "totals", op, &[parts, t.kl, t.totals, dbias]);
     }

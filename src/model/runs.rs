@@ -34,7 +34,8 @@ impl Programs {
         [input, self.encode, self.draw, self.reparameterize]
     }
 
-    /// A training step, without the comparison of latents and prior; nothing in a plan for inference.
+    /// A training step, without the first pass that some objectives need (latents and prior, squared errors of several
+    /// micro-batches); nothing in a plan for inference.
     pub fn train_step(&self) -> Run {
         let Some(training) = self.training else { return Run::default() };
         let each = self.to_latents().into_iter().chain([self.decode, training.backward]);

@@ -1,10 +1,11 @@
 //! The likelihoods of a pixel in `f64`: the twins of `bce.wgsl`, `mse.wgsl`, `l1.wgsl` and `continuous_bernoulli.wgsl`.
 //!
-//! `l` is the decoder's logit, `x` the pixel from 0 to 1.
+//! `l` is the decoder's logit, `x` the pixel from 0 to 1. A `gaussian` is an `mse` as soon as its width is known, see
+//! [`Likelihood::of_variance`]; until then a single pixel has no nats.
 
 use std::f64::consts::PI;
 
-use crate::config::{Likelihood, LossKind};
+use crate::config::{Likelihood, LossKind, Sigma};
 use crate::gpu::Source;
 use crate::wgsl;
 
@@ -27,6 +28,11 @@ fn continuous(l: f64) -> [f64; 2] {
 }
 
 impl Likelihood {
+    /// The Gaussian of a variance that is known.
+    pub fn of_variance(variance: f64) -> Self {
+        Self { kind: LossKind::Mse, sigma: Sigma::Fixed(variance.sqrt()) }
+    }
+
     /// The mean, which is the pixel of a decoded picture.
     pub fn mean(&self, l: f64) -> f64 {
         match self.kind {
@@ -36,6 +42,10 @@ impl Likelihood {
     }
 
     /// The negative logarithm of the likelihood, in nats.
+    ///
+    /// # Panics
+    /// If it is a `gaussian`, whose nats are those of a whole set: see
+    /// [`ErrorSums`](super::squared_error::ErrorSums).
     pub fn nats(&self, l: f64, x: f64) -> f64 {
         let [weight, norm] = self.constants();
         match self.kind {
@@ -43,10 +53,14 @@ impl Likelihood {
             LossKind::Mse => weight * (sigmoid(l) - x).powi(2) + norm,
             LossKind::L1 => weight * (sigmoid(l) - x).abs() + norm,
             LossKind::ContinuousBernoulli => continuous(l)[0] - l * x,
+            LossKind::Gaussian => panic!("gaussian: a pixel has no nats before the width is known"),
         }
     }
 
     /// Its derivative by the logit.
+    ///
+    /// # Panics
+    /// As [`Likelihood::nats`].
     pub fn nats_by_logit(&self, l: f64, x: f64) -> f64 {
         let ([weight, _], p) = (self.constants(), self.mean(l));
         match self.kind {
@@ -54,16 +68,17 @@ impl Likelihood {
             LossKind::Mse => 2.0 * weight * (p - x) * p * (1.0 - p),
             LossKind::L1 if p == x => 0.0,
             LossKind::L1 => weight * (p - x).signum() * p * (1.0 - p),
+            LossKind::Gaussian => panic!("gaussian: a pixel has no gradient before the width is known"),
         }
     }
 
     /// The weight of an error, and the logarithm of the normaliser.
     pub(super) fn constants(&self) -> [f64; 2] {
-        let s = self.sigma;
-        match self.kind {
-            LossKind::Mse => [0.5 / (s * s), 0.5 * (2.0 * PI * s * s).ln()],
-            LossKind::L1 => [1.0 / s, (2.0 * s).ln()],
-            LossKind::Bce | LossKind::ContinuousBernoulli => [1.0, 0.0],
+        match (self.kind, self.sigma) {
+            (LossKind::Mse, Sigma::Fixed(s)) => [0.5 / (s * s), 0.5 * (2.0 * PI * s * s).ln()],
+            (LossKind::L1, Sigma::Fixed(s)) => [1.0 / s, (2.0 * s).ln()],
+            (LossKind::Mse | LossKind::L1, sigma) => panic!("{}: a width of {sigma}", self.kind),
+            (LossKind::Bce | LossKind::ContinuousBernoulli | LossKind::Gaussian, _) => [1.0, 0.0],
         }
     }
 
@@ -74,6 +89,7 @@ impl Likelihood {
             LossKind::Mse => wgsl!("loss/mse.wgsl"),
             LossKind::L1 => wgsl!("loss/l1.wgsl"),
             LossKind::ContinuousBernoulli => wgsl!("loss/continuous_bernoulli.wgsl"),
+            LossKind::Gaussian => wgsl!("loss/gaussian.wgsl"),
         }
     }
 
@@ -88,7 +104,7 @@ impl Likelihood {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Likelihood, LossKind};
+    use crate::config::{Likelihood, LossKind, Sigma};
 
     /// The integral of `f` over 0..=1, or over far enough outside, by Simpson's rule.
     fn integral([from, to]: [f64; 2], f: impl Fn(f64) -> f64) -> f64 {
@@ -102,7 +118,7 @@ mod tests {
     #[test]
     fn likelihoods_are_densities_with_the_mean_that_is_shown() {
         for kind in [LossKind::Mse, LossKind::L1, LossKind::ContinuousBernoulli] {
-            let likelihood = Likelihood { kind, sigma: 0.2 };
+            let likelihood = Likelihood { kind, sigma: Sigma::Fixed(0.2) };
             let range = if kind == LossKind::ContinuousBernoulli { [0.0, 1.0] } else { [-5.0, 6.0] };
             for l in [-9.0, -1.2, -0.099, 0.0, 1e-6, 0.101, 0.7, 4.0] {
                 let density = |x: f64| (-likelihood.nats(l, x)).exp();

@@ -30,6 +30,7 @@ pub mod rgba_to_float;
 pub mod rms_norm;
 pub mod roofline;
 pub mod silu;
+pub mod squared_error;
 pub mod step;
 pub mod testing;
 pub mod time_features;
@@ -108,6 +109,7 @@ pub const SHADERS: &[Source] = &[
     wgsl!("loss/continuous_bernoulli.wgsl"),
     wgsl!("loss/continuous_bernoulli_mean.wgsl"),
     wgsl!("loss/gather.wgsl"),
+    wgsl!("loss/gaussian.wgsl"),
     wgsl!("loss/kl.wgsl"),
     wgsl!("loss/l1.wgsl"),
     wgsl!("loss/mmd.wgsl"),
@@ -115,6 +117,8 @@ pub const SHADERS: &[Source] = &[
     wgsl!("loss/mse.wgsl"),
     wgsl!("loss/reconstruction.wgsl"),
     wgsl!("loss/sigmoid.wgsl"),
+    wgsl!("loss/squared_error.wgsl"),
+    wgsl!("loss/squared_error_total.wgsl"),
     wgsl!("loss/totals.wgsl"),
     wgsl!("loss/totals_slots.wgsl"),
     wgsl!("measure/max_error.wgsl"),

@@ -1,8 +1,10 @@
 //! The reconstruction loss: negative log-likelihood of the pixels, and its gradient, in one pass over them.
 
 use super::loss_scale::LossScale;
+use super::squared_error::{ErrorSums, LEAST_VARIANCE};
 use super::step::Step;
-use crate::config::Likelihood;
+use super::totals::TotalsSlots;
+use crate::config::{Likelihood, LossKind, Sigma};
 use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};
@@ -30,7 +32,8 @@ params! {
 }
 
 /// Partial sums of `-log p(x | logits)`, `[N, chunks]`, in nats. In training also the gradient `dlogits`, times the loss
-/// scale, and the gradient's partial sums per channel.
+/// scale, and the gradient's partial sums per channel. A `gaussian` has no nats here, and reads the batch's squared errors
+/// from the totals.
 #[derive(Debug, Clone, Copy)]
 pub struct Reconstruction {
     params: ReconstructionParams,
@@ -51,6 +54,23 @@ impl Reconstruction {
     pub fn parts(&self) -> [u32; 3] {
         [self.params.batch, self.params.chunks, 4]
     }
+
+    /// Whether the last operand is the batch's totals, with its squared errors.
+    pub fn reads_errors(&self) -> bool {
+        self.likelihood.kind == LossKind::Gaussian
+    }
+
+    fn per_channel(&self) -> bool {
+        self.likelihood.sigma == Sigma::Channel
+    }
+
+    /// The likelihood of each channel, for the batch's totals if it reads them.
+    fn likelihoods(&self, step: Step, totals: Option<&Vec<f32>>) -> [Likelihood; 3] {
+        let Some(totals) = totals else { return [self.likelihood; 3] };
+        let values = f64::from(step.batch.max(1)) * f64::from(self.params.pixels);
+        let errors = ErrorSums::of_totals(totals, values, self.per_channel());
+        errors.variances().map(Likelihood::of_variance)
+    }
 }
 
 impl Op for Reconstruction {
@@ -58,7 +78,8 @@ impl Op for Reconstruction {
         let own = [wgsl!("loss/reconstruction.wgsl"), self.likelihood.file(), self.likelihood.mean_file()];
         let shared =
             [wgsl!("common/tree_sum.wgsl"), wgsl!("common/step.wgsl"), wgsl!("optimizer/loss_scale.wgsl")];
-        Kernel { name: "reconstruction", files: own.into_iter().chain(shared).collect() }
+        let slots = self.reads_errors().then_some(wgsl!("loss/totals_slots.wgsl"));
+        Kernel { name: "reconstruction", files: own.into_iter().chain(shared).chain(slots).collect() }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -66,21 +87,28 @@ impl Op for Reconstruction {
     }
 
     fn constants(&self) -> Vec<Constant> {
-        vec![("GRADIENT", Value::Bool(self.gradient))]
+        let mut all = vec![("GRADIENT", Value::Bool(self.gradient))];
+        if self.reads_errors() {
+            all.push(("PER_CHANNEL", Value::Bool(self.per_channel())));
+            all.push(("LEAST_VARIANCE", Value::F32(LEAST_VARIANCE as f32)));
+        }
+        all
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         let pictures = Shape::new(&[self.params.batch, self.params.pixels, 4]);
         let dlogits = if self.gradient { pictures } else { Shape::new(&[4]) };
         let parts = Shape::new(&self.parts());
-        vec![
+        let errors = self.reads_errors().then(|| ("squared_errors", TotalsSlots::shape()));
+        let all = [
             ("step", Step::shape()),
             ("logits", pictures),
             ("x", pictures),
             ("scaling", LossScale::shape()),
             ("dlogits", dlogits),
             ("parts", parts),
-        ]
+        ];
+        all.into_iter().chain(errors).collect()
     }
 
     fn groups(&self) -> u64 {
@@ -93,11 +121,13 @@ impl Op for Reconstruction {
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [step, logits, x, scaling, dlogits, parts] = buffers else {
+        let [step, logits, x, scaling, dlogits, parts, totals @ ..] = buffers else {
             panic!("reconstruction: {} operands", buffers.len())
         };
         let factor = LossScale::from_words(scaling).factor();
-        let count = Step::from_words(step).valid as usize;
+        let step = Step::from_words(step);
+        let count = step.valid as usize;
+        let likelihoods = self.likelihoods(step, totals.first());
         let [pixels, chunks, chunk] =
             [self.params.pixels, self.params.chunks, self.params.chunk].map(|v| v as usize);
         for (at, part) in parts.chunks_mut(4).enumerate() {
@@ -106,12 +136,13 @@ impl Op for Reconstruction {
             for i in 4 * (picture * pixels + begin)..4 * (picture * pixels + pixels.min(begin + chunk)) {
                 let (l, x) = (f64::from(logits[i]), f64::from(x[i]));
                 let counts = i % 4 < 3 && picture < count;
-                let d = if counts { (factor * self.likelihood.nats_by_logit(l, x)) as f32 } else { 0.0 };
+                let by_logit = || likelihoods[i % 4].nats_by_logit(l, x);
+                let d = if counts { (factor * by_logit()) as f32 } else { 0.0 };
                 if self.gradient {
                     dlogits[i] = d;
                     sums[i % 4] += f64::from(d);
                 }
-                if counts {
+                if counts && !self.reads_errors() {
                     sums[3] += self.likelihood.nats(l, x);
                 }
             }

@@ -5,7 +5,7 @@ use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};
 use crate::{params, wgsl};
 
-/// Nats of the pixels. This constant and the next five are the slots of `totals_slots.wgsl`.
+/// Nats of the pixels. This constant and the next six are the slots of `totals_slots.wgsl`.
 pub const NLL: usize = 0;
 /// KL, in nats.
 pub const KL: usize = 1;
@@ -17,6 +17,9 @@ pub const MMD: usize = 3;
 pub const GRAD_NORM: usize = 4;
 /// The factor on the gradient by clipping.
 pub const CLIP_FACTOR: usize = 5;
+/// Squared errors of each channel. The first shares the slot of the nats: the likelihood that needs these sums has no
+/// nats but those that the host makes of them.
+pub const SQUARED_ERRORS: [usize; 3] = [NLL, 6, 7];
 
 /// The tensor of these sums.
 pub struct TotalsSlots;

@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn epochs_compare_under_the_final_capacity() {
         let mut state = state();
-        let loss = Loss { nll: 100.0, kl: 10.0, kl_penalty: 15.0, mmd: 7.0 };
+        let loss = Loss { nll: 100.0, kl: 10.0, kl_penalty: 15.0, mmd: 7.0, errors: None };
         assert_eq!((state.config.capacity(), state.config.selection_loss(loss)), (0.0, 120.0));
         state.config.objective.beta_schedule = BetaSchedule::Capacity;
         assert_eq!((state.config.capacity(), state.config.selection_loss(loss)), (25.0, 130.0));

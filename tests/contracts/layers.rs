@@ -75,7 +75,7 @@ const FOLDERS: &[(&str, &[&[&str]])] = &[
                 "roofline",
             ],
             &["time_features", "velocity_loss"],
-            &["normal", "reparameterize", "silu"],
+            &["normal", "reparameterize", "silu", "squared_error"],
             &[
                 "destandardize",
                 "elementwise",

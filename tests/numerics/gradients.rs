@@ -5,19 +5,22 @@ use std::collections::BTreeSet;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use wgvae::config::{Likelihood, LossKind, ModelConfig};
+use wgvae::config::{Likelihood, LossKind, ModelConfig, Sigma};
 use wgvae::gpu::{Capabilities, Op, Plan, ReferenceRunner, Runner};
 use wgvae::model::{Device, ModelOptions, StateDict, StepSettings, TrainFeatures, Vae};
 use wgvae::ops::conv2d::{Conv2d, Conv2dTranspose, Conv2dWeightGrad, Geometry, Window};
 use wgvae::ops::fused::Fused;
 use wgvae::ops::gemm::variant::Variant;
 use wgvae::ops::gemm::{Epilogue, Product};
+use wgvae::ops::likelihood::sigmoid;
 use wgvae::ops::linear::{Linear, LinearInputGrad, LinearWeightGrad};
 use wgvae::ops::mmd::Mmd;
 use wgvae::ops::reconstruction::Reconstruction;
 use wgvae::ops::reparameterize::{Reparameterize, ReparameterizeBackward};
+use wgvae::ops::squared_error::{ErrorSums, SquaredError};
 use wgvae::ops::step::Step;
 use wgvae::ops::tolerance::Tolerance;
+use wgvae::ops::totals::SQUARED_ERRORS;
 use wgvae::ops::tunable::{KernelConfig, Tunable};
 
 /// `len` numbers between -1 and 1.
@@ -286,25 +289,46 @@ fn the_discrepancy_has_its_gradient() {
 #[test]
 fn likelihoods_have_their_gradient_and_sum_it() {
     for &kind in LossKind::ALL {
-        likelihood(Likelihood { kind, sigma: 0.4 });
+        likelihood(Likelihood { kind, sigma: Sigma::Fixed(0.4) }.consistent());
     }
+    likelihood(Likelihood { kind: LossKind::Gaussian, sigma: Sigma::Channel });
 }
 
 fn likelihood(of: Likelihood) {
     let mut rng = ChaCha8Rng::seed_from_u64(6);
     let (images, pixels) = (3, 7);
-    let (name, step, scaling) = (of.kind, step(Step::default()), [0.0; 4]); // no factor
+    let (name, step, scaling) = (format!("{} {}", of.kind, of.sigma), step(Step::default()), [0.0; 4]); // no factor
     let len = (images * pixels * 4) as usize;
     let logits: Vec<f32> = random(len, &mut rng).iter().map(|v| 6.0 * v).collect();
     let x: Vec<f32> = random(len, &mut rng).iter().map(|v| 0.5 + 0.5 * v).collect();
-    let loss = |logits: &[f32]| {
-        let op = Reconstruction::new(of, images, pixels, false);
-        let [_, parts] = run(&op, &[&step, logits, &x, &scaling]);
-        parts.chunks(4).map(|part| f64::from(part[3])).sum()
+    let gaussian = of.kind == LossKind::Gaussian;
+    // two of the pictures count; the most likely width of a gaussian moves with the logits
+    let values = f64::from(2 * pixels);
+    let errors = |logits: &[f32]| {
+        let [parts] = run(&SquaredError::new(images, pixels), &[&step, logits, &x]);
+        let sums = [0, 1, 2].map(|channel| parts.chunks(4).map(|part| f64::from(part[channel])).sum());
+        ErrorSums { sums, values, per_channel: of.sigma == Sigma::Channel }
     };
-    let op = Reconstruction::new(of, images, pixels, true);
-    let [dlogits, parts] = run(&op, &[&step, &logits, &x, &scaling]);
-    hold(&format!("{name}"), &dlogits, &numeric(&logits, loss));
+    // the reconstruction's outputs are in front of the totals, from which a gaussian takes its width
+    let reconstruct = |logits: &[f32], gradient: bool| {
+        let op = Reconstruction::new(of, images, pixels, gradient);
+        let mut buffers = vec![step.clone(), logits.to_vec(), x.clone(), scaling.to_vec()];
+        buffers.extend(op.operands()[4..6].iter().map(|(_, shape)| vec![f32::NAN; shape.len() as usize]));
+        if gaussian {
+            let mut totals = vec![0.0; 8];
+            SQUARED_ERRORS.iter().zip(errors(logits).sums).for_each(|(&slot, sum)| totals[slot] = sum as f32);
+            buffers.push(totals);
+        }
+        op.twin(&mut buffers);
+        [4, 5].map(|at| buffers[at].clone())
+    };
+    let loss = |logits: &[f32]| {
+        let [_, parts] = reconstruct(logits, false);
+        let nats: f64 = parts.chunks(4).map(|part| f64::from(part[3])).sum();
+        if gaussian { nats + errors(logits).nats() } else { nats }
+    };
+    let [dlogits, parts] = reconstruct(&logits, true);
+    hold(&name, &dlogits, &numeric(&logits, loss));
     // adding a constant to all logits of a channel changes the loss by the sum of their gradients
     for channel in 0..3 {
         let sum = parts.chunks(4).map(|part| part[channel]).sum::<f32>();
@@ -329,7 +353,7 @@ struct Network {
 
 /// All optional terms of the objective, together.
 fn every_term() -> (Likelihood, TrainFeatures, StepSettings) {
-    let likelihood = Likelihood { kind: LossKind::ContinuousBernoulli, sigma: 0.1 };
+    let likelihood = Likelihood { kind: LossKind::ContinuousBernoulli, sigma: Sigma::Fixed(0.1) };
     let settings = StepSettings { beta: 0.7, capacity: 1.5, free_bits: 0.02, mmd: 3.0, ..Default::default() };
     (likelihood, TrainFeatures { mmd: true, ..TrainFeatures::default() }, settings)
 }
@@ -349,13 +373,20 @@ impl Network {
     fn step(&mut self, weights: &StateDict) -> (f64, StateDict) {
         self.vae.load(weights).expect("load");
         let p = self.vae.probe(&self.pictures, &self.eps, &self.settings).expect("step");
-        let likelihood = self.vae.likelihood();
-        let pixel = |(&l, &x): (&f32, &f32)| likelihood.nats(l.into(), x.into());
+        let Likelihood { kind, sigma } = self.vae.likelihood();
         let divergence = |(&mu, &logvar): (&f32, &f32)| {
             let (mu, logvar) = (f64::from(mu), f64::from(logvar));
             0.5 * (mu * mu + logvar.exp() - 1.0 - logvar)
         };
-        let nll: f64 = p.logits.iter().zip(&self.pictures).map(pixel).sum();
+        let pixels = || p.logits.iter().zip(&self.pictures).map(|(&l, &x)| (f64::from(l), f64::from(x)));
+        let nll = if kind == LossKind::Gaussian {
+            let mut sums = [0.0; 3];
+            pixels().enumerate().for_each(|(i, (l, x))| sums[i % 3] += (sigmoid(l) - x).powi(2));
+            let values = p.logits.len() as f64 / 3.0;
+            ErrorSums { sums, values, per_channel: sigma == Sigma::Channel }.nats()
+        } else {
+            pixels().map(|(l, x)| Likelihood { kind, sigma }.nats(l, x)).sum::<f64>()
+        };
         let heads: Vec<f64> = p.mu.iter().zip(&p.logvar).map(divergence).collect();
         let StepSettings { beta, capacity, free_bits, mmd, .. } = self.settings;
         let counted = |kl: &[f64]| (kl.iter().map(|kl| kl.max(free_bits)).sum::<f64>() - capacity).abs();
@@ -405,6 +436,14 @@ fn the_spatial_network_has_its_gradient_under_every_other_term() {
 #[test]
 fn the_whole_network_has_its_gradient_under_every_other_term() {
     whole(REFERENCE, every_term());
+}
+
+#[test]
+fn the_whole_network_has_its_gradient_under_the_most_likely_width() {
+    for (config, sigma) in [(REFERENCE, Sigma::Common), (ModelConfig::spatial(16, 2, 4, 8), Sigma::Channel)] {
+        let (_, extras, settings) = every_term();
+        whole(config, (Likelihood { kind: LossKind::Gaussian, sigma }, extras, settings));
+    }
 }
 
 fn whole(config: ModelConfig, terms: Terms) {

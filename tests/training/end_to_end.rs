@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use wgvae::checkpoint;
 use wgvae::config::{
-    Augmentation, BetaSchedule, Likelihood, LossKind, LrSchedule, ModelConfig, Objective, Optimizer,
+    Augmentation, BetaSchedule, Likelihood, LossKind, LrSchedule, ModelConfig, Objective, Optimizer, Sigma,
     TrainConfig,
 };
 use wgvae::data::{self, Dataset, Resize, Skipped, Source};
@@ -52,7 +52,7 @@ fn config(lr: f64) -> TrainConfig {
 /// All terms, schedules and augmentations.
 fn everything() -> TrainConfig {
     let objective = Objective {
-        likelihood: Likelihood { kind: LossKind::ContinuousBernoulli, sigma: 0.1 },
+        likelihood: Likelihood { kind: LossKind::ContinuousBernoulli, sigma: Sigma::Fixed(0.1) },
         beta_schedule: BetaSchedule::Cyclical,
         free_bits: 0.01,
         mmd: 10.0,

@@ -1,7 +1,7 @@
 //! Optional terms of the objective, optimizer options and augmentation: each behaves as documented, on the adapter as
 //! on the twins, and with micro-batches as without.
 
-use wgvae::config::{Augmentation, Likelihood, LossKind, ModelConfig};
+use wgvae::config::{Augmentation, Likelihood, LossKind, ModelConfig, Sigma};
 use wgvae::data;
 use wgvae::gpu::Op;
 use wgvae::model::{Device, Input, ModelOptions, Outcome, StateDict, StepSettings, TrainFeatures, Vae};
@@ -31,9 +31,11 @@ fn way(name: &str) -> Way {
 fn ways() -> Vec<Way> {
     let mut all = Vec::new();
     for &kind in &LossKind::ALL[1..] {
-        let likelihood = Likelihood { kind, sigma: 0.3 };
+        let likelihood = Likelihood { kind, sigma: Sigma::Fixed(0.3) }.consistent();
         all.push(Way { likelihood, ..way(kind.name()) });
     }
+    let likelihood = Likelihood { kind: LossKind::Gaussian, sigma: Sigma::Channel };
+    all.push(Way { likelihood, ..way("gaussian per channel") });
     let plain = way("").settings;
     let setting = |name: &str, settings| Way { settings, ..way(name) };
     all.push(setting("capacity", StepSettings { capacity: 5.0, ..plain }));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use wgvae::checkpoint;
-use wgvae::config::{Likelihood, LossKind, ModelConfig};
+use wgvae::config::{Likelihood, LossKind, ModelConfig, Sigma};
 use wgvae::model::StateDict;
 
 use crate::common;
@@ -70,7 +70,7 @@ fn a_model_keeps_its_likelihood_wherever_it_goes() {
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
     train(at, "1", &["--name", "a", "--loss", "l1", "--sigma", "0.25", "--ema", "0.9"]);
-    let wanted = Likelihood { kind: LossKind::L1, sigma: 0.25 };
+    let wanted = Likelihood { kind: LossKind::L1, sigma: Sigma::Fixed(0.25) };
     assert_eq!(checkpoint::open(&at.join("runs/a")).expect("a model").likelihood, wanted);
     assert!(wgvae(at, &["convert", "runs/a", "m.safetensors"]).status.success());
     assert_eq!(checkpoint::open(&at.join("m.safetensors")).expect("a model").likelihood, wanted);
@@ -156,7 +156,7 @@ fn a_likelihood_that_is_not_known_is_named() {
     let path = folder.path().join("m.safetensors");
     let config = ModelConfig::reference(16, 2, 3);
     let weights = StateDict::initial(&config, 1);
-    let likelihood = Likelihood { kind: LossKind::Mse, sigma: 0.5 };
+    let likelihood = Likelihood { kind: LossKind::Mse, sigma: Sigma::Fixed(0.5) };
     checkpoint::write_model(&path, &weights, (config, likelihood)).expect("written");
     let bytes = std::fs::read(&path).expect("a file");
     let at = bytes.windows(7).position(|seven| seven == b"mse 0.5").expect("the likelihood");

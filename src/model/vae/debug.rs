@@ -1,6 +1,6 @@
 //! For tests: everything that a step computes, from given draws.
 
-use super::{Latents, Loss, StepSettings, Vae, outcome_of, pad};
+use super::{Latents, Loss, StepSettings, Vae, pad};
 use crate::error::Result;
 use crate::gpu::ProgramId;
 use crate::model::state_dict::StateDict;
@@ -32,12 +32,16 @@ impl Vae {
             self.compare(programs[1], settings, count)?;
             self.write_step(self.training_step(settings, count, (0, count)));
         }
+        if let Some(squared_errors) = training.squared_errors {
+            self.runner.run(&[squared_errors])?;
+        }
         self.runner.run(&[training.backward])?;
         let gradients = self.gradients()?;
         self.runner.run(&[training.update])?;
         let mut latents = Latents { mu: Vec::new(), logvar: Vec::new() };
         self.read_heads(self.network.dims.micro as usize, &mut latents)?;
         let z = padded(latent as u32) as usize;
+        let totals = self.runner.read(&t.totals)?;
         let rgb = |v: Vec<f32>| v.chunks(4).flat_map(|p| p[..3].to_vec()).collect();
         Ok(Probe {
             mu: latents.mu,
@@ -45,7 +49,7 @@ impl Vae {
             z: self.runner.read(&t.z)?.chunks(z).flat_map(|row| row[..latent].to_vec()).collect(),
             logits: rgb(self.runner.read(&t.logits)?),
             recon: rgb(self.runner.read(&t.recon)?),
-            loss: outcome_of(&self.runner.read(&t.totals)?).loss,
+            loss: self.outcome(&totals, count).loss,
             gradients,
         })
     }

@@ -6,7 +6,9 @@ mod steps;
 
 pub use debug::Probe;
 
-use crate::config::{Likelihood, ModelConfig};
+use std::collections::VecDeque;
+
+use crate::config::{Likelihood, LossKind, ModelConfig, Sigma};
 use crate::error::Result;
 use crate::gpu::{Element, Plan, Runner, Tensor};
 use crate::model::network::{Network, Programs};
@@ -15,6 +17,7 @@ use crate::model::state_dict::StateDict;
 use crate::model::sync::{GradientSync, SingleProcess};
 use crate::ops::loss_scale::LossScale;
 use crate::ops::reparameterize::padded;
+use crate::ops::squared_error::ErrorSums;
 use crate::ops::totals::{GRAD_NORM, KL, KL_PENALTY, MMD, NLL};
 use crate::ops::{Step, Stream};
 
@@ -39,6 +42,9 @@ pub struct Loss {
     pub kl_penalty: f64,
     /// discrepancy between latents and prior times the pictures, not weighted; zero if it is not computed
     pub mmd: f64,
+    /// with the likelihood `gaussian`, what `nll` was made of: the width is that of all pictures together
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors: Option<ErrorSums>,
 }
 
 impl Loss {
@@ -52,9 +58,14 @@ impl Loss {
         self.nll + beta * self.kl_penalty + mmd * self.mmd
     }
 
-    /// Adds each of the sums.
+    /// Adds each of the sums. The nats of a `gaussian` are then those of the width that fits both sets together.
     pub fn add(&mut self, other: &Self) {
         self.nll += other.nll;
+        if let Some(more) = other.errors {
+            let mut errors = more;
+            self.errors.iter().for_each(|before| errors.add(before));
+            (self.nll, self.errors) = (errors.nats(), Some(errors));
+        }
         self.kl += other.kl;
         self.kl_penalty += other.kl_penalty;
         self.mmd += other.mmd;
@@ -62,12 +73,13 @@ impl Loss {
 
     /// Means over this number of pictures.
     pub fn per(&self, pictures: f64) -> Self {
-        let Self { nll, kl, kl_penalty, mmd } = *self;
+        let Self { nll, kl, kl_penalty, mmd, .. } = *self;
         Self {
             nll: nll / pictures,
             kl: kl / pictures,
             kl_penalty: kl_penalty / pictures,
             mmd: mmd / pictures,
+            errors: None, // a mean is no part of another set
         }
     }
 }
@@ -112,6 +124,8 @@ pub struct Vae {
     pub(super) network: Network,
     pub(super) runner: Box<dyn Runner>,
     sync: Box<dyn GradientSync>,
+    /// pictures of each step whose loss has not been read back yet
+    in_flight: VecDeque<usize>,
 }
 
 /// The pictures of a batch.
@@ -144,7 +158,8 @@ impl Vae {
             Device::Tuned(_, tuning) | Device::Timed(_, tuning) => build.plan_with(&target, tuning)?,
             Device::Gpu(_) | Device::Twins => build.plan(&target)?,
         };
-        let mut vae = Self { network, runner: place.runner(plan)?, sync: Box::new(SingleProcess) };
+        let (runner, sync) = (place.runner(plan)?, Box::new(SingleProcess));
+        let mut vae = Self { network, runner, sync, in_flight: VecDeque::new() };
         if build.precision == Element::F16 {
             vae.load_scaling(LossScale::START);
         }
@@ -361,7 +376,19 @@ impl Vae {
             self.runner.run(&programs.forward())?;
             self.runner.run(&[programs.loss])?;
         }
-        Ok(outcome_of(&self.runner.read(&self.network.tensors.totals)?).loss)
+        let totals = self.runner.read(&self.network.tensors.totals)?;
+        Ok(self.outcome(&totals, count).loss)
+    }
+
+    /// The result of a step out of its totals, over `count` pictures.
+    pub(super) fn outcome(&self, totals: &[f32], count: usize) -> Outcome {
+        let [nll, kl, kl_penalty, mmd, norm] =
+            [NLL, KL, KL_PENALTY, MMD, GRAD_NORM].map(|slot| f64::from(totals[slot]));
+        let Likelihood { kind, sigma } = self.network.likelihood;
+        let errors = (kind == LossKind::Gaussian)
+            .then(|| ErrorSums::of_totals(totals, (count * self.pixels()) as f64, sigma == Sigma::Channel));
+        let nll = errors.map_or(nll, |errors| errors.nats());
+        Outcome { loss: Loss { nll, kl, kl_penalty, mmd, errors }, gradient_norm: norm }
     }
 
     pub(super) fn pixels(&self) -> usize {
@@ -401,12 +428,6 @@ impl Vae {
         let padded: Vec<f32> = pictures.chunks(3).flat_map(|p| [p[0], p[1], p[2], 0.0]).collect();
         self.runner.write_f32(&self.network.tensors.x, &padded);
     }
-}
-
-pub(super) fn outcome_of(totals: &[f32]) -> Outcome {
-    let [nll, kl, kl_penalty, mmd, norm] =
-        [NLL, KL, KL_PENALTY, MMD, GRAD_NORM].map(|slot| f64::from(totals[slot]));
-    Outcome { loss: Loss { nll, kl, kl_penalty, mmd }, gradient_norm: norm }
 }
 
 /// A row padded with zeros to a multiple of 4.

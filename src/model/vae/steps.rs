@@ -1,6 +1,6 @@
 //! Training steps, validation, samples and reconstructions of 8-bit pictures.
 
-use super::{Input, Latents, Loss, Outcome, StepSettings, Vae, outcome_of, pad};
+use super::{Input, Latents, Loss, Outcome, StepSettings, Vae, pad};
 use crate::error::{Error, Result};
 use crate::gpu::{ProgramId, Timings};
 use crate::model::flow::FlowWeights;
@@ -21,25 +21,35 @@ impl Vae {
         );
         self.runner.run(&[self.network.programs.begin])?;
         let parts = self.micro_batches(count as usize);
-        if let Some([gather, compare]) = training.mmd {
-            // the gradient with respect to one picture's latents depends on those of all
+        let passes_twice = training.mmd.is_some() || training.squared_errors.is_some();
+        if passes_twice {
+            // the gradient of one picture depends on all: by their latents, or by the width that fits their errors
             for &part in &parts {
                 self.write_step(self.training_step(settings, count as usize, part));
                 self.draw_latents(pictures, part)?;
-                self.runner.run(&[gather])?;
+                if let Some([gather, _]) = training.mmd {
+                    self.runner.run(&[gather])?;
+                }
+                if let Some(squared_errors) = training.squared_errors {
+                    self.forward()?;
+                    self.runner.run(&[squared_errors])?;
+                }
             }
+        }
+        if let Some([_, compare]) = training.mmd {
             self.compare(compare, settings, count as usize)?;
         }
         for &part in &parts {
             self.write_step(self.training_step(settings, count as usize, part));
-            // the comparison has left the latents of a single part
-            if training.mmd.is_none() || parts.len() > 1 {
+            // the first pass has left the latents of a single part
+            if !passes_twice || parts.len() > 1 {
                 self.draw_latents(pictures, part)?;
             }
             self.forward()?;
             self.backward()?;
         }
         self.update()?;
+        self.in_flight.push_back(count as usize);
         self.runner.request_readback(&self.network.tensors.totals, settings.step)
     }
 
@@ -103,7 +113,10 @@ impl Vae {
     /// If the device is lost or out of memory.
     pub fn losses(&mut self, wait: bool) -> Result<Vec<(u64, Outcome)>> {
         let arrived = self.runner.poll_readbacks(wait)?;
-        Ok(arrived.into_iter().map(|(step, totals)| (step, outcome_of(&totals))).collect())
+        let counts: Vec<usize> = self.in_flight.drain(..arrived.len()).collect();
+        let outcome =
+            |((step, totals), count): ((u64, Vec<f32>), usize)| (step, self.outcome(&totals, count));
+        Ok(arrived.into_iter().zip(counts).map(outcome).collect())
     }
 
     /// Switches the recording of every dispatch's time on or off; the steps compute the same bits either way.
@@ -153,7 +166,8 @@ impl Vae {
             self.write_step(step.seeded(seed));
             self.runner.run(&run.each)?;
         }
-        Ok(outcome_of(&self.runner.read(&self.network.tensors.totals)?).loss)
+        let totals = self.runner.read(&self.network.tensors.totals)?;
+        Ok(self.outcome(&totals, count as usize).loss)
     }
 
     /// `count` pictures from the prior, each `[S, S]` 8-bit RGBA; picture i depends on `seed` and i alone.

@@ -4,7 +4,7 @@
 
 use super::case::{case, update};
 use super::product_cases::{self, fetches};
-use crate::config::{Augmentation, Likelihood, LossKind};
+use crate::config::{Augmentation, Likelihood, LossKind, Sigma};
 use crate::gpu::{Capabilities, Element};
 use crate::ops::adam::Adam;
 use crate::ops::augment::Augment;
@@ -26,6 +26,7 @@ use crate::ops::rms_norm::{NormSizes, RmsNorm, RmsNormAffineGrad, RmsNormBackwar
 use crate::ops::roofline::{RooflineCopy, RooflineFma};
 use crate::ops::silu::{Silu, SiluBackward};
 use crate::ops::time_features::TimeFeatures;
+use crate::ops::squared_error::{SquaredError, SquaredErrorTotal};
 use crate::ops::tunable::{ELEMENTWISE, KernelConfig};
 use crate::ops::velocity_loss::VelocityLoss;
 use crate::ops::{logits_to_rgba::LogitsToRgba, rgba_to_float::RgbaToFloat};
@@ -160,6 +161,7 @@ fn reductions(all: &mut Vec<Case>, target: &Capabilities, large: bool) {
         for accumulate in [false, true] {
             all.push(update(format!("totals {parts}, {rows}"), Totals::new(parts, rows, accumulate)));
         }
+        all.push(update(format!("squared_error_total {parts}"), SquaredErrorTotal::new(parts)));
     }
     for len in [4, 260, 70_000] {
         all.push(case(format!("max_error {len}"), MaxError::new(len, 1e-3, 1e-2)));
@@ -184,13 +186,16 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
         }
     }
     for (batch, pixels) in [(1, 1), (3, 300), (3, 2304)] {
-        for &kind in LossKind::ALL {
-            let of = Likelihood { kind, sigma: 0.3 };
-            let name = format!("{} {batch}x{pixels}", kind.name());
+        let fixed =
+            LossKind::ALL.iter().map(|&kind| Likelihood { kind, sigma: Sigma::Fixed(0.3) }.consistent());
+        for of in fixed.chain([Likelihood { kind: LossKind::Gaussian, sigma: Sigma::Channel }]) {
+            let width = if of.sigma == Sigma::Channel { " per channel" } else { "" };
+            let name = format!("{} {batch}x{pixels}{width}", of.kind);
             all.push(update(name.clone(), Reconstruction::new(of, batch, pixels, false)));
             all.push(case(format!("{name} with gradient"), Reconstruction::new(of, batch, pixels, true)));
             all.push(case(format!("logits_to_rgba {name}"), LogitsToRgba::new(of, batch * pixels)));
         }
+        all.push(case(format!("squared_error {batch}x{pixels}"), SquaredError::new(batch, pixels)));
         for slots in [1, 7] {
             all.push(case(
                 format!("rgba_to_float {batch}x{pixels} of {slots}"),

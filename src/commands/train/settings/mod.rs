@@ -120,7 +120,7 @@ pub fn model_options(flags: &ModelArgs) -> Result<ModelOptions> {
 
 #[cfg(test)]
 mod tests {
-    use wgvae::config::{ModelConfig, Table, TrainConfig};
+    use wgvae::config::{ModelConfig, Sigma, Table, TrainConfig};
 
     use super::RunOptions;
 
@@ -186,7 +186,7 @@ mod tests {
         let config = settings.config;
         assert_eq!(
             (config.model.size, config.objective.likelihood.sigma, config.objective.mmd),
-            (16, 0.25, 10.0)
+            (16, Sigma::Fixed(0.25), 10.0)
         );
         assert_eq!((config.optimizer.clip_norm, config.augmentation.flip), (Some(1.0), true));
         assert_eq!(settings.options.adapter.adapter.as_deref(), Some("software"));
