@@ -221,7 +221,9 @@ impl Observer for Screen {
 
     fn epoch_ends(&mut self, m: &EpochMetrics, pictures: &[PathBuf]) {
         let validation = m.validation_loss.map_or(String::new(), |loss| {
-            format!(", validation {loss:.1}{}", if m.best { " (best)" } else { "" })
+            let bits =
+                m.validation_bits_per_dim.map_or(String::new(), |bits| format!(", {bits:.3} bits/dim"));
+            format!(", validation {loss:.1}{}{bits}", if m.best { " (best)" } else { "" })
         });
         self.say(&format!(
             "epoch {}/{}: loss {:.1} ({} {:.1}, KL {:.2}){validation}; {:.1} img/s, {}",

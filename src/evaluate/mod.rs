@@ -3,28 +3,25 @@
 //!
 //! Likelihoods are in nats per picture, for the likelihood that the model was trained with. The reference's is the
 //! binary cross-entropy of values in 0..=1, which is not normalized: it is comparable with losses, but not with
-//! densities.
+//! densities. A `gaussian` takes the width that fits all these pictures best.
 
+mod bounds;
 mod gallery;
 mod html;
 mod report;
 mod scores;
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-
+use bounds::Bounds;
 pub use gallery::{Gallery, Pair};
 pub use html::{About, page};
 pub use report::{Distances, Evaluation, Row};
 pub use scores::{FactorScore, Scores};
 
-use crate::config::LossKind;
 use crate::data::{self, Factors, Resize, Skipped};
 use crate::error::{Error, Result};
 use crate::generate::{self, Chunk, Encoded, Fitted, Input};
 use crate::metrics::{self, Fidelity, Slicing};
 use crate::model::Vae;
-use crate::ops::normal::normal;
 
 /// Seed of the built-in landscapes for evaluation: no training uses it unless told to.
 pub const HELD_OUT: u64 = u64::from_be_bytes(*b"held out");
@@ -87,11 +84,14 @@ pub fn evaluate(
     })?;
     let Seen { encoded, fidelity, bounds, originals, known } = seen;
     encoded.any(&skipped)?;
+    let (nll, iwae) = bounds.finish(vae.likelihood(), (size * size) as f64)?;
     let kl = encoded.kl();
     let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
     let variances: Vec<f64> = encoded.logvar.iter().map(|&v| f64::from(v).exp()).collect();
     let mean = |of: fn(&Fidelity) -> f64| fidelity.iter().map(of).sum::<f64>() / fidelity.len() as f64;
     let total = kl.iter().sum::<f64>();
+    let density = vae.likelihood().kind.is_density();
+    let bits = density.then(|| (nll + total) / (3 * size * size) as f64 / std::f64::consts::LN_2);
     let (scores, no_scores) = match scores::scores(&encoded, &known, settings.seed).transpose() {
         Ok(scores) => (scores, None),
         Err(reason) => (None, Some(reason)),
@@ -111,12 +111,12 @@ pub fn evaluate(
             scores,
             pictures: originals.len(),
             loss: vae.likelihood().kind.name(),
-            nll: bounds.nll(),
+            nll,
             kl: total,
-            elbo: -bounds.nll() - total,
-            bits_per_value: (vae.likelihood().kind != LossKind::Bce)
-                .then(|| (bounds.nll() + total) / (3 * size * size) as f64 / std::f64::consts::LN_2),
-            iwae: bounds.iwae(),
+            elbo: -nll - total,
+            bits_per_value: bits,
+            bits_per_dim: bits.map(|bits| bits + 8.0),
+            iwae,
             draws: settings.draws,
             mse: mean(|f| f.mse),
             psnr: mean(|f| f.psnr),
@@ -165,65 +165,6 @@ impl Seen {
 
 fn refused(reason: metrics::MetricError) -> Error {
     Error::Usage(format!("these pictures have no such measure: {}", String::from(reason)))
-}
-
-/// Sums of log-likelihoods and log weights of draws from q(z|x).
-#[derive(Default)]
-struct Bounds {
-    pictures: usize,
-    nll: f64,
-    iwae: f64,
-}
-
-impl Bounds {
-    /// Adds `ln p(x|z) + ln p(z) - ln q(z|x)` of each picture's draws, decoded together.
-    fn add(
-        &mut self,
-        vae: &mut Vae,
-        encoded: &Encoded,
-        pictures: &[Vec<f32>],
-        first: usize,
-        settings: &Settings,
-    ) -> Result<()> {
-        let (dims, draws) = (encoded.dims, settings.draws as usize);
-        for (at, picture) in pictures.iter().enumerate() {
-            let row = (first + at) * dims..(first + at + 1) * dims;
-            let mut stream = ChaCha8Rng::seed_from_u64(settings.seed);
-            stream.set_stream((first + at) as u64);
-            let (mut z, mut weights) = (Vec::with_capacity(draws * dims), vec![0.0; draws]);
-            for weight in &mut weights {
-                for (&mu, &logvar) in encoded.mu[row.clone()].iter().zip(&encoded.logvar[row.clone()]) {
-                    let (mu, logvar) = (f64::from(mu), f64::from(logvar));
-                    let eps = normal(&mut stream);
-                    let drawn = mu + eps * (0.5 * logvar).exp();
-                    // the two constants 2 pi cancel
-                    *weight += 0.5 * (eps * eps + logvar - drawn * drawn);
-                    z.push(drawn as f32);
-                }
-            }
-            let logits = vae.logits(&z)?;
-            let likelihood = vae.likelihood();
-            let mut nll = 0.0;
-            for (weight, logits) in weights.iter_mut().zip(logits.chunks(picture.len())) {
-                let pixels = logits.iter().zip(picture);
-                let nats: f64 = pixels.map(|(&l, &x)| likelihood.nats(l.into(), x.into())).sum();
-                *weight -= nats;
-                nll += nats;
-            }
-            self.nll += nll / draws as f64;
-            self.iwae += metrics::iwae_bound(&weights).map_err(refused)?;
-            self.pictures += 1;
-        }
-        Ok(())
-    }
-
-    fn nll(&self) -> f64 {
-        self.nll / self.pictures.max(1) as f64
-    }
-
-    fn iwae(&self) -> f64 {
-        self.iwae / self.pictures.max(1) as f64
-    }
 }
 
 /// Both distances between two sets of pictures: of whole pictures, and of pyramid patches averaged over the levels.

@@ -29,10 +29,12 @@ pub struct Evaluation {
     pub kl: f64,
     /// `-(nll + kl)`: the bound that training maximizes with beta 1
     pub elbo: f64,
-    /// (nll + kl) in bits per value for pixels that are continuous values from 0 to 1, if the likelihood is a density;
-    /// add 8 to compare with figures for 8-bit pixels
+    /// (nll + kl) in bits per value for pixels that are continuous values from 0 to 1, if the likelihood is a density
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bits_per_value: Option<f64>,
+    /// bits per dimension of 8-bit pixels: 8 more, because the probability of one of 256 values is the density times 1/256
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits_per_dim: Option<f64>,
     /// importance-weighted bound; except for noise, at least the ELBO
     pub iwae: f64,
     /// draws per picture of the importance-weighted bound
@@ -81,9 +83,13 @@ impl Evaluation {
         let bce = self.loss == "bce";
         let name = if bce { "BCE" } else { "NLL" };
         let density = if bce { ", no density" } else { "" };
-        let bits: Option<Row> = self.bits_per_value.map(|bits| {
-            row("bits per value", format!("{bits:.4}"), "of values from 0 to 1; add 8 for 8-bit pixels")
-        });
+        let bits: Vec<Row> = [
+            ("bits per value", self.bits_per_value, "of values from 0 to 1"),
+            ("bits per dimension", self.bits_per_dim, "of 8-bit pixels: bits per value + 8"),
+        ]
+        .into_iter()
+        .filter_map(|(name, bits, what)| Some(row(name, format!("{:.4}", bits?), what)))
+        .collect();
         let rows = vec![
             row("pictures", self.pictures.to_string(), ""),
             row(
@@ -112,7 +118,7 @@ impl Evaluation {
         // after the ELBO, from which they are computed
         let at = rows.iter().position(|row| row.name == "ELBO").map_or(0, |at| at + 1);
         let (before, after) = rows.split_at(at);
-        [before, bits.as_slice(), after].concat()
+        [before, &bits, after].concat()
     }
 
     /// The distances of samples to the pictures, and the noise floor.

@@ -82,10 +82,12 @@ pub struct EpochMetrics {
     /// mean KL divergence over the validation pictures, nats per image
     pub validation_kl: Option<f64>,
     /// (negative log-likelihood + KL) of the validation pictures in bits per value, for pixels that are continuous
-    /// values from 0 to 1; add 8 to compare with figures for 8-bit pixels. Only if the likelihood is a density: the
-    /// binary cross-entropy is not
+    /// values from 0 to 1. Only if the likelihood is a density: the binary cross-entropy is not
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_bits_per_value: Option<f64>,
+    /// `validation_bits_per_value` for 8-bit pixels, in bits per dimension: 8 more
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_bits_per_dim: Option<f64>,
     /// pictures per second over the epoch
     pub images_per_second: f64,
     /// duration of the epoch with its validation

@@ -283,6 +283,8 @@ impl Trainer {
         }
         let bce = self.is_bce();
         let values = 3.0 * f64::from(self.state.config.model.size).powi(2);
+        let bits = |loss: Loss| loss.total(1.0) / values / std::f64::consts::LN_2;
+        let bits = validation.filter(|_| !bce).map(bits);
         let metrics = EpochMetrics {
             kind: "epoch",
             step: self.state.step,
@@ -297,9 +299,8 @@ impl Trainer {
             validation_nll: validation.map(|loss| loss.nll),
             validation_bce: validation.map(|loss| loss.nll).filter(|_| bce),
             validation_kl: validation.map(|loss| loss.kl),
-            validation_bits_per_value: validation
-                .filter(|_| !bce)
-                .map(|l| l.total(1.0) / values / std::f64::consts::LN_2),
+            validation_bits_per_value: bits,
+            validation_bits_per_dim: bits.map(|bits| bits + 8.0),
             images_per_second,
             seconds: began.elapsed().as_secs_f64(),
             best,

@@ -209,7 +209,8 @@ fn bits_per_value_are_given_for_densities_alone() {
         (nll + kl) / (3.0 * 16.0 * 16.0) / std::f64::consts::LN_2
     };
     let key = "validation_bits_per_value";
-    for (loss, density) in [("bce", false), ("mse", true), ("l1", true), ("continuous-bernoulli", true)] {
+    let densities = ["mse", "l1", "continuous-bernoulli", "gaussian"].map(|loss| (loss, true));
+    for (loss, density) in [("bce", false)].into_iter().chain(densities) {
         let sizes = ["--landscapes", "40", "--size", "16", "--hidden", "2", "--latent", "2", "--epochs", "8"];
         let name = ["--name", loss, "--loss", loss, "--batch-size", "8", "--quiet"];
         said(at, &[&["train"], &sizes[..], &name[..]].concat());
@@ -221,19 +222,23 @@ fn bits_per_value_are_given_for_densities_alone() {
         assert_eq!(values(&run).iter().any(|value| value.tag == scalar), density, "{loss}");
         if density {
             assert!((number(&epoch, key) - bits(&epoch, "validation_")).abs() < 1e-9, "{epoch}");
+            // the probability of one of 256 values is 1/256 of the density
+            let eight = number(&epoch, "validation_bits_per_dim") - 256f64.log2();
+            assert!((number(&epoch, key) - eight).abs() < 1e-9, "{epoch}");
         }
     }
-    for (loss, density) in [("bce", false), ("mse", true)] {
+    for (loss, density) in [("bce", false), ("mse", true), ("gaussian", true)] {
         let model = format!("runs/{loss}");
         let args = ["evaluate", &model, "--landscapes", "8", "--iwae", "1", "--samples", "4"];
         let found: Value = serde_json::from_str(&said(at, &[&args[..], &["--json"]].concat())).expect("JSON");
         let table = said(at, &args);
         assert_eq!(found.get("bits_per_value").is_some(), density, "{loss}: {found}");
         assert_eq!(table.contains("bits per value"), density, "{table}");
-        assert_eq!(table.contains("add 8 for 8-bit pixels"), density, "{table}");
+        assert_eq!(table.contains("of 8-bit pixels: bits per value + 8"), density, "{table}");
         assert_eq!(table.contains("no density"), !density, "{table}");
         if density {
             assert!((number(&found, "bits_per_value") - bits(&found, "")).abs() < 1e-9, "{found}");
+            assert!((number(&found, "bits_per_dim") - bits(&found, "") - 8.0).abs() < 1e-9, "{found}");
         }
     }
 }
