@@ -101,7 +101,7 @@ impl ModelConfig {
         let text = match architecture {
             Architecture::Reference => "",
             Architecture::Spatial => {
-                "latent = 8\nloss = 'mse'\nsigma = 0.04\nbeta = 1.0\nlr = 2e-3\nlr-schedule = 'cosine'\nwarmup = 100"
+                "latent = 8\nloss = 'gaussian'\nbeta = 1.0\nlr = 2e-3\nlr-schedule = 'cosine'\nwarmup = 100"
             }
         };
         toml::from_str(text).map_err(|e| Error::Usage(e.message().to_owned()))

@@ -244,6 +244,9 @@ mod tests {
             ("loss = 'gaussian'", "loss = 'mse'\nsigma = 0.04", LossKind::Gaussian, common),
             ("loss = 'mse'", "loss = 'gaussian'\nsigma = 'channel'", LossKind::Mse, Sigma::Fixed(0.1)),
             ("loss = 'mse'\nsigma = 1", "", LossKind::Mse, Sigma::Fixed(1.0)),
+            ("model = 'spatial'", "", LossKind::Gaussian, common),
+            ("model = 'spatial'\nloss = 'mse'", "", LossKind::Mse, Sigma::Fixed(0.1)),
+            ("model = 'spatial'\nsigma = 'channel'", "", LossKind::Gaussian, channel),
         ] {
             let found = read(given, below).unwrap_or_else(|e| panic!("{given} over {below}: {e}"));
             assert_eq!(found, Likelihood { kind, sigma }, "{given} over {below}");

@@ -1,7 +1,7 @@
 //! The spatial architecture through the commands: trained, resumed, sampled, encoded, decoded, evaluated, exported.
 
 use wgvae::checkpoint;
-use wgvae::config::{Architecture, LossKind};
+use wgvae::config::{Architecture, LossKind, Sigma};
 use wgvae::model::{Device, ModelOptions, StateDict, Vae};
 
 use crate::common;
@@ -33,7 +33,7 @@ fn a_spatial_model_goes_through_every_command() {
     train("micro", "2", &["--micro-batch", "2"]);
     let whole = checkpoint::open(&at.join("runs/whole")).expect("a model");
     assert_eq!((whole.config.architecture, whole.config.latents()), (Architecture::Spatial, 64));
-    assert_eq!((whole.likelihood.kind, whole.likelihood.sigma), (LossKind::Mse, 0.04));
+    assert_eq!((whole.likelihood.kind, whole.likelihood.sigma), (LossKind::Gaussian, Sigma::Common));
     let micro = checkpoint::open(&at.join("runs/micro")).expect("a model");
     for (a, b) in whole.weights.tensors.iter().zip(&micro.weights.tensors) {
         let far = a.values.iter().zip(&b.values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
