@@ -1,21 +1,24 @@
 """Writes PyTorch's values of the reference VAE, which tests/golden compares with.
 
     python tools/make_golden.py OUT [--size 16 --hidden 3 --latent 5 --batch 2 --steps 5 --beta 0.2 --seed 3]
-                                    [--then 0] [--grid 0]
+                                    [--then 0] [--grid 0] [--loss bce]
 
 OUT/model.safetensors    the initial parameters under PyTorch's names
 OUT/golden.safetensors   float32, NCHW: x, eps.{step}; mu, logvar, z, logits, recon and grad.{name} of step 0;
-                         param.{name}.{1 and steps}; loss, bce, kl of every step, summed over the batch
+                         param.{name}.{1 and steps}; loss, bce (the nats of the pixels, whichever the loss), kl of
+                         every step, summed over the batch
 OUT/meta.json            the arguments
 OUT/training.pth         with --then N: a typical training dictionary after --steps; N more steps follow, and their eps,
                          losses and last parameters are in golden.safetensors
-With --grid G the spatial model, whose latents are on a grid of G x G cells: mu, logvar, z and eps are then [N, G * G * C],
-cell by cell. Needs torch and safetensors. tests/fixtures/golden/small was made with the defaults,
-tests/fixtures/golden/spatial with --grid 4 --latent 4, tests/fixtures/continued with --hidden 2 --latent 3 --steps 3
---then 3.
+--loss gaussian has the width that fits the batch best: n D / 2 (log(2 pi m) + 1) with m the mean squared error, through
+which the gradient goes too. With --grid G the spatial model, whose latents are on a grid of G x G cells: mu, logvar, z
+and eps are then [N, G * G * C], cell by cell. Needs torch and safetensors. In tests/fixtures golden/small was made with
+the defaults, golden/spatial with --grid 4 --latent 4, golden/gaussian with --grid 4 --latent 4 --loss gaussian --steps 2,
+continued with --hidden 2 --latent 3 --steps 3 --then 3.
 """
 import argparse
 import json
+import math
 import pathlib
 
 import torch
@@ -70,6 +73,7 @@ def main():
     p.add_argument("--beta", type=float, default=0.2)
     p.add_argument("--then", type=int, default=0)
     p.add_argument("--grid", type=int, default=0)
+    p.add_argument("--loss", choices=["bce", "gaussian"], default="bce")
     a = p.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(a.seed)
@@ -95,7 +99,10 @@ def main():
         optimizer.zero_grad(set_to_none=True)
         mu, logvar, z, logits = model(x, eps)
         recon = torch.sigmoid(logits)
-        bce = F.binary_cross_entropy(recon, x, reduction="sum")
+        if a.loss == "bce":
+            bce = F.binary_cross_entropy(recon, x, reduction="sum")
+        else:
+            bce = x.numel() / 2 * (torch.log(2 * math.pi * F.mse_loss(recon, x)) + 1)
         kl = -0.5 * (1 + logvar - mu**2 - logvar.exp()).sum()
         loss = bce + a.beta * kl
         loss.backward()

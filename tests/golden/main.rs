@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use adam_step::{Counts, Elements, compare_steps};
 use rayon::prelude::*;
-use wgvae::config::ModelConfig;
+use wgvae::config::{Likelihood, LossKind, ModelConfig};
 use wgvae::gpu::Element;
 use wgvae::model::{Device, ModelOptions, NamedTensor, StateDict, StepSettings, Vae};
 use wgvae::ops::Tuning;
@@ -137,9 +137,12 @@ impl Meta {
             None | Some(0) => ModelConfig::reference(size, hidden, latent),
             Some(grid) => ModelConfig::spatial(size, hidden, latent, grid as u32),
         };
+        // files of the reference's loss may not say it
+        let kind = self.0["loss"].as_str().map_or(LossKind::Bce, |name| name.parse().expect("a loss"));
         ModelOptions {
             micro: Some(batch),
             precision,
+            likelihood: Likelihood { kind, ..Likelihood::default() }.consistent(),
             keep_gradients: true,
             ..ModelOptions::training(config, batch)
         }
