@@ -38,14 +38,15 @@ pub struct ModelArgs {
     /// Width and height of the pictures in pixels, a multiple of 16 [default: from the preset]
     #[arg(long, value_name = "PIXELS")]
     pub size: Option<u32>,
-    /// Kind of network: reference, or spatial (latents on a grid, for sharper pictures) [default: reference]
+    /// Kind of network: reference, or spatial (latents on a grid, for sharper pictures) [default: from
+    /// the preset, and reference if --size, --hidden and --latent are all given]
     #[arg(long, value_name = "KIND", hide_possible_values = true)]
     pub model: Option<Architecture>,
     /// Channels after the first convolution; the next layers have 2, 4 and 8 times this number [default: from the preset]
     #[arg(long, value_name = "CHANNELS")]
     pub hidden: Option<u32>,
     /// Dimensions of the latent space; with --model spatial latent channels of each cell, a multiple of 4
-    /// [default: from the preset; 8 with --model spatial]
+    /// [default: from the preset]
     #[arg(long, value_name = "DIMENSIONS")]
     pub latent: Option<u32>,
     /// With --model spatial: cells along each edge of the grid of latents [default: an eighth of --size]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use wgvae::checkpoint::Keep;
-use wgvae::config::{BetaSchedule, LossKind, LrSchedule, Sigma};
+use wgvae::config::{BetaSchedule, FlowSize, LossKind, LrSchedule, Sigma};
 use wgvae::data::{Resize, Rules, Splits};
 
 use super::{AdapterArgs, ModelArgs, TuningArgs};
@@ -70,6 +70,9 @@ pub struct TrainSettings {
     #[command(flatten)]
     #[serde(flatten)]
     pub run: RunArgs,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub prior: PriorArgs,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -229,6 +232,38 @@ pub struct RunArgs {
     /// and the last 2 within one), or all [default: few]
     #[arg(long, value_name = "CHECKPOINTS")]
     pub keep: Option<Keep>,
+}
+
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(next_help_heading = "Prior")]
+pub struct PriorArgs {
+    /// Distribution of the latents to draw samples from, fitted after the last epoch: normal (N(0, I), nothing to fit),
+    /// gaussian, flow (a network that turns noise into latents), or auto: flow for --model spatial, else normal
+    /// [default: auto]
+    #[arg(long, value_name = "PRIOR")]
+    pub prior: Option<PriorKind>,
+    /// Width of the flow: small or wide [default: small on a software adapter, else wide]
+    #[arg(long, value_name = "SIZE")]
+    pub flow: Option<FlowSize>,
+    /// Steps of the flow, 64 latents each [default: as much work as the training]
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub flow_steps: Option<u64>,
+}
+
+/// The distribution of the latents that samples are drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PriorKind {
+    /// a flow for spatial models, N(0, I) for the reference
+    #[default]
+    Auto,
+    /// N(0, I)
+    Normal,
+    /// one Gaussian
+    Gaussian,
+    /// a Gaussian, and a flow if it is better
+    Flow,
 }
 
 /// Whether the training pictures stay in GPU memory.

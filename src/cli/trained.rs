@@ -26,7 +26,7 @@ pub struct SampleArgs {
     #[arg(long, value_name = "NAME")]
     pub class: Option<String>,
     /// Weight of the class: 1 for variety, 3 for the most typical pictures
-    #[arg(long, default_value_t = 2.0, requires = "class")]
+    #[arg(long, default_value_t = 2.0, requires = "class", allow_negative_numbers = true)]
     pub guidance: f32,
     /// Steps of the flow, two evaluations of its network each
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]

@@ -1,16 +1,22 @@
 //! `wgvae fit-prior`: a mixture of Gaussians for the latents of pictures, and a flow.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
+use wgvae::checkpoint::{self, State};
+use wgvae::config::FlowSize;
 use wgvae::error::Error;
-use wgvae::generate::{Encoded, Fitted, prior_file};
+use wgvae::generate::{self, Encoded, Fitted, flow_file, prior_file};
 use wgvae::model::{Latents, Vae};
 use wgvae::prior::{self, Candidate, Settings};
+use wgvae::train::FlowLength;
 
-use super::destination::{Writer, must_end_with};
-use super::terminal::shown;
-use super::{fit_flow, load_model, names};
+use super::destination::{Destination, Writer, must_end_with};
+use super::fit_flow::{self, Fit};
+use super::terminal::{Bar, shown};
+use super::{load_model, names};
 use crate::cli::FitPriorArgs;
 
 pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
@@ -18,40 +24,52 @@ pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
     let path = args.out.as_deref().unwrap_or(&place);
     must_end_with(path, "safetensors", "a prior")?;
     let model = names::model_file(&args.trained.model)?;
-    let out =
-        Writer::new("fit-prior", args.force.force, &()).reads([&model]).reads(&args.images).named(path)?;
-    let flow = fit_flow::destination(args, &model)?;
+    let writer = Writer::new("fit-prior", args.force.force, &()).reads([&model]).reads(&args.images);
+    let out = writer.named(path)?;
+    let flow = args.flow.map(|_| writer.named(&flow_place(args))).transpose()?;
     let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
     let encoded = load_model::encode(&mut vae, &args.trained, &args.images)?;
-    let fitted = mixture(args, &mut vae, &encoded)?;
+    let default = if args.flow.is_some() { vec![1] } else { Settings::default().components };
+    let components = args.components.clone().unwrap_or(default);
+    let say = |line: &str| println!("{line}");
+    let fitted = mixture(&mut vae, &encoded, (components, args.seed), &say)?;
     out.write(&fitted.to_bytes()?)?;
     // the other commands find a prior beside the model without its path
     let prior = if args.out.is_some() { shown(&out.path) } else { "fitted".into() };
     let model = shown(&args.trained.model);
     println!("wrote {}; use it with: wgvae sample {model} --prior {prior}", shown(&out.path));
     if let Some(flow) = flow {
-        fit_flow::run(args, &mut vae, encoded, &fitted, &flow)?;
+        fit(args, &mut vae, encoded, &fitted, &flow)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Fits the mixture, and reports the candidates.
-fn mixture(args: &FitPriorArgs, vae: &mut Vae, encoded: &Encoded) -> Result<Fitted> {
+/// The file of the flow: beside that of the Gaussians.
+fn flow_place(args: &FitPriorArgs) -> PathBuf {
+    let default = || flow_file::place(&args.trained.model);
+    args.out.as_ref().map_or_else(default, |path| path.with_extension("flow.safetensors"))
+}
+
+/// Fits a mixture of one of these numbers of Gaussians, and says how good the candidates are.
+pub(super) fn mixture(
+    vae: &mut Vae,
+    encoded: &Encoded,
+    (components, seed): (Vec<usize>, u64),
+    say: &dyn Fn(&str),
+) -> Result<Fitted> {
     // one draw per picture: two draws of one picture, in the fit and held out, would favour many components
     let latents = Latents { mu: encoded.mu.clone(), logvar: encoded.logvar.clone() };
-    let rows = vae.reparameterize(&latents, args.seed, 0)?;
-    let default = if args.flow.is_some() { vec![1] } else { Settings::default().components };
-    let components = args.components.clone().unwrap_or(default);
-    let settings = Settings { components, seed: args.seed, ..Settings::default() };
-    println!(
+    let rows = vae.reparameterize(&latents, seed, 0)?;
+    let settings = Settings { components, seed, ..Settings::default() };
+    say(&format!(
         "{} latents of {} dimensions; held-out log-likelihood in nats per latent, higher is better:",
         encoded.len(),
         encoded.dims
-    );
-    let fit = prior::fit(&rows, encoded.dims, &settings, &mut |candidate| println!("  {}", line(candidate)));
-    let fit = fit.map_err(Error::Usage)?;
-    println!("  N(0, I): {:.2}", fit.standard_normal);
-    println!("chosen: {}", line(&fit.candidates[fit.chosen]));
+    ));
+    let mut report = |candidate: &Candidate| say(&format!("  {}", line(candidate)));
+    let fit = prior::fit(&rows, encoded.dims, &settings, &mut report).map_err(Error::Usage)?;
+    say(&format!("  N(0, I): {:.2}", fit.standard_normal));
+    say(&format!("chosen: {}", line(&fit.candidates[fit.chosen])));
     Ok(Fitted { mixture: fit.prior, kl: encoded.kl(), model: prior_file::digest(&vae.weights()?) })
 }
 
@@ -62,4 +80,58 @@ fn line(candidate: &Candidate) -> String {
         (Some(nats), _) => format!("{gaussians}: {nats:.2}"),
         (None, reason) => format!("{gaussians}: left out, {}", reason.as_deref().unwrap_or("not fitted")),
     }
+}
+
+/// The default number of steps of a flow.
+fn steps(size: FlowSize) -> u64 {
+    match size {
+        FlowSize::Small => 1000,
+        FlowSize::Wide => 3500,
+    }
+}
+
+/// Fits a flow, and writes it if it is worth it.
+fn fit(
+    args: &FitPriorArgs,
+    vae: &mut Vae,
+    encoded: Encoded,
+    fitted: &Fitted,
+    out: &Destination,
+) -> Result<()> {
+    let classes = if args.classes { fit_flow::classes(&encoded)? } else { Vec::new() };
+    let size = args.flow.unwrap_or(FlowSize::Small);
+    let length = FlowLength::Steps(args.flow_steps.unwrap_or_else(|| steps(size)));
+    let model = vae.config();
+    let mut versions = vec![encoded];
+    if mirrored(&args.trained.model)? {
+        let encoded = encode_mirrored(args, vae)?;
+        // a picture that could not be read this time would shift the labels
+        if encoded.names == versions[0].names {
+            versions.push(encoded);
+        }
+    }
+    let adapter = super::choose_keeping(&args.trained.adapter)?;
+    let (seed, digest) = (args.seed, fitted.model);
+    let fit = Fit { encoded: versions, classes, size, length, seed, fitted: Some(fitted), digest };
+    let never = AtomicBool::new(false);
+    if let Some(flow) = fit.run(&adapter, &model, (&never, false), &|line| println!("{line}"))? {
+        out.write(&flow.to_bytes()?)?;
+        println!("wrote {}; wgvae sample {} uses it", shown(&out.path), shown(&args.trained.model));
+    }
+    Ok(())
+}
+
+fn encode_mirrored(args: &FitPriorArgs, vae: &mut Vae) -> Result<Encoded> {
+    let (inputs, resize) = (load_model::gather(&args.images)?, load_model::resize(&args.trained)?);
+    let bar = Bar::new("encoding mirrored pictures", false);
+    let encoded = generate::encode_mirrored(vae, &inputs, resize, &mut |done| bar.set(done, inputs.len()));
+    bar.clear();
+    Ok(encoded?.0)
+}
+
+/// Whether the model was trained with mirrored pictures.
+fn mirrored(model: &Path) -> Result<bool> {
+    let model = checkpoint::find(model)?;
+    let state = State::read(&model.with_file_name(checkpoint::STATE)).ok();
+    Ok(state.is_some_and(|state| state.config.augmentation.flip))
 }

@@ -112,6 +112,9 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     if !args.temperature.is_finite() || args.temperature < 0.0 {
         return usage(format!("--temperature {}: must be zero or positive", args.temperature));
     }
+    if !(0.0..=100.0).contains(&args.guidance) {
+        return usage(format!("--guidance {}: must be between 0 and 100", args.guidance));
+    }
     let model = names::model_file(&args.model)?;
     let wanted = Wanted::of(args);
     let prior_file = wanted.file();

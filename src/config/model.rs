@@ -60,10 +60,12 @@ impl fmt::Display for ModelConfig {
 impl ModelConfig {
     /// The model of the reference implementation: 256 px, 56.0 M parameters.
     pub const REFERENCE: Self = Self::reference(256, 64, 128);
+    /// For photographs, on a GPU: 256 px.
+    pub const PHOTO: Self = Self { grid: Some(16), ..Self::by_size(256, 64, 32) };
     /// For the GPU of a laptop: 128 px.
-    pub const LAPTOP: Self = Self::reference(128, 32, 128);
-    /// For a training of minutes on any adapter: 64 px.
-    pub const DEMO: Self = Self::reference(64, 16, 32);
+    pub const LAPTOP: Self = Self::by_size(128, 32, 8);
+    /// For a training of a minute on any adapter: 64 px.
+    pub const DEMO: Self = Self::by_size(64, 16, 8);
 
     /// The reference architecture in these sizes.
     pub const fn reference(size: u32, hidden: u32, latent: u32) -> Self {
@@ -73,6 +75,11 @@ impl ModelConfig {
     /// The spatial architecture with `latent` channels on a grid of `grid` x `grid` cells.
     pub const fn spatial(size: u32, hidden: u32, latent: u32, grid: u32) -> Self {
         Self { architecture: Architecture::Spatial, size, hidden, latent, grid: Some(grid) }
+    }
+
+    /// The spatial architecture with the grid that fits the size.
+    const fn by_size(size: u32, hidden: u32, latent: u32) -> Self {
+        Self { architecture: Architecture::Spatial, size, hidden, latent, grid: None }
     }
 
     /// Cells of the grid of latents: 1 in the reference.
@@ -101,7 +108,7 @@ impl ModelConfig {
         let text = match architecture {
             Architecture::Reference => "",
             Architecture::Spatial => {
-                "latent = 8\nloss = 'gaussian'\nbeta = 1.0\nlr = 2e-3\nlr-schedule = 'cosine'\nwarmup = 100"
+                "loss = 'gaussian'\nbeta = 1.0\nlr = 2e-3\nlr-schedule = 'cosine'\nwarmup = 100"
             }
         };
         toml::from_str(text).map_err(|e| Error::Usage(e.message().to_owned()))

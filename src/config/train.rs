@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::table::Value;
-use super::{Augmentation, LossKind, ModelConfig, Objective, Optimizer, Preset, Resize, Table};
+use super::{Architecture, Augmentation, LossKind, ModelConfig, Objective, Optimizer, Preset, Resize, Table};
 use crate::element::Element;
 use crate::error::{Error, Result};
 
@@ -96,9 +96,13 @@ impl TrainConfig {
     pub fn read(given: &Table, below: &Table, preset: Preset) -> Result<Self> {
         let layers = given.over(below);
         let preset = layers.get("preset")?.unwrap_or(preset);
-        let architecture = layers.get("model")?.unwrap_or_default();
-        let below_given = ModelConfig::training_defaults(architecture)?
-            .over(&preset.table()?)
+        // earlier versions had one kind of network, and named its three sizes only
+        let sizes = ["size", "hidden", "latent"].iter().all(|key| layers.has(key));
+        let implied = if sizes { Architecture::Reference } else { preset.architecture() };
+        let architecture = layers.get("model")?.unwrap_or(implied);
+        let below_given = Table::of_setting("model", architecture)?
+            .over(&preset.table(architecture)?)
+            .over(&ModelConfig::training_defaults(architecture)?)
             .over(&Self::default().whole_table()?);
         let mut config = Self::of_table(&layers.over(&below_given))?;
         // a setting without effect was meant otherwise; below it may be left from another value of the condition
@@ -196,11 +200,11 @@ mod tests {
 
     #[test]
     fn layers_are_read_once_in_their_order() {
-        let file = table("preset = 'laptop'\nlatent = 7\nlr = 0.5\nloss = 'l1'\nema = 0.5\nname = 'a'");
+        let file = table("preset = 'laptop'\nlatent = 12\nlr = 0.5\nloss = 'l1'\nema = 0.5\nname = 'a'");
         let flags =
             table("lr = 0.25\nsigma = 0.5\nlr-schedule = 'cosine'\nbeta-schedule = 'linear'\nflip = true");
         let config = TrainConfig::read(&flags, &file, Preset::Demo).expect("settings");
-        assert_eq!((config.model.size, config.model.hidden, config.model.latent), (128, 32, 7));
+        assert_eq!((config.model.size, config.model.hidden, config.model.latent), (128, 32, 12));
         assert_eq!((config.batch_size, config.epochs, config.lr), (32, 10, 0.25));
         assert_eq!(
             (config.objective.likelihood.kind, config.objective.likelihood.sigma),

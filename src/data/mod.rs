@@ -50,7 +50,7 @@ pub use loader::{Batch, DataLoader, PREFETCH, indices_only};
 pub use location::{Location, relative};
 pub use mark::Mark;
 pub use picture_file::{PictureFormat, film, png, save_png};
-pub use pixels::{rgb_of, rgba_of};
+pub use pixels::{mirror, rgb_of, rgba_of};
 pub use prepare::{Memory, Prepared};
 pub use resize::{Resize, resize_rgb};
 pub use scan::{FolderIndex, Item, Layout, Rules, ScanOptions, Splits, is_run, scan, scan_with};

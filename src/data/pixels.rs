@@ -10,3 +10,11 @@ pub fn rgb_of(picture: &[u32]) -> Vec<u8> {
 pub fn rgba_of(picture: &[u8]) -> Vec<u32> {
     picture.chunks(3).map(|p| u32::from_le_bytes([p[0], p[1], p[2], 255])).collect()
 }
+
+/// Mirrors RGB bytes left to right; `row` are the bytes of a row.
+pub fn mirror(rgb: &mut [u8], row: usize) {
+    for row in rgb.chunks_mut(row) {
+        let mirrored: Vec<u8> = row.chunks(3).rev().flatten().copied().collect();
+        row.copy_from_slice(&mirrored);
+    }
+}

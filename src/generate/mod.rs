@@ -225,12 +225,7 @@ pub fn encode_mirrored(
     progress: &mut dyn FnMut(usize),
 ) -> Result<(Encoded, Vec<Skipped>)> {
     let row = 3 * vae.config().size as usize;
-    encode_changed(vae, inputs, resize, progress, &|rgb| {
-        for row in rgb.chunks_mut(row) {
-            let mirrored: Vec<u8> = row.chunks(3).rev().flatten().copied().collect();
-            row.copy_from_slice(&mirrored);
-        }
-    })
+    encode_changed(vae, inputs, resize, progress, &|rgb| data::mirror(rgb, row))
 }
 
 /// Encodes `inputs`; `progress` receives the number done.

@@ -37,12 +37,33 @@ pub struct FlowLatents {
 pub struct FlowSettings {
     /// width of the network
     pub size: FlowSize,
-    /// steps of 64 latents, at most
-    pub steps: u64,
+    /// length of the fit, at most
+    pub length: FlowLength,
     /// number of classes
     pub classes: u32,
     /// seed of initial values, noise and order
     pub seed: u64,
+}
+
+/// The length of a fit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FlowLength {
+    /// steps of 64 latents
+    Steps(u64),
+    /// floating-point operations, such as those of the model's training
+    Flops(f64),
+}
+
+/// Steps of a fit by its operations, at least and at most.
+const STEPS: [f64; 2] = [200.0, 20_000.0];
+
+impl FlowLength {
+    fn steps(self, flow: &Flow) -> u64 {
+        match self {
+            Self::Steps(steps) => steps,
+            Self::Flops(flops) => (flops / flow.flops() as f64).clamp(STEPS[0], STEPS[1]) as u64,
+        }
+    }
 }
 
 /// A measurement during the fit. Errors are per dimension.
@@ -50,6 +71,8 @@ pub struct FlowSettings {
 pub struct FlowProgress {
     /// finished steps
     pub step: u64,
+    /// steps of the whole fit
+    pub steps: u64,
     /// mean error of the last training steps
     pub training: f64,
     /// error of held-out latents, where it was measured
@@ -127,7 +150,8 @@ fn rates(size: FlowSize) -> [f64; 2] {
     }
 }
 
-/// Fits a flow to `latents` of `model`; `progress` is called about ten times a second of steps and at every measurement.
+/// Fits a flow to `latents` of `model`. `progress` is called after every step; `None` if it returns `false`, which ends the
+/// fit.
 ///
 /// # Errors
 /// If there are too few pictures, the device is lost, or the error is not finite.
@@ -136,8 +160,8 @@ pub fn fit_flow(
     model: &ModelConfig,
     latents: &FlowLatents,
     settings: &FlowSettings,
-    progress: &mut dyn FnMut(FlowProgress),
-) -> Result<FlowFit> {
+    progress: &mut dyn FnMut(FlowProgress) -> bool,
+) -> Result<Option<FlowFit>> {
     let pictures = latents.len();
     if pictures < MIN_PICTURES {
         return Err(Error::Usage(format!(
@@ -155,14 +179,15 @@ pub fn fit_flow(
     let train = versions.flat_map(|version| train.iter().map(move |&picture| (version, picture as usize)));
     let train = Rows { latents, rows: train.collect() };
 
-    let mut fit = Fit { flow: &mut flow, settings, train: &train, held: &held, recent: Vec::new() };
-    let every = settings.steps.div_ceil(MEASUREMENTS).max(1);
+    let steps = settings.length.steps(&flow);
+    let mut fit = Fit { flow: &mut flow, settings, steps, train: &train, held: &held, recent: Vec::new() };
+    let every = steps.div_ceil(MEASUREMENTS).max(1);
     let mut best: Option<(u64, f64, FlowWeights)> = None;
     let (mut step, mut stopped) = (0, false);
-    while step < settings.steps && !stopped {
+    while step < steps && !stopped {
         fit.step(step)?;
         step += 1;
-        let measured = step % every == 0 || step == settings.steps;
+        let measured = step % every == 0 || step == steps;
         let held_out = if measured { Some(fit.held_out()?) } else { None };
         if let Some(error) = held_out {
             if best.as_ref().is_none_or(|(_, least, _)| error < *least) {
@@ -171,7 +196,9 @@ pub fn fit_flow(
             // the first measurements are above the later ones of a short fit, and say nothing of overfitting
             stopped = best.as_ref().is_some_and(|(_, least, _)| error > RISE * least);
         }
-        progress(FlowProgress { step, training: fit.training()?, held_out });
+        if !progress(FlowProgress { step, steps, training: fit.training()?, held_out }) {
+            return Ok(None);
+        }
     }
     let training = fit.training()?;
     let Some((at, error, flow)) = best else {
@@ -181,13 +208,14 @@ pub fn fit_flow(
         return Err(Error::Usage("the error of the flow is not finite: the latents may be broken".into()));
     }
     let held_out = held.rows.len();
-    Ok(FlowFit { flow, best: (at, error), steps: step, stopped, training, held_out })
+    Ok(Some(FlowFit { flow, best: (at, error), steps: step, stopped, training, held_out }))
 }
 
 /// A fit under way.
 struct Fit<'a> {
     flow: &'a mut Flow,
     settings: &'a FlowSettings,
+    steps: u64,
     train: &'a Rows<'a>,
     held: &'a Rows<'a>,
     /// errors of the last steps, per dimension
@@ -210,8 +238,8 @@ impl Fit<'_> {
             let (epoch, place) = at(i);
             orders[epoch - first][place] as usize
         });
-        let warm = ((step + 1) as f64 / WARMUP.min(self.settings.steps / 4).max(1) as f64).min(1.0);
-        let done = step as f64 / self.settings.steps as f64;
+        let warm = ((step + 1) as f64 / WARMUP.min(self.steps / 4).max(1) as f64).min(1.0);
+        let done = step as f64 / self.steps as f64;
         let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
         let settings = StepSettings {
             seed: self.settings.seed,

@@ -15,7 +15,7 @@ mod stepper;
 mod trainer;
 mod verify;
 
-pub use flow::{FlowFit, FlowLatents, FlowProgress, FlowSettings, fit_flow};
+pub use flow::{FlowFit, FlowLatents, FlowLength, FlowProgress, FlowSettings, fit_flow};
 pub use health::Healthy;
 pub use lock::Lock;
 pub use metrics::{EpochMetrics, StepMetrics};

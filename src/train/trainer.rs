@@ -28,6 +28,8 @@ pub struct Splits {
     pub train: Arc<Dataset>,
     /// validation pictures, if there are any
     pub validation: Option<Arc<Dataset>>,
+    /// names of the classes by label; empty if the pictures have none
+    pub classes: Vec<String>,
 }
 
 /// Outcome of a training.

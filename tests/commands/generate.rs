@@ -176,7 +176,8 @@ fn a_fitted_prior_is_used_and_measured() {
     latents.classes = vec![String::new(); 4];
     generate::write_latents(&at.join("z.npy"), &latents).expect("written");
     said(at, &["decode", "runs/a", "z.npy", "-o", "three"]);
-    said(at, &["sample", "runs/a", "--count", "4", "--seed", "5", "--separate", "-o", "normal"]);
+    let normal = ["sample", "runs/a", "--prior", "normal", "--count", "4", "--seed", "5"];
+    said(at, &[&normal[..], &["--separate", "-o", "normal"]].concat());
     let mut differ = 0;
     for index in 0..4 {
         let of = |folder: &str, digits: usize| pixels(&at.join(folder).join(format!("{index:0digits$}.png")));

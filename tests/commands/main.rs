@@ -5,6 +5,7 @@ mod cli;
 mod common;
 mod completions;
 mod evaluate;
+mod flow;
 mod folders;
 mod generate;
 mod messages;

@@ -95,7 +95,7 @@ fn run_with(
     let _lock = if run.path.exists() { run.lock()? } else { run.create()? };
     let checkpoint = run.newest_checkpoint().ok().map(|(_, checkpoint)| checkpoint);
     let vae = Vae::new(Device::Gpu(adapter), ModelOptions::of(config), 1)?;
-    let data = Splits { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
+    let data = Splits { train: pictures(0, 30), validation: Some(pictures(1000, 5)), classes: Vec::new() };
     let stop = Arc::new(AtomicBool::new(false));
     let mut watcher = Watcher { stop: stop.clone(), at, epochs: Vec::new() };
     let mut trainer =
@@ -191,7 +191,8 @@ fn a_lost_device_is_tried_once_more() {
             let (_, checkpoint) = folder.newest_checkpoint()?;
             let build = ModelOptions { micro: Some(attempt.micro), ..ModelOptions::training(SMALL, 8) };
             let mut vae = Vae::empty(Device::Gpu(&adapter), build)?;
-            let data = Splits { train: pictures(0, 30), validation: Some(pictures(1000, 5)) };
+            let data =
+                Splits { train: pictures(0, 30), validation: Some(pictures(1000, 5)), classes: Vec::new() };
             let stop = Arc::new(AtomicBool::new(false));
             let mut watcher = Watcher { stop: stop.clone(), at: 0, epochs: Vec::new() };
             if attempt.failure.is_none() {
@@ -265,7 +266,7 @@ fn photographs_that_vanish_between_epochs_are_named_and_left_out() {
     let run = RunFolder::open(folder.path(), "r", &folder.path().join("samples")).expect("run");
     let _lock = run.create().expect("created");
     let vae = Vae::new(Device::Gpu(&adapter), ModelOptions::training(SMALL, 8), 1).expect("build");
-    let data = Splits { train: pictures, validation: None };
+    let data = Splits { train: pictures, validation: None, classes: Vec::new() };
     let mut vandal = Vandal { folder: photos, skipped: Vec::new(), steps: 0 };
     let begin = TrainOptions::from(config(1e-3));
     let mut trainer = Trainer::new(vae, data, run, begin, Arc::new(AtomicBool::new(false))).expect("trainer");

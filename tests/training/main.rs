@@ -5,6 +5,7 @@ mod common;
 mod diagnostics;
 mod end_to_end;
 mod events;
+mod flow;
 mod gaussian;
 mod objective;
 mod old_runs;

@@ -27,10 +27,10 @@ fn a_spatial_model_goes_through_every_command() {
         run(&[&SIZES[..], &["--batch-size", "5", "--no-tune", "--name", name, "--epochs", epochs], more]
             .concat())
     };
-    train("whole", "2", &[]);
-    train("parts", "1", &[]);
+    train("whole", "2", &["--prior", "gaussian"]);
+    train("parts", "1", &["--prior", "normal"]);
     run(&["train", "--resume", "runs/parts", "--epochs", "2", "--reschedule", "--no-tune"]);
-    train("micro", "2", &["--micro-batch", "2"]);
+    train("micro", "2", &["--micro-batch", "2", "--prior", "normal"]);
     let whole = checkpoint::open(&at.join("runs/whole")).expect("a model");
     assert_eq!((whole.config.architecture, whole.config.latents()), (Architecture::Spatial, 64));
     assert_eq!((whole.likelihood.kind, whole.likelihood.sigma), (LossKind::Gaussian, Sigma::Common));
@@ -44,7 +44,7 @@ fn a_spatial_model_goes_through_every_command() {
     run(&["sample", "runs/whole", "--count", "4"]);
     run(&["encode", "runs/whole", "pictures", "-o", "z.npy"]);
     run(&["decode", "runs/whole", "z.npy", "-o", "decoded"]);
-    run(&["fit-prior", "runs/whole", "pictures"]);
+    run(&["fit-prior", "runs/whole", "pictures", "--force"]);
     run(&["sample", "runs/whole", "--prior", "fitted", "-o", "fitted.png"]);
     run(&["traverse", "runs/whole", "--dims", "2", "--steps", "3"]);
     run(&["verify", "runs/whole"]);
@@ -56,8 +56,11 @@ fn a_spatial_model_goes_through_every_command() {
     let copy = checkpoint::open(&at.join("copy.safetensors")).expect("a copy");
     let original = checkpoint::open(&safetensors).expect("the checkpoint's model");
     assert!(copy.weights == original.weights && copy.config == original.config, "a copy of other numbers");
-    run(&[&SIZES[..], &["--init", "copy.safetensors", "--epochs", "1", "--name", "again", "--no-tune"]]
-        .concat());
+    run(&[
+        &SIZES[..],
+        &["--init", "copy.safetensors", "--epochs", "1", "--name", "again", "--no-tune", "--prior", "normal"],
+    ]
+    .concat());
 
     refuses(at, &["train", "--grid", "8", "--epochs", "1"], 2, &["--grid", "--model spatial"]);
     let odd = ["train", "--model", "spatial", "--size", "48", "--grid", "5"];

@@ -8,7 +8,6 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, State};
-use wgvae::config::Architecture;
 use wgvae::error::Error;
 use wgvae::gpu::{Adapter, Element};
 use wgvae::model::{Device, ModelOptions, Vae};
@@ -17,6 +16,7 @@ use wgvae::train::{self, Attempt, RunFolder, Splits, TrainOptions, TrainOutcome,
 use wgvae::tune;
 use wgvae::tune::file::TuningFile;
 
+use super::prior;
 use super::settings::Settings;
 use super::start::Origin;
 use crate::commands::terminal::{Screen, bytes, count, shown};
@@ -33,7 +33,12 @@ pub(super) struct Training {
 }
 
 /// Trains to the end, and reports it. A training that loses its device is tried again.
-pub(super) fn train(mut screen: Screen, adapter: Adapter, training: &Training) -> Result<ExitCode> {
+pub(super) fn train(
+    mut screen: Screen,
+    adapter: Adapter,
+    quiet: bool,
+    training: &Training,
+) -> Result<ExitCode> {
     let Training { tuning, build, run, settings: Settings { config, options }, .. } = training;
     let m = config.model;
     let parameters = count(wgvae::model::parameter_count(&m));
@@ -85,14 +90,16 @@ pub(super) fn train(mut screen: Screen, adapter: Adapter, training: &Training) -
             for picture in &screen.pictures {
                 screen.say(&format!("wrote {}", shown(picture)));
             }
-            let shown = shown(folder);
-            screen.say(&match m.architecture {
-                Architecture::Reference => format!("more pictures: wgvae sample {shown}"),
-                // its latents are too dependent for draws from N(0, I)
-                Architecture::Spatial => {
-                    format!("more pictures: wgvae fit-prior {shown} DATA, then wgvae sample {shown} --prior fitted")
-                }
-            });
+            let seen = training.data.train.len() as u64 * u64::from(state.epoch.saturating_sub(1));
+            match prior::fit(&screen, (training, seen), (&stop, quiet)) {
+                Ok(grid) => grid.iter().for_each(|grid| screen.say(&format!("wrote {}", shown(grid)))),
+                // the model is trained, and nothing of it is lost
+                Err(error) => output::note(&format!(
+                    "the prior could not be fitted: {error:#}\nfit it with: wgvae fit-prior {} DATA --flow",
+                    shown(folder)
+                )),
+            }
+            screen.say(&format!("more pictures: wgvae sample {}", shown(folder)));
             Ok(ExitCode::SUCCESS)
         }
         TrainOutcome::Stopped(checkpoint) => {

@@ -41,7 +41,7 @@ pub(in crate::commands) fn pictures(
     };
     bar.clear();
     let Found { data, about, notes, skipped } = found?;
-    let Splits { train, validation } = &data;
+    let Splits { train, validation, .. } = &data;
     name_skipped(screen, &skipped);
     for note in &notes {
         screen.report("folder", note);
@@ -95,7 +95,8 @@ fn landscapes(
     let validation = Some(prepare(count - held, held, memory.bytes / 8)?);
     let train = prepare(0, count - held, memory.bytes - memory.bytes / 8)?;
     let about = "built-in landscapes; give a folder to train on your own pictures".to_owned();
-    Ok(Found { data: Splits { train, validation }, about, notes: Vec::new(), skipped: Vec::new() })
+    let classes = data::Biome::ALL.map(|biome| biome.to_string()).to_vec();
+    Ok(Found { data: Splits { train, validation, classes }, about, notes: Vec::new(), skipped: Vec::new() })
 }
 
 fn of_folder(
@@ -112,7 +113,8 @@ fn of_folder(
         data::prepare_folder(dataset, how, memory, cache, progress)?;
     let split = dataset.drawn().map_or(String::new(), |drawn| format!(", {drawn}"));
     let about = format!("{} ({}{split})", shown(folder), dataset.layout);
-    let data = Splits { train: Arc::new(train), validation: validation.map(Arc::new) };
+    let classes = dataset.classes.clone();
+    let data = Splits { train: Arc::new(train), validation: validation.map(Arc::new), classes };
     let skipped = [dataset.skipped, skipped].concat();
     Ok(Found { data, about, notes: dataset.notes, skipped })
 }

@@ -3,6 +3,7 @@
 mod attempts;
 pub mod changes;
 pub mod data;
+mod prior;
 mod resume;
 pub mod settings;
 mod start;
@@ -98,7 +99,7 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
         Origin::Own(..) | Origin::Seed | Origin::Parameters(_) => {}
     }
     let build = ModelOptions { resident: resident(options, config, &adapter, data.train.len()), ..build };
-    attempts::train(screen, adapter, &Training { tuning, build, data, run, settings, origin })
+    attempts::train(screen, adapter, args.quiet, &Training { tuning, build, data, run, settings, origin })
 }
 
 /// Why a run has ended, and how to continue it, if it has.

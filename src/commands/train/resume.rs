@@ -233,8 +233,9 @@ fn copy_history(old: &Path, new: &RunFolder, state: &State) -> Result<()> {
 /// Refuses a preset whose sizes are not those of the run.
 fn fixed_preset(layers: &Layers, kept: &Table, run: &RunFolder) -> Result<()> {
     let Some(preset) = layers.given.get::<Preset>("preset")? else { return Ok(()) };
-    let own = TrainConfig::read(&Table::default(), kept, Preset::Reference)?.table()?;
-    let asked = preset.table()?;
+    let own = TrainConfig::read(&Table::default(), kept, Preset::Reference)?;
+    let asked = preset.table(own.model.architecture)?.only(|key| key != "epochs");
+    let own = own.table()?;
     if asked.differences(&own) == Table::default() {
         return Ok(());
     }

@@ -48,6 +48,16 @@ pub(super) fn elements(dims: &[u32]) -> u64 {
     dims.iter().map(|&d| u64::from(d)).product()
 }
 
+/// Floating-point operations of a forward pass of one picture.
+pub fn forward_flops(config: &ModelConfig) -> u64 {
+    let architecture = Autoencoder::new(config);
+    let [encoder, decoder] = architecture.activations(config, 1);
+    let of = |layers: &Sequential, inputs: Vec<Vec<u32>>| -> u64 {
+        layers.layers().zip(inputs).map(|(layer, x)| layer.flops(&x)).sum()
+    };
+    of(&architecture.encoder, encoder) + of(&architecture.decoder, decoder)
+}
+
 /// Checks that kernels, which index with 32 bits, can address every parameter and one picture's activations.
 ///
 /// # Errors

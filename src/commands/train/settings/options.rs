@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use wgvae::checkpoint::Keep;
-use wgvae::config::MicroBatch;
+use wgvae::config::{FlowSize, MicroBatch};
 use wgvae::data::{Rules, Splits};
 use wgvae::error::Error;
 
-use crate::cli::{AdapterArgs, Resident};
+use crate::cli::{AdapterArgs, PriorKind, Resident};
 
 /// Number of built-in landscapes.
 const LANDSCAPES: usize = 2048;
@@ -35,6 +35,9 @@ pub struct RunOptions {
     pub samples: PathBuf,
     pub checkpoint_every: Option<u64>,
     pub keep: Keep,
+    pub prior: PriorKind,
+    pub flow: Option<FlowSize>,
+    pub flow_steps: Option<u64>,
     #[serde(flatten)]
     pub adapter: AdapterArgs,
 }
@@ -58,6 +61,9 @@ impl Default for RunOptions {
             samples: "samples".into(),
             checkpoint_every: None,
             keep: Keep::default(),
+            prior: PriorKind::default(),
+            flow: None,
+            flow_steps: None,
             adapter: AdapterArgs::default(),
         }
     }
@@ -71,6 +77,15 @@ impl RunOptions {
     pub fn checked(self) -> Result<Self> {
         if self.checkpoint_every == Some(0) {
             return Err(Error::Usage("--checkpoint-every 0: must be at least 1".into()).into());
+        }
+        if self.flow_steps == Some(0) {
+            return Err(Error::Usage("--flow-steps 0: must be at least 1".into()).into());
+        }
+        let has_flow = matches!(self.prior, PriorKind::Auto | PriorKind::Flow);
+        if !has_flow && (self.flow.is_some() || self.flow_steps.is_some()) {
+            return Err(
+                Error::Usage("--flow and --flow-steps: have no effect without --prior flow".into()).into()
+            );
         }
         if self.data.is_none() && !(2..=10_000_000).contains(&self.landscapes) {
             let count = self.landscapes;
