@@ -10,6 +10,7 @@ use wgvae::config::{Likelihood, LossKind, ModelConfig, Sigma};
 use wgvae::data::{self, Resize};
 use wgvae::evaluate::{Settings, evaluate};
 use wgvae::generate;
+use wgvae::gpu::Element;
 use wgvae::model::{Device, Input, Loss, ModelOptions, StateDict, StepSettings, TrainFeatures, Vae};
 use wgvae::ops::normal::normal;
 
@@ -21,16 +22,13 @@ const COMMON: Likelihood = Likelihood { kind: LossKind::Gaussian, sigma: Sigma::
 const CHANNEL: Likelihood = Likelihood { kind: LossKind::Gaussian, sigma: Sigma::Channel };
 const SEED: u64 = 9;
 
-fn open(place: Device<'_>, likelihood: Likelihood, sizes: (u32, u32), extras: TrainFeatures) -> Vae {
-    let (batch, micro) = (sizes.0, Some(sizes.1));
-    let build = ModelOptions {
-        micro,
-        likelihood,
-        extras,
-        keep_gradients: true,
-        ..ModelOptions::training(TINY, batch)
-    };
-    Vae::new(place, build, 5).expect("build")
+fn options(likelihood: Likelihood, batch: u32, micro: u32) -> ModelOptions {
+    let micro = Some(micro);
+    ModelOptions { micro, likelihood, keep_gradients: true, ..ModelOptions::training(TINY, batch) }
+}
+
+fn open(place: Device<'_>, options: ModelOptions) -> Vae {
+    Vae::new(place, options, 5).expect("build")
 }
 
 fn rgba(pictures: std::ops::Range<u64>) -> Vec<u32> {
@@ -81,14 +79,16 @@ fn apart(a: &StateDict, b: &StateDict) -> f32 {
 #[test]
 fn gradients_do_not_depend_on_micro_batches() {
     let Some(adapter) = common::adapter() else { return };
-    let step = |likelihood, micro: u32, count: u32, mmd: f64| {
+    let step_in = |precision, likelihood, micro: u32, count: u32, mmd: f64| {
         let extras = TrainFeatures { mmd: mmd > 0.0, ..TrainFeatures::default() };
-        let mut vae = open(Device::Gpu(&adapter), likelihood, (5, micro), extras);
+        let options = ModelOptions { precision, extras, ..options(likelihood, 5, micro) };
+        let mut vae = open(Device::Gpu(&adapter), options);
         let settings = StepSettings { seed: 3, lr: 1e-3, beta: 0.2, mmd, ..StepSettings::default() };
         vae.train_step(Input::Rgba(&rgba(0..count.into())), count, &settings).expect("step");
         let loss = vae.losses(true).expect("losses")[0].1.loss;
         (loss, vae.gradients().expect("gradients"))
     };
+    let step = |likelihood, micro, count, mmd| step_in(Element::F32, likelihood, micro, count, mmd);
     for likelihood in [COMMON, CHANNEL] {
         for (count, mmd) in [(5, 0.0), (5, 100.0), (2, 0.0)] {
             let (loss, whole) = step(likelihood, 5, count, mmd);
@@ -104,9 +104,17 @@ fn gradients_do_not_depend_on_micro_batches() {
     let [(common, of_common), (channel, of_channel)] = [COMMON, CHANNEL].map(|way| step(way, 2, 5, 0.0));
     println!("nats {} and {}, gradients {}", common.nll, channel.nll, apart(&of_common, &of_channel));
     assert!(common.nll > channel.nll + 1.0 && apart(&of_common, &of_channel) > 1e-2, "the widths are equal");
+    if common::has_f16(&adapter) {
+        let [(loss, whole), (in_parts, parts)] =
+            [5, 2].map(|micro| step_in(Element::F16, CHANNEL, micro, 5, 0.0));
+        let far = apart(&parts, &whole);
+        println!("in f16: off by {far:.1e}, {:.1e} from f32", apart(&whole, &of_channel));
+        assert!(far < 1e-3 && apart(&whole, &of_channel) < 0.15, "in f16: gradients are off by {far}");
+        near("nats in f16", in_parts.nll, loss.nll, 1e-5);
+    }
     // the twins know no other order of the programs
     let step_on = |place| {
-        let mut vae = open(place, COMMON, (5, 2), TrainFeatures::default());
+        let mut vae = open(place, options(COMMON, 5, 2));
         let settings = StepSettings { seed: 3, lr: 1e-3, beta: 0.2, ..StepSettings::default() };
         vae.train_step(Input::Rgba(&rgba(0..5)), 5, &settings).expect("step");
         vae.gradients().expect("gradients")
@@ -119,7 +127,7 @@ fn gradients_do_not_depend_on_micro_batches() {
 fn a_set_has_the_width_of_all_its_pictures() {
     let Some(adapter) = common::adapter() else { return };
     for likelihood in [COMMON, CHANNEL] {
-        let mut vae = open(Device::Gpu(&adapter), likelihood, (4, 2), TrainFeatures::default());
+        let mut vae = open(Device::Gpu(&adapter), options(likelihood, 4, 2));
         let x = floats(7);
         let latents = vae.encode(&x).expect("latents");
         let z = vae.reparameterize(&latents, 3, 2).expect("draws");
@@ -164,7 +172,7 @@ fn an_evaluation_has_the_width_of_all_its_pictures() {
     let Some(adapter) = common::adapter() else { return };
     let (count, draws) = (6, 3);
     for likelihood in [COMMON, CHANNEL] {
-        let mut vae = open(Device::Gpu(&adapter), likelihood, (4, 4), TrainFeatures::default());
+        let mut vae = open(Device::Gpu(&adapter), options(likelihood, 4, 4));
         // larger weights than a new model's, whose samples are too flat for the distances
         let mut weights = vae.weights().expect("weights");
         weights.tensors.iter_mut().flat_map(|t| &mut t.values).for_each(|v| *v *= 3.0);
