@@ -223,7 +223,7 @@ mod tests {
         assert!(both.nats() > SUMS.nats() + other.nats() + 0.1);
     }
 
-    /// Also where nothing is left to be explained.
+    /// Errors of zero have a finite likelihood, and an error that is not a number is seen.
     #[test]
     fn the_least_variance_keeps_nats_finite() {
         let none = ErrorSums { sums: [0.0; 3], per_channel: true, ..SUMS };

@@ -1,5 +1,5 @@
-//! The likelihood `gaussian`, whose width is the best one of all pictures together: of a batch whatever its
-//! micro-batches, of the held-out pictures, of an evaluation; and what files and commands say of it.
+//! The likelihood `gaussian`, with the width that is best for all pictures together: for a batch in any micro-batches,
+//! for the held-out pictures, for an evaluation. Files and commands name it.
 
 use std::f64::consts::PI;
 
