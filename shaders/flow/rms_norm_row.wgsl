@@ -1,4 +1,4 @@
-// What the three kernels of the root mean square norm share: sizes, operands, and the norm of a row.
+// Sizes and operands of the three kernels of the root mean square norm, and the norm of a row.
 // The formula is that of rms_norm.wgsl. A row is all channels of a pixel.
 
 struct Params {

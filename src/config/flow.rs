@@ -28,7 +28,7 @@ pub struct FlowConfig {
     pub edge: u32,
     /// latent channels of a cell
     pub channels: u32,
-    /// channels of the network at the grid; twice as many at half the resolution
+    /// channels of the network at the grid; at half the resolution twice this number
     pub width: u32,
     /// residual blocks before, between and after the two changes of resolution
     pub blocks: u32,

@@ -105,7 +105,7 @@ fn the_error_of_a_gaussian_is_known() {
     }
     let independent = gaussian(vec![2.0, 0.0, 3.0], 2);
     close(independent.flow_error(&[2.0, 3.0]).unwrap(), sum, 1e-5);
-    // both latents equal, but for a millionth: one axis of variance 2, one of nearly nothing
+    // both latents equal except for a millionth: one axis of variance 2, one of nearly nothing
     let equal = gaussian(vec![1.0, 1.0, 1e-6], 2);
     let one_axis = gaussian(vec![2f64.sqrt(), 0.0, 2f64.sqrt()], 2);
     let half = one_axis.flow_error(&[1.0, 1.0]).unwrap() / 2.0;

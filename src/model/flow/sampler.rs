@@ -15,7 +15,7 @@ use crate::ops::reparameterize::padded;
 use crate::ops::time_features::TimeFeatures;
 use crate::ops::tuning::Tuning;
 
-/// How a flow is sampled.
+/// A flow to draw samples from, with the settings of its solver.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FlowSampling {
     /// sizes
@@ -69,7 +69,7 @@ impl FlowSampler {
         plan.clear(start, t.t.buffer);
         let op = Normal { rows: micro, vec4s: width / 4 };
         plan.dispatch(start, "flow noise", op, &[step, x]);
-        // the same noise for both halves of the network's input
+        // both halves of the network's input have equal noise
         for half in 0..rows / micro {
             let input = t.x.slice(half * micro * width, micro * width);
             plan.dispatch(start, "flow noise", op, &[step, input]);
