@@ -262,7 +262,7 @@ mod tests {
         for (given, wanted) in [
             ("loss = 'gaussian'\nsigma = 0.1", "--sigma: has no effect without --loss mse or --loss l1"),
             ("loss = 'l1'\nsigma = 'common'", "--sigma: has no effect without --loss gaussian"),
-            ("sigma = 'channel'", "--sigma: has no effect without --loss gaussian"),
+            ("model = 'reference'\nsigma = 'channel'", "--sigma: has no effect without --loss gaussian"),
             ("loss = 'gaussian'\nsigma = 'wide'", "sigma must be a number, common or channel"),
         ] {
             let error = read(given, "").expect_err(given).to_string();
