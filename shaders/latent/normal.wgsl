@@ -3,7 +3,8 @@
 // there is no state, and no dependence on the micro-batch.
 
 struct Params {
-    rows: u32, // pictures of the micro-batch
+    rows: u32, // of the output
+    pictures: u32, // of the micro-batch; rows beyond them have the same draws again
     vec4s: u32, // vec4s of a row
 }
 
@@ -16,7 +17,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     if (at >= params.rows * params.vec4s) {
         return;
     }
-    let picture = step.sample_offset + at / params.vec4s;
+    let picture = step.sample_offset + at / params.vec4s % params.pictures;
     let counter = vec4<u32>(at % params.vec4s, picture, step.step, step.stream);
     let words = philox(counter, vec2<u32>(step.seed_lo, step.seed_hi));
     let normals = vec4<f32>(box_muller(words.x, words.y), box_muller(words.z, words.w));

@@ -61,7 +61,7 @@ impl Network {
         let (t, latent) = (&self.tensors, self.config.latents());
         let (rows, batch, vec4s) = (self.dims.micro, self.dims.batch, padded(latent) / 4);
         plan.dispatch(gather, "gather latents", Gather { rows, vec4s, batch }, &[t.step, t.z, of.latents]);
-        plan.dispatch(compare, "prior", Normal { rows: batch, vec4s }, &[t.step, of.prior]);
+        plan.dispatch(compare, "prior", Normal { rows: batch, pictures: batch, vec4s }, &[t.step, of.prior]);
         let bindings = [t.step, of.latents, of.prior, of.gradient, of.shares];
         plan.dispatch(compare, "mmd", Mmd::new(batch, latent), &bindings);
         plan.dispatch(compare, "mmd total", MmdTotal::new(batch), &[of.shares, t.totals]);

@@ -351,7 +351,7 @@ impl Network {
         let encoded = architecture.encoder.forward(&mut r, &encoder, t.x, t.heads);
 
         plan.clear(at.prior, t.heads.buffer);
-        plan.dispatch(at.draw, "normals", Normal { rows, vec4s }, &[t.step, t.eps]);
+        plan.dispatch(at.draw, "normals", Normal { rows, pictures: rows, vec4s }, &[t.step, t.eps]);
         let (latent, cell) = (self.config.latents(), vec4s / self.config.cells());
         let op = Reparameterize { rows, latent, vec4s, cell };
         plan.dispatch(at.reparameterize, "reparameterize", op, &[t.step, t.heads, t.eps, t.z, t.kl]);

@@ -42,8 +42,10 @@ pub fn normal(rng: &mut impl Rng) -> f64 {
 params! {
     /// `out[rows, 4 vec4s]` = `step.noise_std` times standard normals.
     pub struct Normal {
-        /// pictures of a micro-batch
+        /// rows of the output
         rows: u32,
+        /// pictures of a micro-batch; rows beyond them have the same draws again
+        pictures: u32,
         /// vec4s of a row
         vec4s: u32,
     }
@@ -86,7 +88,8 @@ impl Op for Normal {
         let [step, out] = buffers else { panic!("normal: {} operands", buffers.len()) };
         let step = Step::from_words(step);
         for (at, four) in (0u32..).zip(out.chunks_mut(4)) {
-            let counter = [at % self.vec4s, step.sample_offset + at / self.vec4s, step.step, step.stream];
+            let picture = step.sample_offset + at / self.vec4s % self.pictures;
+            let counter = [at % self.vec4s, picture, step.step, step.stream];
             let words = philox(counter, [step.seed_lo, step.seed_hi]);
             let [a, b] = [box_muller(words[0], words[1]), box_muller(words[2], words[3])];
             for (value, normal) in four.iter_mut().zip([a[0], a[1], b[0], b[1]]) {

@@ -122,7 +122,7 @@ fn fill(plan: &mut Plan, name: &str, tensor: Tensor, step: Tensor) -> ProgramId 
     if ["moment2", "scaling"].contains(&name) {
         plan.clear(program, tensor.buffer);
     } else {
-        let op = Normal { rows: 1, vec4s: tensor.len() / 4 };
+        let op = Normal { rows: 1, pictures: 1, vec4s: tensor.len() / 4 };
         plan.dispatch(program, name, op, &[step, tensor]);
     }
     program

@@ -67,12 +67,10 @@ impl FlowSampler {
                 .map(|name| plan.program(name));
 
         plan.clear(start, t.t.buffer);
-        let op = Normal { rows: micro, vec4s: width / 4 };
-        plan.dispatch(start, "flow noise", op, &[step, x]);
-        // both halves of the network's input have equal noise
-        for half in 0..rows / micro {
-            let input = t.x.slice(half * micro * width, micro * width);
-            plan.dispatch(start, "flow noise", op, &[step, input]);
+        // both halves of the network's input have equal noise; one dispatch, because a half is not aligned to be bound
+        for (rows, out) in [(micro, x), (rows, t.x)] {
+            let op = Normal { rows, pictures: micro, vec4s: width / 4 };
+            plan.dispatch(start, "flow noise", op, &[step, out]);
         }
 
         let op = TimeFeatures::new(rows, config.classes);

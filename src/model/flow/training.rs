@@ -383,7 +383,7 @@ impl Border {
         plan.dispatch(programs.draw, "times", op, &[self.step, t.labels, t.t, t.features]);
         let op = TimeFeatures::new(n, config.classes);
         plan.dispatch(programs.features, "features", op, &[self.step, t.labels, t.t, t.features]);
-        let op = Normal { rows: n, vec4s: 2 * z / 4 };
+        let op = Normal { rows: n, pictures: n, vec4s: 2 * z / 4 };
         plan.dispatch(programs.draw, "normals", op, &[self.step, self.normals]);
         let op = FlowInterpolate::new(n, config.latents(), config.edge * config.edge);
         let bindings = [self.heads, self.normals, self.standard, t.t, t.x, self.target];

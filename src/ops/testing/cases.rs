@@ -98,7 +98,7 @@ fn halves(all: &mut Vec<Case>, target: &Capabilities) {
     let sum = |epilogue| SplitK::new(5, 3 * 12, 12, epilogue);
     all.push(case("split_k f16", sum(Epilogue::BIAS_RELU)).of(&[f32, f32, f16]));
     all.push(case("split_k f16 mask", sum(Epilogue::MASK)).of(&[f32, f16, f16]));
-    all.push(case("normal f16", Normal { rows: 5, vec4s: 7 }).of(&[f32, f16]));
+    all.push(case("normal f16", Normal { rows: 5, pictures: 5, vec4s: 7 }).of(&[f32, f16]));
     all.push(case("max_error f16", MaxError::new(260, 1e-3, 1e-2)).of(&[f16, f16]));
 }
 
@@ -177,7 +177,9 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
     // the last ones have their latents on a grid of 9 and of 16 cells
     for (rows, latent, cells) in [(1, 1, 1), (3, 10, 1), (5, 128, 1), (2, 300, 1), (3, 36, 9), (2, 128, 16)] {
         let vec4s = crate::ops::reparameterize::padded(latent) / 4;
-        all.push(case(format!("normal {rows}x{latent}"), Normal { rows, vec4s }));
+        all.push(case(format!("normal {rows}x{latent}"), Normal { rows, pictures: rows, vec4s }));
+        let op = Normal { rows: 2 * rows, pictures: rows, vec4s };
+        all.push(case(format!("normal {rows}x{latent} twice"), op));
         let op = Reparameterize { rows, latent, vec4s, cell: vec4s / cells };
         all.push(case(format!("reparameterize {rows}x{latent} of {cells}"), op));
         for batch in [None, Some(rows + 5)] {
