@@ -23,6 +23,7 @@ mod names;
 mod out_folder;
 mod output;
 mod plan;
+mod prior;
 mod profile;
 mod protected;
 mod reconstruct;

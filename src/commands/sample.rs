@@ -1,20 +1,19 @@
 //! `wgvae sample`: pictures from random latents.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, Model};
-use wgvae::config::ModelConfig;
 use wgvae::data;
-use wgvae::generate::{Fitted, FittedFlow, flow_file, prior_file};
 use wgvae::model::flow::FlowSampling;
-use wgvae::model::{Device, ModelOptions, StateDict, Vae};
+use wgvae::model::{Device, ModelOptions, Vae};
 
 use super::destination::{Writer, usage};
 use super::load_model::{self, Pictures};
 use super::names;
-use super::terminal::{Bar, shown};
+use super::prior::{Prior, Wanted, guidance};
+use super::terminal::Bar;
 use crate::cli::{ForceArgs, SampleArgs};
 
 /// Pictures computed at once.
@@ -23,87 +22,6 @@ const BATCH: u32 = 16;
 const COUNT: u32 = 16;
 /// Default number of steps of a flow.
 const STEPS: u32 = 4;
-
-/// The prior that the flags mean, with the path of its file.
-enum Wanted {
-    Normal,
-    Mixture(Option<PathBuf>),
-    Flow(Option<PathBuf>),
-}
-
-/// The prior to draw from.
-enum Prior {
-    Normal,
-    Mixture(Fitted),
-    /// with the label of the class, if one is wanted
-    Flow(Box<FittedFlow>, Option<u32>),
-}
-
-impl Wanted {
-    fn of(args: &SampleArgs) -> Self {
-        let (flow, mixture) = (flow_file::beside(&args.model), prior_file::beside(&args.model));
-        match args.prior.as_str() {
-            "normal" => Self::Normal,
-            "fitted" => Self::Mixture(mixture),
-            "flow" => Self::Flow(flow),
-            "auto" => match (flow, mixture) {
-                (Some(flow), _) => Self::Flow(Some(flow)),
-                (None, Some(mixture)) => Self::Mixture(Some(mixture)),
-                (None, None) => Self::Normal,
-            },
-            path if flow_file::is_flow(Path::new(path)) => Self::Flow(Some(path.into())),
-            path => Self::Mixture(Some(path.into())),
-        }
-    }
-
-    /// The path of its file, if there is one.
-    fn file(&self) -> Option<PathBuf> {
-        match self {
-            Self::Normal => None,
-            Self::Mixture(path) | Self::Flow(path) => path.clone(),
-        }
-    }
-
-    fn read(&self, args: &SampleArgs, model: (&ModelConfig, &StateDict)) -> Result<Prior> {
-        if !matches!(self, Self::Flow(_)) && args.class.is_some() {
-            return usage(
-                "--class: needs a flow; fit one with wgvae fit-prior MODEL DATA --flow --classes".into(),
-            );
-        }
-        Ok(match self {
-            Self::Normal => Prior::Normal,
-            Self::Mixture(path) => Prior::Mixture(prior_file::find(&args.model, path.as_deref(), model.1)?),
-            Self::Flow(Some(path)) => {
-                let flow = FittedFlow::read(path, model)?;
-                let label = args.class.as_ref().map(|class| flow.label(class)).transpose()?;
-                Prior::Flow(Box::new(flow), label)
-            }
-            Self::Flow(None) => {
-                let model = shown(&args.model);
-                return usage(format!(
-                    "{model} has no flow yet: make one with wgvae fit-prior {model} DATA --flow"
-                ));
-            }
-        })
-    }
-}
-
-impl Prior {
-    /// The flow that a model is built with.
-    fn sampling(&self, args: &SampleArgs) -> Option<FlowSampling> {
-        let Self::Flow(flow, label) = self else { return None };
-        let guidance = label.filter(|_| args.guidance.to_bits() != 1f32.to_bits()).map(|_| args.guidance);
-        Some(FlowSampling { config: flow.flow.config, steps: args.steps, guidance })
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Normal => "N(0, I)",
-            Self::Mixture(_) => "fitted Gaussians",
-            Self::Flow(..) => "flow",
-        }
-    }
-}
 
 pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     if args.count == 0 || args.count > 100_000 {
@@ -116,7 +34,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         return usage(format!("--guidance {}: must be between 0 and 100", args.guidance));
     }
     let model = names::model_file(&args.model)?;
-    let wanted = Wanted::of(args);
+    let wanted = Wanted::of(&args.model, &args.prior);
     let prior_file = wanted.file();
     let settings =
         SampleArgs { model: model.clone(), out: None, force: ForceArgs::default(), ..args.clone() };
@@ -126,15 +44,20 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     let mut out = Pictures::new(&writer, args.out.as_deref(), &parts, (args.separate, &files))?;
 
     let Model { config, weights, likelihood, .. } = checkpoint::open(&args.model)?;
-    let prior = wanted.read(args, (&config, &weights))?;
+    if !matches!(wanted, Wanted::Flow(_)) && args.class.is_some() {
+        return usage(
+            "--class: needs a flow; fit one with wgvae fit-prior MODEL DATA --flow --classes".into(),
+        );
+    }
+    let prior = wanted.read(&args.model, (&config, &weights))?;
+    let (flow, label) = sampling(args, &prior)?;
     let columns = f64::from(args.count).sqrt().ceil() as u32;
     out.check_size([columns, columns], config.size)?;
     let adapter = super::choose_keeping(&args.adapter)?;
-    let flow = prior.sampling(args);
     let build = ModelOptions { likelihood, flow, ..ModelOptions::inference(config, args.count.min(BATCH)) };
     let mut vae = Vae::empty(Device::Gpu(&adapter), build)?;
     vae.load(&weights)?;
-    if let Prior::Flow(flow, _) = &prior {
+    if let Prior::Flow(flow) = &prior {
         vae.load_flow(&flow.flow)?;
     }
     if args.prior == "auto" && prior_file.is_some() {
@@ -145,7 +68,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     let mut pictures = Vec::new();
     for first in (0..args.count).step_by(BATCH as usize) {
         let range = first..args.count.min(first + BATCH);
-        for (index, picture) in range.clone().zip(draw(&mut vae, &prior, range, args)?) {
+        for (index, picture) in range.clone().zip(draw(&mut vae, (&prior, label), range, args)?) {
             match &mut out {
                 Pictures::Separate(folder) => {
                     folder.save(&file(index), &data::grid(&[picture], config.size, 1, 0))?;
@@ -163,17 +86,25 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The flow that the model is built with, and the label of the class that is wanted.
+fn sampling(args: &SampleArgs, prior: &Prior) -> Result<(Option<FlowSampling>, Option<u32>)> {
+    let Prior::Flow(flow) = prior else { return Ok((None, None)) };
+    let label = args.class.as_ref().map(|class| flow.label(class)).transpose()?;
+    let guidance = label.map_or(Ok(None), |_| guidance(args.guidance))?;
+    Ok((Some(FlowSampling { config: flow.flow.config, steps: args.steps, guidance }), label))
+}
+
 /// The samples with these numbers, as RGB bytes.
 fn draw(
     vae: &mut Vae,
-    prior: &Prior,
+    (prior, label): (&Prior, Option<u32>),
     range: std::ops::Range<u32>,
     args: &SampleArgs,
 ) -> Result<Vec<Vec<u8>>> {
     let pictures = match prior {
         Prior::Normal => vae.sample_range(range, args.seed, args.temperature)?,
         Prior::Mixture(prior) => vae.decode_rgba(&prior.draw_range(range, args.seed, args.temperature))?,
-        Prior::Flow(_, label) => vae.sample_flow(range, (args.seed, args.temperature), *label)?,
+        Prior::Flow(_) => vae.sample_flow(range, (args.seed, args.temperature), label)?,
     };
     Ok(pictures.iter().map(|picture| data::rgb_of(picture)).collect())
 }

@@ -1,0 +1,86 @@
+//! The prior that `--prior` names, for the commands that draw samples.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use wgvae::config::ModelConfig;
+use wgvae::generate::{Fitted, FittedFlow, flow_file, prior_file};
+use wgvae::model::StateDict;
+
+use super::destination::usage;
+use super::terminal::shown;
+
+/// The prior that the flags mean, with the path of its file.
+pub(super) enum Wanted {
+    Normal,
+    Mixture(Option<PathBuf>),
+    Flow(Option<PathBuf>),
+}
+
+/// The prior to draw from.
+pub(super) enum Prior {
+    Normal,
+    Mixture(Fitted),
+    Flow(Box<FittedFlow>),
+}
+
+impl Wanted {
+    /// What `--prior` means for MODEL: `auto` is the flow beside it, else the mixture, else N(0, I).
+    pub(super) fn of(model: &Path, prior: &str) -> Self {
+        let (flow, mixture) = (flow_file::beside(model), prior_file::beside(model));
+        match prior {
+            "normal" => Self::Normal,
+            "fitted" => Self::Mixture(mixture),
+            "flow" => Self::Flow(flow),
+            "auto" => match (flow, mixture) {
+                (Some(flow), _) => Self::Flow(Some(flow)),
+                (None, Some(mixture)) => Self::Mixture(Some(mixture)),
+                (None, None) => Self::Normal,
+            },
+            path if flow_file::is_flow(Path::new(path)) => Self::Flow(Some(path.into())),
+            path => Self::Mixture(Some(path.into())),
+        }
+    }
+
+    /// The path of its file, if there is one.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Normal => None,
+            Self::Mixture(path) | Self::Flow(path) => path.clone(),
+        }
+    }
+
+    /// Reads the prior of MODEL, which has this architecture and these parameters.
+    pub(super) fn read(&self, model: &Path, parts: (&ModelConfig, &StateDict)) -> Result<Prior> {
+        Ok(match self {
+            Self::Normal => Prior::Normal,
+            Self::Mixture(path) => Prior::Mixture(prior_file::find(model, path.as_deref(), parts.1)?),
+            Self::Flow(Some(path)) => Prior::Flow(Box::new(FittedFlow::read(path, parts)?)),
+            Self::Flow(None) => {
+                let model = shown(model);
+                return usage(format!(
+                    "{model} has no flow yet: make one with wgvae fit-prior {model} DATA --flow"
+                ));
+            }
+        })
+    }
+}
+
+impl Prior {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Normal => "N(0, I)",
+            Self::Mixture(_) => "fitted Gaussians",
+            Self::Flow(_) => "flow",
+        }
+    }
+}
+
+/// `--guidance` as a sampler takes it. The velocity of the class alone, a guidance of 1, needs one evaluation instead of
+/// two.
+pub(super) fn guidance(weight: f32) -> Result<Option<f32>> {
+    if !weight.is_finite() {
+        return usage(format!("--guidance {weight}: must be a finite number"));
+    }
+    Ok((weight.to_bits() != 1f32.to_bits()).then_some(weight))
+}
