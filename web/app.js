@@ -1,12 +1,15 @@
 // The page's main module: user actions change a state, and the newest state is drawn. Start here.
 
-import { buildAxes, complain, describe, enable, page, paint, say, show, speak } from "./controls.js";
+import {
+    buildAxes, buildPriors, complain, copyLink, describe, enable, listenToDrops, page, paint, savePicture, say, show,
+    showFacts, speak,
+} from "./controls.js";
 import { PageError, readJson, readManifest, readTensors, readText } from "./files.js";
 import { Axes, between } from "./latents.js";
 import * as link from "./link.js";
 import * as photograph from "./photograph.js";
-import { draw as drawPrior } from "./prior.js";
 import { openDevice, Replay } from "./replay.js";
+import { priorsOf, runOf, Samples } from "./samples.js";
 
 /** Maximum number of consecutive device losses before the page gives up. */
 const MOST_LOSSES = 3;
@@ -16,8 +19,9 @@ export const app = {
     manifest: null,
     plan: null,
     kernels: {},
+    /** promise of the parameters: kernels are compiled meanwhile */
     parameters: null,
-    prior: null,
+    samples: null,
     axes: null,
     replay: null,
     state: null,
@@ -32,14 +36,15 @@ export const app = {
 };
 
 let showAxes = () => {};
-let base = { key: null, z: null };
 let wanted = false;
 let drawing = null;
 let lossesInARow = 0;
 let photoQueue = Promise.resolve();
 
 const latent = () => app.manifest.latents;
+const classes = () => app.manifest.flow?.classes ?? [];
 const size = () => app.manifest.model.size;
+const fragment = () => link.format(app.state, classes());
 
 function fail(error) {
     if (!(error instanceof PageError)) console.error(error);
@@ -54,8 +59,6 @@ function padded(z) {
     return all;
 }
 
-const latents = (bytes) => new Float32Array(bytes).slice(0, latent());
-
 /** The means among the encoder's outputs: of each cell its means, then its log-variances. */
 function means(bytes) {
     const heads = new Float32Array(bytes);
@@ -64,23 +67,11 @@ function means(bytes) {
     return mu.slice(0, latent());
 }
 
-/** Latents and pixels of a sample, drawn by the plan's kernels. */
-async function sample({ seed, temperature }) {
-    const step = { seed_lo: Number(seed & 0xffffffffn), seed_hi: Number(seed >> 32n), noise_std: temperature };
-    const { z, output_rgba } = await app.replay.run("sample", { step, outputs: ["z", "output_rgba"] });
-    return { z: latents(z), rgba: output_rgba };
-}
-
 /** The latents before any slider movement, and their pixels if already computed. */
 async function start(state) {
-    const { seed, from, temperature, a, b, morph } = state;
+    const { a, b, morph } = state;
     if (a) return { z: b ? between(a, b, morph) : a };
-    const key = `${seed} ${from} ${temperature}`;
-    if (from === "fitted") return { z: drawPrior(app.prior, seed, temperature) };
-    if (base.key === key && state.moves.size > 0) return { z: base.z };
-    const drawn = await sample(state);
-    base = { key, z: drawn.z };
-    return drawn;
+    return app.samples.draw(app.replay, state);
 }
 
 async function draw() {
@@ -96,7 +87,7 @@ async function draw() {
     paint(page.picture, rgba, size());
     app.z = z;
     showAxes(app.axes.list.map((_, at) => app.axes.coordinate(z, at)));
-    const text = describe(state);
+    const text = describe(state, classes());
     page.picture.setAttribute("aria-label", text);
     page.caption.textContent = `${text}, ${took < 10 ? took.toFixed(1) : Math.round(took)} ms`;
     say(app.firstPicture === null ? firstWords() : "");
@@ -135,7 +126,7 @@ let remembering = 0;
 /** Writes the state to the address, debounced: browsers limit the number of history updates. */
 function remember() {
     clearTimeout(remembering);
-    remembering = setTimeout(() => history.replaceState(null, "", link.format(app.state)), 200);
+    remembering = setTimeout(() => history.replaceState(null, "", fragment()), 200);
 }
 
 function change(values) {
@@ -144,8 +135,8 @@ function change(values) {
     return update();
 }
 
-/** Opens a device and uploads the model; `runs` are compiled before it returns. */
-async function open(runs) {
+/** Opens a device and uploads the model; `run` is compiled before it returns. */
+async function open(run) {
     const { device, adapter } = await openDevice(app.plan);
     const replay = new Replay(device, app.plan, app.kernels);
     replay.lost = device.lost.then((info) => {
@@ -153,10 +144,15 @@ async function open(runs) {
         if (app.replay === replay) return recover(info);
     });
     device.addEventListener("uncapturederror", ({ error }) => fail(new PageError(`The graphics driver says: ${error.message}`)));
-    replay.load(app.parameters);
-    await Promise.all(runs.map((run) => replay.prepare(run)));
+    if (app.firstPicture === null) say("Compiling the kernels");
+    const compiled = replay.prepare(run, (done, all) => {
+        // not in the status, which screen readers announce
+        if (app.firstPicture === null) page.caption.textContent = `${done} of ${all} kernels`;
+    });
+    const loaded = app.parameters.then((parameters) => replay.load(parameters));
+    await Promise.all([compiled, loaded]);
     app.replay = replay;
-    facts(adapter);
+    showFacts(app.manifest, adapter);
 }
 
 async function recover({ message }) {
@@ -171,27 +167,13 @@ async function recover({ message }) {
     say("The graphics device was lost; starting it again.");
     try {
         await drawing;
-        await open(["decode"]);
-        base = { key: null, z: null };
+        await open("decode");
+        app.samples.forget();
         await update();
         say("The graphics device was lost, and is back.");
     } catch (error) {
         fail(error);
     }
-}
-
-function facts(adapter) {
-    const { manifest } = app;
-    const { model, parameters, precision, rounding, generator } = manifest;
-    const bytes = manifest.files["model.safetensors"].bytes;
-    const bits =
-        precision === "f16" ?
-            `16 bits each (${rounding.samples} of 255 levels from 32 bits at most, by ${rounding.seeds.length} samples)`
-        :   "32 bits each";
-    page.facts.textContent =
-        `${model.size} x ${model.size} pixels, ${latent()} latent dimensions, ` +
-        `${parameters.toLocaleString("en")} parameters of ${bits}, ${(bytes / 1e6).toFixed(1)} MB. ` +
-        `Computed on ${adapter}. Exported by ${generator}; model and shaders are held to their SHA-256.`;
 }
 
 /** Queues chosen or dropped photographs; without `place` they fill the first empty slot, then the second. */
@@ -227,26 +209,6 @@ function backToSamples() {
     return change({ a: null, b: null, morph: 0, moves: new Map() });
 }
 
-function savePicture() {
-    page.picture.toBlob((blob) => {
-        const address = URL.createObjectURL(blob);
-        const name = `${app.manifest.title} ${describe(app.state)}`.replace(/[^\p{L}\p{N}]+/gu, "-");
-        Object.assign(document.createElement("a"), { href: address, download: `${name}.png` }).click();
-        setTimeout(() => URL.revokeObjectURL(address), 60_000);
-        say(`Saved as ${name}.png`);
-    }, "image/png");
-}
-
-async function copyLink() {
-    history.replaceState(null, "", link.format(app.state));
-    try {
-        await navigator.clipboard.writeText(location.href);
-        say("The link is copied: everyone who opens it sees this picture.");
-    } catch {
-        say("The browser does not let the page copy: the address bar holds the link.");
-    }
-}
-
 function listen() {
     const sampled = (values) => {
         app.originals = { a: null, b: null };
@@ -263,12 +225,15 @@ function listen() {
         else sampled({ seed });
     });
     page.from.addEventListener("change", () => sampled({ from: page.from.value }));
+    page.label.addEventListener("change", () => {
+        sampled({ label: page.label.value === "" ? null : Number(page.label.value) });
+    });
     page.temperature.addEventListener("input", () => sampled({ temperature: Number(page.temperature.value) }));
     page.morph.addEventListener("input", () => change({ morph: Number(page.morph.value), moves: new Map() }));
     page.reset.addEventListener("click", () => change({ moves: new Map() }));
     page.remove.addEventListener("click", backToSamples);
-    page.save.addEventListener("click", savePicture);
-    page.copy.addEventListener("click", copyLink);
+    page.save.addEventListener("click", () => savePicture(`${app.manifest.title} ${describe(app.state, classes())}`));
+    page.copy.addEventListener("click", () => copyLink(fragment()));
     for (const slot of ["a", "b"]) {
         const input = page[`photo-${slot}`];
         input.addEventListener("change", async () => {
@@ -282,27 +247,11 @@ function listen() {
         readLink();
         update();
     });
-    listenToDrops();
-}
-
-function listenToDrops() {
-    const holdsFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
-    const over = (event, on) => {
-        if (!holdsFiles(event)) return;
-        event.preventDefault();
-        page.drop.hidden = !on;
-    };
-    window.addEventListener("dragenter", (event) => over(event, true));
-    window.addEventListener("dragover", (event) => over(event, true));
-    window.addEventListener("dragleave", (event) => event.relatedTarget === null && over(event, false));
-    window.addEventListener("drop", (event) => {
-        over(event, false);
-        if (event.dataTransfer?.files.length > 0) take(event.dataTransfer.files);
-    });
+    listenToDrops(take);
 }
 
 function readLink() {
-    const about = { prior: app.prior !== null, latent: latent(), axes: app.axes.list.length };
+    const about = { priors: priorsOf(app.manifest), classes: classes(), latent: latent(), axes: app.axes.list.length };
     const { state, hasForeignPart } = link.parse(location.hash, about);
     app.state = state;
     complain(hasForeignPart ? "A part of this link is not for this model, and was left out." : null);
@@ -313,14 +262,15 @@ async function load() {
     page.title.textContent = manifest.title;
     document.title = `${manifest.title} – wgvae`;
     const shaders = Object.keys(manifest.files).filter((name) => name.endsWith(".wgsl"));
-    const [plan, parameters, prior] = await Promise.all([
+    const tensors = ["model.safetensors", ...(manifest.flow ? ["flow.safetensors"] : [])];
+    app.parameters = Promise.all(tensors.map((name) => readTensors(manifest, name))).then((all) => Object.assign({}, ...all));
+    app.parameters.catch(() => {}); // reported by open
+    const [plan] = await Promise.all([
         readJson(manifest, "plan.json"),
-        readTensors(manifest, "model.safetensors"),
-        manifest.prior && readTensors(manifest, "prior.safetensors"),
         ...shaders.map(async (name) => (app.kernels[name] = await readText(manifest, name))),
     ]);
-    Object.assign(app, { plan, parameters, prior, axes: new Axes(manifest.axes) });
-    page["from-field"].hidden = !prior;
+    Object.assign(app, { plan, samples: new Samples(manifest, plan), axes: new Axes(manifest.axes) });
+    buildPriors(priorsOf(manifest), classes());
 }
 
 async function main() {
@@ -331,11 +281,14 @@ async function main() {
             change({ moves: new Map(app.state.moves).set(at, value) });
         });
         readLink();
-        await open([app.state.a || app.state.from === "fitted" ? "decode" : "sample"]);
+        const { a, from } = app.state;
+        // the first picture waits for no other kernels and no other prior
+        await Promise.all([open(a ? "decode" : runOf(from)), !a && from === "fitted" && app.samples.loadFitted()]);
         await update();
         listen();
         enable(true);
-        await Promise.all(["encode", "sample", "decode"].map((run) => app.replay.prepare(run)));
+        const runs = Object.keys(app.plan.runs).map((run) => app.replay.prepare(run));
+        await Promise.all([app.samples.loadFitted(), ...runs]);
     } catch (error) {
         fail(error);
     }

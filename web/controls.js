@@ -5,7 +5,7 @@ const element = (id) => document.getElementById(id);
 export const page = Object.fromEntries(
     [
         "title", "asleep", "pictures", "figure-a", "figure-b", "original-a", "original-b", "picture", "caption",
-        "caption-a", "status", "spoken", "problem", "save", "copy", "new", "seed", "from", "from-field", "temperature",
+        "caption-a", "status", "spoken", "problem", "save", "copy", "new", "seed", "from", "from-field", "label", "label-field", "temperature",
         "temperature-value", "photo-a", "photo-b", "second", "remove", "morph", "morph-field", "morph-value",
         "axes", "axes-title", "axes-help", "reset", "facts", "drop",
     ].map((id) => [id, element(id)]),
@@ -43,6 +43,13 @@ const percent = (share) => `${(100 * share).toFixed(share < 0.095 ? 1 : 0)} %`;
 function axisName({ dimension, kl, share }, at) {
     if (dimension === undefined) return [`Direction ${at + 1}`, percent(share)];
     return [`Dimension ${dimension}`, kl === undefined ? "" : `KL ${kl.toFixed(2)}`];
+}
+
+/** Leaves the priors that the page has, and names the classes. */
+export function buildPriors(priors, classes) {
+    for (const option of [...page.from.options]) if (!priors.includes(option.value)) option.remove();
+    page["from-field"].hidden = priors.length < 2;
+    page.label.append(...classes.map((name, label) => new Option(name, label)));
 }
 
 /** One slider for each axis; `moved(at, value)` is called for each user input. */
@@ -97,16 +104,76 @@ export function show(state, { originals }) {
     page.morph.setAttribute("aria-valuetext", page["morph-value"].textContent);
     if (document.activeElement !== page.seed) page.seed.value = state.seed;
     page.from.value = state.from;
+    page["label-field"].hidden = state.from !== "flow" || page.label.options.length < 2;
+    page.label.value = state.label ?? "";
     page.temperature.value = state.temperature;
     page["temperature-value"].textContent = state.temperature.toFixed(2);
     page.reset.disabled = state.moves.size === 0;
 }
 
-/** A short description of the main picture. */
-export function describe({ a, b, seed, morph, moves }) {
+/** A short description of the main picture; `classes` are the flow's. */
+export function describe({ a, b, seed, from, label, morph, moves }, classes) {
     const what =
         b ? `Morph at ${Math.round(100 * morph)} %`
         : a ? "Reconstruction"
+        : from === "flow" && label !== null ? `Sample of ${classes[label]}, seed ${seed}`
         : `Sample of seed ${seed}`;
     return moves.size > 0 ? `${what}, moved along ${moves.size} slider${moves.size > 1 ? "s" : ""}` : what;
+}
+
+/** What the model is, and what computes it. */
+export function showFacts(manifest, adapter) {
+    const { model, latents, parameters, flow, precision, rounding, generator, files } = manifest;
+    const named = ["model.safetensors", "flow.safetensors"].filter((name) => files[name]);
+    const bytes = named.reduce((sum, name) => sum + files[name].bytes, 0);
+    const count = (number) => number.toLocaleString("en");
+    const guidance = flow?.guidance ? `, guidance ${flow.guidance}` : "";
+    const sampler = flow ? ` and a flow of ${count(flow.parameters)} (${flow.steps} steps${guidance})` : "";
+    const bits =
+        precision === "f16" ?
+            `16 bits each (${rounding.samples} of 255 levels from 32 bits at most, by ${rounding.seeds.length} samples)`
+        :   "32 bits each";
+    page.facts.textContent =
+        `${model.size} x ${model.size} pixels, ${latents} latent dimensions, ` +
+        `${count(parameters)} parameters${sampler} of ${bits}, ${(bytes / 1e6).toFixed(1)} MB. ` +
+        `Computed on ${adapter}. Exported by ${generator}; model and shaders are held to their SHA-256.`;
+}
+
+/** Saves the main picture under a name like `title`. */
+export function savePicture(title) {
+    page.picture.toBlob((blob) => {
+        const address = URL.createObjectURL(blob);
+        const name = title.replace(/[^\p{L}\p{N}]+/gu, "-");
+        Object.assign(document.createElement("a"), { href: address, download: `${name}.png` }).click();
+        setTimeout(() => URL.revokeObjectURL(address), 60_000);
+        say(`Saved as ${name}.png`);
+    }, "image/png");
+}
+
+/** Copies the address with this fragment. */
+export async function copyLink(fragment) {
+    history.replaceState(null, "", fragment);
+    try {
+        await navigator.clipboard.writeText(location.href);
+        say("The link is copied: everyone who opens it sees this picture.");
+    } catch {
+        say("The browser does not let the page copy: the address bar holds the link.");
+    }
+}
+
+/** Calls `take` with the files that a visitor drops anywhere. */
+export function listenToDrops(take) {
+    const holdsFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+    const over = (event, on) => {
+        if (!holdsFiles(event)) return;
+        event.preventDefault();
+        page.drop.hidden = !on;
+    };
+    window.addEventListener("dragenter", (event) => over(event, true));
+    window.addEventListener("dragover", (event) => over(event, true));
+    window.addEventListener("dragleave", (event) => event.relatedTarget === null && over(event, false));
+    window.addEventListener("drop", (event) => {
+        over(event, false);
+        if (event.dataTransfer?.files.length > 0) take(event.dataTransfer.files);
+    });
 }

@@ -1,14 +1,17 @@
 // The page's state as the fragment of its address, which never reaches a server.
 //
 //     #seed=3&from=fitted&t=0.8&move=0:1.5,4:-2       a sample, and moved sliders
+//     #seed=3&from=flow&class=coast                   a sample of a class
 //     #a=LATENTS&b=LATENTS&morph=0.25                 one or two photographs, as their latents
 
 const MOST_SEED = 2n ** 64n;
 
-/** The state without a fragment. */
-export const start = (prior) => ({
+/** The state without a fragment, with the first of the priors. */
+export const start = ([prior]) => ({
     seed: 0n,
-    from: prior ? "fitted" : "normal",
+    from: prior,
+    /** index of a class of the flow, null for any */
+    label: null,
     temperature: 1,
     a: null,
     b: null,
@@ -40,14 +43,15 @@ function unpack(text, latent) {
     }
 }
 
-/** The fragment of a state. */
-export function format(state) {
+/** The fragment of a state, with the names of the flow's classes. */
+export function format(state, classes) {
     const parts = [];
     if (state.a) {
         parts.push(`a=${pack(state.a)}`);
         if (state.b) parts.push(`b=${pack(state.b)}`, `morph=${state.morph}`);
     } else {
         parts.push(`seed=${state.seed}`, `from=${state.from}`);
+        if (state.from === "flow" && state.label !== null) parts.push(`class=${encodeURIComponent(classes[state.label])}`);
         if (state.temperature !== 1) parts.push(`t=${state.temperature}`);
     }
     if (state.moves.size > 0) parts.push(`move=${[...state.moves].map(([at, value]) => `${at}:${value}`).join(",")}`);
@@ -55,8 +59,8 @@ export function format(state) {
 }
 
 /** The state of a fragment, and whether a part of it was not valid for this model. */
-export function parse(fragment, { prior, latent, axes }) {
-    const state = start(prior);
+export function parse(fragment, { priors, classes, latent, axes }) {
+    const state = start(priors);
     const parts = new URLSearchParams(fragment.replace(/^#/, ""));
     let hasForeignPart = false;
     const take = (name, put) => {
@@ -67,7 +71,12 @@ export function parse(fragment, { prior, latent, axes }) {
         return text !== "" && value >= least && value <= most ? value : null;
     };
     take("seed", (text) => (state.seed = seedOf(text) ?? state.seed) === seedOf(text));
-    take("from", (text) => (text === "normal" || (text === "fitted" && prior)) && (state.from = text));
+    take("from", (text) => priors.includes(text) && (state.from = text));
+    take("class", (text) => {
+        const label = state.from === "flow" ? classes.indexOf(text) : -1;
+        if (label >= 0) state.label = label;
+        return label >= 0;
+    });
     take("t", (text) => number(text, 0, 2) !== null && ((state.temperature = number(text, 0, 2)), true));
     take("a", (text) => (state.a = unpack(text, latent)));
     take("b", (text) => (state.b = state.a && unpack(text, latent)));

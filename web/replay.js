@@ -66,7 +66,8 @@ export class Replay {
 
     /** Fills the parameters' buffers. */
     load(parameters) {
-        for (const [name, range] of Object.entries(this.plan.parameters)) {
+        const ranges = { ...this.plan.parameters, ...this.plan.flow_parameters };
+        for (const [name, range] of Object.entries(ranges)) {
             const values = parameters[name];
             if (values?.byteLength !== range.bytes) {
                 throw new PageError(`The parameters have no ${name} of ${range.bytes} bytes: export the page again.`);
@@ -79,10 +80,16 @@ export class Replay {
         return this.plan.runs[run].programs.flatMap((name) => this.plan.programs[name]);
     }
 
-    /** Compiles all kernels of `run`. */
-    async prepare(run) {
-        const dispatches = this.items(run).filter((item) => item.shader && !this.bound.has(item));
-        await Promise.all(dispatches.map(async (dispatch) => this.bound.set(dispatch, await this.bind(dispatch))));
+    /** Compiles all kernels of `run`, side by side; `progress` gets the number that are done, and of all. */
+    async prepare(run, progress = () => {}) {
+        // a run may repeat a program
+        const all = new Set(this.items(run).filter((item) => item.shader && !this.bound.has(item)));
+        let done = 0;
+        const prepared = [...all].map(async (dispatch) => {
+            this.bound.set(dispatch, await this.bind(dispatch));
+            progress(++done, all.size);
+        });
+        await Promise.all(prepared);
     }
 
     async bind(dispatch) {

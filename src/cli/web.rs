@@ -14,10 +14,17 @@ pub struct PageArgs {
     /// Store the parameters in 16 bits: half the size. The error is measured, printed and written to the page
     #[arg(long)]
     pub half: bool,
-    /// Prior of samples and sliders: the file of a prior, or normal for N(0, I) [default: the result of fit-prior beside
-    /// the model, else normal]
-    #[arg(long, value_name = "PRIOR")]
-    pub prior: Option<String>,
+    /// Prior of samples and sliders: flow or fitted (the results of fit-prior beside the model), normal (N(0, I)), the
+    /// file of a prior, or auto: the first of these that there is. With a flow, the sliders take the fitted prior beside
+    /// the model
+    #[arg(long, default_value = "auto", value_name = "PRIOR")]
+    pub prior: String,
+    /// Steps of the flow, two evaluations of its network each
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub steps: u32,
+    /// Weight of the class, for a flow that was fitted with --classes: 1 for variety, 3 for the most typical pictures
+    #[arg(long, default_value_t = 2.0)]
+    pub guidance: f32,
     /// Pictures that rank the dimensions by their KL divergence, for the order of the sliders [default: the pictures of
     /// fit-prior]
     #[arg(long, value_name = "DATA")]

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, Model};
-use wgvae::generate::{Fitted, prior_file};
+use wgvae::config::ModelConfig;
+use wgvae::generate::{Fitted, FittedFlow, prior_file};
 use wgvae::model::{Device, ModelOptions, StateDict, Vae};
-use wgvae::web::{self, Files, Page, Precision, Rounding};
+use wgvae::web::{self, Files, Page, PageFlow, Precision, Rounding};
 
+use super::prior::{Prior, Wanted, guidance};
 use super::terminal::{bytes, shown};
 use super::{destination, load_model};
 use crate::cli::{ExportWebArgs, PageArgs};
@@ -31,7 +33,7 @@ pub fn run(args: &ExportWebArgs) -> Result<ExitCode> {
 pub(super) fn page(args: &PageArgs) -> Result<Files> {
     let model = &args.trained.model;
     let Model { config, mut weights, likelihood, .. } = checkpoint::open(model)?;
-    let prior = prior(args, &weights)?;
+    let Priors { fitted: prior, mut flow } = priors(args, (&config, &weights))?;
     let kl = match &args.data {
         Some(data) => Some(divergences(args, data)?),
         None => prior.as_ref().map(|prior| prior.kl.clone()),
@@ -41,15 +43,24 @@ pub(super) fn page(args: &PageArgs) -> Result<Files> {
             "the sliders move the first dimensions; with fit-prior or --data, those with the largest KL divergence"
         );
     }
+    let steps = args.steps;
+    let has_classes = flow.as_ref().is_some_and(|flow| !flow.classes.is_empty());
+    let guidance = if has_classes { guidance(args.guidance)? } else { None };
     let mut rounding = None;
     if args.half {
-        let (rounded, largest) = web::halved(&weights)?;
-        let found = compare(
-            args,
-            &ModelOptions { likelihood, ..ModelOptions::inference(config, 1) },
-            [&weights, &rounded],
-            largest,
-        )?;
+        let (rounded, mut largest) = web::halved(&weights)?;
+        let rounded_flow = match &flow {
+            Some(flow) => {
+                let (of_flow, difference) = web::halved_flow(&flow.flow)?;
+                largest = largest.max(difference);
+                Some(FittedFlow { flow: of_flow, ..flow.clone() })
+            }
+            None => None,
+        };
+        let sampling = flow.as_ref().map(|flow| PageFlow { fitted: flow, steps, guidance }.sampling());
+        let build = ModelOptions { likelihood, flow: sampling, ..ModelOptions::inference(config, 1) };
+        let versions = [(&weights, flow.as_ref()), (&rounded, rounded_flow.as_ref())];
+        let found = compare(args, &build, versions, (prior.as_ref(), largest))?;
         println!(
             "rounded to 16 bits: parameters differ by at most {:.1e}, samples of seeds 0 to {} by at most {}/255, on {}",
             found.weights,
@@ -57,8 +68,7 @@ pub(super) fn page(args: &PageArgs) -> Result<Files> {
             found.samples,
             found.adapter
         );
-        rounding = Some(found);
-        weights = rounded;
+        (weights, flow, rounding) = (rounded, rounded_flow, Some(found));
     }
     let page = Page {
         title: args.title.clone().unwrap_or_else(|| name(model)),
@@ -69,19 +79,31 @@ pub(super) fn page(args: &PageArgs) -> Result<Files> {
         precision: if args.half { Precision::F16 } else { Precision::F32 },
         rounding,
         prior: prior.as_ref(),
+        flow: flow.as_ref().map(|fitted| PageFlow { fitted, steps, guidance }),
         kl,
     };
     Ok(page.files()?)
 }
 
-fn prior(args: &PageArgs, weights: &StateDict) -> Result<Option<Fitted>> {
-    let place = match args.prior.as_deref() {
-        Some("normal") => None,
-        Some("fitted") => return Ok(Some(prior_file::find(&args.trained.model, None, weights)?)),
-        Some(path) => Some(path.into()),
-        None => prior_file::beside(&args.trained.model),
-    };
-    Ok(place.map(|place| Fitted::read(&place, weights)).transpose()?)
+/// The priors of a page.
+struct Priors {
+    /// for sliders, and for samples without a flow
+    fitted: Option<Fitted>,
+    /// for samples
+    flow: Option<FittedFlow>,
+}
+
+fn priors(args: &PageArgs, parts: (&ModelConfig, &StateDict)) -> Result<Priors> {
+    let model = &args.trained.model;
+    Ok(match Wanted::of(model, &args.prior).read(model, parts)? {
+        Prior::Normal => Priors { fitted: None, flow: None },
+        Prior::Mixture(fitted) => Priors { fitted: Some(fitted), flow: None },
+        Prior::Flow(flow) => {
+            let beside = prior_file::beside(model);
+            let fitted = beside.map(|path| Fitted::read(&path, parts.1)).transpose()?;
+            Priors { fitted, flow: Some(*flow) }
+        }
+    })
 }
 
 fn divergences(args: &PageArgs, data: &Path) -> Result<Vec<f64>> {
@@ -89,16 +111,28 @@ fn divergences(args: &PageArgs, data: &Path) -> Result<Vec<f64>> {
     Ok(load_model::encode(&mut vae, &args.trained, &[data.to_owned()])?.kl())
 }
 
-/// The differences between samples of the exact and of the rounded parameters.
-fn compare(args: &PageArgs, build: &ModelOptions, both: [&StateDict; 2], largest: f64) -> Result<Rounding> {
+/// The parameters of a page: the model's, and those of the flow if there is one.
+type Parameters<'a> = (&'a StateDict, Option<&'a FittedFlow>);
+
+/// The differences between samples of the exact and of the rounded parameters, drawn from the prior that the page starts
+/// with.
+fn compare(
+    args: &PageArgs,
+    build: &ModelOptions,
+    versions: [Parameters<'_>; 2],
+    (prior, largest): (Option<&Fitted>, f64),
+) -> Result<Rounding> {
     let adapter = super::choose(&args.trained.adapter)?;
     let mut vae = Vae::empty(Device::Gpu(&adapter), *build)?;
     let seeds: Vec<u64> = (0..SEEDS).collect();
-    let [exact, rounded] = both.map(|weights| -> Result<Vec<u8>> {
+    let [exact, rounded] = versions.map(|(weights, flow)| -> Result<Vec<u8>> {
         vae.load(weights)?;
+        if let Some(flow) = flow {
+            vae.load_flow(&flow.flow)?;
+        }
         let mut all = Vec::new();
         for seed in &seeds {
-            let pictures = vae.sample(1, *seed, 1.0)?;
+            let pictures = draw(&mut vae, (flow, prior), *seed)?;
             all.extend(pictures.iter().flatten().flat_map(|pixel| pixel.to_le_bytes()));
         }
         Ok(all)
@@ -106,6 +140,20 @@ fn compare(args: &PageArgs, build: &ModelOptions, both: [&StateDict; 2], largest
     let (exact, rounded) = (exact?, rounded?);
     let samples = exact.iter().zip(&rounded).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
     Ok(Rounding { weights: largest, samples: samples.into(), seeds, adapter: vae.adapter() })
+}
+
+/// The first sample of a seed; of a flow with classes also that of a class, another one for each seed.
+fn draw(vae: &mut Vae, prior: (Option<&FittedFlow>, Option<&Fitted>), seed: u64) -> Result<Vec<Vec<u32>>> {
+    match prior {
+        (Some(flow), _) => {
+            let class = (seed as u32).checked_rem(flow.flow.config.classes);
+            let labels = [None].into_iter().chain(class.map(Some));
+            let pictures = labels.map(|label| Ok(vae.sample_flow(0..1, (seed, 1.0), label)?));
+            Ok(pictures.collect::<Result<Vec<_>>>()?.concat())
+        }
+        (None, Some(fitted)) => Ok(vae.decode_rgba(&fitted.draw(1, seed, 1.0))?),
+        (None, None) => Ok(vae.sample(1, seed, 1.0)?),
+    }
 }
 
 /// The name of a run, a checkpoint or a file.

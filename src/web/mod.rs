@@ -10,7 +10,8 @@
 //!       manifest.json                        what the page shows, and size and SHA-256 of every other file
 //!       plan.json                            buffers, programs, tensors that the page reads and writes
 //!       shaders/KERNEL-HASH.wgsl             the files of every kernel, laid end to end
-//!       model.safetensors, prior.safetensors parameters, and the fitted prior if there is one
+//!       model.safetensors                    parameters
+//!       prior.safetensors, flow.safetensors  the fitted prior and the flow, if there is one
 //! ```
 
 mod axes;
@@ -18,6 +19,7 @@ mod folder;
 mod plan;
 mod serve;
 mod weights;
+mod written;
 
 use std::collections::BTreeMap;
 
@@ -28,13 +30,15 @@ pub use axes::Axes;
 pub use folder::{check, read, write};
 pub use plan::{Recorded, record};
 pub use serve::{Serving, serve};
-pub use weights::{Precision, halved};
+pub use weights::{Precision, halved, halved_flow};
+pub use written::Written;
 
 use crate::config::{Likelihood, ModelConfig};
 use crate::data::Resize;
 use crate::error::Result;
-use crate::generate::Fitted;
+use crate::generate::{Fitted, FittedFlow};
 use crate::model::StateDict;
+use crate::model::flow::{self, FlowSampling};
 
 /// Format version, raised whenever older pages could not read new files.
 pub const FORMAT: u32 = 1;
@@ -54,6 +58,7 @@ pub const PAGE: &[(&str, &str)] = &[
     ("photograph.js", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/photograph.js"))),
     ("prior.js", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/prior.js"))),
     ("replay.js", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/replay.js"))),
+    ("samples.js", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/samples.js"))),
 ];
 
 /// The files of a page by name: everything but the manifest.
@@ -77,8 +82,28 @@ pub struct Page<'a> {
     pub rounding: Option<Rounding>,
     /// fitted prior, if there is one
     pub prior: Option<&'a Fitted>,
+    /// flow, if there is one: samples come from it
+    pub flow: Option<PageFlow<'a>>,
     /// mean KL divergence of each dimension over pictures, in nats, if measured, \[Z\]
     pub kl: Option<Vec<f64>>,
+}
+
+/// The flow of a page.
+#[derive(Debug, Clone, Copy)]
+pub struct PageFlow<'a> {
+    /// parameters, already rounded if requested, and the names of the classes
+    pub fitted: &'a FittedFlow,
+    /// steps of a sample
+    pub steps: u32,
+    /// weight of the class; `None` without classes, or for the velocity of the class alone
+    pub guidance: Option<f32>,
+}
+
+impl PageFlow<'_> {
+    /// What the plan's sampler is recorded for.
+    pub fn sampling(&self) -> FlowSampling {
+        FlowSampling { config: self.fitted.flow.config, steps: self.steps, guidance: self.guidance }
+    }
 }
 
 /// Error of parameters rounded to 16 bits.
@@ -88,7 +113,7 @@ pub struct Rounding {
     pub weights: f64,
     /// largest difference of a channel of the samples, in units of 1/255
     pub samples: f64,
-    /// seeds of the compared samples
+    /// seeds of the compared samples, which are draws of the prior that the page starts with
     pub seeds: Vec<u64>,
     /// adapter that computed the samples
     pub adapter: String,
@@ -99,6 +124,25 @@ pub struct Rounding {
 struct Entry {
     bytes: usize,
     sha256: String,
+}
+
+/// The flow in the manifest.
+#[derive(Serialize)]
+struct FlowEntry<'a> {
+    parameters: u64,
+    /// steps of a sample
+    steps: u32,
+    /// weight of the class
+    guidance: Option<f32>,
+    /// names of the classes, in the order of their labels
+    classes: &'a [String],
+}
+
+impl<'a> From<&PageFlow<'a>> for FlowEntry<'a> {
+    fn from(PageFlow { fitted, steps, guidance }: &PageFlow<'a>) -> Self {
+        let parameters = flow::parameter_count(&fitted.flow.config);
+        Self { parameters, steps: *steps, guidance: *guidance, classes: &fitted.classes }
+    }
 }
 
 /// Content of `manifest.json`.
@@ -118,6 +162,7 @@ struct Manifest<'a> {
     rounding: &'a Option<Rounding>,
     /// components of the fitted prior
     prior: Option<usize>,
+    flow: Option<FlowEntry<'a>>,
     kl: &'a Option<Vec<f64>>,
     axes: Axes,
     files: BTreeMap<&'a str, Entry>,
@@ -129,13 +174,21 @@ impl Page<'_> {
     /// # Errors
     /// If the model exceeds the WebGPU default limits, or a parameter is not finite in 16 bits.
     pub fn files(&self) -> Result<Files> {
-        let recorded = record(&self.config, self.likelihood)?;
+        let sampling = self.flow.map(|flow| flow.sampling());
+        let recorded = record(&self.config, self.likelihood, sampling)?;
         let mut files: Files = PAGE.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
         files.extend(recorded.shaders.iter().map(|(name, text)| (name.clone(), text.as_bytes().into())));
         files.insert("plan.json".into(), json(&recorded.plan));
-        files.insert("model.safetensors".into(), weights::file(&recorded, self.weights, self.precision)?);
+        files.insert(
+            "model.safetensors".into(),
+            weights::model_file(&recorded, self.weights, self.precision)?,
+        );
         if let Some(prior) = self.prior {
             files.insert("prior.safetensors".into(), prior.to_bytes()?);
+        }
+        if let (Some(flow), Some(sampler)) = (&self.flow, &recorded.network.flow) {
+            let bytes = weights::flow_file(sampler, &flow.fitted.flow, self.precision)?;
+            files.insert("flow.safetensors".into(), bytes);
         }
         let entry = |bytes: &Vec<u8>| Entry { bytes: bytes.len(), sha256: sha256(bytes) };
         let manifest = Manifest {
@@ -150,6 +203,7 @@ impl Page<'_> {
             precision: self.precision,
             rounding: &self.rounding,
             prior: self.prior.map(|prior| prior.mixture.components.len()),
+            flow: self.flow.as_ref().map(FlowEntry::from),
             kl: &self.kl,
             axes: Axes::new(self.config.latents(), self.kl.as_deref(), self.prior)?,
             files: files.iter().map(|(name, bytes)| (name.as_str(), entry(bytes))).collect(),

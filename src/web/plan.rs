@@ -1,16 +1,17 @@
 //! The exported plan: the programs that turn noise or a picture into a picture, without training.
-//! Read this for the JSON format that the page's JavaScript reads.
+//! Read this for what an export takes out of a model's plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::sha256;
+use super::written::{Binding, Buffer, Dispatched, Field, Range, Step, Written, WrittenRun, limits};
+use super::{sha256, weights};
 use crate::config::{Likelihood, ModelConfig};
 use crate::error::Result;
 use crate::gpu::kernel::{self, Access, Constant, Value};
 use crate::gpu::{Capabilities, Dispatch, Item, Plan, ProgramId, Tensor, Usage};
+use crate::model::flow::{FlowSampler, FlowSampling};
 use crate::model::{ModelOptions, Network, Run};
 use crate::ops::Stream;
 use crate::ops::gemm::variant::Variant;
@@ -24,83 +25,6 @@ pub struct Recorded {
     /// file name and source of every kernel
     pub shaders: BTreeMap<String, String>,
     pub(super) network: Network,
-}
-
-/// `plan.json`.
-#[derive(Debug, Serialize)]
-pub struct Written {
-    format: u32,
-    /// required WebGPU limits by name
-    limits: BTreeMap<&'static str, u64>,
-    buffers: Vec<Buffer>,
-    /// runs by name: programs in their order, and the fields of the uniform
-    runs: BTreeMap<&'static str, WrittenRun>,
-    programs: BTreeMap<&'static str, Vec<Step>>,
-    /// tensors that the page reads and writes, by name
-    tensors: BTreeMap<&'static str, Range>,
-    /// uniform fields by the name of the uniform's tensor
-    uniforms: BTreeMap<&'static str, Vec<Field>>,
-    /// ranges of the parameters by their names in `model.safetensors`
-    parameters: BTreeMap<String, Range>,
-}
-
-#[derive(Debug, Serialize)]
-struct Buffer {
-    label: String,
-    bytes: u64,
-    usage: &'static str,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct Range {
-    buffer: usize,
-    offset: u64,
-    bytes: u64,
-    shape: Vec<u32>,
-}
-
-#[derive(Debug, Serialize)]
-struct WrittenRun {
-    programs: Vec<&'static str>,
-    /// fields of the uniform; unnamed fields are zero
-    step: BTreeMap<&'static str, Json>,
-}
-
-#[derive(Debug, Serialize)]
-struct Field {
-    name: String,
-    offset: u32,
-    #[serde(rename = "type")]
-    wgsl_type: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Step {
-    Clear { clear: usize },
-    Dispatch(Box<Dispatched>),
-}
-
-#[derive(Debug, Serialize)]
-struct Dispatched {
-    label: String,
-    kernel: &'static str,
-    /// constants of this dispatch: the kernel is this text followed by that of `shader`
-    header: String,
-    shader: String,
-    entry: &'static str,
-    /// values already compiled into the shader, for information
-    constants: BTreeMap<&'static str, Json>,
-    bindings: Vec<Binding>,
-    groups: [u32; 3],
-}
-
-#[derive(Debug, Serialize)]
-struct Binding {
-    name: String,
-    access: &'static str,
-    #[serde(flatten)]
-    range: Range,
 }
 
 /// A run of the page.
@@ -117,23 +41,29 @@ fn computed(network: &Network) -> Vec<Computed> {
     let valid = ("valid", Json::from(1));
     let drawn = vec![valid.clone(), ("noise_std", 1.into()), ("stream", (Stream::Samples as u32).into())];
     let computed = |name, run: Run, step| Computed { name, programs: run.each, step };
-    vec![
+    let flow = network.flow.as_ref().map(|flow| Computed {
+        name: "flow",
+        programs: flow.programs().into_iter().chain(programs.decode().each).collect(),
+        step: drawn.clone(),
+    });
+    let others = [
         computed("sample", programs.sample(), drawn),
         computed("encode", programs.encode(), vec![valid.clone()]),
         computed("decode", programs.decode(), vec![valid.clone()]),
         // no noise, so that z is the mean
         computed("reconstruct", programs.reconstruct(), vec![valid]),
-    ]
+    ];
+    flow.into_iter().chain(others).collect()
 }
 
-/// Records the plan of `config` for one picture, with `likelihood` determining its display, for the WebGPU default
-/// limits without optional features.
+/// Records the plan of `config` for one picture, with `likelihood` determining its display and `flow` another source of
+/// latents, for the WebGPU default limits without optional features.
 ///
 /// # Errors
 /// If the model exceeds these limits.
-pub fn record(config: &ModelConfig, likelihood: Likelihood) -> Result<Recorded> {
+pub fn record(config: &ModelConfig, likelihood: Likelihood, flow: Option<FlowSampling>) -> Result<Recorded> {
     let target = Capabilities::webgpu_default();
-    let build = ModelOptions { likelihood, ..ModelOptions::inference(*config, 1) };
+    let build = ModelOptions { likelihood, flow, ..ModelOptions::inference(*config, 1) };
     let usual = Tuning::of(&target);
     build.plan_with(&target, &usual)?;
     let quick = usual.ops().into_iter().map(|(op, form)| (op.key(), quick(form))).collect();
@@ -205,6 +135,7 @@ impl Writer {
         };
         let buffers: Vec<Buffer> = self.places.iter().map(buffer).collect();
         let t = &network.tensors;
+        let labels = network.flow.as_ref().map(|flow| ("flow_labels", flow.labels));
         let tensors = [
             ("step", t.step),
             ("batch_indices", t.batch_indices),
@@ -222,9 +153,14 @@ impl Writer {
             format: super::FORMAT,
             limits: limits(&buffers, &programs),
             runs: computed(&network).into_iter().map(named).collect(),
-            tensors: tensors.iter().map(|(name, tensor)| (*name, self.range(tensor))).collect(),
+            tensors: tensors
+                .iter()
+                .chain(&labels)
+                .map(|(name, tensor)| (*name, self.range(tensor)))
+                .collect(),
             uniforms: [("step", self.fields(plan, t.step))].into(),
             parameters: self.parameters(&network),
+            flow_parameters: network.flow.as_ref().map(|flow| self.flow_parameters(flow)).unwrap_or_default(),
             buffers,
             programs,
         };
@@ -274,10 +210,16 @@ impl Writer {
     }
 
     fn parameters(&self, network: &Network) -> BTreeMap<String, Range> {
-        let layout = &network.layout;
-        let slots = layout.slices().into_iter();
+        let slots = weights::slots(&network.layout, "").into_iter();
+        slots.map(|(name, slot)| (name, self.range(&slot.of(network.arenas.params)))).collect()
+    }
+
+    fn flow_parameters(&self, flow: &FlowSampler) -> BTreeMap<String, Range> {
+        let slots = weights::slots(&flow.layout, weights::FLOW).into_iter();
+        let slots = slots.map(|(name, slot)| (name, slot.of(flow.params)));
         slots
-            .map(|slot| (layout.names(slot).join("+"), self.range(&slot.of(network.arenas.params))))
+            .chain([(weights::STANDARD.into(), flow.standard)])
+            .map(|(name, tensor)| (name, self.range(&tensor)))
             .collect()
     }
 }
@@ -289,16 +231,4 @@ fn constant((name, value): Constant) -> (&'static str, Json) {
         Value::Bool(value) => value.into(),
     };
     (name, value)
-}
-
-/// Limits of the plan beyond the WebGPU minimum: the page must request them.
-fn limits(buffers: &[Buffer], programs: &BTreeMap<&'static str, Vec<Step>>) -> BTreeMap<&'static str, u64> {
-    let dispatches = programs.values().flatten().filter_map(|step| match step {
-        Step::Dispatch(dispatch) => Some(dispatch),
-        Step::Clear { .. } => None,
-    });
-    let binding = dispatches.flat_map(|d| &d.bindings).map(|b| b.range.bytes).max();
-    let buffer = buffers.iter().map(|buffer| buffer.bytes).max();
-    let needed = [("maxBufferSize", buffer), ("maxStorageBufferBindingSize", binding)];
-    needed.into_iter().map(|(name, bytes)| (name, bytes.unwrap_or_default())).collect()
 }

@@ -4,6 +4,8 @@
 mod browser;
 #[path = "../common/mod.rs"]
 mod common;
+mod flow;
+mod plan;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -11,10 +13,7 @@ use std::process::{Child, Command, Stdio};
 
 use image::{DynamicImage, RgbImage, Rgba};
 use serde_json::{Value, json};
-use wgvae::config::{Likelihood, ModelConfig};
 use wgvae::data;
-use wgvae::gpu::kernel::reflect;
-use wgvae::ops::Step;
 use wgvae::web::{self, Files};
 
 use crate::common::program::{CACHE, refuses, text, wgvae};
@@ -117,49 +116,6 @@ fn trained() -> tempfile::TempDir {
 }
 
 #[test]
-fn an_export_is_the_plan_and_no_more() {
-    let config = ModelConfig::reference(32, 4, 6);
-    let recorded = web::record(&config, Likelihood::default()).expect("recorded");
-    let plan: Value = serde_json::to_value(&recorded.plan).expect("a document");
-    let fields: Vec<&str> = plan["uniforms"]["step"]
-        .as_array()
-        .expect("fields")
-        .iter()
-        .map(|f| f["name"].as_str().expect("a name"))
-        .collect();
-    assert_eq!(fields, Step::FIELDS);
-    let runs = plan["runs"].as_object().expect("runs");
-    for (name, run) in runs {
-        let set = run["step"].as_object().expect("fields");
-        assert!(set.keys().all(|key| fields.contains(&key.as_str())), "{name}: {set:?}");
-    }
-    assert_eq!(
-        runs["sample"]["programs"],
-        json!(["prior", "draw", "reparameterize", "decode", "picture"]),
-        "the order of Vae::sample"
-    );
-    let mut dispatches = 0;
-    for step in
-        plan["programs"].as_object().expect("programs").values().flat_map(|p| p.as_array().expect("a list"))
-    {
-        let Some(shader) = step["shader"].as_str() else { continue };
-        dispatches += 1;
-        let source = step["header"].as_str().expect("a header").to_owned() + &recorded.shaders[shader];
-        let reflection = reflect(step["kernel"].as_str().expect("a name"), &source);
-        assert!(!reflection.subgroups && !reflection.f16, "{shader} asks for more than every adapter has");
-        let names: Vec<&str> = reflection.bindings.iter().map(|(name, _)| name.as_str()).collect();
-        let bound: Vec<&str> = step["bindings"]
-            .as_array()
-            .expect("bindings")
-            .iter()
-            .map(|b| b["name"].as_str().expect("a name"))
-            .collect();
-        assert_eq!(bound, names, "{shader}");
-    }
-    assert!(dispatches > 12, "{dispatches} dispatches");
-}
-
-#[test]
 fn wrong_folders_are_refused() {
     if common::adapter().is_none() {
         return;
@@ -202,6 +158,7 @@ fn the_page_computes_what_the_program_does() {
     assert!(foreign.is_empty() && browser.requests().len() > 20, "{foreign:#?}");
 
     on_a_grid(&mut browser, &tab, at);
+    flow::in_the_browser(&mut browser, &tab, at);
     half(&mut browser, &tab, at);
     failures(&mut browser, at);
 }
@@ -274,7 +231,8 @@ fn on_a_grid(browser: &mut Browser, tab: &Tab, at: &Path) {
     let rest = ["--batch-size", "8", "--epochs", "30", "--name", "grid", "--quiet", "--keep", "1"];
     said(at, &[&sizes[..], &rest].concat());
     let page = Served::start(at, &["runs/grid"]);
-    said(at, &["sample", "runs/grid", "--count", "1", "--separate", "-o", "grid", "--seed", "3"]);
+    let args = ["sample", "runs/grid", "--count", "1", "--separate", "-o", "grid", "--prior", "normal"];
+    said(at, &[&args[..], &["--seed", "3"]].concat());
     browser.open(tab, &format!("{}#seed=3&from=normal&t=1", page.1));
     let program = pixels(&at.join("grid/00000.png"));
     close("sample of a spatial model", &shown(browser, tab, "picture"), &program);
@@ -398,7 +356,8 @@ fn half(browser: &mut Browser, tab: &Tab, at: &Path) {
     println!("the page takes {light} bytes, its parameters {heavy}; 16 bits: {}", manifest["rounding"]);
     assert!(light < LIGHT, "{light} bytes");
     let page = Served::start(at, &["out"]);
-    said(at, &["sample", "runs/a", "--count", "1", "--separate", "-o", "drawn", "--seed", "5"]);
+    let args = ["sample", "runs/a", "--count", "1", "--separate", "-o", "drawn", "--prior", "normal"];
+    said(at, &[&args[..], &["--seed", "5"]].concat());
     browser.open(tab, &format!("{}#seed=5", page.1));
     let whole = pixels(&at.join("drawn/00000.png"));
     let largest = difference(&shown(browser, tab, "picture"), &whole);

@@ -33,6 +33,13 @@ pub struct FlowWeights {
     pub standard: [Vec<f32>; 2],
 }
 
+impl FlowWeights {
+    /// Mean and standard deviation as [`FlowSampler::standard`] holds them.
+    pub fn standard_rows(&self) -> Vec<f32> {
+        standard_rows(&self.standard, self.config.channels)
+    }
+}
+
 /// The number of parameters of a flow, as PyTorch counts them.
 pub fn parameter_count(config: &FlowConfig) -> u64 {
     UNet::new(*config).layout().parameters.iter().map(|p| Parameter::len(p) as u64).sum()

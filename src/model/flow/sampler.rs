@@ -2,7 +2,7 @@
 
 use super::tensors::UNetTensors;
 use super::unet::{Params, UNet};
-use super::{FlowWeights, NO_CLASS, standard_rows};
+use super::{FlowWeights, NO_CLASS};
 use crate::config::FlowConfig;
 use crate::gpu::{BufferId, Element, Plan, ProgramId, Runner, Tensor, Usage};
 use crate::model::arena;
@@ -102,7 +102,7 @@ impl FlowSampler {
     /// Writes a trained flow.
     pub(in crate::model) fn load(&self, runner: &mut dyn Runner, flow: &FlowWeights) {
         arena::write(runner, &self.layout, self.params, &flow.weights);
-        runner.write_f32(&self.standard, &standard_rows(&flow.standard, flow.config.channels));
+        runner.write_f32(&self.standard, &flow.standard_rows());
     }
 
     /// Writes the class of every picture.
