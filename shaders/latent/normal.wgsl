@@ -3,8 +3,8 @@
 // there is no state, and no dependence on the micro-batch.
 
 struct Params {
-    rows: u32, // of the output
-    pictures: u32, // of the micro-batch; rows beyond them have the same draws again
+    rows: u32, // rows of the output
+    pictures: u32, // pictures of the micro-batch; rows beyond them repeat their draws
     vec4s: u32, // vec4s of a row
 }
 

@@ -25,7 +25,7 @@ pub(super) enum Prior {
 }
 
 impl Wanted {
-    /// What `--prior` means for MODEL: `auto` is the flow beside it, else the mixture, else N(0, I).
+    /// The prior that `--prior` means for MODEL: `auto` is the flow beside it, else the mixture, else N(0, I).
     pub(super) fn of(model: &Path, prior: &str) -> Self {
         let (flow, mixture) = (flow_file::beside(model), prior_file::beside(model));
         match prior {

@@ -100,7 +100,7 @@ pub struct PageFlow<'a> {
 }
 
 impl PageFlow<'_> {
-    /// What the plan's sampler is recorded for.
+    /// Settings of the plan's sampler.
     pub fn sampling(&self) -> FlowSampling {
         FlowSampling { config: self.fitted.flow.config, steps: self.steps, guidance: self.guidance }
     }

@@ -22,7 +22,7 @@ pub struct Written {
     pub(super) uniforms: BTreeMap<&'static str, Vec<Field>>,
     /// ranges of the parameters by their names in `model.safetensors`
     pub(super) parameters: BTreeMap<String, Range>,
-    /// the same of `flow.safetensors`, apart because pages of earlier versions read `model.safetensors` only
+    /// ranges of the parameters in `flow.safetensors`: pages of earlier versions read `model.safetensors` only
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) flow_parameters: BTreeMap<String, Range>,
 }

@@ -54,7 +54,7 @@ fn by_definition(label: u32, guidance: Option<f32>) -> Vec<Vec<u32>> {
         Step { stream: Stream::Samples as u32, noise_std: 1.0, valid: 2, ..Step::default() }.seeded(SEED);
     let words: Vec<f32> = bytemuck::cast_slice(&[step]).to_vec();
     let mut buffers = [words, vec![0.0; 2 * z]];
-    Normal { rows: 2, vec4s: z as u32 / 4 }.twin(&mut buffers);
+    Normal { rows: 2, pictures: 2, vec4s: z as u32 / 4 }.twin(&mut buffers);
     let mut x = buffers[1].clone();
     let mut velocity = |x: &[f32], t: f32| -> Vec<f32> {
         let zeros = vec![0.0; x.len()];

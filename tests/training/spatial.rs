@@ -62,7 +62,12 @@ fn a_spatial_model_goes_through_every_command() {
     ]
     .concat());
 
-    refuses(at, &["train", "--model", "reference", "--grid", "8", "--epochs", "1"], 2, &["--grid", "--model spatial"]);
+    refuses(
+        at,
+        &["train", "--model", "reference", "--grid", "8", "--epochs", "1"],
+        2,
+        &["--grid", "--model spatial"],
+    );
     let odd = ["train", "--model", "spatial", "--size", "48", "--grid", "5"];
     refuses(at, &odd, 2, &["--grid 5", "for example --grid 6"]);
     let odd = ["train", "--model", "spatial", "--latent", "6"];

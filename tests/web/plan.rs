@@ -88,7 +88,7 @@ fn a_flow_is_a_run_of_the_plan() {
         assert_eq!(plan["runs"]["flow"]["step"], plan["runs"]["sample"]["step"]);
         assert_eq!(plan["tensors"]["flow_labels"]["shape"], json!([rows]));
         let own = plan["flow_parameters"].as_object().expect("ranges");
-        // parameters that lie in one tensor are named together
+        // parameters in one tensor are named together
         let named: Vec<&str> = own.keys().flat_map(|name| name["flow.".len()..].split('+')).collect();
         for (name, _) in flow::names(&of_flow) {
             assert!(named.contains(&name.as_str()), "{name}");
