@@ -44,7 +44,7 @@ params! {
     pub struct Normal {
         /// rows of the output
         rows: u32,
-        /// pictures of a micro-batch; rows beyond them have the same draws again
+        /// pictures of a micro-batch; rows beyond them repeat their draws
         pictures: u32,
         /// vec4s of a row
         vec4s: u32,
