@@ -147,7 +147,7 @@ async function open(run) {
     if (app.firstPicture === null) say("Compiling the kernels");
     const compiled = replay.prepare(run, (done, all) => {
         // not in the status, which screen readers announce
-        if (app.firstPicture === null) page.caption.textContent = `${done} of ${all} kernels`;
+        if (app.firstPicture === null) page.caption.textContent = `Starting, ${done} of ${all} dispatches ready`;
     });
     const loaded = app.parameters.then((parameters) => replay.load(parameters));
     await Promise.all([compiled, loaded]);
@@ -263,7 +263,8 @@ async function load() {
     document.title = `${manifest.title} – wgvae`;
     const shaders = Object.keys(manifest.files).filter((name) => name.endsWith(".wgsl"));
     const tensors = ["model.safetensors", ...(manifest.flow ? ["flow.safetensors"] : [])];
-    app.parameters = Promise.all(tensors.map((name) => readTensors(manifest, name))).then((all) => Object.assign({}, ...all));
+    const read = tensors.map((name) => readTensors(manifest, name));
+    app.parameters = Promise.all(read).then((all) => Object.assign({}, ...all));
     app.parameters.catch(() => {}); // reported by open
     const [plan] = await Promise.all([
         readJson(manifest, "plan.json"),

@@ -5,9 +5,9 @@ const element = (id) => document.getElementById(id);
 export const page = Object.fromEntries(
     [
         "title", "asleep", "pictures", "figure-a", "figure-b", "original-a", "original-b", "picture", "caption",
-        "caption-a", "status", "spoken", "problem", "save", "copy", "new", "seed", "from", "from-field", "label", "label-field", "temperature",
-        "temperature-value", "photo-a", "photo-b", "second", "remove", "morph", "morph-field", "morph-value",
-        "axes", "axes-title", "axes-help", "reset", "facts", "drop",
+        "caption-a", "status", "spoken", "problem", "save", "copy", "new", "seed", "from", "from-field", "label",
+        "label-field", "temperature", "temperature-value", "photo-a", "photo-b", "second", "remove",
+        "morph", "morph-field", "morph-value", "axes", "axes-title", "axes-help", "reset", "facts", "drop",
     ].map((id) => [id, element(id)]),
 );
 

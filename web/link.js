@@ -51,7 +51,8 @@ export function format(state, classes) {
         if (state.b) parts.push(`b=${pack(state.b)}`, `morph=${state.morph}`);
     } else {
         parts.push(`seed=${state.seed}`, `from=${state.from}`);
-        if (state.from === "flow" && state.label !== null) parts.push(`class=${encodeURIComponent(classes[state.label])}`);
+        const name = state.from === "flow" && state.label !== null && encodeURIComponent(classes[state.label]);
+        if (name) parts.push(`class=${name}`);
         if (state.temperature !== 1) parts.push(`t=${state.temperature}`);
     }
     if (state.moves.size > 0) parts.push(`move=${[...state.moves].map(([at, value]) => `${at}:${value}`).join(",")}`);

@@ -80,7 +80,7 @@ export class Replay {
         return this.plan.runs[run].programs.flatMap((name) => this.plan.programs[name]);
     }
 
-    /** Compiles all kernels of `run`, side by side; `progress` gets the number that are done, and of all. */
+    /** Compiles all kernels of `run`, side by side; `progress` gets the number of ready dispatches, and of all. */
     async prepare(run, progress = () => {}) {
         // a run may repeat a program
         const all = new Set(this.items(run).filter((item) => item.shader && !this.bound.has(item)));
