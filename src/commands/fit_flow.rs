@@ -15,8 +15,8 @@ use wgvae::train::{FlowFit, FlowLatents, FlowLength, FlowProgress, FlowSettings,
 use super::terminal::{Bar, count, duration};
 
 /// Error of a flow relative to that of the best flow to a Gaussian, above which it is not kept. It may be a little above
-/// and still draw what no Gaussian has: the Gaussian's error counts second moments only.
-const KEPT: f64 = 1.05;
+/// and still draw what no Gaussian has: the error of a Gaussian counts second moments only.
+const KEPT: f64 = 1.1;
 /// Latent dimensions above which the score of the Gaussian takes too long.
 const MAX_COMPARED: usize = 1024;
 
