@@ -6,7 +6,8 @@
 //! | question | answer |
 //! |---|---|
 //! | are the reconstructions like their originals? | [`compare`], [`mse`], [`psnr`], [`ssim`], [`ms_ssim`] |
-//! | are two sets of pictures alike? | [`sliced_wasserstein`], [`patch_distances`], [`noise_floor`] |
+//! | are two sets of pictures alike? | [`sliced_wasserstein`], [`patch_distances`], [`noise_floor`], [`frechet_distance`] |
+//! | are samples like pictures, of every kind, or copies? | [`precision_recall`], [`nearest`] |
 //! | do the latents separate the factors of the data? | [`Samples::mig`], [`Samples::sap`], [`Samples::dci`] |
 //! | are the latents used, and like the prior? | [`active_units`], [`aggregate_mismatch`] |
 //! | how likely is the data? | [`iwae_bound`] |
@@ -17,7 +18,9 @@
 
 mod dci;
 mod factors;
+mod frechet;
 mod latents;
+mod precision_recall;
 mod pyramid;
 mod ssim;
 mod wasserstein;
@@ -29,7 +32,9 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 pub use dci::Dci;
 pub use factors::{BINS, Kind, Samples, Score};
+pub use frechet::frechet_distance;
 pub use latents::{ACTIVE, Mismatch, active_units, aggregate_mismatch, iwae_bound};
+pub use precision_recall::{NEIGHBOURS, PrecisionRecall, nearest, nearest_other, precision_recall};
 pub use pyramid::{PATCHES, laplacian_pyramid, level_sides, patch_distances};
 pub use ssim::{Fidelity, SCALE_WEIGHTS, compare, ms_ssim, mse, psnr, scales, ssim};
 pub use wasserstein::{PROJECTIONS, Slicing, noise_floor, sliced_wasserstein};

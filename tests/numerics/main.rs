@@ -8,8 +8,10 @@ mod factors;
 mod fidelity;
 mod flow;
 mod formulas;
+mod frechet;
 mod gradients;
 mod latents;
+mod precision_recall;
 
 /// The panic message of `f`.
 fn panic_of<T>(f: impl FnOnce() -> T) -> String {
