@@ -20,9 +20,15 @@ pub struct EvaluateArgs {
     /// Number of draws of the importance-weighted bound
     #[arg(long, default_value_t = 16, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub iwae: u32,
-    /// Number of samples for the distances to the pictures [default: the number of pictures, at least 200]
+    /// Number of samples for the distances and the likeness to the pictures [default: the number of pictures, at least 200]
     #[arg(long)]
     pub samples: Option<u32>,
+    /// Measure no Frechet distance, precision and recall, and train no feature network for them
+    #[arg(long)]
+    pub no_features: bool,
+    /// Steps of the feature network, 32 pictures each; figures compare for equal steps only
+    #[arg(long, default_value_t = 400, value_name = "STEPS", conflicts_with = "no_features", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub feature_steps: u32,
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

@@ -3,53 +3,74 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use wgvae::checkpoint::{self, Model};
 use wgvae::error::Error;
-use wgvae::evaluate::{self, About, HELD_OUT, Report, Settings};
-use wgvae::generate::{self, prior_file};
-use wgvae::model::Vae;
+use wgvae::evaluate::{self, About, FeatureSettings, HELD_OUT, Priors, Report, Settings};
+use wgvae::generate::{self, Fitted, FittedFlow, flow_file, prior_file};
+use wgvae::gpu::Adapter;
+use wgvae::model::flow::FlowSampling;
+use wgvae::model::{Device, ModelOptions, Vae};
 
 use super::destination::{Destination, Writer, must_end_with};
 use super::held_out::{self, HeldOut};
 use super::terminal::{Bar, count, shown};
-use super::{about, load_model, names};
+use super::{about, load_model, names, sample};
 use crate::cli::EvaluateArgs;
 
 /// Number of dimensions whose KL divergence is printed.
 const MAX_SHOWN: usize = 8;
 /// Default number of landscapes.
 const LANDSCAPES: u32 = 1000;
+/// Pictures computed at once.
+const BATCH: u32 = 16;
+
+/// A model with the priors beside it.
+struct Loaded {
+    vae: Vae,
+    adapter: Adapter,
+    fitted: Option<Fitted>,
+    flow: bool,
+    /// lines about priors that are not there, or not valid
+    notes: Vec<String>,
+}
 
 pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     if args.samples == Some(0) {
         return Err(Error::Usage("--samples 0: must be at least 1".into()).into());
     }
     let page = page(args)?;
-    let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
-    // without a fitted prior only N(0, I) is measured
-    let prior = match prior_file::find(&args.trained.model, None, &vae.weights()?) {
-        Ok(prior) => Some(prior),
-        Err(error) => {
-            if !args.json {
-                println!("{error}");
-            }
-            None
-        }
-    };
-    let HeldOut { inputs, about } = inputs(args)?;
+    let Loaded { mut vae, adapter, fitted, flow, notes } = load(args)?;
+    let HeldOut { inputs, about, training } = inputs(args)?;
     if !args.json {
+        notes.iter().for_each(|note| println!("{note}"));
         println!("measured on {about}");
     }
+    let training = match training {
+        // without them, half of the pictures does
+        None if !args.no_features => held_out::training_of_run(&args.trained.model).unwrap_or_default(),
+        training => training,
+    };
     let resize = load_model::resize(&args.trained)?;
     let (draws, gallery) = (args.iwae, args.html.is_some());
     let settings = Settings { resize, draws, samples: args.samples, seed: args.seed, gallery };
+    let features = FeatureSettings {
+        device: Device::Gpu(&adapter),
+        steps: args.feature_steps,
+        training: training.as_deref(),
+    };
+    let features = (!args.no_features).then_some(&features);
+    let priors = Priors { fitted: fitted.as_ref(), flow };
     let bar = Bar::new("evaluating", false);
     let progress = &mut |what: &'static str, done: usize, all: usize| bar.step(what, done, all);
-    let found = evaluate::evaluate(&mut vae, &inputs, prior.as_ref(), &settings, progress);
+    let found = evaluate::evaluate(&mut vae, &inputs, &priors, features, &settings, progress);
     bar.clear();
-    let Report { evaluation: found, no_scores, gallery, skipped } = found?;
+    let Report { evaluation: found, no_scores, no_features, gallery, skipped } = found?;
     load_model::name(&skipped);
     if let Some(reason) = no_scores {
         eprintln!("no scores of disentanglement: {reason}");
+    }
+    if let Some(reason) = no_features {
+        eprintln!("no likeness of features: {reason}");
     }
     if args.json {
         let mut document = serde_json::to_value(&found)?;
@@ -72,11 +93,38 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The model, with the fitted Gaussians and the flow that are beside it.
+fn load(args: &EvaluateArgs) -> Result<Loaded> {
+    let _bar = Bar::new("loading the model", false);
+    let (path, mut notes) = (&args.trained.model, Vec::new());
+    let mut noted = |error: Error| notes.push(error.to_string());
+    let Model { config, weights, likelihood, .. } = checkpoint::open(path)?;
+    let adapter = super::choose_keeping(&args.trained.adapter)?;
+    // without a prior beside it, only N(0, I) is measured
+    let fitted = prior_file::find(path, None, &weights).map_err(&mut noted).ok();
+    let flow = flow_file::beside(path).map(|flow| FittedFlow::read(&flow, (&config, &weights)));
+    let flow = flow.and_then(|flow| flow.map_err(&mut noted).ok());
+    let sampling =
+        |flow: &FittedFlow| FlowSampling { config: flow.flow.config, steps: sample::STEPS, guidance: None };
+    let build = ModelOptions {
+        likelihood,
+        flow: flow.as_ref().map(sampling),
+        ..ModelOptions::inference(config, BATCH)
+    };
+    let mut vae = Vae::empty(Device::Gpu(&adapter), build)?;
+    vae.load(&weights)?;
+    if let Some(flow) = &flow {
+        vae.load_flow(&flow.flow)?;
+    }
+    Ok(Loaded { vae, adapter, fitted, flow: flow.is_some(), notes })
+}
+
 /// The pictures to measure on: those that are given, those of the model's run, or landscapes that no training has.
 fn inputs(args: &EvaluateArgs) -> Result<HeldOut> {
     if !args.images.is_empty() {
         let names: Vec<String> = args.images.iter().map(|path| shown(path)).collect();
-        return Ok(HeldOut { inputs: load_model::gather(&args.images)?, about: names.join(", ") });
+        let inputs = load_model::gather(&args.images)?;
+        return Ok(HeldOut { inputs, about: names.join(", "), training: None });
     }
     if args.landscapes.is_none()
         && let Some(held_out) = held_out::of_run(&args.trained.model)?
@@ -86,7 +134,7 @@ fn inputs(args: &EvaluateArgs) -> Result<HeldOut> {
     let count = args.landscapes.unwrap_or(LANDSCAPES);
     let about =
         format!("{count} built-in landscapes of the reserved seed {HELD_OUT}; give DATA for other pictures");
-    Ok(HeldOut { inputs: generate::landscapes(HELD_OUT, count), about })
+    Ok(HeldOut { inputs: generate::landscapes(HELD_OUT, count), about, training: None })
 }
 
 /// The facts about model, data and machine on the page.
@@ -117,5 +165,6 @@ fn page(args: &EvaluateArgs) -> Result<Option<Destination>> {
     must_end_with(path, "html", "a page")?;
     let model = names::model_file(&args.trained.model)?;
     let writer = Writer::new("evaluate", args.force.force, &()).reads([&model]).reads(&args.images);
-    writer.reads(prior_file::beside(&args.trained.model)).named(path).map(Some)
+    let writer = writer.reads(prior_file::beside(&args.trained.model));
+    writer.reads(flow_file::beside(&args.trained.model)).named(path).map(Some)
 }

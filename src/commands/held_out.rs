@@ -1,23 +1,27 @@
-//! The held-out pictures of the run of a model: its test split, else its validation split, as in its training.
+//! The pictures of the run of a model: those that were held out (its test split, else its validation split), and those
+//! that it was trained on.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, STATE, State};
-use wgvae::data::{self, Divided};
+use wgvae::config::TrainConfig;
+use wgvae::data::{self, Divided, Location};
 use wgvae::error::Error;
 use wgvae::generate::{self, Input};
 use wgvae::train::SETTINGS;
 
 use super::terminal::{Bar, shown};
-use super::train::data::{cache, memory, scan_options};
-use super::train::settings::{Layers, file};
+use super::train::data::{cache, held_landscapes, memory, scan_options};
+use super::train::settings::{Layers, RunOptions, file};
 
 /// Held-out pictures, and their description.
 pub(super) struct HeldOut {
     pub inputs: Vec<Input>,
     pub about: String,
+    /// training pictures of the run, if they were found on the way
+    pub training: Option<Vec<Location>>,
 }
 
 /// The held-out pictures of the run of `model`. `None` if it is not in a run, or its run was trained on built-in landscapes.
@@ -36,15 +40,8 @@ pub(super) fn of_run(model: &Path) -> Result<Option<HeldOut>> {
             Error::data(folder, format!("the pictures of the model's run are not here; {instead}")).into()
         );
     }
-    // a random split depends on the decoded pictures, so that near-duplicates are on one side
-    let (index, cache) =
-        (data::scan_with(folder, &scan_options(&options, &config))?, cache(options.no_cache));
-    let bar = Bar::new("splitting", false);
-    let progress = |done, all| bar.set(done, all);
-    let how = (config.model.size, config.resize);
-    let divided = data::prepare_folder(index, how, memory(&options), cache.as_ref(), &progress);
-    bar.clear();
-    let Divided { dataset, train, .. } = divided?;
+    let Divided { dataset, train, .. } = divide(folder, &options, &config)?;
+    let training = files(dataset.train.iter().map(|item| &item.path));
     let (items, split) = match (dataset.test, dataset.validation) {
         (test, _) if !test.is_empty() => (test, "test"),
         (_, validation) => (validation, "validation"),
@@ -62,7 +59,44 @@ pub(super) fn of_run(model: &Path) -> Result<Option<HeldOut>> {
     };
     let about =
         format!("{} {split} pictures of {}, as split by the run{changed}", inputs.len(), shown(folder));
-    Ok(Some(HeldOut { inputs, about }))
+    Ok(Some(HeldOut { inputs, about, training: Some(training) }))
+}
+
+/// The training pictures of the run of `model`. `None` if it is not in a run, or they are not at hand.
+///
+/// # Errors
+/// If files of the run or its folder of pictures cannot be read.
+pub(super) fn training_of_run(model: &Path) -> Result<Option<Vec<Location>>> {
+    let model = checkpoint::find(model)?;
+    let Some(settings) = settings_file(&model) else { return Ok(None) };
+    let options = Layers { below: file::read(&settings)?, ..Layers::default() }.options()?;
+    let State { config, .. } = State::read(&model.with_file_name(STATE))?;
+    let Some(folder) = &options.data else {
+        let count = options.landscapes - held_landscapes(options.landscapes);
+        let landscape = |index| Location::Synthetic { seed: config.seed, index };
+        return Ok(Some((0..count as u64).map(landscape).collect()));
+    };
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    let Divided { dataset, .. } = divide(folder, &options, &config)?;
+    Ok(Some(files(dataset.train.iter().map(|item| &item.path))))
+}
+
+/// The pictures of a run's folder, divided as in its training.
+fn divide(folder: &Path, options: &RunOptions, config: &TrainConfig) -> Result<Divided> {
+    // a random split depends on the decoded pictures, so that near-duplicates are on one side
+    let (index, cache) = (data::scan_with(folder, &scan_options(options, config))?, cache(options.no_cache));
+    let bar = Bar::new("splitting", false);
+    let progress = |done, all| bar.set(done, all);
+    let how = (config.model.size, config.resize);
+    let divided = data::prepare_folder(index, how, memory(options), cache.as_ref(), &progress);
+    bar.clear();
+    Ok(divided?)
+}
+
+fn files<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Vec<Location> {
+    paths.cloned().map(Location::File).collect()
 }
 
 /// The settings of the run of a model's file, RUN/checkpoints/NAME/model.safetensors.

@@ -21,7 +21,7 @@ const BATCH: u32 = 16;
 /// Default number of samples.
 const COUNT: u32 = 16;
 /// Default number of steps of a flow.
-const STEPS: u32 = 4;
+pub(super) const STEPS: u32 = 4;
 
 pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     if args.count == 0 || args.count > 100_000 {

@@ -1,16 +1,19 @@
-//! The gallery of an evaluation: best and worst reconstructions, and samples.
+//! The gallery of an evaluation: best and worst reconstructions, samples, and the real pictures nearest to samples.
 //! Read this to add pictures to the HTML report.
 
+use super::judge::Neighbours;
 use crate::data::rgb_of;
 use crate::error::Result;
-use crate::generate::{Encoded, Fitted};
+use crate::generate::Encoded;
 use crate::metrics::Fidelity;
 use crate::model::Vae;
 
 /// Number of best pairs, and of worst pairs.
 const PAIRS: usize = 8;
 /// Number of samples per prior.
-const SAMPLES: u32 = 24;
+pub(super) const SAMPLES: u32 = 24;
+/// Number of samples per prior that are shown with the nearest real pictures.
+pub(super) const NEIGHBOURS: usize = 8;
 
 /// A picture and its reconstruction, RGB8 `[S, S, 3]` each.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +28,17 @@ pub struct Pair {
     pub recon: Vec<u8>,
 }
 
+/// Samples of a prior.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SampleSet {
+    /// heading with the prior
+    pub heading: &'static str,
+    /// the samples, RGB8 `[S, S, 3]`
+    pub pictures: Vec<Vec<u8>>,
+    /// the first of them with the nearest real pictures, if their likeness was measured
+    pub neighbours: Vec<Neighbours>,
+}
+
 /// Best and worst reconstructions of a model, and samples of its priors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gallery {
@@ -32,19 +46,15 @@ pub struct Gallery {
     pub best: Vec<Pair>,
     /// pairs with the highest, descending; disjoint from the best
     pub worst: Vec<Pair>,
-    /// samples of N(0, I)
-    pub normal: Vec<Vec<u8>>,
-    /// samples of the fitted prior
-    pub fitted: Option<Vec<Vec<u8>>>,
+    /// samples of each prior
+    pub samples: Vec<SampleSet>,
 }
 
-/// Decodes the shown pictures again: keeping every reconstruction would take too much memory.
-pub(super) fn gallery(
+/// The best and the worst pairs. Decodes the shown pictures again: keeping every reconstruction would take too much memory.
+pub(super) fn pairs(
     vae: &mut Vae,
-    (encoded, originals, fidelity): (&Encoded, &[Vec<f32>], &[Fidelity]),
-    fitted: Option<&Fitted>,
-    seed: u64,
-) -> Result<Gallery> {
+    (encoded, originals, fidelity): (&Encoded, &[Vec<u8>], &[Fidelity]),
+) -> Result<[Vec<Pair>; 2]> {
     let mut order: Vec<usize> = (0..fidelity.len()).collect();
     order.sort_by(|&a, &b| fidelity[a].mse.total_cmp(&fidelity[b].mse));
     let worst = order.len().div_ceil(2).max(order.len().saturating_sub(PAIRS));
@@ -59,17 +69,10 @@ pub(super) fn gallery(
         let pair = |(&at, recon): (&usize, &Vec<u32>)| Pair {
             name: encoded.names[at].clone(),
             mse: fidelity[at].mse,
-            original: originals[at].iter().map(|value| (value * 255.0).round() as u8).collect(),
+            original: originals[at].clone(),
             recon: rgb_of(recon),
         };
         Ok(which.iter().zip(&recon).map(pair).collect())
     };
-    let (best, worst) = (pairs(&best)?, pairs(&worst)?);
-    let bytes = |pictures: Vec<Vec<u32>>| pictures.iter().map(|picture| rgb_of(picture)).collect::<Vec<_>>();
-    let normal = bytes(vae.sample(SAMPLES, seed, 1.0)?);
-    let fitted = match fitted {
-        Some(prior) => Some(bytes(vae.decode_rgba(&prior.draw(SAMPLES, seed, 1.0))?)),
-        None => None,
-    };
-    Ok(Gallery { best, worst, normal, fitted })
+    Ok([pairs(&best)?, pairs(&worst)?])
 }

@@ -3,7 +3,9 @@
 
 use std::fmt::Write as _;
 
-use super::gallery::{Gallery, Pair};
+use super::gallery::{Gallery, Pair, SampleSet};
+use super::judge::Near;
+use super::likeness::Likeness;
 use super::report::{Evaluation, Row};
 use crate::data;
 use crate::error::Result;
@@ -62,13 +64,13 @@ pub fn page(about: &About, found: &Evaluation, gallery: &Gallery) -> Result<Stri
     page += &facts(about);
     page += &measures(found);
     page += &distances(found);
+    page += &likeness(found);
     page += &scores(found);
     page += &dimensions(found);
     page += &pairs("Best reconstructions", "lowest", &gallery.best, about.size)?;
     page += &pairs("Worst reconstructions", "highest", &gallery.worst, about.size)?;
-    page += &samples("Samples of N(0, I)", &gallery.normal, about.size)?;
-    if let Some(fitted) = &gallery.fitted {
-        page += &samples("Samples of the fitted prior", fitted, about.size)?;
+    for set in &gallery.samples {
+        page += &samples(set, about.size)?;
     }
     page += "</body>\n</html>\n";
     Ok(page)
@@ -114,6 +116,23 @@ fn distances(found: &Evaluation) -> String {
     let row = |(of, d): (&str, super::Distances)| vec![name(of), figure(d.pixels), figure(d.pyramid)];
     let rows: Vec<_> = found.distances().into_iter().map(row).collect();
     table("Sliced Wasserstein distance to the pictures", &["", "pixels", "pyramid"], &rows)
+}
+
+fn likeness(found: &Evaluation) -> String {
+    let Some(features) = &found.features else { return String::new() };
+    let figure = |value: f64| cell("number", &format!("{value:.3}"));
+    let row = |(of, found): (&str, Likeness)| {
+        let nearest = found.nearest_ratio.map_or_else(|| cell("number", ""), figure);
+        vec![name(of), figure(found.frechet), figure(found.precision), figure(found.recall), nearest]
+    };
+    let rows: Vec<_> = features.rows().into_iter().map(row).collect();
+    let head = ["", "Frechet distance", "precision", "recall", "nearest training / nearest held out"];
+    let mut text = table("Likeness to the pictures, on features", &head, &rows);
+    let said = features.warnings().into_iter().chain([format!("Feature network: {}.", features.about())]);
+    for sentence in said {
+        let _ = writeln!(text, "<p>{}</p>", escape(&sentence));
+    }
+    text
 }
 
 fn scores(found: &Evaluation) -> String {
@@ -169,8 +188,34 @@ fn image_tag(picture: &Vec<u8>, size: u32, alt: &str) -> Result<String> {
     Ok(image(&png, (size, size), alt))
 }
 
-fn samples(heading: &str, pictures: &[Vec<u8>], size: u32) -> Result<String> {
+fn samples(set: &SampleSet, size: u32) -> Result<String> {
     let shown =
-        pictures.iter().map(|picture| image_tag(picture, size, "sample")).collect::<Result<String>>()?;
-    Ok(format!("<h2>{}</h2>\n<div class=\"samples\">{shown}</div>\n", escape(heading)))
+        set.pictures.iter().map(|picture| image_tag(picture, size, "sample")).collect::<Result<String>>()?;
+    let heading = escape(set.heading);
+    let mut text = format!("<h2>{heading}</h2>\n<div class=\"samples\">{shown}</div>\n");
+    if set.neighbours.is_empty() {
+        return Ok(text);
+    }
+    let (over, held_out) = if set.neighbours.iter().any(|one| one.training.is_some()) {
+        ("the nearest training pictures and the nearest held-out pictures", "held out")
+    } else {
+        ("the nearest pictures", "picture")
+    };
+    let _ = writeln!(
+        text,
+        "<p>Samples over {over}, with the distances of their features.</p>\n<div class=\"row\">"
+    );
+    for one in &set.neighbours {
+        let mut figure = image_tag(&one.sample, size, "sample")?;
+        let mut caption = Vec::new();
+        let near = [("training", one.training.as_ref()), (held_out, Some(&one.held_out))];
+        for (name, near) in near {
+            let Some(Near { picture, distance }) = near else { continue };
+            figure += &image_tag(picture, size, &format!("nearest picture: {name}"))?;
+            caption.push(format!("{name} {distance:.2}"));
+        }
+        let caption = caption.join("<br>");
+        let _ = writeln!(text, "<figure>{figure}<figcaption>{caption}</figcaption></figure>");
+    }
+    Ok(text + "</div>\n")
 }

@@ -1,4 +1,4 @@
-//! Evaluation of a model on held-out pictures: likelihood, fidelity, distances, disentanglement.
+//! Evaluation of a model on held-out pictures: likelihood, fidelity, distances and likeness of samples, disentanglement.
 //! Read this for what each measure is computed from.
 //!
 //! Likelihoods are in nats per picture, for the likelihood that the model was trained with. The reference's is the
@@ -6,30 +6,32 @@
 //! densities. A `gaussian` takes the width that fits all these pictures best.
 
 mod bounds;
+mod features;
 mod gallery;
 mod html;
+mod judge;
+mod likeness;
 mod report;
+mod samples;
 mod scores;
 
 use bounds::Bounds;
-pub use gallery::{Gallery, Pair};
+pub use gallery::{Gallery, Pair, SampleSet};
 pub use html::{About, page};
+pub use judge::{FeatureSettings, Judge, Near, Neighbours};
+pub use likeness::{Features, Likeness};
 pub use report::{Distances, Evaluation, Row};
+use samples::{Comparison, Measured, Prior};
 pub use scores::{FactorScore, Scores};
 
-use crate::data::{self, Factors, Resize, Skipped};
+use crate::data::{Factors, Resize, Skipped};
 use crate::error::{Error, Result};
 use crate::generate::{self, Chunk, Encoded, Fitted, Input};
-use crate::metrics::{self, Fidelity, Slicing};
+use crate::metrics::{self, Fidelity};
 use crate::model::Vae;
 
 /// Seed of the built-in landscapes for evaluation: no training uses it unless told to.
 pub const HELD_OUT: u64 = u64::from_be_bytes(*b"held out");
-/// Patches per picture for the pyramid distance.
-const PATCHES: usize = 64;
-/// Number of random halvings of the real pictures for the noise floor.
-const SPLITS: usize = 4;
-
 /// Settings of an evaluation.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -45,6 +47,15 @@ pub struct Settings {
     pub gallery: bool,
 }
 
+/// The priors that samples are drawn from, in addition to N(0, I).
+#[derive(Default)]
+pub struct Priors<'a> {
+    /// fitted Gaussians
+    pub fitted: Option<&'a Fitted>,
+    /// whether the model was built with a flow, and has loaded it
+    pub flow: bool,
+}
+
 /// Result of an evaluation.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -52,6 +63,8 @@ pub struct Report {
     pub evaluation: Evaluation,
     /// reason why pictures with known factors have no scores
     pub no_scores: Option<String>,
+    /// reason why there is no likeness of features, although one was wanted
+    pub no_features: Option<String>,
     /// gallery, if requested
     pub gallery: Option<Gallery>,
     /// pictures that could not be read
@@ -62,15 +75,17 @@ fn floats(rgb: &[u8]) -> Vec<f32> {
     rgb.iter().map(|&byte| f32::from(byte) / 255.0).collect()
 }
 
-/// Evaluates the model on `inputs`; a `fitted` prior is measured in addition to N(0, I). `progress` receives the name
-/// of the activity, the amount done, and the total, which is 0 if unknown.
+/// Evaluates the model on `inputs`. Samples are drawn from N(0, I) and from `priors`; `features` trains a network that
+/// their likeness to real pictures is measured with. `progress` receives the name of the activity, the amount done, and
+/// the total, which is 0 if unknown.
 ///
 /// # Errors
 /// If the device is lost, no picture can be read, or a metric is undefined for these pictures.
 pub fn evaluate(
     vae: &mut Vae,
     inputs: &[Input],
-    fitted: Option<&Fitted>,
+    priors: &Priors<'_>,
+    features: Option<&FeatureSettings<'_>>,
     settings: &Settings,
     progress: &mut dyn FnMut(&'static str, usize, usize),
 ) -> Result<Report> {
@@ -78,7 +93,7 @@ pub fn evaluate(
     let mut seen = Seen::default();
     seen.encoded.dims = vae.config().latents() as usize;
     let skipped = generate::stream(vae, inputs, settings.resize, |vae, chunk| {
-        seen.add(vae, &chunk, settings)?;
+        seen.add(vae, chunk, settings)?;
         progress("reconstructing", seen.originals.len(), inputs.len());
         Ok(())
     })?;
@@ -97,14 +112,33 @@ pub fn evaluate(
         Err(reason) => (None, Some(reason)),
     };
     let shown = (&encoded, originals.as_slice(), fidelity.as_slice());
-    let gallery =
-        settings.gallery.then(|| gallery::gallery(vae, shown, fitted, settings.seed)).transpose()?;
-    let mut distance = |prior| distances(vae, prior, &originals, settings, &mut *progress);
-    let normal = distance(None)?;
-    let fitted = fitted.map(|fitted| distance(Some(fitted))).transpose()?;
+    let pairs = settings.gallery.then(|| gallery::pairs(vae, shown)).transpose()?;
+    let count = samples::count(settings, originals.len());
+    let (judge, no_features) = match features {
+        None => (None, None),
+        Some(_) if (count as usize) < judge::LEAST => (None, Some(format!("{count} samples are too few"))),
+        Some(wanted) => match Judge::new(wanted, (size, settings.resize), &originals, &mut *progress)? {
+            Ok(judge) => (Some(judge), None),
+            Err(reason) => (None, Some(reason)),
+        },
+    };
+    let mut comparison = Comparison { real: &originals, size, count, settings, judge };
+    let mut measure = |prior| comparison.measure(vae, prior, &mut *progress);
+    let normal = measure(Prior::Normal)?;
+    let fitted = priors.fitted.map(|fitted| measure(Prior::Fitted(fitted))).transpose()?;
+    let flow = priors.flow.then(|| measure(Prior::Flow)).transpose()?;
+    let likeness = [Some(&normal), fitted.as_ref(), flow.as_ref()].map(|found| found?.likeness);
+    let features = comparison.judge.as_ref().map(|judge| judge.report(count, likeness));
+    let features = features.transpose()?.flatten();
+    let (normal, shown) = (normal.distances, [normal.shown]);
+    let distances = |found: Option<Measured>| found.map(|found| (found.distances, found.shown)).unzip();
+    let ((fitted, second), (flow, third)) = (distances(fitted), distances(flow));
+    let samples = shown.into_iter().chain([second.flatten(), third.flatten()]).flatten().collect();
+    let gallery = pairs.map(|[best, worst]| Gallery { best, worst, samples });
     progress("comparing halves of the pictures", 0, 0);
     Ok(Report {
         no_scores,
+        no_features,
         gallery,
         skipped,
         evaluation: Evaluation {
@@ -128,9 +162,11 @@ pub fn evaluate(
                 .map_err(refused)?
                 .kl,
             kl_per_dimension: kl,
-            floor: floor(&originals, size, settings)?,
+            floor: comparison.floor()?,
             normal,
             fitted,
+            flow,
+            features,
         },
     })
 }
@@ -141,14 +177,15 @@ struct Seen {
     encoded: Encoded,
     fidelity: Vec<Fidelity>,
     bounds: Bounds,
-    originals: Vec<Vec<f32>>,
+    /// RGB8
+    originals: Vec<Vec<u8>>,
     known: Vec<Option<Factors>>,
 }
 
 impl Seen {
-    fn add(&mut self, vae: &mut Vae, chunk: &Chunk<'_>, settings: &Settings) -> Result<()> {
+    fn add(&mut self, vae: &mut Vae, chunk: Chunk<'_>, settings: &Settings) -> Result<()> {
         let size = vae.config().size as usize;
-        self.encoded.add(vae, chunk)?;
+        self.encoded.add(vae, &chunk)?;
         self.known.extend(chunk.inputs.iter().map(|input| input.factors));
         let pictures: Vec<Vec<f32>> = chunk.rgb.iter().map(|rgb| floats(rgb)).collect();
         let first = self.originals.len();
@@ -158,56 +195,11 @@ impl Seen {
         let real: Vec<&[f32]> = pictures.iter().map(Vec::as_slice).collect();
         self.fidelity.extend(metrics::compare(&real, &recon, size).map_err(refused)?);
         self.bounds.add(vae, &self.encoded, &pictures, first, settings)?;
-        self.originals.extend(pictures);
+        self.originals.extend(chunk.rgb);
         Ok(())
     }
 }
 
 fn refused(reason: metrics::MetricError) -> Error {
     Error::Usage(format!("these pictures have no such measure: {}", String::from(reason)))
-}
-
-/// Both distances between two sets of pictures: of whole pictures, and of pyramid patches averaged over the levels.
-fn between(a: &[&[f32]], b: &[&[f32]], size: usize, seed: u64) -> metrics::Result<Vec<f64>> {
-    let slicing = Slicing { seed, ..Slicing::default() };
-    let levels = metrics::patch_distances(a, b, size, PATCHES, slicing)?;
-    let pyramid = levels.iter().sum::<f64>() / levels.len() as f64;
-    Ok(vec![metrics::sliced_wasserstein(a, b, slicing)?, pyramid])
-}
-
-fn distances(
-    vae: &mut Vae,
-    prior: Option<&Fitted>,
-    real: &[Vec<f32>],
-    settings: &Settings,
-    progress: &mut dyn FnMut(&'static str, usize, usize),
-) -> Result<Distances> {
-    let count = settings.samples.unwrap_or_else(|| (real.len() as u32).max(200));
-    let mut samples: Vec<Vec<f32>> = Vec::new();
-    for first in (0..count).step_by(vae.micro_batch() as usize) {
-        progress("sampling", first as usize, count as usize);
-        let range = first..count.min(first.saturating_add(vae.micro_batch()));
-        let pictures = match prior {
-            None => vae.sample_range(range, settings.seed, 1.0)?,
-            Some(prior) => vae.decode_rgba(&prior.draw_range(range, settings.seed, 1.0))?,
-        };
-        samples.extend(pictures.iter().map(|picture| floats(&data::rgb_of(picture))));
-    }
-    progress("comparing samples with the pictures", 0, 0);
-    let real: Vec<&[f32]> = real.iter().map(Vec::as_slice).collect();
-    let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
-    let size = vae.config().size as usize;
-    let both = between(&real, &samples, size, settings.seed).map_err(refused)?;
-    Ok(Distances { pixels: both[0], pyramid: both[1] })
-}
-
-/// The noise floor: distances between halves of the real pictures. Smaller distances are not significant.
-fn floor(real: &[Vec<f32>], size: usize, settings: &Settings) -> Result<Option<Distances>> {
-    if real.len() < 4 {
-        return Ok(None);
-    }
-    let real: Vec<&[f32]> = real.iter().map(Vec::as_slice).collect();
-    let distance = |a: &[&[f32]], b: &[&[f32]]| between(a, b, size, settings.seed);
-    let both = metrics::noise_floor(&real, SPLITS, settings.seed, distance).map_err(refused)?;
-    Ok(Some(Distances { pixels: both[0], pyramid: both[1] }))
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::likeness::Features;
 use super::scores::Scores;
 
 /// Sliced Wasserstein distances between two sets of pictures.
@@ -61,6 +62,10 @@ pub struct Evaluation {
     pub normal: Distances,
     /// distances of samples from the fitted prior
     pub fitted: Option<Distances>,
+    /// distances of samples from the flow
+    pub flow: Option<Distances>,
+    /// likeness of the samples to the real pictures, on the features of a network
+    pub features: Option<Features>,
     /// disentanglement scores, for pictures with known factors
     pub scores: Option<Scores>,
 }
@@ -126,6 +131,7 @@ impl Evaluation {
         let rows = [
             ("samples of N(0, I)", Some(self.normal)),
             ("of the fitted prior", self.fitted),
+            ("of the flow", self.flow),
             ("halves of the pictures", self.floor),
         ];
         rows.into_iter().filter_map(|(name, distances)| Some((name, distances?))).collect()
@@ -144,6 +150,9 @@ impl fmt::Display for Evaluation {
         )?;
         for (name, distances) in self.distances() {
             writeln!(f, "{name:22} {:>12.4} {:>12.4}", distances.pixels, distances.pyramid)?;
+        }
+        if let Some(features) = &self.features {
+            write!(f, "\n{features}")?;
         }
         if let Some(scores) = &self.scores {
             write!(f, "\n{scores}")?;

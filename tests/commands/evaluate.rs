@@ -35,7 +35,7 @@ fn trained() -> tempfile::TempDir {
 
 /// The document of `evaluate --json`, with few draws.
 fn found(at: &Path, more: &[&str]) -> Value {
-    let args = ["evaluate", "runs/a", "--json", "--iwae", "1", "--samples", "8"];
+    let args = ["evaluate", "runs/a", "--json", "--iwae", "1", "--samples", "8", "--no-features"];
     serde_json::from_str(&said(at, &[&args[..], more].concat())).expect("one JSON document")
 }
 
@@ -71,6 +71,7 @@ fn known_factors_give_scores() {
     let at = folder.path();
     // without DATA: landscapes that no training has seen
     let all = found(at, &["--landscapes", "120", "--seed", "5"]);
+    assert!(all["features"].is_null(), "{}", all["features"]);
     let scores = &all["scores"];
     let inputs = generate::landscapes(HELD_OUT, 120);
     let known = samples(at, &inputs, 0);
@@ -101,7 +102,7 @@ fn known_factors_give_scores() {
     close(&whole["scores"]["sap"], drawn.sap().mean);
     let part = found(at, &["set/Training Data"]);
     assert_eq!(part["scores"]["pictures"], 72);
-    let table = said(at, &["evaluate", "runs/a", "set", "--iwae", "1", "--samples", "8"]);
+    let table = said(at, &["evaluate", "runs/a", "set", "--iwae", "1", "--samples", "8", "--no-features"]);
     for word in
         ["9 known factors", "MIG", "sun_height", "mean of the factors", "of 80 pictures", "disentanglement"]
     {
@@ -136,7 +137,8 @@ fn a_run_is_measured_on_its_own_held_out_pictures() {
     train("set", "a");
     train("flat", "b");
     let measured = |run: &str, data: &[&str]| {
-        let args = [&["evaluate", run, "--json", "--iwae", "1", "--samples", "8"], data].concat();
+        let args =
+            [&["evaluate", run, "--json", "--iwae", "1", "--samples", "8", "--no-features"], data].concat();
         let mut found: Value = serde_json::from_str(&said(at, &args)).expect("one JSON document");
         let on = found.as_object_mut().expect("an object").remove("measured_on").expect("its pictures");
         (on.as_str().expect("text").to_owned(), found)
@@ -181,7 +183,7 @@ fn what_cannot_be_scored_is_said() {
     );
     refuses(at, &["evaluate", "runs/a", "--landscapes", "0"], 2, &["--landscapes"]);
     // ten rows are too few to learn from and to test on: the other measures are there all the same
-    let args = ["evaluate", "runs/a", "--landscapes", "10", "--iwae", "1", "--samples", "8"];
+    let args = ["evaluate", "runs/a", "--landscapes", "10", "--iwae", "1", "--samples", "8", "--no-features"];
     let output = wgvae(at, &args);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("no scores of disentanglement: "), "{}", text(&output.stderr));
@@ -229,7 +231,8 @@ fn bits_per_value_are_given_for_densities_alone() {
     }
     for (loss, density) in [("bce", false), ("mse", true), ("gaussian", true)] {
         let model = format!("runs/{loss}");
-        let args = ["evaluate", &model, "--landscapes", "8", "--iwae", "1", "--samples", "4"];
+        let args =
+            ["evaluate", &model, "--landscapes", "8", "--iwae", "1", "--samples", "4", "--no-features"];
         let found: Value = serde_json::from_str(&said(at, &[&args[..], &["--json"]].concat())).expect("JSON");
         let table = said(at, &args);
         assert_eq!(found.get("bits_per_value").is_some(), density, "{loss}: {found}");
@@ -280,7 +283,8 @@ fn the_page_is_one_file_without_scripts() {
         data::save_png(&grid, &at.join("photos").join(name)).expect("written");
     }
     let page = |more: &[&str]| {
-        let args = ["evaluate", "runs/a", "--iwae", "1", "--samples", "8", "--html", "report.html"];
+        let args =
+            ["evaluate", "runs/a", "--iwae", "1", "--samples", "8", "--no-features", "--html", "report.html"];
         let told = said(at, &[&args[..], more].concat());
         assert!(told.contains("wrote report.html"), "{told}");
         std::fs::read_to_string(at.join("report.html")).expect("a page")

@@ -8,6 +8,7 @@ mod evaluate;
 mod flow;
 mod folders;
 mod generate;
+mod likeness;
 mod messages;
 mod outputs;
 mod reports;

@@ -62,7 +62,7 @@ const COMMANDS: [(&[&str], &str, &str); 11] = [
     (&["data", "sheet", "photos", "--size", "16"], "-o", "png"),
     (&["encode", "runs/a", "photos"], "-o", "safetensors"),
     (&["fit-prior", "runs/a", "photos", "--components", "1"], "-o", "safetensors"),
-    (&["evaluate", "runs/a", "photos", "--iwae", "1", "--samples", "4"], "--html", "html"),
+    (&["evaluate", "runs/a", "photos", "--iwae", "1", "--samples", "4", "--no-features"], "--html", "html"),
     (&["convert", "runs/a"], "", "safetensors"),
     (
         &[
@@ -231,7 +231,18 @@ fn inputs_and_runs_are_never_written_over() {
     assert_eq!(first, second);
     let [first, second] = [0; 2].map(|_| wrote(&said(&run, &["sample", ".", "--count", "2", "--separate"])));
     assert_eq!(first, second);
-    let page = ["evaluate", "runs/a", "photos", "--iwae", "1", "--samples", "4", "--html", "photos/r.html"];
+    let page = [
+        "evaluate",
+        "runs/a",
+        "photos",
+        "--iwae",
+        "1",
+        "--samples",
+        "4",
+        "--no-features",
+        "--html",
+        "photos/r.html",
+    ];
     said(at, &page);
     said(at, &page);
     said(at, &["sample", "runs/a", "-o", "runs/a/mine.png"]);
@@ -278,7 +289,18 @@ fn a_command_knows_its_own_files_again() {
     assert_eq!(data::decode(&at.join("x.png")).expect("decoded").rgb, of("x.png").into_raw());
 
     // a page, a table, a film, latents
-    let page = ["evaluate", "runs/a", "photos", "--iwae", "1", "--samples", "4", "--html", "r.html"];
+    let page = [
+        "evaluate",
+        "runs/a",
+        "photos",
+        "--iwae",
+        "1",
+        "--samples",
+        "4",
+        "--no-features",
+        "--html",
+        "r.html",
+    ];
     said(at, &page);
     said(at, &page);
     let text = std::fs::read_to_string(at.join("r.html")).expect("page");

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use wgvae::checkpoint;
 use wgvae::config::{Likelihood, LossKind, ModelConfig, Sigma};
 use wgvae::data::{self, Resize};
-use wgvae::evaluate::{Settings, evaluate};
+use wgvae::evaluate::{Priors, Settings, evaluate};
 use wgvae::generate;
 use wgvae::gpu::Element;
 use wgvae::model::{Device, Input, Loss, ModelOptions, StateDict, StepSettings, TrainFeatures, Vae};
@@ -179,7 +179,8 @@ fn an_evaluation_has_the_width_of_all_its_pictures() {
         vae.load(&weights).expect("load");
         let inputs = generate::landscapes(SEED, count);
         let settings = Settings { resize: Resize::Stretch, draws, samples: Some(4), seed: 8, gallery: false };
-        let report = evaluate(&mut vae, &inputs, None, &settings, &mut |_, _, _| ()).expect("an evaluation");
+        let report = evaluate(&mut vae, &inputs, &Priors::default(), None, &settings, &mut |_, _, _| ())
+            .expect("an evaluation");
         let found = report.evaluation;
 
         let x = floats(count.into());

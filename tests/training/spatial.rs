@@ -49,7 +49,7 @@ fn a_spatial_model_goes_through_every_command() {
     run(&["traverse", "runs/whole", "--dims", "2", "--steps", "3"]);
     run(&["verify", "runs/whole"]);
     run(&["export-web", "runs/whole", "page"]);
-    let report = run(&["evaluate", "runs/whole", "--landscapes", "10", "--json"]);
+    let report = run(&["evaluate", "runs/whole", "--landscapes", "10", "--json", "--no-features"]);
     assert!(report.contains("psnr"), "{report}");
     let safetensors = at.join("runs/whole/checkpoints/epoch_0002/model.safetensors");
     run(&["convert", safetensors.to_str().expect("a path"), "copy.safetensors"]);

@@ -87,7 +87,7 @@ fn landscapes(
     progress: data::Progress<'_>,
 ) -> Result<Found> {
     let count = options.landscapes;
-    let held = (count / 20).clamp(1, 512);
+    let held = held_landscapes(count);
     let prepare = |first: usize, count, bytes| -> Result<Arc<Dataset>> {
         let source = Source::Synthetic { seed: config.seed, first: first as u64, count };
         Ok(Arc::new(Dataset::prepare_cached(source, config.model.size, memory.part(bytes), cache, progress)?))
@@ -97,6 +97,11 @@ fn landscapes(
     let about = "built-in landscapes; give a folder to train on your own pictures".to_owned();
     let classes = data::Biome::ALL.map(|biome| biome.to_string()).to_vec();
     Ok(Found { data: Splits { train, validation, classes }, about, notes: Vec::new(), skipped: Vec::new() })
+}
+
+/// The number of landscapes of `count` that are held out: the last ones.
+pub(in crate::commands) fn held_landscapes(count: usize) -> usize {
+    (count / 20).clamp(1, 512)
 }
 
 fn of_folder(

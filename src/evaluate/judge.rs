@@ -1,0 +1,225 @@
+//! The comparison of samples with real pictures on the features of a small network: Frechet distance, precision and
+//! recall, and whether samples are copies of training pictures.
+//! Read this for the sets that each figure compares.
+
+use rayon::prelude::*;
+
+use super::features::{self, FEATURES, FeatureNet};
+use super::likeness::{Features, Likeness};
+use super::refused;
+use crate::data::{self, Location, Resize};
+use crate::error::Result;
+use crate::metrics::{self, NEIGHBOURS};
+use crate::model::Device;
+
+/// Training pictures that are read at most; a nearest one is looked for among these.
+const MAX_TRAINING: usize = 20_000;
+/// Pictures read at once.
+const CHUNK: usize = 256;
+/// Deviation below which a feature is constant, and left as it is.
+const CONSTANT: f64 = 1e-9;
+/// Sets of pictures with fewer have no precision and recall.
+pub(super) const LEAST: usize = NEIGHBOURS + 1;
+
+/// The feature network that a likeness is measured with.
+pub struct FeatureSettings<'a> {
+    /// device that trains it
+    pub device: Device<'a>,
+    /// steps of its training
+    pub steps: u32,
+    /// training pictures of the model; without them it is trained on half of the evaluated pictures
+    pub training: Option<&'a [Location]>,
+}
+
+/// A real picture beside a sample, with the distance of their features.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Near {
+    /// RGB8 `[S, S, 3]`
+    pub picture: Vec<u8>,
+    /// distance of its features from the sample's
+    pub distance: f64,
+}
+
+/// A sample with its nearest training picture, if these are at hand, and the nearest of the evaluated pictures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Neighbours {
+    /// RGB8 `[S, S, 3]`
+    pub sample: Vec<u8>,
+    /// nearest training picture
+    pub training: Option<Near>,
+    /// nearest of the compared pictures
+    pub held_out: Near,
+}
+
+/// The feature network, and the features of all real pictures.
+pub struct Judge {
+    net: FeatureNet,
+    steps: u32,
+    /// the pictures that the network was trained on
+    training: Vec<Vec<u8>>,
+    training_pictures: bool,
+    training_table: Vec<f64>,
+    compared: Vec<Vec<u8>>,
+    table: Vec<f64>,
+    /// mean and deviation of each feature over the compared pictures
+    standard: Vec<[f64; 2]>,
+}
+
+impl Judge {
+    /// Trains the network, and computes the features of the real pictures, RGB8 `[size, size, 3]`. The inner `Err` is the
+    /// reason why there is no likeness: too few pictures.
+    ///
+    /// # Errors
+    /// If the device is lost, or the network diverges.
+    pub fn new(
+        settings: &FeatureSettings<'_>,
+        (size, resize): (usize, Resize),
+        real: &[Vec<u8>],
+        progress: &mut dyn FnMut(&'static str, usize, usize),
+    ) -> Result<std::result::Result<Self, String>> {
+        let read = settings.training.map_or_else(Vec::new, |all| read(all, (size, resize), progress));
+        let training_pictures = read.len() >= LEAST;
+        let (training, compared) = if training_pictures {
+            (read, real.to_vec())
+        } else {
+            let halves = |odd: usize| real.iter().skip(odd).step_by(2).cloned().collect::<Vec<_>>();
+            (halves(1), halves(0))
+        };
+        if training.len() < LEAST || compared.len() < LEAST {
+            return Ok(Err(format!("{} pictures are too few", real.len())));
+        }
+        let (net, steps) = {
+            let pictures: Vec<&Vec<u8>> = training.iter().collect();
+            let mut told = |done, all| progress("training the feature network", done, all);
+            (
+                FeatureNet::train(settings.device, (size, &pictures), settings.steps, &mut told)?,
+                settings.steps,
+            )
+        };
+        let mut judge = Self {
+            net,
+            steps,
+            training,
+            training_pictures,
+            training_table: Vec::new(),
+            compared,
+            table: Vec::new(),
+            standard: Vec::new(),
+        };
+        progress("computing features", 0, 0);
+        let compared: Vec<&Vec<u8>> = judge.compared.iter().collect();
+        judge.table = judge.net.features(&compared)?;
+        judge.standard = standard(&judge.table);
+        standardise(&mut judge.table, &judge.standard);
+        let training: Vec<&Vec<u8>> = judge.training.iter().collect();
+        judge.training_table = judge.net.features(&training)?;
+        standardise(&mut judge.training_table, &judge.standard);
+        Ok(Ok(judge))
+    }
+
+    /// The likeness of samples, RGB8 `[size, size, 3]`, and the first `shown` of them with their neighbours.
+    ///
+    /// # Errors
+    /// If the device is lost, there are not more samples than neighbours, or a feature is not finite.
+    pub fn samples(&mut self, samples: &[Vec<u8>], shown: usize) -> Result<(Likeness, Vec<Neighbours>)> {
+        let mut table = self.net.features(&samples.iter().collect::<Vec<_>>())?;
+        standardise(&mut table, &self.standard);
+        let near = |set: &[f64]| metrics::nearest(&table, set, FEATURES).map_err(refused);
+        let held_out = near(&self.table)?;
+        let training = if self.training_pictures { Some(near(&self.training_table)?) } else { None };
+        let near =
+            |set: &[Vec<u8>], (at, distance): (usize, f64)| Near { picture: set[at].clone(), distance };
+        let neighbours = samples.iter().enumerate().take(shown).map(|(at, sample)| Neighbours {
+            sample: sample.clone(),
+            training: training.as_ref().map(|found| near(&self.training, found[at])),
+            held_out: near(&self.compared, held_out[at]),
+        });
+        let neighbours = neighbours.collect();
+        let ratio = training.map(|training| ratio(&training, &held_out));
+        Ok((self.likeness(&table, ratio)?, neighbours))
+    }
+
+    /// The likeness of at most `count` real pictures that are not compared with.
+    ///
+    /// # Errors
+    /// As [`Judge::samples`].
+    pub fn real(&self, count: usize) -> Result<Likeness> {
+        let table = &self.training_table[..FEATURES * count.min(self.training.len())];
+        let ratio = if self.training_pictures {
+            let training = metrics::nearest(&self.table, &self.training_table, FEATURES).map_err(refused)?;
+            let others = metrics::nearest_other(&self.table, FEATURES).map_err(refused)?;
+            Some(ratio(&training, &others))
+        } else {
+            None
+        };
+        self.likeness(table, ratio)
+    }
+
+    fn likeness(&self, table: &[f64], nearest_ratio: Option<f64>) -> Result<Likeness> {
+        let frechet = metrics::frechet_distance(&self.table, table, FEATURES).map_err(refused)?;
+        let both = metrics::precision_recall(&self.table, table, FEATURES, NEIGHBOURS).map_err(refused)?;
+        Ok(Likeness { frechet, precision: both.precision, recall: both.recall, nearest_ratio })
+    }
+
+    /// The report, from the likeness of `count` samples of each prior.
+    pub(super) fn report(&self, count: u32, found: [Option<Likeness>; 3]) -> Result<Option<Features>> {
+        let [Some(normal), fitted, flow] = found else { return Ok(None) };
+        Ok(Some(Features {
+            network: features::network(),
+            steps: self.steps,
+            trained_on: self.training.len(),
+            training_pictures: self.training_pictures,
+            compared: self.compared.len(),
+            normal,
+            fitted,
+            flow,
+            real: self.real(count as usize)?,
+        }))
+    }
+}
+
+/// Training pictures in a random order, at most [`MAX_TRAINING`]. Those that cannot be read are left out.
+fn read(
+    all: &[Location],
+    (size, resize): (usize, Resize),
+    progress: &mut dyn FnMut(&'static str, usize, usize),
+) -> Vec<Vec<u8>> {
+    let order = data::order(0, 0, all.len());
+    let chosen: Vec<&Location> = order.iter().take(MAX_TRAINING).map(|&at| &all[at as usize]).collect();
+    let mut pictures = Vec::with_capacity(chosen.len());
+    for (chunk, some) in chosen.chunks(CHUNK).enumerate() {
+        progress("reading training pictures", CHUNK * chunk, chosen.len());
+        let read: Vec<_> = some.par_iter().map(|location| location.load(size as u32, resize).ok()).collect();
+        pictures.extend(read.into_iter().flatten());
+    }
+    pictures
+}
+
+/// The median of the distance to a training picture over that to a real picture.
+fn ratio(training: &[(usize, f64)], real: &[(usize, f64)]) -> f64 {
+    // equal pictures are as near to each other
+    let one = |((_, a), (_, b)): (&(usize, f64), &(usize, f64))| if a == b { 1.0 } else { a / b };
+    let mut ratios: Vec<f64> = training.iter().zip(real).map(one).collect();
+    let middle = ratios.len() / 2;
+    *ratios.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
+/// Mean and deviation of each feature.
+fn standard(table: &[f64]) -> Vec<[f64; 2]> {
+    let count = (table.len() / FEATURES) as f64;
+    let of = |feature: usize| {
+        let values = || table.iter().skip(feature).step_by(FEATURES);
+        let mean = values().sum::<f64>() / count;
+        let deviation = (values().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
+        [mean, if deviation > CONSTANT { deviation } else { 1.0 }]
+    };
+    (0..FEATURES).map(of).collect()
+}
+
+fn standardise(table: &mut [f64], standard: &[[f64; 2]]) {
+    for row in table.chunks_exact_mut(FEATURES) {
+        row.iter_mut()
+            .zip(standard)
+            .for_each(|(value, [mean, deviation])| *value = (*value - mean) / deviation);
+    }
+}
