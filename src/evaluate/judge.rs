@@ -135,8 +135,8 @@ impl Judge {
             held_out: near(&self.compared, held_out[at]),
         });
         let neighbours = neighbours.collect();
-        let ratio = training.map(|training| ratio(&training, &held_out));
-        Ok((self.likeness(&table, ratio)?, neighbours))
+        let near = training.map(|training| ratio(&training, &held_out));
+        Ok((self.likeness(&table, near)?, neighbours))
     }
 
     /// The likeness of at most `count` real pictures that are not compared with.
@@ -155,10 +155,17 @@ impl Judge {
         self.likeness(table, ratio)
     }
 
-    fn likeness(&self, table: &[f64], nearest_ratio: Option<f64>) -> Result<Likeness> {
+    fn likeness(&self, table: &[f64], near: Option<[f64; 2]>) -> Result<Likeness> {
         let frechet = metrics::frechet_distance(&self.table, table, FEATURES).map_err(refused)?;
         let both = metrics::precision_recall(&self.table, table, FEATURES, NEIGHBOURS).map_err(refused)?;
-        Ok(Likeness { frechet, precision: both.precision, recall: both.recall, nearest_ratio })
+        let [nearest_ratio, nearest_training] = near.map_or([None; 2], |near| near.map(Some));
+        Ok(Likeness {
+            frechet,
+            precision: both.precision,
+            recall: both.recall,
+            nearest_ratio,
+            nearest_training,
+        })
     }
 
     /// The report, from the likeness of `count` samples of each prior.
@@ -195,13 +202,16 @@ fn read(
     pictures
 }
 
-/// The median of the distance to a training picture over that to a real picture.
-fn ratio(training: &[(usize, f64)], real: &[(usize, f64)]) -> f64 {
+/// The medians of the distance to a training picture over that to a real picture, and of the former.
+fn ratio(training: &[(usize, f64)], real: &[(usize, f64)]) -> [f64; 2] {
     // equal pictures are as near to each other
     let one = |((_, a), (_, b)): (&(usize, f64), &(usize, f64))| if a == b { 1.0 } else { a / b };
-    let mut ratios: Vec<f64> = training.iter().zip(real).map(one).collect();
-    let middle = ratios.len() / 2;
-    *ratios.select_nth_unstable_by(middle, f64::total_cmp).1
+    let median = |mut values: Vec<f64>| {
+        let middle = values.len() / 2;
+        *values.select_nth_unstable_by(middle, f64::total_cmp).1
+    };
+    let ratios = training.iter().zip(real).map(one).collect();
+    [median(ratios), median(training.iter().map(|(_, distance)| *distance).collect())]
 }
 
 /// Mean and deviation of each feature.

@@ -20,6 +20,9 @@ pub struct Likeness {
     /// median of the distance to the nearest training picture, divided by that to the nearest real picture
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nearest_ratio: Option<f64>,
+    /// median of the distance to the nearest training picture
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest_training: Option<f64>,
 }
 
 /// Likeness of all sets of samples to the real pictures.
@@ -59,22 +62,26 @@ impl Features {
         rows.into_iter().filter_map(|(name, likeness)| Some((name, likeness?))).collect()
     }
 
-    /// A sentence for each set of samples that is nearer to the training pictures than real pictures are. None if the real
-    /// pictures are so far from the training pictures that they must be of another kind, which samples cannot be near to.
+    /// A sentence for each set of samples that may be copies: their nearest training picture is nearer than that of real
+    /// pictures, by itself and relative to the nearest of the real pictures. (By itself, because samples that are like
+    /// neither are nearer to either by chance.) None if the real pictures are so far from the training pictures that they
+    /// must be of another kind.
     pub fn warnings(&self) -> Vec<String> {
-        let Some(real) = self.real.nearest_ratio.filter(|real| *real <= 1.0 / COPIES) else {
+        let (Some(real), Some(distance)) = (self.real.nearest_ratio, self.real.nearest_training) else {
             return Vec::new();
         };
         let rows = self.rows();
-        let nearer = rows[..rows.len() - 1].iter().filter_map(|(name, likeness)| {
-            let ratio = likeness.nearest_ratio.filter(|ratio| *ratio < COPIES * real)?;
+        let copied = |(name, likeness): &(&str, Likeness)| {
+            let ratio =
+                likeness.nearest_ratio.filter(|ratio| *ratio < COPIES * real && real * COPIES <= 1.0)?;
+            likeness.nearest_training.filter(|own| *own < distance)?;
             let prior = name.trim_start_matches("samples ");
             Some(format!(
                 "samples {prior} may be copies: their nearest training picture is nearer than a real picture's \
                  (ratio {ratio:.2}, real pictures {real:.2})"
             ))
-        });
-        nearer.collect()
+        };
+        rows[..rows.len() - 1].iter().filter_map(copied).collect()
     }
 
     /// The network and its pictures in words.
@@ -92,7 +99,7 @@ impl fmt::Display for Features {
             "{:22} {:>12} {:>12} {:>8} {:>8}",
             "features", "Frechet", "precision", "recall", "nearest"
         )?;
-        for (name, Likeness { frechet, precision, recall, nearest_ratio }) in self.rows() {
+        for (name, Likeness { frechet, precision, recall, nearest_ratio, .. }) in self.rows() {
             let nearest = nearest_ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}"));
             writeln!(f, "{name:22} {frechet:>12.3} {precision:>12.3} {recall:>8.3} {nearest:>8}")?;
         }
@@ -100,5 +107,44 @@ impl fmt::Display for Features {
             writeln!(f, "{warning}")?;
         }
         writeln!(f, "feature network: {}", self.about())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn features(normal: [f64; 2], real: Option<[f64; 2]>) -> Features {
+        let likeness = |near: Option<[f64; 2]>| Likeness {
+            frechet: 1.0,
+            precision: 0.5,
+            recall: 0.5,
+            nearest_ratio: near.map(|[ratio, _]| ratio),
+            nearest_training: near.map(|[_, distance]| distance),
+        };
+        Features {
+            network: "16 px".into(),
+            steps: 1,
+            trained_on: 10,
+            training_pictures: real.is_some(),
+            compared: 10,
+            normal: likeness(real.and(Some(normal))),
+            fitted: Some(likeness(real)),
+            flow: None,
+            real: likeness(real),
+        }
+    }
+
+    #[test]
+    fn copies_are_nearer_to_training_pictures_than_real_pictures_are() {
+        let said = |normal, real| features(normal, real).warnings();
+        let text = said([0.4, 1.0], Some([0.95, 3.0]));
+        assert_eq!(text.len(), 1);
+        assert!(text[0].starts_with("samples of N(0, I) may be copies"), "{text:?}");
+        // near the limit, far from both, real pictures of another kind, no training pictures
+        assert!(said([0.86, 1.0], Some([0.95, 3.0])).is_empty());
+        assert!(said([0.4, 4.0], Some([0.95, 3.0])).is_empty());
+        assert!(said([0.4, 1.0], Some([1.2, 3.0])).is_empty());
+        assert!(said([0.4, 1.0], None).is_empty());
     }
 }

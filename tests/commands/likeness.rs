@@ -32,8 +32,8 @@ fn blurred(picture: &[u8], edge: usize) -> Vec<u8> {
 #[test]
 fn features_rank_blur_and_find_copies() {
     let Some(adapter) = common::adapter() else { return };
-    let training: Vec<Location> = (0..80).map(|index| Location::Synthetic { seed: 1, index }).collect();
-    let settings = FeatureSettings { device: Device::Gpu(&adapter), steps: 60, training: Some(&training) };
+    let training: Vec<Location> = (0..160).map(|index| Location::Synthetic { seed: 1, index }).collect();
+    let settings = FeatureSettings { device: Device::Gpu(&adapter), steps: 250, training: Some(&training) };
     let real = landscapes(2, 80);
     let mut judge = Judge::new(&settings, (SIZE, Resize::Stretch), &real, &mut |_, _, _| ())
         .expect("trained")
@@ -44,11 +44,11 @@ fn features_rank_blur_and_find_copies() {
     let (others, _) = of(&landscapes(3, 80));
     println!("training {yardstick:?}\nothers {others:?}");
     let mut before = yardstick.frechet.max(others.frechet);
-    for edge in [3, 5, 9] {
+    for edge in [9, 17] {
         let (found, _) = of(&real.iter().map(|picture| blurred(picture, edge)).collect::<Vec<_>>());
         println!("blurred over {edge} px: {found:?}");
-        assert!(found.frechet > 1.5 * before, "{edge}: {found:?}, before {before}");
-        assert!(found.recall < 0.8 * others.recall, "{found:?} {others:?}");
+        assert!(found.frechet > 2.0 * before, "{edge}: {found:?}, before {before}");
+        assert!(found.recall < 0.7 * others.recall, "{found:?} {others:?}");
         before = found.frechet;
     }
     let ratio = others.nearest_ratio.expect("training pictures");

@@ -12,7 +12,7 @@ fn exact(mean: &[f64], deviations: &[f64], turn: impl Fn(&[f64]) -> Vec<f64>) ->
     let scale = ((2 * dims - 1) as f64 / 2.0).sqrt();
     let row = |at: usize| {
         let mut step = vec![0.0; dims];
-        step[at / 2] = deviations[at / 2] * scale * if at % 2 == 0 { 1.0 } else { -1.0 };
+        step[at / 2] = deviations[at / 2] * scale * if at.is_multiple_of(2) { 1.0 } else { -1.0 };
         turn(&step).iter().zip(mean).map(|(step, mean)| mean + step).collect::<Vec<f64>>()
     };
     (0..2 * dims).flat_map(row).collect()
