@@ -109,7 +109,7 @@ fn every_prior_has_its_likeness() {
     assert_eq!(found, json("runs/a"), "the same model and pictures give the same figures");
 
     // a model alone: half of the pictures
-    std::fs::copy(at.join("runs/a/checkpoints/last/model.safetensors"), at.join("alone.safetensors"))
+    std::fs::copy(at.join("runs/a/checkpoints/epoch_0001/model.safetensors"), at.join("alone.safetensors"))
         .expect("copied");
     let features = &json("alone.safetensors")["features"];
     assert_eq!((&features["trained_on"], &features["compared"]), (&13.into(), &13.into()));
