@@ -109,8 +109,7 @@ fn every_prior_has_its_likeness() {
     assert_eq!(found, json("runs/a"), "the same model and pictures give the same figures");
 
     // a model alone: half of the pictures
-    std::fs::copy(at.join("runs/a/checkpoints/epoch_0001/model.safetensors"), at.join("alone.safetensors"))
-        .expect("copied");
+    said(at, &["convert", "runs/a", "alone.safetensors"]);
     let features = &json("alone.safetensors")["features"];
     assert_eq!((&features["trained_on"], &features["compared"]), (&13.into(), &13.into()));
     assert_eq!(features["training_pictures"], false);
@@ -132,6 +131,9 @@ fn every_prior_has_its_likeness() {
     let output = wgvae(at, &[&["evaluate", "alone.safetensors", "--landscapes", "6"], &few[..]].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("no likeness of features: 6 pictures are too few"));
+    let output = wgvae(at, &["evaluate", "runs/a", "--landscapes", "6", "--iwae", "1", "--samples", "3"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("no likeness of features: 3 samples are too few"));
     refuses(
         at,
         &["evaluate", "runs/a", "--no-features", "--feature-steps", "3"],

@@ -228,6 +228,7 @@ fn reconstructed(
 /// A spatial model: the page takes the means of all cells out of the encoder's output.
 fn on_a_grid(browser: &mut Browser, tab: &Tab, at: &Path) {
     let sizes = ["train", "photos", "--model", "spatial", "--size", "32", "--hidden", "8", "--latent", "4"];
+    let sizes = [&sizes[..], &["--prior", "normal"]].concat();
     let rest = ["--batch-size", "8", "--epochs", "30", "--name", "grid", "--quiet", "--keep", "1"];
     said(at, &[&sizes[..], &rest].concat());
     let page = Served::start(at, &["runs/grid"]);
