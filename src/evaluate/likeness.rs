@@ -11,9 +11,9 @@ const COPIES: f64 = 0.9;
 /// Likeness of a set of pictures to the real pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Likeness {
-    /// Frechet distance of the features, see [`metrics::frechet_distance`]
+    /// Frechet distance of the features, see [`crate::metrics::frechet_distance`]
     pub frechet: f64,
-    /// share of these pictures that are among the real ones, see [`metrics::precision_recall`]
+    /// share of these pictures that are among the real ones, see [`crate::metrics::precision_recall`]
     pub precision: f64,
     /// share of the real pictures that are among these
     pub recall: f64,
