@@ -55,6 +55,7 @@ pub mod error;
 pub mod evaluate;
 pub mod generate;
 pub mod gpu;
+mod linalg;
 pub mod metrics;
 pub mod model;
 pub mod ops;

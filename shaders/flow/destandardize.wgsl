@@ -1,4 +1,4 @@
-// z = mean + std * x: from standardised latents to those of the decoder. One invocation per vec4.
+// z = mean + std * x: from standardised latents to those of the decoder. One item per vec4.
 
 struct Params {
     rows: u32, // N
@@ -9,9 +9,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> standard: array<vec4<f32>>; // [2, Z]: mean, then standard deviation
 @group(0) @binding(2) var<storage, read_write> z: array<vec4<f32>>; // [N, Z]
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let at = (workgroup.x + workgroup.y * GRID_X) * 64u + thread;
+fn item(at: u32) {
     if (at < params.rows * params.vec4s) {
         let c4 = at % params.vec4s;
         z[at] = standard[c4] + standard[c4 + params.vec4s] * x[at];

@@ -1,6 +1,6 @@
 // A point between noise and latents, and the velocity there: x_t = (1 - t) e + t z, target = z - e, with
 // z = (mu + eps exp(logvar / 2) - mean) / std, a draw from the posterior, standardised.
-// One invocation per vec4. Padding columns are zero.
+// One item per vec4. Padding columns are zero.
 // Source: Liu, Gong and Liu, "Flow straight and fast: learning to generate and transfer data with rectified flow", 2022.
 
 struct Params {
@@ -17,9 +17,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> x_t: array<vec4<f32>>; // [N, Z]
 @group(0) @binding(5) var<storage, read_write> velocity: array<vec4<f32>>; // [N, Z]
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let at = (workgroup.x + workgroup.y * GRID_X) * 64u + thread;
+fn item(at: u32) {
     if (at >= params.rows * params.vec4s) {
         return;
     }

@@ -3,7 +3,7 @@
 //   CORRECT:  x += dt / 2 (first + v), input = x.
 // The network's next evaluation reads input and t. With GUIDED the second half of the rows has the same x without a
 // class, and v is the velocity there plus guidance times the difference that the class makes.
-// One invocation per vec4 of the pictures' rows.
+// One item per vec4 of the pictures' rows.
 // Source of guidance: Ho and Salimans, "Classifier-free diffusion guidance", 2022.
 
 struct Params {
@@ -19,9 +19,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> x: array<vec4<f32>>; // [N, Z]
 @group(0) @binding(4) var<storage, read_write> input: array<vec4<f32>>; // [N, Z]
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let at = (workgroup.x + workgroup.y * GRID_X) * 64u + thread;
+fn item(at: u32) {
     let half = params.rows * params.vec4s;
     if (at >= half) {
         return;

@@ -1,7 +1,7 @@
 // The condition of the flow: features[n] = [cos(2 pi f_k t), sin(2 pi f_k t), one-hot class of n], f_k = 2^(k / 2 - 2).
 // With DRAWN, t[n] is drawn first: the sigmoid of a standard normal; and some classes are left out, so that the network
 // also learns the velocity without a class. A label that is no class leaves the one-hot part zero.
-// One invocation per vec4 of the features. f_k is exact or the nearest f32, and so is its product with t: every adapter
+// One item per vec4 of the features. f_k is exact or the nearest f32, and so is its product with t: every adapter
 // computes the cosine of the same number.
 // Sources: Esser et al., "Scaling rectified flow transformers", 2024, for the times; Ho and Salimans, "Classifier-free
 // diffusion guidance", 2022, for the classes.
@@ -33,9 +33,7 @@ fn wave(k: u32, time: f32) -> vec2<f32> {
     return turn(u32((phase - floor(phase)) * 0x1p24) << 8u);
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let at = (workgroup.x + workgroup.y * GRID_X) * 64u + thread;
+fn item(at: u32) {
     if (at >= params.rows * params.vec4s) {
         return;
     }

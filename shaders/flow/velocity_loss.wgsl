@@ -11,7 +11,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> v: array<vec4<f32>>; // [N, Z]
 @group(0) @binding(2) var<storage, read> goal: array<vec4<f32>>; // [N, Z], the target
 @group(0) @binding(3) var<storage, read_write> dv: array<vec4<f32>>; // [N, Z]; one vec4 without GRADIENT
-@group(0) @binding(4) var<storage, read_write> parts: array<vec4<f32>>; // [N, 4]: 0, 0, 0, error
+@group(0) @binding(4) var<storage, read_write> parts: array<vec4<f32>>; // [N, 4]: error, 0, 0, 0, for squared_error_total.wgsl
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -31,6 +31,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let total = tree_sum(thread, sum);
     if ((thread == 0u) & (row < params.rows)) {
         let mean = (total.x + total.y + total.z + total.w) / f32(params.latent);
-        parts[row] = vec4<f32>(0.0, 0.0, 0.0, mean);
+        parts[row] = vec4<f32>(mean, 0.0, 0.0, 0.0);
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use wgvae::config::FlowSize;
 use wgvae::data::Resize;
+use wgvae::model::flow::FlowSampling;
 
 use super::{AdapterArgs, ForceArgs};
 
@@ -29,7 +30,7 @@ pub struct SampleArgs {
     #[arg(long, default_value_t = 2.0, requires = "class", allow_negative_numbers = true)]
     pub guidance: f32,
     /// Steps of the flow, two evaluations of its network each
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = FlowSampling::STEPS, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub steps: u32,
     /// Standard deviation of the latents, relative to the prior: less than 1 for less variety, more than 1 for more
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use wgvae::model::flow::FlowSampling;
 
 use super::TrainedArgs;
 
@@ -20,7 +21,7 @@ pub struct PageArgs {
     #[arg(long, default_value = "auto", value_name = "PRIOR")]
     pub prior: String,
     /// Steps of the flow, two evaluations of its network each
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = FlowSampling::STEPS, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub steps: u32,
     /// Weight of the class, for a flow that was fitted with --classes: 1 for variety, 3 for the most typical pictures
     #[arg(long, default_value_t = 2.0)]

@@ -3,26 +3,24 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::checkpoint::{self, Model};
+use wgvae::checkpoint;
 use wgvae::error::Error;
 use wgvae::evaluate::{self, About, FeatureSettings, HELD_OUT, Priors, Report, Settings};
 use wgvae::generate::{self, Fitted, FittedFlow, flow_file, prior_file};
 use wgvae::gpu::Adapter;
 use wgvae::model::flow::FlowSampling;
-use wgvae::model::{Device, ModelOptions, Vae};
+use wgvae::model::{Device, Vae};
 
 use super::destination::{Destination, Writer, must_end_with};
 use super::held_out::{self, HeldOut};
 use super::terminal::{Bar, count, shown};
-use super::{about, load_model, names, sample};
+use super::{about, load_model, names};
 use crate::cli::EvaluateArgs;
 
 /// Number of dimensions whose KL divergence is printed.
 const MAX_SHOWN: usize = 8;
 /// Default number of landscapes.
 const LANDSCAPES: u32 = 1000;
-/// Pictures computed at once.
-const BATCH: u32 = 16;
 
 /// A model with the priors beside it.
 struct Loaded {
@@ -98,24 +96,14 @@ fn load(args: &EvaluateArgs) -> Result<Loaded> {
     let _bar = Bar::new("loading the model", false);
     let (path, mut notes) = (&args.trained.model, Vec::new());
     let mut noted = |error: Error| notes.push(error.to_string());
-    let Model { config, weights, likelihood, .. } = checkpoint::open(path)?;
+    let model = checkpoint::open(path)?;
     let adapter = super::choose_keeping(&args.trained.adapter)?;
     // without a prior beside it, only N(0, I) is measured
-    let fitted = prior_file::find(path, None, &weights).map_err(&mut noted).ok();
-    let flow = flow_file::beside(path).map(|flow| FittedFlow::read(&flow, (&config, &weights)));
+    let fitted = prior_file::find(path, None, &model.weights).map_err(&mut noted).ok();
+    let flow = flow_file::beside(path).map(|flow| FittedFlow::read(&flow, (&model.config, &model.weights)));
     let flow = flow.and_then(|flow| flow.map_err(&mut noted).ok());
-    let sampling =
-        |flow: &FittedFlow| FlowSampling { config: flow.flow.config, steps: sample::STEPS, guidance: None };
-    let build = ModelOptions {
-        likelihood,
-        flow: flow.as_ref().map(sampling),
-        ..ModelOptions::inference(config, BATCH)
-    };
-    let mut vae = Vae::empty(Device::Gpu(&adapter), build)?;
-    vae.load(&weights)?;
-    if let Some(flow) = &flow {
-        vae.load_flow(&flow.flow)?;
-    }
+    let sampled = flow.as_ref().map(|flow| (flow, flow.sampling(FlowSampling::STEPS, None)));
+    let vae = load_model::build(&adapter, &model, load_model::BATCH, sampled)?;
     Ok(Loaded { vae, adapter, fitted, flow: flow.is_some(), notes })
 }
 

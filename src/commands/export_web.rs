@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use wgvae::checkpoint::{self, Model};
 use wgvae::config::ModelConfig;
-use wgvae::generate::{Fitted, FittedFlow, prior_file};
+use wgvae::generate::{self, Fitted, FittedFlow, prior_file};
 use wgvae::model::{Device, ModelOptions, StateDict, Vae};
 use wgvae::web::{self, Files, Page, PageFlow, Precision, Rounding};
 
@@ -57,7 +57,7 @@ pub(super) fn page(args: &PageArgs) -> Result<Files> {
             }
             None => None,
         };
-        let sampling = flow.as_ref().map(|flow| PageFlow { fitted: flow, steps, guidance }.sampling());
+        let sampling = flow.as_ref().map(|flow| flow.sampling(steps, guidance));
         let build = ModelOptions { likelihood, flow: sampling, ..ModelOptions::inference(config, 1) };
         let versions = [(&weights, flow.as_ref()), (&rounded, rounded_flow.as_ref())];
         let found = compare(args, &build, versions, (prior.as_ref(), largest))?;
@@ -143,17 +143,18 @@ fn compare(
 }
 
 /// The first sample of a seed; of a flow with classes also that of a class, another one for each seed.
-fn draw(vae: &mut Vae, prior: (Option<&FittedFlow>, Option<&Fitted>), seed: u64) -> Result<Vec<Vec<u32>>> {
-    match prior {
-        (Some(flow), _) => {
-            let class = (seed as u32).checked_rem(flow.flow.config.classes);
-            let labels = [None].into_iter().chain(class.map(Some));
-            let pictures = labels.map(|label| Ok(vae.sample_flow(0..1, (seed, 1.0), label)?));
-            Ok(pictures.collect::<Result<Vec<_>>>()?.concat())
-        }
-        (None, Some(fitted)) => Ok(vae.decode_rgba(&fitted.draw(1, seed, 1.0))?),
-        (None, None) => Ok(vae.sample(1, seed, 1.0)?),
+fn draw(
+    vae: &mut Vae,
+    (flow, fitted): (Option<&FittedFlow>, Option<&Fitted>),
+    seed: u64,
+) -> Result<Vec<Vec<u32>>> {
+    let class = flow.and_then(|flow| (seed as u32).checked_rem(flow.flow.config.classes));
+    let of_class = class.map(|class| generate::Prior::Flow(Some(class)));
+    let mut pictures = generate::Prior::best(flow.is_some(), fitted).draw(vae, 0..1, (seed, 1.0))?;
+    if let Some(prior) = of_class {
+        pictures.extend(prior.draw(vae, 0..1, (seed, 1.0))?);
     }
+    Ok(pictures)
 }
 
 /// The name of a run, a checkpoint or a file.

@@ -29,11 +29,9 @@ pub(super) struct HeldOut {
 /// # Errors
 /// If the run's folder of pictures is missing, or has no held-out pictures.
 pub(super) fn of_run(model: &Path) -> Result<Option<HeldOut>> {
-    let model = checkpoint::find(model)?;
-    let Some(settings) = settings_file(&model) else { return Ok(None) };
-    let options = Layers { below: file::read(&settings)?, ..Layers::default() }.options()?;
+    let Some((options, state)) = run_of(model)? else { return Ok(None) };
     let Some(folder) = &options.data else { return Ok(None) };
-    let State { config, data: digest, .. } = State::read(&model.with_file_name(STATE))?;
+    let State { config, data: digest, .. } = State::read(&state)?;
     let instead = "give DATA, or --landscapes";
     if !folder.is_dir() {
         return Err(
@@ -67,10 +65,8 @@ pub(super) fn of_run(model: &Path) -> Result<Option<HeldOut>> {
 /// # Errors
 /// If files of the run or its folder of pictures cannot be read.
 pub(super) fn training_of_run(model: &Path) -> Result<Option<Vec<Location>>> {
-    let model = checkpoint::find(model)?;
-    let Some(settings) = settings_file(&model) else { return Ok(None) };
-    let options = Layers { below: file::read(&settings)?, ..Layers::default() }.options()?;
-    let State { config, .. } = State::read(&model.with_file_name(STATE))?;
+    let Some((options, state)) = run_of(model)? else { return Ok(None) };
+    let State { config, .. } = State::read(&state)?;
     let Some(folder) = &options.data else {
         let count = options.landscapes - held_landscapes(options.landscapes);
         let landscape = |index| Location::Synthetic { seed: config.seed, index };
@@ -81,6 +77,14 @@ pub(super) fn training_of_run(model: &Path) -> Result<Option<Vec<Location>>> {
     }
     let Divided { dataset, .. } = divide(folder, &options, &config)?;
     Ok(Some(files(dataset.train.iter().map(|item| &item.path))))
+}
+
+/// Options of the run of `model`, and the file of its state. `None` if it is not in a run.
+fn run_of(model: &Path) -> Result<Option<(RunOptions, PathBuf)>> {
+    let model = checkpoint::find(model)?;
+    let Some(settings) = settings_file(&model) else { return Ok(None) };
+    let options = Layers { below: file::read(&settings)?, ..Layers::default() }.options()?;
+    Ok(Some((options, model.with_file_name(STATE))))
 }
 
 /// The pictures of a run's folder, divided as in its training.

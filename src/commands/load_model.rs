@@ -6,7 +6,9 @@ use anyhow::Result;
 use wgvae::checkpoint::{self, Model, State};
 use wgvae::data::{self, Mark, PictureFormat, Resize, Skipped};
 use wgvae::error::Error;
-use wgvae::generate::{self, Encoded, Input};
+use wgvae::generate::{self, Encoded, FittedFlow, Input};
+use wgvae::gpu::Adapter;
+use wgvae::model::flow::FlowSampling;
 use wgvae::model::{Device, ModelOptions, Vae};
 
 use super::destination::{Destination, Writer, usage};
@@ -16,7 +18,7 @@ use super::terminal::{Bar, shown};
 use crate::cli::{AdapterArgs, TrainedArgs};
 
 /// Pictures computed at once.
-const BATCH: u32 = 16;
+pub(super) const BATCH: u32 = 16;
 /// Largest number of unreadable files that are named one by one.
 const MAX_NAMED: usize = 10;
 /// Milliseconds per frame of an animation.
@@ -25,11 +27,25 @@ const FRAME_MS: u32 = 80;
 /// The model on the adapter that the flags name.
 pub(super) fn open(model: &Path, adapter: &AdapterArgs) -> Result<Vae> {
     let _bar = Bar::new("loading the model", false);
-    let Model { config, weights, likelihood, .. } = checkpoint::open(model)?;
-    let adapter = super::choose_keeping(adapter)?;
-    let build = ModelOptions { likelihood, ..ModelOptions::inference(config, BATCH) };
-    let mut vae = Vae::empty(Device::Gpu(&adapter), build)?;
-    vae.load(&weights)?;
+    let model = checkpoint::open(model)?;
+    build(&super::choose_keeping(adapter)?, &model, BATCH, None)
+}
+
+/// The model on this adapter, for `batch` pictures at once; with a flow, samples can be drawn from it.
+pub(super) fn build(
+    adapter: &Adapter,
+    Model { config, weights, likelihood, .. }: &Model,
+    batch: u32,
+    flow: Option<(&FittedFlow, FlowSampling)>,
+) -> Result<Vae> {
+    let inference = ModelOptions::inference(*config, batch);
+    let sampling = flow.map(|(_, sampling)| sampling);
+    let build = ModelOptions { likelihood: *likelihood, flow: sampling, ..inference };
+    let mut vae = Vae::empty(Device::Gpu(adapter), build)?;
+    vae.load(weights)?;
+    if let Some((flow, _)) = flow {
+        vae.load_flow(&flow.flow)?;
+    }
     Ok(vae)
 }
 

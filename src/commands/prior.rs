@@ -79,8 +79,8 @@ impl Prior {
 /// `--guidance` as a sampler takes it. The velocity of the class alone, a guidance of 1, needs one evaluation instead of
 /// two.
 pub(super) fn guidance(weight: f32) -> Result<Option<f32>> {
-    if !weight.is_finite() {
-        return usage(format!("--guidance {weight}: must be a finite number"));
+    if !(0.0..=100.0).contains(&weight) {
+        return usage(format!("--guidance {weight}: must be between 0 and 100"));
     }
     Ok((weight.to_bits() != 1f32.to_bits()).then_some(weight))
 }

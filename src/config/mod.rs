@@ -18,7 +18,7 @@ pub use memory::free_memory;
 pub use micro_batch::MicroBatch;
 pub use model::{Architecture, ModelConfig};
 pub use objective::{BetaSchedule, Likelihood, LossKind, Objective, Sigma};
-pub use optimizer::{Augmentation, LrSchedule, Optimizer};
+pub use optimizer::{Augmentation, LrSchedule, Optimizer, cosine, warmup};
 pub use preset::Preset;
 pub use table::{Table, Value};
 pub use train::{MAX_BATCH, TrainConfig, checked_batch};

@@ -1,5 +1,7 @@
 //! Settings of the optimizer and its learning-rate schedule, and of data augmentation.
 
+use std::f64::consts::PI;
+
 use serde::{Deserialize, Serialize};
 
 use super::names::named;
@@ -18,6 +20,16 @@ pub enum LrSchedule {
     Cosine,
     /// halved whenever the validation loss has not fallen for three epochs
     Plateau,
+}
+
+/// The factor of the learning rate during a linear warm-up of `warmup` steps, after `step` steps.
+pub fn warmup(step: f64, warmup: f64) -> f64 {
+    if step < warmup { (step + 1.0) / warmup } else { 1.0 }
+}
+
+/// The factor of the learning rate on half a cosine from 1 to 0, of which the share `done` is done.
+pub fn cosine(done: f64) -> f64 {
+    0.5 * (1.0 + (PI * done.clamp(0.0, 1.0)).cos())
 }
 
 named! { LrSchedule: Constant "constant", Cosine "cosine", Plateau "plateau" }

@@ -44,9 +44,7 @@ impl Preset {
             (Architecture::Spatial, Self::Laptop) => (ModelConfig::LAPTOP, 32, 10),
             (Architecture::Spatial, Self::Demo) => (ModelConfig::DEMO, 16, 6),
         };
-        let others = [("batch-size", batch_size), ("epochs", epochs)];
-        let others = others.map(|(key, value)| Table::of_setting(key, value));
-        let [batch_size, epochs] = others;
-        Ok(model.table()?.over(&batch_size?).over(&epochs?))
+        let others = Table::of_setting("batch-size", batch_size)?.over(&Table::of_setting("epochs", epochs)?);
+        Ok(model.table()?.over(&others))
     }
 }

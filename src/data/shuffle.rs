@@ -4,6 +4,8 @@
 //! The order of an epoch must be reproducible, also when a run resumes in the middle of one, and must not change when a
 //! dependency changes its shuffle. So only the ChaCha8 stream comes from a crate; the rest is here.
 
+use std::ops::Range;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -20,6 +22,15 @@ pub fn order(seed: u64, epoch: u32, len: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..len).collect();
     shuffle(&mut order, seed, EPOCH, u64::from(epoch));
     order
+}
+
+/// Pictures `positions` of the epochs `first`, `first + 1` and so on, one after the other, each in its [`order`]. Batches
+/// that go on over the ends of epochs are all full.
+pub fn endless_order(seed: u64, first: u32, len: usize, positions: Range<u64>) -> Vec<u32> {
+    let epochs = positions.start / len as u64..positions.end.div_ceil(len as u64);
+    let orders = epochs.flat_map(|epoch| order(seed, first + epoch as u32, len));
+    let count = (positions.end - positions.start) as usize;
+    orders.skip((positions.start % len as u64) as usize).take(count).collect()
 }
 
 /// Fisher-Yates from the top, with ChaCha8 keyed by `(seed, purpose, number)`.

@@ -10,9 +10,10 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
-use crate::config::{Likelihood, LossKind, ModelConfig, Sigma};
+use crate::config::{self, Likelihood, LossKind, ModelConfig, Sigma};
 use crate::data::{self, Resize};
 use crate::error::{Error, Result};
+use crate::metrics;
 use crate::model::{Device, Input, ModelOptions, StepSettings, Vae};
 
 /// Edge of its pictures in pixels.
@@ -59,7 +60,7 @@ impl FeatureNet {
     /// If the device is lost, or the loss is not finite.
     pub(super) fn train(
         device: Device<'_>,
-        (size, pictures): (usize, &[&Vec<u8>]),
+        (size, pictures): (usize, &[Vec<u8>]),
         steps: u32,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self> {
@@ -70,10 +71,9 @@ impl FeatureNet {
         let mut last = f64::NAN;
         for step in 0..steps {
             let rgba = net.batch(pictures, step);
-            let warm = ((step + 1) as f64 / WARMUP.min(steps) as f64).min(1.0);
-            let cosine = 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps as f64).cos());
-            let settings =
-                StepSettings { seed: SEED, step, lr: RATE * warm * cosine, ..StepSettings::default() };
+            let warm = config::warmup(step as f64, WARMUP.min(steps) as f64);
+            let lr = RATE * warm * config::cosine(step as f64 / steps as f64);
+            let settings = StepSettings { seed: SEED, step, lr, ..StepSettings::default() };
             net.vae.train_step(Input::Rgba(&rgba), BATCH, &settings)?;
             for (step, outcome) in net.vae.losses(step + 1 == steps)? {
                 last = outcome.loss.nll;
@@ -89,26 +89,23 @@ impl FeatureNet {
         }
     }
 
-    /// The inputs of a step, small pictures and squares of details alternately. Batches go on over the ends of epochs, so
-    /// that every batch is full.
-    fn batch(&self, pictures: &[&Vec<u8>], step: u64) -> Vec<u32> {
-        let (len, first) = (pictures.len() as u64, step * u64::from(BATCH));
-        let epochs = first / len..=(first + u64::from(BATCH) - 1) / len;
-        let order = epochs.flat_map(|epoch| data::order(SEED, epoch as u32, pictures.len()));
-        let rows = order.skip((first % len) as usize).take(BATCH as usize);
+    /// The inputs of a step, small pictures and squares of details alternately.
+    fn batch(&self, pictures: &[Vec<u8>], step: u64) -> Vec<u32> {
+        let first = step * u64::from(BATCH);
+        let rows = data::endless_order(SEED, 0, pictures.len(), first..first + u64::from(BATCH));
         let mut stream = ChaCha8Rng::seed_from_u64(SEED);
         stream.set_stream(step);
         let places = (self.size - EDGE as usize + 1) as u64;
         let mut place = || (stream.next_u64() % places) as usize;
         let one = |(at, row): (usize, u32)| {
-            let picture = pictures[row as usize];
+            let picture = &pictures[row as usize];
             data::rgba_of(&if at % 2 == 0 {
                 self.small(picture)
             } else {
                 self.square(&self.details(picture), [place(), place()])
             })
         };
-        rows.enumerate().flat_map(one).collect()
+        rows.into_iter().enumerate().flat_map(one).collect()
     }
 
     /// A picture minus itself made smaller and larger again.
@@ -120,9 +117,9 @@ impl FeatureNet {
     }
 
     /// The gain of details: their deviation becomes [`DETAIL`].
-    fn gain(&self, pictures: &[&Vec<u8>]) -> f64 {
+    fn gain(&self, pictures: &[Vec<u8>]) -> f64 {
         let gauged = &pictures[..pictures.len().min(GAUGED)];
-        let mean = |picture: &&Vec<u8>| {
+        let mean = |picture: &Vec<u8>| {
             let differences = self.differences(picture);
             differences.iter().map(|value| value * value).sum::<f64>() / differences.len() as f64
         };
@@ -155,7 +152,7 @@ impl FeatureNet {
     ///
     /// # Errors
     /// If the device is lost.
-    pub(super) fn features(&mut self, pictures: &[&Vec<u8>]) -> Result<Vec<f64>> {
+    pub(super) fn features(&mut self, pictures: &[Vec<u8>]) -> Result<Vec<f64>> {
         let place = |at: usize| at * (self.size - EDGE as usize) / (SQUARES - 1);
         let places: Vec<[usize; 2]> =
             (0..SQUARES * SQUARES).map(|at| [place(at / SQUARES), place(at % SQUARES)]).collect();
@@ -163,7 +160,7 @@ impl FeatureNet {
         let mut table = Vec::with_capacity(pictures.len() * FEATURES);
         // several pictures at once, so that most batches are full
         for some in pictures.chunks(BATCH as usize) {
-            let parts = |picture: &&Vec<u8>| {
+            let parts = |picture: &Vec<u8>| {
                 let details = self.details(picture);
                 let squares = places.iter().map(|&place| self.square(&details, place));
                 std::iter::once(self.small(picture)).chain(squares).collect::<Vec<_>>()
@@ -183,10 +180,8 @@ impl FeatureNet {
 
 /// The deviation of column `latent` of a table of squares (divided by their number).
 fn deviation(squares: &[f32], latent: usize) -> f64 {
-    let column = || squares.iter().skip(latent).step_by(NETWORK.latent as usize).map(|&mu| f64::from(mu));
-    let count = column().count() as f64;
-    let mean = column().sum::<f64>() / count;
-    (column().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt()
+    let column = squares[latent..].iter().step_by(NETWORK.latent as usize);
+    metrics::moments(column.map(|&mu| f64::from(mu))).1.sqrt()
 }
 
 /// The sizes of the network, for the reports.

@@ -88,17 +88,11 @@ impl Judge {
         if training.len() < LEAST || compared.len() < LEAST {
             return Ok(Err(format!("{} pictures are too few", real.len())));
         }
-        let (net, steps) = {
-            let pictures: Vec<&Vec<u8>> = training.iter().collect();
-            let mut told = |done, all| progress("training the feature network", done, all);
-            (
-                FeatureNet::train(settings.device, (size, &pictures), settings.steps, &mut told)?,
-                settings.steps,
-            )
-        };
+        let mut told = |done, all| progress("training the feature network", done, all);
+        let net = FeatureNet::train(settings.device, (size, &training), settings.steps, &mut told)?;
         let mut judge = Self {
             net,
-            steps,
+            steps: settings.steps,
             training,
             training_pictures,
             training_table: Vec::new(),
@@ -107,12 +101,10 @@ impl Judge {
             standard: Vec::new(),
         };
         progress("computing features", 0, 0);
-        let compared: Vec<&Vec<u8>> = judge.compared.iter().collect();
-        judge.table = judge.net.features(&compared)?;
+        judge.table = judge.net.features(&judge.compared)?;
         judge.standard = standard(&judge.table);
         standardise(&mut judge.table, &judge.standard);
-        let training: Vec<&Vec<u8>> = judge.training.iter().collect();
-        judge.training_table = judge.net.features(&training)?;
+        judge.training_table = judge.net.features(&judge.training)?;
         standardise(&mut judge.training_table, &judge.standard);
         Ok(Ok(judge))
     }
@@ -122,7 +114,7 @@ impl Judge {
     /// # Errors
     /// If the device is lost, there are not more samples than neighbours, or a feature is not finite.
     pub fn samples(&mut self, samples: &[Vec<u8>], shown: usize) -> Result<(Likeness, Vec<Neighbours>)> {
-        let mut table = self.net.features(&samples.iter().collect::<Vec<_>>())?;
+        let mut table = self.net.features(samples)?;
         standardise(&mut table, &self.standard);
         let near = |set: &[f64]| metrics::nearest(&table, set, FEATURES).map_err(refused);
         let held_out = near(&self.table)?;
@@ -216,11 +208,9 @@ fn ratio(training: &[(usize, f64)], real: &[(usize, f64)]) -> [f64; 2] {
 
 /// Mean and deviation of each feature.
 fn standard(table: &[f64]) -> Vec<[f64; 2]> {
-    let count = (table.len() / FEATURES) as f64;
     let of = |feature: usize| {
-        let values = || table.iter().skip(feature).step_by(FEATURES);
-        let mean = values().sum::<f64>() / count;
-        let deviation = (values().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
+        let (mean, variance) = metrics::moments(table[feature..].iter().step_by(FEATURES).copied());
+        let deviation = variance.sqrt();
         [mean, if deviation > CONSTANT { deviation } else { 1.0 }]
     };
     (0..FEATURES).map(of).collect()

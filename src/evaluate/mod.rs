@@ -21,12 +21,12 @@ pub use html::{About, page};
 pub use judge::{FeatureSettings, Judge, Near, Neighbours};
 pub use likeness::{Features, Likeness};
 pub use report::{Distances, Evaluation, Row};
-use samples::{Comparison, Measured, Prior};
+use samples::{Comparison, Measured};
 pub use scores::{FactorScore, Scores};
 
 use crate::data::{Factors, Resize, Skipped};
 use crate::error::{Error, Result};
-use crate::generate::{self, Chunk, Encoded, Fitted, Input};
+use crate::generate::{self, Chunk, Encoded, Fitted, Input, Prior};
 use crate::metrics::{self, Fidelity};
 use crate::model::Vae;
 
@@ -126,7 +126,7 @@ pub fn evaluate(
     let mut measure = |prior| comparison.measure(vae, prior, &mut *progress);
     let normal = measure(Prior::Normal)?;
     let fitted = priors.fitted.map(|fitted| measure(Prior::Fitted(fitted))).transpose()?;
-    let flow = priors.flow.then(|| measure(Prior::Flow)).transpose()?;
+    let flow = priors.flow.then(|| measure(Prior::Flow(None))).transpose()?;
     let likeness = [Some(&normal), fitted.as_ref(), flow.as_ref()].map(|found| found?.likeness);
     let features = comparison.judge.as_ref().map(|judge| judge.report(count, likeness));
     let features = features.transpose()?.flatten();

@@ -7,7 +7,7 @@ use super::likeness::Likeness;
 use super::{Distances, Settings, floats, refused};
 use crate::data;
 use crate::error::Result;
-use crate::generate::Fitted;
+use crate::generate::Prior;
 use crate::metrics::{self, Slicing};
 use crate::model::Vae;
 
@@ -17,14 +17,6 @@ const PATCHES: usize = 64;
 const SPLITS: usize = 4;
 /// Least number of samples, unless the user says otherwise.
 const LEAST: u32 = 200;
-
-/// A prior to draw from.
-#[derive(Clone, Copy)]
-pub(super) enum Prior<'a> {
-    Normal,
-    Fitted(&'a Fitted),
-    Flow,
-}
 
 /// The figures of a prior's samples.
 pub(super) struct Measured {
@@ -66,7 +58,7 @@ impl Comparison<'_> {
             let heading = match prior {
                 Prior::Normal => "Samples of N(0, I)",
                 Prior::Fitted(_) => "Samples of the fitted prior",
-                Prior::Flow => "Samples of the flow",
+                Prior::Flow(_) => "Samples of the flow",
             };
             Some(SampleSet { heading, pictures: samples, neighbours: neighbours.unwrap_or_default() })
         } else {
@@ -106,11 +98,7 @@ fn draw(
     for first in (0..count).step_by(vae.micro_batch() as usize) {
         progress("sampling", first as usize, count as usize);
         let range = first..count.min(first.saturating_add(vae.micro_batch()));
-        let pictures = match prior {
-            Prior::Normal => vae.sample_range(range, seed, 1.0)?,
-            Prior::Fitted(prior) => vae.decode_rgba(&prior.draw_range(range, seed, 1.0))?,
-            Prior::Flow => vae.sample_flow(range, (seed, 1.0), None)?,
-        };
+        let pictures = prior.draw(vae, range, (seed, 1.0))?;
         samples.extend(pictures.iter().map(|picture| data::rgb_of(picture)));
     }
     Ok(samples)

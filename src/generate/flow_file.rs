@@ -1,6 +1,7 @@
 //! Files of flows, beside the model: safetensors with PyTorch's names, and the sizes in the metadata.
 //! Read this for the layout of the file and for its search path.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -8,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::prior_file::{self, digest};
 use crate::checkpoint;
 use crate::config::{FlowConfig, ModelConfig};
+use crate::data::write_whole;
 use crate::error::{Error, Result, printable_text};
-use crate::model::flow::{self, FlowWeights};
+use crate::model::flow::{self, FlowSampling, FlowWeights};
 use crate::model::{NamedTensor, StateDict};
 
 /// File name of the flow in the folder of a run or a checkpoint.
@@ -59,6 +61,20 @@ pub fn is_flow(path: &Path) -> bool {
 }
 
 impl FittedFlow {
+    /// Settings of a sampler for it; `guidance` is the weight of the class, if one is asked for.
+    pub fn sampling(&self, steps: u32, guidance: Option<f32>) -> FlowSampling {
+        FlowSampling { config: self.flow.config, steps, guidance }
+    }
+
+    /// Writes the file, completely or not at all.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let bytes = self.to_bytes()?;
+        write_whole(path, |file| file.write_all(&bytes))
+    }
+
     /// Encodes the file.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 pub mod flow_file;
 mod interpolate;
 mod latents_file;
+mod prior;
 pub mod prior_file;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use rayon::prelude::*;
 pub use flow_file::FittedFlow;
 pub use interpolate::{Interpolation, interpolate, ping_pong};
 pub use latents_file::{check_extension, latents_file, read_latents, write_latents};
+pub use prior::Prior;
 pub use prior_file::Fitted;
 
 use crate::data::{self, Factors, Location, Resize, Skipped, synth};

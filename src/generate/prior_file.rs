@@ -40,12 +40,7 @@ pub fn place(model: &Path) -> PathBuf {
 }
 
 impl Fitted {
-    /// Draws `count` points `[N, Z]`; point i depends on `seed`, `temperature` and i alone.
-    pub fn draw(&self, count: u32, seed: u64, temperature: f32) -> Vec<f32> {
-        self.draw_range(0..count, seed, temperature)
-    }
-
-    /// Draws the points with the numbers in `range`.
+    /// Draws the points `[N, Z]` with the numbers in `range`; point i depends on `seed`, `temperature` and i alone.
     pub fn draw_range(&self, range: std::ops::Range<u32>, seed: u64, temperature: f32) -> Vec<f32> {
         range.flat_map(|index| self.mixture.sample(seed, index.into(), temperature.into())).collect()
     }

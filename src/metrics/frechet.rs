@@ -1,7 +1,8 @@
 //! The Frechet distance between two sets of vectors, as of Gaussians with their moments.
 //! Read this to interpret distances between sets of features.
 
-use super::{Result, refused, rows};
+use super::{Result, finite, refused, rows};
+use crate::linalg::{dot, orthogonalize};
 
 /// The Frechet distance of Gaussians with the moments of two tables of `dims` columns, row by row:
 /// `|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))` with means m and covariances C (divided by N - 1). It is a squared
@@ -28,9 +29,7 @@ pub fn frechet_distance(a: &[f64], b: &[f64], dims: usize) -> Result<f64> {
         if count < 2 {
             return refused(format!("frechet_distance: the {which} set has one row, and no covariance"));
         }
-        if let Some(at) = table.iter().position(|value| !value.is_finite()) {
-            return refused(format!("frechet_distance: row {} of the {which} set is not finite", at / dims));
-        }
+        finite("frechet_distance", &format!("{which} set"), table, dims)?;
     }
     let ((mean_a, root_a), (mean_b, root_b)) = (moments(a, dims), moments(b, dims));
     let shift: f64 = mean_a.iter().zip(&mean_b).map(|(a, b)| (a - b).powi(2)).sum();
@@ -68,40 +67,9 @@ fn moments(table: &[f64], dims: usize) -> (Vec<f64>, Vec<Vec<f64>>) {
     (means, root)
 }
 
-/// The singular values of a square matrix of these columns, in no order, by one-sided Jacobi rotations: pairs of columns
-/// are rotated until all are orthogonal, and their lengths are the singular values. Small ones are accurate too.
-/// Source: Demmel and Veselic, "Jacobi's method is more accurate than QR", SIAM J. Matrix Anal. Appl. 13 (1992).
+/// The singular values of a square matrix of these columns, in no order. Small ones are accurate too.
 fn singular_values(mut columns: Vec<Vec<f64>>) -> Vec<f64> {
-    // columns of rounding errors alone would never become orthogonal
     let least = 1e-32 * columns.iter().map(|column| dot(column, column)).fold(0.0, f64::max);
-    // it converges quadratically: 6 to 12 sweeps are usual; the bound only guards against rounding
-    for _ in 0..60 {
-        let mut rotated = false;
-        for p in 0..columns.len() {
-            let (first, others) = columns[p..].split_at_mut(1);
-            for other in others {
-                let (a, b, c) = (dot(&first[0], &first[0]), dot(other, other), dot(&first[0], other));
-                if a.min(b) <= least || c.abs() <= 1e-14 * (a * b).sqrt() {
-                    continue;
-                }
-                rotated = true;
-                // the smaller root of t^2 + 2 zeta t - 1 = 0
-                let zeta = (b - a) / (2.0 * c);
-                let t = 1f64.copysign(zeta) / (zeta.abs() + zeta.hypot(1.0));
-                let cos = 1.0 / t.hypot(1.0);
-                let sin = cos * t;
-                for (x, y) in first[0].iter_mut().zip(other) {
-                    (*x, *y) = (cos * *x - sin * *y, sin * *x + cos * *y);
-                }
-            }
-        }
-        if !rotated {
-            break;
-        }
-    }
+    orthogonalize(&mut columns, least);
     columns.iter().map(|column| dot(column, column).sqrt()).collect()
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

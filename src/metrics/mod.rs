@@ -106,8 +106,16 @@ fn rows(function: &str, len: usize, columns: usize) -> usize {
     len / columns
 }
 
+/// Refuses a table with a row that is not finite; `which` names the table.
+fn finite(function: &str, which: &str, table: &[f64], columns: usize) -> Result<()> {
+    match table.iter().position(|value| !value.is_finite()) {
+        Some(at) => refused(format!("{function}: row {} of the {which} is not finite", at / columns)),
+        None => Ok(()),
+    }
+}
+
 /// Mean and population variance, in two passes: one pass would suffer from cancellation if the mean is large.
-fn moments(values: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
+pub(crate) fn moments(values: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
     let count = values.len() as f64;
     let mean = values.clone().sum::<f64>() / count;
     let variance = values.map(|value| (value - mean).powi(2)).sum::<f64>() / count;

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::{Result, refused, rows};
+use super::{Result, finite, refused, rows};
 
 /// Neighbours of [`precision_recall`] in Kynkaanniemi et al. 2019.
 pub const NEIGHBOURS: usize = 3;
@@ -46,7 +46,7 @@ pub fn precision_recall(
                 "precision_recall: {count} {which} rows do not have {neighbours} neighbours each"
             ));
         }
-        finite("precision_recall", which, table, dims)?;
+        finite("precision_recall", &format!("{which} table"), table, dims)?;
     }
     Ok(PrecisionRecall {
         precision: share_among(samples, real, dims, neighbours),
@@ -62,7 +62,7 @@ pub fn precision_recall(
 /// # Panics
 /// If a table is empty or has no whole rows.
 pub fn nearest(points: &[f64], table: &[f64], dims: usize) -> Result<Vec<(usize, f64)>> {
-    for (which, table) in [("first", points), ("second", table)] {
+    for (which, table) in [("first table", points), ("second table", table)] {
         rows("nearest", table.len(), dims);
         finite("nearest", which, table, dims)?;
     }
@@ -80,7 +80,7 @@ pub fn nearest_other(table: &[f64], dims: usize) -> Result<Vec<(usize, f64)>> {
     if rows("nearest_other", table.len(), dims) == 1 {
         return refused("nearest_other: one row has no other".to_owned());
     }
-    finite("nearest_other", "only", table, dims)?;
+    finite("nearest_other", "only table", table, dims)?;
     let of = |(at, point): (usize, &[f64])| least(point, table, dims, Some(at));
     Ok(table.par_chunks_exact(dims).enumerate().map(of).collect())
 }
@@ -111,11 +111,4 @@ fn share_among(points: &[f64], table: &[f64], dims: usize, neighbours: usize) ->
 /// The square of the distance.
 fn square(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
-}
-
-fn finite(function: &str, which: &str, table: &[f64], dims: usize) -> Result<()> {
-    match table.iter().position(|value| !value.is_finite()) {
-        Some(at) => refused(format!("{function}: row {} of the {which} table is not finite", at / dims)),
-        None => Ok(()),
-    }
 }

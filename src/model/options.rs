@@ -32,6 +32,15 @@ impl Device<'_> {
         }
     }
 
+    /// Calls `f` with its limits and features, and with the configurations chosen for it, else the defaults.
+    pub(super) fn with_tuning<T>(&self, f: impl FnOnce(&Capabilities, &Tuning) -> T) -> T {
+        let target = self.capabilities();
+        match self {
+            Self::Tuned(_, tuning) | Self::Timed(_, tuning) => f(&target, tuning),
+            Self::Gpu(_) | Self::Twins => f(&target, &Tuning::of(&target)),
+        }
+    }
+
     pub(super) fn runner(&self, plan: Plan) -> Result<Box<dyn Runner>> {
         Ok(match self {
             Self::Gpu(adapter) | Self::Tuned(adapter, _) => Box::new(GpuRunner::new(adapter, plan)?),

@@ -2,6 +2,7 @@
 //!
 //! The model, the web export and the benchmarks ask this module.
 
+use super::flow::FlowSampler;
 use super::network::Programs;
 use crate::gpu::ProgramId;
 
@@ -51,6 +52,11 @@ impl Programs {
     /// Pictures of draws from N(0, I).
     pub fn sample(&self) -> Run {
         Run::each([self.prior, self.draw, self.reparameterize, self.decode, self.picture])
+    }
+
+    /// Pictures of draws from a flow.
+    pub fn sample_flow(&self, flow: &FlowSampler) -> Run {
+        Run::each(flow.programs().into_iter().chain(self.decode().each))
     }
 
     /// Mean and log-variance of the latents of 8-bit pictures.

@@ -1,5 +1,6 @@
 //! From standardised latents to those of the decoder.
 
+use super::elementwise::Elementwise;
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::gpu::{Op, Shape};
 use crate::{params, wgsl};
@@ -23,11 +24,18 @@ impl Destandardize {
 
 impl Op for Destandardize {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "destandardize", files: vec![wgsl!("flow/destandardize.wgsl")] }
+        Kernel {
+            name: "destandardize",
+            files: vec![wgsl!("flow/destandardize.wgsl"), wgsl!("common/elementwise.wgsl")],
+        }
     }
 
     fn params(&self) -> Vec<Constant> {
         self.values()
+    }
+
+    fn constants(&self) -> Vec<Constant> {
+        Elementwise::default().constants()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -36,7 +44,7 @@ impl Op for Destandardize {
     }
 
     fn groups(&self) -> u64 {
-        u64::from(self.rows * self.vec4s).div_ceil(64)
+        Elementwise::default().groups(self.rows * self.vec4s)
     }
 
     fn flops(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! A point between noise and a latent, and the velocity of the straight line through both.
 
+use super::elementwise::Elementwise;
 use super::reparameterize::{halves, padded};
 use crate::gpu::kernel::{Constant, Kernel, Params};
 use crate::gpu::{Op, Shape};
@@ -31,11 +32,18 @@ impl FlowInterpolate {
 
 impl Op for FlowInterpolate {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "flow_interpolate", files: vec![wgsl!("flow/flow_interpolate.wgsl")] }
+        Kernel {
+            name: "flow_interpolate",
+            files: vec![wgsl!("flow/flow_interpolate.wgsl"), wgsl!("common/elementwise.wgsl")],
+        }
     }
 
     fn params(&self) -> Vec<Constant> {
         self.values()
+    }
+
+    fn constants(&self) -> Vec<Constant> {
+        Elementwise::default().constants()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -52,7 +60,7 @@ impl Op for FlowInterpolate {
     }
 
     fn groups(&self) -> u64 {
-        u64::from(self.rows * self.vec4s).div_ceil(64)
+        Elementwise::default().groups(self.rows * self.vec4s)
     }
 
     fn flops(&self) -> u64 {

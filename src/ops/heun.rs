@@ -1,5 +1,6 @@
 //! One half of a step of Heun's method along a flow, with classifier-free guidance.
 
+use super::elementwise::Elementwise;
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};
 use crate::gpu::{Op, Shape};
 use crate::{params, wgsl};
@@ -45,7 +46,7 @@ impl Heun {
 
 impl Op for Heun {
     fn kernel(&self) -> Kernel {
-        Kernel { name: "heun", files: vec![wgsl!("flow/heun.wgsl")] }
+        Kernel { name: "heun", files: vec![wgsl!("flow/heun.wgsl"), wgsl!("common/elementwise.wgsl")] }
     }
 
     fn params(&self) -> Vec<Constant> {
@@ -53,7 +54,8 @@ impl Op for Heun {
     }
 
     fn constants(&self) -> Vec<Constant> {
-        vec![("GUIDED", Value::Bool(self.guided)), ("CORRECT", Value::Bool(self.correct))]
+        let own = [("GUIDED", Value::Bool(self.guided)), ("CORRECT", Value::Bool(self.correct))];
+        Elementwise::default().constants().into_iter().chain(own).collect()
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -70,7 +72,7 @@ impl Op for Heun {
     }
 
     fn groups(&self) -> u64 {
-        u64::from(self.params.rows * self.params.vec4s).div_ceil(64)
+        Elementwise::default().groups(self.params.rows * self.params.vec4s)
     }
 
     fn flops(&self) -> u64 {

@@ -29,7 +29,7 @@ pub struct NormSizes {
 
 impl NormSizes {
     /// `[N, P, C]`
-    fn values(self) -> Shape {
+    fn tensor(self) -> Shape {
         Shape::new(&[self.pictures, self.pixels, self.channels])
     }
 
@@ -55,6 +55,10 @@ impl NormSizes {
         ]
     }
 
+    fn params(self) -> Vec<Constant> {
+        RmsNormParams { rows: self.rows(), pixels: self.pixels, vec4s: self.channels / 4 }.values()
+    }
+
     fn constants(self) -> Vec<Constant> {
         let mut all = Elementwise::default().constants();
         all.push(("SHARED", Value::Bool(self.shared)));
@@ -76,41 +80,16 @@ impl NormSizes {
     }
 }
 
-macro_rules! norm_params {
-    ($(#[$meta:meta])* $name:ident) => {
-        params! {
-            $(#[$meta])*
-            pub struct $name {
-                /// N P, pixels of all pictures
-                rows: u32,
-                /// P, pixels of a picture
-                pixels: u32,
-                /// vec4s of a row: C / 4
-                vec4s: u32,
-            }
-        }
-
-        impl From<NormSizes> for $name {
-            fn from(sizes: NormSizes) -> Self {
-                Self { rows: sizes.rows(), pixels: sizes.pixels, vec4s: sizes.channels / 4 }
-            }
-        }
-    };
-}
-
-norm_params! {
-    /// Sizes of `rms_norm.wgsl`.
-    RmsNormParams
-}
-
-norm_params! {
-    /// Sizes of `rms_norm_backward.wgsl`.
-    RmsNormBackwardParams
-}
-
-norm_params! {
-    /// Sizes of `rms_norm_affine_grad.wgsl`.
-    RmsNormAffineGradParams
+params! {
+    /// Sizes of the three kernels, in `rms_norm_row.wgsl`.
+    pub struct RmsNormParams {
+        /// N P, pixels of all pictures
+        rows: u32,
+        /// P, pixels of a picture
+        pixels: u32,
+        /// vec4s of a row: C / 4
+        vec4s: u32,
+    }
 }
 
 /// `y[N, P, C] = silu(x r (1 + scale) + shift)`.
@@ -123,7 +102,7 @@ impl Op for RmsNorm {
     }
 
     fn params(&self) -> Vec<Constant> {
-        RmsNormParams::from(self.0).values()
+        self.0.params()
     }
 
     fn constants(&self) -> Vec<Constant> {
@@ -131,7 +110,7 @@ impl Op for RmsNorm {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        vec![("x", self.0.values()), ("affine", self.0.affine()), ("y", self.0.values())]
+        vec![("x", self.0.tensor()), ("affine", self.0.affine()), ("y", self.0.tensor())]
     }
 
     fn groups(&self) -> u64 {
@@ -170,7 +149,7 @@ impl Op for RmsNormBackward {
     }
 
     fn params(&self) -> Vec<Constant> {
-        RmsNormBackwardParams::from(self.sizes).values()
+        self.sizes.params()
     }
 
     fn constants(&self) -> Vec<Constant> {
@@ -180,7 +159,7 @@ impl Op for RmsNormBackward {
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
-        let (values, sizes) = (self.sizes.values(), self.sizes);
+        let (values, sizes) = (self.sizes.tensor(), self.sizes);
         let rows = Shape::new(&[sizes.pictures, sizes.pixels]);
         vec![("x", values), ("affine", sizes.affine()), ("dy", values), ("dx", values), ("inv_rms", rows)]
     }
@@ -233,7 +212,7 @@ impl Op for RmsNormAffineGrad {
     }
 
     fn params(&self) -> Vec<Constant> {
-        RmsNormAffineGradParams::from(self.0).values()
+        self.0.params()
     }
 
     fn constants(&self) -> Vec<Constant> {
@@ -244,7 +223,7 @@ impl Op for RmsNormAffineGrad {
         let NormSizes { pictures, pixels, channels, .. } = self.0;
         let rows = Shape::new(&[pictures, pixels]);
         let out = Shape::new(&[pictures, 2, channels]);
-        let values = self.0.values();
+        let values = self.0.tensor();
         vec![("x", values), ("affine", self.0.affine()), ("dy", values), ("inv_rms", rows), ("daffine", out)]
     }
 

@@ -1,5 +1,6 @@
 //! The condition of a flow: features of the time, and the class.
 
+use super::elementwise::Elementwise;
 use super::normal::{box_muller, philox};
 use super::step::Step;
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};
@@ -59,7 +60,8 @@ impl TimeFeatures {
 
 impl Op for TimeFeatures {
     fn kernel(&self) -> Kernel {
-        let own = [wgsl!("flow/time_features.wgsl"), wgsl!("common/philox.wgsl")];
+        let own =
+            [wgsl!("flow/time_features.wgsl"), wgsl!("common/elementwise.wgsl"), wgsl!("common/philox.wgsl")];
         let files = own.into_iter().chain([wgsl!("common/box_muller.wgsl"), wgsl!("common/step.wgsl")]);
         Kernel { name: "time_features", files: files.collect() }
     }
@@ -69,7 +71,9 @@ impl Op for TimeFeatures {
     }
 
     fn constants(&self) -> Vec<Constant> {
-        vec![("DRAWN", Value::Bool(self.drawn))]
+        let mut all = Elementwise::default().constants();
+        all.push(("DRAWN", Value::Bool(self.drawn)));
+        all
     }
 
     fn operands(&self) -> Vec<(&'static str, Shape)> {
@@ -84,7 +88,7 @@ impl Op for TimeFeatures {
     }
 
     fn groups(&self) -> u64 {
-        u64::from(self.params.rows * self.params.vec4s).div_ceil(64)
+        Elementwise::default().groups(self.params.rows * self.params.vec4s)
     }
 
     fn flops(&self) -> u64 {

@@ -18,7 +18,7 @@ params! {
     }
 }
 
-/// `parts[n] = [0, 0, 0, mean of (v - goal)^2]`, and its gradient `dv = 2 (v - goal) / Z`, if it is wanted.
+/// `parts[n] = [mean of (v - goal)^2, 0, 0, 0]`, and its gradient `dv = 2 (v - goal) / Z`, if it is wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct VelocityLoss {
     params: VelocityLossParams,
@@ -81,7 +81,7 @@ impl Op for VelocityLoss {
                     dv[at] = (2.0 / latent * error) as f32;
                 }
             }
-            part.copy_from_slice(&[0.0, 0.0, 0.0, (sum / latent) as f32]);
+            part.copy_from_slice(&[(sum / latent) as f32, 0.0, 0.0, 0.0]);
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::linalg::{dot, orthogonalize};
+
 /// Right-hand sides solved together: each lane is one row, so the compiler can use vector instructions.
 pub(super) const LANES: usize = 16;
 
@@ -35,20 +37,6 @@ pub(super) fn cholesky(mut matrix: Vec<f64>) -> Option<Vec<f64>> {
         row[i] = pivot.sqrt();
     }
     Some(matrix)
-}
-
-/// The dot product, with four independent sums in a fixed order, for vector instructions.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let (a4, a_rest) = a.as_chunks::<4>();
-    let (b4, b_rest) = b.as_chunks::<4>();
-    let mut sums = [0.0; 4];
-    for (a, b) in a4.iter().zip(b4) {
-        for lane in 0..4 {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
 
 /// Replaces each lane x by y with `L y = x` (forward substitution) and returns `|y|^2` of each lane.
@@ -94,44 +82,12 @@ impl Principal {
         let element = |i, j| if j <= i { factor[packed(i, j)] } else { 0.0 };
         let mut columns: Vec<Vec<f64>> =
             (0..dims).map(|j| (0..dims).map(|i| element(i, j)).collect()).collect();
-        // it converges quadratically: 6 to 12 sweeps are usual; the bound only guards against rounding
-        for _ in 0..60 {
-            if !jacobi_rotation(&mut columns) {
-                break;
-            }
-        }
+        orthogonalize(&mut columns, 0.0);
         let mut axes: Vec<(f64, Vec<f64>)> = columns.into_iter().map(axis).collect();
         axes.sort_by(|a, b| b.0.total_cmp(&a.0));
         let (values, vectors) = axes.into_iter().unzip();
         Self { mean, values, vectors }
     }
-}
-
-/// Rotates every pair of columns once; returns whether any was not yet orthogonal.
-fn jacobi_rotation(columns: &mut [Vec<f64>]) -> bool {
-    let mut rotated = false;
-    for p in 0..columns.len() {
-        let (first, others) = columns[p..].split_at_mut(1);
-        let first = &mut first[0];
-        let mut a = dot(first, first);
-        for other in others {
-            let (b, c) = (dot(other, other), dot(first, other));
-            if c.abs() <= 1e-14 * (a * b).sqrt() {
-                continue;
-            }
-            rotated = true;
-            // the smaller root of t^2 + 2 zeta t - 1 = 0
-            let zeta = (b - a) / (2.0 * c);
-            let t = 1f64.copysign(zeta) / (zeta.abs() + zeta.hypot(1.0));
-            let cos = 1.0 / t.hypot(1.0);
-            let sin = cos * t;
-            for (x, y) in first.iter_mut().zip(other) {
-                (*x, *y) = (cos * *x - sin * *y, sin * *x + cos * *y);
-            }
-            a = dot(first, first);
-        }
-    }
-    rotated
 }
 
 /// The squared length of a column, and its direction with a positive largest element.

@@ -1,6 +1,7 @@
 //! The fit of a flow to the latents of pictures: batches, schedule, held-out error, and when to stop.
 
-use crate::config::{FlowConfig, FlowSize, ModelConfig};
+use super::schedule::ema_decay;
+use crate::config::{self, FlowConfig, FlowSize, ModelConfig};
 use crate::data;
 use crate::error::{Error, Result};
 use crate::model::flow::{Flow, FlowBatch, FlowWeights};
@@ -225,28 +226,17 @@ struct Fit<'a> {
 impl Fit<'_> {
     fn step(&mut self, step: u64) -> Result<()> {
         let [lr, weight_decay] = rates(self.settings.size);
-        let (len, batch) = (self.train.rows.len(), BATCH as usize);
-        // batches go on over the ends of epochs, so that every batch is whole
-        let at = |i: usize| {
-            let index = step as usize * batch + i;
-            (index / len, index % len)
-        };
-        let (first, last) = (at(0).0, at(batch - 1).0);
-        let orders: Vec<Vec<u32>> =
-            (first..=last).map(|epoch| data::order(self.settings.seed, epoch as u32 + 1, len)).collect();
-        let rows = (0..batch).map(|i| {
-            let (epoch, place) = at(i);
-            orders[epoch - first][place] as usize
-        });
-        let warm = ((step + 1) as f64 / WARMUP.min(self.steps / 4).max(1) as f64).min(1.0);
-        let done = step as f64 / self.steps as f64;
-        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+        let positions = step * u64::from(BATCH)..(step + 1) * u64::from(BATCH);
+        // the order of epoch 0 has chosen the held-out pictures
+        let rows = data::endless_order(self.settings.seed, 1, self.train.rows.len(), positions);
+        let rows = rows.into_iter().map(|row| row as usize);
+        let warm = config::warmup(step as f64, WARMUP.min(self.steps / 4).max(1) as f64);
         let settings = StepSettings {
             seed: self.settings.seed,
             step,
-            lr: lr * warm * cosine,
+            lr: lr * warm * config::cosine(step as f64 / self.steps as f64),
             weight_decay,
-            average: (1.0 - DECAY).max(9.0 / (10.0 + step as f64)),
+            average: 1.0 - ema_decay(DECAY, step),
             ..StepSettings::default()
         };
         let flow = &mut *self.flow;
@@ -255,7 +245,7 @@ impl Fit<'_> {
     }
 
     fn read(&mut self, wait: bool) -> Result<()> {
-        for (_, [error, _]) in self.flow.losses(wait)? {
+        for (_, error) in self.flow.losses(wait)? {
             self.recent.push(error / f64::from(BATCH));
         }
         let surplus = self.recent.len().saturating_sub(50);

@@ -1,10 +1,8 @@
 //! Schedules of the learning rate, beta, capacity and EMA decay, and early stopping.
 //! Read this to add a schedule.
 
-use std::f64::consts::PI;
-
 use crate::checkpoint::{Replanned, State};
-use crate::config::{BetaSchedule, LrSchedule, TrainConfig};
+use crate::config::{self, BetaSchedule, LrSchedule, TrainConfig};
 use crate::model::{Loss, StepSettings};
 
 /// Epochs without a lower validation loss after which the plateau schedule lowers the learning rate.
@@ -34,7 +32,7 @@ pub(super) fn settings(state: &State, steps: u64) -> StepSettings {
 
 /// Decay of the running average after `step` steps: small at first, so that the initial parameters are soon forgotten.
 /// Source: TensorFlow's `ExponentialMovingAverage` with `num_updates`.
-fn ema_decay(decay: f64, step: u64) -> f64 {
+pub(super) fn ema_decay(decay: f64, step: u64) -> f64 {
     let t = step as f64;
     decay.min((1.0 + t) / (10.0 + t))
 }
@@ -59,23 +57,22 @@ fn planned_position(state: &State, steps: u64) -> (f64, f64) {
 }
 
 fn lr(state: &State, steps: u64) -> f64 {
-    let config = &state.config;
-    let optimizer = &config.optimizer;
+    let TrainConfig { lr, optimizer, .. } = &state.config;
     let (step, warmup) = (position(state, steps), optimizer.warmup as f64);
-    let warm = if step < warmup { (step + 1.0) / warmup } else { 1.0 };
+    let warm = config::warmup(step, warmup);
     let course = match optimizer.lr_schedule {
         LrSchedule::Constant => 1.0,
         LrSchedule::Cosine => {
             let (step, epochs) = planned_position(state, steps);
             let all = (epochs * steps as f64 - warmup).max(1.0);
-            0.5 * (1.0 + (PI * ((step - warmup) / all).clamp(0.0, 1.0)).cos())
+            config::cosine((step - warmup) / all)
         }
         LrSchedule::Plateau => {
             let drops = state.lr_drops.iter().filter(|&&epoch| epoch < state.epoch).count();
             LR_DROP.powi(drops as i32)
         }
     };
-    config.lr * warm * course
+    lr * warm * course
 }
 
 /// The weight of KL, and its target capacity.

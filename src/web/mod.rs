@@ -102,7 +102,7 @@ pub struct PageFlow<'a> {
 impl PageFlow<'_> {
     /// Settings of the plan's sampler.
     pub fn sampling(&self) -> FlowSampling {
-        FlowSampling { config: self.fitted.flow.config, steps: self.steps, guidance: self.guidance }
+        self.fitted.sampling(self.steps, self.guidance)
     }
 }
 

@@ -41,11 +41,8 @@ fn computed(network: &Network) -> Vec<Computed> {
     let valid = ("valid", Json::from(1));
     let drawn = vec![valid.clone(), ("noise_std", 1.into()), ("stream", (Stream::Samples as u32).into())];
     let computed = |name, run: Run, step| Computed { name, programs: run.each, step };
-    let flow = network.flow.as_ref().map(|flow| Computed {
-        name: "flow",
-        programs: flow.programs().into_iter().chain(programs.decode().each).collect(),
-        step: drawn.clone(),
-    });
+    let flow = network.flow.as_ref();
+    let flow = flow.map(|flow| computed("flow", programs.sample_flow(flow), drawn.clone()));
     let others = [
         computed("sample", programs.sample(), drawn),
         computed("encode", programs.encode(), vec![valid.clone()]),

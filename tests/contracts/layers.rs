@@ -23,6 +23,7 @@ const ORDER: &[&[&str]] = &[
     &["config"],
     &["data", "report"],
     &["error", "element", "prior", "metrics"],
+    &["linalg"],
 ];
 
 /// The files of some folders, highest level first, by the same rule. `mod` is the folder's own `mod.rs`; its `pub use` lines
@@ -75,16 +76,8 @@ const FOLDERS: &[(&str, &[&[&str]])] = &[
                 "roofline",
             ],
             &["time_features", "velocity_loss"],
-            &["normal", "reparameterize", "silu", "squared_error"],
-            &[
-                "destandardize",
-                "elementwise",
-                "heun",
-                "likelihood",
-                "logits_to_rgba",
-                "loss_scale",
-                "max_error",
-            ],
+            &["destandardize", "heun", "normal", "reparameterize", "silu", "squared_error"],
+            &["elementwise", "likelihood", "logits_to_rgba", "loss_scale", "max_error"],
             &["rgba_to_float", "step", "tolerance", "totals"],
         ],
     ),

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use wgvae::config::{Architecture, FlowSize, TrainConfig};
+use wgvae::checkpoint;
+use wgvae::config::{Architecture, FlowSize};
 use wgvae::data::{self, Dataset};
-use wgvae::generate::{Encoded, Fitted, FittedFlow, flow_file, prior_file};
-use wgvae::gpu::Adapter;
+use wgvae::generate::{Encoded, Prior, flow_file, prior_file};
 use wgvae::model::flow::FlowSampling;
-use wgvae::model::{Device, ModelOptions, StateDict, Vae, architectures};
+use wgvae::model::{Vae, architectures};
 use wgvae::train::FlowLength;
 
 use super::attempts::Training;
@@ -25,8 +25,6 @@ const SAMPLES: u32 = 16;
 const MAX_DIMS: usize = 2048;
 /// Pictures encoded at once.
 const CHUNK: usize = 64;
-/// Steps of the flow's solver.
-const STEPS: u32 = 4;
 
 /// The prior of a training that may leave the choice open: a spatial model shows noise for draws from N(0, I), the
 /// reference does not.
@@ -53,8 +51,9 @@ pub(super) fn fit(
     if kind == PriorKind::Normal {
         return Ok(None);
     }
-    let adapter = &crate::commands::choose_keeping(&options.adapter)?;
-    let mut vae = load_model::open(&run.path, &options.adapter)?;
+    let adapter = crate::commands::choose_keeping(&options.adapter)?;
+    let model = checkpoint::open(&run.path)?;
+    let mut vae = load_model::build(&adapter, &model, load_model::BATCH, None)?;
     let mut encoded = vec![encode(&mut vae, &data.train, &data.classes, false, quiet)?];
     let say = |line: &str| screen.say(line);
     let fitted = if encoded[0].dims <= MAX_DIMS {
@@ -64,7 +63,6 @@ pub(super) fn fit(
     } else {
         None
     };
-    let weights = vae.weights()?;
     let flow = if kind == PriorKind::Flow {
         if config.augmentation.flip {
             encoded.push(encode(&mut vae, &data.train, &data.classes, true, quiet)?);
@@ -74,26 +72,26 @@ pub(super) fn fit(
         let size = options.flow.unwrap_or(if software { FlowSize::Small } else { FlowSize::Wide });
         let length = options.flow_steps.map_or(FlowLength::Flops(trained), FlowLength::Steps);
         let classes = if data.classes.len() > 1 { data.classes.clone() } else { Vec::new() };
-        let (seed, digest) = (config.seed, prior_file::digest(&weights));
+        let (seed, digest) = (config.seed, prior_file::digest(&model.weights));
         let fit = Fit { encoded, classes, size, length, seed, fitted: fitted.as_ref(), digest };
-        fit.run(adapter, &config.model, (stop, quiet), &say)?
+        fit.run(&adapter, &config.model, (stop, quiet), &say)?
     } else {
         None
     };
     if let Some(flow) = &flow {
         let path = flow_file::place(&run.path);
-        data::write_whole(&path, |file| {
-            let bytes = flow.to_bytes().map_err(std::io::Error::other)?;
-            std::io::Write::write_all(file, &bytes)
-        })?;
+        flow.write(&path)?;
         screen.say(&format!("wrote {}", shown(&path)));
     }
     drop(vae);
-    if fitted.is_none() && flow.is_none() {
+    if flow.is_none() && fitted.is_none() {
         return Ok(None);
     }
-    let priors = (fitted.as_ref(), flow.as_ref());
-    let pictures = samples(adapter, config, settings.model_options(), &weights, priors)?;
+    let prior = Prior::best(flow.is_some(), fitted.as_ref());
+    let sampled = flow.as_ref().map(|flow| (flow, flow.sampling(FlowSampling::STEPS, None)));
+    let mut vae = load_model::build(&adapter, &model, SAMPLES, sampled)?;
+    let pictures = prior.draw(&mut vae, 0..SAMPLES, (config.seed, 1.0))?;
+    let pictures: Vec<Vec<u8>> = pictures.iter().map(|picture| data::rgb_of(picture)).collect();
     let grid = data::grid(&pictures, config.model.size, 4, data::GAP);
     let [own, copy] = run.pictures("prior", config.epochs);
     data::save_png(&grid, &own)?;
@@ -132,28 +130,4 @@ fn encode(
     }
     bar.clear();
     Ok(all)
-}
-
-/// Samples of the prior, as RGB bytes.
-fn samples(
-    adapter: &Adapter,
-    config: &TrainConfig,
-    build: ModelOptions,
-    weights: &StateDict,
-    (fitted, flow): (Option<&Fitted>, Option<&FittedFlow>),
-) -> Result<Vec<Vec<u8>>> {
-    let sampling = flow.map(|flow| FlowSampling { config: flow.flow.config, steps: STEPS, guidance: None });
-    let inference = ModelOptions::inference(config.model, SAMPLES);
-    let build = ModelOptions { likelihood: build.likelihood, flow: sampling, ..inference };
-    let mut vae = Vae::empty(Device::Gpu(adapter), build)?;
-    vae.load(weights)?;
-    let pictures = match (flow, fitted) {
-        (Some(flow), _) => {
-            vae.load_flow(&flow.flow)?;
-            vae.sample_flow(0..SAMPLES, (config.seed, 1.0), None)?
-        }
-        (None, Some(fitted)) => vae.decode_rgba(&fitted.draw(SAMPLES, config.seed, 1.0))?,
-        (None, None) => vae.sample(SAMPLES, config.seed, 1.0)?,
-    };
-    Ok(pictures.iter().map(|picture| data::rgb_of(picture)).collect())
 }

@@ -5,6 +5,7 @@
 //! Source: Liu, Gong and Liu, "Flow straight and fast: learning to generate and transfer data with rectified flow", 2022.
 
 mod sampler;
+mod step;
 mod tensors;
 mod training;
 mod unet;

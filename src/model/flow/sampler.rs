@@ -26,6 +26,11 @@ pub struct FlowSampling {
     pub guidance: Option<f32>,
 }
 
+impl FlowSampling {
+    /// The default number of steps: more do not improve the pictures.
+    pub const STEPS: u32 = 4;
+}
+
 /// A flow in the plan of a model, for micro-batches of N pictures.
 pub struct FlowSampler {
     sampling: FlowSampling,

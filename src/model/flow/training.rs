@@ -1,11 +1,12 @@
 //! The training of a flow: noise, times and posterior draws, the velocity's error, and AdamW with an average.
 
+use super::step::{Border, Programs};
 use super::tensors::UNetTensors;
 use super::unet::{Params, UNet};
 use super::{FlowWeights, standard_rows};
 use crate::config::FlowConfig;
 use crate::error::Result;
-use crate::gpu::{BufferId, Capabilities, Element, Plan, ProgramId, Runner, Shape, Tensor, Usage};
+use crate::gpu::{BufferId, Capabilities, Element, Plan, Runner, Usage};
 use crate::model::arena;
 use crate::model::gradients::Gradients;
 use crate::model::network::TrainingArenas;
@@ -14,55 +15,18 @@ use crate::model::options::Device;
 use crate::model::params::Layout;
 use crate::model::recorder::{Recorder, Training};
 use crate::model::state_dict::{ADAM_SLOTS, StateDict};
-use crate::model::vae::{StepSettings, pad};
-use crate::ops::flow_interpolate::FlowInterpolate;
-use crate::ops::loss_scale::LossScale;
-use crate::ops::normal::Normal;
+use crate::model::vae::{StepSettings, heads, pad};
 use crate::ops::reparameterize::padded;
 use crate::ops::step::{Step, Stream};
-use crate::ops::time_features::TimeFeatures;
-use crate::ops::totals::{GRAD_NORM, NLL, Totals, TotalsSlots};
+use crate::ops::totals::SQUARED_ERRORS;
 use crate::ops::tuning::Tuning;
-use crate::ops::velocity_loss::VelocityLoss;
 
 /// Decay of Adam's second moment: a flow's trainings are short.
 const BETA2: f64 = 0.99;
 /// Largest norm of the gradient.
 const CLIP: f64 = 1.0;
-/// Share of the latents whose class is left out.
-const DROPPED: f64 = 0.1;
-
-/// The programs of a training step.
-struct Programs {
-    begin: ProgramId,
-    /// draws times, noise and latents
-    draw: ProgramId,
-    /// features of times that are given
-    features: ProgramId,
-    velocity: ProgramId,
-    /// the error alone
-    loss: ProgramId,
-    backward: ProgramId,
-    update: ProgramId,
-    /// exchanges the parameters with their average
-    swap: ProgramId,
-}
-
-/// The tensors that only a training has. N is the batch.
-struct Border {
-    /// the step's uniform
-    step: Tensor,
-    /// `[N, cells, 2, C]`: means and log-variances of the latents
-    heads: Tensor,
-    /// `[2, Z]`
-    standard: Tensor,
-    /// `[N, 2, Z]`
-    normals: Tensor,
-    /// `[N, Z]`, the velocity of the straight line
-    target: Tensor,
-    totals: Tensor,
-    scaling: Tensor,
-}
+/// Slot of the totals with the sum of the errors.
+const ERROR: usize = SQUARED_ERRORS[0];
 
 /// A flow in training, on a device.
 pub struct Flow {
@@ -102,15 +66,8 @@ impl Flow {
         standard: [Vec<f32>; 2],
         seed: u64,
     ) -> Result<Self> {
-        let target = device.capabilities();
-        let mut flow = match device {
-            Device::Tuned(_, tuning) | Device::Timed(_, tuning) => {
-                Self::record(device, &target, tuning, (config, batch), standard)?
-            }
-            Device::Gpu(_) | Device::Twins => {
-                Self::record(device, &target, &Tuning::of(&target), (config, batch), standard)?
-            }
-        };
+        let mut flow = device
+            .with_tuning(|target, tuning| Self::record(device, target, tuning, (config, batch), standard))?;
         let initial = StateDict::initial_of(&flow.layout, seed);
         flow.load(&initial);
         Ok(flow)
@@ -133,16 +90,7 @@ impl Flow {
         let gradients = Gradients::new(&mut plan, &layout, false);
         let border = Border::new(&mut plan, &config, batch);
         let tensors = UNetTensors::new(&mut plan, &config, batch);
-        let programs = Programs {
-            begin: plan.program("begin"),
-            draw: plan.program("draw"),
-            features: plan.program("features"),
-            velocity: plan.program("velocity"),
-            loss: plan.program("loss"),
-            backward: plan.program("backward"),
-            update: plan.program("update"),
-            swap: plan.program("swap"),
-        };
+        let programs = Programs::new(&mut plan);
         let training = Training {
             arenas: TrainingArenas { gradients, slots },
             accumulate: false,
@@ -221,12 +169,7 @@ impl Flow {
     /// Writes the latents of at most a batch, and returns how many they are.
     fn write(&mut self, batch: FlowBatch<'_>) -> u32 {
         let channels = self.config.channels as usize;
-        let heads: Vec<f32> = batch
-            .mu
-            .chunks(channels)
-            .zip(batch.logvar.chunks(channels))
-            .flat_map(|(mu, logvar)| [pad(mu), pad(logvar)].concat())
-            .collect();
+        let heads = heads(batch.mu, batch.logvar, channels);
         self.runner.write_f32(&self.border.heads, &heads);
         self.runner.write(&self.tensors.labels, batch.labels);
         batch.labels.len() as u32
@@ -253,16 +196,14 @@ impl Flow {
         self.runner.request_readback(&self.border.totals, settings.step)
     }
 
-    /// Step, sum of the errors over the batch, and norm of the gradient, of the steps that were read back since the last
-    /// call; with `wait`, of all steps.
+    /// Step, and sum of the errors over the batch, of the steps that were read back since the last call; with `wait`, of
+    /// all steps.
     ///
     /// # Errors
     /// If the device is lost or out of memory.
-    pub fn losses(&mut self, wait: bool) -> Result<Vec<(u64, [f64; 2])>> {
+    pub fn losses(&mut self, wait: bool) -> Result<Vec<(u64, f64)>> {
         let arrived = self.runner.poll_readbacks(wait)?;
-        let of =
-            |(step, totals): (u64, Vec<f32>)| (step, [NLL, GRAD_NORM].map(|slot| f64::from(totals[slot])));
-        Ok(arrived.into_iter().map(of).collect())
+        Ok(arrived.into_iter().map(|(step, totals)| (step, f64::from(totals[ERROR]))).collect())
     }
 
     /// The sum of the errors of held-out latents under the average of the parameters; `first` is the index of the first
@@ -283,7 +224,7 @@ impl Flow {
         self.write_step(step.seeded(seed));
         let Programs { begin, draw, velocity, loss, swap, .. } = self.programs;
         self.runner.run(&[swap, begin, draw, velocity, loss, swap])?;
-        Ok(f64::from(self.runner.read(&self.border.totals)?[NLL]))
+        Ok(f64::from(self.runner.read(&self.border.totals)?[ERROR]))
     }
 
     /// The trained flow: the average of the parameters.
@@ -328,7 +269,7 @@ impl Flow {
         let rows = self.runner.read(&self.tensors.velocity)?;
         let probe = FlowProbe {
             velocity: rows.chunks(cell).flat_map(|cell| cell[..channels].to_vec()).collect(),
-            loss: f64::from(self.runner.read(&self.border.totals)?[NLL]),
+            loss: f64::from(self.runner.read(&self.border.totals)?[ERROR]),
             gradients: arena::read(self.runner.as_mut(), &self.layout, self.gradients.arena)?,
         };
         self.runner.run(&[update])?;
@@ -356,57 +297,4 @@ pub struct FlowProbe {
     pub velocity: Vec<f32>,
     pub loss: f64,
     pub gradients: StateDict,
-}
-
-impl Border {
-    fn new(plan: &mut Plan, config: &FlowConfig, n: u32) -> Self {
-        let z = config.edge * config.edge * padded(config.channels);
-        let step = plan.buffer("step", Step::shape().len().into(), Usage::Uniform);
-        let scaling = plan.buffer("scaling", LossScale::shape().len().into(), Usage::State);
-        let whole = |buffer, shape| Tensor { buffer, offset: 0, shape, element: Element::F32 };
-        Self {
-            step: whole(step, Step::shape()),
-            heads: plan.tensor("heads", &[n, 2, z]),
-            standard: plan.tensor("standard", &[2, z]),
-            normals: plan.tensor("normals", &[n, 2, z]),
-            target: plan.tensor("target", &[n, z]),
-            totals: plan.tensor("totals", TotalsSlots::shape().dims()),
-            scaling: whole(scaling, LossScale::shape()),
-        }
-    }
-
-    /// The draws of a step, and the error alone.
-    fn record(&self, plan: &mut Plan, (config, n): (&FlowConfig, u32), t: &UNetTensors, programs: &Programs) {
-        let z = self.target.len() / n;
-        plan.clear(programs.begin, self.totals.buffer);
-        let op = TimeFeatures::new(n, config.classes).drawn(DROPPED);
-        plan.dispatch(programs.draw, "times", op, &[self.step, t.labels, t.t, t.features]);
-        let op = TimeFeatures::new(n, config.classes);
-        plan.dispatch(programs.features, "features", op, &[self.step, t.labels, t.t, t.features]);
-        let op = Normal { rows: n, pictures: n, vec4s: 2 * z / 4 };
-        plan.dispatch(programs.draw, "normals", op, &[self.step, self.normals]);
-        let op = FlowInterpolate::new(n, config.latents(), config.edge * config.edge);
-        let bindings = [self.heads, self.normals, self.standard, t.t, t.x, self.target];
-        plan.dispatch(programs.draw, "interpolate", op, &bindings);
-        self.record_loss(plan, (config, n), t, programs.loss, None);
-    }
-
-    /// Adds the error to the totals; with `gradient`, its gradient by the velocity too.
-    fn record_loss(
-        &self,
-        plan: &mut Plan,
-        (config, n): (&FlowConfig, u32),
-        t: &UNetTensors,
-        program: ProgramId,
-        gradient: Option<Tensor>,
-    ) {
-        let op = VelocityLoss::new(n, config.latents(), gradient.is_some());
-        let dv = gradient.unwrap_or_else(|| plan.tensor("no gradient", &[4]));
-        let parts = Tensor { shape: Shape::new(&[n, 4]), ..plan.scratch(4 * n) };
-        plan.dispatch(program, "velocity loss", op, &[self.step, t.velocity, self.target, dv, parts]);
-        // the totals of a model also have a divergence and the gradient of a bias, which a flow has not
-        let [kl, dbias] =
-            [("no divergence", 2 * n), ("no bias", 4)].map(|(name, len)| plan.tensor(name, &[len]));
-        plan.dispatch(program, "totals", Totals::new(n, n, false), &[parts, kl, self.totals, dbias]);
-    }
 }

@@ -153,11 +153,7 @@ impl Vae {
     /// # Errors
     /// As [`Vae::new`].
     pub fn empty(place: Device<'_>, build: ModelOptions) -> Result<Self> {
-        let target = place.capabilities();
-        let (network, plan) = match place {
-            Device::Tuned(_, tuning) | Device::Timed(_, tuning) => build.plan_with(&target, tuning)?,
-            Device::Gpu(_) | Device::Twins => build.plan(&target)?,
-        };
+        let (network, plan) = place.with_tuning(|target, tuning| build.plan_with(target, tuning))?;
         let (runner, sync) = (place.runner(plan)?, Box::new(SingleProcess));
         let mut vae = Self { network, runner, sync, in_flight: VecDeque::new() };
         if build.precision == Element::F16 {
@@ -295,11 +291,7 @@ impl Vae {
             let rows = first * z..(first + n) * z;
             let cells = self.network.config.cells() as usize;
             let cell = z / cells;
-            let heads: Vec<f32> = latents.mu[rows.clone()]
-                .chunks(cell)
-                .zip(latents.logvar[rows].chunks(cell))
-                .flat_map(|(mu, logvar)| [pad(mu), pad(logvar)].concat())
-                .collect();
+            let heads = heads(&latents.mu[rows.clone()], &latents.logvar[rows], cell);
             self.runner.write_f32(&self.network.tensors.heads, &heads);
             let step = Step { step, noise_std: 1.0, stream: Stream::Training as u32, ..self.step(first, n) };
             self.write_step(step.seeded(seed));
@@ -435,6 +427,12 @@ pub(super) fn pad(row: &[f32]) -> Vec<f32> {
     let mut row = row.to_vec();
     row.resize(row.len().next_multiple_of(4), 0.0);
     row
+}
+
+/// Means and log-variances `[N, cells, C]` side by side as kernels read them, `[N, cells, 2, C]` padded.
+pub(super) fn heads(mu: &[f32], logvar: &[f32], cell: usize) -> Vec<f32> {
+    let cells = mu.chunks(cell).zip(logvar.chunks(cell));
+    cells.flat_map(|(mu, logvar)| [pad(mu), pad(logvar)].concat()).collect()
 }
 
 fn whole(len: usize, row: usize, what: &str, shape: &str) -> usize {

@@ -4,6 +4,7 @@ use super::{Input, Latents, Loss, Outcome, StepSettings, Vae, pad};
 use crate::error::{Error, Result};
 use crate::gpu::{ProgramId, Timings};
 use crate::model::flow::FlowWeights;
+use crate::model::runs::Run;
 use crate::ops::{Step, Stream};
 
 impl Vae {
@@ -188,16 +189,7 @@ impl Vae {
         seed: u64,
         temperature: f32,
     ) -> Result<Vec<Vec<u32>>> {
-        let run = self.network.programs.sample();
-        let mut out = Vec::new();
-        for (at, n) in self.micro_batches(range.len()) {
-            let first = range.start as usize + at;
-            let step = Step { noise_std: temperature, stream: Stream::Samples as u32, ..self.step(first, n) };
-            self.write_step(step.seeded(seed));
-            self.runner.run(&run.each)?;
-            self.read_pictures(n, &mut out)?;
-        }
-        Ok(out)
+        self.draw(&self.network.programs.sample(), range, (seed, temperature))
     }
 
     /// Loads the flow that the model was built for.
@@ -228,14 +220,23 @@ impl Vae {
         let sampler = self.network.flow.as_ref();
         let sampler = sampler.ok_or_else(|| Error::Usage("this model was built without a flow".into()))?;
         sampler.write_labels(self.runner.as_mut(), label);
-        let programs: Vec<ProgramId> =
-            sampler.programs().into_iter().chain(self.network.programs.decode().each).collect();
+        let run = self.network.programs.sample_flow(sampler);
+        self.draw(&run, range, (seed, temperature))
+    }
+
+    /// Pictures with these numbers by a run from noise of standard deviation `temperature`.
+    fn draw(
+        &mut self,
+        run: &Run,
+        range: std::ops::Range<u32>,
+        (seed, temperature): (u64, f32),
+    ) -> Result<Vec<Vec<u32>>> {
         let mut out = Vec::new();
         for (at, n) in self.micro_batches(range.len()) {
             let first = range.start as usize + at;
             let step = Step { noise_std: temperature, stream: Stream::Samples as u32, ..self.step(first, n) };
             self.write_step(step.seeded(seed));
-            self.runner.run(&programs)?;
+            self.runner.run(&run.each)?;
             self.read_pictures(n, &mut out)?;
         }
         Ok(out)
