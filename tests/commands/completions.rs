@@ -2,14 +2,8 @@
 
 use std::path::Path;
 
-use crate::common::program::{text, wgvae};
+use crate::common::program::{said, text, wgvae};
 use crate::common::report;
-
-fn said(at: &Path, args: &[&str]) -> String {
-    let output = wgvae(at, args);
-    assert!(output.status.success(), "wgvae {args:?}: {}", text(&output.stderr));
-    text(&output.stdout)
-}
 
 /// The commands that `--help` lists.
 fn commands(at: &Path) -> Vec<String> {

@@ -14,13 +14,7 @@ use wgvae::model::{Device, ModelOptions, Vae};
 
 use crate::common;
 use crate::common::events::values;
-use crate::common::program::{refuses, text, wgvae};
-
-fn said(folder: &Path, args: &[&str]) -> String {
-    let output = wgvae(folder, args);
-    assert!(output.status.success(), "wgvae {args:?}: {}", text(&output.stderr));
-    text(&output.stdout)
-}
+use crate::common::program::{refuses, said, text, wgvae};
 
 /// A run of a few steps on landscapes.
 fn trained() -> tempfile::TempDir {

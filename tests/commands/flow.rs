@@ -9,14 +9,7 @@ use wgvae::model::Device;
 use wgvae::model::flow::Flow;
 
 use crate::common;
-use crate::common::program::{refuses, text, wgvae};
-
-fn run(folder: &Path, args: &[&str]) -> String {
-    let output = wgvae(folder, args);
-    let said = text(&output.stdout) + &text(&output.stderr);
-    assert!(output.status.success(), "{args:?}: {said}");
-    said
-}
+use crate::common::program::{all_said as run, refuses, text, wgvae};
 
 /// A flow with initial values, as a fit would write it.
 fn write_flow(model: &Path, path: &Path, classes: &[&str]) {

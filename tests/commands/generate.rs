@@ -8,15 +8,7 @@ use wgvae::data;
 use wgvae::generate::{self, prior_file};
 
 use crate::common;
-use crate::common::program::{text, wgvae};
-
-/// Its standard output; it must succeed.
-fn said(folder: &Path, args: &[&str]) -> String {
-    let output = wgvae(folder, args);
-    let error = text(&output.stderr);
-    assert!(output.status.success(), "wgvae {args:?}: {error}");
-    text(&output.stdout)
-}
+use crate::common::program::{said, text, wgvae};
 
 fn refused(folder: &Path, args: &[&str], part: &str) {
     let output = wgvae(folder, args);
@@ -170,7 +162,7 @@ fn a_fitted_prior_is_used_and_measured() {
         said(at, &args);
     }
     let mut latents = generate::Encoded { dims: 3, ..generate::Encoded::default() };
-    latents.mu = fitted.draw(4, 5, 1.0);
+    latents.mu = fitted.draw_range(0..4, 5, 1.0);
     latents.logvar = vec![0.0; 12];
     latents.names = (0..4).map(|i| i.to_string()).collect();
     latents.classes = vec![String::new(); 4];

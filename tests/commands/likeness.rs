@@ -1,14 +1,12 @@
 //! The likeness of samples to real pictures, on the features of a network: `wgvae evaluate`, and its library.
 
-use std::path::Path;
-
 use serde_json::Value;
 use wgvae::data::{self, Location, Resize};
 use wgvae::evaluate::{FeatureSettings, Judge};
 use wgvae::model::Device;
 
 use crate::common;
-use crate::common::program::{refuses, text, wgvae};
+use crate::common::program::{refuses, said, text, wgvae};
 
 const SIZE: usize = 32;
 
@@ -64,12 +62,6 @@ fn features_rank_blur_and_find_copies() {
         assert!(training.distance < found.held_out.distance && real.contains(&found.held_out.picture));
     }
     assert_eq!(neighbours.len(), 3);
-}
-
-fn said(at: &Path, args: &[&str]) -> String {
-    let output = wgvae(at, args);
-    assert!(output.status.success(), "wgvae {args:?}: {}", text(&output.stderr));
-    text(&output.stdout)
 }
 
 /// The figures of every prior in JSON, table and page; with the training pictures, and with half of the pictures.

@@ -11,4 +11,5 @@ mod generate;
 mod likeness;
 mod messages;
 mod outputs;
+mod own_outputs;
 mod reports;

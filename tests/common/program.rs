@@ -20,6 +20,21 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// The standard output of the program, which must succeed.
+pub(crate) fn said(folder: &Path, args: &[&str]) -> String {
+    let output = wgvae(folder, args);
+    assert!(output.status.success(), "wgvae {args:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Standard output and standard error of the program, which must succeed.
+pub(crate) fn all_said(folder: &Path, args: &[&str]) -> String {
+    let output = wgvae(folder, args);
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.success(), "wgvae {args:?}: {said}");
+    said
+}
+
 /// Checks that `args` fail with `code`, that the output contains all of `parts`, and that there is no backtrace.
 pub(crate) fn refuses<A: AsRef<OsStr> + std::fmt::Debug>(
     folder: &Path,

@@ -15,7 +15,7 @@ use wgvae::model::{Device, Input, Loss, ModelOptions, StateDict, StepSettings, T
 use wgvae::ops::normal::normal;
 
 use crate::common;
-use crate::common::program::{refuses, text, wgvae};
+use crate::common::program::{all_said, refuses};
 
 const TINY: ModelConfig = ModelConfig::reference(16, 3, 5);
 const COMMON: Likelihood = Likelihood { kind: LossKind::Gaussian, sigma: Sigma::Common };
@@ -245,12 +245,7 @@ fn a_gaussian_goes_through_the_commands() {
     }
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
-    let run = |args: &[&str]| {
-        let output = wgvae(at, args);
-        let said = text(&output.stdout) + &text(&output.stderr);
-        assert!(output.status.success(), "{args:?}: {said}");
-        said
-    };
+    let run = |args: &[&str]| all_said(at, args);
     let sizes = ["--landscapes", "24", "--size", "16", "--hidden", "2", "--latent", "2", "--batch-size", "8"];
     let train = |more: &[&str]| run(&[&["train", "--no-tune", "--epochs", "1"], &sizes[..], more].concat());
     let said = train(&["--name", "a", "--loss", "gaussian", "--sigma", "channel", "--checkpoint-every", "1"]);

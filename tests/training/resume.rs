@@ -3,18 +3,10 @@
 use std::path::Path;
 
 use crate::common;
-use crate::common::program::{refuses, text, wgvae};
+use crate::common::program::{all_said as said, refuses, text, wgvae};
 
 const SMALL: [&str; 11] =
     ["train", "--size", "16", "--hidden", "4", "--latent", "4", "--batch-size", "4", "--no-tune", "--seed=2"];
-
-/// The output of a successful training.
-fn said(folder: &Path, args: &[&str]) -> String {
-    let output = wgvae(folder, args);
-    let said = text(&output.stdout) + &text(&output.stderr);
-    assert!(output.status.success(), "{args:?}: {said}");
-    said
-}
 
 fn train(folder: &Path, more: &[&str]) -> String {
     said(folder, &[&SMALL[..], &["--landscapes", "16"], more].concat())

@@ -5,7 +5,7 @@ use wgvae::config::{Architecture, LossKind, Sigma};
 use wgvae::model::{Device, ModelOptions, StateDict, Vae};
 
 use crate::common;
-use crate::common::program::{refuses, text, wgvae};
+use crate::common::program::{all_said, refuses};
 
 const SIZES: [&str; 11] =
     ["train", "--model", "spatial", "--size", "32", "--hidden", "4", "--latent", "4", "--landscapes", "24"];
@@ -17,12 +17,7 @@ fn a_spatial_model_goes_through_every_command() {
     }
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
-    let run = |args: &[&str]| {
-        let output = wgvae(at, args);
-        let said = text(&output.stdout) + &text(&output.stderr);
-        assert!(output.status.success(), "{args:?}: {said}");
-        said
-    };
+    let run = |args: &[&str]| all_said(at, args);
     let train = |name: &str, epochs: &str, more: &[&str]| {
         run(&[&SIZES[..], &["--batch-size", "5", "--no-tune", "--name", name, "--epochs", epochs], more]
             .concat())

@@ -16,19 +16,13 @@ use serde_json::{Value, json};
 use wgvae::data;
 use wgvae::web::{self, Files};
 
-use crate::common::program::{CACHE, refuses, text, wgvae};
+use crate::common::program::{CACHE, refuses, said};
 use browser::{Browser, Tab};
 
 /// Largest difference per channel between the page's pictures and the program's, of 255.
 const CLOSE: u8 = 2;
 /// Maximum size in bytes of a page without its parameters.
 const LIGHT: usize = 150_000;
-
-fn said(folder: &Path, args: &[&str]) -> String {
-    let output = wgvae(folder, args);
-    assert!(output.status.success(), "wgvae {args:?}: {}", text(&output.stderr));
-    text(&output.stdout)
-}
 
 fn parsed(files: &Files, name: &str) -> Value {
     serde_json::from_slice(&files[name]).unwrap_or_else(|e| panic!("{name}: {e}"))
