@@ -162,13 +162,13 @@ fn share(worst: f64) -> String {
 
 fn print(table: &Table, clock: bool, only: bool, seconds: f64) {
     let time = if clock { "GPU ms" } else { "wall ms" };
-    println!("{:23} {:42} {:>5} {:>8} {time:>8} verdict", "kernel", "configuration", "cases", "worst");
+    println!("{:26} {:42} {:>5} {:>7} {time:>8} verdict", "kernel", "configuration", "cases", "worst");
     let mut last = "";
     for ((kernel, form), row) in &table.rows {
         let ms = row.device_ns.map_or(1e3 * row.wall_seconds, |ns| ns as f64 / 1e6);
         let (cases, worst, verdict) = (row.cases, share(row.worst), row.verdict());
         let name = if last == kernel { "" } else { kernel };
-        println!("{name:23} {form:42} {cases:5} {worst:>8} {ms:8.3} {verdict}");
+        println!("{name:26} {form:42} {cases:5} {worst:>7} {ms:8.3} {verdict}");
         last = kernel;
     }
     println!("\nworst: the largest error, relative to the tolerance; above 1 is wrong");
