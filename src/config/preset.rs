@@ -45,6 +45,8 @@ impl Preset {
             (Architecture::Spatial, Self::Demo) => (ModelConfig::DEMO, 16, 6),
         };
         let others = Table::of_setting("batch-size", batch_size)?.over(&Table::of_setting("epochs", epochs)?);
-        Ok(model.table()?.over(&others))
+        // most photographs are as likely the other way round; the demo's landscapes are drawn in any number
+        let mirrored = architecture == Architecture::Spatial && self != Self::Demo;
+        Ok(model.table()?.over(&others).over(&Table::of_setting("flip", mirrored)?))
     }
 }

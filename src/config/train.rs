@@ -100,8 +100,10 @@ impl TrainConfig {
         let sizes = ["size", "hidden", "latent"].iter().all(|key| layers.has(key));
         let implied = if sizes { Architecture::Reference } else { preset.architecture() };
         let architecture = layers.get("model")?.unwrap_or(implied);
+        // a preset's grid is that of its own size
+        let of_preset = preset.table(architecture)?.only(|key| key != "grid" || !layers.has("size"));
         let below_given = Table::of_setting("model", architecture)?
-            .over(&preset.table(architecture)?)
+            .over(&of_preset)
             .over(&ModelConfig::training_defaults(architecture)?)
             .over(&Self::default().whole_table()?);
         let mut config = Self::of_table(&layers.over(&below_given))?;
@@ -196,6 +198,18 @@ mod tests {
 
     fn table(text: &str) -> Table {
         toml::from_str(text).expect("a table")
+    }
+
+    #[test]
+    fn the_grid_follows_the_size() {
+        let grid = |given: &str| {
+            let given = table(&format!("model = 'spatial'\n{given}"));
+            TrainConfig::read(&given, &Table::default(), Preset::Reference)
+                .expect("settings")
+                .model
+                .grid_edge()
+        };
+        assert_eq!([grid(""), grid("size = 64"), grid("size = 64\ngrid = 4")], [16, 8, 4]);
     }
 
     #[test]
