@@ -39,17 +39,19 @@ export class Samples {
         const key = [seed, from, label, temperature].join();
         if (this.last.key === key) return { z: this.last.z };
         const step = { seed_lo: Number(seed & 0xffffffffn), seed_hi: Number(seed >> 32n), noise_std: temperature };
-        const inputs = from === "flow" ? { flow_labels: this.labels(label) } : {};
+        const inputs = from === "flow" ? { flow_labels: this.labels(label, seed) } : {};
         const outputs = ["z", "output_rgba"];
         const { z, output_rgba } = await replay.run(runOf(from), { step, inputs, outputs });
         this.last = { key, z: new Float32Array(z).slice(0, this.manifest.latents) };
         return { z: this.last.z, rgba: output_rgba };
     }
 
-    /** The class of the picture; with guidance, the network's second row has none. */
-    labels(label) {
+    /** The class of the picture, by its seed in turn if none is chosen; with guidance, the network's second row has none. */
+    labels(label, seed) {
+        const classes = BigInt(this.manifest.flow.classes.length);
+        const inTurn = classes > 0n ? Number(seed % classes) : NO_CLASS;
         const labels = new Uint32Array(this.plan.tensors.flow_labels.bytes / 4).fill(NO_CLASS);
-        labels[0] = label ?? NO_CLASS;
+        labels[0] = label ?? inTurn;
         return labels;
     }
 }

@@ -2,6 +2,7 @@
 //! shapes.
 //! Read this for tensor names, metadata and the checks on a foreign file.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::pth;
 use crate::config::{Likelihood, LossKind, ModelConfig};
 use crate::error::{Error, Result, printable_text};
+use crate::gpu::Element;
 use crate::model::architectures::{addressable, infer};
 use crate::model::{ADAM_SLOTS, NamedTensor, OptimizerState, StateDict};
 
@@ -37,7 +39,7 @@ const LIKELIHOOD: &str = "wgvae.likelihood";
 /// metadata.
 pub(super) fn encode(
     path: &Path,
-    sets: &[(&str, &StateDict)],
+    (sets, element): (&[(&str, &StateDict)], Element),
     described: Option<(ModelConfig, Likelihood)>,
 ) -> Result<Vec<u8>> {
     // one entry only: the order of several would vary between processes, and one run must give identical bytes
@@ -51,30 +53,45 @@ pub(super) fn encode(
         }
         _ => ("format", "pt".to_owned()),
     };
-    encode_tensors(path, sets, about)
+    encode_tensors(path, (sets, element), about)
 }
 
-/// Encodes several sets of tensors as a safetensors file, each name with its set's prefix, and one entry of metadata.
+/// Encodes several sets of tensors as a safetensors file of numbers of type `element`, each name with its set's prefix,
+/// and one entry of metadata.
 ///
 /// # Errors
-/// If the shapes are inconsistent.
+/// If the shapes are inconsistent, or `element` does not hold a number.
 pub fn encode_tensors(
     path: &Path,
-    sets: &[(&str, &StateDict)],
+    (sets, element): (&[(&str, &StateDict)], Element),
     (key, text): (&str, String),
 ) -> Result<Vec<u8>> {
+    let all = sets.iter().flat_map(|(prefix, set)| set.tensors.iter().map(move |tensor| (*prefix, tensor)));
+    let encoded = all.map(|(prefix, tensor)| Ok((prefix, tensor, numbers(tensor, element)?)));
+    let encoded = encoded.collect::<Result<Vec<_>>>()?;
+    let dtype = match element {
+        Element::F32 => Dtype::F32,
+        Element::F16 => Dtype::F16,
+    };
     let mut views = Vec::new();
-    for (prefix, weights) in sets {
-        for tensor in &weights.tensors {
-            // safetensors are little-endian; so is every machine that wgpu runs on
-            let bytes = bytemuck::cast_slice(&tensor.values);
-            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes);
-            let view = view.map_err(|e| Error::model(path, format!("{}: {e}", tensor.name)))?;
-            views.push((format!("{prefix}{}", tensor.name), view));
-        }
+    for (prefix, tensor, bytes) in &encoded {
+        let view = TensorView::new(dtype, tensor.shape.clone(), bytes);
+        let view = view.map_err(|e| Error::model(path, format!("{}: {e}", tensor.name)))?;
+        views.push((format!("{prefix}{}", tensor.name), view));
     }
     let about = [(key.to_owned(), text)].into();
     safetensors::serialize(views, Some(about)).map_err(|e| Error::model(path, e.to_string()))
+}
+
+/// The numbers of a tensor as a file has them. Safetensors are little-endian; so is every machine that wgpu runs on.
+fn numbers(tensor: &NamedTensor, element: Element) -> Result<Cow<'_, [u8]>> {
+    match element {
+        Element::F32 => Ok(bytemuck::cast_slice(&tensor.values).into()),
+        Element::F16 => {
+            let halves = tensor.halved()?;
+            Ok(halves.into_iter().flat_map(f16::to_le_bytes).collect::<Vec<_>>().into())
+        }
+    }
 }
 
 /// Reads a file that is not larger than a model could be.

@@ -23,6 +23,7 @@ pub use storage::renames_folders;
 
 use crate::config::{Likelihood, ModelConfig};
 use crate::error::{Error, Result};
+use crate::gpu::Element;
 use crate::model::{OptimizerState, StateDict};
 
 /// File name of the model, which other programs can read.
@@ -62,7 +63,7 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
     let config = &checkpoint.state.config;
     let described = (config.model, config.objective.likelihood);
     let sets = [("", average.as_ref().unwrap_or(weights))];
-    let model = file::encode(&folder.join(name).join(MODEL), &sets, Some(described))?;
+    let model = file::encode(&folder.join(name).join(MODEL), (&sets, Element::F32), Some(described))?;
     let mut state =
         State { files: [(MODEL.to_owned(), Digest::of(&model))].into(), ..checkpoint.state.clone() };
     file::write_synced(&at.join(MODEL), &model)?;
@@ -72,7 +73,7 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
     let mut sets: Vec<(&str, &StateDict)> =
         prefixes.iter().zip(slots).map(|(prefix, (_, values))| (prefix.as_str(), values)).collect();
     sets.extend(average.is_some().then_some((file::RAW_PREFIX, weights)));
-    let optimizer = file::encode(&folder.join(name).join(OPTIMIZER), &sets, None)?;
+    let optimizer = file::encode(&folder.join(name).join(OPTIMIZER), (&sets, Element::F32), None)?;
     state.files.insert(OPTIMIZER.to_owned(), Digest::of(&optimizer));
     file::write_synced(&at.join(OPTIMIZER), &optimizer)?;
     drop(optimizer);
@@ -92,16 +93,20 @@ pub fn save(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<PathBu
 /// # Errors
 /// If it cannot be written; then the previous content stays.
 pub fn write_model(path: &Path, weights: &StateDict, described: (ModelConfig, Likelihood)) -> Result<()> {
-    let bytes = model_file(path, weights, described)?;
+    let bytes = model_file(path, (weights, Element::F32), described)?;
     crate::data::write_whole(path, |file| file.write_all(&bytes))
 }
 
-/// Encodes the file of [`write_model`]; `path` is only used in errors.
+/// Encodes the file of [`write_model`], with numbers of type `element`; `path` is only used in errors.
 ///
 /// # Errors
-/// [`Error::Model`] if the tensors are inconsistent.
-pub fn model_file(path: &Path, weights: &StateDict, described: (ModelConfig, Likelihood)) -> Result<Vec<u8>> {
-    file::encode(path, &[("", weights)], Some(described))
+/// [`Error::Model`] if the tensors are inconsistent, [`Error::Usage`] if `element` does not hold a number.
+pub fn model_file(
+    path: &Path,
+    (weights, element): (&StateDict, Element),
+    described: (ModelConfig, Likelihood),
+) -> Result<Vec<u8>> {
+    file::encode(path, (&[("", weights)], element), Some(described))
 }
 
 /// Gives a checkpoint folder ordinary permissions: temporary folders are readable by their owner alone.

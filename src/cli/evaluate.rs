@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use wgvae::evaluate::FEATURE_STEPS;
 
 use super::{ForceArgs, TrainedArgs};
 
@@ -27,7 +28,7 @@ pub struct EvaluateArgs {
     #[arg(long)]
     pub no_features: bool,
     /// Steps of the feature network, 32 pictures each; figures compare for equal steps only
-    #[arg(long, default_value_t = 400, value_name = "STEPS", conflicts_with = "no_features", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = FEATURE_STEPS, value_name = "STEPS", conflicts_with = "no_features", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub feature_steps: u32,
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]

@@ -11,9 +11,12 @@ pub struct ConvertArgs {
     /// A .pth file (a state_dict, or a dictionary with one and its optimizer), a .safetensors file, or a run
     #[arg(value_name = "IN")]
     pub from: PathBuf,
-    /// The .safetensors file; its tensors have PyTorch's names, for load_state_dict
+    /// The .safetensors file; its tensors have PyTorch's names, for load_state_dict. Priors go into files beside it
     #[arg(value_name = "OUT")]
     pub to: PathBuf,
+    /// Store the parameters, and those of the flow, in 16 bits: half the size
+    #[arg(long)]
+    pub half: bool,
     /// Overwrite OUT if it exists
     #[arg(long)]
     pub force: bool,

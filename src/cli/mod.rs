@@ -41,7 +41,7 @@ pub enum Command {
     Reconstruct(ReconstructArgs),
     /// Interpolate between two pictures in latent space: a strip, with --gif also an animation
     Interpolate(InterpolateArgs),
-    /// Vary single latent dimensions of a picture: a sheet with one row per dimension
+    /// Vary single latent dimensions or principal directions of a picture: a sheet with one row for each
     Traverse(TraverseArgs),
     /// Encode pictures to latents: a .safetensors, .npy or .csv file
     Encode(EncodeArgs),

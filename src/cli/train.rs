@@ -151,7 +151,8 @@ pub struct OptimizerArgs {
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Augmentation")]
 pub struct AugmentArgs {
-    /// Mirror training pictures left to right with probability 1/2 [default: false]
+    /// Mirror training pictures left to right with probability 1/2 [default: true for a spatial model of photographs, else
+    /// false]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub flip: Option<bool>,
     /// Crop training pictures randomly by up to this share of their edges, such as 0.1 [default: 0]

@@ -3,17 +3,25 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use wgvae::config::FlowSize;
 use wgvae::data::Resize;
+use wgvae::generate::builtin::{self, BUILTIN};
 use wgvae::model::flow::FlowSampling;
 
 use super::{AdapterArgs, ForceArgs};
 
+/// Reads the path of a model; `builtin` becomes that of the model that comes with the program.
+fn model() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(builtin::resolved)
+}
+
 #[derive(Debug, Clone, Args)]
 pub struct SampleArgs {
-    /// A run folder, a checkpoint folder, a .safetensors or a .pth file
+    /// A run folder, a checkpoint folder, a .safetensors or a .pth file; builtin is the model that comes with the program
+    #[arg(default_value = BUILTIN, value_parser = model())]
     pub model: PathBuf,
-    /// Number of samples
+    /// Number of samples; with --each-class of each row
     #[arg(long, default_value_t = 16)]
     pub count: u32,
     /// Seed of the latents. Sample i depends on the seed and on i only
@@ -23,11 +31,14 @@ pub struct SampleArgs {
     /// the first of these that there is
     #[arg(long, default_value = "auto", value_name = "PRIOR")]
     pub prior: String,
-    /// Class to draw, with a flow that was fitted with --classes
+    /// Class to draw, from a prior that was fitted with --classes
     #[arg(long, value_name = "NAME")]
     pub class: Option<String>,
-    /// Weight of the class: 1 for variety, 3 for the most typical pictures
-    #[arg(long, default_value_t = 2.0, requires = "class", allow_negative_numbers = true)]
+    /// Draw --count pictures of each class, a row for each
+    #[arg(long, conflicts_with = "class")]
+    pub each_class: bool,
+    /// Weight of the class in a flow: 1 for variety, 3 for the most typical pictures
+    #[arg(long, default_value_t = FlowSampling::GUIDANCE, allow_negative_numbers = true)]
     pub guidance: f32,
     /// Steps of the flow, two evaluations of its network each
     #[arg(long, default_value_t = FlowSampling::STEPS, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -51,7 +62,8 @@ pub struct SampleArgs {
 /// A trained model, its adapter, and the way that pictures are made square.
 #[derive(Debug, Clone, Args)]
 pub struct TrainedArgs {
-    /// A run folder, a checkpoint folder, a .safetensors or a .pth file
+    /// A run folder, a checkpoint folder, a .safetensors or a .pth file; builtin is the model that comes with the program
+    #[arg(value_parser = model())]
     pub model: PathBuf,
     /// Fit to a square: stretch (change the aspect ratio) or cover (crop the centre) [default: as in training, else
     /// stretch]
@@ -109,10 +121,11 @@ pub struct TraverseArgs {
     pub trained: TrainedArgs,
     /// Picture to start from [default: the mean of the prior]
     pub image: Option<PathBuf>,
-    /// Pictures that rank the dimensions by their KL divergence [default: the pictures of fit-prior, else IMAGE]
+    /// Pictures that rank the dimensions by their KL divergence [default: the pictures of fit-prior, else IMAGE]; of a
+    /// spatial model, pictures whose principal directions are taken [default: those of the fitted prior]
     #[arg(long, value_name = "DATA")]
     pub data: Option<PathBuf>,
-    /// Number of dimensions, those with the largest KL divergence first
+    /// Number of dimensions, those with the largest KL divergence first; of a spatial model, of principal directions
     #[arg(long, default_value_t = 8)]
     pub dims: u32,
     /// Number of pictures per row
@@ -148,7 +161,8 @@ pub struct EncodeArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct DecodeArgs {
-    /// A run folder, a checkpoint folder, a .safetensors or a .pth file
+    /// A run folder, a checkpoint folder, a .safetensors or a .pth file; builtin is the model that comes with the program
+    #[arg(value_parser = model())]
     pub model: PathBuf,
     /// File of latents with shape [N, Z]: .safetensors (tensor z or mu), .npy or .csv
     pub latents: PathBuf,
@@ -179,8 +193,8 @@ pub struct FitPriorArgs {
     /// small, 3500 for wide]
     #[arg(long, value_name = "STEPS", requires = "flow", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub flow_steps: Option<u64>,
-    /// Teach the flow the class of each picture, the name of its folder, for sample --class
-    #[arg(long, requires = "flow")]
+    /// Fit a Gaussian for each class, the name of a picture's folder, and teach the flow the classes, for sample --class
+    #[arg(long, conflicts_with = "components")]
     pub classes: bool,
     /// Seed of the fit
     #[arg(long, default_value_t = 0)]

@@ -24,7 +24,7 @@ pub struct PageArgs {
     #[arg(long, default_value_t = FlowSampling::STEPS, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub steps: u32,
     /// Weight of the class, for a flow that was fitted with --classes: 1 for variety, 3 for the most typical pictures
-    #[arg(long, default_value_t = 2.0)]
+    #[arg(long, default_value_t = FlowSampling::GUIDANCE)]
     pub guidance: f32,
     /// Pictures that rank the dimensions by their KL divergence, for the order of the sliders [default: the pictures of
     /// fit-prior]

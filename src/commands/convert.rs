@@ -1,12 +1,15 @@
-//! `wgvae convert`: a model of any readable format to .safetensors.
+//! `wgvae convert`: a model of any readable format to .safetensors, with its priors.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, Adam, Model};
+use wgvae::generate::{Fitted, FittedFlow, flow_file, prior_file};
+use wgvae::gpu::Element;
 
 use super::destination::{Writer, usage};
 use super::names;
+use super::prior::Beside;
 use super::terminal::{count, shown};
 use crate::cli::ConvertArgs;
 
@@ -19,12 +22,42 @@ pub fn run(args: &ConvertArgs) -> Result<ExitCode> {
             shown(&args.to)
         ));
     }
-    let model = names::model_file(&args.from)?;
-    let out = Writer::new("convert", args.force, &()).reads([&model]).named(&args.to)?;
-    let Model { config, weights, likelihood, adam } = checkpoint::open(&args.from)?;
-    out.write(&checkpoint::model_file(&args.to, &weights, (config, likelihood))?)?;
-    println!("{from}: {config}, {} parameters", count(wgvae::model::parameter_count(&config)));
+    let file = names::model_file(&args.from)?;
+    let Model { config, mut weights, likelihood, adam } = checkpoint::open(&args.from)?;
+    let Beside { flow, fitted } = Beside::own(&args.from, &weights);
+    let writer = Writer::new("convert", args.force, &()).reads([&file]).reads(&flow).reads(&fitted);
+    let out = writer.named(&args.to)?;
+    let fitted = match fitted {
+        Some(path) => Some((Fitted::read(&path, &weights)?, writer.named(&prior_file::place(&args.to))?)),
+        None => None,
+    };
+    let flow = match flow {
+        Some(path) => {
+            Some((FittedFlow::read(&path, (&config, &weights))?, writer.named(&flow_file::place(&args.to))?))
+        }
+        None => None,
+    };
+
+    let element = if args.half { Element::F16 } else { Element::F32 };
+    let mut said = format!("{from}: {config}, {} parameters", count(wgvae::model::parameter_count(&config)));
+    if args.half {
+        let largest;
+        (weights, largest) = weights.halved()?;
+        said += &format!("; rounded to 16 bits, by at most {largest:.1e}");
+    }
+    out.write(&checkpoint::model_file(&args.to, (&weights, element), (config, likelihood))?)?;
+    println!("{said}");
     println!("wrote {}", shown(&out.path));
+    // a prior names its model by the digest of the parameters, which may have been rounded
+    let model = prior_file::digest(&weights);
+    if let Some((fitted, out)) = fitted {
+        out.write(&Fitted { model, ..fitted }.to_bytes()?)?;
+        println!("wrote {}, its fitted prior", shown(&out.path));
+    }
+    if let Some((flow, out)) = flow {
+        out.write(&FittedFlow { model, ..flow }.to_bytes(element)?)?;
+        println!("wrote {}, its flow", shown(&out.path));
+    }
     if let Some(Adam { step, .. }) = adam {
         println!(
             "its optimizer (step {step}) is left out; `wgvae train --resume={from}` continues its training"

@@ -27,7 +27,8 @@ struct Loaded {
     vae: Vae,
     adapter: Adapter,
     fitted: Option<Fitted>,
-    flow: bool,
+    /// names of the flow's classes, if there is a flow
+    classes: Option<Vec<String>>,
     /// lines about priors that are not there, or not valid
     notes: Vec<String>,
 }
@@ -37,7 +38,7 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         return Err(Error::Usage("--samples 0: must be at least 1".into()).into());
     }
     let page = page(args)?;
-    let Loaded { mut vae, adapter, fitted, flow, notes } = load(args)?;
+    let Loaded { mut vae, adapter, fitted, classes, notes } = load(args)?;
     let HeldOut { inputs, about, training } = inputs(args)?;
     if !args.json {
         notes.iter().for_each(|note| println!("{note}"));
@@ -57,7 +58,7 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         training: training.as_deref(),
     };
     let features = (!args.no_features).then_some(&features);
-    let priors = Priors { fitted: fitted.as_ref(), flow };
+    let priors = Priors { fitted: fitted.as_ref(), flow: classes.as_deref() };
     let bar = Bar::new("evaluating", false);
     let progress = &mut |what: &'static str, done: usize, all: usize| bar.step(what, done, all);
     let found = evaluate::evaluate(&mut vae, &inputs, &priors, features, &settings, progress);
@@ -102,9 +103,10 @@ fn load(args: &EvaluateArgs) -> Result<Loaded> {
     let fitted = prior_file::find(path, None, &model.weights).map_err(&mut noted).ok();
     let flow = flow_file::beside(path).map(|flow| FittedFlow::read(&flow, (&model.config, &model.weights)));
     let flow = flow.and_then(|flow| flow.map_err(&mut noted).ok());
-    let sampled = flow.as_ref().map(|flow| (flow, flow.sampling(FlowSampling::STEPS, None)));
+    let guidance = flow.as_ref().filter(|flow| !flow.classes.is_empty()).map(|_| FlowSampling::GUIDANCE);
+    let sampled = flow.as_ref().map(|flow| (flow, flow.sampling(FlowSampling::STEPS, guidance)));
     let vae = load_model::build(&adapter, &model, load_model::BATCH, sampled)?;
-    Ok(Loaded { vae, adapter, fitted, flow: flow.is_some(), notes })
+    Ok(Loaded { vae, adapter, fitted, classes: flow.map(|flow| flow.classes), notes })
 }
 
 /// The pictures to measure on: those that are given, those of the model's run, or landscapes that no training has.

@@ -7,6 +7,7 @@ use anyhow::Result;
 use wgvae::checkpoint::{self, Model};
 use wgvae::config::ModelConfig;
 use wgvae::generate::{self, Fitted, FittedFlow, prior_file};
+use wgvae::model::flow::{FlowClass, FlowWeights};
 use wgvae::model::{Device, ModelOptions, StateDict, Vae};
 use wgvae::web::{self, Files, Page, PageFlow, Precision, Rounding};
 
@@ -48,12 +49,13 @@ pub(super) fn page(args: &PageArgs) -> Result<Files> {
     let guidance = if has_classes { guidance(args.guidance)? } else { None };
     let mut rounding = None;
     if args.half {
-        let (rounded, mut largest) = web::halved(&weights)?;
+        let (rounded, mut largest) = weights.halved()?;
         let rounded_flow = match &flow {
             Some(flow) => {
-                let (of_flow, difference) = web::halved_flow(&flow.flow)?;
+                let (rounded, difference) = flow.flow.weights.halved()?;
                 largest = largest.max(difference);
-                Some(FittedFlow { flow: of_flow, ..flow.clone() })
+                let flow_weights = FlowWeights { weights: rounded, ..flow.flow.clone() };
+                Some(FittedFlow { flow: flow_weights, ..flow.clone() })
             }
             None => None,
         };
@@ -95,7 +97,7 @@ struct Priors {
 
 fn priors(args: &PageArgs, parts: (&ModelConfig, &StateDict)) -> Result<Priors> {
     let model = &args.trained.model;
-    Ok(match Wanted::of(model, &args.prior).read(model, parts)? {
+    Ok(match Wanted::of(model, &args.prior, parts.1).read(model, parts)? {
         Prior::Normal => Priors { fitted: None, flow: None },
         Prior::Mixture(fitted) => Priors { fitted: Some(fitted), flow: None },
         Prior::Flow(flow) => {
@@ -149,7 +151,7 @@ fn draw(
     seed: u64,
 ) -> Result<Vec<Vec<u32>>> {
     let class = flow.and_then(|flow| (seed as u32).checked_rem(flow.flow.config.classes));
-    let of_class = class.map(|class| generate::Prior::Flow(Some(class)));
+    let of_class = class.map(|class| generate::Prior::Flow(FlowClass::One(class)));
     let mut pictures = generate::Prior::best(flow.is_some(), fitted).draw(vae, 0..1, (seed, 1.0))?;
     if let Some(prior) = of_class {
         pictures.extend(prior.draw(vae, 0..1, (seed, 1.0))?);

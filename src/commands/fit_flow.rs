@@ -4,14 +4,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Result;
-use wgvae::config::{FlowSize, ModelConfig};
+use wgvae::checkpoint::Model;
+use wgvae::config::FlowSize;
 use wgvae::error::Error;
-use wgvae::generate::{Encoded, Fitted, FittedFlow};
+use wgvae::generate::{Encoded, Fitted, FittedFlow, prior_file};
 use wgvae::gpu::Adapter;
 use wgvae::model::Device;
 use wgvae::model::flow::{self, NO_CLASS};
 use wgvae::train::{FlowFit, FlowLatents, FlowLength, FlowProgress, FlowSettings, fit_flow};
 
+use super::compare_priors::{self, Sets};
 use super::terminal::{Bar, count, duration};
 
 /// Error of a flow relative to that of the best flow to a Gaussian, above which it is not kept. It may be a little above
@@ -31,20 +33,21 @@ pub(super) struct Fit<'a> {
     pub seed: u64,
     /// the Gaussians that the flow must beat, if there are not too many dimensions to fit any
     pub fitted: Option<&'a Fitted>,
-    /// digest of the model
-    pub digest: u32,
+    /// pictures that the samples of classes are compared with; without them, the flow is not compared with their Gaussians
+    pub sets: Option<Sets>,
 }
 
 impl Fit<'_> {
-    /// Fits the flow, with a bar. `say` gets lines of results. `None` if the Gaussians are better, or `stop` was set.
+    /// Fits the flow to the latents of `model`, with a bar. `say` gets lines of results. `None` if the Gaussians are better,
+    /// or `stop` was set.
     pub(super) fn run(
         self,
         adapter: &Adapter,
-        model: &ModelConfig,
+        model: &Model,
         (stop, quiet): (&AtomicBool, bool),
         say: &dyn Fn(&str),
     ) -> Result<Option<FittedFlow>> {
-        let Self { encoded, classes, size, length, seed, fitted, digest } = self;
+        let Self { encoded, classes, size, length, seed, fitted, sets } = self;
         let latents = latents(encoded, &classes);
         let settings = FlowSettings { size, length, classes: classes.len() as u32, seed };
         let began = Instant::now();
@@ -53,9 +56,18 @@ impl Fit<'_> {
             bar.set(at.step as usize, at.steps as usize);
             !stop.load(Ordering::Relaxed)
         };
-        let fit = fit_flow(Device::Gpu(adapter), model, &latents, &settings, &mut progress);
+        let fit = fit_flow(Device::Gpu(adapter), &model.config, &latents, &settings, &mut progress);
         bar.clear();
-        let Some(fit) = fit? else { return Ok(None) };
+        let fit = match fit {
+            Ok(Some(fit)) => fit,
+            Ok(None) => return Ok(None),
+            // the Gaussians are there already
+            Err(Error::Diverged(reason)) => {
+                say(&format!("{reason}; there is no flow"));
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
         report(&fit, began.elapsed().as_secs_f64(), say);
         if let Some(fitted) = fitted.filter(|_| latents.dims <= MAX_COMPARED) {
             let [_, deviations] = &fit.flow.standard;
@@ -71,8 +83,15 @@ impl Fit<'_> {
                 return Ok(None);
             }
         }
-        let held_out = fit.best.1;
-        Ok(Some(FittedFlow { flow: fit.flow, classes, held_out, model: digest }))
+        let (held_out, digest) = (fit.best.1, prior_file::digest(&model.weights));
+        let flow = FittedFlow { flow: fit.flow, classes, held_out, model: digest };
+        if let Some((fitted, sets)) = fitted.filter(|fitted| fitted.classes == flow.classes).zip(sets)
+            && !flow.classes.is_empty()
+            && !compare_priors::flow_wins(adapter, model, (&flow, fitted), sets, (quiet, say))?
+        {
+            return Ok(None);
+        }
+        Ok(Some(flow))
     }
 }
 
@@ -103,10 +122,15 @@ pub(super) fn classes(encoded: &Encoded) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn latents(encoded: Vec<Encoded>, classes: &[String]) -> FlowLatents {
+/// The label of each picture.
+pub(super) fn labels(encoded: &Encoded, classes: &[String]) -> Vec<u32> {
     let label =
         |name: &String| classes.iter().position(|class| class == name).map_or(NO_CLASS, |at| at as u32);
-    let labels = encoded[0].classes.iter().map(label).collect();
+    encoded.classes.iter().map(label).collect()
+}
+
+fn latents(encoded: Vec<Encoded>, classes: &[String]) -> FlowLatents {
+    let labels = labels(&encoded[0], classes);
     let dims = encoded[0].dims;
     FlowLatents { versions: encoded.into_iter().map(|all| [all.mu, all.logvar]).collect(), labels, dims }
 }

@@ -8,11 +8,14 @@ use anyhow::Result;
 use wgvae::checkpoint::{self, State};
 use wgvae::config::FlowSize;
 use wgvae::error::Error;
+use wgvae::evaluate::Pictures;
 use wgvae::generate::{self, Encoded, Fitted, flow_file, prior_file};
+use wgvae::gpu::Element;
 use wgvae::model::{Latents, Vae};
-use wgvae::prior::{self, Candidate, Settings};
+use wgvae::prior::{self, Candidate, MIN_OF_CLASS, Settings};
 use wgvae::train::FlowLength;
 
+use super::compare_priors::{MAX_PICTURES, Sets};
 use super::destination::{Destination, Writer, must_end_with};
 use super::fit_flow::{self, Fit};
 use super::terminal::{Bar, shown};
@@ -32,14 +35,19 @@ pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
     let default = if args.flow.is_some() { vec![1] } else { Settings::default().components };
     let components = args.components.clone().unwrap_or(default);
     let say = |line: &str| println!("{line}");
-    let fitted = mixture(&mut vae, &encoded, (components, args.seed), &say)?;
+    let classes = if args.classes { fit_flow::classes(&encoded)? } else { Vec::new() };
+    let fitted = match (args.classes, args.flow) {
+        (true, None) => class_gaussians(&mut vae, &encoded, (&classes, args.seed), &say)?,
+        (true, Some(_)) => gaussians(&mut vae, &encoded, (&classes, args.seed), &say)?,
+        (false, _) => mixture(&mut vae, &encoded, (components, args.seed), &say)?,
+    };
     out.write(&fitted.to_bytes()?)?;
     // the other commands find a prior beside the model without its path
     let prior = if args.out.is_some() { shown(&out.path) } else { "fitted".into() };
     let model = shown(&args.trained.model);
     println!("wrote {}; use it with: wgvae sample {model} --prior {prior}", shown(&out.path));
     if let Some(flow) = flow {
-        fit(args, &mut vae, encoded, &fitted, &flow)?;
+        fit(args, &mut vae, (encoded, classes), &fitted, &flow)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -51,7 +59,7 @@ fn flow_place(args: &FitPriorArgs) -> PathBuf {
 }
 
 /// Fits a mixture of one of these numbers of Gaussians, and says how good the candidates are.
-pub(super) fn mixture(
+fn mixture(
     vae: &mut Vae,
     encoded: &Encoded,
     (components, seed): (Vec<usize>, u64),
@@ -70,7 +78,51 @@ pub(super) fn mixture(
     let fit = prior::fit(&rows, encoded.dims, &settings, &mut report).map_err(Error::Usage)?;
     say(&format!("  N(0, I): {:.2}", fit.standard_normal));
     say(&format!("chosen: {}", line(&fit.candidates[fit.chosen])));
-    Ok(Fitted { mixture: fit.prior, kl: encoded.kl(), model: prior_file::digest(&vae.weights()?) })
+    let model = prior_file::digest(&vae.weights()?);
+    Ok(Fitted { mixture: fit.prior, classes: Vec::new(), kl: encoded.kl(), model })
+}
+
+/// A Gaussian for each class, or one if there are no classes or too few pictures of one.
+pub(super) fn gaussians(
+    vae: &mut Vae,
+    encoded: &Encoded,
+    (classes, seed): (&[String], u64),
+    say: &dyn Fn(&str),
+) -> Result<Fitted> {
+    if !classes.is_empty() {
+        match class_gaussians(vae, encoded, (classes, seed), say) {
+            Ok(fitted) => return Ok(fitted),
+            Err(reason) => say(&reason.to_string()),
+        }
+    }
+    mixture(vae, encoded, (vec![1], seed), say)
+}
+
+/// Fits a Gaussian for each class.
+fn class_gaussians(
+    vae: &mut Vae,
+    encoded: &Encoded,
+    (classes, seed): (&[String], u64),
+    say: &dyn Fn(&str),
+) -> Result<Fitted> {
+    for class in classes {
+        let count = encoded.classes.iter().filter(|name| *name == class).count();
+        if count < MIN_OF_CLASS {
+            return Err(Error::Usage(format!(
+                "no Gaussian for each class: {} has {count} pictures, and {MIN_OF_CLASS} are needed",
+                shown(Path::new(class))
+            ))
+            .into());
+        }
+    }
+    let latents = Latents { mu: encoded.mu.clone(), logvar: encoded.logvar.clone() };
+    let rows = vae.reparameterize(&latents, seed, 0)?;
+    let labels = fit_flow::labels(encoded, classes);
+    let fit = prior::fit_classes(&rows, &labels, encoded.dims, classes.len());
+    let mixture = fit.map_err(Error::Usage)?;
+    say(&format!("a Gaussian for each of {} classes, of {} dimensions", classes.len(), encoded.dims));
+    let model = prior_file::digest(&vae.weights()?);
+    Ok(Fitted { mixture, classes: classes.to_vec(), kl: encoded.kl(), model })
 }
 
 fn line(candidate: &Candidate) -> String {
@@ -94,14 +146,13 @@ fn steps(size: FlowSize) -> u64 {
 fn fit(
     args: &FitPriorArgs,
     vae: &mut Vae,
-    encoded: Encoded,
+    (encoded, classes): (Encoded, Vec<String>),
     fitted: &Fitted,
     out: &Destination,
 ) -> Result<()> {
-    let classes = if args.classes { fit_flow::classes(&encoded)? } else { Vec::new() };
     let size = args.flow.unwrap_or(FlowSize::Small);
     let length = FlowLength::Steps(args.flow_steps.unwrap_or_else(|| steps(size)));
-    let model = vae.config();
+    let model = checkpoint::open(&args.trained.model)?;
     let mut versions = vec![encoded];
     if mirrored(&args.trained.model)? {
         let encoded = encode_mirrored(args, vae)?;
@@ -111,14 +162,32 @@ fn fit(
         }
     }
     let adapter = super::choose_keeping(&args.trained.adapter)?;
-    let (seed, digest) = (args.seed, fitted.model);
-    let fit = Fit { encoded: versions, classes, size, length, seed, fitted: Some(fitted), digest };
+    let sets = if args.classes { Some(sets(args, model.config.size)?) } else { None };
+    let fit = Fit { encoded: versions, classes, size, length, seed: args.seed, fitted: Some(fitted), sets };
     let never = AtomicBool::new(false);
     if let Some(flow) = fit.run(&adapter, &model, (&never, false), &|line| println!("{line}"))? {
-        out.write(&flow.to_bytes()?)?;
+        out.write(&flow.to_bytes(Element::F32)?)?;
         println!("wrote {}; wgvae sample {} uses it", shown(&out.path), shown(&args.trained.model));
     }
     Ok(())
+}
+
+/// The pictures to compare samples with: those that the prior is fitted to, because there are no others.
+fn sets(args: &FitPriorArgs, size: u32) -> Result<Sets> {
+    let mut inputs = load_model::gather(&args.images)?;
+    // their order is that of the classes
+    let every = inputs.len().div_ceil(MAX_PICTURES).max(1);
+    inputs = inputs.into_iter().step_by(every).collect();
+    let mut held_out = Pictures::default();
+    let resize = load_model::resize(&args.trained)?;
+    for input in &inputs {
+        // unreadable files are named before
+        if let Ok(rgb) = input.location.load(size, resize) {
+            held_out.rgb.push(rgb);
+            held_out.classes.push(input.class.clone());
+        }
+    }
+    Ok(Sets { training: Pictures::default(), held_out })
 }
 
 fn encode_mirrored(args: &FitPriorArgs, vae: &mut Vae) -> Result<Encoded> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use wgvae::checkpoint::{self, STATE, State};
 use wgvae::config::TrainConfig;
-use wgvae::data::{self, Divided, Location};
+use wgvae::data::{self, Divided, FolderIndex, Item, Location};
 use wgvae::error::Error;
 use wgvae::generate::{self, Input};
 use wgvae::train::SETTINGS;
@@ -21,7 +21,7 @@ pub(super) struct HeldOut {
     pub inputs: Vec<Input>,
     pub about: String,
     /// training pictures of the run, if they were found on the way
-    pub training: Option<Vec<Location>>,
+    pub training: Option<Vec<Input>>,
 }
 
 /// The held-out pictures of the run of `model`. `None` if it is not in a run, or its run was trained on built-in landscapes.
@@ -39,7 +39,7 @@ pub(super) fn of_run(model: &Path) -> Result<Option<HeldOut>> {
         );
     }
     let Divided { dataset, train, .. } = divide(folder, &options, &config)?;
-    let training = files(dataset.train.iter().map(|item| &item.path));
+    let training = training(&dataset);
     let (items, split) = match (dataset.test, dataset.validation) {
         (test, _) if !test.is_empty() => (test, "test"),
         (_, validation) => (validation, "validation"),
@@ -64,19 +64,18 @@ pub(super) fn of_run(model: &Path) -> Result<Option<HeldOut>> {
 ///
 /// # Errors
 /// If files of the run or its folder of pictures cannot be read.
-pub(super) fn training_of_run(model: &Path) -> Result<Option<Vec<Location>>> {
+pub(super) fn training_of_run(model: &Path) -> Result<Option<Vec<Input>>> {
     let Some((options, state)) = run_of(model)? else { return Ok(None) };
     let State { config, .. } = State::read(&state)?;
     let Some(folder) = &options.data else {
         let count = options.landscapes - held_landscapes(options.landscapes);
-        let landscape = |index| Location::Synthetic { seed: config.seed, index };
-        return Ok(Some((0..count as u64).map(landscape).collect()));
+        return Ok(Some(generate::landscapes(config.seed, count as u32)));
     };
     if !folder.is_dir() {
         return Ok(None);
     }
     let Divided { dataset, .. } = divide(folder, &options, &config)?;
-    Ok(Some(files(dataset.train.iter().map(|item| &item.path))))
+    Ok(Some(training(&dataset)))
 }
 
 /// Options of the run of `model`, and the file of its state. `None` if it is not in a run.
@@ -99,8 +98,15 @@ fn divide(folder: &Path, options: &RunOptions, config: &TrainConfig) -> Result<D
     Ok(divided?)
 }
 
-fn files<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Vec<Location> {
-    paths.cloned().map(Location::File).collect()
+/// The training pictures of a folder.
+fn training(found: &FolderIndex) -> Vec<Input> {
+    let input = |item: &Item| Input {
+        name: item.path.display().to_string(),
+        location: Location::File(item.path.clone()),
+        class: found.classes.get(item.label as usize).cloned().unwrap_or_default(),
+        factors: None,
+    };
+    found.train.iter().map(input).collect()
 }
 
 /// The settings of the run of a model's file, RUN/checkpoints/NAME/model.safetensors.

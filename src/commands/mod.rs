@@ -5,6 +5,7 @@ mod adapters;
 mod bar;
 mod bench;
 mod bench_data;
+mod compare_priors;
 mod completions;
 mod convert;
 mod data;

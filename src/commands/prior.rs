@@ -25,9 +25,13 @@ pub(super) enum Prior {
 }
 
 impl Wanted {
-    /// The prior that `--prior` means for MODEL: `auto` is the flow beside it, else the mixture, else N(0, I).
-    pub(super) fn of(model: &Path, prior: &str) -> Self {
-        let (flow, mixture) = (flow_file::beside(model), prior_file::beside(model));
+    /// The prior that `--prior` means for MODEL: `auto` is the flow beside it, else the mixture, else N(0, I). It passes
+    /// over those of other checkpoints of the run, and says so.
+    pub(super) fn of(model: &Path, prior: &str, weights: &StateDict) -> Self {
+        let Beside { flow, fitted: mixture } = match prior {
+            "auto" => Beside::own(model, weights),
+            _ => Beside { flow: flow_file::beside(model), fitted: prior_file::beside(model) },
+        };
         match prior {
             "normal" => Self::Normal,
             "fitted" => Self::Mixture(mixture),
@@ -64,6 +68,35 @@ impl Wanted {
             }
         })
     }
+}
+
+/// The files of the priors beside a model.
+pub(super) struct Beside {
+    pub(super) flow: Option<PathBuf>,
+    pub(super) fitted: Option<PathBuf>,
+}
+
+impl Beside {
+    /// Those of MODEL with these parameters. It passes over those of other checkpoints, and says so.
+    pub(super) fn own(model: &Path, weights: &StateDict) -> Self {
+        let digest = prior_file::digest(weights);
+        let flow = flow_file::beside(model);
+        let fitted = prior_file::beside(model);
+        Self {
+            flow: flow.filter(|path| is_of(digest, flow_file::model_of(path), path)),
+            fitted: fitted.filter(|path| is_of(digest, prior_file::model_of(path), path)),
+        }
+    }
+}
+
+/// Whether the prior at `path` is of the model with this digest. A file that names no model is damaged, and is left for
+/// its reader to refuse.
+fn is_of(digest: u32, named: Option<u32>, path: &Path) -> bool {
+    let own = named.is_none_or(|named| named == digest);
+    if !own {
+        super::note(&format!("{} is of another checkpoint, and is not used", shown(path)));
+    }
+    own
 }
 
 impl Prior {

@@ -7,7 +7,7 @@ use anyhow::Result;
 use wgvae::checkpoint;
 use wgvae::data;
 use wgvae::generate::{self, FittedFlow};
-use wgvae::model::flow::FlowSampling;
+use wgvae::model::flow::{FlowClass, FlowSampling};
 
 use super::destination::{Writer, usage};
 use super::load_model::{self, Pictures};
@@ -29,45 +29,47 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         return usage(format!("--temperature {}: must be zero or positive", args.temperature));
     }
     let file = names::model_file(&args.model)?;
-    let wanted = Wanted::of(&args.model, &args.prior);
+    let model = checkpoint::open(&args.model)?;
+    let wanted = Wanted::of(&args.model, &args.prior, &model.weights);
     let prior_file = wanted.file();
     let settings = SampleArgs { model: file.clone(), out: None, force: ForceArgs::default(), ..args.clone() };
     let writer = Writer::new("sample", args.force.force, &settings).reads([&file]).reads(&prior_file);
     let parts = parts(args, &wanted)?;
-    let files: Vec<String> = (0..args.count).map(name).collect();
+    let prior = wanted.read(&args.model, (&model.config, &model.weights))?;
+    let (rows, flow) = rows(args, &prior)?;
+    let files: Vec<String> =
+        rows.iter().flat_map(|row| (0..args.count).map(|index| row.file(index))).collect();
     let mut out = Pictures::new(&writer, args.out.as_deref(), &parts, (args.separate, &files))?;
 
-    let model = checkpoint::open(&args.model)?;
-    if !matches!(wanted, Wanted::Flow(_)) && args.class.is_some() {
-        return usage(
-            "--class: needs a flow; fit one with wgvae fit-prior MODEL DATA --flow --classes".into(),
-        );
-    }
-    let prior = wanted.read(&args.model, (&model.config, &model.weights))?;
-    let (source, flow) = source(args, &prior)?;
     let size = model.config.size;
-    let columns = f64::from(args.count).sqrt().ceil() as u32;
-    out.check_size([columns, columns], size)?;
+    let columns = if args.each_class { args.count } else { f64::from(args.count).sqrt().ceil() as u32 };
+    out.check_size([columns, (files.len() as u32).div_ceil(columns)], size)?;
     let adapter = super::choose_keeping(&args.adapter)?;
     let mut vae = load_model::build(&adapter, &model, args.count.min(BATCH), flow)?;
     if args.prior == "auto" && prior_file.is_some() {
         eprintln!("prior: {}; --prior normal draws from N(0, I)", prior.name());
     }
+    if args.each_class {
+        eprintln!("rows: {}", rows.iter().map(|row| row.class.as_str()).collect::<Vec<_>>().join(", "));
+    }
 
     let bar = Bar::new("sampling", false);
-    let mut pictures = Vec::new();
-    for first in (0..args.count).step_by(BATCH as usize) {
-        let range = first..args.count.min(first + BATCH);
-        let drawn = source.draw(&mut vae, range.clone(), (args.seed, args.temperature))?;
-        for (index, picture) in range.zip(drawn.iter().map(|picture| data::rgb_of(picture))) {
-            match &mut out {
-                Pictures::Separate(folder) => {
-                    folder.save(&name(index), &data::grid(&[picture], size, 1, 0))?;
+    let (mut pictures, mut done) = (Vec::new(), 0);
+    for row in &rows {
+        for first in (0..args.count).step_by(BATCH as usize) {
+            let range = first..args.count.min(first + BATCH);
+            let drawn = row.prior.draw(&mut vae, range.clone(), (args.seed, args.temperature))?;
+            for (index, picture) in range.zip(drawn.iter().map(|picture| data::rgb_of(picture))) {
+                match &mut out {
+                    Pictures::Separate(folder) => {
+                        folder.save(&row.file(index), &data::grid(&[picture], size, 1, 0))?;
+                    }
+                    Pictures::Sheet(_) => pictures.push(picture),
                 }
-                Pictures::Sheet(_) => pictures.push(picture),
+                done += 1;
             }
+            bar.set(done, files.len());
         }
-        bar.set((first + BATCH).min(args.count) as usize, args.count as usize);
     }
     bar.clear();
     match out {
@@ -80,17 +82,55 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
 /// A flow, and how it is sampled.
 type Sampled<'a> = (&'a FittedFlow, FlowSampling);
 
-/// The distribution to draw from, and the flow that the model is built with.
-fn source<'a>(args: &SampleArgs, prior: &'a Prior) -> Result<(generate::Prior<'a>, Option<Sampled<'a>>)> {
-    Ok(match prior {
-        Prior::Normal => (generate::Prior::Normal, None),
-        Prior::Mixture(fitted) => (generate::Prior::Fitted(fitted), None),
+/// Samples of one distribution: with --each-class a row of the sheet, else the whole sheet.
+struct Row<'a> {
+    prior: generate::Prior<'a>,
+    /// with --each-class the class
+    class: String,
+    /// beginning of the name of a separate sample's file
+    prefix: String,
+}
+
+impl Row<'_> {
+    /// The name of a separate sample's file.
+    fn file(&self, index: u32) -> String {
+        format!("{}{index:05}.png", self.prefix)
+    }
+}
+
+/// The distributions to draw from, and the flow that the model is built with.
+fn rows<'a>(args: &SampleArgs, prior: &'a Prior) -> Result<(Vec<Row<'a>>, Option<Sampled<'a>>)> {
+    let (all, classes, flow) = match prior {
+        Prior::Normal => (generate::Prior::Normal, [].as_slice(), None),
+        Prior::Mixture(fitted) => (generate::Prior::Fitted(fitted, None), fitted.classes.as_slice(), None),
         Prior::Flow(flow) => {
-            let label = args.class.as_ref().map(|class| flow.label(class)).transpose()?;
-            let guidance = label.and(guidance(args.guidance)?);
-            (generate::Prior::Flow(label), Some((flow.as_ref(), flow.sampling(args.steps, guidance))))
+            let guidance = if flow.classes.is_empty() { None } else { guidance(args.guidance)? };
+            let sampled = Some((flow.as_ref(), flow.sampling(args.steps, guidance)));
+            (generate::Prior::Flow(FlowClass::InTurn), flow.classes.as_slice(), sampled)
         }
-    })
+    };
+    let row = |(label, class): (u32, &String)| {
+        let plain = names::plain(Path::new(class));
+        // other classes may have the same characters that every file system allows
+        let prefix = if plain == *class { format!("{plain}_") } else { format!("{plain}-{label}_") };
+        Row { prior: all.of_class(label), class: class.clone(), prefix }
+    };
+    let one = |prior| vec![Row { prior, class: String::new(), prefix: String::new() }];
+    let rows = match &args.class {
+        _ if args.each_class && classes.is_empty() => {
+            return usage(format!(
+                "--each-class: {} has no classes; fit a prior with wgvae fit-prior --classes",
+                prior.name()
+            ));
+        }
+        _ if args.each_class => (0..).zip(classes).map(row).collect(),
+        Some(class) => one(all.of_class(generate::class_label(classes, class)?)),
+        None => one(all),
+    };
+    if args.guidance.to_bits() != FlowSampling::GUIDANCE.to_bits() && (flow.is_none() || classes.is_empty()) {
+        return usage(format!("--guidance: needs a flow with classes, and this is {}", prior.name()));
+    }
+    Ok((rows, flow))
 }
 
 /// Parts of the default name: all settings that change the picture and are not the defaults.
@@ -102,11 +142,14 @@ fn parts(args: &SampleArgs, wanted: &Wanted) -> Result<Vec<String>> {
         ("auto" | "fitted", _) => parts.push("fitted".into()),
         (path, _) => parts.push(names::plain(Path::new(path))),
     }
+    if args.each_class {
+        parts.push("each_class".into());
+    }
     if let Some(class) = &args.class {
         parts.push(names::plain(Path::new(class)));
-        if args.guidance.to_bits() != 2f32.to_bits() {
-            parts.push(format!("guidance_{}", args.guidance));
-        }
+    }
+    if args.guidance.to_bits() != FlowSampling::GUIDANCE.to_bits() {
+        parts.push(format!("guidance_{}", args.guidance));
     }
     if args.steps != FlowSampling::STEPS {
         parts.push(format!("steps_{}", args.steps));
@@ -119,9 +162,4 @@ fn parts(args: &SampleArgs, wanted: &Wanted) -> Result<Vec<String>> {
     }
     parts.push(format!("seed_{}", args.seed));
     Ok(parts)
-}
-
-/// The name of a separate sample's file.
-fn name(index: u32) -> String {
-    format!("{index:05}.png")
 }

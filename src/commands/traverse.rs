@@ -1,9 +1,9 @@
-//! `wgvae traverse`: pictures along single latent dimensions.
+//! `wgvae traverse`: pictures along single directions of latent space.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::generate::{self, prior_file};
+use wgvae::generate::{Axes, Fitted, prior_file};
 use wgvae::model::Vae;
 
 use super::destination::{Writer, usage};
@@ -39,40 +39,66 @@ pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
     let (size, latent) = (vae.config().size, vae.config().latents());
     let (dims, steps) = (args.dims.min(latent), args.steps);
     load_model::sheet_fits([steps, dims], size, &out, "take fewer --dims or --steps")?;
+    let axes = axes(args, &mut vae, dims as usize)?;
     let centre = match &args.image {
         Some(path) => load_model::encode_picture(&mut vae, path, resize)?.1,
-        None => vec![0.0; latent as usize],
+        None => axes.mean.iter().map(|&mean| mean as f32).collect(),
     };
-    let kl = divergences(args, &mut vae)?;
-    let order: Vec<usize> = generate::by_kl(&kl).into_iter().take(dims as usize).collect();
     let value = |step: u32| args.range * (2.0 * step as f32 / (steps - 1) as f32 - 1.0);
     let mut z = Vec::new();
-    for &dim in &order {
+    for axis in &axes.list {
         for step in 0..steps {
             let mut point = centre.clone();
-            point[dim] = value(step);
+            axis.move_to(&axes.mean, &mut point, value(step).into());
             z.extend(point);
         }
     }
     let bar = Bar::new("decoding", false);
     let pictures = load_model::decode(&mut vae, &z)?;
     drop(bar);
-    println!(
-        "dimension  KL in nats   (one row each from the top, values from {} to {})",
-        -args.range, args.range
-    );
-    for &dim in &order {
-        println!("{dim:9}  {:10.3}", kl[dim]);
-    }
+    print(&axes, args.range);
     load_model::save(&pictures, size, steps, &out)?;
     if let Some(film) = film {
-        let columns = (order.len() as f64).sqrt().ceil() as u32;
+        let columns = (axes.list.len() as f64).sqrt().ceil() as u32;
         let at =
             |step: usize| pictures.iter().skip(step).step_by(steps as usize).cloned().collect::<Vec<_>>();
         let frames: Vec<_> = (0..steps as usize).map(at).collect();
         load_model::save_film(&frames, size, columns, &film)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The directions of a spatial model are the principal ones of its latents, because each of its dimensions changes one
+/// small patch; those of the reference are its dimensions.
+fn axes(args: &TraverseArgs, vae: &mut Vae, count: usize) -> Result<Axes> {
+    let latent = vae.config().latents();
+    if vae.config().architecture.is_reference() {
+        return Ok(Axes::new(latent, count, Some(&divergences(args, vae)?), None)?);
+    }
+    if let Some(data) = &args.data {
+        let encoded = load_model::encode(vae, &args.trained, std::slice::from_ref(data))?;
+        return Ok(Axes::of_latents(&encoded.mu, encoded.dims, count)?);
+    }
+    match prior_file::beside(&args.trained.model) {
+        Some(path) => Ok(Axes::new(latent, count, None, Some(&Fitted::read(&path, &vae.weights()?)?))?),
+        None => {
+            usage("pictures must have directions: give --data FOLDER, or run wgvae fit-prior first".into())
+        }
+    }
+}
+
+fn print(axes: &Axes, range: f32) {
+    let (name, measure) = match axes.kind {
+        "principal" => ("direction", "of variance"),
+        _ => ("dimension", "KL in nats"),
+    };
+    println!("{name}  {measure}   (one row each from the top, values from {} to {range})", -range);
+    for (at, axis) in axes.list.iter().enumerate() {
+        match (axis.dimension, axis.kl) {
+            (Some(dimension), kl) => println!("{dimension:9}  {:10.3}", kl.unwrap_or(0.0)),
+            (None, _) => println!("{at:9}  {:9.1} %", 100.0 * axis.share.unwrap_or(0.0)),
+        }
+    }
 }
 
 /// Mean KL divergence of each dimension over pictures: those of --data, those of fit-prior, or IMAGE.

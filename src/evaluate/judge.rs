@@ -7,13 +7,16 @@ use rayon::prelude::*;
 use super::features::{self, FEATURES, FeatureNet};
 use super::likeness::{Features, Likeness};
 use super::refused;
-use crate::data::{self, Location, Resize};
+use crate::data::{self, Resize};
 use crate::error::Result;
+use crate::generate::Input;
 use crate::metrics::{self, NEIGHBOURS};
 use crate::model::Device;
 
 /// Training pictures that are read at most; a nearest one is looked for among these.
 const MAX_TRAINING: usize = 20_000;
+/// Default steps of the training of the feature network.
+pub const FEATURE_STEPS: u32 = 400;
 /// Pictures read at once.
 const CHUNK: usize = 256;
 /// Deviation below which a feature is constant, and left as it is.
@@ -28,7 +31,48 @@ pub struct FeatureSettings<'a> {
     /// steps of its training
     pub steps: u32,
     /// training pictures of the model; without them it is trained on half of the evaluated pictures
-    pub training: Option<&'a [Location]>,
+    pub training: Option<&'a [Input]>,
+}
+
+/// Pictures, and the names of their classes.
+#[derive(Debug, Clone, Default)]
+pub struct Pictures {
+    /// RGB8 `[size, size, 3]` each
+    pub rgb: Vec<Vec<u8>>,
+    /// a name for each, or an empty one
+    pub classes: Vec<String>,
+}
+
+impl Pictures {
+    /// Every second picture, from the first or the second one on.
+    fn half(&self, odd: usize) -> Self {
+        Self {
+            rgb: self.rgb.iter().skip(odd).step_by(2).cloned().collect(),
+            classes: self.classes.iter().skip(odd).step_by(2).cloned().collect(),
+        }
+    }
+
+    /// Training pictures in a random order, at most 20,000. Those that cannot be read are left out.
+    pub(super) fn read(
+        all: &[Input],
+        (size, resize): (usize, Resize),
+        progress: &mut dyn FnMut(&'static str, usize, usize),
+    ) -> Self {
+        let order = data::order(0, 0, all.len());
+        let chosen: Vec<&Input> = order.iter().take(MAX_TRAINING).map(|&at| &all[at as usize]).collect();
+        let mut pictures = Self::default();
+        for (chunk, some) in chosen.chunks(CHUNK).enumerate() {
+            progress("reading training pictures", CHUNK * chunk, chosen.len());
+            let load =
+                |input: &&Input| Some((input.location.load(size as u32, resize).ok()?, input.class.clone()));
+            let read: Vec<_> = some.par_iter().map(load).collect();
+            for (rgb, class) in read.into_iter().flatten() {
+                pictures.rgb.push(rgb);
+                pictures.classes.push(class);
+            }
+        }
+        pictures
+    }
 }
 
 /// A real picture beside a sample, with the distance of their features.
@@ -56,43 +100,40 @@ pub struct Judge {
     net: FeatureNet,
     steps: u32,
     /// the pictures that the network was trained on
-    training: Vec<Vec<u8>>,
+    pub(super) training: Pictures,
     training_pictures: bool,
     training_table: Vec<f64>,
-    compared: Vec<Vec<u8>>,
+    pub(super) compared: Pictures,
     table: Vec<f64>,
     /// mean and deviation of each feature over the compared pictures
     standard: Vec<[f64; 2]>,
 }
 
 impl Judge {
-    /// Trains the network, and computes the features of the real pictures, RGB8 `[size, size, 3]`. The inner `Err` is the
-    /// reason why there is no likeness: too few pictures.
+    /// Trains the network for `steps` on `training`, else on half of `real`, and computes the features of the real
+    /// pictures, which have `size` pixels along each edge. The inner `Err` is the reason why there is no likeness: too few
+    /// pictures.
     ///
     /// # Errors
     /// If the device is lost, or the network diverges.
     pub fn new(
-        settings: &FeatureSettings<'_>,
-        (size, resize): (usize, Resize),
-        real: &[Vec<u8>],
+        (device, steps): (Device<'_>, u32),
+        size: usize,
+        (training, real): (Pictures, Pictures),
         progress: &mut dyn FnMut(&'static str, usize, usize),
     ) -> Result<std::result::Result<Self, String>> {
-        let read = settings.training.map_or_else(Vec::new, |all| read(all, (size, resize), progress));
-        let training_pictures = read.len() >= LEAST;
-        let (training, compared) = if training_pictures {
-            (read, real.to_vec())
-        } else {
-            let halves = |odd: usize| real.iter().skip(odd).step_by(2).cloned().collect::<Vec<_>>();
-            (halves(1), halves(0))
-        };
-        if training.len() < LEAST || compared.len() < LEAST {
-            return Ok(Err(format!("{} pictures are too few", real.len())));
+        let training_pictures = training.rgb.len() >= LEAST;
+        let all = real.rgb.len();
+        let (training, compared) =
+            if training_pictures { (training, real) } else { (real.half(1), real.half(0)) };
+        if training.rgb.len() < LEAST || compared.rgb.len() < LEAST {
+            return Ok(Err(format!("{all} pictures are too few")));
         }
         let mut told = |done, all| progress("training the feature network", done, all);
-        let net = FeatureNet::train(settings.device, (size, &training), settings.steps, &mut told)?;
+        let net = FeatureNet::train(device, (size, &training.rgb), steps, &mut told)?;
         let mut judge = Self {
             net,
-            steps: settings.steps,
+            steps,
             training,
             training_pictures,
             training_table: Vec::new(),
@@ -101,12 +142,19 @@ impl Judge {
             standard: Vec::new(),
         };
         progress("computing features", 0, 0);
-        judge.table = judge.net.features(&judge.compared)?;
+        judge.table = judge.net.features(&judge.compared.rgb)?;
         judge.standard = standard(&judge.table);
         standardise(&mut judge.table, &judge.standard);
-        judge.training_table = judge.net.features(&judge.training)?;
+        judge.training_table = judge.net.features(&judge.training.rgb)?;
         standardise(&mut judge.training_table, &judge.standard);
         Ok(Ok(judge))
+    }
+
+    /// The features of pictures, RGB8 `[size, size, 3]`, relative to those of the compared pictures: `[N, FEATURES]`.
+    pub(super) fn standardised(&mut self, pictures: &[Vec<u8>]) -> Result<Vec<f64>> {
+        let mut table = self.net.features(pictures)?;
+        standardise(&mut table, &self.standard);
+        Ok(table)
     }
 
     /// The likeness of samples, RGB8 `[size, size, 3]`, and the first `shown` of them with their neighbours.
@@ -114,8 +162,7 @@ impl Judge {
     /// # Errors
     /// If the device is lost, there are not more samples than neighbours, or a feature is not finite.
     pub fn samples(&mut self, samples: &[Vec<u8>], shown: usize) -> Result<(Likeness, Vec<Neighbours>)> {
-        let mut table = self.net.features(samples)?;
-        standardise(&mut table, &self.standard);
+        let table = self.standardised(samples)?;
         let near = |set: &[f64]| metrics::nearest(&table, set, FEATURES).map_err(refused);
         let held_out = near(&self.table)?;
         let training = if self.training_pictures { Some(near(&self.training_table)?) } else { None };
@@ -123,8 +170,8 @@ impl Judge {
             |set: &[Vec<u8>], (at, distance): (usize, f64)| Near { picture: set[at].clone(), distance };
         let neighbours = samples.iter().enumerate().take(shown).map(|(at, sample)| Neighbours {
             sample: sample.clone(),
-            training: training.as_ref().map(|found| near(&self.training, found[at])),
-            held_out: near(&self.compared, held_out[at]),
+            training: training.as_ref().map(|found| near(&self.training.rgb, found[at])),
+            held_out: near(&self.compared.rgb, held_out[at]),
         });
         let neighbours = neighbours.collect();
         let near = training.map(|training| ratio(&training, &held_out));
@@ -136,7 +183,7 @@ impl Judge {
     /// # Errors
     /// As [`Judge::samples`].
     pub fn real(&self, count: usize) -> Result<Likeness> {
-        let table = &self.training_table[..FEATURES * count.min(self.training.len())];
+        let table = &self.training_table[..FEATURES * count.min(self.training.rgb.len())];
         let ratio = if self.training_pictures {
             let training = metrics::nearest(&self.table, &self.training_table, FEATURES).map_err(refused)?;
             let others = metrics::nearest_other(&self.table, FEATURES).map_err(refused)?;
@@ -166,32 +213,15 @@ impl Judge {
         Ok(Some(Features {
             network: features::network(),
             steps: self.steps,
-            trained_on: self.training.len(),
+            trained_on: self.training.rgb.len(),
             training_pictures: self.training_pictures,
-            compared: self.compared.len(),
+            compared: self.compared.rgb.len(),
             normal,
             fitted,
             flow,
             real: self.real(count as usize)?,
         }))
     }
-}
-
-/// Training pictures in a random order, at most [`MAX_TRAINING`]. Those that cannot be read are left out.
-fn read(
-    all: &[Location],
-    (size, resize): (usize, Resize),
-    progress: &mut dyn FnMut(&'static str, usize, usize),
-) -> Vec<Vec<u8>> {
-    let order = data::order(0, 0, all.len());
-    let chosen: Vec<&Location> = order.iter().take(MAX_TRAINING).map(|&at| &all[at as usize]).collect();
-    let mut pictures = Vec::with_capacity(chosen.len());
-    for (chunk, some) in chosen.chunks(CHUNK).enumerate() {
-        progress("reading training pictures", CHUNK * chunk, chosen.len());
-        let read: Vec<_> = some.par_iter().map(|location| location.load(size as u32, resize).ok()).collect();
-        pictures.extend(read.into_iter().flatten());
-    }
-    pictures
 }
 
 /// The medians of the distance to a training picture over that to a real picture, and of the former.

@@ -5,6 +5,7 @@
 //! binary cross-entropy of values in 0..=1, which is not normalized: it is comparable with losses, but not with
 //! densities. A `gaussian` takes the width that fits all these pictures best.
 
+mod agreement;
 mod bounds;
 mod features;
 mod gallery;
@@ -15,13 +16,15 @@ mod report;
 mod samples;
 mod scores;
 
+pub use agreement::Agreement;
 use bounds::Bounds;
 pub use gallery::{Gallery, Pair, SampleSet};
 pub use html::{About, page};
-pub use judge::{FeatureSettings, Judge, Near, Neighbours};
+pub use judge::{FEATURE_STEPS, FeatureSettings, Judge, Near, Neighbours, Pictures};
 pub use likeness::{Features, Likeness};
 pub use report::{Distances, Evaluation, Row};
 use samples::{Comparison, Measured};
+pub use samples::{distance_of_classes, shares};
 pub use scores::{FactorScore, Scores};
 
 use crate::data::{Factors, Resize, Skipped};
@@ -29,6 +32,7 @@ use crate::error::{Error, Result};
 use crate::generate::{self, Chunk, Encoded, Fitted, Input, Prior};
 use crate::metrics::{self, Fidelity};
 use crate::model::Vae;
+use crate::model::flow::FlowClass;
 
 /// Seed of the built-in landscapes for evaluation: no training uses it unless told to.
 pub const HELD_OUT: u64 = u64::from_be_bytes(*b"held out");
@@ -52,8 +56,8 @@ pub struct Settings {
 pub struct Priors<'a> {
     /// fitted Gaussians
     pub fitted: Option<&'a Fitted>,
-    /// whether the model was built with a flow, and has loaded it
-    pub flow: bool,
+    /// if the model was built with a flow, and has loaded it: names of its classes
+    pub flow: Option<&'a [String]>,
 }
 
 /// Result of an evaluation.
@@ -117,16 +121,26 @@ pub fn evaluate(
     let (judge, no_features) = match features {
         None => (None, None),
         Some(_) if (count as usize) < judge::LEAST => (None, Some(format!("{count} samples are too few"))),
-        Some(wanted) => match Judge::new(wanted, (size, settings.resize), &originals, &mut *progress)? {
-            Ok(judge) => (Some(judge), None),
-            Err(reason) => (None, Some(reason)),
-        },
+        Some(FeatureSettings { device, steps, training }) => {
+            let how = (size, settings.resize);
+            let training =
+                training.map_or_else(Pictures::default, |all| Pictures::read(all, how, &mut *progress));
+            let real = Pictures { rgb: originals.clone(), classes: encoded.classes.clone() };
+            match Judge::new((*device, *steps), size, (training, real), &mut *progress)? {
+                Ok(judge) => (Some(judge), None),
+                Err(reason) => (None, Some(reason)),
+            }
+        }
     };
-    let mut comparison = Comparison { real: &originals, size, count, settings, judge };
+    let classes = priors.flow.unwrap_or_default();
+    let shares = shares(&encoded.classes, classes, count as usize);
+    let shares = if shares.iter().sum::<u32>() > 0 { shares } else { Vec::new() };
+    let mut comparison = Comparison { real: &originals, size, count, shares, settings, judge };
     let mut measure = |prior| comparison.measure(vae, prior, &mut *progress);
     let normal = measure(Prior::Normal)?;
-    let fitted = priors.fitted.map(|fitted| measure(Prior::Fitted(fitted))).transpose()?;
-    let flow = priors.flow.then(|| measure(Prior::Flow(None))).transpose()?;
+    let fitted = priors.fitted.map(|fitted| measure(Prior::Fitted(fitted, None))).transpose()?;
+    let flow = priors.flow.map(|_| measure(Prior::Flow(FlowClass::InTurn))).transpose()?;
+    let agreement = comparison.agreement(vae, priors, &mut *progress)?;
     let likeness = [Some(&normal), fitted.as_ref(), flow.as_ref()].map(|found| found?.likeness);
     let features = comparison.judge.as_ref().map(|judge| judge.report(count, likeness));
     let features = features.transpose()?.flatten();
@@ -167,6 +181,7 @@ pub fn evaluate(
             fitted,
             flow,
             features,
+            agreement,
         },
     })
 }

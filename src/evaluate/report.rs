@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::agreement::Agreement;
 use super::likeness::Features;
 use super::scores::Scores;
 
@@ -66,6 +67,9 @@ pub struct Evaluation {
     pub flow: Option<Distances>,
     /// likeness of the samples to the real pictures, on the features of a network
     pub features: Option<Features>,
+    /// share of samples in which a probe sees the class that was asked for, for priors with classes
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<Agreement>,
     /// disentanglement scores, for pictures with known factors
     pub scores: Option<Scores>,
 }
@@ -153,6 +157,9 @@ impl fmt::Display for Evaluation {
         }
         if let Some(features) = &self.features {
             write!(f, "\n{features}")?;
+        }
+        if let Some(agreement) = &self.agreement {
+            write!(f, "\n{agreement}")?;
         }
         if let Some(scores) = &self.scores {
             write!(f, "\n{scores}")?;

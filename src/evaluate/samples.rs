@@ -1,15 +1,17 @@
 //! Samples of each prior: drawn, and compared with the real pictures.
 //! Read this for the sets behind the distances.
 
+use super::agreement::{Agreement, Probe};
 use super::gallery::{self, SampleSet};
 use super::judge::Judge;
 use super::likeness::Likeness;
-use super::{Distances, Settings, floats, refused};
+use super::{Distances, Priors, Settings, floats, refused};
 use crate::data;
 use crate::error::Result;
 use crate::generate::Prior;
 use crate::metrics::{self, Slicing};
 use crate::model::Vae;
+use crate::model::flow::{FlowClass, FlowSampling};
 
 /// Patches per picture for the pyramid distance.
 const PATCHES: usize = 64;
@@ -17,6 +19,8 @@ const PATCHES: usize = 64;
 const SPLITS: usize = 4;
 /// Least number of samples, unless the user says otherwise.
 const LEAST: u32 = 200;
+/// Least number of samples of a class.
+const LEAST_OF_CLASS: u32 = 10;
 
 /// The figures of a prior's samples.
 pub(super) struct Measured {
@@ -32,6 +36,8 @@ pub(super) struct Comparison<'a> {
     pub size: usize,
     /// samples of each prior
     pub count: u32,
+    /// numbers of samples of each class of the flow, if it has classes
+    pub shares: Vec<u32>,
     pub settings: &'a Settings,
     pub judge: Option<Judge>,
 }
@@ -45,7 +51,12 @@ impl Comparison<'_> {
         progress: &mut dyn FnMut(&'static str, usize, usize),
     ) -> Result<Measured> {
         let (count, seed) = (self.count, self.settings.seed);
-        let mut samples = draw(vae, prior, count, seed, progress)?;
+        let of_classes = matches!(prior, Prior::Flow(_)) && !self.shares.is_empty();
+        let mut samples = if of_classes {
+            draw_classes(vae, (prior, &self.shares), seed, progress)?
+        } else {
+            draw(vae, prior, count, seed, progress)?
+        };
         progress("comparing samples with the pictures", 0, 0);
         let distances = between(&samples, self.real, self.size, seed)?;
         let judged = self.judge.as_mut().map(|judge| judge.samples(&samples, gallery::NEIGHBOURS));
@@ -57,7 +68,7 @@ impl Comparison<'_> {
             samples.truncate(gallery::SAMPLES as usize);
             let heading = match prior {
                 Prior::Normal => "Samples of N(0, I)",
-                Prior::Fitted(_) => "Samples of the fitted prior",
+                Prior::Fitted(..) => "Samples of the fitted prior",
                 Prior::Flow(_) => "Samples of the flow",
             };
             Some(SampleSet { heading, pictures: samples, neighbours: neighbours.unwrap_or_default() })
@@ -65,6 +76,44 @@ impl Comparison<'_> {
             None
         };
         Ok(Measured { distances, likeness, shown })
+    }
+
+    /// The shares of samples in which a probe sees the class that was asked for. `None` if no prior has classes, or there
+    /// are no real pictures of them.
+    pub(super) fn agreement(
+        &mut self,
+        vae: &mut Vae,
+        priors: &Priors<'_>,
+        progress: &mut dyn FnMut(&'static str, usize, usize),
+    ) -> Result<Option<Agreement>> {
+        let flow = priors.flow.filter(|classes| !classes.is_empty());
+        let fitted = priors.fitted.filter(|fitted| !fitted.classes.is_empty());
+        let Some(classes) = flow.or(fitted.map(|fitted| fitted.classes.as_slice())) else { return Ok(None) };
+        let Some(judge) = &mut self.judge else { return Ok(None) };
+        progress("training the class probe", 0, 0);
+        let Some(probe) = Probe::train(judge, self.size, classes)? else { return Ok(None) };
+        let each = (self.count / classes.len() as u32).max(LEAST_OF_CLASS);
+        let seed = self.settings.seed;
+        let mut measured = |prior: Prior<'_>| -> Result<f64> {
+            let (mut samples, mut labels) = (Vec::new(), Vec::new());
+            for label in 0..classes.len() as u32 {
+                samples.extend(draw(vae, prior.of_class(label), each, seed, &mut *progress)?);
+                labels.extend((0..each).map(|_| label));
+            }
+            probe.agreement(judge, &samples, &labels)
+        };
+        let same = fitted.filter(|fitted| fitted.classes == classes);
+        let fitted = same.map(|fitted| measured(Prior::Fitted(fitted, None))).transpose()?;
+        let flow = flow.map(|_| measured(Prior::Flow(FlowClass::InTurn))).transpose()?;
+        Ok(Some(Agreement {
+            classes: classes.len(),
+            samples: each,
+            flow,
+            guidance: FlowSampling::GUIDANCE,
+            fitted,
+            real: probe.real,
+            blurred: probe.blurred,
+        }))
     }
 
     /// The noise floor: distances between halves of the real pictures. Smaller distances are not significant.
@@ -79,6 +128,44 @@ impl Comparison<'_> {
         let found = metrics::noise_floor(&real, SPLITS, seed, distance).map_err(refused)?;
         Ok(Some(Distances { pixels: found[0], pyramid: found[1] }))
     }
+}
+
+/// The Frechet distance of samples of classes to the judge's real pictures; `shares` are the numbers of samples of each class.
+///
+/// # Errors
+/// If the device is lost, there are fewer than four samples, or a feature is not finite.
+pub fn distance_of_classes(
+    judge: &mut Judge,
+    vae: &mut Vae,
+    (prior, shares): (Prior<'_>, &[u32]),
+    progress: &mut dyn FnMut(&'static str, usize, usize),
+) -> Result<f64> {
+    let samples = draw_classes(vae, (prior, shares), 0, progress)?;
+    Ok(judge.samples(&samples, 0)?.0.frechet)
+}
+
+/// About `samples` in the proportions of these pictures' classes: a number for each of `classes`.
+pub fn shares(of_pictures: &[String], classes: &[String], samples: usize) -> Vec<u32> {
+    let of = |class: &String| of_pictures.iter().filter(|name| *name == class).count();
+    let counts: Vec<usize> = classes.iter().map(of).collect();
+    let all: usize = counts.iter().sum();
+    counts.iter().map(|count| (count * samples).div_ceil(all.max(1)) as u32).collect()
+}
+
+/// Samples of classes, RGB8 `[S, S, 3]`: one of each class after the other, as long as there are more.
+fn draw_classes(
+    vae: &mut Vae,
+    (prior, shares): (Prior<'_>, &[u32]),
+    seed: u64,
+    progress: &mut dyn FnMut(&'static str, usize, usize),
+) -> Result<Vec<Vec<u8>>> {
+    let mut numbered = Vec::new();
+    for (label, &count) in (0..).zip(shares) {
+        let samples = draw(vae, prior.of_class(label), count, seed, progress)?;
+        numbered.extend(samples.into_iter().enumerate());
+    }
+    numbered.sort_by_key(|(number, _)| *number);
+    Ok(numbered.into_iter().map(|(_, sample)| sample).collect())
 }
 
 /// The number of samples to compare with this many pictures.

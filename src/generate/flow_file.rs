@@ -11,6 +11,7 @@ use crate::checkpoint;
 use crate::config::{FlowConfig, ModelConfig};
 use crate::data::write_whole;
 use crate::error::{Error, Result, printable_text};
+use crate::gpu::Element;
 use crate::model::flow::{self, FlowSampling, FlowWeights};
 use crate::model::{NamedTensor, StateDict};
 
@@ -60,6 +61,12 @@ pub fn is_flow(path: &Path) -> bool {
     std::fs::read(path).is_ok_and(|bytes| checkpoint::metadata(&bytes, KEY).is_some())
 }
 
+/// The digest of the model that the flow at `path` names as its own.
+pub fn model_of(path: &Path) -> Option<u32> {
+    let text = checkpoint::metadata(&std::fs::read(path).ok()?, KEY)?;
+    Some(serde_json::from_str::<Described>(&text).ok()?.model)
+}
+
 impl FittedFlow {
     /// Settings of a sampler for it; `guidance` is the weight of the class, if one is asked for.
     pub fn sampling(&self, steps: u32, guidance: Option<f32>) -> FlowSampling {
@@ -71,15 +78,15 @@ impl FittedFlow {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let bytes = self.to_bytes()?;
+        let bytes = self.to_bytes(Element::F32)?;
         write_whole(path, |file| file.write_all(&bytes))
     }
 
-    /// Encodes the file.
+    /// Encodes the file, with numbers of type `element`.
     ///
     /// # Errors
-    /// If the numbers are inconsistent.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+    /// If the numbers are inconsistent, or `element` does not hold one.
+    pub fn to_bytes(&self, element: Element) -> Result<Vec<u8>> {
         let FlowWeights { config, weights, standard } = &self.flow;
         let described = Described {
             config: *config,
@@ -94,7 +101,8 @@ impl FittedFlow {
             values: values.clone(),
         };
         let standard = StateDict { tensors: STANDARD.into_iter().zip(standard).map(named).collect() };
-        checkpoint::encode_tensors(Path::new(NAME), &[("", weights), ("", &standard)], (KEY, text))
+        let sets = [("", weights), ("", &standard)];
+        checkpoint::encode_tensors(Path::new(NAME), (&sets, element), (KEY, text))
     }
 
     /// Reads the flow of the model of `config` whose parameters are `weights`.
@@ -128,22 +136,5 @@ impl FittedFlow {
         let standard = [&standard[0], &standard[1]].map(|tensor| tensor.values.clone());
         let flow = FlowWeights { config: sizes, weights: StateDict { tensors: all }, standard };
         Ok(Self { flow, classes: described.names, held_out: described.held_out, model: described.model })
-    }
-
-    /// The label of a class by its name.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] with the names that there are.
-    pub fn label(&self, name: &str) -> Result<u32> {
-        let found = self.classes.iter().position(|class| class == name);
-        found.map(|at| at as u32).ok_or_else(|| {
-            Error::Usage(if self.classes.is_empty() {
-                format!(
-                    "--class {name}: this flow has no classes; fit one with wgvae fit-prior --flow --classes"
-                )
-            } else {
-                format!("--class {name}: the classes are {}", self.classes.join(", "))
-            })
-        })
     }
 }

@@ -1,6 +1,8 @@
 //! Inference with a trained model: pictures to latents and back, and interpolations.
 //! Pictures are streamed, so a folder may have any length. This module knows nothing of the terminal.
 
+mod axes;
+pub mod builtin;
 pub mod flow_file;
 mod interpolate;
 mod latents_file;
@@ -12,10 +14,11 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+pub use axes::{Axes, Axis};
 pub use flow_file::FittedFlow;
 pub use interpolate::{Interpolation, interpolate, ping_pong};
 pub use latents_file::{check_extension, latents_file, read_latents, write_latents};
-pub use prior::Prior;
+pub use prior::{Prior, class_label};
 pub use prior_file::Fitted;
 
 use crate::data::{self, Factors, Location, Resize, Skipped, synth};

@@ -3,27 +3,52 @@
 use std::ops::Range;
 
 use super::Fitted;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Vae;
+use crate::model::flow::FlowClass;
 
 /// A distribution of latents to draw pictures from.
 #[derive(Debug, Clone, Copy)]
 pub enum Prior<'a> {
     /// N(0, I)
     Normal,
-    /// fitted Gaussians
-    Fitted(&'a Fitted),
-    /// the flow that the model has loaded, of the class with this label or of any
-    Flow(Option<u32>),
+    /// fitted Gaussians, of the class with this label or all
+    Fitted(&'a Fitted, Option<u32>),
+    /// the flow that the model has loaded
+    Flow(FlowClass),
+}
+
+/// The label of a class by its name.
+///
+/// # Errors
+/// [`Error::Usage`] with the names that there are.
+pub fn class_label(classes: &[String], name: &str) -> Result<u32> {
+    let found = classes.iter().position(|class| class == name);
+    found.map(|at| at as u32).ok_or_else(|| {
+        Error::Usage(if classes.is_empty() {
+            format!("--class {name}: this prior has no classes; fit one with wgvae fit-prior --classes")
+        } else {
+            format!("--class {name}: the classes are {}", classes.join(", "))
+        })
+    })
 }
 
 impl<'a> Prior<'a> {
     /// The best of the priors that there are: the flow, else the fitted Gaussians, else N(0, I).
     pub fn best(flow: bool, fitted: Option<&'a Fitted>) -> Self {
         match (flow, fitted) {
-            (true, _) => Self::Flow(None),
-            (false, Some(fitted)) => Self::Fitted(fitted),
+            (true, _) => Self::Flow(FlowClass::InTurn),
+            (false, Some(fitted)) => Self::Fitted(fitted, None),
             (false, None) => Self::Normal,
+        }
+    }
+
+    /// This prior, of one class.
+    pub fn of_class(self, label: u32) -> Self {
+        match self {
+            Self::Normal => Self::Normal,
+            Self::Fitted(fitted, _) => Self::Fitted(fitted, Some(label)),
+            Self::Flow(_) => Self::Flow(FlowClass::One(label)),
         }
     }
 
@@ -40,8 +65,11 @@ impl<'a> Prior<'a> {
     ) -> Result<Vec<Vec<u32>>> {
         match self {
             Self::Normal => vae.sample_range(range, seed, temperature),
-            Self::Fitted(prior) => vae.decode_rgba(&prior.draw_range(range, seed, temperature)),
-            Self::Flow(label) => vae.sample_flow(range, (seed, temperature), label),
+            Self::Fitted(prior, None) => vae.decode_rgba(&prior.draw_range(range, seed, temperature)),
+            Self::Fitted(prior, Some(label)) => {
+                vae.decode_rgba(&prior.draw_class(label, range, (seed, temperature)))
+            }
+            Self::Flow(class) => vae.sample_flow(range, (seed, temperature), class),
         }
     }
 }

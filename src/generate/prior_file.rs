@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
 
 use crate::checkpoint;
 use crate::data::write_whole;
@@ -15,16 +16,34 @@ use crate::prior::{Component, Mixture};
 
 /// File name of the prior in the folder of a run or a checkpoint.
 const NAME: &str = "prior.safetensors";
+/// Metadata key of the digest of the model; with classes, of [`Named`] as JSON.
+const MODEL: &str = "model";
 
 /// A mixture fitted to a model's latents.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitted {
     /// density of the latents
     pub mixture: Mixture,
+    /// names of the classes, one for each component; none if the components are no classes
+    pub classes: Vec<String>,
     /// mean KL divergence of each dimension over the pictures that the prior was fitted to, in nats, `[Z]`
     pub kl: Vec<f64>,
     /// digest of the model
     pub model: u32,
+}
+
+/// The model and the classes of a prior.
+#[derive(Serialize, Deserialize)]
+struct Named {
+    digest: u32,
+    classes: Vec<String>,
+}
+
+impl Named {
+    fn parse(text: &str) -> Option<Self> {
+        let digest_alone = text.parse().ok().map(|digest| Self { digest, classes: Vec::new() });
+        digest_alone.or_else(|| serde_json::from_str(text).ok())
+    }
 }
 
 /// Digest of a model's parameters: a prior is only valid for the latents of its model.
@@ -43,6 +62,21 @@ impl Fitted {
     /// Draws the points `[N, Z]` with the numbers in `range`; point i depends on `seed`, `temperature` and i alone.
     pub fn draw_range(&self, range: std::ops::Range<u32>, seed: u64, temperature: f32) -> Vec<f32> {
         range.flat_map(|index| self.mixture.sample(seed, index.into(), temperature.into())).collect()
+    }
+
+    /// As [`Fitted::draw_range`], of the class with this label.
+    ///
+    /// # Panics
+    /// If there is no such component.
+    pub fn draw_class(
+        &self,
+        label: u32,
+        range: std::ops::Range<u32>,
+        (seed, temperature): (u64, f32),
+    ) -> Vec<f32> {
+        let draw =
+            |index: u32| self.mixture.sample_of(label as usize, seed, index.into(), temperature.into());
+        range.flat_map(draw).collect()
     }
 
     /// Writes the file, completely or not at all.
@@ -77,7 +111,13 @@ impl Fitted {
         });
         let views = views.into_iter().collect::<std::result::Result<Vec<_>, _>>().map_err(wrong)?;
         // one entry: a map of several has no fixed order, and equal priors would give different files
-        let about: HashMap<String, String> = [("model".into(), self.model.to_string())].into();
+        let named = if self.classes.is_empty() {
+            self.model.to_string()
+        } else {
+            let named = Named { digest: self.model, classes: self.classes.clone() };
+            serde_json::to_string(&named).map_err(|e| Error::model(NAME, e.to_string()))?
+        };
+        let about: HashMap<String, String> = [(MODEL.into(), named)].into();
         safetensors::serialize(views, Some(about)).map_err(wrong)
     }
 
@@ -97,10 +137,16 @@ impl Fitted {
     }
 }
 
+/// The digest of the model that the prior at `path` names as its own.
+pub fn model_of(path: &Path) -> Option<u32> {
+    Named::parse(&checkpoint::metadata(&std::fs::read(path).ok()?, MODEL)?).map(|named| named.digest)
+}
+
 fn parse(bytes: &[u8]) -> std::result::Result<Fitted, String> {
     let text = |e: safetensors::SafeTensorError| crate::error::printable_text(&e.to_string());
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(text)?;
-    let about = header.metadata().as_ref().and_then(|about| about.get("model")?.parse().ok());
+    let named = header.metadata().as_ref().and_then(|about| Named::parse(about.get(MODEL)?));
+    let Named { digest, classes } = named.ok_or("does not name its model")?;
     let file = SafeTensors::deserialize(bytes).map_err(text)?;
     let values = |name: &str| -> std::result::Result<Vec<f64>, String> {
         let view = file.tensor(name).map_err(text)?;
@@ -123,7 +169,10 @@ fn parse(bytes: &[u8]) -> std::result::Result<Fitted, String> {
         factor: factor.to_vec(),
     };
     let mixture = Mixture { dims, components: rows.map(component).collect() }.checked()?;
-    Ok(Fitted { mixture, kl, model: about.ok_or("does not name its model")? })
+    if !classes.is_empty() && classes.len() != k {
+        return Err(format!("{} names of {k} classes", classes.len()));
+    }
+    Ok(Fitted { mixture, classes, kl, model: digest })
 }
 
 /// The prior of MODEL: from `path`, or else beside the model or beside the run that contains it.
@@ -168,10 +217,19 @@ mod tests {
         let component =
             |weight, mean: [f64; 2]| Component { weight, mean: mean.to_vec(), factor: vec![1.0, 0.25, 2.0] };
         let components = vec![component(0.25, [1.0, -1.0]), component(0.75, [0.0, 3.0])];
-        let fitted =
-            Fitted { mixture: Mixture { dims: 2, components }, kl: vec![1.5, 0.5], model: digest(&weights) };
+        let mixture = Mixture { dims: 2, components };
+        let model = digest(&weights);
+        let fitted = Fitted { mixture, classes: Vec::new(), kl: vec![1.5, 0.5], model };
         fitted.write(&path).expect("written");
         assert_eq!(find(folder.path(), None, &weights).expect("found"), fitted);
+        assert_eq!(model_of(&path), Some(model));
+        let classes = ["sea".to_owned(), "a \"wood\"".to_owned()].to_vec();
+        let of_classes = Fitted { classes, ..fitted.clone() };
+        of_classes.write(&path).expect("written");
+        assert_eq!(find(folder.path(), None, &weights).expect("found"), of_classes);
+        assert_eq!(model_of(&path), Some(model));
+        assert_eq!(of_classes.draw_class(1, 0..2, (5, 0.0)), [0.0, 3.0, 0.0, 3.0]);
+        fitted.write(&path).expect("written");
         let other = StateDict::initial(&ModelConfig::reference(16, 1, 2), 2);
         let error = Fitted::read(&path, &other).expect_err("another model").to_string();
         assert!(error.contains("another model's latents"), "{error}");

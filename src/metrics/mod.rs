@@ -8,6 +8,7 @@
 //! | are the reconstructions like their originals? | [`compare`], [`mse`], [`psnr`], [`ssim`], [`ms_ssim`] |
 //! | are two sets of pictures alike? | [`sliced_wasserstein`], [`patch_distances`], [`noise_floor`], [`frechet_distance`] |
 //! | are samples like pictures, of every kind, or copies? | [`precision_recall`], [`nearest`] |
+//! | are they of the class that was asked for? | [`Classifier`] |
 //! | do the latents separate the factors of the data? | [`Samples::mig`], [`Samples::sap`], [`Samples::dci`] |
 //! | are the latents used, and like the prior? | [`active_units`], [`aggregate_mismatch`] |
 //! | how likely is the data? | [`iwae_bound`] |
@@ -16,6 +17,7 @@
 //! shapes are programming mistakes and panic; values without a defined metric (a NaN, a constant factor) are a
 //! [`MetricError`]. Results do not depend on the number of threads: sums have a fixed order.
 
+mod classifier;
 mod dci;
 mod factors;
 mod frechet;
@@ -30,6 +32,7 @@ use std::fmt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+pub use classifier::Classifier;
 pub use dci::Dci;
 pub use factors::{BINS, Kind, Samples, Score};
 pub use frechet::frechet_distance;

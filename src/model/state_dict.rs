@@ -1,9 +1,11 @@
 //! A model's parameters under PyTorch's names and in PyTorch's layouts.
 
+use half::f16;
 use rayon::prelude::*;
 
 use super::params::Layout;
 use crate::config::ModelConfig;
+use crate::error::{Error, Result};
 
 /// A named tensor.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +16,22 @@ pub struct NamedTensor {
     pub shape: Vec<usize>,
     /// PyTorch's order
     pub values: Vec<f32>,
+}
+
+impl NamedTensor {
+    /// The values rounded to 16 bits.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if a value is outside the range of 16-bit floats.
+    pub fn halved(&self) -> Result<Vec<f16>> {
+        let half = |value: &f32| {
+            let half = f16::from_f32(*value);
+            let wrong =
+                || Error::Usage(format!("--half: {} has {value}, which 16 bits do not hold", self.name));
+            half.is_finite().then_some(half).ok_or_else(wrong)
+        };
+        self.values.iter().map(half).collect()
+    }
 }
 
 /// All parameters of a model, or their gradients or moments, in the order of PyTorch's `state_dict`.
@@ -54,6 +72,22 @@ impl StateDict {
             values: p.initial(seed, stream as u64),
         });
         Self { tensors: tensors.collect() }
+    }
+
+    /// The parameters rounded to 16 bits, and the largest difference.
+    ///
+    /// # Errors
+    /// As [`NamedTensor::halved`].
+    pub fn halved(&self) -> Result<(Self, f64)> {
+        let (mut rounded, mut largest) = (self.clone(), 0.0f64);
+        for tensor in &mut rounded.tensors {
+            let halves = tensor.halved()?;
+            for (value, half) in tensor.values.iter_mut().zip(halves) {
+                largest = largest.max((half.to_f64() - f64::from(*value)).abs());
+                *value = half.to_f32();
+            }
+        }
+        Ok((rounded, largest))
     }
 
     /// Names and shapes that the model of `config` has, in order.

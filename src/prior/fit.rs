@@ -124,8 +124,7 @@ pub fn fit(
     settings.check()?;
     check_rows(rows, dims)?;
     let variances = em::variances(rows, dims);
-    let least = FLOOR.1 * mean(&variances);
-    let floor: Vec<f64> = variances.iter().map(|v| (FLOOR.0 * v).max(least)).collect();
+    let floor = floors(rows, dims);
     let (train, held) = split(rows, dims, settings);
     let search = Search { train: &train, held: &held, dims, settings, floor: &floor, variances: &variances };
     let mut sizes = settings.components.clone();
@@ -155,7 +154,7 @@ pub fn fit(
     Ok(Fit { prior, candidates, chosen, standard_normal })
 }
 
-fn check_rows(rows: &[f32], dims: usize) -> Result<(), String> {
+pub(super) fn check_rows(rows: &[f32], dims: usize) -> Result<(), String> {
     if dims == 0 || !rows.len().is_multiple_of(dims) {
         return Err(format!(
             "{} numbers are not a whole number of latents with {dims} dimensions",
@@ -172,6 +171,13 @@ fn check_rows(rows: &[f32], dims: usize) -> Result<(), String> {
         return Err(format!("all {} latents are equal", rows.len() / dims));
     }
     Ok(())
+}
+
+/// The least pooled variance of each dimension.
+pub(super) fn floors(rows: &[f32], dims: usize) -> Vec<f64> {
+    let variances = em::variances(rows, dims);
+    let least = FLOOR.1 * mean(&variances);
+    variances.iter().map(|v| (FLOOR.0 * v).max(least)).collect()
 }
 
 /// The rows for fitting (at least two), and those for comparison (at least one).

@@ -7,6 +7,7 @@
 //!
 //! [`fit`] chooses the number of components by held-out likelihood; [`Mixture`] is stored and sampled from.
 
+mod classes;
 mod em;
 mod fit;
 mod flow_error;
@@ -17,6 +18,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use classes::{MIN_OF_CLASS, fit_classes};
 pub use fit::{Candidate, Fit, Settings, fit};
 pub use linalg::Principal;
 use linalg::{LANES, cholesky, packed, solve_lanes};
@@ -126,13 +128,17 @@ impl Mixture {
                 break;
             }
         }
-        let noise: Vec<f64> = (0..self.dims).map(|_| stream.normal()).collect();
-        let at = |i: usize| {
-            let row = &chosen.factor[packed(i, 0)..=packed(i, i)];
-            let deviation: f64 = row.iter().zip(&noise).map(|(l, e)| l * e).sum();
-            (chosen.mean[i] + temperature * deviation) as f32
-        };
-        (0..self.dims).map(at).collect()
+        chosen.sample(&mut stream, temperature)
+    }
+
+    /// As [`Mixture::sample`], from one component. The noise is that of the other components.
+    ///
+    /// # Panics
+    /// If there is no such component.
+    pub fn sample_of(&self, component: usize, seed: u64, index: u64, temperature: f64) -> Vec<f32> {
+        let mut stream = kmeans_init::Stream::new(seed, kmeans_init::SAMPLE, index);
+        let _ = stream.uniform(); // would choose a component
+        self.components[component].sample(&mut stream, temperature)
     }
 
     /// Validates a mixture read from a file.
@@ -193,6 +199,17 @@ impl Mixture {
 }
 
 impl Component {
+    fn sample(&self, stream: &mut kmeans_init::Stream, temperature: f64) -> Vec<f32> {
+        let dims = self.mean.len();
+        let noise: Vec<f64> = (0..dims).map(|_| stream.normal()).collect();
+        let at = |i: usize| {
+            let row = &self.factor[packed(i, 0)..=packed(i, i)];
+            let deviation: f64 = row.iter().zip(&noise).map(|(l, e)| l * e).sum();
+            (self.mean[i] + temperature * deviation) as f32
+        };
+        (0..dims).map(at).collect()
+    }
+
     fn check(&self, dims: usize) -> Result<(), String> {
         let numbers = packed(dims, 0);
         if self.mean.len() != dims {

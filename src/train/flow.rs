@@ -83,7 +83,7 @@ pub struct FlowProgress {
 /// A fitted flow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FlowFit {
-    /// the flow with the smallest held-out error
+    /// the flow of the last step, or if the fit was stopped the one with the smallest held-out error
     pub flow: FlowWeights,
     /// its step, and that error per dimension
     pub best: (u64, f64),
@@ -184,13 +184,14 @@ pub fn fit_flow(
     let mut fit = Fit { flow: &mut flow, settings, steps, train: &train, held: &held, recent: Vec::new() };
     let every = steps.div_ceil(MEASUREMENTS).max(1);
     let mut best: Option<(u64, f64, FlowWeights)> = None;
-    let (mut step, mut stopped) = (0, false);
+    let (mut step, mut stopped, mut last) = (0, false, f64::NAN);
     while step < steps && !stopped {
         fit.step(step)?;
         step += 1;
         let measured = step % every == 0 || step == steps;
         let held_out = if measured { Some(fit.held_out()?) } else { None };
         if let Some(error) = held_out {
+            last = error;
             if best.as_ref().is_none_or(|(_, least, _)| error < *least) {
                 best = Some((step, error, fit.flow.average()?));
             }
@@ -202,11 +203,15 @@ pub fn fit_flow(
         }
     }
     let training = fit.training()?;
-    let Some((at, error, flow)) = best else {
+    let Some((mut at, mut error, mut flow)) = best else {
         return Err(Error::Usage("a flow needs at least one step".into()));
     };
+    // the last steps, at a rate near zero, sharpen samples although the held-out error may rise a little
+    if at < step && !stopped && last.is_finite() {
+        (at, error, flow) = (step, last, fit.flow.average()?);
+    }
     if !error.is_finite() {
-        return Err(Error::Usage("the error of the flow is not finite: the latents may be broken".into()));
+        return Err(Error::Diverged("the error of the flow is not finite: the latents may be broken".into()));
     }
     let held_out = held.rows.len();
     Ok(Some(FlowFit { flow, best: (at, error), steps: step, stopped, training, held_out }))

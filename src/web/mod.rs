@@ -14,7 +14,6 @@
 //!       prior.safetensors, flow.safetensors  the fitted prior and the flow, if there is one
 //! ```
 
-mod axes;
 mod folder;
 mod plan;
 mod serve;
@@ -26,17 +25,16 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-pub use axes::Axes;
 pub use folder::{check, read, write};
 pub use plan::{Recorded, record};
 pub use serve::{Serving, serve};
-pub use weights::{Precision, halved, halved_flow};
+pub use weights::Precision;
 pub use written::Written;
 
 use crate::config::{Likelihood, ModelConfig};
 use crate::data::Resize;
 use crate::error::Result;
-use crate::generate::{Fitted, FittedFlow};
+use crate::generate::{Axes, Fitted, FittedFlow};
 use crate::model::StateDict;
 use crate::model::flow::{self, FlowSampling};
 
@@ -44,6 +42,9 @@ use crate::model::flow::{self, FlowSampling};
 pub const FORMAT: u32 = 1;
 /// File name of the manifest.
 pub const MANIFEST: &str = "manifest.json";
+
+/// Maximum number of sliders on a page.
+const MAX_SLIDERS: usize = 12;
 
 /// The files of the page itself, identical for every model.
 pub const PAGE: &[(&str, &str)] = &[
@@ -205,7 +206,7 @@ impl Page<'_> {
             prior: self.prior.map(|prior| prior.mixture.components.len()),
             flow: self.flow.as_ref().map(FlowEntry::from),
             kl: &self.kl,
-            axes: Axes::new(self.config.latents(), self.kl.as_deref(), self.prior)?,
+            axes: Axes::new(self.config.latents(), MAX_SLIDERS, self.kl.as_deref(), self.prior)?,
             files: files.iter().map(|(name, bytes)| (name.as_str(), entry(bytes))).collect(),
         };
         let manifest = json(&manifest);

@@ -27,35 +27,6 @@ pub enum Precision {
     F16,
 }
 
-/// Rounds the parameters to 16 bits; also returns the largest difference.
-///
-/// # Errors
-/// [`Error::Usage`] naming a tensor with a value outside the range of 16-bit floats.
-pub fn halved(weights: &StateDict) -> Result<(StateDict, f64)> {
-    let (mut rounded, mut largest) = (weights.clone(), 0.0f64);
-    for tensor in &mut rounded.tensors {
-        for value in &mut tensor.values {
-            let half = f16::from_f32(*value).to_f32();
-            if !half.is_finite() {
-                let message = format!("--half: {} has {value}, which 16 bits do not hold", tensor.name);
-                return Err(Error::Usage(message));
-            }
-            largest = largest.max((f64::from(half) - f64::from(*value)).abs());
-            *value = half;
-        }
-    }
-    Ok((rounded, largest))
-}
-
-/// [`halved`] for a flow; mean and standard deviation of the latents stay as they are.
-///
-/// # Errors
-/// As [`halved`].
-pub fn halved_flow(flow: &FlowWeights) -> Result<(FlowWeights, f64)> {
-    let (weights, largest) = halved(&flow.weights)?;
-    Ok((FlowWeights { weights, ..flow.clone() }, largest))
-}
-
 /// The slots of an arena with their names: two adjacent heads are one tensor, named after both.
 pub(super) fn slots(layout: &Layout, prefix: &str) -> Vec<(String, ParamSlice)> {
     let name = |slot| format!("{prefix}{}", layout.names(slot).join("+"));

@@ -1,8 +1,8 @@
 //! The likeness of samples to real pictures, on the features of a network: `wgvae evaluate`, and its library.
 
 use serde_json::Value;
-use wgvae::data::{self, Location, Resize};
-use wgvae::evaluate::{FeatureSettings, Judge};
+use wgvae::data;
+use wgvae::evaluate::{Judge, Pictures};
 use wgvae::model::Device;
 
 use crate::common;
@@ -30,10 +30,10 @@ fn blurred(picture: &[u8], edge: usize) -> Vec<u8> {
 #[test]
 fn features_rank_blur_and_find_copies() {
     let Some(adapter) = common::adapter() else { return };
-    let training: Vec<Location> = (0..160).map(|index| Location::Synthetic { seed: 1, index }).collect();
-    let settings = FeatureSettings { device: Device::Gpu(&adapter), steps: 250, training: Some(&training) };
+    let of_no_class = |rgb: Vec<Vec<u8>>| Pictures { classes: vec![String::new(); rgb.len()], rgb };
     let real = landscapes(2, 80);
-    let mut judge = Judge::new(&settings, (SIZE, Resize::Stretch), &real, &mut |_, _, _| ())
+    let sets = (of_no_class(landscapes(1, 160)), of_no_class(real.clone()));
+    let mut judge = Judge::new((Device::Gpu(&adapter), 250), SIZE, sets, &mut |_, _, _| ())
         .expect("trained")
         .expect("enough pictures");
     let yardstick = judge.real(80).expect("likeness");

@@ -1,5 +1,6 @@
 //! The program as a user meets it: every command, what it writes, and what it says to bad input.
 
+mod builtin;
 mod cli;
 #[path = "../common/mod.rs"]
 mod common;

@@ -41,7 +41,12 @@ fn a_spatial_model_goes_through_every_command() {
     run(&["decode", "runs/whole", "z.npy", "-o", "decoded"]);
     run(&["fit-prior", "runs/whole", "pictures", "--force"]);
     run(&["sample", "runs/whole", "--prior", "fitted", "-o", "fitted.png"]);
-    run(&["traverse", "runs/whole", "--dims", "2", "--steps", "3"]);
+    let told = run(&["traverse", "runs/whole", "--dims", "2", "--steps", "3"]);
+    assert!(told.contains("of variance") && told.contains(" %"), "{told}");
+    // without a prior, pictures have the directions
+    refuses(at, &["traverse", "runs/parts"], 2, &["--data", "fit-prior"]);
+    let told = run(&["traverse", "runs/parts", "--data", "pictures", "--dims", "9"]);
+    assert_eq!(told.matches(" %").count(), 5, "six pictures have five directions: {told}");
     run(&["verify", "runs/whole"]);
     run(&["export-web", "runs/whole", "page"]);
     let report = run(&["evaluate", "runs/whole", "--landscapes", "10", "--json", "--no-features"]);

@@ -68,6 +68,9 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
     }
     let tuning = kernel_configs(&adapter, &build, &args.tuning, &run, args.quiet)?;
     let data = pictures(&screen, options, config, args.quiet)?;
+    if let Some(text) = prior::advice(options, config.model.architecture, data.train.len()) {
+        screen.say(&text);
+    }
     let watches = config.optimizer.patience.is_some() || config.optimizer.lr_schedule == LrSchedule::Plateau;
     if watches && data.validation.is_none() {
         let reason = "--patience and --lr-schedule plateau need a validation loss, and there are no validation pictures";

@@ -7,20 +7,24 @@ use anyhow::Result;
 use wgvae::checkpoint;
 use wgvae::config::{Architecture, FlowSize};
 use wgvae::data::{self, Dataset};
+use wgvae::evaluate::Pictures;
 use wgvae::generate::{Encoded, Prior, flow_file, prior_file};
 use wgvae::model::flow::FlowSampling;
 use wgvae::model::{Vae, architectures};
-use wgvae::train::FlowLength;
+use wgvae::train::{FlowLength, Splits};
 
 use super::attempts::Training;
 use super::settings::RunOptions;
 use crate::cli::PriorKind;
+use crate::commands::compare_priors::{MAX_PICTURES, Sets};
 use crate::commands::fit_flow::Fit;
 use crate::commands::terminal::{Bar, Screen, shown};
 use crate::commands::{fit_prior, load_model};
 
 /// Pictures in the grid of samples.
 const SAMPLES: u32 = 16;
+/// Rows of the grid of samples of classes, at most.
+const MAX_ROWS: u32 = 16;
 /// Latent dimensions above which one Gaussian with all its covariances takes too long.
 const MAX_DIMS: usize = 2048;
 /// Pictures encoded at once.
@@ -36,6 +40,21 @@ fn resolved(options: &RunOptions, architecture: Architecture) -> PriorKind {
         (PriorKind::Auto, Architecture::Reference) => PriorKind::Normal,
         (kind, _) => kind,
     }
+}
+
+/// A line for few pictures, about the samples of a flow; docs/training.md has the figures.
+pub(super) fn advice(options: &RunOptions, architecture: Architecture, pictures: usize) -> Option<String> {
+    if resolved(options, architecture) != PriorKind::Flow {
+        return None;
+    }
+    let what = match pictures {
+        0..250 => {
+            "are few for samples: they will be blurred, or like single pictures; 400 do better, 2,000 better still"
+        }
+        250..1000 => "give samples the colours and textures of the pictures; 2,000 do better",
+        _ => return None,
+    };
+    Some(format!("{pictures} pictures {what} (docs/training.md#how-many-pictures)"))
 }
 
 /// Fits the prior that the settings ask for, writes it to the run, and draws a grid of samples; returns the grid's path.
@@ -56,8 +75,9 @@ pub(super) fn fit(
     let mut vae = load_model::build(&adapter, &model, load_model::BATCH, None)?;
     let mut encoded = vec![encode(&mut vae, &data.train, &data.classes, false, quiet)?];
     let say = |line: &str| screen.say(line);
+    let classes = if data.classes.len() > 1 { data.classes.clone() } else { Vec::new() };
     let fitted = if encoded[0].dims <= MAX_DIMS {
-        let fitted = fit_prior::mixture(&mut vae, &encoded[0], (vec![1], config.seed), &say)?;
+        let fitted = fit_prior::gaussians(&mut vae, &encoded[0], (&classes, config.seed), &say)?;
         fitted.write(&prior_file::place(&run.path))?;
         Some(fitted)
     } else {
@@ -71,10 +91,10 @@ pub(super) fn fit(
         let software = adapter.is_software();
         let size = options.flow.unwrap_or(if software { FlowSize::Small } else { FlowSize::Wide });
         let length = options.flow_steps.map_or(FlowLength::Flops(trained), FlowLength::Steps);
-        let classes = if data.classes.len() > 1 { data.classes.clone() } else { Vec::new() };
-        let (seed, digest) = (config.seed, prior_file::digest(&model.weights));
-        let fit = Fit { encoded, classes, size, length, seed, fitted: fitted.as_ref(), digest };
-        fit.run(&adapter, &config.model, (stop, quiet), &say)?
+        // the built-in landscapes are not worth the time
+        let sets = if classes.is_empty() || options.data.is_none() { None } else { Some(sets(data)?) };
+        let fit = Fit { encoded, classes, size, length, seed: config.seed, fitted: fitted.as_ref(), sets };
+        fit.run(&adapter, &model, (stop, quiet), &say)?
     } else {
         None
     };
@@ -88,15 +108,46 @@ pub(super) fn fit(
         return Ok(None);
     }
     let prior = Prior::best(flow.is_some(), fitted.as_ref());
-    let sampled = flow.as_ref().map(|flow| (flow, flow.sampling(FlowSampling::STEPS, None)));
-    let mut vae = load_model::build(&adapter, &model, SAMPLES, sampled)?;
-    let pictures = prior.draw(&mut vae, 0..SAMPLES, (config.seed, 1.0))?;
+    let classes = match (&flow, &fitted) {
+        (Some(flow), _) => flow.classes.len() as u32,
+        (None, Some(fitted)) => fitted.classes.len() as u32,
+        (None, None) => 0,
+    };
+    let guidance = (classes > 0).then_some(FlowSampling::GUIDANCE);
+    let sampled = flow.as_ref().map(|flow| (flow, flow.sampling(FlowSampling::STEPS, guidance)));
+    // a row for each class, or one square
+    let (rows, [columns, count]) = match classes {
+        0 => (vec![prior], [4, SAMPLES]),
+        _ => ((0..classes.min(MAX_ROWS)).map(|label| prior.of_class(label)).collect(), [8, 8]),
+    };
+    let mut vae = load_model::build(&adapter, &model, count, sampled)?;
+    let mut pictures = Vec::new();
+    for prior in rows {
+        pictures.extend(prior.draw(&mut vae, 0..count, (config.seed, 1.0))?);
+    }
     let pictures: Vec<Vec<u8>> = pictures.iter().map(|picture| data::rgb_of(picture)).collect();
-    let grid = data::grid(&pictures, config.model.size, 4, data::GAP);
+    let grid = data::grid(&pictures, config.model.size, columns, data::GAP);
     let [own, copy] = run.pictures("prior", config.epochs);
     data::save_png(&grid, &own)?;
     data::save_png(&grid, &copy)?;
     Ok(Some(copy))
+}
+
+/// Training and validation pictures.
+fn sets(data: &Splits) -> Result<Sets> {
+    let read = |all: &Dataset| -> Result<Pictures> {
+        let mut pictures = Pictures::default();
+        let every = all.len().div_ceil(MAX_PICTURES).max(1);
+        for at in (0..all.len()).step_by(every) {
+            pictures.rgb.push(all.get(at)?.into_owned());
+            pictures.classes.push(data.classes.get(all.label(at) as usize).cloned().unwrap_or_default());
+        }
+        Ok(pictures)
+    };
+    Ok(match &data.validation {
+        Some(validation) => Sets { training: read(&data.train)?, held_out: read(validation)? },
+        None => Sets { training: Pictures::default(), held_out: read(&data.train)? },
+    })
 }
 
 /// The latents of the training pictures.

@@ -10,7 +10,7 @@ mod tensors;
 mod training;
 mod unet;
 
-pub use sampler::{FlowSampler, FlowSampling};
+pub use sampler::{FlowClass, FlowSampler, FlowSampling};
 #[doc(hidden)]
 pub use training::FlowProbe;
 pub use training::{Flow, FlowBatch};

@@ -1,5 +1,6 @@
 //! Tests of the prior: against scikit-learn, against known mixtures, and with invalid input.
 
+mod classes;
 mod fitted;
 mod golden;
 mod parts;
