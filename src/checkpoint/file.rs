@@ -3,9 +3,9 @@
 //! Read this for tensor names, metadata and the checks on a foreign file.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use half::{bf16, f16};
@@ -21,6 +21,9 @@ use crate::model::{ADAM_SLOTS, NamedTensor, OptimizerState, StateDict};
 
 /// Maximum size of a file read into memory: larger than any model with 32-bit indices.
 const MAX_FILE: u64 = 64 << 30;
+
+/// Largest header in bytes: that of the format.
+const MAX_HEADER: u64 = 100_000_000;
 
 /// Writes `bytes` to a new file and waits until they are on the disk.
 pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -101,6 +104,28 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
         return Err(Error::model(path, format!("is of {size} bytes, larger than any model of this kind")));
     }
     std::fs::read(path).map_err(Error::io("read", path))
+}
+
+/// The metadata of the safetensors file at `path` under `key`; only its header is read.
+pub fn metadata_of(path: &Path, key: &str) -> Option<String> {
+    let mut file = File::open(path).ok()?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length).ok()?;
+    let header = u64::from_le_bytes(length);
+    if header > MAX_HEADER {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(header).read_to_end(&mut bytes).ok()?;
+    let header: Header = serde_json::from_slice(&bytes).ok()?;
+    header.metadata.get(key).cloned()
+}
+
+/// The part of a safetensors header that is no tensor.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(rename = "__metadata__", default)]
+    metadata: HashMap<String, String>,
 }
 
 /// The metadata of a safetensors file under `key`.

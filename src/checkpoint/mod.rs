@@ -16,7 +16,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-pub use file::{Adam, Model, decode_tensors, encode_tensors, metadata, read_model};
+pub use file::{Adam, Model, decode_tensors, encode_tensors, metadata, metadata_of, read_model};
 pub use keep::{Keep, bytes, prune};
 pub use state::{Best, Digest, Replanned, State, VERSION};
 pub use storage::renames_folders;

@@ -8,8 +8,8 @@ use super::{AdapterArgs, ForceArgs};
 
 #[derive(Debug, Clone, Args)]
 pub struct ConvertArgs {
-    /// A .pth file (a state_dict, or a dictionary with one and its optimizer), a .safetensors file, or a run
-    #[arg(value_name = "IN")]
+    /// A .pth file (a state_dict, or a dictionary with one and its optimizer), a .safetensors file, a run, or builtin
+    #[arg(value_name = "IN", value_parser = super::model())]
     pub from: PathBuf,
     /// The .safetensors file; its tensors have PyTorch's names, for load_state_dict. Priors go into files beside it
     #[arg(value_name = "OUT")]
@@ -17,7 +17,7 @@ pub struct ConvertArgs {
     /// Store the parameters, and those of the flow, in 16 bits: half the size
     #[arg(long)]
     pub half: bool,
-    /// Overwrite OUT if it exists
+    /// Overwrite OUT and the files of its priors if they exist
     #[arg(long)]
     pub force: bool,
 }

@@ -89,11 +89,12 @@ pub struct ObjectiveArgs {
     /// common (one width for all channels) or channel (one for each) [default: common]
     #[arg(long, allow_negative_numbers = true)]
     pub sigma: Option<Sigma>,
-    /// Weight of the KL divergence in the loss [default: 0.2]
+    /// Weight of the KL divergence in the loss [default: 0.2; 1 for a spatial model]
     #[arg(long, allow_negative_numbers = true)]
     pub beta: Option<f64>,
     /// Schedule of beta: constant, linear (ramp from 0), cyclical (several ramps), or capacity (beta |KL - C| with a ramp
-    /// of C) [default: constant]
+    /// of C), or auto (constant; in fewer than 1,500 steps a ramp over the first 30 %) [default: constant; auto for a spatial
+    /// model]
     #[arg(long, value_name = "SCHEDULE")]
     pub beta_schedule: Option<BetaSchedule>,
     /// Length of the ramps of beta, or of C, in epochs [default: half of --epochs; all of them with cyclical]
@@ -261,9 +262,9 @@ pub enum PriorKind {
     Auto,
     /// N(0, I)
     Normal,
-    /// one Gaussian
+    /// a Gaussian, or one for each class
     Gaussian,
-    /// a Gaussian, and a flow if it is better
+    /// that, and a flow if it is better
     Flow,
 }
 

@@ -12,7 +12,7 @@ use wgvae::model::flow::FlowSampling;
 use super::{AdapterArgs, ForceArgs};
 
 /// Reads the path of a model; `builtin` becomes that of the model that comes with the program.
-fn model() -> impl TypedValueParser<Value = PathBuf> {
+pub(super) fn model() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(builtin::resolved)
 }
 

@@ -1,5 +1,6 @@
 //! `wgvae convert`: a model of any readable format to .safetensors, with its priors.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -25,38 +26,46 @@ pub fn run(args: &ConvertArgs) -> Result<ExitCode> {
     let file = names::model_file(&args.from)?;
     let Model { config, mut weights, likelihood, adam } = checkpoint::open(&args.from)?;
     let Beside { flow, fitted } = Beside::own(&args.from, &weights);
+    let [of_fitted, of_flow] = [prior_file::place(&args.to), flow_file::place(&args.to)];
+    // beside model.pth and model.safetensors is one file, which needs no change without --half
+    let other = |path: &PathBuf, place: &Path| args.half || names::settled(path) != names::settled(place);
+    let flow = flow.filter(|path| other(path, &of_flow));
+    let fitted = fitted.filter(|path| other(path, &of_fitted));
     let writer = Writer::new("convert", args.force, &()).reads([&file]).reads(&flow).reads(&fitted);
     let out = writer.named(&args.to)?;
     let fitted = match fitted {
-        Some(path) => Some((Fitted::read(&path, &weights)?, writer.named(&prior_file::place(&args.to))?)),
+        Some(path) => Some((Fitted::read(&path, &weights)?, writer.named(&of_fitted)?)),
         None => None,
     };
     let flow = match flow {
-        Some(path) => {
-            Some((FittedFlow::read(&path, (&config, &weights))?, writer.named(&flow_file::place(&args.to))?))
-        }
+        Some(path) => Some((FittedFlow::read(&path, (&config, &weights))?, writer.named(&of_flow)?)),
         None => None,
     };
 
     let element = if args.half { Element::F16 } else { Element::F32 };
     let mut said = format!("{from}: {config}, {} parameters", count(wgvae::model::parameter_count(&config)));
     if args.half {
-        let largest;
+        let mut largest;
         (weights, largest) = weights.halved()?;
+        if let Some((flow, _)) = &flow {
+            largest = largest.max(flow.flow.weights.halved()?.1);
+        }
         said += &format!("; rounded to 16 bits, by at most {largest:.1e}");
     }
-    out.write(&checkpoint::model_file(&args.to, (&weights, element), (config, likelihood))?)?;
-    println!("{said}");
-    println!("wrote {}", shown(&out.path));
     // a prior names its model by the digest of the parameters, which may have been rounded
     let model = prior_file::digest(&weights);
+    let mut files =
+        vec![(checkpoint::model_file(&args.to, (&weights, element), (config, likelihood))?, out, "")];
     if let Some((fitted, out)) = fitted {
-        out.write(&Fitted { model, ..fitted }.to_bytes()?)?;
-        println!("wrote {}, its fitted prior", shown(&out.path));
+        files.push((Fitted { model, ..fitted }.to_bytes()?, out, ", its fitted prior"));
     }
     if let Some((flow, out)) = flow {
-        out.write(&FittedFlow { model, ..flow }.to_bytes(element)?)?;
-        println!("wrote {}, its flow", shown(&out.path));
+        files.push((FittedFlow { model, ..flow }.to_bytes(element)?, out, ", its flow"));
+    }
+    println!("{said}");
+    for (bytes, out, what) in files {
+        out.write(&bytes)?;
+        println!("wrote {}{what}", shown(&out.path));
     }
     if let Some(Adam { step, .. }) = adam {
         println!(

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use wgvae::checkpoint::{self, Model};
 use wgvae::config::ModelConfig;
-use wgvae::generate::{self, Fitted, FittedFlow, prior_file};
-use wgvae::model::flow::{FlowClass, FlowWeights};
+use wgvae::generate::{self, Fitted, FittedFlow};
+use wgvae::model::flow::FlowWeights;
 use wgvae::model::{Device, ModelOptions, StateDict, Vae};
 use wgvae::web::{self, Files, Page, PageFlow, Precision, Rounding};
 
-use super::prior::{Prior, Wanted, guidance};
+use super::prior::{Beside, Prior, Wanted, guidance};
 use super::terminal::{bytes, shown};
 use super::{destination, load_model};
 use crate::cli::{ExportWebArgs, PageArgs};
@@ -101,8 +101,8 @@ fn priors(args: &PageArgs, parts: (&ModelConfig, &StateDict)) -> Result<Priors> 
         Prior::Normal => Priors { fitted: None, flow: None },
         Prior::Mixture(fitted) => Priors { fitted: Some(fitted), flow: None },
         Prior::Flow(flow) => {
-            let beside = prior_file::beside(model);
-            let fitted = beside.map(|path| Fitted::read(&path, parts.1)).transpose()?;
+            let fitted = Beside::own(model, parts.1).fitted;
+            let fitted = fitted.map(|path| Fitted::read(&path, parts.1)).transpose()?;
             Priors { fitted, flow: Some(*flow) }
         }
     })
@@ -150,13 +150,7 @@ fn draw(
     (flow, fitted): (Option<&FittedFlow>, Option<&Fitted>),
     seed: u64,
 ) -> Result<Vec<Vec<u32>>> {
-    let class = flow.and_then(|flow| (seed as u32).checked_rem(flow.flow.config.classes));
-    let of_class = class.map(|class| generate::Prior::Flow(FlowClass::One(class)));
-    let mut pictures = generate::Prior::best(flow.is_some(), fitted).draw(vae, 0..1, (seed, 1.0))?;
-    if let Some(prior) = of_class {
-        pictures.extend(prior.draw(vae, 0..1, (seed, 1.0))?);
-    }
-    Ok(pictures)
+    Ok(generate::Prior::best(flow.is_some(), fitted).draw(vae, 0..1, (seed, 1.0))?)
 }
 
 /// The name of a run, a checkpoint or a file.

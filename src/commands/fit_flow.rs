@@ -34,7 +34,7 @@ pub(super) struct Fit<'a> {
     /// the Gaussians that the flow must beat, if there are not too many dimensions to fit any
     pub fitted: Option<&'a Fitted>,
     /// pictures that the samples of classes are compared with; without them, the flow is not compared with their Gaussians
-    pub sets: Option<Sets>,
+    pub sets: Option<&'a dyn Fn() -> Result<Sets>>,
 }
 
 impl Fit<'_> {
@@ -85,11 +85,16 @@ impl Fit<'_> {
         }
         let (held_out, digest) = (fit.best.1, prior_file::digest(&model.weights));
         let flow = FittedFlow { flow: fit.flow, classes, held_out, model: digest };
-        if let Some((fitted, sets)) = fitted.filter(|fitted| fitted.classes == flow.classes).zip(sets)
-            && !flow.classes.is_empty()
-            && !compare_priors::flow_wins(adapter, model, (&flow, fitted), sets, (quiet, say))?
-        {
-            return Ok(None);
+        let compared = fitted.filter(|fitted| !flow.classes.is_empty() && fitted.classes == flow.classes);
+        if let Some((fitted, sets)) = compared.zip(sets).filter(|_| !stop.load(Ordering::Relaxed)) {
+            let wins = sets().and_then(|sets| {
+                compare_priors::flow_wins(adapter, model, (&flow, fitted), sets, (quiet, say))
+            });
+            match wins {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(error) => say(&format!("the flow is not compared with the Gaussians: {error}")),
+            }
         }
         Ok(Some(flow))
     }

@@ -9,14 +9,14 @@ use wgvae::checkpoint::{self, State};
 use wgvae::config::FlowSize;
 use wgvae::error::Error;
 use wgvae::evaluate::Pictures;
-use wgvae::generate::{self, Encoded, Fitted, flow_file, prior_file};
+use wgvae::generate::{self, Encoded, Fitted, builtin, flow_file, prior_file};
 use wgvae::gpu::Element;
 use wgvae::model::{Latents, Vae};
 use wgvae::prior::{self, Candidate, MIN_OF_CLASS, Settings};
 use wgvae::train::FlowLength;
 
 use super::compare_priors::{MAX_PICTURES, Sets};
-use super::destination::{Destination, Writer, must_end_with};
+use super::destination::{Destination, Writer, must_end_with, usage};
 use super::fit_flow::{self, Fit};
 use super::terminal::{Bar, shown};
 use super::{load_model, names};
@@ -26,6 +26,9 @@ pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
     let place = prior_file::place(&args.trained.model);
     let path = args.out.as_deref().unwrap_or(&place);
     must_end_with(path, "safetensors", "a prior")?;
+    if args.out.is_none() && builtin::is_builtin(&args.trained.model) {
+        return usage("fit-prior builtin: name the file of the prior with -o".into());
+    }
     let model = names::model_file(&args.trained.model)?;
     let writer = Writer::new("fit-prior", args.force.force, &()).reads([&model]).reads(&args.images);
     let out = writer.named(path)?;
@@ -98,6 +101,9 @@ pub(super) fn gaussians(
     mixture(vae, encoded, (vec![1], seed), say)
 }
 
+/// Numbers of the covariances of all classes, at most: 128 MiB.
+const MAX_NUMBERS: usize = 1 << 24;
+
 /// Fits a Gaussian for each class.
 fn class_gaussians(
     vae: &mut Vae,
@@ -105,6 +111,15 @@ fn class_gaussians(
     (classes, seed): (&[String], u64),
     say: &dyn Fn(&str),
 ) -> Result<Fitted> {
+    let numbers = classes.len() * encoded.dims * (encoded.dims + 1) / 2;
+    if numbers > MAX_NUMBERS {
+        return Err(Error::Usage(format!(
+            "no Gaussian for each class: {} classes of {} dimensions are {numbers} numbers, {MAX_NUMBERS} at most",
+            classes.len(),
+            encoded.dims
+        ))
+        .into());
+    }
     for class in classes {
         let count = encoded.classes.iter().filter(|name| *name == class).count();
         if count < MIN_OF_CLASS {
@@ -162,12 +177,22 @@ fn fit(
         }
     }
     let adapter = super::choose_keeping(&args.trained.adapter)?;
-    let sets = if args.classes { Some(sets(args, model.config.size)?) } else { None };
-    let fit = Fit { encoded: versions, classes, size, length, seed: args.seed, fitted: Some(fitted), sets };
+    let sets = || sets(args, model.config.size);
+    let fit = Fit {
+        encoded: versions,
+        classes,
+        size,
+        length,
+        seed: args.seed,
+        fitted: Some(fitted),
+        sets: Some(&sets),
+    };
     let never = AtomicBool::new(false);
     if let Some(flow) = fit.run(&adapter, &model, (&never, false), &|line| println!("{line}"))? {
         out.write(&flow.to_bytes(Element::F32)?)?;
         println!("wrote {}; wgvae sample {} uses it", shown(&out.path), shown(&args.trained.model));
+    } else if out.path.is_file() {
+        println!("the earlier flow {} stays", shown(&out.path));
     }
     Ok(())
 }
@@ -178,16 +203,16 @@ fn sets(args: &FitPriorArgs, size: u32) -> Result<Sets> {
     // their order is that of the classes
     let every = inputs.len().div_ceil(MAX_PICTURES).max(1);
     inputs = inputs.into_iter().step_by(every).collect();
-    let mut held_out = Pictures::default();
+    let mut compared = Pictures::default();
     let resize = load_model::resize(&args.trained)?;
     for input in &inputs {
         // unreadable files are named before
         if let Ok(rgb) = input.location.load(size, resize) {
-            held_out.rgb.push(rgb);
-            held_out.classes.push(input.class.clone());
+            compared.rgb.push(rgb);
+            compared.classes.push(input.class.clone());
         }
     }
-    Ok(Sets { training: Pictures::default(), held_out })
+    Ok(Sets { training: Pictures::default(), compared, about: "pictures" })
 }
 
 fn encode_mirrored(args: &FitPriorArgs, vae: &mut Vae) -> Result<Encoded> {

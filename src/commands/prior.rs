@@ -80,23 +80,22 @@ impl Beside {
     /// Those of MODEL with these parameters. It passes over those of other checkpoints, and says so.
     pub(super) fn own(model: &Path, weights: &StateDict) -> Self {
         let digest = prior_file::digest(weights);
-        let flow = flow_file::beside(model);
-        let fitted = prior_file::beside(model);
         Self {
-            flow: flow.filter(|path| is_of(digest, flow_file::model_of(path), path)),
-            fitted: fitted.filter(|path| is_of(digest, prior_file::model_of(path), path)),
+            flow: own(flow_file::all_beside(model), digest, flow_file::model_of),
+            fitted: own(prior_file::all_beside(model), digest, prior_file::model_of),
         }
     }
 }
 
-/// Whether the prior at `path` is of the model with this digest. A file that names no model is damaged, and is left for
-/// its reader to refuse.
-fn is_of(digest: u32, named: Option<u32>, path: &Path) -> bool {
-    let own = named.is_none_or(|named| named == digest);
-    if !own {
-        super::note(&format!("{} is of another checkpoint, and is not used", shown(path)));
+/// The first of `files` that names the model with this digest as its own. A file that names no model is damaged, and is left
+/// for its reader to refuse.
+fn own(files: Vec<PathBuf>, digest: u32, model_of: fn(&Path) -> Option<u32>) -> Option<PathBuf> {
+    let other = files.first().cloned();
+    let found = files.into_iter().find(|path| model_of(path).is_none_or(|named| named == digest));
+    if let Some(other) = other.filter(|_| found.is_none()) {
+        super::note(&format!("{} is of another checkpoint, and is not used", shown(&other)));
     }
-    own
+    found
 }
 
 impl Prior {

@@ -7,13 +7,13 @@ use anyhow::Result;
 use wgvae::checkpoint;
 use wgvae::data;
 use wgvae::generate::{self, FittedFlow};
-use wgvae::model::flow::{FlowClass, FlowSampling};
+use wgvae::model::flow::FlowSampling;
 
 use super::destination::{Writer, usage};
 use super::load_model::{self, Pictures};
 use super::names;
 use super::prior::{Prior, Wanted, guidance};
-use super::terminal::Bar;
+use super::terminal::{Bar, shown};
 use crate::cli::{ForceArgs, SampleArgs};
 
 /// Pictures computed at once.
@@ -50,7 +50,10 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         eprintln!("prior: {}; --prior normal draws from N(0, I)", prior.name());
     }
     if args.each_class {
-        eprintln!("rows: {}", rows.iter().map(|row| row.class.as_str()).collect::<Vec<_>>().join(", "));
+        eprintln!(
+            "rows: {}",
+            rows.iter().map(|row| shown(Path::new(&row.class))).collect::<Vec<_>>().join(", ")
+        );
     }
 
     let bar = Bar::new("sampling", false);
@@ -106,13 +109,12 @@ fn rows<'a>(args: &SampleArgs, prior: &'a Prior) -> Result<(Vec<Row<'a>>, Option
         Prior::Flow(flow) => {
             let guidance = if flow.classes.is_empty() { None } else { guidance(args.guidance)? };
             let sampled = Some((flow.as_ref(), flow.sampling(args.steps, guidance)));
-            (generate::Prior::Flow(FlowClass::InTurn), flow.classes.as_slice(), sampled)
+            (generate::Prior::Flow(None), flow.classes.as_slice(), sampled)
         }
     };
     let row = |(label, class): (u32, &String)| {
-        let plain = names::plain(Path::new(class));
-        // other classes may have the same characters that every file system allows
-        let prefix = if plain == *class { format!("{plain}_") } else { format!("{plain}-{label}_") };
+        // classes may differ by characters that no file system tells apart
+        let prefix = format!("{label}_{}_", names::plain(Path::new(&format!("{class}."))));
         Row { prior: all.of_class(label), class: class.clone(), prefix }
     };
     let one = |prior| vec![Row { prior, class: String::new(), prefix: String::new() }];

@@ -7,6 +7,7 @@ use wgvae::generate::{Axes, Fitted, prior_file};
 use wgvae::model::Vae;
 
 use super::destination::{Writer, usage};
+use super::prior::Beside;
 use super::terminal::Bar;
 use super::{load_model, names};
 use crate::cli::{ForceArgs, TrainedArgs, TraverseArgs};
@@ -79,10 +80,11 @@ fn axes(args: &TraverseArgs, vae: &mut Vae, count: usize) -> Result<Axes> {
         let encoded = load_model::encode(vae, &args.trained, std::slice::from_ref(data))?;
         return Ok(Axes::of_latents(&encoded.mu, encoded.dims, count)?);
     }
-    match prior_file::beside(&args.trained.model) {
-        Some(path) => Ok(Axes::new(latent, count, None, Some(&Fitted::read(&path, &vae.weights()?)?))?),
+    let weights = vae.weights()?;
+    match Beside::own(&args.trained.model, &weights).fitted {
+        Some(path) => Ok(Axes::new(latent, count, None, Some(&Fitted::read(&path, &weights)?))?),
         None => {
-            usage("pictures must have directions: give --data FOLDER, or run wgvae fit-prior first".into())
+            usage("a spatial model needs pictures for its principal directions: give --data FOLDER".into())
         }
     }
 }

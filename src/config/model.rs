@@ -108,7 +108,7 @@ impl ModelConfig {
         let text = match architecture {
             Architecture::Reference => "",
             Architecture::Spatial => {
-                "loss = 'gaussian'\nbeta = 1.0\nlr = 2e-3\nlr-schedule = 'cosine'\nwarmup = 100"
+                "loss = 'gaussian'\nbeta = 1.0\nbeta-schedule = 'auto'\nlr = 2e-3\nlr-schedule = 'cosine'\nwarmup = 100"
             }
         };
         toml::from_str(text).map_err(|e| Error::Usage(e.message().to_owned()))

@@ -124,6 +124,9 @@ pub enum BetaSchedule {
     /// beta in every step
     #[default]
     Constant,
+    /// as `Constant`, but in a training of fewer than 1,500 steps a linear ramp over the first 30 %: a spatial model starts on
+    /// a plateau, which a short training hardly leaves
+    Auto,
     /// a linear ramp from 0 to beta, then beta
     Linear,
     /// several such ramps, each followed by the same number of steps at beta.
@@ -135,7 +138,7 @@ pub enum BetaSchedule {
 }
 
 named! {
-    BetaSchedule: Constant "constant", Linear "linear", Cyclical "cyclical", Capacity "capacity"
+    BetaSchedule: Constant "constant", Auto "auto", Linear "linear", Cyclical "cyclical", Capacity "capacity"
 }
 
 /// Terms of the loss. A field that a file does not have, because its version did not know it, gets its default.
@@ -161,7 +164,7 @@ pub struct Objective {
 impl BetaSchedule {
     /// Whether it changes over the steps.
     pub fn is_ramp(self) -> bool {
-        self != Self::Constant
+        !matches!(self, Self::Constant | Self::Auto)
     }
 }
 

@@ -16,6 +16,8 @@ use crate::data::{self, Resize};
 use crate::error::Result;
 use crate::metrics::Classifier;
 
+/// Pictures that the probe learns from, and is tried on, at most.
+const MAX_PICTURES: usize = 4000;
 /// Reductions that the probe's blurred pictures went through.
 const REDUCTIONS: [u32; 2] = [2, 4];
 /// Levels of a colour channel in a histogram.
@@ -46,21 +48,23 @@ pub struct Agreement {
     pub blurred: f64,
 }
 
-impl fmt::Display for Agreement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:22} {:>12}  of {} a probe sees", "class as asked for", "share", self.classes)?;
+impl Agreement {
+    /// The sets in the order of the reports.
+    pub fn rows(&self) -> Vec<(&'static str, f64)> {
         let rows = [
             ("of the fitted prior", self.fitted),
             ("of the flow", self.flow),
             ("real pictures", Some(self.real)),
             ("blurred", Some(self.blurred)),
         ];
-        for (name, share) in rows {
-            if let Some(share) = share {
-                writeln!(f, "{name:22} {share:>12.3}")?;
-            }
-        }
-        Ok(())
+        rows.into_iter().filter_map(|(name, share)| Some((name, share?))).collect()
+    }
+}
+
+impl fmt::Display for Agreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:22} {:>12}  of {} a probe sees", "class as asked for", "share", self.classes)?;
+        self.rows().into_iter().try_for_each(|(name, share)| writeln!(f, "{name:22} {share:>12.3}"))
     }
 }
 
@@ -100,11 +104,13 @@ impl Probe {
     }
 }
 
-/// The pictures of these classes, with their labels.
+/// The pictures of these classes with their labels; of more than [`MAX_PICTURES`], evenly spaced ones.
 fn of_classes(all: &Pictures, classes: &[String]) -> (Vec<Vec<u8>>, Vec<u32>) {
     let label = |name: &String| Some(classes.iter().position(|class| class == name)? as u32);
-    let known = all.rgb.iter().zip(&all.classes).filter_map(|(rgb, name)| Some((rgb.clone(), label(name)?)));
-    known.unzip()
+    let known = all.rgb.iter().zip(&all.classes).filter_map(|(rgb, name)| Some((rgb, label(name)?)));
+    let known: Vec<(&Vec<u8>, u32)> = known.collect();
+    let used = known.len().min(MAX_PICTURES);
+    (0..used).map(|at| known[at * known.len() / used]).map(|(rgb, label)| (rgb.clone(), label)).unzip()
 }
 
 fn blurred(pictures: &[Vec<u8>], size: usize, reduction: u32) -> Vec<Vec<u8>> {

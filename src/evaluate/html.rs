@@ -65,6 +65,7 @@ pub fn page(about: &About, found: &Evaluation, gallery: &Gallery) -> Result<Stri
     page += &measures(found);
     page += &distances(found);
     page += &likeness(found);
+    page += &agreement(found);
     page += &scores(found);
     page += &dimensions(found);
     page += &pairs("Best reconstructions", "lowest", &gallery.best, about.size)?;
@@ -133,6 +134,14 @@ fn likeness(found: &Evaluation) -> String {
         let _ = writeln!(text, "<p>{}</p>", escape(&sentence));
     }
     text
+}
+
+fn agreement(found: &Evaluation) -> String {
+    let Some(agreement) = &found.agreement else { return String::new() };
+    let row = |(of, share): (&str, f64)| vec![name(of), cell("number", &format!("{share:.3}"))];
+    let rows: Vec<_> = agreement.rows().into_iter().map(row).collect();
+    let heading = format!("Samples in which a probe sees the class asked for, of {}", agreement.classes);
+    table(&heading, &["", "share"], &rows)
 }
 
 fn scores(found: &Evaluation) -> String {

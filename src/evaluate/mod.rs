@@ -32,7 +32,6 @@ use crate::error::{Error, Result};
 use crate::generate::{self, Chunk, Encoded, Fitted, Input, Prior};
 use crate::metrics::{self, Fidelity};
 use crate::model::Vae;
-use crate::model::flow::FlowClass;
 
 /// Seed of the built-in landscapes for evaluation: no training uses it unless told to.
 pub const HELD_OUT: u64 = u64::from_be_bytes(*b"held out");
@@ -139,7 +138,7 @@ pub fn evaluate(
     let mut measure = |prior| comparison.measure(vae, prior, &mut *progress);
     let normal = measure(Prior::Normal)?;
     let fitted = priors.fitted.map(|fitted| measure(Prior::Fitted(fitted, None))).transpose()?;
-    let flow = priors.flow.map(|_| measure(Prior::Flow(FlowClass::InTurn))).transpose()?;
+    let flow = priors.flow.map(|_| measure(Prior::Flow(None))).transpose()?;
     let agreement = comparison.agreement(vae, priors, &mut *progress)?;
     let likeness = [Some(&normal), fitted.as_ref(), flow.as_ref()].map(|found| found?.likeness);
     let features = comparison.judge.as_ref().map(|judge| judge.report(count, likeness));

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::generate::Prior;
 use crate::metrics::{self, Slicing};
 use crate::model::Vae;
-use crate::model::flow::{FlowClass, FlowSampling};
+use crate::model::flow::FlowSampling;
 
 /// Patches per picture for the pyramid distance.
 const PATCHES: usize = 64;
@@ -104,7 +104,7 @@ impl Comparison<'_> {
         };
         let same = fitted.filter(|fitted| fitted.classes == classes);
         let fitted = same.map(|fitted| measured(Prior::Fitted(fitted, None))).transpose()?;
-        let flow = flow.map(|_| measured(Prior::Flow(FlowClass::InTurn))).transpose()?;
+        let flow = flow.map(|_| measured(Prior::Flow(None))).transpose()?;
         Ok(Some(Agreement {
             classes: classes.len(),
             samples: each,
@@ -144,12 +144,21 @@ pub fn distance_of_classes(
     Ok(judge.samples(&samples, 0)?.0.frechet)
 }
 
-/// About `samples` in the proportions of these pictures' classes: a number for each of `classes`.
+/// `samples` in the proportions of these pictures' classes, by the largest remainders: a number for each of `classes`. All
+/// zero if no picture has such a class.
 pub fn shares(of_pictures: &[String], classes: &[String], samples: usize) -> Vec<u32> {
     let of = |class: &String| of_pictures.iter().filter(|name| *name == class).count();
     let counts: Vec<usize> = classes.iter().map(of).collect();
     let all: usize = counts.iter().sum();
-    counts.iter().map(|count| (count * samples).div_ceil(all.max(1)) as u32).collect()
+    if all == 0 {
+        return vec![0; classes.len()];
+    }
+    let mut shares: Vec<u32> = counts.iter().map(|count| (count * samples / all) as u32).collect();
+    let mut order: Vec<usize> = (0..counts.len()).collect();
+    order.sort_by_key(|&at| std::cmp::Reverse(counts[at] * samples % all));
+    let left = samples - shares.iter().sum::<u32>() as usize;
+    order.into_iter().take(left).for_each(|at| shares[at] += 1);
+    shares
 }
 
 /// Samples of classes, RGB8 `[S, S, 3]`: one of each class after the other, as long as there are more.
@@ -206,4 +215,19 @@ fn both(a: &[&[f32]], b: &[&[f32]], size: usize, seed: u64) -> metrics::Result<V
     let levels = metrics::patch_distances(a, b, size, PATCHES, slicing)?;
     let pyramid = levels.iter().sum::<f64>() / levels.len() as f64;
     Ok(vec![metrics::sliced_wasserstein(a, b, slicing)?, pyramid])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn shares_are_proportional_and_sum_up() {
+        let pictures: Vec<String> = ["a", "b", "a", "c", "a", "", "a", "b"].map(str::to_owned).to_vec();
+        let classes: Vec<String> = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
+        // 4, 2, 1 and 0 of 7
+        assert_eq!(shares(&pictures, &classes, 14), [8, 4, 2, 0]);
+        assert_eq!(shares(&pictures, &classes, 10), [6, 3, 1, 0]);
+        assert_eq!(shares(&pictures, &classes[3..], 10), [0]);
+    }
 }

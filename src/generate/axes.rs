@@ -86,8 +86,8 @@ impl Axes {
     pub fn of_latents(latents: &[f32], dims: usize, count: usize) -> Result<Self> {
         assert!(latents.len().is_multiple_of(dims), "{} latents of {dims} dimensions", latents.len());
         let all: Vec<&[f32]> = latents.chunks(dims).collect();
-        let every = all.len().div_ceil(MAX_LATENTS);
-        let rows: Vec<&[f32]> = all.into_iter().step_by(every.max(1)).collect();
+        let used = all.len().min(MAX_LATENTS);
+        let rows: Vec<&[f32]> = (0..used).map(|at| all[at * all.len() / used]).collect();
         let number = rows.len() as f64;
         let mean = |at| rows.iter().map(|row: &&[f32]| f64::from(row[at])).sum::<f64>() / number;
         let mean: Vec<f64> = (0..dims).map(mean).collect();

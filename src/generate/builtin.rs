@@ -40,6 +40,11 @@ pub fn resolved(model: PathBuf) -> Result<PathBuf> {
     unpack(&cache.join(BUILTIN))
 }
 
+/// Whether `model` is the one that ships with the program.
+pub fn is_builtin(model: &Path) -> bool {
+    cache_folder().is_some_and(|cache| model == cache.join(BUILTIN).join(FILES[0].0))
+}
+
 /// Writes the files that `folder` does not have yet, and returns the path of the model.
 fn unpack(folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;

@@ -53,17 +53,22 @@ pub fn place(model: &Path) -> PathBuf {
 
 /// The path of the flow beside MODEL, or beside the run that contains it.
 pub fn beside(model: &Path) -> Option<PathBuf> {
-    prior_file::beside_by(model, place)
+    all_beside(model).into_iter().next()
+}
+
+/// The paths of all flows beside MODEL, its checkpoint, or the run that contains it.
+pub fn all_beside(model: &Path) -> Vec<PathBuf> {
+    prior_file::files_by(model, place)
 }
 
 /// Whether the file at `path` is a flow's.
 pub fn is_flow(path: &Path) -> bool {
-    std::fs::read(path).is_ok_and(|bytes| checkpoint::metadata(&bytes, KEY).is_some())
+    checkpoint::metadata_of(path, KEY).is_some()
 }
 
 /// The digest of the model that the flow at `path` names as its own.
 pub fn model_of(path: &Path) -> Option<u32> {
-    let text = checkpoint::metadata(&std::fs::read(path).ok()?, KEY)?;
+    let text = checkpoint::metadata_of(path, KEY)?;
     Some(serde_json::from_str::<Described>(&text).ok()?.model)
 }
 

@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use super::Fitted;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable_text};
 use crate::model::Vae;
-use crate::model::flow::FlowClass;
 
 /// A distribution of latents to draw pictures from.
 #[derive(Debug, Clone, Copy)]
@@ -14,8 +13,8 @@ pub enum Prior<'a> {
     Normal,
     /// fitted Gaussians, of the class with this label or all
     Fitted(&'a Fitted, Option<u32>),
-    /// the flow that the model has loaded
-    Flow(FlowClass),
+    /// the flow that the model has loaded, of the class with this label; without one, the classes take turns
+    Flow(Option<u32>),
 }
 
 /// The label of a class by its name.
@@ -28,7 +27,7 @@ pub fn class_label(classes: &[String], name: &str) -> Result<u32> {
         Error::Usage(if classes.is_empty() {
             format!("--class {name}: this prior has no classes; fit one with wgvae fit-prior --classes")
         } else {
-            format!("--class {name}: the classes are {}", classes.join(", "))
+            format!("--class {name}: the classes are {}", printable_text(&classes.join(", ")))
         })
     })
 }
@@ -37,7 +36,7 @@ impl<'a> Prior<'a> {
     /// The best of the priors that there are: the flow, else the fitted Gaussians, else N(0, I).
     pub fn best(flow: bool, fitted: Option<&'a Fitted>) -> Self {
         match (flow, fitted) {
-            (true, _) => Self::Flow(FlowClass::InTurn),
+            (true, _) => Self::Flow(None),
             (false, Some(fitted)) => Self::Fitted(fitted, None),
             (false, None) => Self::Normal,
         }
@@ -48,7 +47,7 @@ impl<'a> Prior<'a> {
         match self {
             Self::Normal => Self::Normal,
             Self::Fitted(fitted, _) => Self::Fitted(fitted, Some(label)),
-            Self::Flow(_) => Self::Flow(FlowClass::One(label)),
+            Self::Flow(_) => Self::Flow(Some(label)),
         }
     }
 

@@ -139,7 +139,7 @@ impl Fitted {
 
 /// The digest of the model that the prior at `path` names as its own.
 pub fn model_of(path: &Path) -> Option<u32> {
-    Named::parse(&checkpoint::metadata(&std::fs::read(path).ok()?, MODEL)?).map(|named| named.digest)
+    Named::parse(&checkpoint::metadata_of(path, MODEL)?).map(|named| named.digest)
 }
 
 fn parse(bytes: &[u8]) -> std::result::Result<Fitted, String> {
@@ -191,17 +191,23 @@ pub fn find(model: &Path, path: Option<&Path>, weights: &StateDict) -> Result<Fi
 
 /// The path of the prior beside MODEL, or beside the run that contains it.
 pub fn beside(model: &Path) -> Option<PathBuf> {
-    beside_by(model, place)
+    all_beside(model).into_iter().next()
 }
 
-/// The first file that is at the `place` of MODEL, or of the run that contains it.
-pub(super) fn beside_by(model: &Path, place: fn(&Path) -> PathBuf) -> Option<PathBuf> {
+/// The paths of all priors beside MODEL, its checkpoint, or the run that contains it.
+pub fn all_beside(model: &Path) -> Vec<PathBuf> {
+    files_by(model, place)
+}
+
+/// The files that are at the `place` of MODEL, of its checkpoint, or of the run that contains it.
+pub(super) fn files_by(model: &Path, place: fn(&Path) -> PathBuf) -> Vec<PathBuf> {
     let mut places = vec![place(model)];
     if let Ok(file) = checkpoint::find(model) {
         places.push(place(&file));
         places.extend(file.ancestors().skip(1).take(3).map(place));
     }
-    places.into_iter().find(|path| path.is_file())
+    places.retain(|path| path.is_file());
+    places
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use crate::model::{Loss, StepSettings};
 pub(super) const PLATEAU: u32 = 3;
 /// Factor by which the plateau schedule lowers the learning rate.
 const LR_DROP: f64 = 0.5;
+/// Steps of a training below which `auto` lets beta grow, and the part of them during which it does.
+const SHORT: (f64, f64) = (1500.0, 0.3);
 /// Part of each cycle of the cyclical schedule during which beta grows.
 const GROWING: f64 = 0.5;
 
@@ -84,13 +86,19 @@ fn beta_and_capacity(state: &State, steps: u64) -> (f64, f64) {
         Some(epochs) => (position(state, steps), epochs),
         None => {
             let (step, epochs) = planned_position(state, steps);
-            (step, if objective.beta_schedule == BetaSchedule::Cyclical { epochs } else { 0.5 * epochs })
+            let part = match objective.beta_schedule {
+                BetaSchedule::Cyclical => 1.0,
+                BetaSchedule::Auto if epochs * steps as f64 >= SHORT.0 => 0.0,
+                BetaSchedule::Auto => SHORT.1,
+                _ => 0.5,
+            };
+            (step, part * epochs)
         }
     };
-    let done = step / (ramp * steps as f64).max(1.0);
+    let done = if ramp > 0.0 { step / (ramp * steps as f64).max(1.0) } else { 1.0 };
     match objective.beta_schedule {
         BetaSchedule::Constant => (config.beta, 0.0),
-        BetaSchedule::Linear => (config.beta * done.min(1.0), 0.0),
+        BetaSchedule::Linear | BetaSchedule::Auto => (config.beta * done.min(1.0), 0.0),
         BetaSchedule::Cyclical if done >= 1.0 => (config.beta, 0.0),
         BetaSchedule::Cyclical => {
             let within = (done * f64::from(objective.beta_cycles)).fract();
@@ -207,6 +215,19 @@ mod tests {
         let course = at(&mut state, &[0, 40, 80, 200], lr);
         assert!((course[0] - 0.1).abs() < 1e-15 && (course[1] - 0.05).abs() < 1e-15, "{course:?}");
         assert!(course[2] == 0.0 && course[3] == 0.0, "{course:?}");
+    }
+
+    #[test]
+    fn auto_lets_beta_grow_in_short_trainings_only() {
+        let mut state = state();
+        state.config.objective.beta_schedule = BetaSchedule::Auto;
+        let beta = |state: &State, steps| beta_and_capacity(state, steps).0;
+        // 80 steps: a ramp of 24
+        assert_eq!(at(&mut state, &[0, 6, 12, 24, 79], beta), [0.0, 0.5, 1.0, 2.0, 2.0]);
+        state.config.epochs = 187;
+        assert_eq!(at(&mut state, &[0], beta), [0.0], "1496 steps");
+        state.config.epochs = 188;
+        assert_eq!(at(&mut state, &[0, 6], beta), [2.0, 2.0], "1504 steps");
     }
 
     /// Four epochs of a cosine, then forty more: there is no jump, and the cosine ends with the last epoch.

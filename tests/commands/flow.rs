@@ -86,8 +86,8 @@ fn a_flow_is_fitted_found_and_drawn_from() {
     assert_eq!(pixels("each.png").dimensions(), (4 * 34 + 2, 2 * 34 + 2));
     draw("each", &["--each-class", "--separate"]);
     draw("one", &["--class", "snow", "--separate"]);
-    assert!(pixels("each/snow_00003.png") == pixels("one/00003.png"), "another picture of the class");
-    assert!(pixels("each/desert_00003.png") != pixels("one/00003.png"), "one class for all rows");
+    assert!(pixels("each/1_snow_00003.png") == pixels("one/00003.png"), "another picture of the class");
+    assert!(pixels("each/0_desert_00003.png") != pixels("one/00003.png"), "one class for all rows");
 
     // a model to give away: with its priors, in half the bytes
     let said = run(at, &["convert", "runs/a", "half.safetensors", "--half"]);
@@ -138,6 +138,30 @@ fn a_flow_is_fitted_found_and_drawn_from() {
     let output = wgvae(at, &["sample", "runs/a"]);
     let error = text(&output.stderr);
     assert!(!output.status.success() && error.contains("not a valid flow"), "{error}");
+}
+
+/// A prior beside `m.model` has the name of one beside `m.safetensors`, and stays as it is.
+#[test]
+fn a_converted_file_keeps_its_prior() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    run(at, &["data", "synth", "pictures", "--count", "30", "--size", "16"]);
+    let train = ["train", "pictures", "--size", "16", "--hidden", "2", "--latent", "3", "--epochs", "1"];
+    run(at, &[&train[..], &["--no-tune", "--name", "a"]].concat());
+    let model = checkpoint::find(&at.join("runs/a")).expect("a model");
+    std::fs::copy(model, at.join("m.model")).expect("copied");
+    run(at, &["fit-prior", "m.model", "pictures", "--components", "1"]);
+    let before = std::fs::read(at.join("m.prior.safetensors")).expect("a prior");
+    run(at, &["convert", "m.model", "m.safetensors"]);
+    assert_eq!(std::fs::read(at.join("m.prior.safetensors")).expect("a prior"), before);
+    let said = run(at, &["sample", "m.safetensors", "--count", "1", "-o", "one.png"]);
+    assert!(said.contains("prior: fitted Gaussians"), "{said}");
+    let half = ["convert", "m.model", "m.safetensors", "--half", "--force"];
+    refuses(at, &half, 2, &["m.prior.safetensors", "input"]);
+    refuses(at, &["fit-prior", "builtin", "pictures", "--flow"], 2, &["builtin", "-o"]);
 }
 
 /// Classes have Gaussians, which are drawn from by name, compared with the flow, and judged by a probe.

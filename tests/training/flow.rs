@@ -2,7 +2,7 @@
 
 use wgvae::config::{FlowConfig, FlowSize, ModelConfig};
 use wgvae::gpu::Op;
-use wgvae::model::flow::{Flow, FlowClass, FlowSampling, FlowWeights, NO_CLASS};
+use wgvae::model::flow::{Flow, FlowSampling, FlowWeights, NO_CLASS};
 use wgvae::model::{Device, ModelOptions, StateDict, StepSettings, Vae};
 use wgvae::ops::normal::Normal;
 use wgvae::ops::{Step, Stream};
@@ -47,7 +47,7 @@ fn model(device: Device<'_>, trained: &FlowWeights, batch: u32, guidance: Option
 }
 
 /// The pictures of two samples by the definition of Heun's method, with velocities of the training's plan.
-fn by_definition(label: u32, guidance: Option<f32>) -> Vec<Vec<u32>> {
+fn by_definition(labels: [u32; 2], guidance: Option<f32>) -> Vec<Vec<u32>> {
     let (mut flow, trained) = flow(Device::Twins, 2);
     let z = trained.config.latents() as usize;
     let step =
@@ -58,13 +58,13 @@ fn by_definition(label: u32, guidance: Option<f32>) -> Vec<Vec<u32>> {
     let mut x = buffers[1].clone();
     let mut velocity = |x: &[f32], t: f32| -> Vec<f32> {
         let zeros = vec![0.0; x.len()];
-        let mut of = |label: u32| {
-            let probe = flow.probe([x, &zeros, &[t, t]], &[label; 2], &StepSettings::default());
+        let mut of = |labels: [u32; 2]| {
+            let probe = flow.probe([x, &zeros, &[t, t]], &labels, &StepSettings::default());
             probe.expect("a velocity").velocity
         };
-        let own = of(label);
+        let own = of(labels);
         let Some(guidance) = guidance else { return own };
-        own.iter().zip(of(NO_CLASS)).map(|(own, none)| none + guidance * (own - none)).collect()
+        own.iter().zip(of([NO_CLASS; 2])).map(|(own, none)| none + guidance * (own - none)).collect()
     };
     for step in 0..3 {
         let (t, dt) = (step as f32 / 3.0, 1.0 / 3.0);
@@ -94,13 +94,13 @@ fn the_sampler_is_heuns_method() {
     devices.extend(adapter.iter().map(|adapter| ("adapter", Device::Gpu(adapter))));
     let mut all = Vec::new();
     for (label, guidance) in [(None, None), (Some(1), None), (Some(1), Some(2.5)), (Some(0), Some(2.5))] {
-        let want = by_definition(label.unwrap_or(NO_CLASS), guidance);
+        // without a class they take turns
+        let in_turn = [0, 1].map(|number| ((SEED + number) % u64::from(CLASSES)) as u32);
+        let want = by_definition(label.map_or(in_turn, |label| [label; 2]), guidance);
         for (name, device) in &devices {
             let (_, trained) = flow(*device, 2);
             let mut vae = model(*device, &trained, 2, guidance);
-            let got = vae
-                .sample_flow(0..2, (SEED, 1.0), label.map_or(FlowClass::Any, FlowClass::One))
-                .expect("samples");
+            let got = vae.sample_flow(0..2, (SEED, 1.0), label).expect("samples");
             let far = apart(&got, &want);
             assert!(far <= 1, "{name}, class {label:?}, guidance {guidance:?}: {far}/255 off");
         }
@@ -116,11 +116,10 @@ fn the_sampler_is_heuns_method() {
 #[test]
 fn a_sample_does_not_depend_on_its_batch() {
     let (_, trained) = flow(Device::Twins, 2);
-    let whole = model(Device::Twins, &trained, 4, Some(2.0))
-        .sample_flow(0..4, (SEED, 0.8), FlowClass::InTurn)
-        .expect("four");
+    let whole =
+        model(Device::Twins, &trained, 4, Some(2.0)).sample_flow(0..4, (SEED, 0.8), None).expect("four");
     let mut few = model(Device::Twins, &trained, 3, Some(2.0));
-    let rest = few.sample_flow(1..4, (SEED, 0.8), FlowClass::InTurn).expect("three");
+    let rest = few.sample_flow(1..4, (SEED, 0.8), None).expect("three");
     assert_eq!(whole[1..], rest[..]);
 }
 

@@ -92,7 +92,8 @@ pub(super) fn fit(
         let size = options.flow.unwrap_or(if software { FlowSize::Small } else { FlowSize::Wide });
         let length = options.flow_steps.map_or(FlowLength::Flops(trained), FlowLength::Steps);
         // the built-in landscapes are not worth the time
-        let sets = if classes.is_empty() || options.data.is_none() { None } else { Some(sets(data)?) };
+        let sets = || sets(data);
+        let sets: Option<&dyn Fn() -> Result<Sets>> = if options.data.is_some() { Some(&sets) } else { None };
         let fit = Fit { encoded, classes, size, length, seed: config.seed, fitted: fitted.as_ref(), sets };
         fit.run(&adapter, &model, (stop, quiet), &say)?
     } else {
@@ -102,6 +103,8 @@ pub(super) fn fit(
         let path = flow_file::place(&run.path);
         flow.write(&path)?;
         screen.say(&format!("wrote {}", shown(&path)));
+    } else if let Some(path) = flow_file::beside(&run.path) {
+        screen.say(&format!("the earlier flow {} stays", shown(&path)));
     }
     drop(vae);
     if flow.is_none() && fitted.is_none() {
@@ -145,8 +148,14 @@ fn sets(data: &Splits) -> Result<Sets> {
         Ok(pictures)
     };
     Ok(match &data.validation {
-        Some(validation) => Sets { training: read(&data.train)?, held_out: read(validation)? },
-        None => Sets { training: Pictures::default(), held_out: read(&data.train)? },
+        Some(validation) => {
+            let (training, compared) = (read(&data.train)?, read(validation)?);
+            Sets { training, compared, about: "validation pictures" }
+        }
+        None => {
+            let compared = read(&data.train)?;
+            Sets { training: Pictures::default(), compared, about: "training pictures" }
+        }
     })
 }
 

@@ -10,7 +10,7 @@ mod tensors;
 mod training;
 mod unet;
 
-pub use sampler::{FlowClass, FlowSampler, FlowSampling};
+pub use sampler::{FlowSampler, FlowSampling};
 #[doc(hidden)]
 pub use training::FlowProbe;
 pub use training::{Flow, FlowBatch};

@@ -33,17 +33,6 @@ impl FlowSampling {
     pub const GUIDANCE: f32 = 2.0;
 }
 
-/// The class of a flow's samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FlowClass {
-    /// none is asked for
-    Any,
-    /// the class with this label
-    One(u32),
-    /// sample i of a seed has the class with the label (seed + i) modulo their number; as `Any`, if there are no classes
-    InTurn,
-}
-
 /// A flow in the plan of a model, for micro-batches of N pictures.
 pub struct FlowSampler {
     sampling: FlowSampling,
@@ -123,19 +112,17 @@ impl FlowSampler {
         runner.write_f32(&self.standard, &flow.standard_rows());
     }
 
-    /// Writes the classes of the pictures with these numbers.
+    /// Writes the class of the pictures from number `first` on. Without one, the classes take turns: picture i of a seed has
+    /// the class with the label (seed + i) modulo their number.
     pub(in crate::model) fn write_labels(
         &self,
         runner: &mut dyn Runner,
-        class: FlowClass,
+        class: Option<u32>,
         (seed, first): (u64, u32),
     ) {
         let classes = u64::from(self.sampling.config.classes);
-        let label = |number: u32| match class {
-            FlowClass::One(label) => label,
-            FlowClass::InTurn if classes > 0 => (seed.wrapping_add(number.into()) % classes) as u32,
-            FlowClass::InTurn | FlowClass::Any => NO_CLASS,
-        };
+        let in_turn = |number: u32| seed.wrapping_add(number.into()).checked_rem(classes);
+        let label = |number: u32| class.or(in_turn(number).map(|label| label as u32)).unwrap_or(NO_CLASS);
         let own: Vec<u32> = (0..self.micro).map(|at| label(first + at)).collect();
         let without = self.sampling.guidance.map(|_| vec![NO_CLASS; self.micro as usize]);
         runner.write(&self.labels, &[own, without.unwrap_or_default()].concat());

@@ -3,7 +3,7 @@
 use super::{Input, Latents, Loss, Outcome, StepSettings, Vae, pad};
 use crate::error::{Error, Result};
 use crate::gpu::{ProgramId, Timings};
-use crate::model::flow::{FlowClass, FlowWeights};
+use crate::model::flow::FlowWeights;
 use crate::model::runs::Run;
 use crate::ops::{Step, Stream};
 
@@ -206,8 +206,8 @@ impl Vae {
         }
     }
 
-    /// Samples of the flow with these numbers, each `[S, S]` 8-bit RGBA; picture i depends on `class`, `seed` and i alone.
-    /// `temperature` is the standard deviation of the noise.
+    /// Samples of the flow with these numbers, each `[S, S]` 8-bit RGBA, of the class with this label; without one, picture
+    /// i has the class (seed + i) modulo their number. It depends on `class`, `seed` and i alone. `temperature` is the standard deviation of the noise.
     ///
     /// # Errors
     /// If the device is lost or out of memory, or the model was built without a flow.
@@ -215,19 +215,19 @@ impl Vae {
         &mut self,
         range: std::ops::Range<u32>,
         (seed, temperature): (u64, f32),
-        class: FlowClass,
+        class: Option<u32>,
     ) -> Result<Vec<Vec<u32>>> {
         let sampler = self.network.flow.as_ref();
         let sampler = sampler.ok_or_else(|| Error::Usage("this model was built without a flow".into()))?;
         let run = self.network.programs.sample_flow(sampler);
-        self.draw(&run, Some(class), range, (seed, temperature))
+        self.draw(&run, class, range, (seed, temperature))
     }
 
     /// Pictures with these numbers by a run from noise of standard deviation `temperature`; of a flow also their `class`.
     fn draw(
         &mut self,
         run: &Run,
-        class: Option<FlowClass>,
+        class: Option<u32>,
         range: std::ops::Range<u32>,
         (seed, temperature): (u64, f32),
     ) -> Result<Vec<Vec<u32>>> {
@@ -236,7 +236,7 @@ impl Vae {
             let first = range.start as usize + at;
             let step = Step { noise_std: temperature, stream: Stream::Samples as u32, ..self.step(first, n) };
             self.write_step(step.seeded(seed));
-            if let Some((class, sampler)) = class.zip(self.network.flow.as_ref()) {
+            if let Some(sampler) = &self.network.flow {
                 sampler.write_labels(self.runner.as_mut(), class, (seed, first as u32));
             }
             self.runner.run(&run.each)?;
