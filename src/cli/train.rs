@@ -241,7 +241,8 @@ pub struct RunArgs {
 #[command(next_help_heading = "Prior")]
 pub struct PriorArgs {
     /// Distribution of the latents to draw samples from, fitted after the last epoch: normal (N(0, I), nothing to fit),
-    /// gaussian, flow (a network that turns noise into latents), or auto: flow for --model spatial, else normal
+    /// gaussian, flow (a network that turns noise into latents), or auto: for --model spatial flow, without
+    /// DATA gaussian; for the reference normal
     /// [default: auto]
     #[arg(long, value_name = "PRIOR")]
     pub prior: Option<PriorKind>,
@@ -257,7 +258,7 @@ pub struct PriorArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PriorKind {
-    /// a flow for spatial models, N(0, I) for the reference
+    /// for spatial models a flow, without DATA Gaussians; for the reference N(0, I)
     #[default]
     Auto,
     /// N(0, I)

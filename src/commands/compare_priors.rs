@@ -21,7 +21,7 @@ pub(super) const MAX_PICTURES: usize = 1000;
 pub(super) struct Sets {
     pub training: Pictures,
     pub compared: Pictures,
-    /// what the compared pictures are, such as `validation pictures`
+    /// the compared pictures in words, such as `validation pictures`
     pub about: &'static str,
 }
 

@@ -42,7 +42,7 @@ impl Preset {
             (Architecture::Reference, Self::Demo) => (ModelConfig::reference(64, 16, 32), 16, 10),
             (Architecture::Spatial, Self::Reference | Self::Photo) => (ModelConfig::PHOTO, 32, 10),
             (Architecture::Spatial, Self::Laptop) => (ModelConfig::LAPTOP, 32, 10),
-            (Architecture::Spatial, Self::Demo) => (ModelConfig::DEMO, 16, 6),
+            (Architecture::Spatial, Self::Demo) => (ModelConfig::DEMO, 16, 12),
         };
         let others = Table::of_setting("batch-size", batch_size)?.over(&Table::of_setting("epochs", epochs)?);
         // most photographs are as likely the other way round; the demo's landscapes are drawn in any number

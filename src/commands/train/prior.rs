@@ -35,8 +35,10 @@ const CHUNK: usize = 64;
 fn resolved(options: &RunOptions, architecture: Architecture) -> PriorKind {
     let asked = options.flow.is_some() || options.flow_steps.is_some();
     match (options.prior, architecture) {
+        (PriorKind::Auto, _) if asked => PriorKind::Flow,
+        // a flow that takes no longer than the demo's training is worse than the Gaussians of its classes
+        (PriorKind::Auto, Architecture::Spatial) if options.data.is_none() => PriorKind::Gaussian,
         (PriorKind::Auto, Architecture::Spatial) => PriorKind::Flow,
-        (PriorKind::Auto, Architecture::Reference) if asked => PriorKind::Flow,
         (PriorKind::Auto, Architecture::Reference) => PriorKind::Normal,
         (kind, _) => kind,
     }
