@@ -103,7 +103,7 @@ fn load(args: &EvaluateArgs) -> Result<Loaded> {
     let fitted = prior_file::find(path, None, &model.weights).map_err(&mut noted).ok();
     let flow = flow_file::beside(path).map(|flow| FittedFlow::read(&flow, (&model.config, &model.weights)));
     let flow = flow.and_then(|flow| flow.map_err(&mut noted).ok());
-    let guidance = flow.as_ref().filter(|flow| !flow.classes.is_empty()).map(|_| FlowSampling::GUIDANCE);
+    let guidance = Some(FlowSampling::GUIDANCE);
     let sampled = flow.as_ref().map(|flow| (flow, flow.sampling(FlowSampling::STEPS, guidance)));
     let vae = load_model::build(&adapter, &model, load_model::BATCH, sampled)?;
     Ok(Loaded { vae, adapter, fitted, classes: flow.map(|flow| flow.classes), notes })

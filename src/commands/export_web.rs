@@ -144,7 +144,7 @@ fn compare(
     Ok(Rounding { weights: largest, samples: samples.into(), seeds, adapter: vae.adapter() })
 }
 
-/// The first sample of a seed; of a flow with classes also that of a class, another one for each seed.
+/// The first sample of a seed; of a flow with classes, they take turns by seed.
 fn draw(
     vae: &mut Vae,
     (flow, fitted): (Option<&FittedFlow>, Option<&Fitted>),

@@ -7,7 +7,7 @@ use anyhow::Result;
 use wgvae::checkpoint::Model;
 use wgvae::config::FlowSize;
 use wgvae::error::Error;
-use wgvae::generate::{Encoded, Fitted, FittedFlow, prior_file};
+use wgvae::generate::{self, Encoded, Fitted, FittedFlow, prior_file};
 use wgvae::gpu::Adapter;
 use wgvae::model::Device;
 use wgvae::model::flow::{self, NO_CLASS};
@@ -129,9 +129,7 @@ pub(super) fn classes(encoded: &Encoded) -> Result<Vec<String>> {
 
 /// The label of each picture.
 pub(super) fn labels(encoded: &Encoded, classes: &[String]) -> Vec<u32> {
-    let label =
-        |name: &String| classes.iter().position(|class| class == name).map_or(NO_CLASS, |at| at as u32);
-    encoded.classes.iter().map(label).collect()
+    encoded.classes.iter().map(|name| generate::label_of(classes, name).unwrap_or(NO_CLASS)).collect()
 }
 
 fn latents(encoded: Vec<Encoded>, classes: &[String]) -> FlowLatents {

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Result;
 use wgvae::checkpoint::{self, State};
 use wgvae::config::FlowSize;
+use wgvae::data;
 use wgvae::error::Error;
 use wgvae::evaluate::Pictures;
 use wgvae::generate::{self, Encoded, Fitted, builtin, flow_file, prior_file};
@@ -199,13 +200,11 @@ fn fit(
 
 /// The pictures to compare samples with: those that the prior is fitted to, because there are no others.
 fn sets(args: &FitPriorArgs, size: u32) -> Result<Sets> {
-    let mut inputs = load_model::gather(&args.images)?;
-    // their order is that of the classes
-    let every = inputs.len().div_ceil(MAX_PICTURES).max(1);
-    inputs = inputs.into_iter().step_by(every).collect();
+    let inputs = load_model::gather(&args.images)?;
     let mut compared = Pictures::default();
     let resize = load_model::resize(&args.trained)?;
-    for input in &inputs {
+    // their order is that of the classes
+    for input in data::evenly(inputs.len(), MAX_PICTURES).map(|at| &inputs[at]) {
         // unreadable files are named before
         if let Ok(rgb) = input.location.load(size, resize) {
             compared.rgb.push(rgb);

@@ -107,8 +107,7 @@ fn rows<'a>(args: &SampleArgs, prior: &'a Prior) -> Result<(Vec<Row<'a>>, Option
         Prior::Normal => (generate::Prior::Normal, [].as_slice(), None),
         Prior::Mixture(fitted) => (generate::Prior::Fitted(fitted, None), fitted.classes.as_slice(), None),
         Prior::Flow(flow) => {
-            let guidance = if flow.classes.is_empty() { None } else { guidance(args.guidance)? };
-            let sampled = Some((flow.as_ref(), flow.sampling(args.steps, guidance)));
+            let sampled = Some((flow.as_ref(), flow.sampling(args.steps, guidance(args.guidance)?)));
             (generate::Prior::Flow(None), flow.classes.as_slice(), sampled)
         }
     };

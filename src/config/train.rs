@@ -77,7 +77,7 @@ const CONDITIONS: [Condition; 5] = [
         |o| o.likelihood.sigma.is_fixed() || o.likelihood.kind == LossKind::Gaussian,
         "--loss gaussian",
     ),
-    ("beta-epochs", |o| o.beta_schedule.is_ramp(), "a --beta-schedule other than constant"),
+    ("beta-epochs", |o| o.beta_schedule.is_ramp(), "--beta-schedule linear, cyclical or capacity"),
     ("beta-cycles", |o| o.beta_schedule == super::BetaSchedule::Cyclical, "--beta-schedule cyclical"),
     ("capacity", |o| o.beta_schedule == super::BetaSchedule::Capacity, "--beta-schedule capacity"),
 ];

@@ -54,7 +54,7 @@ pub use pixels::{mirror, rgb_of, rgba_of};
 pub use prepare::{Memory, Prepared};
 pub use resize::{Resize, resize_rgb};
 pub use scan::{FolderIndex, Item, Layout, Rules, ScanOptions, Splits, is_run, scan, scan_with};
-pub use shuffle::{endless_order, order};
+pub use shuffle::{endless_order, evenly, order};
 pub use source::Source;
 pub use synth::{Biome, Factors, landscape, read_factors, write_synth};
 pub use text::{Skipped, counted, named, printable};

@@ -46,3 +46,9 @@ pub(super) fn shuffle<T>(items: &mut [T], seed: u64, purpose: u64, number: u64) 
         items.swap(last, (below >> 64) as usize);
     }
 }
+
+/// Indices of at most `most` of `len` items, evenly spaced, the first one first.
+pub fn evenly(len: usize, most: usize) -> impl Iterator<Item = usize> {
+    let used = len.min(most);
+    (0..used).map(move |at| at * len / used)
+}

@@ -14,6 +14,7 @@ use super::judge::{Judge, Pictures};
 use super::refused;
 use crate::data::{self, Resize};
 use crate::error::Result;
+use crate::generate;
 use crate::metrics::Classifier;
 
 /// Pictures that the probe learns from, and is tried on, at most.
@@ -106,11 +107,10 @@ impl Probe {
 
 /// The pictures of these classes with their labels; of more than [`MAX_PICTURES`], evenly spaced ones.
 fn of_classes(all: &Pictures, classes: &[String]) -> (Vec<Vec<u8>>, Vec<u32>) {
-    let label = |name: &String| Some(classes.iter().position(|class| class == name)? as u32);
-    let known = all.rgb.iter().zip(&all.classes).filter_map(|(rgb, name)| Some((rgb, label(name)?)));
-    let known: Vec<(&Vec<u8>, u32)> = known.collect();
-    let used = known.len().min(MAX_PICTURES);
-    (0..used).map(|at| known[at * known.len() / used]).map(|(rgb, label)| (rgb.clone(), label)).unzip()
+    let known = all.rgb.iter().zip(&all.classes);
+    let known: Vec<(&Vec<u8>, u32)> =
+        known.filter_map(|(rgb, name)| Some((rgb, generate::label_of(classes, name)?))).collect();
+    data::evenly(known.len(), MAX_PICTURES).map(|at| (known[at].0.clone(), known[at].1)).unzip()
 }
 
 fn blurred(pictures: &[Vec<u8>], size: usize, reduction: u32) -> Vec<Vec<u8>> {

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::{Fitted, by_kl};
+use crate::data;
 use crate::error::{Error, Result};
 use crate::linalg::{dot, orthogonalize};
 
@@ -86,8 +87,7 @@ impl Axes {
     pub fn of_latents(latents: &[f32], dims: usize, count: usize) -> Result<Self> {
         assert!(latents.len().is_multiple_of(dims), "{} latents of {dims} dimensions", latents.len());
         let all: Vec<&[f32]> = latents.chunks(dims).collect();
-        let used = all.len().min(MAX_LATENTS);
-        let rows: Vec<&[f32]> = (0..used).map(|at| all[at * all.len() / used]).collect();
+        let rows: Vec<&[f32]> = data::evenly(all.len(), MAX_LATENTS).map(|at| all[at]).collect();
         let number = rows.len() as f64;
         let mean = |at| rows.iter().map(|row: &&[f32]| f64::from(row[at])).sum::<f64>() / number;
         let mean: Vec<f64> = (0..dims).map(mean).collect();

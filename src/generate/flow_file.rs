@@ -73,8 +73,9 @@ pub fn model_of(path: &Path) -> Option<u32> {
 }
 
 impl FittedFlow {
-    /// Settings of a sampler for it; `guidance` is the weight of the class, if one is asked for.
+    /// Settings of a sampler for it; `guidance` is the weight of the class, without effect if there are no classes.
     pub fn sampling(&self, steps: u32, guidance: Option<f32>) -> FlowSampling {
+        let guidance = guidance.filter(|_| !self.classes.is_empty());
         FlowSampling { config: self.flow.config, steps, guidance }
     }
 

@@ -18,7 +18,7 @@ pub use axes::{Axes, Axis};
 pub use flow_file::FittedFlow;
 pub use interpolate::{Interpolation, interpolate, ping_pong};
 pub use latents_file::{check_extension, latents_file, read_latents, write_latents};
-pub use prior::{Prior, class_label};
+pub use prior::{Prior, class_label, label_of};
 pub use prior_file::Fitted;
 
 use crate::data::{self, Factors, Location, Resize, Skipped, synth};

@@ -17,13 +17,17 @@ pub enum Prior<'a> {
     Flow(Option<u32>),
 }
 
+/// The label of a class by its name, if there is such a class.
+pub fn label_of(classes: &[String], name: &str) -> Option<u32> {
+    classes.iter().position(|class| class == name).map(|at| at as u32)
+}
+
 /// The label of a class by its name.
 ///
 /// # Errors
 /// [`Error::Usage`] with the names that there are.
 pub fn class_label(classes: &[String], name: &str) -> Result<u32> {
-    let found = classes.iter().position(|class| class == name);
-    found.map(|at| at as u32).ok_or_else(|| {
+    label_of(classes, name).ok_or_else(|| {
         Error::Usage(if classes.is_empty() {
             format!("--class {name}: this prior has no classes; fit one with wgvae fit-prior --classes")
         } else {

@@ -118,7 +118,7 @@ pub(super) fn fit(
         (None, Some(fitted)) => fitted.classes.len() as u32,
         (None, None) => 0,
     };
-    let guidance = (classes > 0).then_some(FlowSampling::GUIDANCE);
+    let guidance = Some(FlowSampling::GUIDANCE);
     let sampled = flow.as_ref().map(|flow| (flow, flow.sampling(FlowSampling::STEPS, guidance)));
     // a row for each class, or one square
     let (rows, [columns, count]) = match classes {
@@ -139,23 +139,23 @@ pub(super) fn fit(
 }
 
 /// Training and validation pictures.
-fn sets(data: &Splits) -> Result<Sets> {
+fn sets(splits: &Splits) -> Result<Sets> {
+    let classes = &splits.classes;
     let read = |all: &Dataset| -> Result<Pictures> {
         let mut pictures = Pictures::default();
-        let every = all.len().div_ceil(MAX_PICTURES).max(1);
-        for at in (0..all.len()).step_by(every) {
+        for at in data::evenly(all.len(), MAX_PICTURES) {
             pictures.rgb.push(all.get(at)?.into_owned());
-            pictures.classes.push(data.classes.get(all.label(at) as usize).cloned().unwrap_or_default());
+            pictures.classes.push(classes.get(all.label(at) as usize).cloned().unwrap_or_default());
         }
         Ok(pictures)
     };
-    Ok(match &data.validation {
+    Ok(match &splits.validation {
         Some(validation) => {
-            let (training, compared) = (read(&data.train)?, read(validation)?);
+            let (training, compared) = (read(&splits.train)?, read(validation)?);
             Sets { training, compared, about: "validation pictures" }
         }
         None => {
-            let compared = read(&data.train)?;
+            let compared = read(&splits.train)?;
             Sets { training: Pictures::default(), compared, about: "training pictures" }
         }
     })
