@@ -1,8 +1,8 @@
 // Negative log-likelihood of a picture given the decoder's logits, summed over the three channels, in nats.
 // One workgroup per (picture, chunk of pixels); the sum is a tree, in fixed order.
 // With GRADIENT it also computes the gradient with respect to the logits, times the loss scale (loss_scale.wgsl).
-// The likelihood of a pixel and its gradient are in a separate file: bce.wgsl, mse.wgsl, l1.wgsl or
-// continuous_bernoulli.wgsl. parts holds one vec4 per picture and chunk: the sums of the gradients per channel (the
+// The likelihood of a pixel and its gradient are in a separate file: bce.wgsl, mse.wgsl, l1.wgsl,
+// continuous_bernoulli.wgsl, gaussian.wgsl or gaussian_learned.wgsl. parts holds one vec4 per picture and chunk: the sums of the gradients per channel (the
 // gradient of the last layer's bias) and the nats. Pictures from step.valid on contribute zero, and the fourth channel
 // is padding.
 

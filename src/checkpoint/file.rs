@@ -13,10 +13,10 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::pth;
-use crate::config::{Likelihood, LossKind, ModelConfig};
+use crate::config::{Likelihood, LossKind, ModelConfig, Sigma};
 use crate::error::{Error, Result, printable_text};
 use crate::gpu::Element;
-use crate::model::architectures::{addressable, infer};
+use crate::model::architectures::{LOG_SIGMA, addressable, infer};
 use crate::model::{ADAM_SLOTS, NamedTensor, OptimizerState, StateDict};
 
 /// Maximum size of a file read into memory: larger than any model with 32-bit indices.
@@ -164,7 +164,7 @@ fn described(path: &Path, bytes: &[u8]) -> Result<Option<Described>> {
     if !found.likelihood.is_valid() {
         return Err(bad(format!("{kind} with sigma {sigma}")));
     }
-    Ok(Some(found))
+    Ok(Some(Described { config: found.config.with_likelihood(found.likelihood), ..found }))
 }
 
 /// A file's tensors by name, each with shape and values.
@@ -316,7 +316,8 @@ pub fn read_model(path: &Path) -> Result<Model> {
     let (described, likelihood) = (described(path, &bytes)?, likelihood(path, &bytes)?);
     drop(bytes);
     let likelihood = described.as_ref().map_or(likelihood, |described| described.likelihood);
-    let (config, weights) = model(path, described.map(|described| described.config), &mut found)?;
+    let config = described.map(|described| described.config);
+    let (config, weights) = model(path, config, likelihood, &mut found)?;
     Ok(Model { config, weights, likelihood, adam: None })
 }
 
@@ -324,10 +325,12 @@ pub fn read_model(path: &Path) -> Result<Model> {
 fn model(
     path: &Path,
     described: Option<ModelConfig>,
+    likelihood: Likelihood,
     found: &mut TensorMap,
 ) -> Result<(ModelConfig, StateDict)> {
     let shape = |name: &str| found.get(name).map(|(shape, _)| shape.as_slice());
     let config = described.map_or_else(|| infer(shape), Ok).map_err(|reason| Error::model(path, reason))?;
+    let config = config.with_likelihood(likelihood);
     let weights = take(path, found, "", &config)?;
     refuse_extra(path, found)?;
     Ok((config, weights))
@@ -339,10 +342,14 @@ fn torch(path: &Path, bytes: &[u8]) -> Result<Model> {
     let found = |tensors: Vec<(String, pth::Tensor)>| -> TensorMap {
         tensors.into_iter().map(|(name, t)| (name, (t.shape, t.values))).collect()
     };
-    let (config, weights) = model(path, None, &mut found(training.model))?;
+    let mut tensors = found(training.model);
+    // a parameter of this name is that of the likelihood: other files say theirs, these cannot
+    let learned = Likelihood { kind: LossKind::Gaussian, sigma: Sigma::Learned };
+    let likelihood = if tensors.contains_key(LOG_SIGMA) { learned } else { Likelihood::default() };
+    let (config, weights) = model(path, None, likelihood, &mut tensors)?;
     let adam = training.adam.map(|pth::Adam { step, first, second, settings }| {
         let moment = |tensors| take(path, &mut found(tensors), "", &config);
         Ok(Adam { step, state: OptimizerState::adam(moment(first)?, moment(second)?), settings })
     });
-    Ok(Model { config, weights, likelihood: Likelihood::default(), adam: adam.transpose()? })
+    Ok(Model { config, weights, likelihood, adam: adam.transpose()? })
 }

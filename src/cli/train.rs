@@ -86,7 +86,8 @@ pub struct ObjectiveArgs {
     pub loss: Option<LossKind>,
     /// Standard deviation of the Gaussian of mse, or scale of the Laplace distribution of l1, for pixels from 0 to 1. A
     /// smaller value gives the reconstruction more weight against the KL divergence [default: 0.1]. With --loss gaussian:
-    /// common (one width for all channels) or channel (one for each) [default: common]
+    /// common (the best width of a batch, for all channels), channel (one for each) or learned (a parameter) [default:
+    /// common]
     #[arg(long, allow_negative_numbers = true)]
     pub sigma: Option<Sigma>,
     /// Weight of the KL divergence in the loss [default: 0.2; 1 for a spatial model]

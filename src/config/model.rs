@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Table;
 use super::names::named;
+use super::{Likelihood, Table};
 use crate::error::{Error, Result};
 
 /// The kind of network; its layers are in `model/architectures`.
@@ -43,6 +43,9 @@ pub struct ModelConfig {
     /// in a spatial model, cells along each edge of the grid of latents; an eighth of `size` if it is not given
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<u32>,
+    /// whether the logarithm of the likelihood's width is a parameter, `log_sigma`; the likelihood decides it
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub learned_sigma: bool,
 }
 
 /// `64 px, hidden 16, latent 32`, or `64 px, hidden 16, latent 8 x 8 x 8`.
@@ -69,17 +72,23 @@ impl ModelConfig {
 
     /// The reference architecture in these sizes.
     pub const fn reference(size: u32, hidden: u32, latent: u32) -> Self {
-        Self { architecture: Architecture::Reference, size, hidden, latent, grid: None }
+        Self { architecture: Architecture::Reference, size, hidden, latent, grid: None, learned_sigma: false }
     }
 
     /// The spatial architecture with `latent` channels on a grid of `grid` x `grid` cells.
     pub const fn spatial(size: u32, hidden: u32, latent: u32, grid: u32) -> Self {
-        Self { architecture: Architecture::Spatial, size, hidden, latent, grid: Some(grid) }
+        Self { grid: Some(grid), ..Self::by_size(size, hidden, latent) }
     }
 
     /// The spatial architecture with the grid that fits the size.
     const fn by_size(size: u32, hidden: u32, latent: u32) -> Self {
-        Self { architecture: Architecture::Spatial, size, hidden, latent, grid: None }
+        Self { architecture: Architecture::Spatial, size, hidden, latent, grid: None, learned_sigma: false }
+    }
+
+    /// With the parameters that this likelihood needs.
+    #[must_use]
+    pub fn with_likelihood(self, likelihood: Likelihood) -> Self {
+        Self { learned_sigma: likelihood.learns_sigma(), ..self }
     }
 
     /// Cells of the grid of latents: 1 in the reference.
@@ -167,6 +176,7 @@ impl ModelConfig {
     /// # Errors
     /// Never: a table has values of these types.
     pub fn table(&self) -> Result<Table> {
-        Ok(Table::of(self)?.flat())
+        // the likelihood says whether its width is learned
+        Ok(Table::of(self)?.flat().only(|key| key != "learned-sigma"))
     }
 }

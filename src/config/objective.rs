@@ -22,7 +22,7 @@ pub enum LossKind {
     /// the cross-entropy, normalised to a density on [0, 1].
     /// Source: Loaiza-Ganem and Cunningham, "The continuous Bernoulli", 2019
     ContinuousBernoulli,
-    /// a Gaussian of the width that fits the errors of a batch best (sigma-VAE).
+    /// a Gaussian of the width that fits the errors of a batch best, or of one that is learned (sigma-VAE).
     /// Source: Rybkin, Daniilidis and Levine, "Simple and effective VAE training with calibrated decoders", 2021
     Gaussian,
 }
@@ -40,12 +40,14 @@ impl LossKind {
 
 /// The width of a likelihood, for pixels from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", expecting = "sigma must be a number, common or channel")]
+#[serde(rename_all = "lowercase", expecting = "sigma must be a number, common, channel or learned")]
 pub enum Sigma {
     /// the best one of a batch, equal for all channels
     Common,
     /// the best one of a batch for each colour channel
     Channel,
+    /// a parameter of the model, equal for all channels, which the optimizer trains
+    Learned,
     /// standard deviation of the Gaussian of mse, or scale of the Laplace distribution
     #[serde(untagged)]
     Fixed(f64),
@@ -66,6 +68,7 @@ impl fmt::Display for Sigma {
         match self {
             Self::Common => f.write_str("common"),
             Self::Channel => f.write_str("channel"),
+            Self::Learned => f.write_str("learned"),
             Self::Fixed(sigma) => write!(f, "{sigma}"),
         }
     }
@@ -78,7 +81,11 @@ impl FromStr for Sigma {
         match text {
             "common" => Ok(Self::Common),
             "channel" => Ok(Self::Channel),
-            _ => text.parse().map(Self::Fixed).map_err(|_| "must be a number, common or channel".to_owned()),
+            "learned" => Ok(Self::Learned),
+            _ => {
+                let wrong = |_| "must be a number, common, channel or learned".to_owned();
+                text.parse().map(Self::Fixed).map_err(wrong)
+            }
         }
     }
 }
@@ -108,6 +115,16 @@ impl Likelihood {
             _ if self.sigma.is_fixed() => self,
             _ => Self { sigma: Sigma::DEFAULT, ..self },
         }
+    }
+
+    /// Whether its width is the best one of a whole set of pictures, so that a single picture has no nats.
+    pub fn fits_sigma(self) -> bool {
+        self.kind == LossKind::Gaussian && self.sigma != Sigma::Learned
+    }
+
+    /// Whether its width is a parameter of the model.
+    pub fn learns_sigma(self) -> bool {
+        self.kind == LossKind::Gaussian && self.sigma == Sigma::Learned
     }
 
     /// Whether a file may say so: the width is one that the kind can have, and finite and positive if it is a number.

@@ -114,6 +114,7 @@ impl TrainConfig {
             }
         }
         config.objective.likelihood = config.objective.likelihood.consistent();
+        config.model = config.model.with_likelihood(config.objective.likelihood);
         config.checked()
     }
 
@@ -134,6 +135,7 @@ impl TrainConfig {
         let mut table = Table::of(self)?.flat();
         let kind = table.0.remove(KIND[0]);
         table.0.extend(kind.map(|kind| (KIND[1].to_owned(), kind)));
+        table.0.remove("learned-sigma"); // the likelihood says it
         Ok(table)
     }
 
@@ -259,6 +261,7 @@ mod tests {
             ("loss = 'gaussian'", "", LossKind::Gaussian, common),
             ("loss = 'gaussian'\nsigma = 'channel'", "", LossKind::Gaussian, channel),
             ("", "loss = 'gaussian'\nsigma = 'channel'", LossKind::Gaussian, channel),
+            ("model = 'spatial'\nsigma = 'learned'", "", LossKind::Gaussian, Sigma::Learned),
             ("loss = 'gaussian'", "loss = 'mse'\nsigma = 0.04", LossKind::Gaussian, common),
             ("loss = 'mse'", "loss = 'gaussian'\nsigma = 'channel'", LossKind::Mse, Sigma::Fixed(0.1)),
             ("loss = 'mse'\nsigma = 1", "", LossKind::Mse, Sigma::Fixed(1.0)),
@@ -271,13 +274,16 @@ mod tests {
             // and through the file of a run
             let config = TrainConfig::read(&table(given), &table(below), Preset::Demo).expect("settings");
             let again = TrainConfig::read(&config.table().expect("a table"), &none, Preset::Demo);
-            assert_eq!(again.expect("settings").objective.likelihood, found);
+            let again = again.expect("settings");
+            assert_eq!(again.objective.likelihood, found);
+            assert_eq!([config.model.learned_sigma, again.model.learned_sigma], [found.learns_sigma(); 2]);
         }
         for (given, wanted) in [
             ("loss = 'gaussian'\nsigma = 0.1", "--sigma: has no effect without --loss mse or --loss l1"),
             ("loss = 'l1'\nsigma = 'common'", "--sigma: has no effect without --loss gaussian"),
             ("model = 'reference'\nsigma = 'channel'", "--sigma: has no effect without --loss gaussian"),
-            ("loss = 'gaussian'\nsigma = 'wide'", "sigma must be a number, common or channel"),
+            ("loss = 'gaussian'\nsigma = 'wide'", "sigma must be a number, common, channel or learned"),
+            ("loss = 'mse'\nsigma = 'learned'", "--sigma: has no effect without --loss gaussian"),
         ] {
             let error = read(given, "").expect_err(given).to_string();
             assert!(error.contains(wanted), "{given}: {error}");

@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Settings, refused};
-use crate::config::{Likelihood, LossKind, Sigma};
+use crate::config::{Likelihood, Sigma};
 use crate::error::Result;
 use crate::generate::Encoded;
 use crate::metrics;
@@ -40,7 +40,7 @@ impl Bounds {
         settings: &Settings,
     ) -> Result<()> {
         let (dims, draws) = (encoded.dims, settings.draws as usize);
-        let likelihood = vae.likelihood();
+        let likelihood = vae.pixel_likelihood()?;
         for (at, picture) in pictures.iter().enumerate() {
             let row = (first + at) * dims..(first + at + 1) * dims;
             let mut stream = ChaCha8Rng::seed_from_u64(settings.seed);
@@ -70,7 +70,7 @@ impl Bounds {
     /// The means over the pictures of the negative log-likelihood and of the importance-weighted bound. `values` is the
     /// number of pixels of a picture.
     pub(super) fn finish(mut self, likelihood: Likelihood, values: f64) -> Result<(f64, f64)> {
-        if likelihood.kind == LossKind::Gaussian {
+        if likelihood.fits_sigma() {
             let per_channel = likelihood.sigma == Sigma::Channel;
             let sums_of = |draw: &Draw| ErrorSums { sums: draw.errors, values, per_channel };
             let mut all = ErrorSums { sums: [0.0; 3], values: 0.0, per_channel };
@@ -95,7 +95,7 @@ impl Draw {
     fn new(log_ratio: f64, likelihood: Likelihood, logits: &[f32], picture: &[f32]) -> Self {
         let pixels = logits.iter().zip(picture).map(|(&l, &x)| (f64::from(l), f64::from(x)));
         let mut errors = [0.0; 3];
-        let nats = if likelihood.kind == LossKind::Gaussian {
+        let nats = if likelihood.fits_sigma() {
             pixels.enumerate().for_each(|(i, (l, x))| errors[i % 3] += (sigmoid(l) - x).powi(2));
             f64::NAN
         } else {

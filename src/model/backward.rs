@@ -27,6 +27,7 @@ impl Network {
         let training = self.arenas.training.expect("gradients are recorded for a training");
         let last = decoder.last().and_then(|layer| layer.last()).expect("the last layer has a bias");
         self.record_reconstruction(r.plan, program, Some([dlogits, training.gradients.of(*last)]));
+        self.record_log_sigma(r.plan, program, training.gradients);
         let dy = Grad { tensor: dlogits, bias_done: true };
         architecture.decoder.backward(&mut r, &decoder, decoded, dy, Some(dz));
 

@@ -1,9 +1,11 @@
 //! Optional parts of a training: MMD penalty, squared errors of a batch, gradient clipping, EMA, augmentation.
 
+use super::gradients::Gradients;
 use super::network::Network;
-use crate::config::{Augmentation, LossKind, TrainConfig};
+use crate::config::{Augmentation, TrainConfig};
 use crate::gpu::{Plan, ProgramId, Shape, Tensor};
 use crate::ops::augment::Augment;
+use crate::ops::log_sigma::LogSigmaGrad;
 use crate::ops::mmd::{Gather, Mmd, MmdTotal};
 use crate::ops::normal::Normal;
 use crate::ops::reparameterize::padded;
@@ -67,19 +69,32 @@ impl Network {
         plan.dispatch(compare, "mmd total", MmdTotal::new(batch), &[of.shares, t.totals]);
     }
 
-    /// Whether the likelihood needs the squared errors of the whole batch before its gradient.
-    pub(super) fn reads_errors(&self) -> bool {
-        self.likelihood.kind == LossKind::Gaussian
-    }
-
     /// Adds a micro-batch's squared errors to those of its batch, in the totals.
     pub(super) fn record_squared_errors(&self, plan: &mut Plan, program: ProgramId) {
+        let parts = self.record_squared_error_parts(plan, program);
+        let op = SquaredErrorTotal::new(parts.len() / 4);
+        plan.dispatch(program, "squared error total", op, &[parts, self.tensors.totals]);
+    }
+
+    /// The gradient of the likelihood's learned width, from a micro-batch's squared errors.
+    pub(super) fn record_log_sigma(&self, plan: &mut Plan, program: ProgramId, gradients: Gradients) {
+        let Some(slice) = self.layout.log_sigma else { return };
+        let (t, log_sigma) = (&self.tensors, slice.of(self.arenas.params));
+        let parts = self.record_squared_error_parts(plan, program);
+        let pixels = self.config.size * self.config.size;
+        let op = LogSigmaGrad::new(parts.len() / 4, pixels, self.dims.accumulates());
+        let bindings = [t.step, t.scaling, log_sigma, parts, gradients.of(slice)];
+        plan.dispatch(program, "log_sigma gradient", op, &bindings);
+    }
+
+    /// Partial sums of a micro-batch's squared errors.
+    fn record_squared_error_parts(&self, plan: &mut Plan, program: ProgramId) -> Tensor {
         let t = &self.tensors;
         let op = SquaredError::new(self.dims.micro, self.config.size * self.config.size);
         let len = op.parts().iter().product();
         let parts = Tensor { shape: Shape::new(&op.parts()), ..plan.scratch(len) };
         plan.dispatch(program, "squared error", op, &[t.step, t.logits, t.x, parts]);
-        plan.dispatch(program, "squared error total", SquaredErrorTotal::new(len / 4), &[parts, t.totals]);
+        parts
     }
 
     /// Unpacks training pictures, varied.

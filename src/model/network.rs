@@ -209,7 +209,8 @@ impl BatchDims {
 impl Network {
     /// Records the plan of `build` for micro-batches of `micro`.
     pub fn record(build: &ModelOptions, target: &Capabilities, micro: u32, tuning: &Tuning) -> (Self, Plan) {
-        let ModelOptions { ref config, batch, resident, precision, training, likelihood, .. } = *build;
+        let ModelOptions { batch, resident, precision, training, likelihood, .. } = *build;
+        let config = &build.config.with_likelihood(likelihood);
         let extras = if training { build.extras } else { TrainFeatures::default() };
         let dims = BatchDims { batch, micro, resident, precision };
         let mut plan = Plan::of(target);
@@ -272,7 +273,7 @@ impl Network {
                 self.programs.unpack
             },
             mmd: self.mmd.map(|_| [plan.program("gather"), plan.program("compare")]),
-            squared_errors: (self.reads_errors() && self.dims.accumulates())
+            squared_errors: (self.likelihood.fits_sigma() && self.dims.accumulates())
                 .then(|| plan.program("squared errors")),
             swap: self.arenas.average.map(|_| plan.program("swap")),
         };
@@ -390,7 +391,8 @@ impl Network {
         let len = op.parts().iter().product();
         let parts = Tensor { shape: Shape::new(&op.parts()), ..plan.scratch(len) };
         let mut bindings = vec![t.step, t.logits, t.x, t.scaling, dlogits, parts];
-        if op.reads_errors() {
+        bindings.extend(self.layout.log_sigma.map(|slice| slice.of(self.arenas.params)));
+        if self.likelihood.fits_sigma() {
             bindings.push(t.totals);
             // the gradient of a micro-batch needs the errors of all, which have their own program
             if gradient.is_none() || !self.dims.accumulates() {

@@ -7,7 +7,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::architectures::Autoencoder;
+use super::architectures::{Autoencoder, log_sigma};
 use super::layer::Layer;
 use super::state_dict::StateDict;
 use crate::config::ModelConfig;
@@ -90,8 +90,8 @@ pub enum Init {
     Uniform(u32),
     /// normal of this standard deviation
     Normal(f64),
-    /// zero
-    Zero,
+    /// this number
+    Constant(f64),
 }
 
 /// A parameter under its PyTorch name, as a layer describes it.
@@ -110,6 +110,12 @@ impl TorchParam {
     pub fn new(name: String, shape: &[u32], param: usize, layout: TorchLayout, init: Init) -> Self {
         let shape = shape.iter().map(|&n| n as usize).collect();
         Self { name, shape, param, layout, init }
+    }
+
+    /// With its layer's parameter at `slice`.
+    fn at(self, slice: ParamSlice) -> Parameter {
+        let Self { name, shape, layout, init, .. } = self;
+        Parameter { name, shape, slice, layout, init }
     }
 }
 
@@ -154,7 +160,7 @@ impl Parameter {
         let mut value = || match self.init {
             Init::Uniform(inputs) => (2.0 * rng.random::<f64>() - 1.0) * (1.0 / f64::from(inputs).sqrt()),
             Init::Normal(deviation) => deviation * normal(&mut rng),
-            Init::Zero => 0.0,
+            Init::Constant(value) => value,
         };
         (0..self.len()).map(|_| value() as f32).collect()
     }
@@ -176,6 +182,8 @@ pub struct Layout {
     pub layers: Vec<LayerParams>,
     /// number of layers of the encoder
     pub encoder: usize,
+    /// the logarithm of the likelihood's width, where it is learned; behind the parameters of the layers
+    pub log_sigma: Option<ParamSlice>,
     /// every parameter in PyTorch's order
     pub parameters: Vec<Parameter>,
     /// elements of an arena before the first vector
@@ -194,7 +202,18 @@ impl Layout {
     pub fn of(architecture: &Autoencoder) -> Self {
         let Autoencoder { encoder, decoder, .. } = architecture;
         let layers: Vec<&dyn Layer> = encoder.layers().chain(decoder.layers()).collect();
-        Self::of_layers(&layers, encoder.layers().len())
+        let layout = Self::of_layers(&layers, encoder.layers().len());
+        if architecture.log_sigma { layout.with_log_sigma() } else { layout }
+    }
+
+    /// With the likelihood's parameter behind all others.
+    fn with_log_sigma(mut self) -> Self {
+        let (spec, torch) = log_sigma();
+        let slice = ParamSlice { offset: self.len, shape: Shape::new(&spec.dims) };
+        self.len = (self.len + u64::from(slice.shape.len())).next_multiple_of(ALIGN);
+        self.log_sigma = Some(slice);
+        self.parameters.push(torch.at(slice));
+        self
     }
 
     /// The layout for `layers`, of which the first `encoder` are the encoder's.
@@ -225,12 +244,12 @@ impl Layout {
             params.map(|(at, layer)| LayerParams { name: layer.name().into(), slices: slices(at) }).collect();
         let named = layers.iter().zip(&params).flat_map(|(layer, own)| {
             layer.torch_params().into_iter().map(|torch| {
-                let TorchParam { name, shape, param, layout, init } = torch;
-                Parameter { name, shape, slice: own.slices[param], layout, init }
+                let slice = own.slices[torch.param];
+                torch.at(slice)
             })
         });
         let parameters = named.collect();
-        Self { encoder, layers: params, parameters, weights, len }
+        Self { encoder, log_sigma: None, layers: params, parameters, weights, len }
     }
 
     /// The parameters of each layer of the encoder, and of the decoder.
@@ -257,15 +276,13 @@ impl Layout {
 
     /// The slices layer by layer, each once.
     pub fn slices(&self) -> Vec<ParamSlice> {
-        self.layers.iter().flat_map(|layer| layer.slices.iter().copied()).collect()
+        self.layers.iter().flat_map(|layer| layer.slices.iter().copied()).chain(self.log_sigma).collect()
     }
 }
 
 /// Parameters of a model, as PyTorch counts them.
 pub fn parameter_count(config: &ModelConfig) -> u64 {
-    let Autoencoder { encoder, decoder, .. } = Autoencoder::new(config);
-    let torch = encoder.layers().chain(decoder.layers()).flat_map(|layer| layer.torch_params());
-    torch.map(|param| param.shape.iter().map(|&n| n as u64).product::<u64>()).sum()
+    Layout::new(config).parameters.iter().map(|parameter| parameter.len() as u64).sum()
 }
 
 #[cfg(test)]
@@ -275,10 +292,12 @@ mod tests {
     /// Every PyTorch element has its own place in its slot, and the way back is the inverse.
     #[test]
     fn layouts_are_one_to_one() {
-        for config in [ModelConfig::reference(32, 3, 5), ModelConfig::DEMO] {
+        let learned = ModelConfig { learned_sigma: true, ..ModelConfig::DEMO };
+        for config in [ModelConfig::reference(32, 3, 5), ModelConfig::DEMO, learned] {
             let layout = Layout::new(&config);
             let count: usize = layout.parameters.iter().map(Parameter::len).sum();
             assert_eq!(count as u64, parameter_count(&config));
+            assert_eq!(layout.log_sigma.is_some(), config.learned_sigma);
             let mut arena = vec![0.0f32; layout.len as usize];
             let mut next = 0.0;
             for p in &layout.parameters {

@@ -3,6 +3,7 @@
 use half::f16;
 use rayon::prelude::*;
 
+use super::architectures::LOG_SIGMA;
 use super::params::Layout;
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
@@ -72,6 +73,19 @@ impl StateDict {
             values: p.initial(seed, stream as u64),
         });
         Self { tensors: tensors.collect() }
+    }
+
+    /// With the parameter of a learned width at its initial value where the model of `config` has one and this has none, and
+    /// without it where that model has none: a training may begin with another likelihood.
+    #[must_use]
+    pub fn with_likelihood(mut self, config: &ModelConfig) -> Self {
+        let has = |tensor: &NamedTensor| tensor.name == LOG_SIGMA;
+        if !config.learned_sigma {
+            self.tensors.retain(|tensor| !has(tensor));
+        } else if !self.tensors.iter().any(has) {
+            self.tensors.extend(Self::initial(config, 0).tensors.into_iter().filter(has));
+        }
+        self
     }
 
     /// The parameters rounded to 16 bits, and the largest difference.

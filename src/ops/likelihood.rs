@@ -1,6 +1,6 @@
 //! The likelihoods of a pixel in `f64`: the twins of `bce.wgsl`, `mse.wgsl`, `l1.wgsl` and `continuous_bernoulli.wgsl`.
 //!
-//! `l` is the decoder's logit, `x` the pixel from 0 to 1. A `gaussian` is an `mse` as soon as its width is known, see
+//! `l` is the decoder's logit, `x` the pixel from 0 to 1. A `gaussian` is an `mse` as soon as its width is known or read, see
 //! [`Likelihood::of_variance`]; until then a single pixel has no nats.
 
 use std::f64::consts::PI;
@@ -44,8 +44,8 @@ impl Likelihood {
     /// The negative logarithm of the likelihood, in nats.
     ///
     /// # Panics
-    /// If it is a `gaussian`, whose nats are those of a whole set: see
-    /// [`ErrorSums`](super::squared_error::ErrorSums).
+    /// If it is a `gaussian`: of the best width its nats are those of a whole set, see
+    /// [`ErrorSums`](super::squared_error::ErrorSums); of a learned one [`Likelihood::of_variance`] is meant.
     pub fn nats(&self, l: f64, x: f64) -> f64 {
         let [weight, norm] = self.constants();
         match self.kind {
@@ -89,6 +89,7 @@ impl Likelihood {
             LossKind::Mse => wgsl!("loss/mse.wgsl"),
             LossKind::L1 => wgsl!("loss/l1.wgsl"),
             LossKind::ContinuousBernoulli => wgsl!("loss/continuous_bernoulli.wgsl"),
+            LossKind::Gaussian if self.learns_sigma() => wgsl!("loss/gaussian_learned.wgsl"),
             LossKind::Gaussian => wgsl!("loss/gaussian.wgsl"),
         }
     }

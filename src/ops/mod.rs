@@ -19,6 +19,7 @@ pub mod heun;
 pub mod heuristics;
 pub mod likelihood;
 pub mod linear;
+pub mod log_sigma;
 pub mod logits_to_rgba;
 pub mod loss_scale;
 pub mod max_error;
@@ -110,8 +111,10 @@ pub const SHADERS: &[Source] = &[
     wgsl!("loss/continuous_bernoulli_mean.wgsl"),
     wgsl!("loss/gather.wgsl"),
     wgsl!("loss/gaussian.wgsl"),
+    wgsl!("loss/gaussian_learned.wgsl"),
     wgsl!("loss/kl.wgsl"),
     wgsl!("loss/l1.wgsl"),
+    wgsl!("loss/log_sigma_grad.wgsl"),
     wgsl!("loss/mmd.wgsl"),
     wgsl!("loss/mmd_total.wgsl"),
     wgsl!("loss/mse.wgsl"),

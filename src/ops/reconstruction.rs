@@ -1,10 +1,11 @@
 //! The reconstruction loss: negative log-likelihood of the pixels, and its gradient, in one pass over them.
 
+use super::log_sigma::variance_of;
 use super::loss_scale::LossScale;
 use super::squared_error::{ErrorSums, LEAST_VARIANCE};
 use super::step::Step;
 use super::totals::TotalsSlots;
-use crate::config::{Likelihood, LossKind, Sigma};
+use crate::config::{Likelihood, Sigma};
 use crate::gpu::Op;
 use crate::gpu::Shape;
 use crate::gpu::kernel::{Constant, Kernel, Params, Value};
@@ -32,8 +33,8 @@ params! {
 }
 
 /// Partial sums of `-log p(x | logits)`, `[N, chunks]`, in nats. In training also the gradient `dlogits`, times the loss
-/// scale, and the gradient's partial sums per channel. A `gaussian` has no nats here, and reads the batch's squared errors
-/// from the totals.
+/// scale, and the gradient's partial sums per channel. A `gaussian` of the best width has no nats here, and reads the
+/// batch's squared errors from the totals; one of a learned width reads `log_sigma`.
 #[derive(Debug, Clone, Copy)]
 pub struct Reconstruction {
     params: ReconstructionParams,
@@ -55,18 +56,23 @@ impl Reconstruction {
         [self.params.batch, self.params.chunks, 4]
     }
 
-    /// Whether the last operand is the batch's totals, with its squared errors.
-    pub fn reads_errors(&self) -> bool {
-        self.likelihood.kind == LossKind::Gaussian
+    /// What a width that is no constant is read from: the batch's totals with its squared errors, or the parameter.
+    fn sigma_operand(&self) -> Option<(&'static str, Shape)> {
+        let of = self.likelihood;
+        let fitted = of.fits_sigma().then(|| ("squared_errors", TotalsSlots::shape()));
+        fitted.or(of.learns_sigma().then(|| ("log_sigma", Shape::new(&[4]))))
     }
 
     fn per_channel(&self) -> bool {
         self.likelihood.sigma == Sigma::Channel
     }
 
-    /// The likelihood of each channel, for the batch's totals if it reads them.
-    fn likelihoods(&self, step: Step, totals: Option<&Vec<f32>>) -> [Likelihood; 3] {
-        let Some(totals) = totals else { return [self.likelihood; 3] };
+    /// The likelihood of each channel, for the operand of its width if there is one.
+    fn likelihoods(&self, step: Step, sigma: Option<&Vec<f32>>) -> [Likelihood; 3] {
+        let Some(totals) = sigma else { return [self.likelihood; 3] };
+        if self.likelihood.learns_sigma() {
+            return [Likelihood::of_variance(variance_of(totals[0].into())); 3];
+        }
         let values = f64::from(step.batch.max(1)) * f64::from(self.params.pixels);
         let errors = ErrorSums::of_totals(totals, values, self.per_channel());
         errors.variances().map(Likelihood::of_variance)
@@ -78,7 +84,7 @@ impl Op for Reconstruction {
         let own = [wgsl!("loss/reconstruction.wgsl"), self.likelihood.file(), self.likelihood.mean_file()];
         let shared =
             [wgsl!("common/tree_sum.wgsl"), wgsl!("common/step.wgsl"), wgsl!("optimizer/loss_scale.wgsl")];
-        let slots = self.reads_errors().then_some(wgsl!("loss/totals_slots.wgsl"));
+        let slots = self.likelihood.fits_sigma().then_some(wgsl!("loss/totals_slots.wgsl"));
         Kernel { name: "reconstruction", files: own.into_iter().chain(shared).chain(slots).collect() }
     }
 
@@ -88,8 +94,10 @@ impl Op for Reconstruction {
 
     fn constants(&self) -> Vec<Constant> {
         let mut all = vec![("GRADIENT", Value::Bool(self.gradient))];
-        if self.reads_errors() {
+        if self.likelihood.fits_sigma() {
             all.push(("PER_CHANNEL", Value::Bool(self.per_channel())));
+        }
+        if self.sigma_operand().is_some() {
             all.push(("LEAST_VARIANCE", Value::F32(LEAST_VARIANCE as f32)));
         }
         all
@@ -99,7 +107,6 @@ impl Op for Reconstruction {
         let pictures = Shape::new(&[self.params.batch, self.params.pixels, 4]);
         let dlogits = if self.gradient { pictures } else { Shape::new(&[4]) };
         let parts = Shape::new(&self.parts());
-        let errors = self.reads_errors().then(|| ("squared_errors", TotalsSlots::shape()));
         let all = [
             ("step", Step::shape()),
             ("logits", pictures),
@@ -108,7 +115,7 @@ impl Op for Reconstruction {
             ("dlogits", dlogits),
             ("parts", parts),
         ];
-        all.into_iter().chain(errors).collect()
+        all.into_iter().chain(self.sigma_operand()).collect()
     }
 
     fn groups(&self) -> u64 {
@@ -121,13 +128,13 @@ impl Op for Reconstruction {
     }
 
     fn twin(&self, buffers: &mut [Vec<f32>]) {
-        let [step, logits, x, scaling, dlogits, parts, totals @ ..] = buffers else {
+        let [step, logits, x, scaling, dlogits, parts, sigma @ ..] = buffers else {
             panic!("reconstruction: {} operands", buffers.len())
         };
         let factor = LossScale::from_words(scaling).factor();
         let step = Step::from_words(step);
         let count = step.valid as usize;
-        let likelihoods = self.likelihoods(step, totals.first());
+        let likelihoods = self.likelihoods(step, sigma.first());
         let [pixels, chunks, chunk] =
             [self.params.pixels, self.params.chunks, self.params.chunk].map(|v| v as usize);
         for (at, part) in parts.chunks_mut(4).enumerate() {
@@ -142,8 +149,8 @@ impl Op for Reconstruction {
                     dlogits[i] = d;
                     sums[i % 4] += f64::from(d);
                 }
-                if counts && !self.reads_errors() {
-                    sums[3] += self.likelihood.nats(l, x);
+                if counts && !self.likelihood.fits_sigma() {
+                    sums[3] += likelihoods[i % 4].nats(l, x);
                 }
             }
             part.copy_from_slice(&sums.map(|sum| sum as f32));

@@ -291,7 +291,9 @@ fn likelihoods_have_their_gradient_and_sum_it() {
     for &kind in LossKind::ALL {
         likelihood(Likelihood { kind, sigma: Sigma::Fixed(0.4) }.consistent());
     }
-    likelihood(Likelihood { kind: LossKind::Gaussian, sigma: Sigma::Channel });
+    for sigma in [Sigma::Channel, Sigma::Learned] {
+        likelihood(Likelihood { kind: LossKind::Gaussian, sigma });
+    }
 }
 
 fn likelihood(of: Likelihood) {
@@ -301,7 +303,6 @@ fn likelihood(of: Likelihood) {
     let len = (images * pixels * 4) as usize;
     let logits: Vec<f32> = random(len, &mut rng).iter().map(|v| 6.0 * v).collect();
     let x: Vec<f32> = random(len, &mut rng).iter().map(|v| 0.5 + 0.5 * v).collect();
-    let gaussian = of.kind == LossKind::Gaussian;
     // two of the pictures count; the most likely width of a gaussian moves with the logits
     let values = f64::from(2 * pixels);
     let errors = |logits: &[f32]| {
@@ -314,7 +315,10 @@ fn likelihood(of: Likelihood) {
         let op = Reconstruction::new(of, images, pixels, gradient);
         let mut buffers = vec![step.clone(), logits.to_vec(), x.clone(), scaling.to_vec()];
         buffers.extend(op.operands()[4..6].iter().map(|(_, shape)| vec![f32::NAN; shape.len() as usize]));
-        if gaussian {
+        if of.learns_sigma() {
+            buffers.push(vec![-1.2; 4]);
+        }
+        if of.fits_sigma() {
             let mut totals = vec![0.0; 8];
             SQUARED_ERRORS.iter().zip(errors(logits).sums).for_each(|(&slot, sum)| totals[slot] = sum as f32);
             buffers.push(totals);
@@ -325,7 +329,7 @@ fn likelihood(of: Likelihood) {
     let loss = |logits: &[f32]| {
         let [_, parts] = reconstruct(logits, false);
         let nats: f64 = parts.chunks(4).map(|part| f64::from(part[3])).sum();
-        if gaussian { nats + errors(logits).nats() } else { nats }
+        if of.fits_sigma() { nats + errors(logits).nats() } else { nats }
     };
     let [dlogits, parts] = reconstruct(&logits, true);
     hold(&name, &dlogits, &numeric(&logits, loss));
@@ -373,19 +377,19 @@ impl Network {
     fn step(&mut self, weights: &StateDict) -> (f64, StateDict) {
         self.vae.load(weights).expect("load");
         let p = self.vae.probe(&self.pictures, &self.eps, &self.settings).expect("step");
-        let Likelihood { kind, sigma } = self.vae.likelihood();
+        let likelihood = self.vae.pixel_likelihood().expect("a likelihood");
         let divergence = |(&mu, &logvar): (&f32, &f32)| {
             let (mu, logvar) = (f64::from(mu), f64::from(logvar));
             0.5 * (mu * mu + logvar.exp() - 1.0 - logvar)
         };
         let pixels = || p.logits.iter().zip(&self.pictures).map(|(&l, &x)| (f64::from(l), f64::from(x)));
-        let nll = if kind == LossKind::Gaussian {
+        let nll = if likelihood.fits_sigma() {
             let mut sums = [0.0; 3];
             pixels().enumerate().for_each(|(i, (l, x))| sums[i % 3] += (sigmoid(l) - x).powi(2));
             let values = p.logits.len() as f64 / 3.0;
-            ErrorSums { sums, values, per_channel: sigma == Sigma::Channel }.nats()
+            ErrorSums { sums, values, per_channel: likelihood.sigma == Sigma::Channel }.nats()
         } else {
-            pixels().map(|(l, x)| Likelihood { kind, sigma }.nats(l, x)).sum::<f64>()
+            pixels().map(|(l, x)| likelihood.nats(l, x)).sum::<f64>()
         };
         let heads: Vec<f64> = p.mu.iter().zip(&p.logvar).map(divergence).collect();
         let StepSettings { beta, capacity, free_bits, mmd, .. } = self.settings;
@@ -439,8 +443,14 @@ fn the_whole_network_has_its_gradient_under_every_other_term() {
 }
 
 #[test]
-fn the_whole_network_has_its_gradient_under_the_most_likely_width() {
-    for (config, sigma) in [(REFERENCE, Sigma::Common), (ModelConfig::spatial(16, 2, 4, 8), Sigma::Channel)] {
+fn the_whole_network_has_its_gradient_under_a_gaussian() {
+    let spatial = ModelConfig::spatial(16, 2, 4, 8);
+    for (config, sigma) in [
+        (REFERENCE, Sigma::Common),
+        (spatial, Sigma::Channel),
+        (REFERENCE, Sigma::Learned),
+        (spatial, Sigma::Learned),
+    ] {
         let (_, extras, settings) = every_term();
         whole(config, (Likelihood { kind: LossKind::Gaussian, sigma }, extras, settings));
     }
@@ -450,7 +460,8 @@ fn whole(config: ModelConfig, terms: Terms) {
     let mut network = Network::new(config, terms);
     let mut weights = StateDict::initial(&network.vae.config(), 8);
     // larger than PyTorch's initialization, so that the gradients of the first layers do not vanish
-    weights.tensors.iter_mut().flat_map(|t| &mut t.values).for_each(|v| *v *= 2.0);
+    let of_layers = weights.tensors.iter_mut().filter(|t| t.name != "log_sigma");
+    of_layers.flat_map(|t| &mut t.values).for_each(|v| *v *= 2.0);
     let (_, gradients) = network.step(&weights);
     let (mut wrong, mut worst, mut checked, mut bent) = (Vec::new(), 0.0f64, 0, 0);
     for (index, tensor) in gradients.tensors.iter().enumerate() {

@@ -1,7 +1,8 @@
 //! The likelihood `gaussian`, with the width that is best for all pictures together: for a batch in any micro-batches,
-//! for the held-out pictures, for an evaluation. Files and commands name it.
+//! for the held-out pictures, for an evaluation; or with a width that is learned. Files and commands name it.
 
 use std::f64::consts::PI;
+use std::path::Path;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -20,6 +21,7 @@ use crate::common::program::{all_said, refuses};
 const TINY: ModelConfig = ModelConfig::reference(16, 3, 5);
 const COMMON: Likelihood = Likelihood { kind: LossKind::Gaussian, sigma: Sigma::Common };
 const CHANNEL: Likelihood = Likelihood { kind: LossKind::Gaussian, sigma: Sigma::Channel };
+const LEARNED: Likelihood = Likelihood { kind: LossKind::Gaussian, sigma: Sigma::Learned };
 const SEED: u64 = 9;
 
 fn options(likelihood: Likelihood, batch: u32, micro: u32) -> ModelOptions {
@@ -53,11 +55,19 @@ fn squares(logits: &[f32], x: &[f32]) -> [f64; 3] {
     sums
 }
 
-/// The formula of the paper for `values` values of each channel: `values / 2 (ln(2 pi m) + 1)`.
+/// The width of a new model with a learned one.
+const INITIAL: f64 = 0.2;
+
+/// The formula of the paper for `values` values of each channel: `values / 2 (ln(2 pi m) + 1)`; with a learned width its
+/// density.
 fn nats(likelihood: Likelihood, sums: [f64; 3], values: f64) -> f64 {
     let of = |sum: f64, values: f64| 0.5 * values * ((2.0 * PI * sum / values).ln() + 1.0);
     match likelihood.sigma {
         Sigma::Channel => sums.iter().map(|&sum| of(sum, values)).sum(),
+        Sigma::Learned => {
+            let errors = sums.iter().sum::<f64>() / (2.0 * INITIAL * INITIAL);
+            errors + 3.0 * values * (INITIAL * (2.0 * PI).sqrt()).ln()
+        }
         _ => of(sums.iter().sum(), 3.0 * values),
     }
 }
@@ -89,7 +99,7 @@ fn gradients_do_not_depend_on_micro_batches() {
         (loss, vae.gradients().expect("gradients"))
     };
     let step = |likelihood, micro, count, mmd| step_in(Element::F32, likelihood, micro, count, mmd);
-    for likelihood in [COMMON, CHANNEL] {
+    for likelihood in [COMMON, CHANNEL, LEARNED] {
         for (count, mmd) in [(5, 0.0), (5, 100.0), (2, 0.0)] {
             let (loss, whole) = step(likelihood, 5, count, mmd);
             for micro in [1, 2, 3] {
@@ -104,12 +114,15 @@ fn gradients_do_not_depend_on_micro_batches() {
     let [(common, of_common), (channel, of_channel)] = [COMMON, CHANNEL].map(|way| step(way, 2, 5, 0.0));
     println!("nats {} and {}, gradients {}", common.nll, channel.nll, apart(&of_common, &of_channel));
     assert!(common.nll > channel.nll + 1.0 && apart(&of_common, &of_channel) > 1e-2, "the widths are equal");
-    if common::has_f16(&adapter) {
+    for (likelihood, in_f32) in [(CHANNEL, of_channel), (LEARNED, step(LEARNED, 5, 5, 0.0).1)] {
+        if !common::has_f16(&adapter) {
+            continue;
+        }
         let [(loss, whole), (in_parts, parts)] =
-            [5, 2].map(|micro| step_in(Element::F16, CHANNEL, micro, 5, 0.0));
+            [5, 2].map(|micro| step_in(Element::F16, likelihood, micro, 5, 0.0));
         let far = apart(&parts, &whole);
-        println!("in f16: off by {far:.1e}, {:.1e} from f32", apart(&whole, &of_channel));
-        assert!(far < 1e-3 && apart(&whole, &of_channel) < 0.15, "in f16: gradients are off by {far}");
+        println!("in f16: off by {far:.1e}, {:.1e} from f32", apart(&whole, &in_f32));
+        assert!(far < 1e-3 && apart(&whole, &in_f32) < 0.15, "in f16: gradients are off by {far}");
         near("nats in f16", in_parts.nll, loss.nll, 1e-5);
     }
     // the twins know no other order of the programs
@@ -126,7 +139,7 @@ fn gradients_do_not_depend_on_micro_batches() {
 #[test]
 fn a_set_has_the_width_of_all_its_pictures() {
     let Some(adapter) = common::adapter() else { return };
-    for likelihood in [COMMON, CHANNEL] {
+    for likelihood in [COMMON, CHANNEL, LEARNED] {
         let mut vae = open(Device::Gpu(&adapter), options(likelihood, 4, 2));
         let x = floats(7);
         let latents = vae.encode(&x).expect("latents");
@@ -152,6 +165,10 @@ fn a_set_has_the_width_of_all_its_pictures() {
         near("added", sum.nll, whole.nll, 1e-6);
         near("mean", sum.per(7.0).nll, whole.nll / 7.0, 1e-6);
         let logarithms: f64 = parts.iter().map(|part| part.nll).sum();
+        if likelihood == LEARNED {
+            near("added", logarithms, whole.nll, 1e-6);
+            continue;
+        }
         assert!(
             whole.nll - logarithms > 1.0,
             "one width for all is worse than three: {whole:?}, {logarithms}"
@@ -171,11 +188,12 @@ fn a_set_has_the_width_of_all_its_pictures() {
 fn an_evaluation_has_the_width_of_all_its_pictures() {
     let Some(adapter) = common::adapter() else { return };
     let (count, draws) = (6, 3);
-    for likelihood in [COMMON, CHANNEL] {
+    for likelihood in [COMMON, CHANNEL, LEARNED] {
         let mut vae = open(Device::Gpu(&adapter), options(likelihood, 4, 4));
         // larger weights than a new model's, whose samples are too flat for the distances
         let mut weights = vae.weights().expect("weights");
-        weights.tensors.iter_mut().flat_map(|t| &mut t.values).for_each(|v| *v *= 3.0);
+        let networks = weights.tensors.iter_mut().filter(|t| t.name != "log_sigma");
+        networks.flat_map(|t| &mut t.values).for_each(|v| *v *= 3.0);
         vae.load(&weights).expect("load");
         let inputs = generate::landscapes(SEED, count);
         let settings = Settings { resize: Resize::Stretch, draws, samples: Some(4), seed: 8, gallery: false };
@@ -217,6 +235,7 @@ fn an_evaluation_has_the_width_of_all_its_pictures() {
         near("nats", found.nll, nats(likelihood, all, drawn * values) / drawn, 1e-6);
         let means = match likelihood.sigma {
             Sigma::Channel => all.map(|sum| sum / (drawn * values)),
+            Sigma::Learned => [INITIAL * INITIAL; 3],
             _ => [all.iter().sum::<f64>() / (3.0 * drawn * values); 3],
         };
         let pixels = |sums: &[f64; 3]| -> f64 {
@@ -251,6 +270,7 @@ fn a_gaussian_goes_through_the_commands() {
     let said = train(&["--name", "a", "--loss", "gaussian", "--sigma", "channel", "--checkpoint-every", "1"]);
     assert!(said.contains(" bits/dim"), "{said}");
     train(&["--name", "b", "--loss", "gaussian"]);
+    a_learned_width_goes_through_the_commands(at, &train);
     let likelihood = |path: &str| checkpoint::open(&at.join(path)).expect("a model").likelihood;
     assert_eq!([likelihood("runs/a"), likelihood("runs/b")], [CHANNEL, COMMON]);
     run(&["convert", "runs/a", "m.safetensors"]);
@@ -273,11 +293,40 @@ fn a_gaussian_goes_through_the_commands() {
 
     let gaussian = ["train", "--loss", "gaussian", "--sigma"];
     refuses(at, &[&gaussian[..], &["0.1"]].concat(), 2, &["--sigma: has no effect without --loss mse"]);
-    refuses(at, &[&gaussian[..], &["wide"]].concat(), 2, &["must be a number, common or channel"]);
+    refuses(at, &[&gaussian[..], &["wide"]].concat(), 2, &["must be a number, common, channel or learned"]);
     let mse = ["train", "--loss", "mse", "--sigma", "common"];
     refuses(at, &mse, 2, &["--sigma: has no effect without --loss gaussian"]);
     let other = ["train", "--resume", "runs/b", "--sigma", "channel"];
     refuses(at, &other, 1, &["was made with --sigma common\nand cannot continue with --sigma channel"]);
+}
+
+/// The width is in every file with the parameters, moves in a training, and goes on where a training is resumed.
+fn a_learned_width_goes_through_the_commands(at: &Path, train: &dyn Fn(&[&str]) -> String) {
+    let open = |path: &str| checkpoint::open(&at.join(path)).expect("a model");
+    let log_sigma = |path: &str| {
+        let model = open(path);
+        assert_eq!(model.likelihood, LEARNED, "{path}");
+        let own = model.weights.tensors.iter().find(|tensor| tensor.name == "log_sigma");
+        f64::from(own.expect("a width").values[0])
+    };
+    let learned = ["--loss", "gaussian", "--sigma", "learned", "--ema", "0.5", "--clip-norm", "1000"];
+    train(&[&["--name", "l", "--checkpoint-every", "1"], &learned[..]].concat());
+    assert!((log_sigma("runs/l") - INITIAL.ln()).abs() > 1e-4, "it does not move");
+    train(&["--name", "m", "--resume", "runs/l/checkpoints/step_00000002"]);
+    assert_eq!(log_sigma("runs/l"), log_sigma("runs/m"), "a resumed training has another width");
+    let run = |args: &[&str]| all_said(at, args);
+    run(&["convert", "runs/l", "l.safetensors"]);
+    assert_eq!(log_sigma("l.safetensors"), log_sigma("runs/l"));
+    run(&["evaluate", "l.safetensors", "--landscapes", "4", "--samples", "4"]);
+    run(&["export-web", "runs/l", "page_l"]);
+    run(&["verify", "runs/l"]);
+    let file = std::fs::read_to_string(at.join("runs/l/config.toml")).expect("settings");
+    assert!(file.contains("sigma = \"learned\"") && !file.contains("learned-sigma"), "{file}");
+    // a training may begin with another likelihood
+    train(&["--name", "n", "--init", "runs/l", "--sigma", "common", "--loss", "gaussian"]);
+    assert_eq!(open("runs/n").likelihood, COMMON);
+    train(&[&["--name", "o", "--init", "runs/b"], &learned[..]].concat());
+    log_sigma("runs/o");
 }
 
 /// A file that says a width which its likelihood cannot have.
@@ -294,6 +343,8 @@ fn files_with_a_width_of_another_likelihood_are_refused() {
         for likelihood in [COMMON, CHANNEL] {
             assert_eq!(opened(likelihood).expect("a model"), likelihood);
         }
+        let missing = opened(LEARNED).expect_err("refused").to_string();
+        assert!(missing.contains("has no tensor log_sigma"), "{missing}");
         for (kind, sigma) in [(LossKind::Mse, Sigma::Common), (LossKind::Gaussian, Sigma::Fixed(0.1))] {
             let said = opened(Likelihood { kind, sigma }).expect_err("refused").to_string();
             assert!(said.contains(&sigma.to_string()), "{said}");

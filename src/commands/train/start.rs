@@ -104,7 +104,9 @@ fn beginning(layers: Layers) -> Result<(Settings, Origin)> {
     let model = checkpoint::open(&file)?;
     let layers = with_sizes(layers, &model, &file)?;
     let layers = with_likelihood(layers, model.likelihood)?;
-    Ok((layers.settings()?, Origin::Parameters(model.weights)))
+    let settings = layers.settings()?;
+    let weights = model.weights.with_likelihood(&settings.config.model);
+    Ok((settings, Origin::Parameters(weights)))
 }
 
 /// With the likelihood that a model was trained with, unless the settings name another one.

@@ -4,6 +4,7 @@ mod reference;
 mod spatial;
 
 use super::layer::{Layer, Sequential};
+use super::params::{Init, ParamSpec, TorchLayout, TorchParam};
 use crate::config::{Architecture, ModelConfig};
 use crate::error::{Error, Result};
 
@@ -15,15 +16,28 @@ pub struct Autoencoder {
     pub latent: Vec<u32>,
     /// from `z` to logits `[N, S, S, 4]`
     pub decoder: Sequential,
+    /// whether the likelihood has a parameter, the logarithm of its width
+    pub log_sigma: bool,
+}
+
+/// The name of the likelihood's parameter, the logarithm of its width.
+pub const LOG_SIGMA: &str = "log_sigma";
+
+/// The likelihood's parameter in the arenas and in PyTorch. Its initial value is that of a width of 0.2, about the standard
+/// deviation of a photograph's pixels.
+pub(super) fn log_sigma() -> (ParamSpec, TorchParam) {
+    let initial = Init::Constant(0.2f64.ln());
+    (ParamSpec::new(&[4]), TorchParam::new(LOG_SIGMA.into(), &[1], 0, TorchLayout::vector(1), initial))
 }
 
 impl Autoencoder {
     /// The layers that `config` means.
     pub fn new(config: &ModelConfig) -> Self {
-        match config.architecture {
+        let halves = match config.architecture {
             Architecture::Reference => reference::reference(config),
             Architecture::Spatial => spatial::spatial(config),
-        }
+        };
+        Self { log_sigma: config.learned_sigma, ..halves }
     }
 
     /// Shapes of all activations of `batch` pictures: the encoder's from the picture on, and the decoder's from `z` on.

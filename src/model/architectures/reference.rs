@@ -38,7 +38,7 @@ pub(super) fn reference(config: &ModelConfig) -> Autoencoder {
             Conv2d::transposed(format!("decoder.{}", 2 * i), widths[4 - i], widths[3 - i], Window::HALF);
         decoder = decoder.then(if i < 3 { layer.relu() } else { layer });
     }
-    Autoencoder { encoder: encoder.then(heads), latent: vec![z], decoder }
+    Autoencoder { encoder: encoder.then(heads), latent: vec![z], decoder, log_sigma: false }
 }
 
 /// `fc_mu` and `fc_logvar` are the halves of one layer. PyTorch flattens `[C, s, s]` where we have `[s, s, C]`.

@@ -41,5 +41,5 @@ pub(super) fn spatial(config: &ModelConfig) -> Autoencoder {
             layer.init(he(2.0, 16 * outputs)).relu()
         });
     }
-    Autoencoder { encoder: encoder.then(head), latent: vec![edge, edge, c], decoder }
+    Autoencoder { encoder: encoder.then(head), latent: vec![edge, edge, c], decoder, log_sigma: false }
 }

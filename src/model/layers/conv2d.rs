@@ -84,7 +84,7 @@ fn torch_params(
     let weight = TorchLayout::new(&[low, high, k, k], &[taps * channels, 1, k * channels, channels]);
     let default = Init::Uniform(taps * high);
     let of_weight = deviation.map_or(default, Init::Normal);
-    let of_bias = if deviation.is_some() { Init::Zero } else { default };
+    let of_bias = if deviation.is_some() { Init::Constant(0.0) } else { default };
     vec![
         TorchParam::new(format!("{name}.weight"), &[low, high, k, k], 0, weight, of_weight),
         TorchParam::new(format!("{name}.bias"), &[outputs], 1, TorchLayout::vector(outputs), of_bias),

@@ -90,7 +90,7 @@ impl Layer for RmsNorm {
         [("scale", 0), ("shift", channels as usize)]
             .map(|(part, first)| {
                 let layout = TorchLayout::vector(channels).at(first);
-                TorchParam::new(format!("{}.{part}", self.name), &[channels], 0, layout, Init::Zero)
+                TorchParam::new(format!("{}.{part}", self.name), &[channels], 0, layout, Init::Constant(0.0))
             })
             .to_vec()
     }

@@ -8,13 +8,14 @@ pub use debug::Probe;
 
 use std::collections::VecDeque;
 
-use crate::config::{Likelihood, LossKind, ModelConfig, Sigma};
+use crate::config::{Likelihood, ModelConfig, Sigma};
 use crate::error::Result;
 use crate::gpu::{Element, Plan, Runner, Tensor};
 use crate::model::network::{Network, Programs};
 use crate::model::options::{Device, ModelOptions};
 use crate::model::state_dict::StateDict;
 use crate::model::sync::{GradientSync, SingleProcess};
+use crate::ops::log_sigma::variance_of;
 use crate::ops::loss_scale::LossScale;
 use crate::ops::reparameterize::padded;
 use crate::ops::squared_error::ErrorSums;
@@ -144,7 +145,7 @@ impl Vae {
     /// If the plan does not fit the adapter, or the device refuses.
     pub fn new(place: Device<'_>, build: ModelOptions, seed: u64) -> Result<Self> {
         let mut vae = Self::empty(place, build)?;
-        vae.load(&StateDict::initial(&build.config, seed))?;
+        vae.load(&StateDict::initial(&vae.config(), seed))?;
         Ok(vae)
     }
 
@@ -185,6 +186,16 @@ impl Vae {
     /// The likelihood of pixels that it was built with.
     pub fn likelihood(&self) -> Likelihood {
         self.network.likelihood
+    }
+
+    /// The likelihood of a single pixel: with a width that is learned, the one that it has now.
+    ///
+    /// # Errors
+    /// If the device is lost or out of memory.
+    pub fn pixel_likelihood(&mut self) -> Result<Likelihood> {
+        let Some(slice) = self.network.layout.log_sigma else { return Ok(self.likelihood()) };
+        let log_sigma = self.runner.read(&slice.of(self.network.arenas.params))?[0];
+        Ok(Likelihood::of_variance(variance_of(log_sigma.into())))
     }
 
     /// Element type of activations between the layers.
@@ -376,9 +387,10 @@ impl Vae {
     pub(super) fn outcome(&self, totals: &[f32], count: usize) -> Outcome {
         let [nll, kl, kl_penalty, mmd, norm] =
             [NLL, KL, KL_PENALTY, MMD, GRAD_NORM].map(|slot| f64::from(totals[slot]));
-        let Likelihood { kind, sigma } = self.network.likelihood;
-        let errors = (kind == LossKind::Gaussian)
-            .then(|| ErrorSums::of_totals(totals, (count * self.pixels()) as f64, sigma == Sigma::Channel));
+        let likelihood = self.network.likelihood;
+        let errors = likelihood.fits_sigma().then(|| {
+            ErrorSums::of_totals(totals, (count * self.pixels()) as f64, likelihood.sigma == Sigma::Channel)
+        });
         let nll = errors.map_or(nll, |errors| errors.nats());
         Outcome { loss: Loss { nll, kl, kl_penalty, mmd, errors }, gradient_norm: norm }
     }

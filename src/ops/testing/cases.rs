@@ -17,6 +17,7 @@ use crate::ops::gemm::Epilogue;
 use crate::ops::gemm::split_k::SplitK;
 use crate::ops::grad_clip::{Clip, SquareSum};
 use crate::ops::heun::Heun;
+use crate::ops::log_sigma::LogSigmaGrad;
 use crate::ops::loss_scale::{FindNonFinite, LossScale, UpdateLossScale};
 use crate::ops::max_error::MaxError;
 use crate::ops::mmd::{Gather, Mmd, MmdTotal};
@@ -162,6 +163,10 @@ fn reductions(all: &mut Vec<Case>, target: &Capabilities, large: bool) {
             all.push(update(format!("totals {parts}, {rows}"), Totals::new(parts, rows, accumulate)));
         }
         all.push(update(format!("squared_error_total {parts}"), SquaredErrorTotal::new(parts)));
+        for accumulate in [false, true] {
+            let op = LogSigmaGrad::new(parts, 40, accumulate);
+            all.push(update(format!("log_sigma_grad {parts}, {accumulate}"), op));
+        }
     }
     for len in [4, 260, 70_000] {
         all.push(case(format!("max_error {len}"), MaxError::new(len, 1e-3, 1e-2)));
@@ -190,8 +195,10 @@ fn elementwise(all: &mut Vec<Case>, large: bool) {
     for (batch, pixels) in [(1, 1), (3, 300), (3, 2304)] {
         let fixed =
             LossKind::ALL.iter().map(|&kind| Likelihood { kind, sigma: Sigma::Fixed(0.3) }.consistent());
-        for of in fixed.chain([Likelihood { kind: LossKind::Gaussian, sigma: Sigma::Channel }]) {
-            let width = if of.sigma == Sigma::Channel { " per channel" } else { "" };
+        let gaussian =
+            [Sigma::Channel, Sigma::Learned].map(|sigma| Likelihood { kind: LossKind::Gaussian, sigma });
+        for of in fixed.chain(gaussian) {
+            let width = if of.sigma.is_fixed() { String::new() } else { format!(" {}", of.sigma) };
             let name = format!("{} {batch}x{pixels}{width}", of.kind);
             all.push(update(name.clone(), Reconstruction::new(of, batch, pixels, false)));
             all.push(case(format!("{name} with gradient"), Reconstruction::new(of, batch, pixels, true)));
