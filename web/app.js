@@ -9,7 +9,7 @@ import { Axes, between } from "./latents.js";
 import * as link from "./link.js";
 import * as photograph from "./photograph.js";
 import { openDevice, Replay } from "./replay.js";
-import { priorsOf, runOf, Samples } from "./samples.js";
+import { classesOf, priorsOf, runOf, Samples } from "./samples.js";
 
 /** Maximum number of consecutive device losses before the page gives up. */
 const MOST_LOSSES = 3;
@@ -42,7 +42,7 @@ let lossesInARow = 0;
 let photoQueue = Promise.resolve();
 
 const latent = () => app.manifest.latents;
-const classes = () => app.manifest.flow?.classes ?? [];
+const classes = () => classesOf(app.manifest, app.state.from);
 const size = () => app.manifest.model.size;
 const fragment = () => link.format(app.state, classes());
 
@@ -102,7 +102,7 @@ const firstWords = () => `First picture ${(performance.now() / 1000).toFixed(1)}
 
 /** Draws the current state, and again if it changed meanwhile; intermediate states are skipped. */
 export function update() {
-    show(app.state, app);
+    show(app.state, app, classes());
     wanted = true;
     drawing ??= (async () => {
         try {
@@ -224,7 +224,11 @@ function listen() {
         if (seed === null) complain("A seed is a whole number from 0 to 18446744073709551615.");
         else sampled({ seed });
     });
-    page.from.addEventListener("change", () => sampled({ from: page.from.value }));
+    page.from.addEventListener("change", () => {
+        const from = page.from.value;
+        const label = classesOf(app.manifest, from).indexOf(classes()[app.state.label]); // of the same name
+        sampled({ from, label: label < 0 ? null : label });
+    });
     page.label.addEventListener("change", () => {
         sampled({ label: page.label.value === "" ? null : Number(page.label.value) });
     });
@@ -251,8 +255,13 @@ function listen() {
 }
 
 function readLink() {
-    const about = { priors: priorsOf(app.manifest), classes: classes(), latent: latent(), axes: app.axes.list.length };
-    const { state, hasForeignPart } = link.parse(location.hash, about);
+    const { manifest, axes } = app;
+    const { state, hasForeignPart } = link.parse(location.hash, {
+        priors: priorsOf(manifest),
+        classesOf: (from) => classesOf(manifest, from),
+        latent: latent(),
+        axes: axes.list.length,
+    });
     app.state = state;
     complain(hasForeignPart ? "A part of this link is not for this model, and was left out." : null);
 }
@@ -271,7 +280,7 @@ async function load() {
         ...shaders.map(async (name) => (app.kernels[name] = await readText(manifest, name))),
     ]);
     Object.assign(app, { plan, samples: new Samples(manifest, plan), axes: new Axes(manifest.axes) });
-    buildPriors(priorsOf(manifest), classes());
+    buildPriors(priorsOf(manifest));
 }
 
 async function main() {

@@ -45,11 +45,10 @@ function axisName({ dimension, kl, share }, at) {
     return [`Dimension ${dimension}`, kl === undefined ? "" : `KL ${kl.toFixed(2)}`];
 }
 
-/** Leaves the priors that the page has, and names the classes. */
-export function buildPriors(priors, classes) {
+/** Leaves the priors that the page has. */
+export function buildPriors(priors) {
     for (const option of [...page.from.options]) if (!priors.includes(option.value)) option.remove();
     page["from-field"].hidden = priors.length < 2;
-    page.label.append(...classes.map((name, label) => new Option(name, label)));
 }
 
 /** One slider for each axis; `moved(at, value)` is called for each user input. */
@@ -89,8 +88,18 @@ function showAxis({ input, output }, value) {
     input.setAttribute("aria-valuetext", `${text} standard deviations`);
 }
 
-/** Shows the parts of the state that have controls. */
-export function show(state, { originals }) {
+/** Offers the classes of the chosen prior. */
+function showClasses(label, classes) {
+    const [any, ...shown] = page.label.options;
+    if (shown.length !== classes.length || shown.some((option, at) => option.text !== classes[at])) {
+        page.label.replaceChildren(any, ...classes.map((name, at) => new Option(name, at)));
+    }
+    page["label-field"].hidden = classes.length < 2;
+    page.label.value = label ?? "";
+}
+
+/** Shows the parts of the state that have controls; `classes` are the prior's. */
+export function show(state, { originals }, classes) {
     const { a, b } = state;
     page.pictures.className = a && originals.a ? (b && originals.b ? "two" : "one") : "";
     page["figure-a"].hidden = !(a && originals.a);
@@ -104,19 +113,18 @@ export function show(state, { originals }) {
     page.morph.setAttribute("aria-valuetext", page["morph-value"].textContent);
     if (document.activeElement !== page.seed) page.seed.value = state.seed;
     page.from.value = state.from;
-    page["label-field"].hidden = state.from !== "flow" || page.label.options.length < 2;
-    page.label.value = state.label ?? "";
+    showClasses(state.label, classes);
     page.temperature.value = state.temperature;
     page["temperature-value"].textContent = state.temperature.toFixed(2);
     page.reset.disabled = state.moves.size === 0;
 }
 
-/** A short description of the main picture; `classes` are the flow's. */
-export function describe({ a, b, seed, from, label, morph, moves }, classes) {
+/** A short description of the main picture; `classes` are the prior's. */
+export function describe({ a, b, seed, label, morph, moves }, classes) {
     const what =
         b ? `Morph at ${Math.round(100 * morph)} %`
         : a ? "Reconstruction"
-        : from === "flow" && label !== null ? `Sample of ${classes[label]}, seed ${seed}`
+        : label !== null ? `Sample of ${classes[label]}, seed ${seed}`
         : `Sample of seed ${seed}`;
     return moves.size > 0 ? `${what}, moved along ${moves.size} slider${moves.size > 1 ? "s" : ""}` : what;
 }

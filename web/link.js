@@ -1,7 +1,7 @@
 // The page's state as the fragment of its address, which never reaches a server.
 //
 //     #seed=3&from=fitted&t=0.8&move=0:1.5,4:-2       a sample, and moved sliders
-//     #seed=3&from=flow&class=coast                   a sample of a class
+//     #seed=3&from=flow&class=coast                   a sample of a class of that prior
 //     #a=LATENTS&b=LATENTS&morph=0.25                 one or two photographs, as their latents
 
 const MOST_SEED = 2n ** 64n;
@@ -10,7 +10,7 @@ const MOST_SEED = 2n ** 64n;
 export const start = ([prior]) => ({
     seed: 0n,
     from: prior,
-    /** index of a class of the flow, null for any */
+    /** index of a class of the prior, null for any */
     label: null,
     temperature: 1,
     a: null,
@@ -43,7 +43,7 @@ function unpack(text, latent) {
     }
 }
 
-/** The fragment of a state, with the names of the flow's classes. */
+/** The fragment of a state, with the names of its prior's classes. */
 export function format(state, classes) {
     const parts = [];
     if (state.a) {
@@ -51,7 +51,7 @@ export function format(state, classes) {
         if (state.b) parts.push(`b=${pack(state.b)}`, `morph=${state.morph}`);
     } else {
         parts.push(`seed=${state.seed}`, `from=${state.from}`);
-        const name = state.from === "flow" && state.label !== null && encodeURIComponent(classes[state.label]);
+        const name = state.label !== null && encodeURIComponent(classes[state.label]);
         if (name) parts.push(`class=${name}`);
         if (state.temperature !== 1) parts.push(`t=${state.temperature}`);
     }
@@ -59,8 +59,8 @@ export function format(state, classes) {
     return `#${parts.join("&")}`;
 }
 
-/** The state of a fragment, and whether a part of it was not valid for this model. */
-export function parse(fragment, { priors, classes, latent, axes }) {
+/** The state of a fragment, and whether a part of it was not valid for this model; `classesOf` names those of a prior. */
+export function parse(fragment, { priors, classesOf, latent, axes }) {
     const state = start(priors);
     const parts = new URLSearchParams(fragment.replace(/^#/, ""));
     let hasForeignPart = false;
@@ -74,7 +74,7 @@ export function parse(fragment, { priors, classes, latent, axes }) {
     take("seed", (text) => (state.seed = seedOf(text) ?? state.seed) === seedOf(text));
     take("from", (text) => priors.includes(text) && (state.from = text));
     take("class", (text) => {
-        const label = state.from === "flow" ? classes.indexOf(text) : -1;
+        const label = classesOf(state.from).indexOf(text);
         if (label >= 0) state.label = label;
         return label >= 0;
     });

@@ -46,16 +46,19 @@ class ChaCha8 {
     }
 }
 
-/** Sample 0 of `seed`, a BigInt of 64 bits: `mean + temperature L e` with e ~ N(0, I). */
-export function draw({ weights, means, factors }, seed, temperature) {
+/**
+ * Sample 0 of `seed`, a BigInt of 64 bits: `mean + temperature L e` with e ~ N(0, I), of the component `label`, or of one
+ * that is drawn by weight if it is null.
+ */
+export function draw({ weights, means, factors }, seed, temperature, label) {
     const key = new DataView(new ArrayBuffer(32));
     key.setBigUint64(0, seed, true);
     key.setBigUint64(8, 1n, true); // the purpose: samples; bytes 16 to 24 count them
     for (const [at, letter] of [..."prior"].entries()) key.setUint8(24 + at, letter.charCodeAt(0));
     const stream = new ChaCha8(Array.from({ length: 8 }, (_, at) => key.getUint32(4 * at, true)));
 
-    let left = stream.uniform();
-    let chosen = weights.findIndex((weight) => (left -= weight) < 0);
+    let left = stream.uniform(); // drawn in any case, so that the noise is that of the other components
+    let chosen = label ?? weights.findIndex((weight) => (left -= weight) < 0);
     if (chosen < 0) chosen = weights.length - 1; // rounding may leave a rest
     const dims = means.length / weights.length;
     const mean = means.subarray(chosen * dims, (chosen + 1) * dims);

@@ -9,6 +9,9 @@ const NO_CLASS = 0xffffffff;
 /** The priors of a page, the one that it starts with first. */
 export const priorsOf = ({ flow, prior }) => [flow && "flow", prior && "fitted", "normal"].filter(Boolean);
 
+/** The names of a prior's classes, in the order of their labels. */
+export const classesOf = ({ flow, prior_classes }, from) => ({ flow: flow?.classes, fitted: prior_classes })[from] ?? [];
+
 /** The run that draws from a prior; points of the fitted prior are drawn without the device. */
 export const runOf = (from) => ({ flow: "flow", normal: "sample" })[from] ?? "decode";
 
@@ -34,7 +37,7 @@ export class Samples {
     async draw(replay, { seed, from, label, temperature }) {
         if (from === "fitted") {
             await this.loadFitted();
-            return { z: draw(this.fitted, seed, temperature) };
+            return { z: draw(this.fitted, seed, temperature, label) };
         }
         const key = [seed, from, label, temperature].join();
         if (this.last.key === key) return { z: this.last.z };

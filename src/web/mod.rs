@@ -163,6 +163,8 @@ struct Manifest<'a> {
     rounding: &'a Option<Rounding>,
     /// components of the fitted prior
     prior: Option<usize>,
+    /// names of its classes, in the order of its components; none if they are no classes
+    prior_classes: &'a [String],
     flow: Option<FlowEntry<'a>>,
     kl: &'a Option<Vec<f64>>,
     axes: Axes,
@@ -204,6 +206,7 @@ impl Page<'_> {
             precision: self.precision,
             rounding: &self.rounding,
             prior: self.prior.map(|prior| prior.mixture.components.len()),
+            prior_classes: self.prior.map_or(&[], |prior| prior.classes.as_slice()),
             flow: self.flow.as_ref().map(FlowEntry::from),
             kl: &self.kl,
             axes: Axes::new(self.config.latents(), MAX_SLIDERS, self.kl.as_deref(), self.prior)?,

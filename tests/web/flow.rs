@@ -123,6 +123,43 @@ pub(crate) fn in_the_browser(browser: &mut Browser, tab: &Tab, at: &Path) {
     assert!(told.as_str().is_some_and(|told| told.contains("was left out")), "{told}");
     assert_eq!(any, shown(browser, tab, "picture"));
     rounded(browser, tab, at, &classes[0]);
+    gaussians_of_classes(browser, tab, at);
+}
+
+/// A Gaussian for each of two classes, one of which the flow has too.
+fn gaussians_of_classes(browser: &mut Browser, tab: &Tab, at: &Path) {
+    let run = at.join("runs/grid");
+    let weights = checkpoint::open(&run).expect("the model").weights;
+    let mut fitted = prior_file::find(&run, None, &weights).expect("a prior");
+    let mut other = fitted.mixture.components[0].clone();
+    other.mean.iter_mut().for_each(|value| *value += 1.5);
+    fitted.mixture.components.push(other);
+    fitted.mixture.components.iter_mut().for_each(|component| component.weight = 0.5);
+    fitted.classes = [CLASSES[1], "woods"].map(str::to_owned).to_vec();
+    fitted.write(&prior_file::place(&run)).expect("written");
+
+    let page = Served::start(at, &["runs/grid"]);
+    browser.open(tab, &format!("{}#seed=3&from=fitted", page.1));
+    close("sample of any Gaussian", &shown(browser, tab, "picture"), &drawn(at, "fitted", "3", &[]));
+    let mut pictures = Vec::new();
+    for (label, class) in fitted.classes.iter().enumerate() {
+        choose(browser, tab, "label", &label.to_string(), &format!("Sample of {class}, seed 3"));
+        let picture = shown(browser, tab, "picture");
+        close(&format!("sample of {class}"), &picture, &drawn(at, "fitted", "3", &["--class", class]));
+        pictures.push(picture);
+    }
+    assert!(difference(&pictures[0], &pictures[1]) > CLOSE, "a class changes the picture");
+    browser.until(tab, "location.hash.endsWith('from=fitted&class=woods')");
+    let link = browser.eval(tab, "location.href").as_str().expect("an address").to_owned();
+    browser.open(tab, &link);
+    assert_eq!(shown(browser, tab, "picture"), pictures[1]);
+    // another prior keeps a class that it has too, and names its own
+    choose(browser, tab, "from", "flow", "Sample of seed 3");
+    choose(browser, tab, "from", "fitted", "Sample of seed 3");
+    choose(browser, tab, "label", "0", &format!("Sample of {}, seed 3", CLASSES[1]));
+    choose(browser, tab, "from", "flow", &format!("Sample of {}, seed 3", CLASSES[1]));
+    let options = "[...document.getElementById('label').options].map((option) => option.text)";
+    assert_eq!(browser.eval(tab, options), json!(["any", CLASSES[0], CLASSES[1], CLASSES[2]]));
 }
 
 /// In 16 bits; the error that the export states holds on another adapter.
