@@ -147,6 +147,10 @@ see_to_browser() {
         ! command -v google-chrome >/dev/null 2>&1; then
         from_debian chromium "the page's tests" WGVAE_ALLOW_NO_BROWSER=1
     fi
+    if [ "${WGVAE_ALLOW_NO_BROWSER:-}" != 1 ] && ! command -v firefox >/dev/null 2>&1 &&
+        ! command -v firefox-esr >/dev/null 2>&1; then
+        from_debian firefox-esr "the page's tests in Firefox" WGVAE_ALLOW_NO_BROWSER=1
+    fi
     [ "${WGVAE_NO_SWIFTSHADER:-}" != 1 ] || return 0
     for file in /usr/lib/chromium /usr/lib/chromium-browser /opt/google/chrome; do
         [ ! -e "$file/libvk_swiftshader.so" ] || return 0

@@ -145,10 +145,9 @@ async function open(run) {
     });
     device.addEventListener("uncapturederror", ({ error }) => fail(new PageError(`The graphics driver says: ${error.message}`)));
     if (app.firstPicture === null) say("Compiling the kernels");
-    const compiled = replay.prepare(run, (done, all) => {
-        // not in the status, which screen readers announce
-        if (app.firstPicture === null) page.caption.textContent = `Starting, ${done} of ${all} dispatches ready`;
-    });
+    // not in the status, which screen readers announce
+    replay.compiling = (done, all) => (page.caption.textContent = `Compiling, ${done} of ${all} dispatches ready`);
+    const compiled = replay.prepare(run, replay.compiling);
     const loaded = app.parameters.then((parameters) => replay.load(parameters));
     await Promise.all([compiled, loaded]);
     app.replay = replay;
@@ -189,7 +188,7 @@ async function encodePhoto(files, place) {
         const slot = place ?? (two ? "ab"[at] : app.state.a ? "b" : "a");
         try {
             say(`Reading ${file.name}`);
-            const pixels = await photograph.read(file, size(), app.manifest.resize);
+            const pixels = await photograph.read(file, size(), app.manifest.resize, app.manifest.colour);
             const outputs = ["heads"];
             const { heads } = await app.replay.run("encode", { inputs: { rgba: pixels }, outputs });
             app.originals[slot] = pixels;
@@ -226,7 +225,8 @@ function listen() {
     });
     page.from.addEventListener("change", () => {
         const from = page.from.value;
-        const label = classesOf(app.manifest, from).indexOf(classes()[app.state.label]); // of the same name
+        // a class of the same name stays chosen
+        const label = classesOf(app.manifest, from).indexOf(classes()[app.state.label]);
         sampled({ from, label: label < 0 ? null : label });
     });
     page.label.addEventListener("change", () => {

@@ -65,7 +65,7 @@ export async function readFile(manifest, name) {
 export const readJson = async (manifest, name) => parsed(name, await readFile(manifest, name));
 export const readText = async (manifest, name) => new TextDecoder().decode(await readFile(manifest, name));
 
-/** Lookup table from the bits of a half to a float. */
+/** Lookup table from the bits of a half to a float; not every browser has `Float16Array`. */
 function halves() {
     const table = new Float32Array(1 << 16);
     for (let bits = 0; bits < table.length; bits++) {
@@ -82,11 +82,27 @@ function halves() {
 const READERS = {
     F16(bytes) {
         const table = halves();
-        return Float32Array.from(new Uint16Array(bytes), (bits) => table[bits]);
+        const bits = new Uint16Array(bytes);
+        const values = new Float32Array(bits.length);
+        // a plain loop: `Float32Array.from` with a function takes many times as long
+        for (let at = 0; at < bits.length; at++) values[at] = table[bits[at]];
+        return values;
     },
     F32: (bytes) => new Float32Array(bytes),
     F64: (bytes) => new Float64Array(bytes),
 };
+
+/** Whether no value is NaN or infinite. A graphics driver may draw those as if they were numbers. */
+function allFinite(values) {
+    // one sum for many values is not finite if one of them is not, or if it overflows
+    for (let from = 0; from < values.length; from += 4096) {
+        let sum = 0;
+        const end = Math.min(values.length, from + 4096);
+        for (let at = from; at < end; at++) sum += values[at];
+        if (!Number.isFinite(sum) && !values.subarray(from, end).every(Number.isFinite)) return false;
+    }
+    return true;
+}
 
 /** The tensors of a safetensors file by name; 16 bits are widened to 32. */
 export async function readTensors(manifest, name) {
@@ -99,7 +115,14 @@ export async function readTensors(manifest, name) {
         const [from, to] = about.data_offsets;
         const read = READERS[about.dtype];
         if (!read) throw new PageError(`${name}: ${tensor} is ${about.dtype}, which this page does not read.`);
-        tensors[tensor] = read(bytes.slice(begin + from, begin + to));
+        const values = read(bytes.slice(begin + from, begin + to));
+        if (!allFinite(values)) {
+            throw new PageError(
+                `${name}: ${tensor} has values that are not numbers or infinite: the training has diverged. ` +
+                    `Export the page of another checkpoint.`,
+            );
+        }
+        tensors[tensor] = values;
     }
     return tensors;
 }

@@ -54,6 +54,8 @@ export class Replay {
         this.bound = new Map();
         this.staging = new Map();
         this.turn = Promise.resolve();
+        /** is told of kernels that a run has to wait for: the number of ready dispatches, and of all */
+        this.compiling = () => {};
         this.buffers = plan.buffers.map(({ label, bytes, usage }) => {
             const kind = usage === "uniform" ? GPUBufferUsage.UNIFORM : GPUBufferUsage.STORAGE;
             return device.createBuffer({
@@ -72,8 +74,14 @@ export class Replay {
             if (values?.byteLength !== range.bytes) {
                 throw new PageError(`The parameters have no ${name} of ${range.bytes} bytes: export the page again.`);
             }
-            this.device.queue.writeBuffer(this.buffers[range.buffer], range.offset, values);
+            this.write(range, values);
         }
+    }
+
+    /** Writes a typed array or a DataView to a range. Every implementation takes bytes; some take no other views. */
+    write({ buffer, offset }, values) {
+        const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+        this.device.queue.writeBuffer(this.buffers[buffer], offset, bytes);
     }
 
     items(run) {
@@ -146,14 +154,10 @@ export class Replay {
     }
 
     async runNow(run, { step = {}, inputs = {}, outputs = [] }) {
-        await this.prepare(run);
+        await this.prepare(run, this.compiling);
         const { device, plan } = this;
-        const write = (name, values) => {
-            const { buffer, offset } = plan.tensors[name];
-            device.queue.writeBuffer(this.buffers[buffer], offset, values);
-        };
-        write("step", this.uniform(run, step));
-        for (const [name, values] of Object.entries(inputs)) write(name, values);
+        this.write(plan.tensors.step, this.uniform(run, step));
+        for (const [name, values] of Object.entries(inputs)) this.write(plan.tensors[name], values);
         const encoder = device.createCommandEncoder({ label: run });
         this.record(encoder, this.items(run));
         const copies = outputs.map((name) => this.copy(encoder, name));

@@ -225,6 +225,15 @@ fn take_named(
     Ok(StateDict { tensors: names.into_iter().map(take_tensor).collect::<Result<_>>()? })
 }
 
+/// Refuses values that are NaN or infinite: adapters draw pictures of them that look like those of a model.
+fn refuse_non_finite(path: &Path, weights: &StateDict) -> Result<()> {
+    weights.tensors.iter().find(|tensor| !tensor.is_finite()).map_or(Ok(()), |tensor| {
+        let reason =
+            format!("{} has values that are NaN or infinite: the training has diverged", tensor.name);
+        Err(Error::model(path, reason))
+    })
+}
+
 /// Refuses left-over tensors: they belong to a layer that this model does not have, so the result would differ.
 fn refuse_extra(path: &Path, found: &TensorMap) -> Result<()> {
     found.first_key_value().map_or(Ok(()), |(name, (shape, _))| {
@@ -333,6 +342,7 @@ fn model(
     let config = config.with_likelihood(likelihood);
     let weights = take(path, found, "", &config)?;
     refuse_extra(path, found)?;
+    refuse_non_finite(path, &weights)?;
     Ok((config, weights))
 }
 

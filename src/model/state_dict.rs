@@ -20,6 +20,11 @@ pub struct NamedTensor {
 }
 
 impl NamedTensor {
+    /// Whether no value is NaN or infinite.
+    pub fn is_finite(&self) -> bool {
+        self.values.iter().all(|value| value.is_finite())
+    }
+
     /// The values rounded to 16 bits.
     ///
     /// # Errors

@@ -56,7 +56,7 @@ impl Reconstruction {
         [self.params.batch, self.params.chunks, 4]
     }
 
-    /// What a width that is no constant is read from: the batch's totals with its squared errors, or the parameter.
+    /// Operand of a width that varies: the batch's totals with its squared errors, or the parameter.
     fn sigma_operand(&self) -> Option<(&'static str, Shape)> {
         let of = self.likelihood;
         let fitted = of.fits_sigma().then(|| ("squared_errors", TotalsSlots::shape()));

@@ -133,7 +133,7 @@ pub(super) fn not_finite(checkpoint: &Checkpoint) -> Option<String> {
     let sets = sets.chain(average.iter().map(|average| (String::new(), average)));
     sets.into_iter().find_map(|(prefix, set)| {
         let mut tensors = set.tensors.iter();
-        let sick = tensors.find(|tensor| !tensor.values.iter().all(|value| value.is_finite()))?;
+        let sick = tensors.find(|tensor| !tensor.is_finite())?;
         Some(format!("{prefix}{} holds a number that is not finite", sick.name))
     })
 }

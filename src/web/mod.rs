@@ -52,6 +52,7 @@ pub const PAGE: &[(&str, &str)] = &[
     ("style.css", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/style.css"))),
     ("icon.svg", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/icon.svg"))),
     ("app.js", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/app.js"))),
+    ("container.js", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/container.js"))),
     ("controls.js", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/controls.js"))),
     ("files.js", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/files.js"))),
     ("latents.js", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/latents.js"))),

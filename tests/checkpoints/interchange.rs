@@ -24,6 +24,23 @@ fn bits(weights: &StateDict) -> Vec<(String, Vec<u32>)> {
     weights.tensors.iter().map(|t| (t.name.clone(), one(&t.values))).collect()
 }
 
+/// Adapters draw pictures of such parameters that look like those of a model.
+#[test]
+fn parameters_that_are_no_numbers_are_refused() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("m.safetensors");
+    let config = ModelConfig::reference(16, 3, 5);
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut weights = StateDict::initial(&config, 1);
+        let last = weights.tensors.last_mut().expect("tensors");
+        *last.values.last_mut().expect("values") = value;
+        let name = last.name.clone();
+        checkpoint::write_model(&path, &weights, (config, Likelihood::default())).expect("written");
+        let said = checkpoint::open(&path).expect_err("refused").to_string();
+        assert!(said.contains(&format!("{name} has values that are NaN or infinite")), "{said}");
+    }
+}
+
 #[test]
 fn pth_and_safetensors_of_one_model_are_the_same() {
     let Some(golden) = std::env::var_os("WGVAE_GOLDEN").map(PathBuf::from) else {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "every group uses some of it")]
 
+pub(crate) mod containers;
 pub(crate) mod events;
 pub(crate) mod program;
 pub(crate) mod pth;

@@ -75,7 +75,7 @@ const FOLDERS: &[(&str, &[&[&str]])] = &[
                 "rms_norm",
                 "roofline",
             ],
-            &["time_features", "velocity_loss"],
+            &["log_sigma", "time_features", "velocity_loss"],
             &["destandardize", "heun", "normal", "reparameterize", "silu", "squared_error"],
             &["elementwise", "likelihood", "logits_to_rgba", "loss_scale", "max_error"],
             &["rgba_to_float", "step", "tolerance", "totals"],

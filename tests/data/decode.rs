@@ -6,6 +6,7 @@ use std::path::Path;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use wgvae::data::{Resize, ScanOptions, check, decode, load, resize_rgb};
 
+use crate::common::containers::png_chunk as chunk;
 use crate::helpers::{QUIET, encode, fixture, put, worst};
 use crate::jpeg::turned;
 
@@ -187,13 +188,6 @@ fn absurd_headers_are_refused() {
     bmp[22..26].copy_from_slice(&30_000u32.to_le_bytes());
     let reason = decode(&put(folder.path().join("huge.bmp"), bmp)).unwrap_err();
     assert!(reason.contains("too large"), "{reason}");
-}
-
-/// One chunk of a PNG.
-pub(crate) fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
-    let named = [kind, body].concat();
-    let sum = crc32fast::hash(&named);
-    [&(body.len() as u32).to_be_bytes()[..], &named, &sum.to_be_bytes()].concat()
 }
 
 #[test]

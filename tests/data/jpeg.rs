@@ -175,7 +175,7 @@ fn reduced_decoding_is_close_to_resampling_the_whole_picture() {
 /// A JPEG with an EXIF orientation inserted after the start-of-image marker.
 pub(crate) fn turned(picture: &RgbImage, orientation: u8) -> Vec<u8> {
     let jpeg = encode(&DynamicImage::from(picture.clone()), ImageFormat::Jpeg);
-    let exif = [&b"Exif\0\0"[..], &crate::orientation::exif(orientation)].concat();
+    let exif = [&b"Exif\0\0"[..], &crate::common::containers::exif(orientation)].concat();
     let head = [0xff, 0xd8, 0xff, 0xe1, 0, exif.len() as u8 + 2];
     [&head[..], &exif, &jpeg[2..]].concat()
 }

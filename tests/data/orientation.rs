@@ -1,18 +1,11 @@
 //! EXIF orientation at every position in a PNG or a WebP, compared with Pillow and libwebp.
 
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
 use image::{DynamicImage, ImageFormat};
-use std::io::Write;
 use wgvae::data::decode;
 
-use crate::decode::{chunk, quarters};
+use crate::common::containers::{self, exif, packed, png_chunk as chunk, profile};
+use crate::decode::quarters;
 use crate::helpers::{encode, put};
-
-/// EXIF data with only this orientation.
-pub(crate) fn exif(orientation: u8) -> Vec<u8> {
-    [&b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"[..], &[orientation, 0, 0, 0, 0, 0, 0]].concat()
-}
 
 /// Whether a picture of 32 x 16 pixels is rotated by 90 degrees clockwise when read.
 fn is_turned(name: &str, bytes: Vec<u8>) -> bool {
@@ -30,24 +23,7 @@ fn is_turned(name: &str, bytes: Vec<u8>) -> bool {
 
 /// A PNG with `chunks` before or after the pixels.
 fn png(chunks: &[u8], behind: bool) -> Vec<u8> {
-    let plain = encode(&quarters().into(), ImageFormat::Png);
-    // the header ends at 33, the last chunk has 12 bytes
-    let at = if behind { plain.len() - 12 } else { 33 };
-    [&plain[..at], chunks, &plain[at..]].concat()
-}
-
-/// ImageMagick's text form of EXIF data.
-fn profile(name: &str, exif: &[u8]) -> Vec<u8> {
-    let digits: String = exif.iter().map(|byte| format!("{byte:02x}")).collect();
-    let lines: Vec<&str> =
-        digits.as_bytes().chunks(72).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    format!("\n{name}\n{:8}\n{}\n", exif.len(), lines.join("\n")).into_bytes()
-}
-
-fn packed(text: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(text).unwrap();
-    encoder.finish().unwrap()
+    containers::png(&encode(&quarters().into(), ImageFormat::Png), chunks, behind)
 }
 
 #[test]
@@ -99,15 +75,8 @@ fn a_png_is_turned_wherever_it_carries_its_orientation() {
 
 #[test]
 fn a_webp_is_turned_if_its_header_announces_exif() {
-    let part = |kind: &[u8; 4], body: &[u8]| {
-        let padding = vec![0; body.len() % 2];
-        [&kind[..], &(body.len() as u32).to_le_bytes(), body, &padding].concat()
-    };
     let simple = encode(&quarters().into(), ImageFormat::WebP);
-    let webp = |flags: Option<u8>, exif: &[u8]| {
-        let head = flags.map_or(Vec::new(), |flags| part(b"VP8X", &[flags, 0, 0, 0, 31, 0, 0, 15, 0, 0]));
-        part(b"RIFF", &[b"WEBP", &head[..], &simple[12..], &part(b"EXIF", exif)].concat())
-    };
+    let webp = |flags, exif: &[u8]| containers::webp(&simple, [32, 16], flags, exif);
     assert!(is_turned("plain.webp", webp(Some(8), &exif(6))));
     assert!(is_turned("prefixed.webp", webp(Some(8), &[&b"Exif\0\0"[..], &exif(6)].concat())));
     // libwebp, and thus Pillow and browsers, ignore unannounced chunks

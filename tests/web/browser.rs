@@ -11,7 +11,7 @@ use tungstenite::{Message, WebSocket};
 use crate::common::{is_set, report};
 
 /// Maximum waiting time of a test: a software adapter compiles for seconds, on a busy machine for many.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The browser that `WGVAE_CHROMIUM` names, or the first of the usual ones.
 ///
@@ -20,15 +20,19 @@ pub(crate) fn chromium() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("WGVAE_CHROMIUM") {
         return Some(named.into());
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    let found = std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name)));
-    let found = found.into_iter().find(|file| file.is_file());
+    let found = on_path(&["chromium", "chromium-browser", "google-chrome"]);
     if found.is_none() && is_set("WGVAE_ALLOW_NO_BROWSER") {
         report::left_out("the page in a browser: no chromium");
         return None;
     }
     Some(found.expect("no chromium: install it, or set WGVAE_ALLOW_NO_BROWSER=1 to skip the page's tests"))
+}
+
+/// The first program of these names on the PATH.
+pub(crate) fn on_path(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path);
+    folders.flat_map(|folder| names.iter().map(move |name| folder.join(name))).find(|file| file.is_file())
 }
 
 /// A running browser.
