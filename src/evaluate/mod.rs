@@ -110,6 +110,7 @@ pub fn evaluate(
     let total = kl.iter().sum::<f64>();
     let density = vae.likelihood().kind.is_density();
     let bits = density.then(|| (nll + total) / (3 * size * size) as f64 / std::f64::consts::LN_2);
+    progress("scoring known factors", 0, 0);
     let (scores, no_scores) = match scores::scores(&encoded, &known, settings.seed).transpose() {
         Ok(scores) => (scores, None),
         Err(reason) => (None, Some(reason)),

@@ -158,25 +158,55 @@ impl Design {
 
     /// Minimises 1/2 mean (target - latents weights)^2 + penalty sum |weights|: coordinate descent, Friedman,
     /// Hastie and Tibshirani, "Regularization paths for generalized linear models via coordinate descent", JSS
-    /// 33(1), 2010, section 2, with covariance updates.
+    /// 33(1), 2010, section 2, with covariance updates over the active set.
     fn descend(&self, weights: &mut [f64], products: &[f64], penalty: f64) {
-        for _ in 0..ROUNDS {
-            let mut moved = 0.0f64;
-            for (i, gram) in self.gram.chunks_exact(weights.len()).enumerate() {
-                if gram[i] == 0.0 {
-                    continue;
-                }
-                let explained: f64 =
-                    gram.iter().zip(weights.iter()).map(|(gram, weight)| gram * weight).sum();
-                let free = products[i] - explained + gram[i] * weights[i];
-                let next = free.signum() * (free.abs() - penalty).max(0.0) / gram[i];
-                moved = moved.max((next - weights[i]).abs());
-                weights[i] = next;
+        let all: Vec<usize> = (0..weights.len()).collect();
+        let mut rounds = 0;
+        while rounds < ROUNDS {
+            // most weights are zero and stay zero: the others alone, until they rest, and then all once
+            let active: Vec<usize> = all.iter().copied().filter(|&i| weights[i] != 0.0).collect();
+            let mut free = self.free(&active, &active, weights, products);
+            while rounds < ROUNDS && self.round(&active, weights, &mut free, penalty) >= CONVERGED {
+                rounds += 1;
             }
-            if moved < CONVERGED {
+            let mut free = self.free(&all, &active, weights, products);
+            if self.round(&all, weights, &mut free, penalty) < CONVERGED {
                 break;
             }
+            rounds += 1;
         }
+    }
+
+    /// Mean products of the latents in `of` with what the `active` weights leave of the target.
+    fn free(&self, of: &[usize], active: &[usize], weights: &[f64], products: &[f64]) -> Vec<f64> {
+        let explained = |row: &[f64]| active.iter().map(|&j| row[j] * weights[j]).sum::<f64>();
+        of.iter().map(|&i| products[i] - explained(self.row(i))).collect()
+    }
+
+    /// One round of coordinate descent over the weights in `of`, whose products with the rest are `free`; returns the
+    /// largest change of a weight.
+    fn round(&self, of: &[usize], weights: &mut [f64], free: &mut [f64], penalty: f64) -> f64 {
+        let mut moved = 0.0f64;
+        for (at, &i) in of.iter().enumerate() {
+            let row = self.row(i);
+            if row[i] == 0.0 {
+                continue;
+            }
+            let without = free[at] + row[i] * weights[i];
+            let next = without.signum() * (without.abs() - penalty).max(0.0) / row[i];
+            let change = next - weights[i];
+            if change != 0.0 {
+                free.iter_mut().zip(of).for_each(|(free, &j)| *free -= row[j] * change);
+                weights[i] = next;
+                moved = moved.max(change.abs());
+            }
+        }
+        moved
+    }
+
+    /// Mean products of latent `i` with every latent.
+    fn row(&self, i: usize) -> &[f64] {
+        &self.gram[i * self.latents.len()..][..self.latents.len()]
     }
 
     fn error(&self, weights: &[f64], target: &[f64], rows: &[usize]) -> f64 {
