@@ -6,7 +6,8 @@
 // is loaded into registers before this one is multiplied, which hides the latency of memory; with two BUFFERS one
 // barrier per tile is enough.
 // THREADS_M, THREADS_N, BLOCKS_M, BLOCKS_N, TILE_K and BUFFERS come from the variant; the op's file defines A, B and C;
-// gemm_load_tile.wgsl loads, gemm_store_tile.wgsl stores to workgroup memory.
+// gemm_load_tile.wgsl loads, gemm_store_tile.wgsl stores to workgroup memory, and multiply_tile() of gemm_k_loop.wgsl or
+// gemm_k_unrolled.wgsl multiplies what is there.
 
 const TILE_M: u32 = 4u * BLOCKS_M * THREADS_M;
 const TILE_N: u32 = 4u * BLOCKS_N * THREADS_N;
@@ -27,15 +28,37 @@ fn outer(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
     );
 }
 
+// an invocation's blocks of C
+struct Sums {
+    c00: mat4x4<f32>,
+    c01: mat4x4<f32>,
+    c10: mat4x4<f32>,
+    c11: mat4x4<f32>,
+}
+
+// adds the products of row i of the tiles in workgroup memory
+fn multiply_row(sums: ptr<function, Sums>, i: u32, tm: u32, tn: u32) {
+    let a0 = sh_a[i * VEC4S_M + tm];
+    let b0 = sh_b[i * VEC4S_N + tn];
+    (*sums).c00 = outer((*sums).c00, a0, b0);
+    if (BLOCKS_N > 1u) {
+        let b1 = sh_b[i * VEC4S_N + tn + THREADS_N];
+        (*sums).c01 = outer((*sums).c01, a0, b1);
+        if (BLOCKS_M > 1u) {
+            (*sums).c11 = outer((*sums).c11, sh_a[i * VEC4S_M + tm + THREADS_M], b1);
+        }
+    }
+    if (BLOCKS_M > 1u) {
+        (*sums).c10 = outer((*sums).c10, sh_a[i * VEC4S_M + tm + THREADS_M], b0);
+    }
+}
+
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let tile = tile_of(workgroup.x + workgroup.y * GRID_X);
     let tm = thread / THREADS_N;
     let tn = thread % THREADS_N;
-    var c00 = mat4x4<f32>();
-    var c01 = mat4x4<f32>();
-    var c10 = mat4x4<f32>();
-    var c11 = mat4x4<f32>();
+    var sums: Sums;
 
     var next = load_tile(tile, thread, tile.k_begin);
     var buffer = 0u;
@@ -48,21 +71,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         if (k + TILE_K < tile.k_end) {
             next = load_tile(tile, thread, k + TILE_K);
         }
-        for (var i = buffer * TILE_K; i < (buffer + 1u) * TILE_K; i += 1u) {
-            let a0 = sh_a[i * VEC4S_M + tm];
-            let b0 = sh_b[i * VEC4S_N + tn];
-            c00 = outer(c00, a0, b0);
-            if (BLOCKS_N > 1u) {
-                let b1 = sh_b[i * VEC4S_N + tn + THREADS_N];
-                c01 = outer(c01, a0, b1);
-                if (BLOCKS_M > 1u) {
-                    c11 = outer(c11, sh_a[i * VEC4S_M + tm + THREADS_M], b1);
-                }
-            }
-            if (BLOCKS_M > 1u) {
-                c10 = outer(c10, sh_a[i * VEC4S_M + tm + THREADS_M], b0);
-            }
-        }
+        multiply_tile(&sums, buffer * TILE_K, tm, tn);
         buffer = (buffer + 1u) % BUFFERS;
     }
 
@@ -71,15 +80,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let n0 = tile.n + 4u * tn;
     let n1 = n0 + 4u * THREADS_N;
     let bias0 = bias_of_columns(n0);
-    store_block(tile, m0, n0, bias0, c00);
+    store_block(tile, m0, n0, bias0, sums.c00);
     if (BLOCKS_M > 1u) {
-        store_block(tile, m1, n0, bias0, c10);
+        store_block(tile, m1, n0, bias0, sums.c10);
     }
     if (BLOCKS_N > 1u) {
         let bias1 = bias_of_columns(n1);
-        store_block(tile, m0, n1, bias1, c01);
+        store_block(tile, m0, n1, bias1, sums.c01);
         if (BLOCKS_M > 1u) {
-            store_block(tile, m1, n1, bias1, c11);
+            store_block(tile, m1, n1, bias1, sums.c11);
         }
     }
 }

@@ -48,6 +48,12 @@ pub struct PlanArgs {
     /// Limits to plan for
     #[arg(long, value_enum, default_value_t = Limits::Adapter)]
     pub limits: Limits,
+    /// Compile each kernel on the adapter, and run none: one line of JSON for each, in the order of the plan
+    #[arg(long, conflicts_with = "limits")]
+    pub compile: bool,
+    /// Take the variant with this name, or the first one with this in its name, for all matrix products
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
     #[command(flatten)]
     pub tuning: TuningArgs,
     #[command(flatten)]

@@ -1,11 +1,15 @@
 //! `wgvae plan`: every dispatch of a training step with its cost, and the memory use.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::gpu::{Capabilities, Dispatch, Item, Plan, TextureSpec, Usage};
+use serde::Serialize;
+use wgvae::error::Error;
+use wgvae::gpu::{self, Adapter, Capabilities, Compiled, Dispatch, Element, Item, Plan, TextureSpec, Usage};
 use wgvae::model::ModelOptions;
 use wgvae::ops::Tuning;
+use wgvae::ops::gemm::variant::Variant;
 
 use super::terminal::{bytes, count};
 use super::train::settings::model_options;
@@ -14,14 +18,20 @@ use crate::cli::{Limits, PlanArgs};
 pub fn run(args: &PlanArgs) -> Result<ExitCode> {
     let build = model_options(&args.model)?;
     let ModelOptions { config, batch, .. } = build;
-    let (target, tuning) = match args.limits {
-        Limits::Default => (Capabilities::webgpu_default(), Tuning::of(&Capabilities::webgpu_default())),
-        Limits::Adapter => {
-            let adapter = super::choose(&args.adapter)?;
-            (adapter.capabilities(), super::tune::kept(&adapter, &args.tuning)?)
-        }
+    let adapter = match args.limits {
+        Limits::Default => None,
+        Limits::Adapter => Some(super::choose(&args.adapter)?),
+    };
+    let target = adapter.as_ref().map_or_else(Capabilities::webgpu_default, Adapter::capabilities);
+    let tuning = match (&args.variant, &adapter) {
+        (Some(name), _) => Tuning::with_variant(&target, variant_of(&target, build.precision, name)?),
+        (None, Some(adapter)) => super::tune::kept(adapter, &args.tuning)?,
+        (None, None) => Tuning::of(&target),
     };
     let (network, plan) = build.plan_with(&target, &tuning)?;
+    if let (true, Some(adapter)) = (args.compile, &adapter) {
+        return compile(adapter, &plan);
+    }
     println!(
         "{config}: {} parameters; batch {batch} as {} micro-batch(es) of {}",
         count(wgvae::model::parameter_count(&config)),
@@ -44,6 +54,50 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
     memory(&plan);
     plan.check_limits(&target)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The variant with this name, or the first with it in its name.
+fn variant_of(target: &Capabilities, precision: Element, name: &str) -> Result<Variant> {
+    let all = Variant::all(target, precision);
+    let exact = all.iter().find(|variant| variant.name() == name);
+    let found = exact.or_else(|| all.iter().find(|variant| variant.name().contains(name)));
+    found.copied().ok_or_else(|| {
+        let names: Vec<String> = all.iter().map(|variant| variant.name()).collect();
+        Error::Usage(format!("--variant {name}: the variants here are {}", names.join("; "))).into()
+    })
+}
+
+/// A compiled kernel as a line of JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    kernel: &'a str,
+    /// the first dispatch that runs it
+    label: &'a str,
+    workgroup_size: [u32; 3],
+    /// constants of its sizes and of its variant
+    constants: BTreeMap<&'a str, String>,
+    seconds: f64,
+    /// the reason, if the driver or wgpu refused it
+    refused: Option<String>,
+}
+
+/// Compiles the kernels of `plan`; fails if one is refused.
+fn compile(adapter: &Adapter, plan: &Plan) -> Result<ExitCode> {
+    let mut refusals = 0;
+    gpu::compile_only(adapter, plan, &mut |Compiled { dispatch, took, refused }| {
+        refusals += u32::from(refused.is_some());
+        let constants = dispatch.op.params().into_iter().chain(dispatch.op.constants());
+        let line = Line {
+            kernel: dispatch.kernel,
+            label: &dispatch.label,
+            workgroup_size: dispatch.reflection.workgroup_size,
+            constants: constants.map(|(name, value)| (name, value.to_string())).collect(),
+            seconds: took.as_secs_f64(),
+            refused,
+        };
+        println!("{}", serde_json::to_string(&line).expect("texts and finite numbers"));
+    })?;
+    Ok(if refusals == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn line(d: &Dispatch) {

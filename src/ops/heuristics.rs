@@ -4,7 +4,7 @@
 //! docs/lab-notebook/defaults.md.
 
 use super::bias_grad::BiasGradShape;
-use super::gemm::variant::Variant;
+use super::gemm::variant::{Variant, tile};
 use super::gemm::{Product, Side, Size};
 use super::tunable::KernelConfig;
 use super::winograd_convolution::{WinogradConvolution, each_product};
@@ -44,7 +44,7 @@ pub(super) struct Defaults {
 
 impl Defaults {
     pub(super) fn of(target: &Capabilities) -> Self {
-        let large = Variant::Tile { threads: [16, 8], thread_tile: [2, 2], depth: 8, buffers: 2 };
+        let large = tile([16, 8], [2, 2], 8, 2);
         let gpu = Self {
             large: vec![Variant::PLAIN],
             from_textures: None,

@@ -89,6 +89,8 @@ pub const SHADERS: &[Source] = &[
     wgsl!("gemm/gemm_buffers.wgsl"),
     wgsl!("gemm/gemm_cooperative.wgsl"),
     wgsl!("gemm/gemm_direct.wgsl"),
+    wgsl!("gemm/gemm_k_loop.wgsl"),
+    wgsl!("gemm/gemm_k_unrolled.wgsl"),
     wgsl!("gemm/gemm_load_tile.wgsl"),
     wgsl!("gemm/gemm_store_fragments.wgsl"),
     wgsl!("gemm/gemm_store_tile.wgsl"),

@@ -3,6 +3,7 @@
 //! [`GpuRunner`] compiles and replays a plan by wgpu. The reference on the CPU is
 //! [`ReferenceRunner`](super::ReferenceRunner).
 
+mod compile_only;
 mod device;
 mod encode;
 mod gpu_runner;
@@ -19,6 +20,7 @@ use super::profile::Timings;
 use super::tensor::{Element, Tensor};
 use crate::error::{Error, Result};
 
+pub use compile_only::{Compiled, compile_only};
 pub use gpu_runner::GpuRunner;
 
 /// Memory for a plan's buffers, and the means to run its programs on them.

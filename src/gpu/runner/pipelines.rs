@@ -24,7 +24,8 @@ pub(super) fn compile(device: &wgpu::Device, plan: &Plan, cache: Option<&wgpu::P
     unique.into_par_iter().map(|(source, d)| (source, pipeline(device, d, cache))).collect()
 }
 
-fn pipeline(
+/// The pipeline of a kernel.
+pub(super) fn pipeline(
     device: &wgpu::Device,
     dispatch: &Dispatch,
     cache: Option<&wgpu::PipelineCache>,

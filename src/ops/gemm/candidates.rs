@@ -1,18 +1,21 @@
 //! The variants of the GEMM core that an adapter can run, and those that are worth a trial on it.
 
-use super::variant::{Variant, tile};
+use super::variant::{Variant, tile, unrolled};
 use crate::gpu::{Capabilities, Element, Fragment};
 
 /// Tiles for workgroups of 64 to 256, all within WebGPU's default 16 KiB of workgroup memory.
-const TILES: [Variant; 10] = [
+const TILES: [Variant; 13] = [
     Variant::PLAIN,
-    tile([8, 8], [2, 2], 16, 2),  // 64 x 64
-    tile([8, 8], [2, 2], 8, 2),   // 64 x 64, half the memory: more workgroups at a time
-    tile([16, 8], [2, 2], 8, 2),  // 128 x 64
-    tile([8, 16], [2, 2], 8, 2),  // 64 x 128
-    tile([16, 16], [2, 2], 8, 2), // 128 x 128
-    tile([16, 8], [2, 1], 16, 1), // 128 x 32
-    tile([8, 8], [1, 1], 16, 2),  // 32 x 32, for small products
+    tile([8, 8], [2, 2], 16, 2),      // 64 x 64
+    tile([8, 8], [2, 2], 8, 2),       // 64 x 64, half the memory: more workgroups at a time
+    tile([16, 8], [2, 2], 8, 2),      // 128 x 64
+    tile([8, 16], [2, 2], 8, 2),      // 64 x 128
+    tile([16, 16], [2, 2], 8, 2),     // 128 x 128
+    tile([16, 8], [2, 1], 16, 1),     // 128 x 32
+    tile([8, 8], [1, 1], 16, 2),      // 32 x 32, for small products
+    unrolled([16, 8], [2, 2], 16, 1), // 128 x 64
+    unrolled([8, 8], [2, 2], 16, 1),  // 64 x 64
+    unrolled([16, 8], [2, 1], 16, 1), // 128 x 32: half the registers
     Variant::NARROW,
     tile([64, 1], [2, 1], 4, 1), // 512 x 4, for pictures
 ];

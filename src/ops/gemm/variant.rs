@@ -25,6 +25,9 @@ pub enum Variant {
         depth: u32,
         /// tiles in workgroup memory at a time: 1, or 2 to wait at one barrier instead of two
         buffers: u32,
+        /// whether the rows of a tile are written out instead of a loop; the depth is then 8, 16 or 32
+        #[serde(default, skip_serializing_if = "is_false")]
+        unrolled: bool,
     },
     /// `gemm_direct.wgsl`: every invocation loads its operands from global memory.
     Direct {
@@ -85,8 +88,23 @@ fn is_default_k_parts(value: &u32) -> bool {
     *value == default_k_parts()
 }
 
-pub(super) const fn tile(threads: [u32; 2], thread_tile: [u32; 2], depth: u32, buffers: u32) -> Variant {
-    Variant::Tile { threads, thread_tile, depth, buffers }
+pub(in crate::ops) const fn tile(
+    threads: [u32; 2],
+    thread_tile: [u32; 2],
+    depth: u32,
+    buffers: u32,
+) -> Variant {
+    Variant::Tile { threads, thread_tile, depth, buffers, unrolled: false }
+}
+
+/// A tile with its rows written out.
+pub(in crate::ops) const fn unrolled(
+    threads: [u32; 2],
+    thread_tile: [u32; 2],
+    depth: u32,
+    buffers: u32,
+) -> Variant {
+    Variant::Tile { threads, thread_tile, depth, buffers, unrolled: true }
 }
 
 impl Variant {
@@ -144,9 +162,15 @@ impl Variant {
 
     fn core(self) -> Vec<Source> {
         match self {
-            Self::Tile { .. } => {
+            Self::Tile { unrolled, .. } => {
+                let rows = if unrolled {
+                    wgsl!("gemm/gemm_k_unrolled.wgsl")
+                } else {
+                    wgsl!("gemm/gemm_k_loop.wgsl")
+                };
                 vec![
                     wgsl!("gemm/gemm_tile.wgsl"),
+                    rows,
                     wgsl!("gemm/gemm_load_tile.wgsl"),
                     wgsl!("gemm/gemm_store_tile.wgsl"),
                 ]
@@ -178,7 +202,7 @@ impl Variant {
     /// The constants that the core's files need.
     pub fn constants(self) -> Vec<Constant> {
         match self {
-            Self::Tile { threads: [m, n], thread_tile, depth, buffers } => vec![
+            Self::Tile { threads: [m, n], thread_tile, depth, buffers, .. } => vec![
                 ("THREADS_M", m.into()),
                 ("THREADS_N", n.into()),
                 ("BLOCKS_M", thread_tile[0].into()),
@@ -233,9 +257,10 @@ impl Variant {
     fn name_of_core(self) -> String {
         let [m, n, k] = self.tile();
         match self {
-            Self::Tile { threads, buffers, .. } => {
+            Self::Tile { threads, buffers, unrolled, .. } => {
                 let pair = if buffers > 1 { ", two buffers" } else { "" };
-                format!("tile {m}x{n}x{k} of {} threads{pair}", threads[0] * threads[1])
+                let rows = if unrolled { ", unrolled" } else { "" };
+                format!("tile {m}x{n}x{k} of {} threads{pair}{rows}", threads[0] * threads[1])
             }
             Self::Direct { threads, .. } => format!("direct {m}x{n} of {} threads", threads[0] * threads[1]),
             Self::Subgroup { lanes, clusters, .. } => {

@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+"""Judges wgvae's kernels by the compilers of GPUs that are not there.
+
+    gpu_compilers.py judge  GPU PLAN DEBUG         one GPU: a table, and a JSON line for each kernel on standard output
+    gpu_compilers.py bars   BARS RESULTS...        compares results with the file of bars; exit 1 where one is missed
+
+PLAN is what `wgvae plan --compile` printed, one line of JSON for each kernel in the order of its compilation. DEBUG is what
+Mesa's driver printed meanwhile: `RADV_DEBUG=shaderstats,asm`, `IR3_SHADER_DEBUG=cs`, `INTEL_DEBUG=cs`, `NAK_DEBUG=print` or
+`AGX_MESA_DEBUG=shaderdb`. tools/gpu_compilers.sh makes both.
+
+Share: multiply-adds as a part of the vector instructions of one turn of the loop along K (of all instructions where a
+compiler does not tell them apart). An inner loop counts as often as the tile's depth asks for.
+"""
+import json
+import re
+import sys
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Isa:
+    """How an assembly text names labels, backward jumps, multiply-adds, and the instructions that count."""
+    label: str
+    jump: str
+    fma: str
+    counted: str
+    #: instructions that one line stands for
+    repeat: str = r"(?!)"
+
+
+ISAS = {
+    "amd": Isa(r"^(BB\d+):", r"s_c?branch\w* (BB\d+)", r"^\s*v_(fma|fmac|pk_fma|dot2)", r"^\s*v_"),
+    "adreno": Isa(r"^(l\d+):", r"(?:jump|br\w*)\b.*#(l\d+)", r"\bmad\.f", r"^(?!\s*;|l\d+:|@)\S", r"\(rpt(\d)\)"),
+    "intel": Isa(r"^\s*(L\d+|LABEL\d+):", r"\bwhile\(?.*?(L\d+|LABEL\d+)", r"\bmad\(", r"^\s*(?!//|L\d+:|sync)[a-z]"),
+    "nvidia": Isa(r"^block\S* \d+ (L\d+)", r"\bbra pT (L\d+)", r"= ffma", r"^(?!block)\s*[%@a-z]"),
+}
+
+
+@dataclass
+class Kernel:
+    """What a driver said of a kernel."""
+    asm: list = field(default_factory=list)
+    registers: int = 0
+    spills: int = 0
+    #: subgroups that fit a unit at a time, or invocations of a workgroup that fit (Apple)
+    waves: int = 0
+    shared: int = 0
+
+
+def first(pattern, text, default=0):
+    """The sum of the groups of the first match that say numbers."""
+    found = re.search(pattern, text)
+    return int(found[1]) if found else default
+
+
+def amd(text):
+    kernels = []
+    for part in text.split("Compute Shader\ndisasm:\n")[1:]:
+        asm, _, stats = part.partition("*** SHADER STATS ***")
+        kernels.append(Kernel(
+            asm=asm.splitlines(),
+            registers=first(r"\nVGPRs: (\d+)", stats),
+            spills=first(r"Spilled VGPRs: (\d+)", stats) + first(r"Spilled SGPRs: (\d+)", stats)
+            + first(r"Scratch size: (\d+)", stats),
+            waves=first(r"Subgroups per SIMD: (\d+)", stats),
+            shared=first(r"LDS size: (\d+)", stats),
+        ))
+    return kernels
+
+
+def adreno(text):
+    kernels, asm = [], []
+    for line in text.splitlines():
+        line = line.removeprefix("MESA: info: ")
+        asm.append(line)
+        if found := re.search(r"; CL prog .*?(\d+) half, (\d+) full", line):
+            kernels.append(Kernel(asm=asm, registers=int(found[2])))
+            asm = []
+        elif found := re.search(r"; CL prog .*?(\d+) max_waves", line):
+            kernels[-1].waves = int(found[1])
+    for kernel in kernels:
+        # private memory is where registers are spilled to
+        kernel.spills = sum(bool(re.search(r"\b(ldp|stp)\.", line)) for line in kernel.asm)
+    return kernels
+
+
+def apple(text):
+    kernels = []
+    for line in text.splitlines():
+        if "CS shader:" in line:
+            spills = re.search(r"(\d+):(\d+) spills:fills", line)
+            kernels.append(Kernel(
+                registers=first(r"(\d+) gprs", line),
+                waves=first(r"(\d+) threads", line) // 32,
+                spills=int(spills[1]) + int(spills[2]),
+            ))
+    return kernels
+
+
+def intel(text):
+    kernels = []
+    for part in re.split(r"Native code for (?:unnamed )?compute shader", text)[1:]:
+        stats = re.search(r"SIMD(\d+) shader: (\d+) instructions.*?(\d+):(\d+) spills:fills", part)
+        if stats:
+            spills = int(stats[3]) + int(stats[4])
+            kernels.append(Kernel(asm=part.splitlines(), registers=128, spills=spills, waves=int(stats[1])))
+    return kernels
+
+
+def nvidia(text):
+    kernels = []
+    for part in text.split("Structured NIR for compute shader")[1:]:
+        asm, _, stats = part.rpartition("Num GPRs: ")
+        spills = re.search(r"(\d+) spills to (?:mem|memory)", stats)
+        kernels.append(Kernel(asm=asm.splitlines(), registers=int(stats.split()[0]), spills=int(spills[1]) if spills else 0))
+    return kernels
+
+
+READERS = {"amd": amd, "adreno": adreno, "apple": apple, "intel": intel, "nvidia": nvidia}
+
+
+def share(isa, asm, wanted):
+    """Multiply-adds and counted instructions of one turn of the loop along K, which has `wanted` multiply-adds."""
+    at, loops = {}, set()
+    for line, text in enumerate(asm):
+        if found := re.search(isa.label, text):
+            at[found[1]] = line
+    for line, text in enumerate(asm):
+        if (found := re.search(isa.jump, text)) and at.get(found[1], line + 1) <= line:
+            loops.add((at[found[1]], line))
+
+    def count(begin, end):
+        inner = [loop for loop in loops if loop != (begin, end) and begin <= loop[0] and loop[1] <= end]
+        fma = total = 0
+        for line in range(begin, end + 1):
+            if any(b <= line <= e for b, e in inner) or not re.search(isa.counted, asm[line]):
+                continue
+            times = 1 + first(isa.repeat, asm[line])
+            total += times
+            fma += times * bool(re.search(isa.fma, asm[line]))
+        return fma, total
+
+    if not loops:
+        return None
+    best = max(loops, key=lambda loop: (count(*loop)[0], loop[0] - loop[1]))
+    fma, total = count(*best)
+    around = [loop for loop in loops if loop != best and loop[0] <= best[0] and best[1] <= loop[1]]
+    if fma == 0:
+        return None
+    if fma >= wanted or not around:
+        return fma, total
+    turns = max(1, round(wanted / fma))
+    outer = count(*min(around, key=lambda loop: loop[1] - loop[0]))
+    return fma * turns + outer[0], total * turns + outer[1]
+
+
+def constant(line, name):
+    value = line["constants"].get(name)
+    return int(value.rstrip("u")) if value else None
+
+
+def judge(gpu, plan, debug):
+    maker = gpu.split(":")[0]
+    with open(plan) as file:
+        lines = [json.loads(line) for line in file]
+    with open(debug, errors="replace") as file:
+        kernels = READERS[maker](file.read())
+    refused = [line for line in lines if line["refused"]]
+    compiled = [line for line in lines if not line["refused"]]
+    if len(kernels) < len(compiled):
+        sys.exit(f"{gpu}: the driver told of {len(kernels)} kernels, and {len(compiled)} were compiled")
+    # drivers compile some kernels of their own first
+    kernels = kernels[len(kernels) - len(compiled):]
+    for line, kernel in zip(compiled, kernels):
+        result = {
+            "gpu": gpu, "kernel": line["kernel"], "label": line["label"], "registers": kernel.registers,
+            "spills": kernel.spills, "waves": kernel.waves, "shared": kernel.shared,
+        }
+        depth, blocks = constant(line, "TILE_K"), [constant(line, f"BLOCKS_{axis}") for axis in "MN"]
+        if depth and all(blocks) and maker in ISAS:
+            found = share(ISAS[maker], kernel.asm, 16 * blocks[0] * blocks[1] * depth)
+            if found:
+                result["fma"], result["instructions"] = found
+                result["share"] = round(100 * found[0] / max(1, found[1]), 1)
+        print(json.dumps(result))
+    for line in refused:
+        print(json.dumps({"gpu": gpu, "kernel": line["kernel"], "label": line["label"], "refused": line["refused"]}))
+
+
+def bars(path, files):
+    """One line for each GPU, and each bar that is missed. A bar is `GPU KEY LIMIT`: `spills` and `refused` at most, `share`
+    and `waves` of the products at least."""
+    results = {}
+    for name in files:
+        with open(name) as file:
+            for text in file:
+                line = json.loads(text)
+                results.setdefault(line["gpu"], []).append(line)
+    print(f"{'GPU':24} kernels refused spilling registers waves  share of multiply-adds in products")
+    for gpu, lines in results.items():
+        products = [line for line in lines if "share" in line]
+        shares = sorted(line["share"] for line in products)
+        told = f"{shares[0]:.0f} to {shares[-1]:.0f} %, {len(shares)} products" if shares else "-"
+        waves = min((line["waves"] for line in products), default=0)
+        print(f"{gpu:24} {len(lines):7} {sum('refused' in line for line in lines):7} "
+              f"{sum(line.get('spills', 0) > 0 for line in lines):8} "
+              f"{max(line.get('registers', 0) for line in lines):9} {waves:5}  {told}")
+    missed = 0
+    with open(path) as file:
+        for text in file:
+            text = text.split("#")[0].strip()
+            if not text:
+                continue
+            gpu, key, limit = text.split()
+            for line in results.get(gpu, []):
+                value = line.get(key)
+                wrong = (
+                    value is not None if key == "refused"
+                    else value is not None and value > float(limit) if key == "spills"
+                    else value is not None and "share" in line and value < float(limit)
+                )
+                if wrong:
+                    missed += 1
+                    print(f"MISSED {gpu} {line['kernel']} ({line['label']}): {key} {value}, the bar is {limit}")
+    print(f"{missed} missed" if missed else "every bar is held")
+    sys.exit(missed > 0)
+
+
+def main():
+    match sys.argv[1:]:
+        case ["judge", gpu, plan, debug]:
+            judge(gpu, plan, debug)
+        case ["bars", path, *files] if files:
+            bars(path, files)
+        case _:
+            sys.exit(__doc__)
+
+
+main()
