@@ -5,8 +5,9 @@
 expected.json holds, for each file that can be read, its tensors in order: name, shape and the
 bits of the values as float32 (computed here by PyTorch, so that the reader is checked against it).
 """
-import collections, io, json, pathlib, sys, zipfile
+import argparse, collections, datetime, io, json, pathlib, sys, zipfile
 
+import numpy
 import torch
 from torch import nn
 
@@ -105,9 +106,37 @@ torch.serialization.set_crc32_options(False)
 save("no_crc.pth", {"a": torch.arange(3.0)})
 torch.serialization.set_crc32_options(True)
 
+# the layout before version 1.6, and values that are kept by the name of their class only
+for name, protocol in (("legacy.pth", 2), ("legacy1.pth", 1), ("legacy5.pth", 5)):
+    save(name, net.state_dict(), _use_new_zipfile_serialization=False, pickle_protocol=protocol)
+
+
+def objects():
+    """Types that training scripts store beside a model, each of which torch.save pickles as an object."""
+    return {
+        "set": {1, 2}, "frozen": frozenset([3]), "complex": 1 + 2j, "slice": slice(1, 2), "range": range(3), "ellipsis": ...,
+        "device": torch.device("cuda", 0), "type": torch.complex64, "array": numpy.arange(6).reshape(2, 3),
+        "text": numpy.str_("a"), "namespace": argparse.Namespace(a=1), "path": pathlib.PurePosixPath("/a"),
+        "date": datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc), "bytes": bytearray(b"abc"),
+        "deque": collections.deque([1]), "class": collections.OrderedDict, "function": len, "large": 1 << 200,
+        "surrogate": "a\udcff", "complex64": torch.tensor([1j]), "negated": torch.tensor([1j]).conj().imag, "sparse": torch.eye(2).to_sparse(),
+        "float8": torch.ones(2).to(torch.float8_e4m3fn), "module": nn.Linear(1, 1),
+        1.5: 1, (1, 2): 3, None: 1, True: 2, "tied": net.state_dict(),
+    }
+
+
+tagged = torch.ones(2)
+tagged.tag = "x"
+for protocol in (2, 3, 4, 5):
+    name = "objects.pth" if protocol == 2 else f"objects{protocol}.pth"
+    numbers = {"epoch": numpy.int64(7), "loss": numpy.float64(0.1), "half": numpy.float16(0.5), "byte": numpy.uint8(200), "yes": numpy.bool_(True)}
+    value = {"model": net.state_dict(), "tagged": tagged,
+             "counter": collections.Counter("aab"), "default": collections.defaultdict(list, {"a": [1]}), **numbers}
+    EXPECTED[name] = list(flatten(value | {"tied": net.state_dict()}))
+    torch.save({**value, **objects()}, OUT / name, pickle_protocol=protocol)
+
 # refused
 save("module.pth", nn.Linear(2, 2), readable=False)
-save("legacy.pth", net.state_dict(), readable=False, _use_new_zipfile_serialization=False)
 torch.jit.script(nn.Linear(1, 1)).save(str(OUT / "torchscript.pth"))
 save("sparse.pth", {"a": torch.eye(2).to_sparse()}, readable=False)
 save("complex.pth", {"a": torch.tensor([1j])}, readable=False)

@@ -1,6 +1,5 @@
-//! Model files: named tensors in safetensors or PyTorch's `.pth`, and the model configuration inferred from their
-//! shapes.
-//! Read this for tensor names, metadata and the checks on a foreign file.
+//! Model files of this program: named tensors in safetensors, and what the metadata say of the model.
+//! Read this for tensor names and metadata.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -12,11 +11,10 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::pth;
-use crate::config::{Likelihood, LossKind, ModelConfig, Sigma};
+use crate::config::{Likelihood, LossKind, ModelConfig};
 use crate::error::{Error, Result, printable_text};
 use crate::gpu::Element;
-use crate::model::architectures::{LOG_SIGMA, addressable, infer};
+use crate::model::architectures::addressable;
 use crate::model::{ADAM_SLOTS, NamedTensor, OptimizerState, StateDict};
 
 /// Maximum size of a file read into memory: larger than any model with 32-bit indices.
@@ -135,7 +133,7 @@ pub fn metadata(bytes: &[u8], key: &str) -> Option<String> {
 }
 
 /// The likelihood in the metadata of a safetensors file; the reference's if the metadata has none.
-fn likelihood(path: &Path, bytes: &[u8]) -> Result<Likelihood> {
+pub(super) fn likelihood(path: &Path, bytes: &[u8]) -> Result<Likelihood> {
     let Some(text) = metadata(bytes, LIKELIHOOD) else { return Ok(Likelihood::default()) };
     let parsed = text.split_once(' ').and_then(|(kind, sigma)| {
         let likelihood = Likelihood { kind: kind.parse().ok()?, sigma: sigma.parse().ok()? };
@@ -148,14 +146,14 @@ fn likelihood(path: &Path, bytes: &[u8]) -> Result<Likelihood> {
 
 /// Sizes and likelihood of a model that is not of the reference architecture.
 #[derive(Serialize, Deserialize)]
-struct Described {
+pub(super) struct Described {
     #[serde(flatten)]
-    config: ModelConfig,
-    likelihood: Likelihood,
+    pub(super) config: ModelConfig,
+    pub(super) likelihood: Likelihood,
 }
 
 /// The description in the metadata of a safetensors file; nothing in files of the reference architecture.
-fn described(path: &Path, bytes: &[u8]) -> Result<Option<Described>> {
+pub(super) fn described(path: &Path, bytes: &[u8]) -> Result<Option<Described>> {
     let Some(text) = metadata(bytes, MODEL) else { return Ok(None) };
     let bad = |reason: String| Error::model(path, format!("its {MODEL}: {}", printable_text(&reason)));
     let found: Described = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
@@ -168,10 +166,10 @@ fn described(path: &Path, bytes: &[u8]) -> Result<Option<Described>> {
 }
 
 /// A file's tensors by name, each with shape and values.
-type TensorMap = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+pub(super) type TensorMap = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// The tensors of a safetensors file.
-fn safetensors(path: &Path, bytes: &[u8]) -> Result<TensorMap> {
+pub(super) fn safetensors(path: &Path, bytes: &[u8]) -> Result<TensorMap> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| {
         let e = printable_text(&e.to_string());
         let reason = format!("not a whole safetensors file ({e}); it may be truncated or of another kind");
@@ -201,7 +199,12 @@ fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
 }
 
 /// Moves the tensors of `config` out of `found`, each name with `prefix`.
-fn take(path: &Path, found: &mut TensorMap, prefix: &str, config: &ModelConfig) -> Result<StateDict> {
+pub(super) fn take(
+    path: &Path,
+    found: &mut TensorMap,
+    prefix: &str,
+    config: &ModelConfig,
+) -> Result<StateDict> {
     take_named(path, found, prefix, StateDict::names(config))
 }
 
@@ -226,7 +229,7 @@ fn take_named(
 }
 
 /// Refuses values that are NaN or infinite: adapters draw pictures of them that look like those of a model.
-fn refuse_non_finite(path: &Path, weights: &StateDict) -> Result<()> {
+pub(super) fn refuse_non_finite(path: &Path, weights: &StateDict) -> Result<()> {
     weights.tensors.iter().find(|tensor| !tensor.is_finite()).map_or(Ok(()), |tensor| {
         let reason =
             format!("{} has values that are NaN or infinite: the training has diverged", tensor.name);
@@ -235,7 +238,7 @@ fn refuse_non_finite(path: &Path, weights: &StateDict) -> Result<()> {
 }
 
 /// Refuses left-over tensors: they belong to a layer that this model does not have, so the result would differ.
-fn refuse_extra(path: &Path, found: &TensorMap) -> Result<()> {
+pub(super) fn refuse_extra(path: &Path, found: &TensorMap) -> Result<()> {
     found.first_key_value().map_or(Ok(()), |(name, (shape, _))| {
         let name = printable_text(name);
         Err(Error::model(
@@ -285,81 +288,4 @@ pub(super) fn decode_optimizer(
 /// [`Error::Model`] naming the first tensor that is missing or has the wrong shape.
 pub(super) fn decode_weights(path: &Path, bytes: &[u8], config: &ModelConfig) -> Result<StateDict> {
     decode_tensors(path, bytes, StateDict::names(config))
-}
-
-/// A model read from a file.
-#[derive(Debug, Clone)]
-pub struct Model {
-    /// sizes, inferred from the tensor shapes
-    pub config: ModelConfig,
-    /// parameters
-    pub weights: StateDict,
-    /// likelihood of the pixels that it was trained with
-    pub likelihood: Likelihood,
-    /// optimizer state, if a `.pth` holds a training checkpoint
-    pub adam: Option<Adam>,
-}
-
-/// State of PyTorch's Adam.
-#[derive(Debug, Clone)]
-pub struct Adam {
-    /// finished steps
-    pub step: u64,
-    /// first and second moments
-    pub state: OptimizerState,
-    /// hyperparameters
-    pub settings: pth::Settings,
-}
-
-/// Reads a model file of either format and infers the sizes from the shapes of its tensors.
-///
-/// # Errors
-/// [`Error::Model`] if it is incomplete, or not a model of this architecture.
-pub fn read_model(path: &Path) -> Result<Model> {
-    let bytes = read(path)?;
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    if bytes.starts_with(b"PK") || ["pth", "pt", "ckpt"].contains(&extension.as_str()) {
-        return torch(path, &bytes);
-    }
-    let mut found = safetensors(path, &bytes)?;
-    let (described, likelihood) = (described(path, &bytes)?, likelihood(path, &bytes)?);
-    drop(bytes);
-    let likelihood = described.as_ref().map_or(likelihood, |described| described.likelihood);
-    let config = described.map(|described| described.config);
-    let (config, weights) = model(path, config, likelihood, &mut found)?;
-    Ok(Model { config, weights, likelihood, adam: None })
-}
-
-/// Sizes and weights out of the tensors of a file, which says its sizes or is a reference model.
-fn model(
-    path: &Path,
-    described: Option<ModelConfig>,
-    likelihood: Likelihood,
-    found: &mut TensorMap,
-) -> Result<(ModelConfig, StateDict)> {
-    let shape = |name: &str| found.get(name).map(|(shape, _)| shape.as_slice());
-    let config = described.map_or_else(|| infer(shape), Ok).map_err(|reason| Error::model(path, reason))?;
-    let config = config.with_likelihood(likelihood);
-    let weights = take(path, found, "", &config)?;
-    refuse_extra(path, found)?;
-    refuse_non_finite(path, &weights)?;
-    Ok((config, weights))
-}
-
-fn torch(path: &Path, bytes: &[u8]) -> Result<Model> {
-    let reason = |reason: String| Error::model(path, reason);
-    let training = pth::training(pth::read(bytes).map_err(reason)?).map_err(reason)?;
-    let found = |tensors: Vec<(String, pth::Tensor)>| -> TensorMap {
-        tensors.into_iter().map(|(name, t)| (name, (t.shape, t.values))).collect()
-    };
-    let mut tensors = found(training.model);
-    // a parameter of this name is that of the likelihood: other files say theirs, these cannot
-    let learned = Likelihood { kind: LossKind::Gaussian, sigma: Sigma::Learned };
-    let likelihood = if tensors.contains_key(LOG_SIGMA) { learned } else { Likelihood::default() };
-    let (config, weights) = model(path, None, likelihood, &mut tensors)?;
-    let adam = training.adam.map(|pth::Adam { step, first, second, settings }| {
-        let moment = |tensors| take(path, &mut found(tensors), "", &config);
-        Ok(Adam { step, state: OptimizerState::adam(moment(first)?, moment(second)?), settings })
-    });
-    Ok(Model { config, weights, likelihood, adam: adam.transpose()? })
 }

@@ -8,7 +8,9 @@
 
 mod file;
 mod keep;
+mod naming;
 pub mod pth;
+mod read;
 mod state;
 mod storage;
 
@@ -16,8 +18,9 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-pub use file::{Adam, Model, decode_tensors, encode_tensors, metadata, metadata_of, read_model};
+pub use file::{decode_tensors, encode_tensors, metadata, metadata_of};
 pub use keep::{Keep, bytes, prune};
+pub use read::{Adam, Model, read_model};
 pub use state::{Best, Digest, Replanned, State, VERSION};
 pub use storage::renames_folders;
 

@@ -8,7 +8,7 @@ use super::{AdapterArgs, ForceArgs};
 
 #[derive(Debug, Clone, Args)]
 pub struct ConvertArgs {
-    /// A .pth file (a state_dict, or a dictionary with one and its optimizer), a .safetensors file, a run, or builtin
+    /// A file of PyTorch or Lightning (.pth, .ckpt) that holds the model anywhere, a .safetensors file, a run, or builtin
     #[arg(value_name = "IN", value_parser = super::model())]
     pub from: PathBuf,
     /// The .safetensors file; its tensors have PyTorch's names, for load_state_dict. Priors go into files beside it

@@ -33,8 +33,8 @@ pub struct TrainArgs {
 #[derive(Debug, Clone, Args)]
 pub struct ResumeArgs {
     /// Resume a run from its newest undamaged checkpoint. RUN is the folder or name of a run [default: --name, else the
-    /// newest run]. If RUN is an older checkpoint, a new run continues from it. If RUN is a FILE.pth with a model and its
-    /// Adam optimizer from PyTorch, a new run continues that training
+    /// newest run]. If RUN is an older checkpoint, a new run continues from it. If RUN is a FILE.pth or .ckpt with a model and
+    /// its Adam optimizer from PyTorch, a new run continues that training
     #[arg(long, value_name = "RUN", num_args = 0..=1)]
     pub resume: Option<Option<PathBuf>>,
     /// With --resume: accept training pictures that differ from those of the run

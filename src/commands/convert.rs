@@ -9,6 +9,7 @@ use wgvae::generate::{Fitted, FittedFlow, flow_file, prior_file};
 use wgvae::gpu::Element;
 
 use super::destination::{Writer, usage};
+use super::load_model;
 use super::names;
 use super::prior::Beside;
 use super::terminal::{count, shown};
@@ -24,7 +25,7 @@ pub fn run(args: &ConvertArgs) -> Result<ExitCode> {
         ));
     }
     let file = names::model_file(&args.from)?;
-    let Model { config, mut weights, likelihood, adam } = checkpoint::open(&args.from)?;
+    let Model { config, mut weights, likelihood, adam, .. } = load_model::read(&args.from)?;
     let Beside { flow, fitted } = Beside::own(&args.from, &weights);
     let [of_fitted, of_flow] = [prior_file::place(&args.to), flow_file::place(&args.to)];
     // beside model.pth and model.safetensors is one file, which needs no change without --half
@@ -67,10 +68,12 @@ pub fn run(args: &ConvertArgs) -> Result<ExitCode> {
         out.write(&bytes)?;
         println!("wrote {}{what}", shown(&out.path));
     }
-    if let Some(Adam { step, .. }) = adam {
-        println!(
+    match adam {
+        Ok(Some(Adam { step, .. })) => println!(
             "its optimizer (step {step}) is left out; `wgvae train --resume={from}` continues its training"
-        );
+        ),
+        Ok(None) => {}
+        Err(reason) => println!("its training cannot be continued: {reason}"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::checkpoint;
 use wgvae::error::Error;
 use wgvae::evaluate::{self, About, FeatureSettings, HELD_OUT, Priors, Report, Settings};
 use wgvae::generate::{self, Fitted, FittedFlow, flow_file, prior_file};
@@ -97,7 +96,7 @@ fn load(args: &EvaluateArgs) -> Result<Loaded> {
     let _bar = Bar::new("loading the model", false);
     let (path, mut notes) = (&args.trained.model, Vec::new());
     let mut noted = |error: Error| notes.push(error.to_string());
-    let model = checkpoint::open(path)?;
+    let model = load_model::read(path)?;
     let adapter = super::choose_keeping(&args.trained.adapter)?;
     // without a prior beside it, only N(0, I) is measured
     let fitted = prior_file::find(path, None, &model.weights).map_err(&mut noted).ok();

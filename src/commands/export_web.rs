@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::checkpoint::{self, Model};
+use wgvae::checkpoint::Model;
 use wgvae::config::ModelConfig;
 use wgvae::generate::{self, Fitted, FittedFlow};
 use wgvae::model::flow::FlowWeights;
@@ -33,7 +33,7 @@ pub fn run(args: &ExportWebArgs) -> Result<ExitCode> {
 /// The page for the flags. Reports the error of rounding.
 pub(super) fn page(args: &PageArgs) -> Result<Files> {
     let model = &args.trained.model;
-    let Model { config, mut weights, likelihood, .. } = checkpoint::open(model)?;
+    let Model { config, mut weights, likelihood, .. } = load_model::read(model)?;
     let Priors { fitted: prior, mut flow } = priors(args, (&config, &weights))?;
     let kl = match &args.data {
         Some(data) => Some(divergences(args, data)?),

@@ -14,6 +14,7 @@ use wgvae::model::{Device, ModelOptions, Vae};
 use super::destination::{Destination, Writer, usage};
 use super::names;
 use super::out_folder::OutFolder;
+use super::output;
 use super::terminal::{Bar, shown};
 use crate::cli::{AdapterArgs, TrainedArgs};
 
@@ -24,10 +25,19 @@ const MAX_NAMED: usize = 10;
 /// Milliseconds per frame of an animation.
 const FRAME_MS: u32 = 80;
 
+/// Reads MODEL, and says what was left out of a foreign file.
+pub(super) fn read(model: &Path) -> Result<Model> {
+    let read = checkpoint::open(model)?;
+    for note in &read.notes {
+        output::note(&format!("{}: {note}", shown(model)));
+    }
+    Ok(read)
+}
+
 /// The model on the adapter that the flags name.
 pub(super) fn open(model: &Path, adapter: &AdapterArgs) -> Result<Vae> {
     let _bar = Bar::new("loading the model", false);
-    let model = checkpoint::open(model)?;
+    let model = read(model)?;
     build(&super::choose_keeping(adapter)?, &model, BATCH, None)
 }
 

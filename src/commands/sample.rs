@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::checkpoint;
 use wgvae::data;
 use wgvae::generate::{self, FittedFlow};
 use wgvae::model::flow::FlowSampling;
@@ -29,7 +28,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         return usage(format!("--temperature {}: must be zero or positive", args.temperature));
     }
     let file = names::model_file(&args.model)?;
-    let model = checkpoint::open(&args.model)?;
+    let model = load_model::read(&args.model)?;
     let wanted = Wanted::of(&args.model, &args.prior, &model.weights);
     let prior_file = wanted.file();
     let settings = SampleArgs { model: file.clone(), out: None, force: ForceArgs::default(), ..args.clone() };

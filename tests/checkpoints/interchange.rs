@@ -55,7 +55,7 @@ fn pth_and_safetensors_of_one_model_are_the_same() {
         assert_eq!(pth.config, safetensors.config);
         assert_eq!(bits(&pth.weights), bits(&safetensors.weights), "{name}");
         let training = checkpoint::read_model(&folder.join("optimizer.pth")).expect("optimizer.pth");
-        let adam = training.adam.expect("an optimizer");
+        let adam = training.adam.expect("Adam").expect("an optimizer");
         println!("{name}: {:?}, step {} of Adam", training.config, adam.step);
         assert_eq!(training.config, pth.config);
         assert_ne!(bits(&training.weights), bits(&pth.weights), "{name}: trained");
@@ -76,7 +76,7 @@ fn continues(device: Device<'_>) {
     let golden = read(&folder.join("golden.safetensors"));
     let Model { config, weights, adam, .. } =
         checkpoint::read_model(&folder.join("training.pth")).expect("pth");
-    let adam = adam.expect("an optimizer");
+    let adam = adam.expect("Adam").expect("an optimizer");
     assert_eq!((config, adam.step), (ModelConfig::reference(16, 2, 3), 3));
     let build = ModelOptions { keep_gradients: true, ..ModelOptions::training(config, 2) };
     let mut vae = Vae::empty(device, build).expect("build");

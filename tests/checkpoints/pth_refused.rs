@@ -4,9 +4,9 @@ use wgvae::checkpoint::pth;
 
 use crate::common::pth::{Entry, fixture, pickle, pth, tensor, zip};
 
-/// `bytes` are refused, and the reason has all of `parts`.
+/// `bytes` are refused as a file or as a model, and the reason has all of `parts`.
 fn refuses(what: &str, bytes: &[u8], parts: &[&str]) {
-    let reason = pth::read(bytes).expect_err(what);
+    let reason = pth::read(bytes).and_then(|value| pth::training(value, &["a"])).expect_err(what);
     println!("{what}: {reason}");
     for part in parts {
         assert!(reason.contains(part), "{what}: {part:?} is missing in: {reason}");
@@ -19,25 +19,33 @@ fn nothing_is_executed() {
         let what = String::from_utf8_lossy(operations).escape_debug().to_string();
         refuses(&what, &pth(&pickle(operations), &[]), parts);
     };
-    let asks = ["the file asks for os.system: only tensors of plain types are read"];
+    let asks = ["holds an object of os.system and no state_dict"];
     says(b"cos\nsystem\nX\x07\0\0\0echo hi\x85R", &asks);
     says(b"X\x02\0\0\0osX\x06\0\0\0system\x93X\x07\0\0\0echo hi\x85R", &asks);
     says(b"(X\x07\0\0\0echo hiios\nsystem\n", &asks);
-    says(b"cbuiltins\neval\n", &["builtins.eval"]);
+    says(b"(cos\nsystem\nX\x07\0\0\0echo hio", &asks);
+    says(b"cos\nsystem\nX\x07\0\0\0echo hi\x85\x81", &asks);
+    says(b"cos\nsystem\n)}\x92", &asks);
+    // its value may be called and filled, and does not change
+    says(b"cos\nsystem\n)R)R}b]a(NNe(NNuNNs(N\x90", &asks);
+    says(b"cbuiltins\neval\n", &["the class or function builtins.eval"]);
     says(b"cnumpy.core.multiarray\nscalar\n", &["numpy.core.multiarray.scalar"]);
     says(b"ctorch\nload\n", &["torch.load"]);
     says(b"ctorch\nComplexFloatStorage\n", &["torch.ComplexFloatStorage"]);
-    says(b"ccollections\nOrderedDict\n)\x81", &["objects of classes"]);
-    says(b"ccollections\nOrderedDict\n)}\x92", &["objects of classes"]);
-    says(b"(ccollections\nOrderedDict\no", &["objects of classes"]);
+    says(b"ccollections\nOrderedDict\n)}\x92", &["an object of collections.OrderedDict"]);
+    says(b"(ccollections\nOrderedDict\no", &["an object of collections.OrderedDict"]);
+    // as the model's tensor
+    says(b"}X\x01\0\0\0acos\nsystem\n)Rs", &["a is an object of os.system, not a tensor"]);
     // allowed names can only be used for their purpose
     says(b"X\x02\0\0\0os)R", &["calls a text"]);
-    says(b"ctorch\nFloatStorage\n)R", &["other arguments"]);
-    says(b"ccollections\nOrderedDict\n](K\x01K\x02e\x85R", &["other arguments"]);
+    says(b"K\x01)}\x92", &["calls an int"]);
+    says(b"ctorch\nFloatStorage\n)R", &["an object of torch.FloatStorage"]);
+    says(b"ccollections\nOrderedDict\n](K\x01K\x02e\x85R", &["an object of collections.OrderedDict"]);
     says(b"}}b", &["sets attributes of a dictionary"]);
-    says(b"ccollections\nOrderedDict\n", &["a function or class outside a tensor"]);
     says(b"P0\n", &["operation 0x50"]);
     says(b"\x82\x01", &["operation 0x82"]);
+    says(b"\x97", &["buffers that are outside the file"]);
+    says(b"\x98", &["buffers that are outside the file"]);
     let long = [b"c".as_slice(), &[b'm'; 5000], b"\n\x1b[31m\xe2\x80\xae\n"].concat();
     says(&long, &["mmm...", "\\u{1b}[31m\\u{202e}"]);
 }
@@ -45,17 +53,17 @@ fn nothing_is_executed() {
 #[test]
 fn files_of_another_kind() {
     let save = "torch.save(model.state_dict(), path)";
-    refuses("a module", &fixture("module.pth"), &["asks for torch.nn.modules.linear.Linear", save]);
-    refuses("legacy", &fixture("legacy.pth"), &["legacy", "1.6", save]);
+    refuses("a module", &fixture("module.pth"), &["an object of torch.nn.modules.linear.Linear", save]);
     refuses("TorchScript", &fixture("torchscript.pth"), &["TorchScript", save]);
     refuses("deflated", &fixture("deflated.pth"), &["is compressed"]);
-    refuses("sparse", &fixture("sparse.pth"), &["torch._utils._rebuild_sparse_tensor"]);
-    refuses("complex", &fixture("complex.pth"), &["torch.ComplexFloatStorage"]);
-    refuses("negated", &fixture("negated.pth"), &["negation"]);
+    // each is allowed beside a model, but not as the tensor that the model needs
+    refuses("sparse", &fixture("sparse.pth"), &["a is an object of torch._utils._rebuild_sparse_tensor"]);
+    refuses("complex", &fixture("complex.pth"), &["a is an object of torch.ComplexFloatStorage"]);
+    refuses("negated", &fixture("negated.pth"), &["a is an object", "negation"]);
     refuses("nothing", b"", &["empty"]);
     refuses("a picture", b"\x89PNG\r\n\x1a\n", &["not a file of torch.save"]);
     refuses("a pickle", b"\x80\x04N.", &["bare pickle", save]);
-    refuses("a tape archive", &[&[b'x'; 257][..], b"ustar"].concat(), &["legacy"]);
+    refuses("a tape archive", &[&[b'x'; 257][..], b"ustar"].concat(), &["tar archive", "0.1.10", save]);
     refuses("another zip", &zip(&[Entry::new("word/document.xml", b"<xml>")]), &["no data.pkl"]);
     refuses("an empty zip", b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", &["no data.pkl"]);
     let data = Entry::new("a/data.pkl", b"\x80\x02N.");
@@ -147,7 +155,6 @@ fn dictionaries_as_torch_never_saves() {
     };
     says(b"}(X\x01\0\0\0aK\x01X\x01\0\0\0aK\x02u", "holds a twice");
     says(b"}(K\x07NK\x07Nu", "holds 7 twice");
-    says(b"})Ns", "a tuple as a key");
     says(b"}(K\x07u", "damaged");
     says(b"](K\x07s", "damaged");
     says(b"NN", "damaged");
@@ -155,5 +162,37 @@ fn dictionaries_as_torch_never_saves() {
     // operations that would pop below a mark
     says(b"](K\x01\x86t\x86", "damaged");
     says(b"]K\x01(at\x86", "damaged");
-    says(b"X\x01\0\0\0\xff", "not UTF-8");
+}
+
+/// A file in the layout before PyTorch 1.6 is refused wherever it is cut, and if its storages are not what its tensors say.
+#[test]
+fn damaged_legacy_files() {
+    let whole = fixture("legacy.pth");
+    for length in 0..whole.len() {
+        assert!(pth::read(&whole[..length]).is_err(), "the first {length} bytes");
+    }
+    refuses("half a file", &whole[..whole.len() - 9], &["too early", "truncated"]);
+    // the last storage is a bias of one number
+    let mut other = whole.clone();
+    let at = other.len() - 4 - 8;
+    other[at] += 1;
+    refuses("a length", &other, &["has 2 numbers, and should have 1"]);
+    other[at..at + 8].fill(0xff);
+    refuses("a huge length", &other, &["numbers, and should have 1"]);
+    for at in 0..whole.len() {
+        for bit in 0..8 {
+            let mut other = whole.clone();
+            other[at] ^= 1 << bit;
+            // no panic; the bits of the parameters may be any
+            let _ = pth::read(&other).and_then(|value| pth::training(value, &["0.weight"]));
+        }
+    }
+    let version = whole.windows(3).position(|bytes| bytes == b"M\xe9\x03").expect("1001");
+    let mut other = whole.clone();
+    other[version + 1] = 0;
+    refuses("a version", &other, &["unknown version"]);
+    let order = whole.windows(2).position(|bytes| bytes == b"\x88X").expect("little_endian");
+    let mut other = whole;
+    other[order] = 0x89;
+    refuses("big-endian", &other, &["big-endian"]);
 }

@@ -28,6 +28,7 @@ pub(crate) fn flatten<'v>(value: &'v Value<'_>, prefix: &str, into: &mut Vec<(St
                 let key = match key {
                     Key::Text(text) => (*text).to_owned(),
                     Key::Int(number) => number.to_string(),
+                    Key::Other => continue,
                 };
                 let name = if prefix.is_empty() { key } else { format!("{prefix}/{key}") };
                 flatten(inner, &name, into);

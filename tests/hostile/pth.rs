@@ -85,6 +85,27 @@ fn bounded() {
     let small = [&b"]"[..], &[&b"("[..], &b"}K\0Ns".repeat(1000), b"e"].concat().repeat(500)].concat();
     assert!(pth::read(&pth(&pickle(&small), &[])).is_ok(), "many small dictionaries are many, not too many");
     println!("500000 dictionaries: grown by {:?} MiB", memory.grown());
+    // values that are kept by the name of their class
+    let objects = b"cos\nsystem\n)R0".repeat(1_000_000);
+    refuses("objects", &[&objects[..], b"N"].concat(), "objects");
+    let filled = [&b"cos\nsystem\n)R("[..], &b"N".repeat(1000), b"e"].concat();
+    let filled = [&filled[..], &[&b"("[..], &b"N".repeat(1000), b"u"].concat().repeat(10_000)].concat();
+    assert!(pth::read(&pth(&pickle(&filled), &[])).is_ok(), "what they are filled with is not kept");
+    let nested = [&b")"[..], &b"ctorch._tensor\n_rebuild_from_type_v2\nN\x87".repeat(10_000)].concat();
+    assert!(pth::read(&pth(&pickle(&[&nested[..], b"\x85R"].concat()), &[])).is_err(), "calls within calls");
+    // names of tensors repeat the keys above them: 60 levels of the same 1000 bytes, and a thousand of them below
+    let key = [&b"X"[..], &1000u32.to_le_bytes(), &b"k".repeat(1000), b"q\0"].concat();
+    let inner: Vec<u8> =
+        (0..2000u16).flat_map(|name| [&b"M"[..], &name.to_le_bytes(), b"h\x01"].concat()).collect();
+    let inner = [&tensor(4, 0, &[0], &[1])[..], b"q\x010}(", &inner, b"u"].concat();
+    let mut deep = key;
+    deep.push(b'0');
+    deep.extend(b"}h\0".repeat(60));
+    deep.extend(inner);
+    deep.extend(b"s".repeat(60));
+    let file = pth(&pickle(&deep), &[&[0; 16]]);
+    let reason = pth::read(&file).and_then(|value| pth::training(value, &["a"])).expect_err("long names");
+    assert!(reason.contains("names of more than"), "{reason}");
     refuses("a large pickle", &vec![b'N'; 65 << 20], "more than the 67108864");
 
     let grown = memory.grown();

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::training::{Map, NamedTensors, keys, take, unwrapped};
+use super::training::{Map, NamedTensors, keys, take};
 use super::{Key, Result, Tensor, Value, shown};
+use crate::checkpoint::naming::unwrapped;
 
 /// Largest step: beyond this, an f64 no longer holds every integer.
-const MAX_STEP: f64 = 9_007_199_254_740_992.0;
+pub(super) const MAX_STEP: f64 = 9_007_199_254_740_992.0;
 /// Keys of the state that Adam and AdamW keep per parameter.
 const KEPT: [&str; 4] = ["step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"];
 
@@ -39,8 +40,16 @@ pub struct Settings {
     pub amsgrad: bool,
 }
 
+/// Places of the model's parameters in the dictionary of a file.
+pub(super) struct Layout {
+    /// the place of each among all tensors of the dictionary
+    pub(super) places: Vec<usize>,
+    /// number of all tensors
+    pub(super) all: usize,
+}
+
 /// Adam's state for `model`; `None` before the first step.
-pub(super) fn adam(mut optimizer: Map<'_>, model: &NamedTensors) -> Result<Option<Adam>> {
+pub(super) fn adam(mut optimizer: Map<'_>, model: &NamedTensors, layout: &Layout) -> Result<Option<Adam>> {
     let found = keys(&optimizer);
     let (Some(Value::Map(state)), Some(Value::List(groups))) =
         (take(&mut optimizer, "state"), take(&mut optimizer, "param_groups"))
@@ -49,11 +58,11 @@ pub(super) fn adam(mut optimizer: Map<'_>, model: &NamedTensors) -> Result<Optio
     };
     let mut groups: Vec<_> = groups.into_iter().filter_map(as_map).collect();
     let found = groups.first().map(keys).unwrap_or_default();
-    let settings = groups.first_mut().map(settings).unwrap_or_default();
+    let settings = groups.first_mut().map(settings).transpose()?.unwrap_or_default();
     if settings.betas.is_none() {
         return Err(format!("its optimizer is not Adam or AdamW: its settings are {found}"));
     }
-    let order = order(&mut groups, model)?;
+    let (order, others) = order(&mut groups, model, layout)?;
     if state.is_empty() {
         return Ok(None);
     }
@@ -71,7 +80,7 @@ pub(super) fn adam(mut optimizer: Map<'_>, model: &NamedTensors) -> Result<Optio
             return Err(format!("the optimizer made {before} steps for {earlier}, but {made} for {name}"));
         }
     }
-    if !state.is_empty() {
+    if !others && !state.is_empty() {
         return Err(format!("its optimizer has {} states more than its groups name", state.len()));
     }
     let step = step.map_or(0, |(step, _)| step);
@@ -93,7 +102,7 @@ fn of_parameter(mut kept: Map<'_>, name: &str, tensor: &Tensor) -> Result<(u64, 
         _ => Err(other.clone()),
     };
     let moments = [moment("exp_avg")?, moment("exp_avg_sq")?];
-    let step = take(&mut kept, "step").and_then(|step| number(&step));
+    let step = take(&mut kept, "step").and_then(|step| step.number());
     match step {
         Some(step) if (0.0..=MAX_STEP).contains(&step) && step.fract() == 0.0 => Ok((step as u64, moments)),
         Some(step) => Err(format!("the optimizer's number of steps for {name} is {step}")),
@@ -101,8 +110,8 @@ fn of_parameter(mut kept: Map<'_>, name: &str, tensor: &Tensor) -> Result<(u64, 
     }
 }
 
-/// The optimizer's number for each of the model's parameters, in the model's order.
-fn order(groups: &mut [Map<'_>], model: &NamedTensors) -> Result<Vec<i128>> {
+/// The optimizer's number for each of the model's parameters, in the model's order, and whether it has other ones too.
+fn order(groups: &mut [Map<'_>], model: &NamedTensors, layout: &Layout) -> Result<(Vec<i128>, bool)> {
     let (mut order, mut names) = (Vec::new(), Vec::new());
     for group in groups {
         let Some(Value::List(params)) = take(group, "params") else {
@@ -119,50 +128,59 @@ fn order(groups: &mut [Map<'_>], model: &NamedTensors) -> Result<Vec<i128>> {
             );
         }
     }
-    if order.len() != model.len() {
-        return Err(format!(
-            "its optimizer has {} parameters, but the model has {}",
-            order.len(),
-            model.len()
-        ));
+    let others = order.len() != model.len();
+    if others {
+        // an optimizer of a module that the model is a part of has the parameters of the other parts, too
+        if order.len() != layout.all {
+            return Err(format!(
+                "its optimizer has {} parameters, but the model has {}",
+                order.len(),
+                model.len()
+            ));
+        }
+        order = layout.places.iter().filter_map(|&place| order.get(place).copied()).collect();
+        names = layout.places.iter().filter_map(|&place| names.get(place).copied()).collect();
     }
     // names are present only if the optimizer was given them
-    unwrapped(&mut names);
-    match names.iter().zip(model).find(|(found, (name, _))| *found != name) {
+    let differs = |found: &str, name: &str| {
+        let found = unwrapped(found);
+        found.strip_suffix(name).is_none_or(|prefix| !prefix.is_empty() && !prefix.ends_with('.'))
+    };
+    match names.iter().zip(model).find(|(found, (name, _))| differs(found, name)) {
         Some((found, (name, _))) => {
             let (found, name) = (shown(found), shown(name));
             Err(format!(
                 "its optimizer has {found} at the position of {name} in the model: their orders differ"
             ))
         }
-        None => Ok(order),
+        None => Ok((order, others)),
     }
 }
 
-fn settings(group: &mut Map<'_>) -> Settings {
-    let mut setting = |key: &str| take(group, key).as_ref().and_then(number);
-    let (lr, eps, weight_decay) = (setting("lr"), setting("eps"), setting("weight_decay"));
+/// Hyperparameters of a group.
+fn settings(group: &mut Map<'_>) -> Result<Settings> {
+    let mut setting = |key: &str| match take(group, key) {
+        None | Some(Value::None) => Ok(None),
+        Some(value) => {
+            value.number().map(Some).ok_or_else(|| format!("its optimizer's {key} is {}", value.kind()))
+        }
+    };
+    let (lr, eps, weight_decay) = (setting("lr")?, setting("eps")?, setting("weight_decay")?);
     let betas = match take(group, "betas") {
         Some(Value::List(betas)) => match betas.as_slice() {
-            [one, two] => number(one).zip(number(two)).map(<[f64; 2]>::from),
+            [one, two] => match (one.number(), two.number()) {
+                (Some(one), Some(two)) => Some([one, two]),
+                _ => {
+                    let [one, two] = [one, two].map(Value::kind);
+                    return Err(format!("its optimizer's betas are {one} and {two}"));
+                }
+            },
             _ => None,
         },
         _ => None,
     };
-    Settings { lr, betas, eps, weight_decay, amsgrad: take(group, "amsgrad") == Some(Value::Bool(true)) }
-}
-
-/// A number, or a tensor with one element.
-fn number(value: &Value<'_>) -> Option<f64> {
-    match value {
-        Value::Int(number) => Some(*number as f64),
-        Value::Float(number) => Some(*number),
-        Value::Tensor(tensor) => match tensor.values.as_slice() {
-            [number] => Some(f64::from(*number)),
-            _ => None,
-        },
-        _ => None,
-    }
+    let amsgrad = take(group, "amsgrad") == Some(Value::Bool(true));
+    Ok(Settings { lr, betas, eps, weight_decay, amsgrad })
 }
 
 fn as_map(value: Value<'_>) -> Option<Map<'_>> {

@@ -9,8 +9,8 @@
 use std::collections::HashMap;
 
 use super::archive::Archive;
-use super::globals::{Global, refused};
-use super::storage::Kind;
+use super::globals::Named;
+use super::items::{Item, Made, Objects, broken};
 use super::stream::Stream;
 use super::{ADVICE, Result};
 
@@ -25,98 +25,31 @@ pub(super) const MAX_MEMO: usize = 1 << 20;
 /// Maximum length of a storage's name or a dictionary's key: names may be repeated at two bytes each.
 pub(super) const MAX_NAME: usize = 1024;
 
-/// An item on the stack, in the memo or in an object.
+/// The place of the bytes of storages.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Item<'a> {
-    None,
-    Bool(bool),
-    Int(i128),
-    Float(f64),
-    Text(&'a str),
-    Bytes(&'a [u8]),
-    /// bytes, each written as the character of its value
-    Encoded(&'a str),
-    /// indices into [`Objects`]
-    Tuple(usize),
-    List(usize),
-    Dict(usize),
-    Ordered(usize),
-    Storage(usize),
-    Tensor(usize),
-    Global(Global),
+pub(super) enum Source<'a, 'b> {
+    /// entries of a zip file
+    Archive(&'b Archive<'a>),
+    /// behind the pickle, in an order that it does not tell
+    Behind,
 }
 
-impl Item<'_> {
-    /// A description for messages.
-    pub(super) fn kind(&self) -> &'static str {
-        match self {
-            Self::None => "None",
-            Self::Bool(_) => "a bool",
-            Self::Int(_) => "an int",
-            Self::Float(_) => "a float",
-            Self::Text(_) => "a text",
-            Self::Bytes(_) | Self::Encoded(_) => "bytes",
-            Self::Tuple(_) => "a tuple",
-            Self::List(_) => "a list",
-            Self::Dict(_) | Self::Ordered(_) => "a dictionary",
-            Self::Storage(_) => "a storage",
-            Self::Tensor(_) => "a tensor",
-            Self::Global(_) => "a function or class",
-        }
-    }
-}
-
-/// A storage, with its type if it has one.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Storage<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) kind: Option<Kind>,
-}
-
-/// A requested tensor, not validated yet.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Lazy<'a> {
-    /// bytes of the whole storage
-    pub(super) bytes: &'a [u8],
-    pub(super) kind: Kind,
-    pub(super) start: Item<'a>,
-    pub(super) shape: Item<'a>,
-    pub(super) strides: Item<'a>,
-}
-
-/// The arena of objects. Sequences are tuples and lists.
-#[derive(Debug, Default)]
-pub(super) struct Objects<'a> {
-    pub(super) sequences: Vec<Vec<Item<'a>>>,
-    pub(super) dictionaries: Vec<Vec<(Item<'a>, Item<'a>)>>,
-    pub(super) storages: Vec<Storage<'a>>,
-    pub(super) tensors: Vec<Lazy<'a>>,
-}
-
-/// Result of a pickle: the arena and the top-level item.
-#[derive(Debug)]
-pub(super) struct Made<'a> {
-    pub(super) objects: Objects<'a>,
-    pub(super) root: Item<'a>,
-}
-
-/// Runs `pickle`; its storages are entries of `archive`.
-pub(super) fn run<'a>(pickle: &'a [u8], archive: &Archive<'a>) -> Result<Made<'a>> {
+/// Runs the pickle at the beginning of `stream`.
+pub(super) fn run<'a>(stream: &mut Stream<'a>, source: Source<'a, '_>) -> Result<Made<'a>> {
     let mut machine = Machine {
-        archive,
+        source,
         objects: Objects::default(),
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
         held: 0,
     };
-    let mut stream = Stream::new(pickle);
     loop {
         let code = stream.byte()?;
         if code == b'.' {
             break;
         }
-        machine.step(code, &mut stream)?;
+        machine.step(code, stream)?;
     }
     let root = machine.pop()?;
     if !machine.stack.is_empty() || !machine.marks.is_empty() {
@@ -125,12 +58,8 @@ pub(super) fn run<'a>(pickle: &'a [u8], archive: &Archive<'a>) -> Result<Made<'a
     Ok(Made { objects: machine.objects, root })
 }
 
-pub(super) fn broken() -> String {
-    "its pickle is damaged: an operation lacks what it works on".to_owned()
-}
-
 pub(super) struct Machine<'a, 'b> {
-    pub(super) archive: &'b Archive<'a>,
+    pub(super) source: Source<'a, 'b>,
     pub(super) objects: Objects<'a>,
     pub(super) stack: Vec<Item<'a>>,
     /// stack height at each mark
@@ -154,17 +83,30 @@ impl<'a> Machine<'a, '_> {
             b'J' => Item::Int(i32::from_le_bytes(stream.array()?).into()),
             b'K' => Item::Int(stream.byte()?.into()),
             b'M' => Item::Int(u16::from_le_bytes(stream.array()?).into()),
-            b'\x8a' => Item::Int(stream.integer::<1>()?),
-            b'\x8b' => Item::Int(stream.integer::<4>()?),
+            b'\x8a' => self.integer(stream.integer::<1>()?)?,
+            b'\x8b' => self.integer(stream.integer::<4>()?)?,
+            b'I' => written(stream.line()?)?,
+            b'L' => written(stream.line()?.trim_end_matches('L'))?,
             b'G' => Item::Float(f64::from_be_bytes(stream.array()?)),
-            b'\x8c' => Item::Text(stream.text::<1>()?),
-            b'X' => Item::Text(stream.text::<4>()?),
-            b'\x8d' => Item::Text(stream.text::<8>()?),
+            b'\x8c' => self.text(stream.counted::<1>()?)?,
+            b'X' => self.text(stream.counted::<4>()?)?,
+            b'\x8d' => self.text(stream.counted::<8>()?)?,
+            b'U' => text_or_bytes(stream.counted::<1>()?),
+            b'T' => text_or_bytes(stream.counted::<4>()?),
             b'C' => Item::Bytes(stream.counted::<1>()?),
             b'B' => Item::Bytes(stream.counted::<4>()?),
             b'\x8e' | b'\x96' => Item::Bytes(stream.counted::<8>()?),
-            b'c' => Item::Global(Global::find(stream.line()?, stream.line()?)?),
+            b'c' => Item::Global(self.name(stream.line()?, stream.line()?)?),
             b'\x93' => self.stack_global()?,
+            b'\x8f' => self.object("builtins", "set")?,
+            b'\x90' => {
+                let items = self.marked()?;
+                return self.extend(items);
+            }
+            b'\x91' => {
+                self.marked()?;
+                self.object("builtins", "frozenset")?
+            }
             b')' => self.tuple(Vec::new())?,
             b'\x85' => self.tuple_of(1)?,
             b'\x86' => self.tuple_of(2)?,
@@ -191,14 +133,16 @@ impl<'a> Machine<'a, '_> {
             b'h' => self.recall(stream.byte()?.into())?,
             b'j' => self.recall(stream.u32()?)?,
             b'Q' => self.storage()?,
-            b'R' => self.reduce()?,
+            b'R' | b'\x81' => self.reduce()?,
+            b'\x92' => self.reduce_named()?,
             b'b' => return self.build(),
-            // these create an object of a class named in the pickle
-            b'i' => return Err(refused(stream.line()?, stream.line()?)),
-            b'\x81' | b'\x92' | b'o' => {
-                return Err(format!(
-                    "the file makes objects of classes: only tensors of plain types are read; {ADVICE}"
-                ));
+            b'i' => self.instance(stream.line()?, stream.line()?)?,
+            b'o' => self.instance_of()?,
+            b'0' => return self.drop_top(),
+            b'1' => return self.marked().map(drop),
+            b'2' => self.top().ok_or_else(broken)?,
+            b'\x97' | b'\x98' => {
+                return Err(format!("its pickle refers to buffers that are outside the file; {ADVICE}"));
             }
             other => {
                 return Err(format!(
@@ -249,9 +193,17 @@ impl<'a> Machine<'a, '_> {
         Ok(self.stack.drain(from..).collect())
     }
 
+    /// Drops the topmost item, or the mark above it.
+    fn drop_top(&mut self) -> Result<()> {
+        if self.marks.last() == Some(&self.stack.len()) {
+            self.marks.pop();
+            return Ok(());
+        }
+        self.pop().map(drop)
+    }
+
     pub(super) fn room(&self) -> Result<()> {
-        let Objects { sequences, dictionaries, storages, tensors } = &self.objects;
-        if sequences.len() + dictionaries.len() + storages.len() + tensors.len() >= MAX_OBJECTS {
+        if self.objects.count() >= MAX_OBJECTS {
             return Err(format!("its pickle makes more than {MAX_OBJECTS} objects"));
         }
         Ok(())
@@ -287,4 +239,41 @@ impl<'a> Machine<'a, '_> {
         self.objects.dictionaries.push(Vec::new());
         Ok(self.objects.dictionaries.len() - 1)
     }
+
+    /// Enters a name into the table of names.
+    pub(super) fn name(&mut self, module: &'a str, name: &'a str) -> Result<usize> {
+        self.room()?;
+        self.objects.named.push(Named::new(module, name));
+        Ok(self.objects.named.len() - 1)
+    }
+
+    /// A value that is kept only by the name of its class.
+    pub(super) fn object(&mut self, module: &'a str, name: &'a str) -> Result<Item<'a>> {
+        self.name(module, name).map(Item::Object)
+    }
+
+    /// The states of some random generators are of more than 128 bits.
+    fn integer(&mut self, number: Option<i128>) -> Result<Item<'a>> {
+        number.map_or_else(|| self.object("builtins", "int"), |number| Ok(Item::Int(number)))
+    }
+
+    /// Python's texts may hold half of a pair of surrogates, such as in the name of a file that is not UTF-8.
+    fn text(&mut self, bytes: &'a [u8]) -> Result<Item<'a>> {
+        std::str::from_utf8(bytes)
+            .map_or_else(|_| self.object("builtins", "str"), |text| Ok(Item::Text(text)))
+    }
+}
+
+/// A number in decimal, or a bool, as protocol 1 writes them.
+fn written<'a>(line: &str) -> Result<Item<'a>> {
+    match line {
+        "00" => Ok(Item::Bool(false)),
+        "01" => Ok(Item::Bool(true)),
+        _ => line.parse().map(Item::Int).map_err(|_| "its pickle has a number that is none".to_owned()),
+    }
+}
+
+/// A text of Python 2, which may also be bytes.
+fn text_or_bytes(bytes: &[u8]) -> Item<'_> {
+    std::str::from_utf8(bytes).map_or(Item::Bytes(bytes), Item::Text)
 }

@@ -1,9 +1,11 @@
-//! A reader of the `.pth` files that `torch.save` writes: a zip of a pickle and of raw tensor bytes.
+//! A reader of the files that `torch.save` writes: a zip of a pickle and of raw tensor bytes, or the legacy layout.
 //! Read this for the security model: no file can execute anything.
 //!
 //! A pickle is a program. Here it drives a machine that can only assemble numbers, texts, lists, dictionaries and
-//! tensors, and that refuses every other name (see globals.rs). Claimed sizes are compared with the bytes that are
-//! really there before anything of that size is allocated, and every loop and every nesting has a bound.
+//! tensors. Of everything else it keeps the name of its class and nothing more (see globals.rs). Such a value is
+//! allowed beside a model, and is an error that names it where a tensor or a number is needed. Claimed sizes are compared
+//! with the bytes that are really there before anything of that size is allocated, and every loop and every nesting has
+//! a bound.
 //!
 //! This module knows nothing of files, of this program's models or of GPUs: bytes come in, named tensors go out, and an
 //! error is a reason to which the caller adds the path.
@@ -11,14 +13,21 @@
 mod adam;
 mod archive;
 mod build;
+mod calls;
+mod flat;
 mod globals;
+mod items;
+mod legacy;
 mod machine;
+mod numpy;
 mod storage;
 mod stream;
 mod training;
 mod value;
 
+use super::naming::ADVICE;
 pub use adam::{Adam, Settings};
+pub use globals::Opaque;
 pub use training::{Training, training};
 pub use value::{Key, Tensor, Value};
 
@@ -29,21 +38,17 @@ pub type Result<T> = std::result::Result<T, String>;
 /// kB.
 const MAX_PICKLE: usize = 64 << 20;
 
-/// Advice for a file that holds more than tensors.
-const ADVICE: &str = "save it again with torch.save(model.state_dict(), path)";
-
-/// First bytes of a `torch.save` pickle from before version 1.6: protocol 2 and a ten-byte number.
-const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
-
 /// Position of the signature of a tar archive, which the very first versions wrote.
 const TAR: std::ops::Range<usize> = 257..262;
 
 /// Reads the value that `torch.save` wrote, its tensors converted to f32.
 ///
 /// # Errors
-/// If the bytes are not such a file, are damaged, use anything but plain values and tensors, or claim more than they
-/// hold.
+/// If the bytes are not such a file, are damaged, or claim more than they hold.
 pub fn read(bytes: &[u8]) -> Result<Value<'_>> {
+    if legacy::is_legacy(bytes) {
+        return value::convert(&legacy::read(bytes)?, bytes.len());
+    }
     if !bytes.starts_with(b"PK") {
         return Err(not_a_zip(bytes));
     }
@@ -70,7 +75,19 @@ pub fn read(bytes: &[u8]) -> Result<Value<'_>> {
             pickle.len()
         ));
     }
-    value::convert(&machine::run(pickle, &archive)?, bytes.len())
+    let mut stream = stream::Stream::new(pickle);
+    value::convert(&machine::run(&mut stream, machine::Source::Archive(&archive))?, bytes.len())
+}
+
+/// Whether a file is of torch.save, or looks enough like one that [`read`] has the better message.
+pub fn is_torch(bytes: &[u8]) -> bool {
+    // a safetensors file has the length of its header first, which may look like a pickle, and then the header's brace
+    let pickle = matches!(bytes, [0x80, 2..=5, ..]) && bytes.get(8) != Some(&b'{');
+    bytes.starts_with(b"PK") || pickle || legacy::is_legacy(bytes) || is_tar(bytes)
+}
+
+fn is_tar(bytes: &[u8]) -> bool {
+    bytes.get(TAR) == Some(b"ustar")
 }
 
 /// Describes a file that does not begin like a zip.
@@ -78,8 +95,8 @@ fn not_a_zip(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "is empty".to_owned();
     }
-    if bytes.starts_with(LEGACY) || bytes.get(TAR) == Some(b"ustar") {
-        return format!("is a legacy file of torch.save (of PyTorch before 1.6); {ADVICE}");
+    if is_tar(bytes) {
+        return format!("is a tar archive, as PyTorch before 0.1.10 wrote them; {ADVICE}");
     }
     if matches!(bytes, [0x80, 2..=5, ..]) {
         return format!("is a bare pickle, not a file of torch.save; {ADVICE}");

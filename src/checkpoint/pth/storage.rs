@@ -47,6 +47,25 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// The element type with numpy's code, without a byte order.
+    pub(super) fn of_numpy(code: &str) -> Option<Self> {
+        Some(match code {
+            "f8" => Self::F64,
+            "f4" => Self::F32,
+            "f2" => Self::F16,
+            "i8" => Self::I64,
+            "i4" => Self::I32,
+            "i2" => Self::I16,
+            "i1" => Self::I8,
+            "u8" => Self::U64,
+            "u4" => Self::U32,
+            "u2" => Self::U16,
+            "u1" => Self::U8,
+            "b1" => Self::Bool,
+            _ => return None,
+        })
+    }
+
     const ALL: [Self; 13] = [
         Self::F64,
         Self::F32,
@@ -93,7 +112,7 @@ impl Kind {
     }
 
     /// One element as f32, rounded to the nearest; `bytes` are [`Kind::size`] long.
-    fn element(self, bytes: &[u8]) -> f32 {
+    pub(super) fn element(self, bytes: &[u8]) -> f32 {
         let raw = bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
         match self {
             Self::F64 => f64::from_bits(raw) as f32,

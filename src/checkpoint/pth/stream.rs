@@ -42,24 +42,23 @@ impl<'a> Stream<'a> {
         self.take(usize::try_from(length).unwrap_or(usize::MAX))
     }
 
-    /// Reads a length of `N` bytes, and then a UTF-8 text of that length.
-    pub(super) fn text<const N: usize>(&mut self) -> Result<&'a str> {
-        std::str::from_utf8(self.counted::<N>()?)
-            .map_err(|_| "its pickle has a text that is not UTF-8".into())
+    /// Number of bytes that are left.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
     }
 
-    /// Reads a length of `N` bytes, and then a signed number of that many bytes.
-    pub(super) fn integer<const N: usize>(&mut self) -> Result<i128> {
+    /// Reads a length of `N` bytes, and then a signed number of that many bytes; `None` if it has more than 128 bits.
+    pub(super) fn integer<const N: usize>(&mut self) -> Result<Option<i128>> {
         let bytes = self.counted::<N>()?;
         if bytes.len() > 16 {
-            return Err("its pickle has a number of more than 128 bits".to_owned());
+            return Ok(None);
         }
         let negative = bytes.last().is_some_and(|&byte| byte & 0x80 != 0);
         let mut array = if negative { [0xff; 16] } else { [0; 16] };
         for (to, &from) in array.iter_mut().zip(bytes) {
             *to = from;
         }
-        Ok(i128::from_le_bytes(array))
+        Ok(Some(i128::from_le_bytes(array)))
     }
 
     /// Reads up to the end of the line.
@@ -78,11 +77,11 @@ mod tests {
     #[test]
     fn numbers_as_python_writes_them() {
         let read = |bytes: &[u8]| Stream::new(bytes).integer::<1>();
-        assert_eq!(read(b"\x00"), Ok(0));
-        assert_eq!(read(b"\x01\xff"), Ok(-1));
-        assert_eq!(read(b"\x02\xff\x00"), Ok(255));
-        assert_eq!(read(b"\x09\x05\x00\x00\x00\x00\x00\x00\x80\x00"), Ok((1 << 63) + 5));
-        assert!(read(b"\x11aaaaaaaaaaaaaaaaa").is_err());
+        assert_eq!(read(b"\x00"), Ok(Some(0)));
+        assert_eq!(read(b"\x01\xff"), Ok(Some(-1)));
+        assert_eq!(read(b"\x02\xff\x00"), Ok(Some(255)));
+        assert_eq!(read(b"\x09\x05\x00\x00\x00\x00\x00\x00\x80\x00"), Ok(Some((1 << 63) + 5)));
+        assert_eq!(read(b"\x11aaaaaaaaaaaaaaaaa"), Ok(None));
         assert!(read(b"\x02a").is_err());
     }
 

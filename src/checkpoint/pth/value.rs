@@ -7,8 +7,9 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::globals::Global;
-use super::machine::{Item, Lazy, MAX_NAME, Made, Objects};
+use super::globals::{Global, Opaque};
+use super::items::{Item, Lazy, Made, Objects};
+use super::machine::MAX_NAME;
 use super::storage::View;
 use super::{Result, shown};
 
@@ -18,9 +19,10 @@ const MAX_DEPTH: usize = 64;
 const MAX_VALUES: usize = 1 << 20;
 /// Maximum number of tensor dimensions; the weights of a 3D convolution have five.
 const MAX_RANK: usize = 16;
-/// Maximum bytes of all tensors, as a multiple of the file's size: once, and once more for tied parameters. Expanded
-/// tensors (a stride of 0) have more elements than their storage.
-const MAX_SHOWN: usize = 2;
+/// Maximum bytes of all tensors, as a multiple of the file's size: a checkpoint may name one model several times, as the
+/// last, the best and the averaged one, and has their parameters once. Expanded tensors (a stride of 0) have more elements
+/// than their storage.
+const MAX_SHOWN: usize = 4;
 /// Bytes allowed in addition to that for any file.
 const SHOWN_FREE: usize = 1 << 16;
 
@@ -40,6 +42,8 @@ pub enum Key<'a> {
     Text(&'a str),
     /// an integer, such as a parameter's number in an optimizer
     Int(i128),
+    /// anything else, such as a tuple; several keys of a dictionary may be of this kind
+    Other,
 }
 
 /// A value in a file. Texts are slices of the file's bytes.
@@ -63,12 +67,15 @@ pub enum Value<'a> {
     Bytes(Cow<'a, [u8]>),
     /// None
     None,
+    /// anything else, which was not made
+    Opaque(Opaque<'a>),
 }
 
 impl Value<'_> {
     /// A description for messages.
-    pub(super) fn kind(&self) -> &'static str {
-        match self {
+    pub(super) fn kind(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Opaque(opaque) => return opaque.to_string().into(),
             Self::Tensor(_) => "a tensor",
             Self::Map(_) => "a dictionary",
             Self::List(_) => "a list",
@@ -78,6 +85,21 @@ impl Value<'_> {
             Self::Text(_) => "a text",
             Self::Bytes(_) => "bytes",
             Self::None => "None",
+        })
+    }
+}
+
+impl Value<'_> {
+    /// A number, or that of a tensor with one element.
+    pub(super) fn number(&self) -> Option<f64> {
+        match self {
+            Self::Int(number) => Some(*number as f64),
+            Self::Float(number) => Some(*number),
+            Self::Tensor(tensor) => match tensor.values.as_slice() {
+                [number] => Some(f64::from(*number)),
+                _ => None,
+            },
+            _ => None,
         }
     }
 }
@@ -122,11 +144,14 @@ impl<'a> Tree<'a, '_> {
             Item::Tensor(index) => {
                 Value::Tensor(self.tensor(self.objects.tensors.get(index).ok_or_else(gone)?)?)
             }
-            // a checkpoint may record the type that it was trained with
-            Item::Global(Global::Dtype(kind)) => Value::Text(kind.name()),
-            Item::Global(_) | Item::Storage(_) => {
-                return Err(format!("holds {} outside a tensor", item.kind()));
-            }
+            Item::Global(index) => match self.objects.known(item) {
+                // a checkpoint may record the type that it was trained with
+                Some(Global::Dtype(kind)) => Value::Text(kind.name()),
+                _ => Value::Opaque(self.objects.opaque(index, false)?),
+            },
+            Item::Object(index) => Value::Opaque(self.objects.opaque(index, true)?),
+            Item::Storage(_) => Value::Opaque(Opaque { module: "torch", name: "Storage", called: true }),
+            Item::Numpy(_) => Value::Opaque(Opaque { module: "numpy", name: "dtype", called: true }),
         })
     }
 
@@ -138,9 +163,9 @@ impl<'a> Tree<'a, '_> {
                 Item::Text(name) if name.len() <= MAX_NAME => Key::Text(name),
                 Item::Int(number) => Key::Int(number),
                 Item::Text(name) => return Err(format!("holds a name of {} bytes", name.len())),
-                other => return Err(format!("has a dictionary with {} as a key", other.kind())),
+                _ => Key::Other,
             };
-            if !keys.insert(key) {
+            if key != Key::Other && !keys.insert(key) {
                 return Err(format!("holds {} twice", name(key)));
             }
             let value = self.value(item, depth);
@@ -171,7 +196,8 @@ impl<'a> Tree<'a, '_> {
         if shape.len() != strides.len() {
             return Err(format!("its shape {shape:?} and its strides {strides:?} differ in length"));
         }
-        let view = View { bytes: lazy.bytes, kind: lazy.kind, start, shape, strides };
+        let storage = self.objects.storages.get(lazy.storage).ok_or("its pickle is damaged")?;
+        let view = View { bytes: storage.bytes, kind: lazy.kind, start, shape, strides };
         self.show(view.count()?.saturating_mul(lazy.kind.size()))?;
         Ok(Tensor { values: view.values(), shape: view.shape })
     }
@@ -200,6 +226,7 @@ pub(super) fn name(key: Key<'_>) -> String {
     match key {
         Key::Text(text) => shown(text),
         Key::Int(number) => number.to_string(),
+        Key::Other => "a key that is neither a text nor an int".to_owned(),
     }
 }
 

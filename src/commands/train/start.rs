@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use wgvae::checkpoint::{self, Checkpoint, Model, State, pth};
+use wgvae::checkpoint::{Checkpoint, Model, State, pth};
 use wgvae::config::{Likelihood, LossKind, Table};
 use wgvae::data::Rules;
 use wgvae::error::Error;
@@ -15,8 +15,8 @@ use wgvae::train::{Lock, RunFolder};
 
 use super::resume::{self, ResumeFrom};
 use super::settings::{Layers, RunOptions, Settings};
-use crate::commands::output;
 use crate::commands::terminal::shown;
+use crate::commands::{load_model, output};
 
 /// The parameters and the progress that a training starts from.
 pub(super) enum Origin {
@@ -101,7 +101,7 @@ pub(super) fn begin(run: RunFolder, layers: Layers, lock: Lock) -> Result<Start>
 /// The settings and the origin of a run without a checkpoint: the model of --init, or random parameters.
 fn beginning(layers: Layers) -> Result<(Settings, Origin)> {
     let Some(file) = layers.options()?.init else { return Ok((layers.settings()?, Origin::Seed)) };
-    let model = checkpoint::open(&file)?;
+    let model = load_model::read(&file)?;
     let layers = with_sizes(layers, &model, &file)?;
     let layers = with_likelihood(layers, model.likelihood)?;
     let settings = layers.settings()?;
@@ -137,15 +137,13 @@ fn with_sizes(layers: Layers, model: &Model, file: &Path) -> Result<Layers> {
 
 /// A new run that continues PyTorch's training from its parameters, moments and step.
 fn imported(layers: Layers, file: &Path, quiet: bool) -> Result<Start> {
-    let model = checkpoint::open(file)?;
+    let model = load_model::read(file)?;
     let layers = with_sizes(with_rules(layers)?, &model, file)?;
-    let Some(adam) = model.adam else {
-        return Err(Error::Usage(format!(
-            "--resume {}: holds a model without an optimizer; --init starts from its parameters",
-            shown(file)
-        ))
-        .into());
+    let without = |reason: &str| {
+        Error::Usage(format!("--resume {}: {reason}; --init starts from its parameters", shown(file)))
     };
+    let adam = model.adam.map_err(|reason| without(&reason))?;
+    let adam = adam.ok_or_else(|| without("holds a model without an optimizer"))?;
     let settings = layers.above(&Table::of_setting("lr", adam.settings.lr)?).settings()?;
     for difference in differences(&adam.settings) {
         output::note(&format!("{}: {difference}", shown(file)));
