@@ -29,10 +29,9 @@ class Isa:
 
 
 ISAS = {
-    "amd": Isa(r"^(BB\d+):", r"s_c?branch\w* (BB\d+)", r"^\s*v_(fma|fmac|pk_fma|dot2)", r"^\s*v_"),
+    "amd": Isa(r"^(BB\d+):", r"s_c?branch\w* (BB\d+)", r"^\s*v_(fma|fmac|mac|mad)_", r"^\s*v_"),
     "adreno": Isa(r"^(l\d+):", r"(?:jump|br\w*)\b.*#(l\d+)", r"\bmad\.f", r"^(?!\s*;|l\d+:|@)\S", r"\(rpt(\d)\)"),
-    "intel": Isa(r"^\s*(L\d+|LABEL\d+):", r"\bwhile\(?.*?(L\d+|LABEL\d+)", r"\bmad\(", r"^\s*(?!//|L\d+:|sync)[a-z]"),
-    "nvidia": Isa(r"^block\S* \d+ (L\d+)", r"\bbra pT (L\d+)", r"= ffma", r"^(?!block)\s*[%@a-z]"),
+    "intel": Isa(r"^(L\d+):", r"\bwhile \(\d+\)\s+(L\d+)", r"\bmad \(", r"^(?!\s*//|L\d+:|.*\bsync\.nop)\s*\S"),
 }
 
 
@@ -110,9 +109,13 @@ def intel(text):
 def nvidia(text):
     kernels = []
     for part in text.split("Structured NIR for compute shader")[1:]:
-        asm, _, stats = part.rpartition("Num GPRs: ")
-        spills = re.search(r"(\d+) spills to (?:mem|memory)", stats)
-        kernels.append(Kernel(asm=asm.splitlines(), registers=int(stats.split()[0]), spills=int(spills[1]) if spills else 0))
+        spills = ["Spills to mem", "Fills from mem"]
+        kernels.append(Kernel(
+            registers=first(r"Num GPRs: (\d+)", part),
+            waves=first(r"Max warps/SM: (\d+)", part),
+            shared=first(r"SLM size: (\d+)", part),
+            spills=sum(first(rf"{name}: (\d+)", part) for name in spills),
+        ))
     return kernels
 
 

@@ -5,9 +5,9 @@
 // inner loop reads four rows of A and four columns of B at one k as one vec4 each, and multiplies them. The next tile
 // is loaded into registers before this one is multiplied, which hides the latency of memory; with two BUFFERS one
 // barrier per tile is enough.
-// THREADS_M, THREADS_N, BLOCKS_M, BLOCKS_N, TILE_K and BUFFERS come from the variant; the op's file defines A, B and C;
-// gemm_load_tile.wgsl loads, gemm_store_tile.wgsl stores to workgroup memory, and multiply_tile() of gemm_k_loop.wgsl or
-// gemm_k_unrolled.wgsl multiplies what is there.
+// THREADS_M, THREADS_N, BLOCKS_M, BLOCKS_N, TILE_K, BUFFERS and UNROLL come from the variant; the op's file defines A, B and
+// C; gemm_load_tile.wgsl loads, gemm_store_tile.wgsl stores to workgroup memory, and gemm_multiply_tile.wgsl multiplies what
+// is there.
 
 const TILE_M: u32 = 4u * BLOCKS_M * THREADS_M;
 const TILE_N: u32 = 4u * BLOCKS_N * THREADS_N;

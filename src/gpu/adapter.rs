@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use wgpu::{AdapterInfo, Backends, DeviceType};
 
-use super::capabilities::{Capabilities, Fragment};
+use super::capabilities::{Capabilities, Fragment, Vendor};
 use super::choice::{AdapterChoice, is_software};
 use super::hidden::{self, Host};
 use super::tensor::Element;
@@ -154,6 +154,7 @@ impl Adapter {
             buffer_bytes: self.limits.max_buffer_size,
             software: self.is_software(),
             discrete: self.info.device_type == DeviceType::DiscreteGpu,
+            vendor: Vendor::of(self.info.vendor, &self.info.name),
             subgroups: subgroups.then_some([self.info.subgroup_min_size, self.info.subgroup_max_size]),
             f16: self.features.contains(wgpu::Features::SHADER_F16),
             fragments: self.fragments(),

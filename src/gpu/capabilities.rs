@@ -13,6 +13,38 @@ pub struct Fragment {
     pub lanes: [u32; 2],
 }
 
+/// The maker of an adapter, whose compiler decides which kernels are fast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vendor {
+    /// RDNA and GCN
+    Amd,
+    /// the GPUs of Macs
+    Apple,
+    /// integrated GPUs and Arc
+    Intel,
+    /// GeForce, RTX and their relatives
+    Nvidia,
+    /// Adreno
+    Qualcomm,
+    /// another one, or unknown
+    Other,
+}
+
+impl Vendor {
+    /// The vendor with this PCI identifier. Metal has none and names the adapter.
+    pub fn of(id: u32, name: &str) -> Self {
+        match id {
+            0x1002 | 0x1022 => Self::Amd,
+            0x106b => Self::Apple,
+            0x8086 => Self::Intel,
+            0x10de => Self::Nvidia,
+            0x5143 => Self::Qualcomm,
+            _ if name.starts_with("Apple ") => Self::Apple,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Limits and features of an adapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
@@ -26,6 +58,8 @@ pub struct Capabilities {
     pub software: bool,
     /// A GPU with memory of its own.
     pub discrete: bool,
+    /// The maker.
+    pub vendor: Vendor,
     /// Minimum and maximum lanes of a subgroup, if it supports subgroup operations.
     pub subgroups: Option<[u32; 2]>,
     /// Kernels may read and write 16-bit floats.
@@ -49,6 +83,7 @@ impl Capabilities {
             buffer_bytes: limits.max_buffer_size,
             software: false,
             discrete: false,
+            vendor: Vendor::Other,
             subgroups: None,
             f16: false,
             fragments: Vec::new(),
@@ -65,6 +100,7 @@ impl Capabilities {
             buffer_bytes: u64::MAX,
             software: true,
             discrete: false,
+            vendor: Vendor::Other,
             subgroups: None,
             f16: true,
             fragments: Vec::new(),

@@ -26,7 +26,7 @@ mod unsafe_calls;
 mod vec4s;
 
 pub use adapter::Adapter;
-pub use capabilities::{Capabilities, Fragment};
+pub use capabilities::{Capabilities, Fragment, Vendor};
 pub use choice::AdapterChoice;
 pub use ids::{BufferId, ProgramId, TextureId};
 pub use kernel::{Kernel, Params, Source, Value};

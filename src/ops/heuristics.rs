@@ -4,11 +4,11 @@
 //! docs/lab-notebook/defaults.md.
 
 use super::bias_grad::BiasGradShape;
-use super::gemm::variant::{Variant, tile};
+use super::gemm::variant::Variant;
 use super::gemm::{Product, Side, Size};
 use super::tunable::KernelConfig;
 use super::winograd_convolution::{WinogradConvolution, each_product};
-use crate::gpu::Capabilities;
+use crate::gpu::{Capabilities, Vendor};
 
 /// The minimum length of a part of a split sum.
 const MIN_SPLIT: u32 = 256;
@@ -44,12 +44,11 @@ pub(super) struct Defaults {
 
 impl Defaults {
     pub(super) fn of(target: &Capabilities) -> Self {
-        let large = tile([16, 8], [2, 2], 8, 2);
         let gpu = Self {
-            large: vec![Variant::PLAIN],
+            large: Self::tiles(target),
             from_textures: None,
             small_m: Vec::new(),
-            small_n: Variant::NARROW,
+            small_n: Variant::direct([64, 1], 1),
             min_workgroups: 512,
             launch: [64, 1],
             target: target.clone(),
@@ -57,9 +56,21 @@ impl Defaults {
         match (target.software, target.discrete) {
             // loads cost more than arithmetic, and there is one worker for each core
             (true, _) => Self { min_workgroups: 8, launch: [256, 1], ..gpu }.with_subgroups(),
-            (false, true) => Self { large: vec![large, Variant::PLAIN], launch: [256, 1], ..gpu },
+            (false, true) => Self { launch: [256, 1], ..gpu },
             // few cores that share the host's memory
             (false, false) => Self { min_workgroups: 128, ..gpu },
+        }
+    }
+
+    /// The tiles for large products, the largest first, as GPUs' compilers judge them (docs/gpu-compilers.md).
+    fn tiles(target: &Capabilities) -> Vec<Variant> {
+        match target.vendor {
+            Vendor::Amd | Vendor::Nvidia => vec![Variant::WIDE, Variant::UNROLLED],
+            // more sums would be spilled
+            Vendor::Intel => vec![Variant::FEW_SUMS],
+            Vendor::Apple | Vendor::Qualcomm => vec![Variant::UNROLLED],
+            Vendor::Other if target.discrete => vec![Variant::WIDE, Variant::UNROLLED],
+            Vendor::Other => vec![Variant::PLAIN],
         }
     }
 

@@ -48,7 +48,7 @@ const FOLDERS: &[(&str, &[&[&str]])] = &[
     (
         "gpu/runner",
         &[
-            &["gpu_runner"],
+            &["compile_only", "gpu_runner"],
             &["mod", "memory", "timestamps"],
             &["device", "encode", "pipelines"],
             &["pace", "pipeline_cache", "readback"],

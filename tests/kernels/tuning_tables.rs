@@ -84,7 +84,7 @@ fn a_configuration_that_an_op_does_not_allow_is_named() {
 /// Tables of older versions have other names for some fields, and no parts along K. They are written with today's names.
 #[test]
 fn tables_of_older_versions_are_still_read() {
-    let tile = Variant::Tile { threads: [16, 8], thread_tile: [2, 1], depth: 8, buffers: 2, unrolled: false };
+    let tile = Variant::Tile { threads: [16, 8], thread_tile: [2, 1], depth: 8, buffers: 2, unroll: 1 };
     let direct = Variant::direct([64, 1], 1).fetching(true);
     let subgroup = |k_parts| Variant::Subgroup {
         lanes: 8,

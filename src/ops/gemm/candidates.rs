@@ -1,21 +1,22 @@
 //! The variants of the GEMM core that an adapter can run, and those that are worth a trial on it.
 
-use super::variant::{Variant, tile, unrolled};
-use crate::gpu::{Capabilities, Element, Fragment};
+use super::variant::{Variant, tile};
+use crate::gpu::{Capabilities, Element, Fragment, Vendor};
 
 /// Tiles for workgroups of 64 to 256, all within WebGPU's default 16 KiB of workgroup memory.
-const TILES: [Variant; 13] = [
+const TILES: [Variant; 14] = [
     Variant::PLAIN,
-    tile([8, 8], [2, 2], 16, 2),      // 64 x 64
-    tile([8, 8], [2, 2], 8, 2),       // 64 x 64, half the memory: more workgroups at a time
-    tile([16, 8], [2, 2], 8, 2),      // 128 x 64
-    tile([8, 16], [2, 2], 8, 2),      // 64 x 128
-    tile([16, 16], [2, 2], 8, 2),     // 128 x 128
-    tile([16, 8], [2, 1], 16, 1),     // 128 x 32
-    tile([8, 8], [1, 1], 16, 2),      // 32 x 32, for small products
-    unrolled([16, 8], [2, 2], 16, 1), // 128 x 64
-    unrolled([8, 8], [2, 2], 16, 1),  // 64 x 64
-    unrolled([16, 8], [2, 1], 16, 1), // 128 x 32: half the registers
+    tile([8, 8], [2, 2], 16, 2),  // 64 x 64
+    tile([8, 8], [2, 2], 8, 2),   // 64 x 64, half the memory: more workgroups at a time
+    tile([16, 8], [2, 2], 8, 2),  // 128 x 64
+    tile([8, 16], [2, 2], 8, 2),  // 64 x 128
+    tile([16, 16], [2, 2], 8, 2), // 128 x 128
+    tile([16, 8], [2, 1], 16, 1), // 128 x 32
+    tile([8, 8], [1, 1], 16, 2),  // 32 x 32, for small products
+    Variant::WIDE,
+    Variant::UNROLLED,
+    Variant::FEW_SUMS,
+    tile([16, 8], [2, 1], 16, 1).unrolled(16), // 128 x 32
     Variant::NARROW,
     tile([64, 1], [2, 1], 4, 1), // 512 x 4, for pictures
 ];
@@ -43,6 +44,15 @@ const COOPERATIVE: [[[u32; 2]; 2]; 4] =
 /// The maximum number of invocations in a workgroup by WebGPU's default limits.
 const MAX_THREADS: u32 = 256;
 
+/// Sums of an invocation that a vendor's compilers keep in registers; `None` if they have not been seen.
+fn most_sums(vendor: Vendor) -> Option<u32> {
+    match vendor {
+        Vendor::Intel => Some(32),
+        Vendor::Amd | Vendor::Apple | Vendor::Nvidia | Vendor::Qualcomm => Some(64),
+        Vendor::Other => None,
+    }
+}
+
 impl Variant {
     /// The variants that `target` can run for factors of `precision`, the plain one first.
     pub fn all(target: &Capabilities, precision: Element) -> Vec<Self> {
@@ -64,14 +74,29 @@ impl Variant {
     /// memory there, and lanes that exchange rows are faster than lanes that load their own, except for pictures. From
     /// buffers, large tiles are hardly faster than small ones and compile slowly (docs/lab-notebook/defaults.md). GPUs read
     /// buffers as fast as textures, which need a copy.
+    ///
+    /// A GPU whose compiler has been seen tries the forms that keep their sums in registers, with their rows written out,
+    /// small tiles, and the direct core for few columns: the others have fewer multiply-adds among their instructions, or
+    /// spill by hundreds and compile for minutes (docs/gpu-compilers.md).
     pub fn is_promising(self, target: &Capabilities) -> bool {
         if !target.software {
-            return !self.textures();
+            return !self.textures() && most_sums(target.vendor).is_none_or(|most| self.has_few_sums(most));
         }
         match self {
             Self::Tile { .. } | Self::Cooperative { .. } => false,
             Self::Direct { threads: [_, n], .. } => n == 1 || target.subgroups.is_none(),
             Self::Subgroup { blocks_m, blocks_n, textures, .. } => textures || blocks_m * blocks_n == 1,
+        }
+    }
+
+    /// Whether an invocation has at most `most` sums. Loops over the rows of larger tiles have twins with rows written out.
+    fn has_few_sums(self, most: u32) -> bool {
+        match self {
+            Self::Tile { thread_tile: [m, n], unroll: 1, .. } => m * n == 1,
+            Self::Tile { thread_tile: [m, n], .. } => 16 * m * n <= most,
+            Self::Direct { blocks_n, .. } => blocks_n == 1,
+            Self::Subgroup { .. } => false,
+            Self::Cooperative { .. } => true,
         }
     }
 

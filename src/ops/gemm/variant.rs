@@ -25,9 +25,9 @@ pub enum Variant {
         depth: u32,
         /// tiles in workgroup memory at a time: 1, or 2 to wait at one barrier instead of two
         buffers: u32,
-        /// whether the rows of a tile are written out instead of a loop; the depth is then 8, 16 or 32
-        #[serde(default, skip_serializing_if = "is_false")]
-        unrolled: bool,
+        /// rows of a tile that are written out instead of a loop over them: a power of 2 to 32, at most the depth
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        unroll: u32,
     },
     /// `gemm_direct.wgsl`: every invocation loads its operands from global memory.
     Direct {
@@ -45,7 +45,7 @@ pub enum Variant {
         /// lanes that share a tile: 4, 8 or 16
         lanes: u32,
         /// parts along K among which the lanes' blocks of A are divided: 1, 2 or 4
-        #[serde(alias = "parts", default = "default_k_parts", skip_serializing_if = "is_default_k_parts")]
+        #[serde(alias = "parts", default = "one", skip_serializing_if = "is_one")]
         k_parts: u32,
         /// clusters of `lanes` in a workgroup; 1 means that a subgroup is exactly one cluster
         clusters: u32,
@@ -80,12 +80,12 @@ pub(in crate::ops) fn is_false(value: &bool) -> bool {
     !value
 }
 
-fn default_k_parts() -> u32 {
+fn one() -> u32 {
     1
 }
 
-fn is_default_k_parts(value: &u32) -> bool {
-    *value == default_k_parts()
+fn is_one(value: &u32) -> bool {
+    *value == one()
 }
 
 pub(in crate::ops) const fn tile(
@@ -94,22 +94,28 @@ pub(in crate::ops) const fn tile(
     depth: u32,
     buffers: u32,
 ) -> Variant {
-    Variant::Tile { threads, thread_tile, depth, buffers, unrolled: false }
-}
-
-/// A tile with its rows written out.
-pub(in crate::ops) const fn unrolled(
-    threads: [u32; 2],
-    thread_tile: [u32; 2],
-    depth: u32,
-    buffers: u32,
-) -> Variant {
-    Variant::Tile { threads, thread_tile, depth, buffers, unrolled: true }
+    Variant::Tile { threads, thread_tile, depth, buffers, unroll: 1 }
 }
 
 impl Variant {
+    /// With `unroll` rows of a tile written out; other cores stay as they are.
+    pub(in crate::ops) const fn unrolled(self, unroll: u32) -> Self {
+        match self {
+            Self::Tile { threads, thread_tile, depth, buffers, .. } => {
+                Self::Tile { threads, thread_tile, depth, buffers, unroll }
+            }
+            other => other,
+        }
+    }
+
     /// The 64 x 64 tile that every adapter can run.
     pub const PLAIN: Self = tile([8, 8], [2, 2], 16, 1);
+    /// The same with its rows written out.
+    pub const UNROLLED: Self = Self::PLAIN.unrolled(16);
+    /// 128 x 64, with its rows written out.
+    pub const WIDE: Self = tile([16, 8], [2, 2], 16, 1).unrolled(16);
+    /// 64 x 64 by twice the invocations with half the sums, for GPUs that run out of registers.
+    pub const FEW_SUMS: Self = tile([16, 8], [1, 2], 16, 1).unrolled(16);
     /// For products with only a few columns: 512 x 8.
     pub const NARROW: Self = tile([64, 1], [2, 2], 4, 1);
 
@@ -162,16 +168,11 @@ impl Variant {
 
     fn core(self) -> Vec<Source> {
         match self {
-            Self::Tile { unrolled, .. } => {
-                let rows = if unrolled {
-                    wgsl!("gemm/gemm_k_unrolled.wgsl")
-                } else {
-                    wgsl!("gemm/gemm_k_loop.wgsl")
-                };
+            Self::Tile { .. } => {
                 vec![
                     wgsl!("gemm/gemm_tile.wgsl"),
-                    rows,
                     wgsl!("gemm/gemm_load_tile.wgsl"),
+                    wgsl!("gemm/gemm_multiply_tile.wgsl"),
                     wgsl!("gemm/gemm_store_tile.wgsl"),
                 ]
             }
@@ -202,13 +203,14 @@ impl Variant {
     /// The constants that the core's files need.
     pub fn constants(self) -> Vec<Constant> {
         match self {
-            Self::Tile { threads: [m, n], thread_tile, depth, buffers, .. } => vec![
+            Self::Tile { threads: [m, n], thread_tile, depth, buffers, unroll } => vec![
                 ("THREADS_M", m.into()),
                 ("THREADS_N", n.into()),
                 ("BLOCKS_M", thread_tile[0].into()),
                 ("BLOCKS_N", thread_tile[1].into()),
                 ("TILE_K", depth.into()),
                 ("BUFFERS", buffers.into()),
+                ("UNROLL", unroll.into()),
             ],
             Self::Direct { threads: [m, n], blocks_n, .. } => {
                 vec![("THREADS_M", m.into()), ("THREADS_N", n.into()), ("BLOCKS_N", blocks_n.into())]
@@ -257,9 +259,9 @@ impl Variant {
     fn name_of_core(self) -> String {
         let [m, n, k] = self.tile();
         match self {
-            Self::Tile { threads, buffers, unrolled, .. } => {
+            Self::Tile { threads, buffers, unroll, .. } => {
                 let pair = if buffers > 1 { ", two buffers" } else { "" };
-                let rows = if unrolled { ", unrolled" } else { "" };
+                let rows = if unroll > 1 { format!(", {unroll} rows unrolled") } else { String::new() };
                 format!("tile {m}x{n}x{k} of {} threads{pair}{rows}", threads[0] * threads[1])
             }
             Self::Direct { threads, .. } => format!("direct {m}x{n} of {} threads", threads[0] * threads[1]),
