@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use wgvae::data::{Resize, Splits};
+use wgvae::data::{ColourRule, Resize, Splits};
 
 use super::ForceArgs;
 
@@ -25,6 +25,9 @@ pub enum DataCommand {
         /// Use files and folders of this name or pattern that are left out by default; can be repeated
         #[arg(long, value_name = "GLOB")]
         include: Vec<String>,
+        /// Colours: srgb (converted to sRGB by the profiles of the files) or as-stored
+        #[arg(long, default_value_t = ColourRule::Srgb)]
+        colour: ColourRule,
     },
     /// Write the built-in landscapes as PNG files, with their generative factors
     Synth {
@@ -57,6 +60,9 @@ pub enum DataCommand {
         /// Fit to a square: stretch (change the aspect ratio) or cover (crop the centre)
         #[arg(long, default_value_t = Resize::Stretch)]
         resize: Resize,
+        /// Colours: srgb (converted to sRGB by the profiles of the files) or as-stored
+        #[arg(long, default_value_t = ColourRule::Srgb)]
+        colour: ColourRule,
         /// Seed of the choice of pictures, and of the landscapes
         #[arg(long, default_value_t = 0)]
         seed: u64,

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use wgvae::checkpoint::Keep;
 use wgvae::config::{BetaSchedule, FlowSize, LossKind, LrSchedule, Sigma};
-use wgvae::data::{Resize, Rules, Splits};
+use wgvae::data::{ColourRule, Resize, Rules, Splits};
 
 use super::{AdapterArgs, ModelArgs, TuningArgs};
 
@@ -190,6 +190,10 @@ pub struct DataArgs {
     /// Fit to a square: stretch (change the aspect ratio) or cover (crop the centre) [default: stretch]
     #[arg(long)]
     pub resize: Option<Resize>,
+    /// Colours: srgb (converted to sRGB by the profiles of the files, as viewers show them) or as-stored (profiles have no
+    /// effect) [default: srgb]
+    #[arg(long)]
+    pub colour: Option<ColourRule>,
     /// Memory for decoded pictures, in MiB; the others are read from disk in every epoch [default: 2048, or half of the
     /// free memory if that is less, for the pictures that the cache on disk does not hold]
     #[arg(long, value_name = "MIB")]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use wgvae::config::FlowSize;
-use wgvae::data::Resize;
+use wgvae::data::{ColourRule, Resize};
 use wgvae::generate::builtin::{self, BUILTIN};
 use wgvae::model::flow::FlowSampling;
 
@@ -69,6 +69,9 @@ pub struct TrainedArgs {
     /// stretch]
     #[arg(long)]
     pub resize: Option<Resize>,
+    /// Colours: srgb (converted to sRGB by the profiles of the files) or as-stored [default: as in training, else srgb]
+    #[arg(long)]
+    pub colour: Option<ColourRule>,
     #[command(flatten)]
     pub adapter: AdapterArgs,
 }

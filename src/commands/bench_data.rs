@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
-use wgvae::data::{self, Cache, DataLoader, Dataset, FolderIndex, PREFETCH, Resize, Source};
+use wgvae::data::{self, Cache, DataLoader, Dataset, FolderIndex, PREFETCH, Reading, Source};
 
 use super::terminal::{Bar, bytes, shown};
 use super::train::data::{cache, default_memory};
@@ -32,7 +32,7 @@ impl Loaded {
 pub fn run(args: &BenchArgs, folder: &Path, size: u32, batch: u32) -> Result<ExitCode> {
     let FolderIndex { root, train, validation, test, skipped, .. } = data::scan(folder, 0)?;
     let items = train.into_iter().chain(validation).chain(test).collect();
-    let source = Source::Folder { root, items, resize: Resize::default() };
+    let source = Source::Folder { root, items, how: Reading::default() };
     let cache = cache(args.no_cache);
     let bar = Bar::new("decoding", args.json);
     let began = Instant::now();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use image::RgbImage;
-use wgvae::data::{self, Resize, ScanOptions, Source};
+use wgvae::data::{self, ColourRule, Reading, Resize, ScanOptions, Source};
 use wgvae::error::Error;
 
 use super::destination::{self, Destination, Writer, usage};
@@ -15,8 +15,8 @@ use crate::cli::DataCommand;
 
 pub fn run(command: DataCommand) -> Result<ExitCode> {
     match command {
-        DataCommand::Check { folder, seed, splits, exclude, include } => {
-            let options = ScanOptions { seed, splits, exclude, include, ..ScanOptions::default() };
+        DataCommand::Check { folder, seed, splits, exclude, include, colour } => {
+            let options = ScanOptions { seed, splits, exclude, include, colour, ..ScanOptions::default() };
             let bar = Bar::new("looking for pictures", false);
             let report = data::check(&folder, &options, &|done, all| bar.step("decoding", done, all));
             bar.clear();
@@ -34,8 +34,8 @@ pub fn run(command: DataCommand) -> Result<ExitCode> {
             let landscapes = data::counted(count, "landscape");
             println!("wrote {} ({landscapes} of {size} x {size} px)", shown(&out));
         }
-        DataCommand::Sheet { folder, out, count, size, resize, seed, force } => {
-            let asked = Sheet { folder, count, size, resize, seed };
+        DataCommand::Sheet { folder, out, count, size, resize, colour, seed, force } => {
+            let asked = Sheet { folder, count, size, resize, colour, seed };
             let writer = Writer::new("sheet", force.force, &asked).reads(&asked.folder);
             let of = asked.folder.as_deref().map_or("landscapes".into(), names::plain);
             let parts = ["sheet".into(), of, format!("seed_{seed}")];
@@ -53,12 +53,13 @@ struct Sheet {
     count: usize,
     size: u32,
     resize: Resize,
+    colour: ColourRule,
     seed: u64,
 }
 
 impl Sheet {
     fn draw(&self, out: &Destination) -> Result<RgbImage> {
-        let Self { count, size, resize, seed, .. } = *self;
+        let Self { count, size, resize, colour, seed, .. } = *self;
         if count == 0 || size == 0 || count > 10_000 || size > 4096 {
             return usage(format!(
                 "--count {count} --size {size}: must be from 1 to 10000 pictures, and from 1 to 4096 px"
@@ -71,7 +72,7 @@ impl Sheet {
             Some(folder) => {
                 let dataset = data::scan(folder, seed)?;
                 let items = dataset.train.into_iter().chain(dataset.validation).chain(dataset.test).collect();
-                Source::Folder { root: dataset.root, items, resize }
+                Source::Folder { root: dataset.root, items, how: Reading { resize, colour } }
             }
         };
         let chosen: Vec<u32> = data::order(seed, 0, source.len()).into_iter().take(count).collect();

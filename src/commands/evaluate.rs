@@ -48,9 +48,9 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         None if !args.no_features => held_out::training_of_run(&args.trained.model).unwrap_or_default(),
         training => training,
     };
-    let resize = load_model::resize(&args.trained)?;
+    let reading = load_model::reading(&args.trained)?;
     let (draws, gallery) = (args.iwae, args.html.is_some());
-    let settings = Settings { resize, draws, samples: args.samples, seed: args.seed, gallery };
+    let settings = Settings { reading, draws, samples: args.samples, seed: args.seed, gallery };
     let features = FeatureSettings {
         device: Device::Gpu(&adapter),
         steps: args.feature_steps,
@@ -129,7 +129,8 @@ fn inputs(args: &EvaluateArgs) -> Result<HeldOut> {
 /// The facts about model, data and machine on the page.
 fn facts(args: &EvaluateArgs, vae: &Vae, settings: &Settings, pictures: String) -> About {
     let model = vae.config();
-    let Settings { resize, draws, samples, seed, .. } = settings;
+    let Settings { reading, draws, samples, seed, .. } = settings;
+    let wgvae::data::Reading { resize, colour } = reading;
     let samples =
         samples.map_or("the number of pictures, at least 200".to_owned(), |samples| samples.to_string());
     let name = shown(&args.trained.model);
@@ -139,7 +140,9 @@ fn facts(args: &EvaluateArgs, vae: &Vae, settings: &Settings, pictures: String) 
         ("pictures", pictures),
         (
             "settings",
-            format!("--resize {resize} --iwae {draws} --seed {seed}; samples for distances: {samples}"),
+            format!(
+                "--resize {resize} --colour {colour} --iwae {draws} --seed {seed}; samples for distances: {samples}"
+            ),
         ),
         ("adapter", vae.adapter()),
         ("program", about::version()),

@@ -202,11 +202,11 @@ fn fit(
 fn sets(args: &FitPriorArgs, size: u32) -> Result<Sets> {
     let inputs = load_model::gather(&args.images)?;
     let mut compared = Pictures::default();
-    let resize = load_model::resize(&args.trained)?;
+    let how = load_model::reading(&args.trained)?;
     // their order is that of the classes
     for input in data::evenly(inputs.len(), MAX_PICTURES).map(|at| &inputs[at]) {
         // unreadable files are named before
-        if let Ok(rgb) = input.location.load(size, resize) {
+        if let Ok(rgb) = input.location.load(size, how) {
             compared.rgb.push(rgb);
             compared.classes.push(input.class.clone());
         }
@@ -215,9 +215,9 @@ fn sets(args: &FitPriorArgs, size: u32) -> Result<Sets> {
 }
 
 fn encode_mirrored(args: &FitPriorArgs, vae: &mut Vae) -> Result<Encoded> {
-    let (inputs, resize) = (load_model::gather(&args.images)?, load_model::resize(&args.trained)?);
+    let (inputs, how) = (load_model::gather(&args.images)?, load_model::reading(&args.trained)?);
     let bar = Bar::new("encoding mirrored pictures", false);
-    let encoded = generate::encode_mirrored(vae, &inputs, resize, &mut |done| bar.set(done, inputs.len()));
+    let encoded = generate::encode_mirrored(vae, &inputs, how, &mut |done| bar.set(done, inputs.len()));
     bar.clear();
     Ok(encoded?.0)
 }

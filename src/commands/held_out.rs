@@ -92,7 +92,7 @@ fn divide(folder: &Path, options: &RunOptions, config: &TrainConfig) -> Result<D
     let (index, cache) = (data::scan_with(folder, &scan_options(options, config))?, cache(options.no_cache));
     let bar = Bar::new("splitting", false);
     let progress = |done, all| bar.set(done, all);
-    let how = (config.model.size, config.resize);
+    let how = (config.model.size, config.reading());
     let divided = data::prepare_folder(index, how, memory(options), cache.as_ref(), &progress);
     bar.clear();
     Ok(divided?)

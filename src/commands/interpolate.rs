@@ -29,12 +29,12 @@ pub fn run(args: &InterpolateArgs) -> Result<ExitCode> {
     let out = load_model::picture(&writer, args.out.as_deref(), || names::picture(&parts))?;
     let film = args.gif.then(|| load_model::film_beside(&writer, &out)).transpose()?;
     let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
-    let resize = load_model::resize(&args.trained)?;
+    let how = load_model::reading(&args.trained)?;
     let size = vae.config().size;
     load_model::sheet_fits([args.steps + 2, 1], size, &out, "take fewer --steps")?;
     let bar = Bar::new("computing", false);
-    let (first, a) = load_model::encode_picture(&mut vae, &args.from, resize)?;
-    let (last, b) = load_model::encode_picture(&mut vae, &args.to, resize)?;
+    let (first, a) = load_model::encode_picture(&mut vae, &args.from, how)?;
+    let (last, b) = load_model::encode_picture(&mut vae, &args.to, how)?;
     let way = if args.linear { Interpolation::Linear } else { Interpolation::Spherical };
     let points = generate::interpolate(&a, &b, args.steps as usize, way);
     let pictures = load_model::decode(&mut vae, &points.concat())?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, Model, State};
-use wgvae::data::{self, Mark, PictureFormat, Resize, Skipped};
+use wgvae::data::{self, Mark, PictureFormat, Reading, Skipped};
 use wgvae::error::Error;
 use wgvae::generate::{self, Encoded, FittedFlow, Input};
 use wgvae::gpu::Adapter;
@@ -59,13 +59,13 @@ pub(super) fn build(
     Ok(vae)
 }
 
-/// The way pictures are made square: by the flag, else as in the training of the model.
-pub(super) fn resize(args: &TrainedArgs) -> Result<Resize> {
+/// The way from files to square pixels: by the flags, else as in the training of the model.
+pub(super) fn reading(args: &TrainedArgs) -> Result<Reading> {
     let model = checkpoint::find(&args.model)?;
     // the file of a model alone has no state beside it
     let state = State::read(&model.with_file_name(checkpoint::STATE)).ok();
-    let of_run = state.map(|state| state.config.resize);
-    Ok(args.resize.or(of_run).unwrap_or_default())
+    let of_run = state.map(|state| state.config.reading()).unwrap_or_default();
+    Ok(Reading { resize: args.resize.unwrap_or(of_run.resize), colour: args.colour.unwrap_or(of_run.colour) })
 }
 
 /// The pictures at `paths`. Reports those that cannot be read.
@@ -86,9 +86,9 @@ pub(super) fn name(skipped: &[Skipped]) {
 /// Latents of the pictures at `images`, with a progress bar. Reports those that cannot be read.
 pub(super) fn encode(vae: &mut Vae, args: &TrainedArgs, images: &[PathBuf]) -> Result<Encoded> {
     let inputs = gather(images)?;
-    let resize = resize(args)?;
+    let how = reading(args)?;
     let bar = Bar::new("encoding", false);
-    let encoded = generate::encode(vae, &inputs, resize, &mut |done| bar.set(done, inputs.len()));
+    let encoded = generate::encode(vae, &inputs, how, &mut |done| bar.set(done, inputs.len()));
     bar.clear();
     let (encoded, skipped) = encoded?;
     name(&skipped);
@@ -96,8 +96,8 @@ pub(super) fn encode(vae: &mut Vae, args: &TrainedArgs, images: &[PathBuf]) -> R
 }
 
 /// One picture at the model's size, and the mean of its latents.
-pub(super) fn encode_picture(vae: &mut Vae, path: &Path, resize: Resize) -> Result<(Vec<u8>, Vec<f32>)> {
-    let rgb = data::load(path, vae.config().size, resize).map_err(|reason| Error::data(path, reason))?;
+pub(super) fn encode_picture(vae: &mut Vae, path: &Path, how: Reading) -> Result<(Vec<u8>, Vec<f32>)> {
+    let rgb = data::load(path, vae.config().size, how).map_err(|reason| Error::data(path, reason))?;
     let latents = vae.encode_rgba(&data::rgba_of(&rgb), 1)?;
     Ok((rgb, latents.mu))
 }

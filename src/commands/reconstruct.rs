@@ -31,12 +31,12 @@ pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
     let files: Vec<String> = inputs.iter().enumerate().map(file).collect();
     let mut out = Pictures::new(&writer, args.out.as_deref(), &parts, (args.separate, &files))?;
     let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
-    let resize = load_model::resize(&args.trained)?;
+    let how = load_model::reading(&args.trained)?;
     let size = vae.config().size;
     out.check_size([COLUMNS, 2 * (inputs.len() as u32).div_ceil(COLUMNS)], size)?;
     let bar = Bar::new("reconstructing", false);
     let (mut originals, mut recons, mut done) = (Vec::new(), Vec::new(), 0);
-    let skipped = generate::stream(&mut vae, &inputs, resize, |vae, chunk| {
+    let skipped = generate::stream(&mut vae, &inputs, how, |vae, chunk| {
         let rgba: Vec<u32> = chunk.rgb.iter().flat_map(|rgb| data::rgba_of(rgb)).collect();
         let recon = vae.reconstruct(&rgba, chunk.rgb.len() as u32)?;
         for ((number, original), recon) in chunk.numbers.into_iter().zip(chunk.rgb).zip(recon) {

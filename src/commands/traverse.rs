@@ -36,13 +36,13 @@ pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
     let out = load_model::picture(&writer, args.out.as_deref(), || names::picture(&parts))?;
     let film = args.gif.then(|| load_model::film_beside(&writer, &out)).transpose()?;
     let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
-    let resize = load_model::resize(&args.trained)?;
+    let how = load_model::reading(&args.trained)?;
     let (size, latent) = (vae.config().size, vae.config().latents());
     let (dims, steps) = (args.dims.min(latent), args.steps);
     load_model::sheet_fits([steps, dims], size, &out, "take fewer --dims or --steps")?;
     let axes = axes(args, &mut vae, dims as usize)?;
     let centre = match &args.image {
-        Some(path) => load_model::encode_picture(&mut vae, path, resize)?.1,
+        Some(path) => load_model::encode_picture(&mut vae, path, how)?.1,
         None => axes.mean.iter().map(|&mean| mean as f32).collect(),
     };
     let value = |step: u32| args.range * (2.0 * step as f32 / (steps - 1) as f32 - 1.0);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::table::Value;
 use super::{Architecture, Augmentation, LossKind, ModelConfig, Objective, Optimizer, Preset, Resize, Table};
+use crate::data::{ColourRule, Reading};
 use crate::element::Element;
 use crate::error::{Error, Result};
 
@@ -31,6 +32,9 @@ pub struct TrainConfig {
     pub seed: u64,
     /// the way pictures are made square
     pub resize: Resize,
+    /// the treatment of colour profiles; in runs that are older than this setting they had no effect
+    #[serde(default = "ColourRule::of_old_runs")]
+    pub colour: ColourRule,
     /// type of the activations and their gradients; f32 in runs that are older than this setting
     #[serde(default)]
     pub precision: Element,
@@ -56,6 +60,7 @@ impl Default for TrainConfig {
             beta: 0.2,
             seed: 0,
             resize: Resize::default(),
+            colour: ColourRule::default(),
             precision: Element::default(),
             objective: Objective::default(),
             optimizer: Optimizer::default(),
@@ -88,6 +93,11 @@ const GROUPS: [&str; 3] = ["objective", "optimizer", "augmentation"];
 const KIND: [&str; 2] = ["kind", "loss"];
 
 impl TrainConfig {
+    /// The way from the files of pictures to square pixels.
+    pub fn reading(&self) -> Reading {
+        Reading { resize: self.resize, colour: self.colour }
+    }
+
     /// Merges `given` over `below` over a preset over the defaults, and reads the result. The preset is the one that the
     /// layers name, else `preset`.
     ///

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::Progress;
-use super::decode::{Decoded, decode};
+use super::colour::ColourRule;
+use super::decode::{Decoded, decode_by};
 use super::near_duplicates::{self, Signature};
 use super::scan::{Item, Layout, ScanOptions, scan_with, too_many_damaged};
 use super::text::{Skipped, counted, named, printable, printable_text};
@@ -40,6 +41,10 @@ pub struct Report {
     pub splits: Vec<SplitCounts>,
     /// Number of pictures per format name.
     pub formats: BTreeMap<&'static str, usize>,
+    /// Number of pictures per name of the colours that they declare; those that declare nothing are not among them.
+    pub profiles: BTreeMap<String, usize>,
+    /// The treatment of these colours.
+    pub colour: ColourRule,
     /// Smallest, median and largest width in pixels, independent of the heights; `None` if no picture could be read.
     pub widths: Option<[u32; 3]>,
     /// Smallest, median and largest height in pixels.
@@ -74,6 +79,7 @@ impl Report {
 struct Seen {
     split: usize,
     format: &'static str,
+    profile: Option<String>,
     width: u32,
     height: u32,
     faint: bool,
@@ -92,7 +98,7 @@ pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Resu
     let decoded: Vec<Result<(Seen, Signature), Skipped>> = items
         .par_iter()
         .map(|item| {
-            let seen = look(item);
+            let seen = look(item, options.colour);
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, items.len());
             seen
         })
@@ -116,7 +122,7 @@ pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Resu
         found.draw(&signatures);
     }
     let number: HashMap<&Path, usize> = items.iter().map(|item| item.path.as_path()).zip(0..).collect();
-    let mut formats = BTreeMap::new();
+    let (mut formats, mut profiles) = (BTreeMap::new(), BTreeMap::new());
     let lists = [("training", &found.train), ("validation", &found.validation), ("test", &found.test)];
     let mut splits = lists.map(|(name, _)| SplitCounts { name, per_class: vec![0; found.classes.len()] });
     let mut ordered = Vec::with_capacity(seen.len());
@@ -126,6 +132,9 @@ pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Resu
             let (Some(picture), Some(signature)) = (seen[at].take(), &signatures[at]) else { continue };
             splits[split].per_class[item.label as usize] += 1;
             *formats.entry(picture.format).or_insert(0) += 1;
+            if let Some(profile) = &picture.profile {
+                *profiles.entry(profile.clone()).or_insert(0) += 1;
+            }
             ordered.push((Seen { split, ..picture }, signature));
         }
     }
@@ -141,6 +150,8 @@ pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Resu
         classes: found.classes,
         splits: splits.to_vec(),
         formats,
+        profiles,
+        colour: options.colour,
         widths,
         heights,
         skipped: [found.skipped, unreadable].concat(),
@@ -178,10 +189,11 @@ fn duplicates(seen: &[(Seen, &Signature)]) -> [(usize, usize); 2] {
     counts
 }
 
-fn look(item: &Item) -> Result<(Seen, Signature), Skipped> {
-    let picture = decode(&item.path).map_err(|reason| Skipped { path: item.path.clone(), reason })?;
-    let Decoded { width, height, format, rgb, faint } = picture;
-    let seen = Seen { split: 0, format, width, height, faint };
+fn look(item: &Item, colour: ColourRule) -> Result<(Seen, Signature), Skipped> {
+    let picture =
+        decode_by(&item.path, colour).map_err(|reason| Skipped { path: item.path.clone(), reason })?;
+    let Decoded { width, height, format, profile, rgb, faint } = picture;
+    let seen = Seen { split: 0, format, profile, width, height, faint };
     Ok((seen, Signature::of(&rgb, width, height)))
 }
 
@@ -201,6 +213,18 @@ impl fmt::Display for Report {
         let formats: Vec<String> =
             self.formats.iter().map(|(name, count)| format!("{count} {name}")).collect();
         writeln!(f, "formats     {}", if formats.is_empty() { "none".into() } else { formats.join(", ") })?;
+        if !self.profiles.is_empty() {
+            let counts: Vec<String> = self
+                .profiles
+                .iter()
+                .map(|(name, count)| format!("{count} {}", printable_text(name)))
+                .collect();
+            let treated = match self.colour {
+                ColourRule::Srgb => "read as sRGB",
+                ColourRule::AsStored => "samples read as stored",
+            };
+            writeln!(f, "colours     {}; {treated}", counts.join(", "))?;
+        }
         if let (Some(w), Some(h)) = (self.widths, self.heights) {
             let line = |s: [u32; 3]| format!("{} to {} (median {})", s[0], s[2], s[1]);
             writeln!(f, "dimensions  width {} px, height {} px", line(w), line(h))?;

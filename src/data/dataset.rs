@@ -102,7 +102,7 @@ impl Dataset {
 
     /// Splits the set by several lists of files, each of them part of the source.
     pub(super) fn part(self, lists: &[&[Item]]) -> Vec<Self> {
-        let Source::Folder { root, items, resize } = &self.source else { return vec![self] };
+        let Source::Folder { root, items, how } = &self.source else { return vec![self] };
         let number: HashMap<&Path, u32> =
             items.iter().zip(0..).map(|(item, number)| (item.path.as_path(), number)).collect();
         let mut places: HashMap<u32, Place> = self.kept.into_iter().collect();
@@ -118,7 +118,7 @@ impl Dataset {
                     None => skipped.extend(reasons.remove(item.path.as_path()).cloned()),
                 }
             }
-            let source = Source::Folder { root: root.clone(), items: list.to_vec(), resize: *resize };
+            let source = Source::Folder { root: root.clone(), items: list.to_vec(), how: *how };
             // the work was done once for all parts, so the first part reports it
             Self { source, size: self.size, kept, skipped, prepared: prepared.take().unwrap_or_default() }
         };

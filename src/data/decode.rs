@@ -5,12 +5,12 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use super::colour::{ColourRule, Reading};
 use super::encoded::{Encoded, FILES, MAX_BYTES, Picture};
-use super::resize::Resize;
 
 /// Version of the decoder, raised whenever a file may give other pixels: cached pixels of an older version are decoded
 /// again.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// A picture at its own size.
 #[derive(Clone, Debug)]
@@ -21,8 +21,10 @@ pub struct Decoded {
     pub height: u32,
     /// `[height, width, 3]`, 8 bits a channel.
     pub rgb: Vec<u8>,
-    /// Format of the content: `jpg`, `png`, `webp` or `bmp`.
+    /// Format of the content: a name of [`super::readable_formats`].
     pub format: &'static str,
+    /// Name of the colours that the file declares; `None` if it declares nothing.
+    pub profile: Option<String>,
     /// Whether its samples have 16 bits but stay below an eighth of the range, as unscaled 12-bit camera data does:
     /// such a picture is nearly black.
     pub faint: bool,
@@ -49,32 +51,40 @@ impl Failure {
 ///
 /// # Errors
 /// As [`decode`].
-pub fn load(path: &Path, size: u32, resize: Resize) -> Result<Vec<u8>, String> {
-    load_file(path, size, resize).map_err(Failure::reason)
+pub fn load(path: &Path, size: u32, how: impl Into<Reading>) -> Result<Vec<u8>, String> {
+    load_file(path, size, how.into()).map_err(Failure::reason)
 }
 
 /// As [`load`], with the kind of failure.
-pub(super) fn load_file(path: &Path, size: u32, resize: Resize) -> Result<Vec<u8>, Failure> {
-    read(path, |data| Encoded::open(data)?.square(size, resize))
+pub(super) fn load_file(path: &Path, size: u32, how: Reading) -> Result<Vec<u8>, Failure> {
+    read(path, |data| Encoded::open(data, how.colour)?.square(size, how.resize))
 }
 
 /// Reads the picture at `path` at its own size.
 ///
-/// The content determines the format. The EXIF orientation is applied, grey becomes RGB, transparency is blended over
-/// white, 16 bits are rounded to 8, and CMYK is converted without a colour profile (profiles are ignored throughout).
-/// An animation gives its first frame. The pixels of a JPEG equal those of libjpeg-turbo.
+/// The content determines the format. Colours are converted to sRGB by the file's profile; CMYK without a profile is converted by multiplying the light that its inks leave. The orientation is
+/// applied, grey becomes RGB, transparency is blended over white, and 16 bits are rounded to 8. An animation gives its
+/// first frame. The pixels of a JPEG without a profile equal those of libjpeg-turbo.
 ///
 /// # Errors
 /// A phrase without the path, if the file cannot be read, is not a picture, is damaged or truncated (a JPEG is complete
 /// if all its blocks are there, with or without the end marker), is an arithmetic-coded, lossless, hierarchical or
-/// 12-bit JPEG, or claims more than 32,768 pixels a side or 1 GiB. A panic inside a decoder is an error too, see
+/// 12-bit JPEG, has colours that cannot be converted (HDR, a damaged profile), or claims more than 32,768 pixels a side or 1 GiB. A panic inside a decoder is an error too, see
 /// [`is_decoding`]: one bad file must not end a run.
 pub fn decode(path: &Path) -> Result<Decoded, String> {
+    decode_by(path, ColourRule::default())
+}
+
+/// As [`decode`], with another treatment of colours.
+///
+/// # Errors
+/// As [`decode`]; with [`ColourRule::AsStored`] no colours are an error.
+pub fn decode_by(path: &Path, colour: ColourRule) -> Result<Decoded, String> {
     let decoded = read(path, |data| {
-        let file = Encoded::open(data)?;
-        let format = file.format();
+        let file = Encoded::open(data, colour)?;
+        let (format, profile) = (file.format.name(), file.declared.name());
         let Picture { width, height, rgb, faint, .. } = file.whole()?;
-        Ok(Decoded { width, height, rgb, format, faint })
+        Ok(Decoded { width, height, rgb, format, profile, faint })
     });
     decoded.map_err(Failure::reason)
 }

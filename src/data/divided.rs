@@ -7,10 +7,10 @@ use rayon::prelude::*;
 
 use super::Progress;
 use super::cache::Cache;
+use super::colour::Reading;
 use super::dataset::Dataset;
 use super::near_duplicates::Signature;
 use super::prepare::Memory;
-use super::resize::Resize;
 use super::scan::{FolderIndex, Item, too_many_damaged};
 use super::source::Source;
 use super::text::{Skipped, counted, first_few};
@@ -38,13 +38,13 @@ pub struct Divided {
 /// [`Error::Data`] if no training picture can be read, or if more than half of all are damaged.
 pub fn prepare_folder(
     mut dataset: FolderIndex,
-    (size, resize): (u32, Resize),
+    (size, how): (u32, Reading),
     memory: impl Into<Memory>,
     cache: Option<&Cache>,
     progress: Progress<'_>,
 ) -> Result<Divided> {
     let items: Vec<Item> = dataset.items().take(dataset.decoded()).cloned().collect();
-    let source = Source::Folder { root: dataset.root.clone(), items, resize };
+    let source = Source::Folder { root: dataset.root.clone(), items, how };
     let signatures: Vec<OnceLock<Signature>> = (0..source.len()).map(|_| OnceLock::new()).collect();
     let seen = |number: usize, pixels: &[u8]| {
         let _ = signatures[number].set(Signature::of(pixels, size, size));

@@ -7,10 +7,13 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 use super::budget::{Budget, Share};
+use super::colour::{self, ColourRule, Declared};
+use super::formats::{Format, readable_formats};
 use super::jpeg::Jpeg;
 use super::orientation;
+use super::raster::{Channels, Raster};
 use super::resize::{Resize, resize_reduced, resize_rgb};
-use super::sniff::{READABLE, foreign_content, foreign_file, format_name, readable};
+use super::sniff::{foreign_content, foreign_file};
 
 /// Largest side in pixels that a header may claim.
 const MAX_SIDE: u32 = 32_768;
@@ -19,6 +22,8 @@ pub(super) const MAX_BYTES: u64 = 1 << 30;
 /// Tenths of the requested size that a picture keeps at least when it is reduced while it is decoded; resampling does
 /// the rest. At 14 the pixels differ from those of resampling the whole picture by at most about 1 of 255 in the mean.
 const KEPT_TENTHS: u32 = 14;
+/// Largest [`super::colour::Conversion::bend`] with which a picture is reduced before its colours are converted.
+const MAX_BEND: u8 = 6;
 /// Budgets for the files in memory and for the pixels being decoded. With large pictures they allow fewer at once than
 /// there are cores.
 pub(super) static FILES: Budget = Budget::new(MAX_BYTES / 2);
@@ -29,8 +34,6 @@ pub(super) struct Picture {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) rgb: Vec<u8>,
-    /// Sides at full size, before any reduction.
-    full: (u32, u32),
     orientation: Orientation,
     pub(super) faint: bool,
     /// Share of the budget for the pixels, held until they are resized.
@@ -52,106 +55,147 @@ impl Picture {
     }
 }
 
-/// A file whose header has been read.
-pub(super) enum Encoded<'a> {
+/// Decoder of a picture whose header has been read.
+pub(super) enum Decoder<'a> {
+    /// Our own, which can reduce while it decodes.
     Jpeg(Box<Jpeg<'a>>),
-    Other { decoder: Box<dyn ImageDecoder + 'a>, format: ImageFormat, orientation: Orientation },
+    /// Any other.
+    Whole(Box<dyn FnOnce() -> Result<Raster, String> + 'a>),
+}
+
+/// A file whose header has been read.
+pub(super) struct Encoded<'a> {
+    pub(super) format: Format,
+    /// Width in pixels, before turning.
+    pub(super) width: u32,
+    /// Height in pixels, before turning.
+    pub(super) height: u32,
+    /// Bytes that a [`Decoder::Whole`] takes beside its RGB8 result.
+    pub(super) bytes: u64,
+    pub(super) orientation: Orientation,
+    pub(super) declared: Declared,
+    pub(super) rule: ColourRule,
+    pub(super) decoder: Decoder<'a>,
 }
 
 impl<'a> Encoded<'a> {
-    pub(super) fn open(data: &'a [u8]) -> Result<Self, String> {
+    pub(super) fn open(data: &'a [u8], rule: ColourRule) -> Result<Self, String> {
         if data.is_empty() {
             return Err("is empty (0 bytes)".into());
         }
-        let Some(format) = readable(data) else {
+        let Some(format) = Format::of_content(data) else {
             return Err(match foreign_content(data) {
-                Some(name) => format!("is {}; {READABLE}", foreign_file(name)),
+                Some(name) => format!("is {}; {} can be read", foreign_file(name), readable_formats()),
                 None => "is not a picture".into(),
             });
         };
-        let (file, bytes) = if format == ImageFormat::Jpeg {
-            let jpeg = Jpeg::parse(data)?;
-            let (width, height) = jpeg.dimensions();
-            (Self::Jpeg(Box::new(jpeg)), u64::from(width) * u64::from(height) * 3)
-        } else {
-            let mut reader = ImageReader::with_format(Cursor::new(data), format);
-            let mut limits = Limits::default();
-            limits.max_image_width = Some(MAX_SIDE);
-            limits.max_image_height = Some(MAX_SIDE);
-            limits.max_alloc = Some(MAX_BYTES);
-            reader.limits(limits);
-            let decoder = reader.into_decoder().map_err(damaged)?;
-            let bytes = decoder.total_bytes();
-            let orientation = orientation::of(format, data);
-            (Self::Other { decoder: Box::new(decoder), format, orientation }, bytes)
+        let file = match format.in_image() {
+            None => Self::of_jpeg(data, rule)?,
+            Some(kind) => Self::of_image(data, (format, kind), rule)?,
         };
-        match file.dimensions() {
+        match (file.width, file.height) {
             (0, _) | (_, 0) => Err("has no pixels".into()),
-            (width, height) if width.max(height) > MAX_SIDE || bytes > MAX_BYTES => Err(too_large()),
+            (width, height) if width.max(height) > MAX_SIDE || file.bytes > MAX_BYTES => Err(too_large()),
             _ => Ok(file),
         }
     }
 
-    pub(super) fn format(&self) -> &'static str {
-        format_name(match self {
-            Self::Jpeg(_) => ImageFormat::Jpeg,
-            Self::Other { format, .. } => *format,
+    fn of_jpeg(data: &'a [u8], rule: ColourRule) -> Result<Self, String> {
+        let jpeg = Jpeg::parse(data)?;
+        let (width, height) = jpeg.dimensions();
+        Ok(Self {
+            format: Format::Jpeg,
+            width,
+            height,
+            bytes: u64::from(width) * u64::from(height) * 3,
+            orientation: jpeg.orientation(),
+            declared: jpeg.declared(),
+            rule,
+            decoder: Decoder::Jpeg(Box::new(jpeg)),
         })
     }
 
-    fn dimensions(&self) -> (u32, u32) {
-        match self {
-            Self::Jpeg(jpeg) => jpeg.dimensions(),
-            Self::Other { decoder, .. } => decoder.dimensions(),
-        }
+    /// A format that the `image` crate decodes.
+    fn of_image(
+        data: &'a [u8],
+        (format, kind): (Format, ImageFormat),
+        rule: ColourRule,
+    ) -> Result<Self, String> {
+        let mut reader = ImageReader::with_format(Cursor::new(data), kind);
+        let mut limits = Limits::default();
+        limits.max_image_width = Some(MAX_SIDE);
+        limits.max_image_height = Some(MAX_SIDE);
+        limits.max_alloc = Some(MAX_BYTES);
+        reader.limits(limits);
+        let mut decoder = reader.into_decoder().map_err(damaged)?;
+        let (width, height) = decoder.dimensions();
+        let declared = match format {
+            Format::Gif => decoder.icc_profile().ok().flatten().map_or(Declared::Nothing, Declared::Icc),
+            _ => colour::of_file(format, data),
+        };
+        let bytes = decoder.total_bytes();
+        let decode = move || Ok(Raster::from(DynamicImage::from_decoder(decoder).map_err(damaged)?));
+        Ok(Self {
+            format,
+            width,
+            height,
+            bytes,
+            orientation: orientation::of(format, data),
+            declared,
+            rule,
+            decoder: Decoder::Whole(Box::new(decode)),
+        })
     }
 
     /// The picture at its own size, oriented.
     pub(super) fn whole(self) -> Result<Picture, String> {
-        Ok(self.decode(1)?.turned())
+        Ok(self.decode(|_| 1)?.0.turned())
     }
 
     /// RGB8 `[size, size, 3]` of the picture, oriented.
     pub(super) fn square(self, size: u32, how: Resize) -> Result<Vec<u8>, String> {
-        let reduction = self.reduction(size);
-        let picture = self.decode(reduction)?;
+        let full = (self.width, self.height);
+        let fits = |by: &u32| 10 * (full.0.min(full.1) / by) >= size.saturating_mul(KEPT_TENTHS);
+        let largest = [8, 4, 2].into_iter().find(fits).unwrap_or(1);
+        // averages of samples are those of colours only if the curves are alike
+        let (picture, reduction) = self.decode(|bend| if bend > MAX_BEND { 1 } else { largest })?;
         if reduction == 1 {
             let picture = picture.turned();
             return Ok(resize_rgb(&picture.rgb, picture.width, picture.height, size, how));
         }
-        let rgb = resize_reduced(&picture.rgb, picture.full, reduction, size, how);
+        let rgb = resize_reduced(&picture.rgb, full, reduction, size, how);
         Ok(Picture { width: size, height: size, rgb, ..picture }.turned().rgb)
     }
 
-    /// Divisor of the sides while decoding a picture that is to be resized to `size`. Only a JPEG has one above 1, and
-    /// its sides stay larger than `size`, see [`KEPT_TENTHS`].
-    fn reduction(&self, size: u32) -> u32 {
-        let (width, height) = self.dimensions();
-        let fits = |reduction: &u32| 10 * (width.min(height) / reduction) >= size.saturating_mul(KEPT_TENTHS);
-        match self {
-            Self::Jpeg(_) => [8, 4, 2].into_iter().find(fits).unwrap_or(1),
-            Self::Other { .. } => 1,
-        }
-    }
-
-    /// Decodes the picture without orienting it, its sides divided by `reduction`; waits until there is room for it.
-    fn decode(self, reduction: u32) -> Result<Picture, String> {
-        let full = self.dimensions();
-        match self {
-            Self::Jpeg(jpeg) => {
-                let orientation = jpeg.orientation();
-                let room = PIXELS.take(jpeg.bytes(reduction));
-                let (width, height, rgb) = jpeg.decode(reduction)?;
-                Ok(Picture { width, height, rgb, full, orientation, faint: false, _room: room })
+    /// Decodes the picture without orienting it; waits until there is room for it. A JPEG's sides are divided by
+    /// `reduction` of [`Conversion::bend`]; the second value is the divisor.
+    fn decode(self, reduction: impl FnOnce(u8) -> u32) -> Result<(Picture, u32), String> {
+        let Self { width, height, bytes, orientation, declared, rule, .. } = self;
+        let conversion = |channels| match rule {
+            ColourRule::Srgb => declared.conversion(channels),
+            ColourRule::AsStored => Ok(None),
+        };
+        match self.decoder {
+            Decoder::Jpeg(jpeg) => {
+                let conversion = conversion(jpeg.channels())?;
+                let by = reduction(conversion.as_ref().map_or(0, |conversion| conversion.bend()));
+                let room = PIXELS.take(jpeg.bytes(by));
+                let inks = conversion.is_some() && jpeg.channels() == Channels::Cmyk;
+                let (width, height, samples) = jpeg.decode(by, inks)?;
+                let rgb = match conversion {
+                    Some(conversion) => conversion.rgb(samples),
+                    None => samples,
+                };
+                Ok((Picture { width, height, rgb, orientation, faint: false, _room: room }, by))
             }
-            Self::Other { decoder, orientation, .. } => {
-                let (width, height) = full;
+            Decoder::Whole(decode) => {
                 // the decoder's output, and its RGB8 copy
-                let room = PIXELS.take(decoder.total_bytes() + u64::from(width) * u64::from(height) * 3);
-                let picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-                let faint = is_faint(&picture);
-                let rgb = over_white(picture);
-                Ok(Picture { width, height, rgb, full, orientation, faint, _room: room })
+                let room = PIXELS.take(bytes + u64::from(width) * u64::from(height) * 3);
+                let raster = decode()?;
+                let (width, height, faint) = (raster.width, raster.height, raster.is_faint());
+                let conversion = conversion(raster.channels)?;
+                let rgb = raster.into_rgb(conversion.as_deref());
+                Ok((Picture { width, height, rgb, orientation, faint, _room: room }, 1))
             }
         }
     }
@@ -166,40 +210,4 @@ fn damaged(error: image::ImageError) -> String {
 
 fn too_large() -> String {
     format!("is too large: at most {MAX_SIDE} pixels a side and {} MiB are read", MAX_BYTES >> 20)
-}
-
-/// Whether the picture is faint, see [`Decoded::faint`]. Alpha does not count as brightness, and an entirely black
-/// picture is not faint: it may be intended.
-fn is_faint(picture: &DynamicImage) -> bool {
-    let brightest = |samples: &[u16], of: usize, channels: usize| {
-        samples.chunks_exact(of).flat_map(|pixel| &pixel[..channels]).copied().max().unwrap_or(0)
-    };
-    let brightest = match picture {
-        DynamicImage::ImageLuma16(picture) => brightest(picture, 1, 1),
-        DynamicImage::ImageLumaA16(picture) => brightest(picture, 2, 1),
-        DynamicImage::ImageRgb16(picture) => brightest(picture, 3, 3),
-        DynamicImage::ImageRgba16(picture) => brightest(picture, 4, 3),
-        _ => return false,
-    };
-    (1..u16::MAX / 8 + 1).contains(&brightest)
-}
-
-/// RGB8 of any picture. Transparency is blended over white before resizing, so that hidden colours do not bleed.
-fn over_white(picture: DynamicImage) -> Vec<u8> {
-    if !picture.color().has_alpha() {
-        return picture.into_rgb8().into_raw();
-    }
-    if picture.color().bytes_per_pixel() <= 4 {
-        let rgba = picture.into_rgba8();
-        let blend = |c: u8, a: u32| ((u32::from(c) * a + 255 * (255 - a) + 127) / 255) as u8;
-        return rgba.pixels().flat_map(|p| [0, 1, 2].map(|c| blend(p[c], u32::from(p[3])))).collect();
-    }
-    let rgba = picture.into_rgba16();
-    let blend = |c: u16, a: u64| {
-        let full = u64::from(u16::MAX);
-        let wide = u64::from(c) * a + full * (full - a);
-        // 65535 * 257 is the divisor to 8 bits; adding half of it rounds
-        ((wide + full * 257 / 2) / (full * 257)) as u8
-    };
-    rgba.pixels().flat_map(|p| [0, 1, 2].map(|c| blend(p[c], u64::from(p[3])))).collect()
 }

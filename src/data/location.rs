@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::colour::Reading;
 use super::decode::{Failure, load_file};
-use super::resize::Resize;
 use super::synth;
 
 /// The place of one picture.
@@ -34,14 +34,14 @@ impl Location {
     ///
     /// # Errors
     /// As [`super::decode()`].
-    pub fn load(&self, size: u32, resize: Resize) -> Result<Vec<u8>, String> {
-        self.pixels(size, resize).map_err(Failure::reason)
+    pub fn load(&self, size: u32, how: impl Into<Reading>) -> Result<Vec<u8>, String> {
+        self.pixels(size, how.into()).map_err(Failure::reason)
     }
 
     /// As [`Location::load`], with the kind of failure.
-    pub(super) fn pixels(&self, size: u32, resize: Resize) -> Result<Vec<u8>, Failure> {
+    pub(super) fn pixels(&self, size: u32, how: Reading) -> Result<Vec<u8>, Failure> {
         match self {
-            Self::File(path) => load_file(path, size, resize),
+            Self::File(path) => load_file(path, size, how),
             Self::Synthetic { seed, index } => Ok(synth::landscape(*seed, *index, size).0),
         }
     }

@@ -4,18 +4,20 @@
 use std::io::Read;
 
 use flate2::read::ZlibDecoder;
-use image::ImageFormat;
 use image::metadata::Orientation;
+
+use super::chunks;
+use super::formats::Format;
 
 /// Maximum number of bytes of text that are searched.
 const MAX_TEXT: u64 = 1 << 20;
 
 /// The orientation in the metadata of `data`; unchanged if its EXIF cannot be read, which is no reason to refuse the
 /// pixels.
-pub(super) fn of(format: ImageFormat, data: &[u8]) -> Orientation {
+pub(super) fn of(format: Format, data: &[u8]) -> Orientation {
     let found = match format {
-        ImageFormat::Png => of_png(data),
-        ImageFormat::WebP => of_webp(data),
+        Format::Png => of_png(data),
+        Format::WebP => of_webp(data),
         _ => None,
     };
     found.unwrap_or(Orientation::NoTransforms)
@@ -25,9 +27,7 @@ pub(super) fn of(format: ImageFormat, data: &[u8]) -> Orientation {
 /// with EXIF in hexadecimal digits, as ImageMagick and GIMP write it; then XMP.
 fn of_png(data: &[u8]) -> Option<Orientation> {
     let (mut exif, mut raw, mut xmp) = (None, None, None);
-    let mut rest = data.get(8..)?;
-    while let Some((kind, body, behind)) = png_chunk(rest) {
-        rest = behind;
+    for (kind, body) in chunks::of_png(data) {
         if kind == b"eXIf" {
             exif = exif.or(of_exif(body));
             continue;
@@ -41,15 +41,6 @@ fn of_png(data: &[u8]) -> Option<Orientation> {
         }
     }
     exif.or(raw).or(xmp)
-}
-
-/// Name and body of the first chunk of `data`, and the rest.
-fn png_chunk(data: &[u8]) -> Option<(&[u8; 4], &[u8], &[u8])> {
-    let (length, rest) = data.split_first_chunk()?;
-    let (kind, rest) = rest.split_first_chunk()?;
-    let (body, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-    // checksums are not verified here: the decoder verifies those that matter
-    Some((kind, body, rest.get(4..)?))
 }
 
 /// Keyword and text of a PNG chunk, if it is a text chunk.
@@ -105,18 +96,13 @@ fn of_xmp(text: &[u8]) -> Option<Orientation> {
 /// EXIF of a WebP whose header announces an `EXIF` chunk; libwebp and readers based on it ignore unannounced ones.
 fn of_webp(data: &[u8]) -> Option<Orientation> {
     let announces = |body: &[u8]| body.first().is_some_and(|flags| flags & 8 != 0);
-    let mut rest = data.get(12..)?;
     let mut announced = false;
-    while let Some((kind, tail)) = rest.split_first_chunk::<4>() {
-        let (length, tail) = tail.split_first_chunk()?;
-        let length = u32::from_le_bytes(*length) as usize;
-        let body = tail.get(..length)?;
+    for (kind, body) in chunks::of_webp(data) {
         match kind {
             b"VP8X" => announced = announces(body),
             b"EXIF" if announced => return of_exif(body),
             _ => {}
         }
-        rest = tail.get(length + length % 2..)?;
     }
     None
 }

@@ -1,23 +1,15 @@
 //! File type detection by the first bytes and the extension.
-//! Read this to support another format, or to name one that is not supported.
+//! Read this to name a format that is not supported. (Supported ones: see `formats.rs`.)
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use image::ImageFormat;
-
+use super::formats::Format;
 use super::mark;
 
-/// The supported formats, for messages.
-pub(super) const READABLE: &str = "jpg, png, webp and bmp can be read";
-
-/// Extensions of supported pictures.
-const PICTURES: [&str; 8] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib"];
-
 /// Extensions of unsupported pictures, with the name of their format.
-const FOREIGN: [(&str, &[&str]); 16] = [
-    ("GIF", &["gif"]),
+const FOREIGN: [(&str, &[&str]); 15] = [
     ("TIFF", &["tif", "tiff"]),
     ("HEIC", &["heic", "heif", "heics", "hif"]),
     ("AVIF", &["avif"]),
@@ -68,7 +60,7 @@ pub(super) fn foreign_file(name: &str) -> String {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A picture in a format that can be read.
-    Picture(ImageFormat),
+    Picture(Format),
     /// Named or shaped like a picture, but unreadable; the reason.
     Unreadable(String),
     /// Named like a picture, but empty: some cloud clients leave such files for pictures that are not downloaded.
@@ -94,7 +86,7 @@ fn foreign_extension(extension: &str) -> Option<&'static str> {
 /// Whether a file is named like a picture of any format.
 pub(super) fn is_named_as_picture(path: &Path) -> bool {
     let extension = extension(path);
-    PICTURES.contains(&extension.as_str()) || foreign_extension(&extension).is_some()
+    Format::of_extension(&extension).is_some() || foreign_extension(&extension).is_some()
 }
 
 /// Description of the placeholder, if the extension is that of one.
@@ -116,7 +108,7 @@ pub(super) struct Sniffed {
 pub(super) fn sniff(path: &Path) -> Sniffed {
     let extension = extension(path);
     let foreign = foreign_extension(&extension);
-    let named_as_picture = foreign.is_some() || PICTURES.contains(&extension.as_str());
+    let named_as_picture = foreign.is_some() || Format::of_extension(&extension).is_some();
     let verdict = |reason: String| if named_as_picture { Kind::Unreadable(reason) } else { Kind::Other };
     let (head, bytes) = match head(path) {
         Ok(found) => found,
@@ -125,7 +117,7 @@ pub(super) fn sniff(path: &Path) -> Sniffed {
             return Sniffed { kind, bytes: 0, marked: false };
         }
     };
-    if let Some(format) = readable(&head) {
+    if let Some(format) = Format::of_content(&head) {
         let marked = mark::has_exif(&head) || has_exif_at_end(&head) && mark::has_exif(&tail(path, bytes));
         return Sniffed { kind: Kind::Picture(format), bytes, marked };
     }
@@ -143,33 +135,8 @@ pub(super) fn sniff(path: &Path) -> Sniffed {
     Sniffed { kind, bytes, marked: false }
 }
 
-/// The supported picture format of these first bytes.
-pub(super) fn readable(head: &[u8]) -> Option<ImageFormat> {
-    match image::guess_format(head).ok()? {
-        // two letters are a weak signature: a text may begin with them, so the header size must be a valid one
-        ImageFormat::Bmp => {
-            let size = u32::from_le_bytes(head.get(14..18)?.try_into().ok()?);
-            [12, 16, 40, 52, 56, 64, 108, 124].contains(&size).then_some(ImageFormat::Bmp)
-        }
-        format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP) => Some(format),
-        _ => None,
-    }
-}
-
-/// The short name of a supported format.
-pub(super) fn format_name(format: ImageFormat) -> &'static str {
-    match format {
-        ImageFormat::Jpeg => "jpg",
-        ImageFormat::Png => "png",
-        ImageFormat::WebP => "webp",
-        ImageFormat::Bmp => "bmp",
-        _ => "other",
-    }
-}
-
 pub(super) fn foreign_content(head: &[u8]) -> Option<&'static str> {
     match head {
-        [b'G', b'I', b'F', b'8', ..] => Some("GIF"),
         [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some("TIFF"),
         [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', ..] => Some("JPEG XL"),
         [0, 0, 0, 12, b'j', b'P', ..] => Some("JPEG 2000"),

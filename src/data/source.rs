@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::cache::{Identity, Stamp};
+use super::colour::Reading;
 use super::decode::{self, Failure};
 use super::location::{Location, relative};
-use super::resize::Resize;
 use super::scan::Item;
 use super::synth;
 use crate::error::{Error, Result};
@@ -21,8 +21,8 @@ pub enum Source {
         root: PathBuf,
         /// items of one split
         items: Vec<Item>,
-        /// resize mode
-        resize: Resize,
+        /// the way from the files to square pixels
+        how: Reading,
     },
     /// The landscapes `first..first + count` of `seed`, see [`synth::landscape`].
     Synthetic {
@@ -90,14 +90,14 @@ impl Source {
         }
     }
 
-    /// A 64-bit digest (FNV-1a) of the relative names and the file sizes, in order, and of the resize mode. It tells
+    /// A 64-bit digest (FNV-1a) of the relative names and the file sizes, in order, and of the [`Reading`]. It tells
     /// whether a resumed run sees the data that it began with. It does not read pixels and does not depend on the
     /// folder's location. A missing file counts as size `u64::MAX`.
     pub fn fingerprint(&self) -> u64 {
         let mut digest = Fnv::new();
         match self {
-            Self::Folder { root, items, resize } => {
-                digest.add(resize.to_string().as_bytes());
+            Self::Folder { root, items, how } => {
+                digest.add(how.to_string().as_bytes());
                 for item in items {
                     digest.add(relative(root, &item.path).as_bytes());
                     let size = std::fs::metadata(&item.path).map_or(u64::MAX, |meta| meta.len());
@@ -116,20 +116,20 @@ impl Source {
 
     /// As [`Source::load`], with the reason alone.
     pub(super) fn pixels(&self, index: usize, size: u32) -> Result<Vec<u8>, Failure> {
-        let resize = match self {
-            Self::Folder { resize, .. } => *resize,
-            Self::Synthetic { .. } => Resize::default(),
+        let how = match self {
+            Self::Folder { how, .. } => *how,
+            Self::Synthetic { .. } => Reading::default(),
         };
-        self.location(index).pixels(size, resize)
+        self.location(index).pixels(size, how)
     }
 
     /// The cache identity: all splits of a folder share one, so that another split of the folder finds its pictures.
     /// `None` if the folder's path is not valid text.
     pub(super) fn identity(&self, size: u32) -> Option<Identity> {
         let (origin, how, version) = match self {
-            Self::Folder { root, resize, .. } => {
+            Self::Folder { root, how, .. } => {
                 let root = root.canonicalize().ok()?;
-                (root.to_str()?.to_owned(), resize.to_string(), decode::VERSION)
+                (root.to_str()?.to_owned(), how.to_string(), decode::VERSION)
             }
             Self::Synthetic { seed, .. } => (format!("seed {seed}"), "landscape".into(), synth::VERSION),
         };

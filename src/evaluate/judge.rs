@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::features::{self, FEATURES, FeatureNet};
 use super::likeness::{Features, Likeness};
 use super::refused;
-use crate::data::{self, Resize};
+use crate::data::{self, Reading};
 use crate::error::Result;
 use crate::generate::Input;
 use crate::metrics::{self, NEIGHBOURS};
@@ -55,7 +55,7 @@ impl Pictures {
     /// Training pictures in a random order, at most 20,000. Those that cannot be read are left out.
     pub(super) fn read(
         all: &[Input],
-        (size, resize): (usize, Resize),
+        (size, how): (usize, Reading),
         progress: &mut dyn FnMut(&'static str, usize, usize),
     ) -> Self {
         let order = data::order(0, 0, all.len());
@@ -64,7 +64,7 @@ impl Pictures {
         for (chunk, some) in chosen.chunks(CHUNK).enumerate() {
             progress("reading training pictures", CHUNK * chunk, chosen.len());
             let load =
-                |input: &&Input| Some((input.location.load(size as u32, resize).ok()?, input.class.clone()));
+                |input: &&Input| Some((input.location.load(size as u32, how).ok()?, input.class.clone()));
             let read: Vec<_> = some.par_iter().map(load).collect();
             for (rgb, class) in read.into_iter().flatten() {
                 pictures.rgb.push(rgb);

@@ -27,7 +27,7 @@ use samples::{Comparison, Measured};
 pub use samples::{distance_of_classes, shares};
 pub use scores::{FactorScore, Scores};
 
-use crate::data::{Factors, Resize, Skipped};
+use crate::data::{Factors, Reading, Skipped};
 use crate::error::{Error, Result};
 use crate::generate::{self, Chunk, Encoded, Fitted, Input, Prior};
 use crate::metrics::{self, Fidelity};
@@ -38,8 +38,8 @@ pub const HELD_OUT: u64 = u64::from_be_bytes(*b"held out");
 /// Settings of an evaluation.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// resize mode
-    pub resize: Resize,
+    /// the way from files to square pixels
+    pub reading: Reading,
     /// draws per picture for the importance-weighted bound
     pub draws: u32,
     /// samples for the distances; `None` takes the number of pictures, at least 200
@@ -95,7 +95,7 @@ pub fn evaluate(
     let size = vae.config().size as usize;
     let mut seen = Seen::default();
     seen.encoded.dims = vae.config().latents() as usize;
-    let skipped = generate::stream(vae, inputs, settings.resize, |vae, chunk| {
+    let skipped = generate::stream(vae, inputs, settings.reading, |vae, chunk| {
         seen.add(vae, chunk, settings)?;
         progress("reconstructing", seen.originals.len(), inputs.len());
         Ok(())
@@ -122,7 +122,7 @@ pub fn evaluate(
         None => (None, None),
         Some(_) if (count as usize) < judge::LEAST => (None, Some(format!("{count} samples are too few"))),
         Some(FeatureSettings { device, steps, training }) => {
-            let how = (size, settings.resize);
+            let how = (size, settings.reading);
             let training =
                 training.map_or_else(Pictures::default, |all| Pictures::read(all, how, &mut *progress));
             let real = Pictures { rgb: originals.clone(), classes: encoded.classes.clone() };

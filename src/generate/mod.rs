@@ -21,7 +21,7 @@ pub use latents_file::{check_extension, latents_file, read_latents, write_latent
 pub use prior::{Prior, class_label, label_of};
 pub use prior_file::Fitted;
 
-use crate::data::{self, Factors, Location, Resize, Skipped, synth};
+use crate::data::{self, Factors, Location, Reading, Skipped, synth};
 use crate::error::{Error, Result};
 use crate::model::Vae;
 
@@ -193,14 +193,14 @@ pub struct Chunk<'a> {
 pub fn stream(
     vae: &mut Vae,
     inputs: &[Input],
-    resize: Resize,
+    how: Reading,
     mut f: impl FnMut(&mut Vae, Chunk<'_>) -> Result<()>,
 ) -> Result<Vec<Skipped>> {
     let size = vae.config().size;
     let mut skipped = Vec::new();
     let micro = vae.micro_batch() as usize;
     for (first, some) in inputs.chunks(micro).enumerate().map(|(at, some)| (at * micro, some)) {
-        let read: Vec<_> = some.par_iter().map(|input| input.location.load(size, resize)).collect();
+        let read: Vec<_> = some.par_iter().map(|input| input.location.load(size, how)).collect();
         let mut chunk = Chunk { numbers: Vec::new(), inputs: Vec::new(), rgb: Vec::new() };
         for (number, (input, read)) in (first..).zip(some.iter().zip(read)) {
             match read {
@@ -226,11 +226,11 @@ pub fn stream(
 pub fn encode_mirrored(
     vae: &mut Vae,
     inputs: &[Input],
-    resize: Resize,
+    how: Reading,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(Encoded, Vec<Skipped>)> {
     let row = 3 * vae.config().size as usize;
-    encode_changed(vae, inputs, resize, progress, &|rgb| data::mirror(rgb, row))
+    encode_changed(vae, inputs, how, progress, &|rgb| data::mirror(rgb, row))
 }
 
 /// Encodes `inputs`; `progress` receives the number done.
@@ -240,22 +240,22 @@ pub fn encode_mirrored(
 pub fn encode(
     vae: &mut Vae,
     inputs: &[Input],
-    resize: Resize,
+    how: Reading,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(Encoded, Vec<Skipped>)> {
-    encode_changed(vae, inputs, resize, progress, &|_| ())
+    encode_changed(vae, inputs, how, progress, &|_| ())
 }
 
 /// Encodes `inputs` after `change` of their RGB bytes.
 fn encode_changed(
     vae: &mut Vae,
     inputs: &[Input],
-    resize: Resize,
+    how: Reading,
     progress: &mut dyn FnMut(usize),
     change: &dyn Fn(&mut [u8]),
 ) -> Result<(Encoded, Vec<Skipped>)> {
     let mut all = Encoded { dims: vae.config().latents() as usize, ..Encoded::default() };
-    let skipped = stream(vae, inputs, resize, |vae, mut chunk| {
+    let skipped = stream(vae, inputs, how, |vae, mut chunk| {
         chunk.rgb.iter_mut().for_each(|rgb| change(rgb));
         all.add(vae, &chunk)?;
         progress(all.len());

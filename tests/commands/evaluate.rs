@@ -40,7 +40,7 @@ fn samples(at: &Path, inputs: &[Input], turn: usize) -> Samples {
     let mut vae =
         Vae::empty(Device::Gpu(&adapter), ModelOptions::inference(model.config, 16)).expect("build");
     vae.load(&model.weights).expect("loaded");
-    let (encoded, _) = generate::encode(&mut vae, inputs, Resize::Stretch, &mut |_| ()).expect("encoded");
+    let (encoded, _) = generate::encode(&mut vae, inputs, Resize::Stretch.into(), &mut |_| ()).expect("encoded");
     let latents: Vec<f64> = encoded.mu.iter().map(|&mu| mu.into()).collect();
     let mut factors: Vec<[f64; 9]> =
         inputs.iter().map(|input| input.factors.expect("known").values()).collect();
@@ -145,7 +145,7 @@ fn a_run_is_measured_on_its_own_held_out_pictures() {
     assert!(on.starts_with("3 test pictures of ") && on.ends_with("flat, as split by the run"), "{on}");
     let options = data::ScanOptions { seed: 5, ..data::ScanOptions::default() };
     let index = data::scan_with(&at.join("flat"), &options).expect("pictures");
-    let divided = data::prepare_folder(index, (16, Resize::Stretch), 1 << 20, None, &|_, _| ());
+    let divided = data::prepare_folder(index, (16, Resize::Stretch.into()), 1 << 20, None, &|_, _| ());
     let test = divided.expect("a split").dataset.test;
     let paths: Vec<&str> = test.iter().map(|item| item.path.to_str().expect("a path")).collect();
     assert_eq!(found, measured("runs/b", &paths).1);

@@ -163,9 +163,9 @@ fn what_has_changed_is_decoded_again_and_only_that() {
         assert_eq!((work(&pictures), reds(&pictures)), ((8 - decoded, decoded), expected.to_vec()));
     }
     // pictures at another size or with another resize mode are separate
-    let other = |size, resize| {
+    let other = |size, resize: wgvae::data::Resize| {
         let Source::Folder { root, items, .. } = folder_source(&setting.pictures()) else { panic!() };
-        let source = Source::Folder { root, items, resize };
+        let source = Source::Folder { root, items, how: resize.into() };
         work(&Dataset::prepare_cached(source, size, 0, Some(&setting.cache()), QUIET).unwrap())
     };
     assert_eq!(other(8, wgvae::data::Resize::Stretch), (0, 8));

@@ -12,9 +12,9 @@ use crate::helpers::{QUIET, folder_source, put};
 #[test]
 fn splits_share_a_cache_and_growing_folders_few_files() {
     let setting = Setting::new(20);
-    let Source::Folder { root, items, resize } = folder_source(&setting.pictures()) else { panic!() };
+    let Source::Folder { root, items, how } = folder_source(&setting.pictures()) else { panic!() };
     let split = |range: std::ops::Range<usize>| {
-        let source = Source::Folder { root: root.clone(), items: items[range].to_vec(), resize };
+        let source = Source::Folder { root: root.clone(), items: items[range].to_vec(), how };
         Dataset::prepare_cached(source, SIZE, 0, Some(&setting.cache()), QUIET).unwrap()
     };
     let held = split(0..2);
@@ -99,8 +99,8 @@ fn the_limit_deletes_what_was_not_used_for_longest() {
     assert_eq!(run(2), (10, 0));
     put(sets[1].picture(10), red(10));
     let tight = cache.clone().with_limit(2 * one + 100);
-    let Source::Folder { root, items, resize } = folder_source(&sets[1].pictures()) else { panic!() };
-    let new = Source::Folder { root, items: items[10..].to_vec(), resize };
+    let Source::Folder { root, items, how } = folder_source(&sets[1].pictures()) else { panic!() };
+    let new = Source::Folder { root, items: items[10..].to_vec(), how };
     assert_eq!(work(&Dataset::prepare_cached(new, SIZE, 0, Some(&tight), QUIET).unwrap()), (0, 1));
     let run = |at: usize| work(&prepare(&sets[at].pictures(), &tight, 0));
     assert_eq!((run(1), run(2)), ((11, 0), (0, 10)));

@@ -32,7 +32,7 @@ fn options(seed: u64) -> ScanOptions {
 
 fn divide(root: &Path, options: &ScanOptions) -> Divided {
     let dataset = scan_with(root, options).unwrap();
-    prepare_folder(dataset, (SIZE, Resize::Stretch), 1 << 30, None, QUIET).unwrap()
+    prepare_folder(dataset, (SIZE, Resize::Stretch.into()), 1 << 30, None, QUIET).unwrap()
 }
 
 fn counts(set: &FolderIndex) -> (usize, usize, usize) {
@@ -59,8 +59,9 @@ fn broken_pictures_are_drawn_for_nothing() {
     // more damaged pictures than whole ones
     (4..64).for_each(|i| fs::remove_file(root.path().join(format!("{i:04}.jpg"))).unwrap());
     let dataset = scan(root.path(), 0).unwrap();
-    let error =
-        prepare_folder(dataset, (SIZE, Resize::Stretch), 1 << 30, None, QUIET).unwrap_err().to_string();
+    let error = prepare_folder(dataset, (SIZE, Resize::Stretch.into()), 1 << 30, None, QUIET)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("23 of 27 pictures cannot be read"), "{error}");
     let report = check(root.path(), &options(0), QUIET).unwrap();
     assert!(report.obstacle().is_some() && report.verdict().starts_with("cannot be trained on"), "{report}");
@@ -158,7 +159,7 @@ fn the_first_rules_draw_by_names_alone() {
     let found = divide(root.path(), &options);
     let FolderIndex { root: at, train, validation, .. } = scan_with(root.path(), &options).unwrap();
     let alone = |items: Vec<Item>| {
-        let source = Source::Folder { root: at.clone(), items, resize: Resize::Stretch };
+        let source = Source::Folder { root: at.clone(), items, how: Resize::Stretch.into() };
         Dataset::prepare(source, SIZE, 0, QUIET).unwrap()
     };
     let (train, validation) = (alone(train), alone(validation));
@@ -201,7 +202,7 @@ fn memory_and_cache_change_nothing() {
     let cache = wgvae::data::Cache::new(root.path().join("cache"));
     let with = |budget: u64, cache: Option<&wgvae::data::Cache>| {
         let dataset = scan(&root.path().join("pictures"), 0).unwrap();
-        let found = prepare_folder(dataset, (SIZE, Resize::Stretch), budget, cache, QUIET).unwrap();
+        let found = prepare_folder(dataset, (SIZE, Resize::Stretch.into()), budget, cache, QUIET).unwrap();
         let lists = [found.train.fingerprint(), found.validation.unwrap().fingerprint()];
         (lists, found.dataset.notes, found.train.prepared().decoded)
     };

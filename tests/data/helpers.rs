@@ -48,7 +48,7 @@ pub(crate) fn folder_source(root: &Path) -> Source {
     let mut set = scan(root, 0).unwrap();
     let mut items: Vec<Item> = set.train.drain(..).chain(set.validation.drain(..)).chain(set.test).collect();
     items.sort_by(|a, b| a.path.cmp(&b.path));
-    Source::Folder { root: set.root, items, resize: Resize::Stretch }
+    Source::Folder { root: set.root, items, how: Resize::Stretch.into() }
 }
 
 pub(crate) fn names(items: &[Item]) -> Vec<String> {

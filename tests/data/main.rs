@@ -6,6 +6,7 @@
 mod batches;
 mod cache;
 mod cache_folder;
+mod colour;
 #[path = "../common/mod.rs"]
 mod common;
 mod decode;
@@ -15,5 +16,6 @@ mod helpers;
 mod jpeg;
 mod layouts;
 mod orientation;
+mod profiles;
 mod skipped;
 mod synth;

@@ -259,7 +259,7 @@ fn photographs_that_vanish_between_epochs_are_named_and_left_out() {
         data::save_png(&grid, &photos.join(format!("{i}.png"))).expect("written");
     }
     let found = data::scan(&photos, 0).expect("scanned");
-    let source = Source::Folder { root: found.root.clone(), items: found.train, resize: Resize::Stretch };
+    let source = Source::Folder { root: found.root.clone(), items: found.train, how: Resize::Stretch.into() };
     let count = source.len();
     // no memory for pictures: each epoch decodes the files again
     let pictures = Arc::new(Dataset::prepare(source, SMALL.size, 0, &|_, _| ()).expect("pictures"));

@@ -196,7 +196,8 @@ fn an_evaluation_has_the_width_of_all_its_pictures() {
         networks.flat_map(|t| &mut t.values).for_each(|v| *v *= 3.0);
         vae.load(&weights).expect("load");
         let inputs = generate::landscapes(SEED, count);
-        let settings = Settings { resize: Resize::Stretch, draws, samples: Some(4), seed: 8, gallery: false };
+        let settings =
+            Settings { reading: Resize::Stretch.into(), draws, samples: Some(4), seed: 8, gallery: false };
         let report = evaluate(&mut vae, &inputs, &Priors::default(), None, &settings, &mut |_, _, _| ())
             .expect("an evaluation");
         let found = report.evaluation;

@@ -222,7 +222,7 @@ fn reconstructed(
     browser.drop_files(tab, &[&photo]);
     browser.until(tab, "document.getElementById('caption').textContent.startsWith('Reconstruction')");
     let original = shown(browser, tab, "original-a");
-    let resized = data::load(&photo, 32, how.parse().expect("a way")).expect("decoded");
+    let resized = data::load(&photo, 32, how.parse::<data::Resize>().expect("a way")).expect("decoded");
     let resized = RgbImage::from_raw(32, 32, resized).expect("a picture");
     println!("{name}, {how}: resized {}/255 from training's at most", difference(&original, &resized));
     let program = pixels(&at.join(format!("again/000000_{stem}.png")));

@@ -13,7 +13,7 @@ use crate::cli::ResumeArgs;
 use crate::commands::terminal::Screen;
 
 /// Settings beside the sizes of the model that a run cannot change.
-const FIXED: [&str; 6] = ["batch-size", "seed", "resize", "precision", "loss", "sigma"];
+const FIXED: [&str; 7] = ["batch-size", "seed", "resize", "colour", "precision", "loss", "sigma"];
 
 /// Checks that the settings of a checkpoint which cannot change have not changed.
 pub(super) fn fits(config: &TrainConfig, checkpoint: &Checkpoint, folder: &Path) -> Result<()> {

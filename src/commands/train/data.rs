@@ -113,7 +113,7 @@ fn of_folder(
     progress: data::Progress<'_>,
 ) -> Result<Found> {
     let dataset = data::scan_with(folder, &scan_options(options, config))?;
-    let how = (config.model.size, config.resize);
+    let how = (config.model.size, config.reading());
     let Divided { dataset, train, validation, skipped } =
         data::prepare_folder(dataset, how, memory, cache, progress)?;
     let split = dataset.drawn().map_or(String::new(), |drawn| format!(", {drawn}"));
@@ -131,6 +131,7 @@ pub(in crate::commands) fn scan_options(options: &RunOptions, config: &TrainConf
         splits: options.splits.clone(),
         exclude: options.exclude.clone(),
         include: options.include.clone(),
+        colour: config.colour,
         // a run without this setting is older than the second rules
         rules: options.folder_rules.unwrap_or(Rules::First),
     }

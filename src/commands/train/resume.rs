@@ -137,7 +137,7 @@ pub(super) fn by_folder(path: &Path, layers: Layers, quiet: bool) -> Result<Star
 /// `run` from its newest checkpoint, with its own settings below the flags.
 fn own(run: RunFolder, layers: Layers, quiet: bool) -> Result<Start> {
     let lock = run.lock()?;
-    let kept = file::read(&run.path.join(SETTINGS))?;
+    let kept = file::of_run(&run.path.join(SETTINGS))?;
     fixed_preset(&layers, &kept, &run)?;
     let layers = layers.above(&kept);
     let run = RunFolder { samples: layers.options()?.samples, ..run };
@@ -191,7 +191,7 @@ pub(super) fn chosen(folder: &Path, run: Option<&Path>, layers: Layers, quiet: b
         }
     }
     let below = match run {
-        Some(run) => file::read(&run.join(SETTINGS))?.only(|key| key != "init"),
+        Some(run) => file::of_run(&run.join(SETTINGS))?.only(|key| key != "init"),
         None => checkpoint.state.config.table()?,
     };
     let base = run.and_then(Path::file_name).map_or("run".into(), |name| name.to_string_lossy().into_owned());

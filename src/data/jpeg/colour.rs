@@ -1,6 +1,8 @@
 //! Colour spaces of JPEG components and their conversion to RGB.
 //! Read this for how the colour space is determined; there is no field for it.
 
+use crate::data::raster::under;
+
 /// Colour space of the components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Colour {
@@ -55,6 +57,16 @@ impl Colour {
             _ => unreachable!("as many rows as the colour has components"),
         }
     }
+
+    /// Writes a row of the samples of CMYK to `out` as amounts of ink: 0 is none. Files store the remaining light, which
+    /// is Adobe's convention and assumed by all readers.
+    pub(super) fn inks(self, rows: &[&[u8]], out: &mut [u8]) {
+        let &[c, m, y, k] = rows else { unreachable!("CMYK has four components") };
+        for ((((to, &c), &m), &y), &k) in out.as_chunks_mut::<4>().0.iter_mut().zip(c).zip(m).zip(y).zip(k) {
+            let [c, m, y] = if self == Self::Ycck { rgb_of(c, m, y) } else { [255 - c, 255 - m, 255 - y] };
+            *to = [c, m, y, 255 - k];
+        }
+    }
 }
 
 /// Pixels per SIMD block.
@@ -95,12 +107,4 @@ fn rgb_of(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     let green = y - cr + rounded(times(cb, -22_554) + times(cr, 18_734));
     let blue = y + 2 * cb + rounded(times(cb, -14_942));
     [red.clamp(0, 255) as u8, green.clamp(0, 255) as u8, blue.clamp(0, 255) as u8]
-}
-
-/// Multiplies the `light` left by an ink with the light left by `black`. Files store the remaining light, not the ink,
-/// which is Adobe's convention and assumed by all readers; colour profiles are ignored.
-#[inline(always)]
-fn under(light: u8, black: u8) -> u8 {
-    let lost = (255 - u32::from(light)) * u32::from(black) + 128;
-    black - ((lost + (lost >> 8)) >> 8) as u8
 }

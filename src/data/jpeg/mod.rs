@@ -19,6 +19,7 @@ mod frame;
 mod huffman;
 mod idct;
 mod output;
+mod profile;
 mod progressive;
 mod scan;
 mod segments;
@@ -28,6 +29,8 @@ mod upsample;
 
 use image::metadata::Orientation;
 
+use super::colour::Declared;
+use super::raster::Channels;
 use colour::Colour;
 use frame::Frame;
 use segments::Segments;
@@ -62,6 +65,7 @@ pub(super) struct Jpeg<'a> {
     tables: Tables,
     colour: Colour,
     orientation: Orientation,
+    profile: profile::Parts<'a>,
     /// The header of the first scan.
     scan: &'a [u8],
 }
@@ -73,6 +77,7 @@ impl<'a> Jpeg<'a> {
         let mut segments = Segments::new(data);
         let mut tables = Tables::default();
         let (mut frame, mut jfif, mut adobe, mut orientation) = (None, false, None, None);
+        let mut profile = profile::Parts::default();
         loop {
             let (marker, body) = segments.next().ok_or(CUT_OFF)?;
             match marker {
@@ -80,7 +85,7 @@ impl<'a> Jpeg<'a> {
                     let frame: Frame = frame.ok_or("is damaged: the JPEG has a scan before its frame")?;
                     let colour = Colour::of(&frame.ids(), jfif, adobe)?;
                     let orientation = orientation.unwrap_or(Orientation::NoTransforms);
-                    return Ok(Self { segments, frame, tables, colour, orientation, scan: body });
+                    return Ok(Self { segments, frame, tables, colour, orientation, profile, scan: body });
                 }
                 segments::EOI => return Err("is damaged: the JPEG has no picture in it".into()),
                 0xe0 => jfif |= body.starts_with(b"JFIF\0") && body.len() >= 14,
@@ -88,6 +93,7 @@ impl<'a> Jpeg<'a> {
                     let exif = body.strip_prefix(b"Exif\0\0");
                     orientation = orientation.or(exif.and_then(Orientation::from_exif_chunk));
                 }
+                0xe2 => profile.take(body),
                 0xee if body.starts_with(b"Adobe") => adobe = body.get(11).copied().or(adobe),
                 _ if frame::is_start(marker) && frame.is_some() => {
                     return Err("is damaged: the JPEG has two frames".into());
@@ -108,12 +114,27 @@ impl<'a> Jpeg<'a> {
         self.orientation
     }
 
+    /// The colours that the file declares.
+    pub(super) fn declared(&self) -> Declared {
+        self.profile.whole().map_or(Declared::Nothing, Declared::Icc)
+    }
+
+    /// Channels of the picture, before the conversion to RGB.
+    pub(super) fn channels(&self) -> Channels {
+        match self.colour {
+            Colour::Grey => Channels::Grey,
+            Colour::YCbCr | Colour::Rgb => Channels::Rgb,
+            Colour::Cmyk | Colour::Ycck => Channels::Cmyk,
+        }
+    }
+
     /// Memory in bytes that [`Jpeg::decode`] takes, its result included.
     pub(super) fn bytes(&self, reduction: u32) -> u64 {
         self.frame.bytes(8 / reduction as usize)
     }
 
-    /// Decodes the picture with its sides divided by `reduction` (1, 2, 4 or 8) and rounded up: width, height, RGB8.
+    /// Decodes the picture with its sides divided by `reduction` (1, 2, 4 or 8) and rounded up: width, height, RGB8. A
+    /// CMYK picture gives its four inks instead if `inks` is set.
     ///
     /// A reduced picture uses only the lowest frequencies of each block, which is a low-pass filter. If it is then
     /// resampled to a smaller size, the result is close to resampling the whole picture, provided that it shrinks by 2
@@ -121,7 +142,7 @@ impl<'a> Jpeg<'a> {
     ///
     /// # Errors
     /// A phrase, if data are missing or damaged.
-    pub(super) fn decode(mut self, reduction: u32) -> Result<(u32, u32, Vec<u8>), String> {
+    pub(super) fn decode(mut self, reduction: u32, inks: bool) -> Result<(u32, u32, Vec<u8>), String> {
         self.frame.reduce(8 / reduction as usize)?;
         let mut header = self.scan;
         for _ in 0..MAX_SCANS {
@@ -134,7 +155,7 @@ impl<'a> Jpeg<'a> {
                         if !self.frame.is_whole() {
                             return Err("is cut off: scans of the JPEG are missing".into());
                         }
-                        return Ok(output::rgb(self.frame, self.colour));
+                        return Ok(output::pixels(self.frame, self.colour, inks));
                     }
                     Some((marker, _)) if frame::is_start(marker) => {
                         return Err("is damaged: the JPEG has two frames".into());

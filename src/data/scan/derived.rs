@@ -10,7 +10,8 @@ use std::path::Path;
 
 use super::walk::{Found, Picture};
 use super::words::{has_word, words};
-use crate::data::decode::{Decoded, decode};
+use crate::data::colour::ColourRule;
+use crate::data::decode::{Decoded, decode_by};
 use crate::data::near_duplicates::Signature;
 
 /// Words in the names of preview folders. A folder whose whole name is in `SURELY` may have its own file names.
@@ -156,7 +157,7 @@ fn look_alike(pairs: &[(&Picture, &Vec<&Picture>)], fits: fn(u64, u64) -> bool) 
     // pictures of several classes may have equal numbers
     const MAX_ORIGINALS: usize = 3;
     let look = |picture: &Picture| {
-        let Decoded { width, height, rgb, .. } = decode(&picture.path).ok()?;
+        let Decoded { width, height, rgb, .. } = decode_by(&picture.path, ColourRule::AsStored).ok()?;
         Some((Signature::of(&rgb, width, height), u64::from(width) * u64::from(height)))
     };
     let is_made_smaller = |(small, originals): &&(&Picture, &Vec<&Picture>)| {

@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use image::ImageFormat;
-
 use super::walk::{Found, Picture};
 use super::words::{may_be_masks, words};
-use crate::data::decode::{Decoded, decode};
+use crate::data::colour::ColourRule;
+use crate::data::decode::{Decoded, decode_by};
+use crate::data::formats::Format;
 use crate::data::text::printable_text;
 
 /// Parts that a mask's name has in addition to its picture's.
@@ -74,7 +74,7 @@ fn folders(found: &Found) -> (HashSet<Vec<String>>, Vec<String>) {
         let named = may_be_masks(name) || is_target(name, siblings);
         // a mask folder without a telling name is only considered if it has no JPEGs: compression would blur the labels
         let likely = siblings.len() <= MAX_SIDE_BY_SIDE
-            && pictures.iter().all(|picture| picture.format != ImageFormat::Jpeg);
+            && pictures.iter().all(|picture| picture.format != Format::Jpeg);
         if !named && !likely {
             continue;
         }
@@ -168,7 +168,7 @@ impl Kinds {
     fn of(pictures: &[&Picture]) -> Self {
         let step = pictures.len().div_ceil(SAMPLES).max(1);
         let of_one = |picture: &&Picture| {
-            let decoded = decode(&picture.path).ok()?;
+            let decoded = decode_by(&picture.path, ColourRule::AsStored).ok()?;
             let grey = decoded.rgb.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]);
             Some((has_few_colours(&decoded, picture.format), grey))
         };
@@ -180,10 +180,10 @@ impl Kinds {
     }
 }
 
-fn has_few_colours(picture: &Decoded, format: ImageFormat) -> bool {
+fn has_few_colours(picture: &Decoded, format: Format) -> bool {
     let pixels = || picture.rgb.chunks_exact(3);
     let colours: HashSet<[u8; 3]> = pixels().map(|p| [p[0], p[1], p[2]]).collect();
-    if format != ImageFormat::Jpeg && colours.len() <= 32 {
+    if format != Format::Jpeg && colours.len() <= 32 {
         return true;
     }
     let near = |a: &[u8], b: &[u8]| a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 2);

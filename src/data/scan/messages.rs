@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::walk::Found;
-use crate::data::sniff::READABLE;
+use crate::data::formats::readable_formats;
 use crate::data::text::{Skipped, counted, first_few, printable_text};
 use crate::error::{Error, Result};
 
@@ -78,7 +78,8 @@ pub(super) fn refuse_unusable(root: &Path, found: &Found) -> Result<()> {
         return Err(Error::data(
             root,
             format!(
-                "no pictures here{others}; {READABLE}, in this folder and at any depth below it{hints}{listed}"
+                "no pictures here{others}; {} can be read, in this folder and at any depth below it{hints}{listed}",
+                readable_formats()
             ),
         ));
     }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use glob::{MatchOptions, Pattern};
 use serde::{Deserialize, Serialize};
 
+use crate::data::colour::ColourRule;
 use crate::error::{Error, Result};
 
 /// The assignment of pictures to training, validation and test.
@@ -111,6 +112,8 @@ pub struct ScanOptions {
     pub exclude: Vec<String>,
     /// patterns of files and folders that are always data, in the syntax of `exclude`
     pub include: Vec<String>,
+    /// the treatment of colours in [`super::super::check()`]
+    pub colour: ColourRule,
     /// version of the rules by which splits are found and drawn
     pub rules: Rules,
 }

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use image::ImageFormat;
 use walkdir::{DirEntry, WalkDir};
 
 use super::ignored_folders;
 use super::options::Globs;
-use crate::data::sniff::{self, Kind, READABLE, Sniffed, foreign_file, sniff};
+use crate::data::formats::{Format, readable_formats};
+use crate::data::sniff::{self, Kind, Sniffed, foreign_file, sniff};
 use crate::data::text::{Skipped, printable};
 
 /// A readable picture, judged by its first bytes.
@@ -18,7 +18,7 @@ pub(super) struct Picture {
     /// folder names from the root down to it
     pub(super) folders: Vec<String>,
     pub(super) bytes: u64,
-    pub(super) format: ImageFormat,
+    pub(super) format: Format,
     /// whether `--include` names it: it is never skipped
     pub(super) wanted: bool,
     /// whether it carries a mark of this program
@@ -152,7 +152,7 @@ impl Found {
             Kind::Empty => self.empty.push(Skipped { path, reason: "is empty (0 bytes)".into() }),
             Kind::Unreadable(reason) => self.unreadable.push(Skipped { path, reason }),
             Kind::Foreign(name) => {
-                let reason = format!("is {}; {READABLE}", foreign_file(name));
+                let reason = format!("is {}; {} can be read", foreign_file(name), readable_formats());
                 self.foreign.push((Skipped { path, reason }, name));
             }
             Kind::Picture(format) => {

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 use toml::de::{DeTable, DeValue};
 use wgvae::config::Table;
+use wgvae::data::ColourRule;
 use wgvae::error::{Error, printable_text};
 
 use crate::cli::TrainSettings;
@@ -33,6 +34,14 @@ pub fn read(path: &Path) -> Result<Table> {
         Error::Usage(format!("{}:{line}: {reason}", shown(path)))
     })?;
     Ok(Table::of(&settings)?)
+}
+
+/// Reads the settings of a run. A setting that is newer than the run gets the value that repeats the run.
+///
+/// # Errors
+/// As [`read`].
+pub fn of_run(path: &Path) -> Result<Table> {
+    Ok(read(path)?.over(&Table::of_setting("colour", ColourRule::of_old_runs())?))
 }
 
 /// The settings in `text`, or the byte position of the first error and its reason.
