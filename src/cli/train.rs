@@ -1,6 +1,7 @@
 //! Flags of `wgvae train`. [`TrainSettings`] are also the keys of its configuration files.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -10,10 +11,18 @@ use wgvae::data::{ColourRule, Resize, Rules, Splits};
 
 use super::{AdapterArgs, ModelArgs, TuningArgs};
 
+/// The help of DATA, with the formats that are read.
+static DATA_HELP: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "Folder of pictures ({}): with folders for training, validation and test (`train`, `seg_test`, `Validation \
+         Data`), with one folder per class, or with pictures [default: built-in landscapes]",
+        wgvae::data::readable_formats()
+    )
+});
+
 #[derive(Debug, Clone, Args)]
 pub struct TrainArgs {
-    /// Folder of pictures: with folders for training, validation and test (`train`, `seg_test`, `Validation Data`), with
-    /// one folder per class, or with pictures [default: built-in landscapes]
+    #[arg(help = DATA_HELP.as_str())]
     pub data: Option<PathBuf>,
     /// TOML file with settings, whose keys are the flags; flags override it
     #[arg(long, value_name = "FILE")]

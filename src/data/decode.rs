@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::colour::{ColourRule, Reading};
 use super::encoded::{Encoded, FILES, MAX_BYTES, Picture};
+use super::sniff::extension;
 
 /// Version of the decoder, raised whenever a file may give other pixels: cached pixels of an older version are decoded
 /// again.
@@ -57,7 +58,7 @@ pub fn load(path: &Path, size: u32, how: impl Into<Reading>) -> Result<Vec<u8>, 
 
 /// As [`load`], with the kind of failure.
 pub(super) fn load_file(path: &Path, size: u32, how: Reading) -> Result<Vec<u8>, Failure> {
-    read(path, |data| Encoded::open(data, how.colour)?.square(size, how.resize))
+    read(path, |data| Encoded::open(data, &extension(path), how.colour)?.square(size, how.resize))
 }
 
 /// Reads the picture at `path` at its own size.
@@ -81,7 +82,7 @@ pub fn decode(path: &Path) -> Result<Decoded, String> {
 /// As [`decode`]; with [`ColourRule::AsStored`] no colours are an error.
 pub fn decode_by(path: &Path, colour: ColourRule) -> Result<Decoded, String> {
     let decoded = read(path, |data| {
-        let file = Encoded::open(data, colour)?;
+        let file = Encoded::open(data, &extension(path), colour)?;
         let (format, profile) = (file.format.name(), file.declared.name());
         let Picture { width, height, rgb, faint, .. } = file.whole()?;
         Ok(Decoded { width, height, rgb, format, profile, faint })

@@ -10,15 +10,17 @@ use super::budget::{Budget, Share};
 use super::colour::{self, ColourRule, Declared};
 use super::formats::{Format, readable_formats};
 use super::jpeg::Jpeg;
-use super::orientation;
 use super::raster::{Channels, Raster};
 use super::resize::{Resize, resize_reduced, resize_rgb};
 use super::sniff::{foreign_content, foreign_file};
+use super::{avif, heic, jxl, orientation, raw, tiff};
 
 /// Largest side in pixels that a header may claim.
 const MAX_SIDE: u32 = 32_768;
 /// Limit in bytes for a file, and for the pixels of one picture.
 pub(super) const MAX_BYTES: u64 = 1 << 30;
+/// Limit in bytes for the work of a decoder beside them: 80 to 130 megapixels of HEIC, AVIF and JPEG XL.
+pub(super) const MAX_WORKING: u64 = 2 << 30;
 /// Tenths of the requested size that a picture keeps at least when it is reduced while it is decoded; resampling does
 /// the rest. At 14 the pixels differ from those of resampling the whole picture by at most about 1 of 255 in the mean.
 const KEPT_TENTHS: u32 = 14;
@@ -70,8 +72,10 @@ pub(super) struct Encoded<'a> {
     pub(super) width: u32,
     /// Height in pixels, before turning.
     pub(super) height: u32,
-    /// Bytes that a [`Decoder::Whole`] takes beside its RGB8 result.
+    /// Bytes of the decoded samples.
     pub(super) bytes: u64,
+    /// Further bytes that a [`Decoder::Whole`] takes, beside its RGB8 result.
+    pub(super) working: u64,
     pub(super) orientation: Orientation,
     pub(super) declared: Declared,
     pub(super) rule: ColourRule,
@@ -79,25 +83,34 @@ pub(super) struct Encoded<'a> {
 }
 
 impl<'a> Encoded<'a> {
-    pub(super) fn open(data: &'a [u8], rule: ColourRule) -> Result<Self, String> {
+    /// Reads the headers of a file with this extension.
+    pub(super) fn open(data: &'a [u8], extension: &str, rule: ColourRule) -> Result<Self, String> {
         if data.is_empty() {
             return Err("is empty (0 bytes)".into());
         }
-        let Some(format) = Format::of_content(data) else {
+        let Some(format) = Format::of(data, extension) else {
             return Err(match foreign_content(data) {
                 Some(name) => format!("is {}; {} can be read", foreign_file(name), readable_formats()),
                 None => "is not a picture".into(),
             });
         };
-        let file = match format.in_image() {
-            None => Self::of_jpeg(data, rule)?,
-            Some(kind) => Self::of_image(data, (format, kind), rule)?,
+        let file = match format {
+            Format::Jpeg => Self::of_jpeg(data, rule)?,
+            Format::Tiff if !raw::is_raw(data) => tiff::open(data, rule)?,
+            Format::Tiff | Format::Raw => raw::open(data, rule)?,
+            Format::Heic => heic::open(data, rule)?,
+            Format::Avif => avif::open(data, rule)?,
+            Format::Jxl => jxl::open(data, rule)?,
+            Format::Image(kind) => Self::of_image(data, kind, rule)?,
         };
-        match (file.width, file.height) {
-            (0, _) | (_, 0) => Err("has no pixels".into()),
-            (width, height) if width.max(height) > MAX_SIDE || file.bytes > MAX_BYTES => Err(too_large()),
-            _ => Ok(file),
+        if file.width == 0 || file.height == 0 {
+            return Err("has no pixels".into());
         }
+        let too_wide = file.width.max(file.height) > MAX_SIDE;
+        if too_wide || file.bytes > MAX_BYTES || file.working > MAX_WORKING {
+            return Err(too_large());
+        }
+        Ok(file)
     }
 
     fn of_jpeg(data: &'a [u8], rule: ColourRule) -> Result<Self, String> {
@@ -108,6 +121,7 @@ impl<'a> Encoded<'a> {
             width,
             height,
             bytes: u64::from(width) * u64::from(height) * 3,
+            working: 0,
             orientation: jpeg.orientation(),
             declared: jpeg.declared(),
             rule,
@@ -116,11 +130,7 @@ impl<'a> Encoded<'a> {
     }
 
     /// A format that the `image` crate decodes.
-    fn of_image(
-        data: &'a [u8],
-        (format, kind): (Format, ImageFormat),
-        rule: ColourRule,
-    ) -> Result<Self, String> {
+    fn of_image(data: &'a [u8], kind: ImageFormat, rule: ColourRule) -> Result<Self, String> {
         let mut reader = ImageReader::with_format(Cursor::new(data), kind);
         let mut limits = Limits::default();
         limits.max_image_width = Some(MAX_SIDE);
@@ -129,18 +139,19 @@ impl<'a> Encoded<'a> {
         reader.limits(limits);
         let mut decoder = reader.into_decoder().map_err(damaged)?;
         let (width, height) = decoder.dimensions();
-        let declared = match format {
-            Format::Gif => decoder.icc_profile().ok().flatten().map_or(Declared::Nothing, Declared::Icc),
-            _ => colour::of_file(format, data),
+        let declared = match kind {
+            ImageFormat::Gif => decoder.icc_profile().ok().flatten().map_or(Declared::Nothing, Declared::Icc),
+            _ => colour::of_file(kind, data),
         };
         let bytes = decoder.total_bytes();
         let decode = move || Ok(Raster::from(DynamicImage::from_decoder(decoder).map_err(damaged)?));
         Ok(Self {
-            format,
+            format: Format::Image(kind),
             width,
             height,
             bytes,
-            orientation: orientation::of(format, data),
+            working: 0,
+            orientation: orientation::of(kind, data),
             declared,
             rule,
             decoder: Decoder::Whole(Box::new(decode)),
@@ -170,7 +181,7 @@ impl<'a> Encoded<'a> {
     /// Decodes the picture without orienting it; waits until there is room for it. A JPEG's sides are divided by
     /// `reduction` of [`Conversion::bend`]; the second value is the divisor.
     fn decode(self, reduction: impl FnOnce(u8) -> u32) -> Result<(Picture, u32), String> {
-        let Self { width, height, bytes, orientation, declared, rule, .. } = self;
+        let Self { width, height, bytes, working, orientation, declared, rule, .. } = self;
         let conversion = |channels| match rule {
             ColourRule::Srgb => declared.conversion(channels),
             ColourRule::AsStored => Ok(None),
@@ -190,7 +201,7 @@ impl<'a> Encoded<'a> {
             }
             Decoder::Whole(decode) => {
                 // the decoder's output, and its RGB8 copy
-                let room = PIXELS.take(bytes + u64::from(width) * u64::from(height) * 3);
+                let room = PIXELS.take(bytes + working + u64::from(width) * u64::from(height) * 3);
                 let raster = decode()?;
                 let (width, height, faint) = (raster.width, raster.height, raster.is_faint());
                 let conversion = conversion(raster.channels)?;
@@ -208,6 +219,6 @@ fn damaged(error: image::ImageError) -> String {
     }
 }
 
-fn too_large() -> String {
+pub(super) fn too_large() -> String {
     format!("is too large: at most {MAX_SIDE} pixels a side and {} MiB are read", MAX_BYTES >> 20)
 }

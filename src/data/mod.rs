@@ -12,6 +12,7 @@
 //! A picture is RGB8, `[size, size, 3]`, rows from the top; a [`Batch`] is RGBA8, because the kernels read four
 //! channels at a time.
 
+mod avif;
 mod budget;
 mod cache;
 mod check;
@@ -23,8 +24,10 @@ mod divided;
 mod encoded;
 mod files;
 mod formats;
+mod heic;
 mod image_grid;
 mod jpeg;
+mod jxl;
 mod loader;
 mod location;
 mod mark;
@@ -34,6 +37,7 @@ mod picture_file;
 mod pixels;
 mod prepare;
 mod raster;
+mod raw;
 mod resize;
 mod scan;
 mod shuffle;
@@ -41,6 +45,7 @@ mod sniff;
 mod source;
 pub mod synth;
 mod text;
+mod tiff;
 
 pub use cache::Cache;
 pub use check::{Report, SplitCounts, check};

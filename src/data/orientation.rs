@@ -4,20 +4,20 @@
 use std::io::Read;
 
 use flate2::read::ZlibDecoder;
+use image::ImageFormat;
 use image::metadata::Orientation;
 
 use super::chunks;
-use super::formats::Format;
 
 /// Maximum number of bytes of text that are searched.
 const MAX_TEXT: u64 = 1 << 20;
 
 /// The orientation in the metadata of `data`; unchanged if its EXIF cannot be read, which is no reason to refuse the
 /// pixels.
-pub(super) fn of(format: Format, data: &[u8]) -> Orientation {
+pub(super) fn of(format: ImageFormat, data: &[u8]) -> Orientation {
     let found = match format {
-        Format::Png => of_png(data),
-        Format::WebP => of_webp(data),
+        ImageFormat::Png => of_png(data),
+        ImageFormat::WebP => of_webp(data),
         _ => None,
     };
     found.unwrap_or(Orientation::NoTransforms)

@@ -91,6 +91,23 @@ impl Raster {
         (1..u16::MAX / 8 + 1).contains(&brightest.unwrap_or(0))
     }
 
+    /// Undoes the multiplication of colours by alpha.
+    pub(super) fn divide_by_alpha(&mut self) {
+        let count = self.channels.count();
+        match &mut self.samples {
+            Samples::Eight(samples) => samples.chunks_exact_mut(count).for_each(|pixel| {
+                let alpha = u32::from(pixel[count - 1]);
+                let divide = |c: u8| ((u32::from(c) * 255 + alpha / 2) / alpha.max(1)).min(255) as u8;
+                pixel[..count - 1].iter_mut().for_each(|c| *c = divide(*c));
+            }),
+            Samples::Sixteen(samples) => samples.chunks_exact_mut(count).for_each(|pixel| {
+                let (alpha, full) = (u64::from(pixel[count - 1]), u64::from(u16::MAX));
+                let divide = |c: u16| ((u64::from(c) * full + alpha / 2) / alpha.max(1)).min(full) as u16;
+                pixel[..count - 1].iter_mut().for_each(|c| *c = divide(*c));
+            }),
+        }
+    }
+
     /// The number of channels without alpha.
     fn colours(&self) -> usize {
         self.channels.count() - usize::from(self.channels.has_alpha())

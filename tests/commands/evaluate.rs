@@ -40,7 +40,8 @@ fn samples(at: &Path, inputs: &[Input], turn: usize) -> Samples {
     let mut vae =
         Vae::empty(Device::Gpu(&adapter), ModelOptions::inference(model.config, 16)).expect("build");
     vae.load(&model.weights).expect("loaded");
-    let (encoded, _) = generate::encode(&mut vae, inputs, Resize::Stretch.into(), &mut |_| ()).expect("encoded");
+    let (encoded, _) =
+        generate::encode(&mut vae, inputs, Resize::Stretch.into(), &mut |_| ()).expect("encoded");
     let latents: Vec<f64> = encoded.mu.iter().map(|&mu| mu.into()).collect();
     let mut factors: Vec<[f64; 9]> =
         inputs.iter().map(|input| input.factors.expect("known").values()).collect();

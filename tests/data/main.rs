@@ -12,6 +12,7 @@ mod common;
 mod decode;
 mod drawn_split;
 mod folders;
+mod formats;
 mod helpers;
 mod jpeg;
 mod layouts;

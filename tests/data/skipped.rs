@@ -195,8 +195,8 @@ fn what_is_known_and_not_read_is_counted() {
     let root = tempfile::tempdir().unwrap();
     fill(root.path(), 5);
     for i in 0..8 {
-        put(root.path().join(format!("{i}.NEF")), b"MM\0\x2a\0\0\0\x08");
-        put(root.path().join(format!("{i}.HEIC")), b"\0\0\0\x18ftypheic\0\0\0\0");
+        put(root.path().join(format!("{i}.X3F")), b"FOVb\0\0\0\0");
+        put(root.path().join(format!("{i}.psd")), b"8BPS\0\x01");
         put(
             root.path().join(format!("p{i}.jpg")),
             "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n",
@@ -209,7 +209,7 @@ fn what_is_known_and_not_read_is_counted() {
     assert_eq!((set.len(), set.skipped.len(), set.foreign.len()), (5, 8, 16));
     let notes = set.notes.join("\n");
     for part in [
-        "8 HEIC files",
+        "8 Photoshop files",
         "8 camera raw files",
         "8 Git LFS pointers",
         "git lfs pull",
@@ -222,7 +222,7 @@ fn what_is_known_and_not_read_is_counted() {
     // without readable pictures there is an error with advice
     (0..5).for_each(|i| fs::remove_file(root.path().join(format!("{i:03}.png"))).unwrap());
     let error = scan(root.path(), 0).unwrap_err().to_string();
-    for part in ["no pictures here", "heif-convert", "git lfs pull"] {
+    for part in ["no pictures here", "darktable-cli", "git lfs pull"] {
         assert!(error.contains(part), "{part} in {error}");
     }
 }

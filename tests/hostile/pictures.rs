@@ -52,7 +52,34 @@ fn seeds() -> Vec<Vec<u8>> {
         encode(&rgb, bmp),
         encode(&rgba, bmp),
     ]
+    .into_iter()
+    .chain(FORMATS.map(|name| fixture(&format!("formats/{name}"))))
+    .collect()
 }
+
+/// Fixtures of the other formats and of the layouts of TIFF that take different ways.
+const FORMATS: [&str; 20] = [
+    "heic.heic",
+    "heic-alpha.heic",
+    "heic-p3.heic",
+    "avif.avif",
+    "avif-420.avif",
+    "avif-alpha.avif",
+    "avif-10.avif",
+    "jxl.jxl",
+    "jxl-lossy.jxl",
+    "jxl-alpha.jxl",
+    "gif.gif",
+    "pnm-grey.pgm",
+    "qoi.qoi",
+    "ico.ico",
+    "tiff-lzw.tiff",
+    "tiff-planar-tiles.tiff",
+    "tiff-palette.tiff",
+    "tiff-float.tiff",
+    "tiff-ycbcr-jpeg.tiff",
+    "tiff-2-bits-2.tiff",
+];
 
 /// Repairs the checksums of a PNG's chunks: a decoder stops at a wrong one.
 fn mend_png(bytes: &mut [u8]) {

@@ -1,4 +1,4 @@
-//! Tone curves: from a sample to the light that it stands for.
+//! Tone curves: from a sample to its light.
 
 use moxcms::ToneReprCurve;
 

@@ -3,17 +3,17 @@
 use std::io::Read;
 
 use flate2::read::ZlibDecoder;
+use image::ImageFormat;
 
 use super::{Declared, MAX_PROFILE, Primaries};
 use crate::data::chunks;
-use crate::data::formats::Format;
 
 /// The colours that `data` declares. A profile that cannot be unpacked is an empty one, which cannot be converted.
-pub(in crate::data) fn of_file(format: Format, data: &[u8]) -> Declared {
+pub(in crate::data) fn of_file(format: ImageFormat, data: &[u8]) -> Declared {
     match format {
-        Format::Png => of_png(data),
-        Format::WebP => of_webp(data),
-        Format::Bmp => of_bmp(data),
+        ImageFormat::Png => of_png(data),
+        ImageFormat::WebP => of_webp(data),
+        ImageFormat::Bmp => of_bmp(data),
         _ => Declared::Nothing,
     }
 }
@@ -47,7 +47,7 @@ fn of_png(data: &[u8]) -> Declared {
         (true, ..) => Declared::Srgb,
         (false, Some(gamma), Some(&[red, green, blue, white])) if gamma > 0.0 => {
             let primaries = Primaries([red, green, blue, white]);
-            // what programs write that mean sRGB
+            // programs that mean sRGB write this
             if primaries.is_near(&Primaries::SRGB) && (gamma - 1.0 / 2.2).abs() < 0.005 {
                 return Declared::Srgb;
             }

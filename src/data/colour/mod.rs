@@ -26,7 +26,7 @@ pub use self::rule::{ColourRule, Reading};
 use self::shaper::{GreyShaper, Shaper};
 use super::raster::Channels;
 
-/// What a file declares about the colours of its samples.
+/// Colours of samples, as a file declares them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) enum Declared {
     /// Nothing, which means sRGB.
@@ -34,6 +34,8 @@ pub(super) enum Declared {
     Nothing,
     /// sRGB, by a flag of the format.
     Srgb,
+    /// Any, by name; the decoder has converted them to sRGB.
+    Converted(String),
     /// An ICC profile.
     Icc(Vec<u8>),
     /// Code points of ITU-T H.273.
@@ -76,6 +78,7 @@ impl Declared {
         match self {
             Self::Nothing => None,
             Self::Srgb => Some("sRGB".into()),
+            Self::Converted(name) => Some(name.clone()),
             Self::Icc(bytes) => Some(icc::name(bytes).unwrap_or_else(|| "a profile without a name".into())),
             Self::Cicp { primaries, transfer } => {
                 let gamut = Primaries::of_code(*primaries)
@@ -96,7 +99,7 @@ impl Declared {
     /// # Errors
     /// A phrase about the picture, if its colours cannot be converted.
     pub(super) fn conversion(&self, channels: Channels) -> Found {
-        if matches!(self, Self::Nothing | Self::Srgb) {
+        if matches!(self, Self::Nothing | Self::Srgb | Self::Converted(_)) {
             return Ok(None);
         }
         let lock = || RECENT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,7 +128,7 @@ impl Declared {
 
     fn make(&self, channels: Channels) -> Result<Conversion, String> {
         let (primaries, curve) = match self {
-            Self::Nothing | Self::Srgb => (Primaries::SRGB, Curve::srgb()),
+            Self::Nothing | Self::Srgb | Self::Converted(_) => (Primaries::SRGB, Curve::srgb()),
             Self::Icc(bytes) => return icc::conversion(bytes, channels),
             Self::Gamma { primaries, gamma } => (*primaries, Curve::power(*gamma)),
             Self::Cicp { primaries, transfer } => {

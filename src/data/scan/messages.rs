@@ -119,10 +119,6 @@ fn packed(found: &Found) -> Option<String> {
 fn convert(found: &Found) -> Option<String> {
     let (_, name) = found.foreign.first()?;
     let way = match *name {
-        "HEIC" => {
-            "heif-convert IN.heic OUT.jpg, or on a Mac: sips -s format jpeg *.heic --out FOLDER; an iPhone \
-                   writes JPEG with Settings, Camera, Formats, Most Compatible"
-        }
         "camera raw" => "a raw developer such as darktable-cli or RawTherapee writes JPEG",
         _ => "ImageMagick writes JPEG: magick mogrify -format jpg *",
     };

@@ -12,6 +12,7 @@ mod ignored_folders;
 mod masks;
 mod messages;
 mod options;
+mod raw_files;
 mod splits;
 mod tree;
 mod walk;
@@ -178,6 +179,7 @@ pub fn scan_with(root: &Path, options: &ScanOptions) -> Result<FolderIndex> {
         return Err(Error::data(root, "is a run of wgvae; give the folder that holds the pictures"));
     }
     let mut found = walk(root, &Without { never: true, exclude: &exclude, include: &include });
+    raw_files::pass_over(&mut found);
     derived::pass_over(&mut found);
     masks::pass_over(&mut found);
     refuse_unusable(root, &found)?;
