@@ -24,7 +24,7 @@ pub(super) const MAX_WORKING: u64 = 2 << 30;
 /// Tenths of the requested size that a picture keeps at least when it is reduced while it is decoded; resampling does
 /// the rest. At 14 the pixels differ from those of resampling the whole picture by at most about 1 of 255 in the mean.
 const KEPT_TENTHS: u32 = 14;
-/// Largest [`super::colour::Conversion::bend`] with which a picture is reduced before its colours are converted.
+/// Largest bend of a conversion, see [`super::colour::Known`], with which a picture is reduced before its colours are converted.
 const MAX_BEND: u8 = 6;
 /// Budgets for the files in memory and for the pixels being decoded. With large pictures they allow fewer at once than
 /// there are cores.
@@ -179,7 +179,7 @@ impl<'a> Encoded<'a> {
     }
 
     /// Decodes the picture without orienting it; waits until there is room for it. A JPEG's sides are divided by
-    /// `reduction` of [`Conversion::bend`]; the second value is the divisor.
+    /// `reduction` of the bend of its conversion; the second value is the divisor.
     fn decode(self, reduction: impl FnOnce(u8) -> u32) -> Result<(Picture, u32), String> {
         let Self { width, height, bytes, working, orientation, declared, rule, .. } = self;
         let conversion = |channels| match rule {
@@ -189,12 +189,12 @@ impl<'a> Encoded<'a> {
         match self.decoder {
             Decoder::Jpeg(jpeg) => {
                 let conversion = conversion(jpeg.channels())?;
-                let by = reduction(conversion.as_ref().map_or(0, |conversion| conversion.bend()));
+                let by = reduction(conversion.as_ref().map_or(0, |known| known.bend));
                 let room = PIXELS.take(jpeg.bytes(by));
                 let inks = conversion.is_some() && jpeg.channels() == Channels::Cmyk;
                 let (width, height, samples) = jpeg.decode(by, inks)?;
                 let rgb = match conversion {
-                    Some(conversion) => conversion.rgb(samples),
+                    Some(known) => known.conversion.rgb(samples),
                     None => samples,
                 };
                 Ok((Picture { width, height, rgb, orientation, faint: false, _room: room }, by))
@@ -205,7 +205,7 @@ impl<'a> Encoded<'a> {
                 let raster = decode()?;
                 let (width, height, faint) = (raster.width, raster.height, raster.is_faint());
                 let conversion = conversion(raster.channels)?;
-                let rgb = raster.into_rgb(conversion.as_deref());
+                let rgb = raster.into_rgb(conversion.as_ref().map(|known| &*known.conversion));
                 Ok((Picture { width, height, rgb, orientation, faint, _room: room }, 1))
             }
         }

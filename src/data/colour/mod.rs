@@ -44,6 +44,13 @@ pub(super) enum Declared {
     Gamma { primaries: Primaries, gamma: f64 },
 }
 
+/// A way from samples to sRGB, with its [`Conversion::bend`].
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) conversion: Arc<Conversion>,
+    pub(super) bend: u8,
+}
+
 /// A way from samples to sRGB.
 pub(super) enum Conversion {
     Rgb(Box<Shaper>),
@@ -60,7 +67,7 @@ pub(super) struct Lookup {
 }
 
 /// Result of looking for a conversion; `None` if the samples are sRGB as they are.
-type Found = Result<Option<Arc<Conversion>>, String>;
+type Found = Result<Option<Known>, String>;
 
 /// The conversions used last: the pictures of a folder share few profiles.
 static RECENT: Mutex<Vec<(Declared, Channels, Found)>> = Mutex::new(Vec::new());
@@ -108,7 +115,9 @@ impl Declared {
             return found.clone();
         }
         // made without the lock, so that a slow one does not hold up others
-        let found = self.make(channels).map(|made| (!made.is_srgb()).then(|| Arc::new(made)));
+        let found = self
+            .make(channels)
+            .map(|made| (!made.is_srgb()).then(|| Known { bend: made.bend(), conversion: Arc::new(made) }));
         let found = found.map_err(|reason| self.refusal(&reason));
         let mut recent = lock();
         if recent.len() == MAX_RECENT {
@@ -199,7 +208,7 @@ impl Conversion {
 
     /// The largest difference, of 255, between the conversion of the mean of two greys and the mean of their
     /// conversions: the error of averaging pixels before they are converted.
-    pub(super) fn bend(&self) -> u8 {
+    fn bend(&self) -> u8 {
         if matches!(self, Self::Table(Lookup { inks: true, .. })) {
             return u8::MAX;
         }

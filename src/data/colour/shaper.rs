@@ -10,6 +10,10 @@ use super::primaries::{Matrix, Primaries, inverse, product};
 
 /// Steps of light that the output distinguishes: fewer than a quarter of a unit of sRGB each, where it is steepest.
 const STEPS: usize = 1 << 14;
+/// Bits behind the point of a step in the sums of [`Shaper::convert`].
+const FRACTION: u32 = 11;
+/// Largest factor of a matrix, so that the sums fit in 32 bits.
+const MAX_FACTOR: f32 = 16.0;
 /// The sRGB byte of each step of light.
 static ENCODE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let byte = |step: usize| (255.0 * srgb_of(step as f64 / STEPS as f64)).round() as u8;
@@ -25,8 +29,9 @@ pub(in crate::data) struct Shaper {
     curves: [Curve; 3],
     /// from linear RGB to linear sRGB
     matrix: [[f32; 3]; 3],
-    /// for each channel and byte its share of linear red, green and blue, in steps of [`ENCODE`]
-    eight: [Vec<[f32; 4]>; 3],
+    /// for each channel and byte its share of linear red, green and blue, in steps of [`ENCODE`] with [`FRACTION`] more
+    /// bits; those of red have the half for rounding
+    eight: [Vec<[i32; 4]>; 3],
     /// light of each 16-bit value
     sixteen: OnceLock<[Vec<f32>; 3]>,
 }
@@ -36,13 +41,17 @@ impl Shaper {
     pub(super) fn new(curves: [Curve; 3], to_connection: &Matrix) -> Option<Self> {
         let matrix = product(&inverse(&Primaries::SRGB.to_connection()?)?, to_connection);
         let matrix = matrix.map(|row| row.map(|value| value as f32));
-        if !matrix.iter().flatten().all(|value| value.is_finite()) {
+        if !matrix.iter().flatten().all(|value| value.abs() <= MAX_FACTOR) {
             return None;
         }
         let eight = [0, 1, 2].map(|channel| {
-            let scale = matrix.map(|row| row[channel] * STEPS as f32);
-            let table = curves[channel].table(256).into_iter();
-            table.map(|light| [light * scale[0], light * scale[1], light * scale[2], 0.0]).collect()
+            let scale = matrix.map(|row| row[channel] * (STEPS << FRACTION) as f32);
+            let half = if channel == 0 { 1 << (FRACTION - 1) } else { 0 };
+            let share = |light: f32| {
+                let [r, g, b] = scale.map(|scale| (light * scale).round() as i32 + half);
+                [r, g, b, 0]
+            };
+            curves[channel].table(256).into_iter().map(share).collect()
         });
         Some(Self { curves, matrix, eight, sixteen: OnceLock::new() })
     }
@@ -54,8 +63,8 @@ impl Shaper {
             let [r, g, b] = pixel.map(usize::from);
             let (r, g, b) = (red[r], green[g], blue[b]);
             for at in 0..3 {
-                let step = (r[at] + g[at] + b[at] + 0.5).clamp(0.0, STEPS as f32);
-                pixel[at] = encode[step as usize];
+                let step = (r[at] + g[at] + b[at]) >> FRACTION;
+                pixel[at] = encode[step.clamp(0, STEPS as i32) as usize];
             }
         }
     }
