@@ -26,6 +26,9 @@ pub(super) const MAX_WORKING: u64 = 2 << 30;
 const KEPT_TENTHS: u32 = 14;
 /// Largest bend of a conversion, see [`super::colour::Known`], with which a picture is reduced before its colours are converted.
 const MAX_BEND: u8 = 6;
+/// Tenths of the requested size that a picture keeps at least when its pixels are averaged before their colours are
+/// converted, which is then all that averaging saves.
+const KEPT_AVERAGED: u32 = 40;
 /// Budgets for the files in memory and for the pixels being decoded. With large pictures they allow fewer at once than
 /// there are cores.
 pub(super) static FILES: Budget = Budget::new(MAX_BYTES / 2);
@@ -160,16 +163,19 @@ impl<'a> Encoded<'a> {
 
     /// The picture at its own size, oriented.
     pub(super) fn whole(self) -> Result<Picture, String> {
-        Ok(self.decode(|_| 1)?.0.turned())
+        Ok(self.decode(|_, _| 1)?.0.turned())
     }
 
     /// RGB8 `[size, size, 3]` of the picture, oriented.
     pub(super) fn square(self, size: u32, how: Resize) -> Result<Vec<u8>, String> {
         let full = (self.width, self.height);
-        let fits = |by: &u32| 10 * (full.0.min(full.1) / by) >= size.saturating_mul(KEPT_TENTHS);
-        let largest = [8, 4, 2].into_iter().find(fits).unwrap_or(1);
+        let largest = |kept: u32| {
+            let fits = |by: &u32| 10 * (full.0.min(full.1) / by) >= size.saturating_mul(kept);
+            [8, 4, 2].into_iter().find(fits).unwrap_or(1)
+        };
         // averages of samples are those of colours only if the curves are alike
-        let (picture, reduction) = self.decode(|bend| if bend > MAX_BEND { 1 } else { largest })?;
+        let (picture, reduction) =
+            self.decode(|bend, kept| if bend > MAX_BEND { 1 } else { largest(kept) })?;
         if reduction == 1 {
             let picture = picture.turned();
             return Ok(resize_rgb(&picture.rgb, picture.width, picture.height, size, how));
@@ -178,9 +184,9 @@ impl<'a> Encoded<'a> {
         Ok(Picture { width: size, height: size, rgb, ..picture }.turned().rgb)
     }
 
-    /// Decodes the picture without orienting it; waits until there is room for it. A JPEG's sides are divided by
+    /// Decodes the picture without orienting it; waits until there is room for it. Its sides may be divided by
     /// `reduction` of the bend of its conversion; the second value is the divisor.
-    fn decode(self, reduction: impl FnOnce(u8) -> u32) -> Result<(Picture, u32), String> {
+    fn decode(self, reduction: impl FnOnce(u8, u32) -> u32) -> Result<(Picture, u32), String> {
         let Self { width, height, bytes, working, orientation, declared, rule, .. } = self;
         let conversion = |channels| match rule {
             ColourRule::Srgb => declared.conversion(channels),
@@ -189,7 +195,7 @@ impl<'a> Encoded<'a> {
         match self.decoder {
             Decoder::Jpeg(jpeg) => {
                 let conversion = conversion(jpeg.channels())?;
-                let by = reduction(conversion.as_ref().map_or(0, |known| known.bend));
+                let by = reduction(conversion.as_ref().map_or(0, |known| known.bend), KEPT_TENTHS);
                 let room = PIXELS.take(jpeg.bytes(by));
                 let inks = conversion.is_some() && jpeg.channels() == Channels::Cmyk;
                 let (width, height, samples) = jpeg.decode(by, inks)?;
@@ -202,11 +208,15 @@ impl<'a> Encoded<'a> {
             Decoder::Whole(decode) => {
                 // the decoder's output, and its RGB8 copy
                 let room = PIXELS.take(bytes + working + u64::from(width) * u64::from(height) * 3);
-                let raster = decode()?;
-                let (width, height, faint) = (raster.width, raster.height, raster.is_faint());
+                let mut raster = decode()?;
+                let faint = raster.is_faint();
                 let conversion = conversion(raster.channels)?;
+                // fewer pixels to convert; without a conversion resizing does all of it
+                let by = conversion.as_ref().map_or(1, |known| reduction(known.bend, KEPT_AVERAGED));
+                let by = if raster.average(by) { by } else { 1 };
+                let (width, height) = (raster.width, raster.height);
                 let rgb = raster.into_rgb(conversion.as_ref().map(|known| &*known.conversion));
-                Ok((Picture { width, height, rgb, orientation, faint, _room: room }, 1))
+                Ok((Picture { width, height, rgb, orientation, faint, _room: room }, by))
             }
         }
     }

@@ -108,6 +108,20 @@ impl Raster {
         }
     }
 
+    /// Averages squares of `side` pixels (a power of two), those at the edges as far as they go. Only RGB8 is averaged,
+    /// else nothing changes and this is false.
+    pub(super) fn average(&mut self, side: u32) -> bool {
+        let Samples::Eight(samples) = &mut self.samples else { return false };
+        if self.channels != Channels::Rgb || side == 1 {
+            return false;
+        }
+        for _ in 0..side.ilog2() {
+            *samples = halved(samples, self.width as usize);
+            (self.width, self.height) = (self.width.div_ceil(2), self.height.div_ceil(2));
+        }
+        true
+    }
+
     /// The number of channels without alpha.
     fn colours(&self) -> usize {
         self.channels.count() - usize::from(self.channels.has_alpha())
@@ -181,6 +195,30 @@ pub(super) fn under(light: u8, black: u8) -> u8 {
     black - ((lost + (lost >> 8)) >> 8) as u8
 }
 
+/// RGB8 of half the sides, rounded up.
+fn halved(rgb: &[u8], width: usize) -> Vec<u8> {
+    let row_bytes = 3 * width;
+    let mut half = vec![0; (rgb.len() / row_bytes).div_ceil(2) * width.div_ceil(2) * 3];
+    for (rows, out) in rgb.chunks(2 * row_bytes).zip(half.chunks_exact_mut(width.div_ceil(2) * 3)) {
+        let above = &rows[..row_bytes];
+        // the last row and the last column may be alone
+        let below = if rows.len() > row_bytes { &rows[row_bytes..] } else { above };
+        let (out, _) = out.as_chunks_mut::<3>();
+        let pairs = above.as_chunks::<6>().0.iter().zip(below.as_chunks::<6>().0);
+        for (to, (a, b)) in out.iter_mut().zip(pairs) {
+            for c in 0..3 {
+                let sum = u16::from(a[c]) + u16::from(a[c + 3]) + u16::from(b[c]) + u16::from(b[c + 3]);
+                to[c] = ((sum + 2) / 4) as u8;
+            }
+        }
+        if let (1, Some(last)) = (width % 2, out.last_mut()) {
+            let [above, below] = [above, below].map(|row| &row[row_bytes - 3..]);
+            *last = [0, 1, 2].map(|c| (u16::from(above[c]) + u16::from(below[c])).div_ceil(2) as u8);
+        }
+    }
+    half
+}
+
 fn tripled<T: Copy>(grey: &[T]) -> Vec<T> {
     grey.iter().flat_map(|&grey| [grey; 3]).collect()
 }
@@ -218,4 +256,20 @@ fn wide_over_white(c: u16, a: u16) -> u8 {
 /// 16 bits rounded to 8.
 pub(super) fn to_byte(wide: u16) -> u8 {
     ((u32::from(wide) + 128) / 257) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn squares_are_averaged_as_far_as_they_go() {
+        // 3 x 3, grey from 0 in steps of 10
+        let samples = (0..9).flat_map(|at| [at * 10; 3]).collect();
+        let mut raster =
+            Raster { width: 3, height: 3, channels: Channels::Rgb, samples: Samples::Eight(samples) };
+        assert!(raster.average(2));
+        let wanted = [20, 35, 65, 80].iter().flat_map(|&grey| [grey; 3]).collect();
+        assert_eq!((raster.width, raster.height, raster.samples), (2, 2, Samples::Eight(wanted)));
+    }
 }
