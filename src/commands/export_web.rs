@@ -76,7 +76,7 @@ pub(super) fn page(args: &PageArgs) -> Result<Files> {
         title: args.title.clone().unwrap_or_else(|| name(model)),
         config,
         likelihood,
-        resize: load_model::reading(&args.trained)?.resize,
+        reading: load_model::reading(&args.trained)?,
         weights: &weights,
         precision: if args.half { Precision::F16 } else { Precision::F32 },
         rounding,

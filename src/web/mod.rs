@@ -32,7 +32,7 @@ pub use weights::Precision;
 pub use written::Written;
 
 use crate::config::{Likelihood, ModelConfig};
-use crate::data::Resize;
+use crate::data::{ColourRule, Reading, Resize};
 use crate::error::Result;
 use crate::generate::{Axes, Fitted, FittedFlow};
 use crate::model::StateDict;
@@ -74,8 +74,8 @@ pub struct Page<'a> {
     pub config: ModelConfig,
     /// likelihood of pixels: determines how logits become a picture
     pub likelihood: Likelihood,
-    /// resize mode of the run
-    pub resize: Resize,
+    /// how the run reads pictures
+    pub reading: Reading,
     /// parameters, already rounded if requested
     pub weights: &'a StateDict,
     /// storage type of the parameters
@@ -160,6 +160,8 @@ struct Manifest<'a> {
     /// cells of the grid that they are on
     cells: u32,
     resize: Resize,
+    /// treatment of colour profiles
+    colour: ColourRule,
     precision: Precision,
     rounding: &'a Option<Rounding>,
     /// components of the fitted prior
@@ -203,7 +205,8 @@ impl Page<'_> {
             parameters: crate::model::parameter_count(&self.config),
             latents: self.config.latents(),
             cells: self.config.cells(),
-            resize: self.resize,
+            resize: self.reading.resize,
+            colour: self.reading.colour,
             precision: self.precision,
             rounding: &self.rounding,
             prior: self.prior.map(|prior| prior.mixture.components.len()),

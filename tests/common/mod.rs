@@ -4,6 +4,7 @@
 
 pub(crate) mod containers;
 pub(crate) mod events;
+pub(crate) mod profiles;
 pub(crate) mod program;
 pub(crate) mod pth;
 pub(crate) mod report;

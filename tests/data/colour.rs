@@ -2,17 +2,14 @@
 
 use std::path::Path;
 
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
-use std::io::Write;
 use wgvae::data::{ColourRule, Reading, Resize, ScanOptions, check, decode, decode_by, load};
 
-use crate::decode::chunk;
-use crate::helpers::{QUIET, encode, put, worst};
-use crate::profiles::{
+use crate::common::containers::{packed, png_chunk as chunk};
+use crate::common::profiles::{
     ADOBE, P3, SRGB, curv, desc, matrix, para, profile, srgb_byte, srgb_curve, srgb_light, to_srgb,
 };
+use crate::helpers::{QUIET, encode, put, worst};
 
 /// 8 x 8 patches of one colour each, in 64 x 64.
 fn patches() -> RgbImage {
@@ -24,12 +21,6 @@ fn patches() -> RgbImage {
 pub(crate) fn png_with(picture: &DynamicImage, chunks: &[u8]) -> Vec<u8> {
     let png = encode(picture, ImageFormat::Png);
     [&png[..33], chunks, &png[33..]].concat()
-}
-
-fn packed(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 pub(crate) fn iccp(profile: &[u8]) -> Vec<u8> {

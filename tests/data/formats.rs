@@ -7,10 +7,10 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use wgvae::data::{ColourRule, Resize, decode, decode_by, load, scan};
 
 use crate::colour::{iccp, png_with};
+use crate::common::profiles::{P3, desc, profile, srgb_light, to_srgb};
 use crate::decode::quarters;
 use crate::helpers::{encode, put, worst};
 use crate::jpeg::turned;
-use crate::profiles::{P3, desc, profile, srgb_light, to_srgb};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats")
@@ -137,7 +137,7 @@ fn inks_are_converted_by_their_profile() {
     assert_eq!(is.profile.as_deref(), Some("Black"));
     let light = |l: f64| if l > 8.0 { ((l + 16.0) / 116.0).powi(3) } else { l / 903.2963 };
     let wanted: Vec<u8> = (0..width)
-        .flat_map(|x| [crate::profiles::srgb_byte(light(100.0 * f64::from(255 - x * 8) / 255.0)); 3])
+        .flat_map(|x| [crate::common::profiles::srgb_byte(light(100.0 * f64::from(255 - x * 8) / 255.0)); 3])
         .collect();
     let (difference, at) = worst(&is.rgb, &wanted);
     assert!(difference <= 2, "{difference} at byte {at}: {:?}", &is.rgb[at / 3 * 3..at / 3 * 3 + 3]);

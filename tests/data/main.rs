@@ -17,6 +17,5 @@ mod helpers;
 mod jpeg;
 mod layouts;
 mod orientation;
-mod profiles;
 mod skipped;
 mod synth;

@@ -6,10 +6,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use serde_json::json;
-use wgvae::data::{self, Resize};
+use wgvae::data::{self, ColourRule, Reading, Resize};
 
 use crate::browser::{Browser, Tab};
 use crate::common::containers::{exif, packed, png, png_chunk, profile, webp};
+use crate::common::profiles::{P3, matrix, srgb_curve};
 
 /// A picture without symmetry.
 fn drawn(width: u32, height: u32) -> RgbImage {
@@ -24,12 +25,17 @@ fn encoded(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
 }
 
 /// The page's pixels of a file, or its words.
-fn read(browser: &mut Browser, tab: &Tab, name: &str, bytes: &[u8]) -> Result<Vec<u8>, String> {
+fn read(
+    browser: &mut Browser,
+    tab: &Tab,
+    (name, bytes): (&str, &[u8]),
+    colour: ColourRule,
+) -> Result<Vec<u8>, String> {
     let bytes = STANDARD.encode(bytes);
     let script = format!(
         "(async () => {{ const {{ read }} = await import('./photograph.js'); \
          const bytes = Uint8Array.from(atob('{bytes}'), (c) => c.charCodeAt(0)); \
-         try {{ return {{ pixels: [...await read(new File([bytes], '{name}'), 32, 'stretch', 'as-stored')] }}; }} \
+         try {{ return {{ pixels: [...await read(new File([bytes], '{name}'), 32, 'stretch', '{colour}')] }}; }} \
          catch (error) {{ return {{ said: error.message }}; }} }})()"
     );
     let answer = browser.eval(tab, &script);
@@ -40,11 +46,17 @@ fn read(browser: &mut Browser, tab: &Tab, name: &str, bytes: &[u8]) -> Result<Ve
 }
 
 /// The page reads what the command line reads, with at most `unit` of difference, and refuses what it refuses.
-fn reads_alike(browser: &mut Browser, tab: &Tab, at: &Path, (name, bytes): (&str, &[u8]), unit: u8) {
+fn reads_alike(
+    browser: &mut Browser,
+    tab: &Tab,
+    at: &Path,
+    (name, bytes): (&str, &[u8]),
+    (colour, unit): (ColourRule, u8),
+) {
     let path = at.join(name);
     std::fs::write(&path, bytes).expect("written");
-    let program = data::load(&path, 32, Resize::Stretch);
-    let page = read(browser, tab, name, bytes);
+    let program = data::load(&path, 32, Reading { resize: Resize::Stretch, colour });
+    let page = read(browser, tab, (name, bytes), colour);
     match (program, page) {
         (Ok(program), Ok(page)) => {
             let page: Vec<u8> = page.chunks(4).flat_map(|pixel| &pixel[..3]).copied().collect();
@@ -60,7 +72,13 @@ pub(crate) fn are_read_alike(browser: &mut Browser, tab: &Tab, at: &Path) {
     let picture = drawn(90, 61);
     let [png_plain, webp_plain, bmp] =
         [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp].map(|format| encoded(&picture, format));
-    let mut alike = |name: &str, bytes: &[u8], unit| reads_alike(browser, tab, at, (name, bytes), unit);
+    let mut by_rule = |name: &str, bytes: &[u8], rule| reads_alike(browser, tab, at, (name, bytes), rule);
+    // browsers convert in their own way, and round to 8 bits before the reduction
+    let display_p3 = matrix("Display P3", P3, [srgb_curve(), srgb_curve(), srgb_curve()]);
+    let wide = png(&png_plain, &png_chunk(b"iCCP", &[b"x\0\0", &packed(&display_p3)[..]].concat()), false);
+    by_rule("wide.png", &wide, (ColourRule::AsStored, 0));
+    by_rule("wide_converted.png", &wide, (ColourRule::Srgb, 2));
+    let mut alike = |name: &str, bytes: &[u8], unit| by_rule(name, bytes, (ColourRule::Srgb, unit));
     for orientation in 1..=8 {
         let of = exif(orientation);
         let text = [b"Raw profile type exif\0\0", &packed(&profile("exif", &of))[..]].concat();

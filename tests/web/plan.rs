@@ -106,7 +106,7 @@ fn page(precision: Precision) -> Files {
         title: "small".into(),
         config: SPATIAL,
         likelihood: Likelihood::default(),
-        resize: Resize::Stretch,
+        reading: Resize::Stretch.into(),
         weights: &weights,
         precision,
         rounding: None,

@@ -261,7 +261,7 @@ impl Variant {
         match self {
             Self::Tile { threads, buffers, unroll, .. } => {
                 let pair = if buffers > 1 { ", two buffers" } else { "" };
-                let rows = if unroll > 1 { format!(", {unroll} rows unrolled") } else { String::new() };
+                let rows = if unroll > 1 { ", unrolled" } else { "" };
                 format!("tile {m}x{n}x{k} of {} threads{pair}{rows}", threads[0] * threads[1])
             }
             Self::Direct { threads, .. } => format!("direct {m}x{n} of {} threads", threads[0] * threads[1]),
