@@ -98,7 +98,8 @@ pub(super) struct Sniffed {
 pub(super) fn sniff(path: &Path) -> Sniffed {
     let extension = extension(path);
     let foreign = foreign_extension(&extension);
-    let named_as_picture = foreign.is_some() || Format::of_extension(&extension).is_some();
+    let named = Format::of_extension(&extension);
+    let named_as_picture = foreign.is_some() || named.is_some();
     let verdict = |reason: String| if named_as_picture { Kind::Unreadable(reason) } else { Kind::Other };
     let (head, bytes) = match head(path) {
         Ok(found) => found,
@@ -111,11 +112,14 @@ pub(super) fn sniff(path: &Path) -> Sniffed {
         let marked = mark::has_exif(&head) || has_exif_at_end(&head) && mark::has_exif(&tail(path, bytes));
         return Sniffed { kind: Kind::Picture(format), bytes, marked };
     }
+    // makers change their formats: such a file is not damaged, only unknown
+    let unknown_raw = (named == Some(Format::Raw) && !head.is_empty()).then_some(RAW);
     let kind = if let Some(what) = placeholder(path) {
         Kind::Placeholder(what)
     } else if head.starts_with(GIT_LFS) && named_as_picture {
         Kind::Placeholder("Git LFS pointer")
-    } else if let Some(name) = foreign.or(foreign_content(&head)).filter(|_| named_as_picture) {
+    } else if let Some(name) = foreign.or(foreign_content(&head)).or(unknown_raw).filter(|_| named_as_picture)
+    {
         Kind::Foreign(name)
     } else if head.is_empty() && named_as_picture {
         Kind::Empty
