@@ -74,7 +74,7 @@ pub struct Page<'a> {
     pub config: ModelConfig,
     /// likelihood of pixels: determines how logits become a picture
     pub likelihood: Likelihood,
-    /// how the run reads pictures
+    /// reading of pictures, as in the run
     pub reading: Reading,
     /// parameters, already rounded if requested
     pub weights: &'a StateDict,

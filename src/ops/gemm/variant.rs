@@ -110,7 +110,7 @@ impl Variant {
 
     /// The 64 x 64 tile that every adapter can run.
     pub const PLAIN: Self = tile([8, 8], [2, 2], 16, 1);
-    /// The same with its rows written out.
+    /// The plain tile with its rows written out.
     pub const UNROLLED: Self = Self::PLAIN.unrolled(16);
     /// 128 x 64, with its rows written out.
     pub const WIDE: Self = tile([16, 8], [2, 2], 16, 1).unrolled(16);
