@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Judges wgvae's kernels by the compilers of GPUs that are not there.
 
-    gpu_compilers.py judge  GPU PLAN DEBUG         one GPU: a table, and a JSON line for each kernel on standard output
-    gpu_compilers.py bars   BARS RESULTS...        compares results with the file of bars; exit 1 where one is missed
+    judge.py judge GPU PRESET PLAN DEBUG    one GPU and preset: a line of JSON for each kernel
+    judge.py bars BARS RESULTS...           a table, and the bars that are missed; exit 1 if there are any
 
 PLAN is what `wgvae plan --compile` printed, one line of JSON for each kernel in the order of its compilation. DEBUG is what
 Mesa's driver printed meanwhile: `RADV_DEBUG=shaderstats,asm`, `IR3_SHADER_DEBUG=cs`, `INTEL_DEBUG=cs`, `NAK_DEBUG=print` or
-`AGX_MESA_DEBUG=shaderdb`. tools/gpu_compilers.sh makes both.
+`AGX_MESA_DEBUG=shaderdb`. run.sh makes both.
 
 Share: multiply-adds as a part of the vector instructions of one turn of the loop along K (of all instructions where a
 compiler does not tell them apart). An inner loop counts as often as the tile's depth asks for.
@@ -162,7 +162,7 @@ def constant(line, name):
     return int(value.rstrip("u")) if value else None
 
 
-def judge(gpu, plan, debug):
+def judge(gpu, preset, plan, debug):
     maker = gpu.split(":")[0]
     with open(plan) as file:
         lines = [json.loads(line) for line in file]
@@ -176,7 +176,7 @@ def judge(gpu, plan, debug):
     kernels = kernels[len(kernels) - len(compiled):]
     for line, kernel in zip(compiled, kernels):
         result = {
-            "gpu": gpu, "kernel": line["kernel"], "label": line["label"], "registers": kernel.registers,
+            "gpu": gpu, "preset": preset, "kernel": line["kernel"], "label": line["label"], "registers": kernel.registers,
             "spills": kernel.spills, "waves": kernel.waves, "shared": kernel.shared,
         }
         depth, blocks = constant(line, "TILE_K"), [constant(line, f"BLOCKS_{axis}") for axis in "MN"]
@@ -187,52 +187,63 @@ def judge(gpu, plan, debug):
                 result["share"] = round(100 * found[0] / max(1, found[1]), 1)
         print(json.dumps(result))
     for line in refused:
-        print(json.dumps({"gpu": gpu, "kernel": line["kernel"], "label": line["label"], "refused": line["refused"]}))
+        about = {key: line[key] for key in ("kernel", "label", "refused")}
+        print(json.dumps({"gpu": gpu, "preset": preset, **about}))
+
+
+def table(results):
+    """One line for each GPU and preset."""
+    print(f"{'GPU':24} {'preset':10} kernels refused spilling registers waves  multiply-adds, median (products)")
+    for (gpu, preset), lines in results.items():
+        products = [line for line in lines if "share" in line]
+        shares = sorted(line["share"] for line in products)
+        found = f"{shares[0]:.0f} to {shares[-1]:.0f} %, {shares[len(shares) // 2]:.0f} ({len(shares)})" if shares else "-"
+        waves = min((line["waves"] for line in products), default=0)
+        print(f"{gpu:24} {preset:10} {len(lines):7} {sum('refused' in line for line in lines):7} "
+              f"{sum(line.get('spills', 0) > 0 for line in lines):8} "
+              f"{max(line.get('registers', 0) for line in lines):9} {waves:5}  {found}")
+
+
+def misses(gpu, key, limit, line):
+    """Whether a kernel misses a bar: `spills` at most, `share` and `waves` of products at least. A kernel that was refused
+    misses every bar."""
+    if not line["gpu"].startswith(gpu):
+        return False
+    if "refused" in line:
+        return True
+    if key == "spills":
+        return line["spills"] > limit
+    return "share" in line and line[key] < limit
 
 
 def bars(path, files):
-    """One line for each GPU, and each bar that is missed. A bar is `GPU KEY LIMIT`: `spills` and `refused` at most, `share`
-    and `waves` of the products at least."""
+    """Compares results with a file of bars, one a line: beginning of the GPU's name, key, limit."""
     results = {}
     for name in files:
         with open(name) as file:
             for text in file:
                 line = json.loads(text)
-                results.setdefault(line["gpu"], []).append(line)
-    print(f"{'GPU':24} kernels refused spilling registers waves  share of multiply-adds in products")
-    for gpu, lines in results.items():
-        products = [line for line in lines if "share" in line]
-        shares = sorted(line["share"] for line in products)
-        told = f"{shares[0]:.0f} to {shares[-1]:.0f} %, {len(shares)} products" if shares else "-"
-        waves = min((line["waves"] for line in products), default=0)
-        print(f"{gpu:24} {len(lines):7} {sum('refused' in line for line in lines):7} "
-              f"{sum(line.get('spills', 0) > 0 for line in lines):8} "
-              f"{max(line.get('registers', 0) for line in lines):9} {waves:5}  {told}")
+                results.setdefault((line["gpu"], line["preset"]), []).append(line)
+    table(results)
     missed = 0
     with open(path) as file:
         for text in file:
-            text = text.split("#")[0].strip()
-            if not text:
+            words = text.split("#")[0].split()
+            if not words:
                 continue
-            gpu, key, limit = text.split()
-            for line in results.get(gpu, []):
-                value = line.get(key)
-                wrong = (
-                    value is not None if key == "refused"
-                    else value is not None and value > float(limit) if key == "spills"
-                    else value is not None and "share" in line and value < float(limit)
-                )
-                if wrong:
-                    missed += 1
-                    print(f"MISSED {gpu} {line['kernel']} ({line['label']}): {key} {value}, the bar is {limit}")
+            gpu, key, limit = words
+            for line in (line for lines in results.values() for line in lines if misses(gpu, key, float(limit), line)):
+                missed += 1
+                value = line.get(key, "refused")
+                print(f"MISSED {line['gpu']} {line['preset']}: {line['label']} ({line['kernel']}): {key} {value}, bar {limit}")
     print(f"{missed} missed" if missed else "every bar is held")
     sys.exit(missed > 0)
 
 
 def main():
     match sys.argv[1:]:
-        case ["judge", gpu, plan, debug]:
-            judge(gpu, plan, debug)
+        case ["judge", gpu, preset, plan, debug]:
+            judge(gpu, preset, plan, debug)
         case ["bars", path, *files] if files:
             bars(path, files)
         case _:
