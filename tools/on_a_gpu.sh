@@ -4,7 +4,7 @@
 #   tools/on_a_gpu.sh WGVAE [OTHER]
 #
 # WGVAE is a release binary, OTHER an earlier one to compare with (with the same flags). First comes the self-test, whose
-# failures end the script. Then images per second of training steps are measured in turns: OTHER's defaults, the defaults, and
+# failures end the script. Then images per second of training steps are measured alternately: OTHER's defaults, the defaults, and
 # the configurations that `tune` chooses. If PYTHON (python3) has torch, benches/peers/pytorch_vae.py runs beside them.
 #
 #   PRESETS="demo laptop reference"     models to time
