@@ -5,8 +5,8 @@
 #
 # FOLDER becomes a Debian sid with Mesa's drivers and its no-op shims (1.2 GB, once); WGVAE is a release binary, of which a
 # copy runs there. Nothing that a driver compiles is executed. Presets are separated by commas (reference, laptop, demo and
-# photo by default), GPUs by blanks (all of gpus.txt by default). Needs root, cc, python3, and Debian's packages debootstrap
-# and debian-archive-keyring. Exits with 1 if a kernel is refused or misses a bar, and with 77 if that Debian cannot be made.
+# photo by default), GPUs by blanks (all of gpus.txt by default). Needs root, cc and python3; see make_debian.sh. Exits with 1
+# if a kernel is refused or misses a bar, and with 77 if that Debian cannot be made.
 set -eu
 [ $# -ge 2 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 folder=$1 program=$2
@@ -29,21 +29,7 @@ cannot() {
     exit 77
 }
 
-[ "$(id -u)" = 0 ] || cannot "needs root to make a Debian in $folder"
-if [ ! -e "$folder/made" ]; then
-    if ! command -v debootstrap >/dev/null 2>&1 || [ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then
-        apt-get -qq -y install debootstrap debian-archive-keyring >/dev/null 2>&1 ||
-            cannot "debootstrap or Debian's keys are missing, and apt-get cannot install them"
-    fi
-    mkdir -p "$folder"
-    log=$folder.log
-    [ -e "$folder/usr/bin/apt-get" ] || debootstrap --force-check-gpg --variant=minbase sid "$folder" >"$log" 2>&1 ||
-        cannot "debootstrap failed, see $log"
-    in_it() { DEBIAN_FRONTEND=noninteractive chroot "$folder" "$@" >>"$log" 2>&1 || cannot "$* failed, see $log"; }
-    in_it apt-get -qq -o Acquire::Check-Valid-Until=false update # a mirror may lag behind
-    in_it apt-get -qq -y install --no-install-recommends mesa-vulkan-drivers mesa-drm-shim libvulkan1
-    touch "$folder/made"
-fi
+"$here/../make_debian.sh" "$folder" sid mesa-vulkan-drivers mesa-drm-shim libvulkan1
 
 # Mesa has no shim for Intel: ours answers for the kernel's driver. It is built against the headers of libdrm.
 intel_shim() {
