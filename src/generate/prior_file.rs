@@ -1,6 +1,7 @@
 //! Files of fitted priors, beside the model: safetensors, because a covariance factor has thousands of numbers.
 //! Read this for the layout of the file and for its search path.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -93,6 +94,18 @@ impl Fitted {
     /// # Errors
     /// If the numbers are inconsistent.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.encode(Dtype::F64)
+    }
+
+    /// Encodes the file of a page, in 32 bits: half of the bytes, and the samples differ by less than a unit of 255.
+    ///
+    /// # Errors
+    /// If the numbers are inconsistent.
+    pub fn to_page_bytes(&self) -> Result<Vec<u8>> {
+        self.encode(Dtype::F32)
+    }
+
+    fn encode(&self, dtype: Dtype) -> Result<Vec<u8>> {
         let Mixture { dims, components } = &self.mixture;
         let all =
             |of: fn(&Component) -> &[f64]| components.iter().flat_map(of).copied().collect::<Vec<f64>>();
@@ -106,10 +119,18 @@ impl Fitted {
             ("kl", vec![*dims], &self.kl),
         ];
         let wrong = |e: safetensors::SafeTensorError| Error::model(NAME, e.to_string());
-        let views = tensors.map(|(name, shape, values)| {
-            TensorView::new(Dtype::F64, shape, bytemuck::cast_slice(values)).map(|view| (name, view))
+        let narrow = |values: &Vec<f64>| values.iter().flat_map(|&v| (v as f32).to_le_bytes()).collect();
+        let tensors = tensors.map(|(name, shape, values)| {
+            let bytes: Cow<'_, [u8]> = match dtype {
+                Dtype::F32 => Cow::Owned(narrow(values)),
+                _ => bytemuck::cast_slice(values).into(),
+            };
+            (name, shape, bytes)
         });
-        let views = views.into_iter().collect::<std::result::Result<Vec<_>, _>>().map_err(wrong)?;
+        let views = tensors.iter().map(|(name, shape, bytes)| {
+            TensorView::new(dtype, shape.clone(), bytes).map(|view| (*name, view))
+        });
+        let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(wrong)?;
         // one entry: a map of several has no fixed order, and equal priors would give different files
         let named = if self.classes.is_empty() {
             self.model.to_string()

@@ -190,7 +190,7 @@ impl Page<'_> {
             weights::model_file(&recorded, self.weights, self.precision)?,
         );
         if let Some(prior) = self.prior {
-            files.insert("prior.safetensors".into(), prior.to_bytes()?);
+            files.insert("prior.safetensors".into(), prior.to_page_bytes()?);
         }
         if let (Some(flow), Some(sampler)) = (&self.flow, &recorded.network.flow) {
             let bytes = weights::flow_file(sampler, &flow.fitted.flow, self.precision)?;
