@@ -98,13 +98,7 @@ async function png(bytes) {
             if (keyword === "XML:com.adobe.xmp") found.xmp ??= ofXmp(text);
         }
         at += 12 + length;
-        whole = kind === "IEND";
-        if (whole) break;
-    }
-    // an eXIf chunk behind the end counts too, and browsers do not look there
-    for (let rest = at; whole && rest + 12 <= bytes.length; rest += 12 + data.getUint32(rest)) {
-        const body = bytes.subarray(rest + 8, rest + 8 + data.getUint32(rest));
-        if (ascii(bytes, rest + 4, 4) === "eXIf") found.exif ??= ofExif(body);
+        whole ||= kind === "IEND"; // chunks behind the end count too
     }
     return { whole, orientation: found.exif ?? found.raw ?? found.xmp ?? 1, file: without(bytes, turns) };
 }

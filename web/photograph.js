@@ -47,12 +47,11 @@ const decoded = (file, colour) =>
 function areEqual(one, other) {
     const whole = { left: 0, top: 0, width: one.width, height: one.height };
     if (other.width !== one.width || other.height !== one.height) return false;
+    const digest = (row) => row.reduce((sum, value, at) => (sum * 31 + value + at) | 0, 0);
     const rows = [];
-    eachRow(one, whole, (_, row) => rows.push(row.reduce((sum, value, at) => (sum * 31 + value + at) | 0, 0)));
+    eachRow(one, whole, (_, row) => rows.push(digest(row)));
     let equal = true;
-    eachRow(other, whole, (y, row) => {
-        equal &&= rows[y] === row.reduce((sum, value, at) => (sum * 31 + value + at) | 0, 0);
-    });
+    eachRow(other, whole, (y, row) => (equal &&= rows[y] === digest(row)));
     return equal;
 }
 

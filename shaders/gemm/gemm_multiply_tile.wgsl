@@ -4,48 +4,44 @@
 // vanish, and rows become offsets of the loads. The more rows are written out, the more loads a driver may move to the front,
 // which needs registers.
 
-fn multiply_rows(sums: ptr<function, Sums>, i: u32, tm: u32, tn: u32) {
+fn multiply_2(sums: ptr<function, Sums>, i: u32, tm: u32, tn: u32) {
     multiply_row(sums, i, tm, tn);
-    if (UNROLL > 1u) {
-        multiply_row(sums, i + 1u, tm, tn);
-    }
-    if (UNROLL > 2u) {
-        multiply_row(sums, i + 2u, tm, tn);
-        multiply_row(sums, i + 3u, tm, tn);
-    }
-    if (UNROLL > 4u) {
-        multiply_row(sums, i + 4u, tm, tn);
-        multiply_row(sums, i + 5u, tm, tn);
-        multiply_row(sums, i + 6u, tm, tn);
-        multiply_row(sums, i + 7u, tm, tn);
-    }
-    if (UNROLL > 8u) {
-        multiply_row(sums, i + 8u, tm, tn);
-        multiply_row(sums, i + 9u, tm, tn);
-        multiply_row(sums, i + 10u, tm, tn);
-        multiply_row(sums, i + 11u, tm, tn);
-        multiply_row(sums, i + 12u, tm, tn);
-        multiply_row(sums, i + 13u, tm, tn);
-        multiply_row(sums, i + 14u, tm, tn);
-        multiply_row(sums, i + 15u, tm, tn);
-    }
-    if (UNROLL > 16u) {
-        multiply_row(sums, i + 16u, tm, tn);
-        multiply_row(sums, i + 17u, tm, tn);
-        multiply_row(sums, i + 18u, tm, tn);
-        multiply_row(sums, i + 19u, tm, tn);
-        multiply_row(sums, i + 20u, tm, tn);
-        multiply_row(sums, i + 21u, tm, tn);
-        multiply_row(sums, i + 22u, tm, tn);
-        multiply_row(sums, i + 23u, tm, tn);
-        multiply_row(sums, i + 24u, tm, tn);
-        multiply_row(sums, i + 25u, tm, tn);
-        multiply_row(sums, i + 26u, tm, tn);
-        multiply_row(sums, i + 27u, tm, tn);
-        multiply_row(sums, i + 28u, tm, tn);
-        multiply_row(sums, i + 29u, tm, tn);
-        multiply_row(sums, i + 30u, tm, tn);
-        multiply_row(sums, i + 31u, tm, tn);
+    multiply_row(sums, i + 1u, tm, tn);
+}
+
+fn multiply_4(sums: ptr<function, Sums>, i: u32, tm: u32, tn: u32) {
+    multiply_2(sums, i, tm, tn);
+    multiply_2(sums, i + 2u, tm, tn);
+}
+
+fn multiply_8(sums: ptr<function, Sums>, i: u32, tm: u32, tn: u32) {
+    multiply_4(sums, i, tm, tn);
+    multiply_4(sums, i + 4u, tm, tn);
+}
+
+fn multiply_16(sums: ptr<function, Sums>, i: u32, tm: u32, tn: u32) {
+    multiply_8(sums, i, tm, tn);
+    multiply_8(sums, i + 8u, tm, tn);
+}
+
+fn multiply_32(sums: ptr<function, Sums>, i: u32, tm: u32, tn: u32) {
+    multiply_16(sums, i, tm, tn);
+    multiply_16(sums, i + 16u, tm, tn);
+}
+
+fn multiply_rows(sums: ptr<function, Sums>, i: u32, tm: u32, tn: u32) {
+    if (UNROLL == 32u) {
+        multiply_32(sums, i, tm, tn);
+    } else if (UNROLL == 16u) {
+        multiply_16(sums, i, tm, tn);
+    } else if (UNROLL == 8u) {
+        multiply_8(sums, i, tm, tn);
+    } else if (UNROLL == 4u) {
+        multiply_4(sums, i, tm, tn);
+    } else if (UNROLL == 2u) {
+        multiply_2(sums, i, tm, tn);
+    } else {
+        multiply_row(sums, i, tm, tn);
     }
 }
 

@@ -2,7 +2,7 @@
 // the loss scale: D - S / v for D values with squared errors S (squared_error.wgsl) and v = exp(2 log_sigma). Below
 // LEAST_VARIANCE the nats do not depend on log_sigma, and the gradient only leads back: min(D - S / LEAST_VARIANCE, 0).
 // With ACCUMULATE it is added to that of the micro-batches before.
-// One workgroup, each invocation with stride 64, then a tree: always in the same order.
+// One workgroup (sum_parts.wgsl).
 
 struct Params {
     parts: u32, // number of parts, over all pictures
@@ -17,11 +17,7 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) thread: u32) {
-    var sum = vec4<f32>(0.0);
-    for (var i = thread; i < params.parts; i += 64u) {
-        sum += parts[i];
-    }
-    let all = tree_sum(thread, sum);
+    let all = sum_parts(thread);
     if (thread == 0u) {
         let v = exp(2.0 * log_sigma[0]);
         let values = f32(3u * params.pixels) * f32(step.valid);

@@ -1,5 +1,5 @@
 // totals[SQUARED_ERROR_R, G, B] += the parts of a micro-batch (squared_error.wgsl).
-// One workgroup, each invocation with stride 64, then a tree: always in the same order.
+// One workgroup (sum_parts.wgsl).
 
 struct Params {
     parts: u32, // number of parts, over all pictures
@@ -10,11 +10,7 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) thread: u32) {
-    var sum = vec4<f32>(0.0);
-    for (var i = thread; i < params.parts; i += 64u) {
-        sum += parts[i];
-    }
-    let all = tree_sum(thread, sum);
+    let all = sum_parts(thread);
     if (thread == 0u) {
         totals[SQUARED_ERROR_R] += all.x;
         totals[SQUARED_ERROR_G] += all.y;

@@ -15,15 +15,11 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) thread: u32) {
-    var sum = vec4<f32>(0.0);
-    for (var i = thread; i < params.parts; i += 64u) {
-        sum += parts[i];
-    }
     var divergence = vec2<f32>(0.0);
     for (var i = thread; i < params.rows; i += 64u) {
         divergence += vec2<f32>(kl[i].x, abs(kl[i].y));
     }
-    let all = tree_sum(thread, sum);
+    let all = sum_parts(thread);
     let kl_all = tree_sum(thread, vec4<f32>(divergence, 0.0, 0.0));
     if (thread == 0u) {
         totals[NLL] += all.w;

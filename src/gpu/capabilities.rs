@@ -34,7 +34,7 @@ impl Vendor {
     /// The vendor with this PCI identifier. Metal has none and names the adapter.
     pub fn of(id: u32, name: &str) -> Self {
         match id {
-            0x1002 | 0x1022 => Self::Amd,
+            0x1002 => Self::Amd,
             0x106b => Self::Apple,
             0x8086 => Self::Intel,
             0x10de => Self::Nvidia,

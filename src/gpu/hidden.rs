@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use wgpu::AdapterInfo;
 
+use super::capabilities::Vendor;
 use super::choice::is_software;
 
-const NVIDIA: u32 = 0x10de;
-const AMD: u32 = 0x1002;
-const INTEL: u32 = 0x8086;
+/// Makers of GPUs for computers, the fastest ones first, with their articles.
+const MAKERS: [(Vendor, &str); 3] =
+    [(Vendor::Nvidia, "an NVIDIA"), (Vendor::Amd, "an AMD"), (Vendor::Intel, "an Intel")];
 /// The display devices of virtual machines, by vendor: virtio, VMware, VirtualBox, QEMU, Cirrus, Hyper-V, Red Hat's QXL.
 const VIRTUAL: [u32; 7] = [0x1af4, 0x15ad, 0x80ee, 0x1234, 0x1013, 0x1414, 0x1b36];
 /// The variable that allows wgpu to use Mesa's driver over Direct3D 12, the only one of WSL2.
@@ -211,10 +212,11 @@ fn locked(host: &Host) -> Option<String> {
 /// A GPU on the PCI bus.
 fn display(host: &Host) -> Option<String> {
     let displays = host.displays();
-    let rank = |vendor: u32| [NVIDIA, AMD, INTEL].iter().position(|known| *known == vendor);
-    let gpu =
-        displays.iter().filter(|(vendor, _)| rank(*vendor).is_some()).min_by_key(|(vendor, _)| rank(*vendor));
-    let Some((vendor, driver)) = gpu else {
+    let of = |(maker, article)| {
+        let found = displays.iter().find(|(id, _)| Vendor::of(*id, "") == maker)?;
+        Some((maker, article, found.1.as_deref()))
+    };
+    let Some((vendor, maker, driver)) = MAKERS.into_iter().find_map(of) else {
         let is_virtual = displays.iter().any(|(vendor, _)| VIRTUAL.contains(vendor));
         return is_virtual.then(|| {
             "this is a virtual machine, whose display adapter computes nothing: pass a GPU through to it, or run wgvae on \
@@ -222,26 +224,25 @@ fn display(host: &Host) -> Option<String> {
                 .into()
         });
     };
-    let maker = ["an NVIDIA", "an AMD", "an Intel"][rank(*vendor)?];
-    let in_container = host.is_container() && !host.has("dev/dri") && *vendor != NVIDIA;
-    let remedy = match (*vendor, driver.as_deref()) {
+    let in_container = host.is_container() && !host.has("dev/dri") && vendor != Vendor::Nvidia;
+    let remedy = match (vendor, driver) {
         (_, Some("vfio-pci")) => "it is set aside for virtual machines (driver vfio-pci)".to_owned(),
-        (NVIDIA, _) if host.is_container() => {
+        (Vendor::Nvidia, _) if host.is_container() => {
             "the container was started without it: --gpus all -e NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility".into()
         }
         _ if in_container => "the container was started without it: --device /dev/dri".into(),
-        (NVIDIA, Some("nouveau")) => {
+        (Vendor::Nvidia, Some("nouveau")) => {
             "it runs by nouveau: install NVIDIA's driver, or Mesa 24.1 or newer, whose driver NVK knows cards from Turing on"
                 .into()
         }
-        (NVIDIA, _) => "no driver is loaded: install NVIDIA's and reboot (under Secure Boot its module must be signed)".into(),
-        (AMD, Some("radeon")) => {
+        (Vendor::Nvidia, _) => "no driver is loaded: install NVIDIA's and reboot (under Secure Boot its module must be signed)".into(),
+        (Vendor::Amd, Some("radeon")) => {
             "it runs by the kernel's old driver radeon, which has no Vulkan: boot with radeon.si_support=0 \
              radeon.cik_support=0 amdgpu.si_support=1 amdgpu.cik_support=1, if the card is of 2012 or newer"
                 .into()
         }
-        (AMD, None) => "no driver is loaded: install its firmware (Debian: firmware-amd-graphics) and reboot".into(),
-        (INTEL, None) => "no driver is loaded: a newer kernel may know it".into(),
+        (Vendor::Amd, None) => "no driver is loaded: install its firmware (Debian: firmware-amd-graphics) and reboot".into(),
+        (Vendor::Intel, None) => "no driver is loaded: a newer kernel may know it".into(),
         _ => "its Vulkan driver is missing: install mesa-vulkan-drivers (Fedora and Debian), vulkan-radeon or vulkan-intel (Arch)"
             .into(),
     };

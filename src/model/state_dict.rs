@@ -88,7 +88,13 @@ impl StateDict {
         if !config.learned_sigma {
             self.tensors.retain(|tensor| !has(tensor));
         } else if !self.tensors.iter().any(has) {
-            self.tensors.extend(Self::initial(config, 0).tensors.into_iter().filter(has));
+            let own = Layout::new(config).parameters.into_iter().find(|p| p.name == LOG_SIGMA);
+            // a constant: no seed matters
+            self.tensors.extend(own.map(|p| NamedTensor {
+                values: p.initial(0, 0),
+                name: p.name,
+                shape: p.shape,
+            }));
         }
         self
     }

@@ -65,12 +65,11 @@ impl Defaults {
     /// The tiles for large products, the largest first, as GPUs' compilers judge them (docs/gpu-compilers.md).
     fn tiles(target: &Capabilities) -> Vec<Variant> {
         match target.vendor {
-            Vendor::Amd | Vendor::Nvidia => vec![Variant::WIDE, Variant::UNROLLED],
             // more sums would be spilled
             Vendor::Intel => vec![Variant::FEW_SUMS],
             Vendor::Apple | Vendor::Qualcomm => vec![Variant::UNROLLED],
-            Vendor::Other if target.discrete => vec![Variant::WIDE, Variant::UNROLLED],
-            Vendor::Other => vec![Variant::PLAIN],
+            Vendor::Other if !target.discrete => vec![Variant::PLAIN],
+            Vendor::Amd | Vendor::Nvidia | Vendor::Other => vec![Variant::WIDE, Variant::UNROLLED],
         }
     }
 

@@ -46,6 +46,7 @@ impl Op for LogSigmaGrad {
     fn kernel(&self) -> Kernel {
         let files = [
             wgsl!("loss/log_sigma_grad.wgsl"),
+            wgsl!("loss/sum_parts.wgsl"),
             wgsl!("common/tree_sum.wgsl"),
             wgsl!("common/step.wgsl"),
             wgsl!("optimizer/loss_scale.wgsl"),

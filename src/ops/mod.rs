@@ -123,6 +123,7 @@ pub const SHADERS: &[Source] = &[
     wgsl!("loss/sigmoid.wgsl"),
     wgsl!("loss/squared_error.wgsl"),
     wgsl!("loss/squared_error_total.wgsl"),
+    wgsl!("loss/sum_parts.wgsl"),
     wgsl!("loss/totals.wgsl"),
     wgsl!("loss/totals_slots.wgsl"),
     wgsl!("measure/max_error.wgsl"),

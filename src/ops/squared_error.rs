@@ -155,6 +155,7 @@ impl Op for SquaredErrorTotal {
     fn kernel(&self) -> Kernel {
         let files = [
             wgsl!("loss/squared_error_total.wgsl"),
+            wgsl!("loss/sum_parts.wgsl"),
             wgsl!("loss/totals_slots.wgsl"),
             wgsl!("common/tree_sum.wgsl"),
         ];

@@ -61,6 +61,7 @@ impl Op for Totals {
             name: "totals",
             files: vec![
                 wgsl!("loss/totals.wgsl"),
+                wgsl!("loss/sum_parts.wgsl"),
                 wgsl!("loss/totals_slots.wgsl"),
                 wgsl!("common/tree_sum.wgsl"),
             ],
