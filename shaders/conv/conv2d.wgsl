@@ -13,20 +13,52 @@ const N: u32 = params.low_c;
 const K: u32 = TAPS * params.high_c;
 const PLANES: u32 = 1u;
 
-fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
-    let tap = k / params.high_c;
-    let low = pixel_of(m);
-    // the row and column of x plus the padding, which keeps them from being negative; outside, `pixel` is not used
-    let row = params.stride * low.row + tap / params.kernel;
-    let col = params.stride * low.col + tap % params.kernel;
-    let pixel = (low.picture * HIGH_H + row - params.padding) * HIGH_W + col - params.padding;
-    let outside = (m >= M) | (k >= K) | outside_high(row, col);
-    return left_at((pixel * params.high_c + k % params.high_c) / 4u, outside); // x[n, row - p, col - p, c..c+3]
+// whether the terms of a tile are channels of one tap
+const WHOLE_TAPS: bool = params.high_c % TILE_K == 0u;
+
+struct BlockA {
+    window: Window,
+    m: u32,
+    k: u32,
 }
 
-fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
-    let outside = (n >= N) | (k >= K);
-    return right_at((n * K + k) / 4u, outside); // weight[o, ky, kx, c..c+3]
+fn window_from(m: u32, k: u32) -> Window {
+    var window = window_of(m);
+    if (WHOLE_TAPS) {
+        window.at += k / 4u;
+    }
+    return window;
+}
+
+fn locate_a(plane: u32, m: u32, k: u32) -> BlockA {
+    return BlockA(window_from(m, k), m, k);
+}
+
+fn load_a(a: BlockA, k: u32, i: u32) -> vec4<Cell> {
+    var window = a.window;
+    var right = i;
+    if (!GROUPED) {
+        window = window_from(a.m + i, a.k);
+        right = 0u;
+    }
+    let term = select(k + a.k, k, WHOLE_TAPS);
+    let tap = tap_of(term / params.high_c);
+    let outside = outside_a(a.m + i, k + a.k) | is_padding(window, tap, right);
+    return left_at(index_in(window, tap, right) + term % params.high_c / 4u, outside);
+}
+
+struct BlockB {
+    at: u32,
+    n: u32,
+    k: u32,
+}
+
+fn locate_b(plane: u32, n: u32, k: u32) -> BlockB {
+    return BlockB(n * (K / 4u) + k / 4u, n, k);
+}
+
+fn load_b(b: BlockB, k: u32, i: u32) -> vec4<Cell> {
+    return right_at(b.at + k / 4u + i * (K / 4u), outside_b(b.n + i, k + b.k)); // weight[o, ky, kx, c..c+3]
 }
 
 // the first row of out takes nothing through the first p rows of the kernel, the last nothing through the last p
@@ -36,5 +68,5 @@ fn k_range(plane: u32, rows: Range, columns: Range) -> Range {
 }
 
 fn store_index(plane: u32, m: u32, n: u32) -> u32 {
-    return (index_of(m) * N + n) / 4u;
+    return index_of(m) * (N / 4u) + n / 4u;
 }

@@ -28,6 +28,9 @@ struct Pixel {
     col: u32,
 }
 
+// whether four neighbours from a multiple of 4 on are in one row, so that they differ by constants
+const GROUPED: bool = params.low_w % 4u == 0u;
+
 // pixel `at` of a product
 fn pixel_of(at: u32) -> Pixel {
     let line = at / params.low_w;
@@ -47,10 +50,43 @@ fn index_of(at: u32) -> u32 {
     return at;
 }
 
-// whether this row and column of high, both plus the padding, are in the padding
-fn outside_high(row: u32, col: u32) -> bool {
-    let above = (row < params.padding) | (col < params.padding);
-    return above | (row >= HIGH_H + params.padding) | (col >= HIGH_W + params.padding);
+// the window of high that belongs to a pixel of low: row and column of its first tap, which wrap around below zero, and
+// the vec4 of that tap's first channel
+struct Window {
+    row: u32,
+    col: u32,
+    at: u32,
+}
+
+fn window_of(pixel: u32) -> Window {
+    let low = pixel_of(pixel);
+    let row = params.stride * low.row - params.padding;
+    let col = params.stride * low.col - params.padding;
+    return Window(row, col, ((low.picture * HIGH_H + row) * HIGH_W + col) * (params.high_c / 4u));
+}
+
+// row and column in the kernel
+struct Tap {
+    row: u32,
+    col: u32,
+}
+
+fn tap_of(index: u32) -> Tap {
+    return Tap(index / params.kernel, index % params.kernel);
+}
+
+// the vec4 of a tap's first channel, in the window `right` pixels of low further to the right
+fn index_in(window: Window, tap: Tap, right: u32) -> u32 {
+    return window.at + (tap.row * HIGH_W + tap.col + params.stride * right) * (params.high_c / 4u);
+}
+
+// whether taps reach beyond their own pixel of low, and so beyond the edge of high
+const OVERLAPPING: bool = params.kernel > params.stride;
+
+// whether that tap is in the padding
+fn is_padding(window: Window, tap: Tap, right: u32) -> bool {
+    let beside = window.col + tap.col + params.stride * right >= HIGH_W;
+    return OVERLAPPING & ((window.row + tap.row >= HIGH_H) | beside);
 }
 
 // whether all of those pixels are in the first row of their pictures

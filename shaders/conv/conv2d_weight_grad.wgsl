@@ -13,20 +13,61 @@ const N: u32 = TAPS * params.high_c;
 const K: u32 = PIXELS;
 const PLANES: u32 = 1u;
 
-fn load_a(plane: u32, m: u32, k: u32) -> vec4<f32> {
-    let outside = (m >= M) | (k >= K);
-    return left_at((index_of(k) * M + m) / 4u, outside); // low[n, i, j, o..o+3]
+// whether the terms of a tile are pixels of one row
+const WHOLE_ROWS: bool = params.low_w % TILE_K == 0u;
+// whether they are neighbours in memory
+const CONSECUTIVE: bool = WHOLE_ROWS | !BY_ROWS;
+
+struct BlockA {
+    at: u32,
+    m: u32,
+    k: u32,
 }
 
-fn load_b(plane: u32, n: u32, k: u32) -> vec4<f32> {
-    let tap = n / params.high_c;
-    let low = pixel_of(k);
-    // the row and column of high plus the padding, which keeps them from being negative; outside, `pixel` is not used
-    let row = params.stride * low.row + tap / params.kernel;
-    let col = params.stride * low.col + tap % params.kernel;
-    let pixel = (low.picture * HIGH_H + row - params.padding) * HIGH_W + col - params.padding;
-    let outside = (n >= N) | (k >= K) | outside_high(row, col);
-    return right_at((pixel * params.high_c + n % params.high_c) / 4u, outside); // high[n, row - p, col - p, c..c+3]
+fn locate_a(plane: u32, m: u32, k: u32) -> BlockA {
+    return BlockA(m / 4u + select(0u, k, CONSECUTIVE) * (M / 4u), m, k);
+}
+
+fn load_a(a: BlockA, k: u32, i: u32) -> vec4<Cell> {
+    var pixel: u32;
+    if (CONSECUTIVE) {
+        pixel = index_of(k) + i;
+    } else if (GROUPED) {
+        pixel = index_of(k + a.k) + i;
+    } else {
+        pixel = index_of(k + a.k + i);
+    }
+    return left_at(a.at + pixel * (M / 4u), outside_a(a.m, k + a.k + i)); // low[n, i, j, o..o+3]
+}
+
+struct BlockB {
+    tap: Tap,
+    channel: u32, // a vec4
+    n: u32,
+    k: u32,
+}
+
+fn locate_b(plane: u32, n: u32, k: u32) -> BlockB {
+    var tap = tap_of(n / params.high_c);
+    if (WHOLE_ROWS) {
+        tap.col += params.stride * k;
+    }
+    return BlockB(tap, n % params.high_c / 4u, n, k);
+}
+
+fn load_b(b: BlockB, k: u32, i: u32) -> vec4<Cell> {
+    var window: Window;
+    var right = i;
+    if (WHOLE_ROWS) {
+        window = window_of(k);
+    } else if (GROUPED) {
+        window = window_of(k + b.k);
+    } else {
+        window = window_of(k + b.k + i);
+        right = 0u;
+    }
+    let outside = outside_b(b.n, k + b.k + i) | is_padding(window, b.tap, right);
+    return right_at(index_in(window, b.tap, right) + b.channel, outside); // high[n, row, col, c..c+3]
 }
 
 // through the first p rows of the kernel the first row of low adds nothing, through the last p its last row
@@ -38,5 +79,5 @@ fn k_range(plane: u32, rows: Range, columns: Range) -> Range {
 }
 
 fn store_index(plane: u32, m: u32, n: u32) -> u32 {
-    return (m * N + n) / 4u;
+    return m * (N / 4u) + n / 4u;
 }

@@ -2,12 +2,16 @@
 //
 // PLANES independent products of M x K by K x N run in one dispatch; the sum over K is divided into SPLITS parts
 // (split-K). The host sets A_K_MAJOR and B_K_MAJOR. An op's file, with a file that it shares with its gradients, defines the sizes
-// and four functions:
-//   load_a(plane, m, k)  four elements of A: along k if A_K_MAJOR, otherwise along m; zero outside
-//   load_b(plane, n, k)  four elements of B: along k if B_K_MAJOR, otherwise along n; zero outside
+// and:
+//   locate_a(plane, m, k) -> BlockA  what does not change along K of a 4 x 4 block of A from row m on, at term k of a tile
+//   load_a(a, k, i)         four elements of that block in the tile from term k on, zero outside: if A_K_MAJOR, along k in row
+//                           m + i, otherwise along m at term i
+//   locate_b(plane, n, k) -> BlockB, load_b(b, k, i)  the same for B, by columns n
 //   k_range(plane, rows, columns)  the range of k outside which all products of those rows and columns are zero; it
-//                        may be empty. A core may continue to the next multiple of TILE_K, so loads must return zeros
+//                           may be empty. A core may continue to the next multiple of TILE_K, so loads must return zeros
 //   store_index(plane, m, n)   the vec4 index in `out` of row m, columns n..n+3
+// m and n are multiples of 4; term k of a tile is a multiple of 4 below TILE_K, and a tile begins at a multiple of TILE_K.
+// What depends on that beginning alone is the same for all invocations.
 // gemm_buffers or gemm_textures binds the factors, and defines left_at and right_at to load them.
 // A core's file (gemm_tile, gemm_direct, gemm_subgroup, gemm_cooperative) defines TILE_M, TILE_N, TILE_K and main.
 
@@ -43,45 +47,35 @@ fn tile_of(group: u32) -> Tile {
     return Tile(plane, split, m, n, k_begin, min(within.end, first + K_PER_SPLIT));
 }
 
-// k is a multiple of 4 in all blocks that count. Loads of k..k+3 use `first
-// i`, so that compilers see that they are consecutive and share the index arithmetic of k / 4.
-
-// column i of the result: rows m..m+3 of A at k + i
-fn block_a(plane: u32, m: u32, k: u32) -> mat4x4<f32> {
-    if (A_K_MAJOR) {
-        return transpose(mat4x4<f32>(
-            load_a(plane, m, k),
-            load_a(plane, m + 1u, k),
-            load_a(plane, m + 2u, k),
-            load_a(plane, m + 3u, k),
-        ));
-    }
-    let first = k & ~3u;
-    return mat4x4<f32>(
-        load_a(plane, m, first),
-        load_a(plane, m, first | 1u),
-        load_a(plane, m, first | 2u),
-        load_a(plane, m, first | 3u),
-    );
+// Whether row m of A and term k are outside. Nothing is if tiles cover C and the sum exactly: then no load is tested.
+fn outside_a(m: u32, k: u32) -> bool {
+    return ((M % TILE_M != 0u) & (m >= M)) | ((K % TILE_K != 0u) & (k >= K));
 }
 
-// column i of the result: columns n..n+3 of B at k + i
-fn block_b(plane: u32, n: u32, k: u32) -> mat4x4<f32> {
-    if (B_K_MAJOR) {
-        return transpose(mat4x4<f32>(
-            load_b(plane, n, k),
-            load_b(plane, n + 1u, k),
-            load_b(plane, n + 2u, k),
-            load_b(plane, n + 3u, k),
-        ));
+// whether column n of B and term k are outside
+fn outside_b(n: u32, k: u32) -> bool {
+    return ((N % TILE_N != 0u) & (n >= N)) | ((K % TILE_K != 0u) & (k >= K));
+}
+
+// 4 x 4 elements of a factor in registers
+alias Block = mat4x4<Cell>;
+
+// column i of the result: rows m..m+3 of A at term i of the block
+fn block_a(a: BlockA, k: u32) -> Block {
+    let block = Block(load_a(a, k, 0u), load_a(a, k, 1u), load_a(a, k, 2u), load_a(a, k, 3u));
+    if (A_K_MAJOR) {
+        return transpose(block);
     }
-    let first = k & ~3u;
-    return mat4x4<f32>(
-        load_b(plane, n, first),
-        load_b(plane, n, first | 1u),
-        load_b(plane, n, first | 2u),
-        load_b(plane, n, first | 3u),
-    );
+    return block;
+}
+
+// column i of the result: columns n..n+3 of B at term i of the block
+fn block_b(b: BlockB, k: u32) -> Block {
+    let block = Block(load_b(b, k, 0u), load_b(b, k, 1u), load_b(b, k, 2u), load_b(b, k, 3u));
+    if (B_K_MAJOR) {
+        return transpose(block);
+    }
+    return block;
 }
 
 // whether row m, columns n..n+3 are within C: edge tiles extend beyond it

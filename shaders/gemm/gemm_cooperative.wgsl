@@ -15,7 +15,9 @@ const VEC4S_K: u32 = TILE_K / 4u;
 const BLOCKS_A: u32 = VEC4S_M * VEC4S_K; // in a tile of A
 const BLOCKS_B: u32 = VEC4S_N * VEC4S_K;
 
-var<workgroup> sh_c: array<f32, MAX_SUBGROUPS * EDGE * EDGE>; // one fragment per subgroup
+const CELLS_C: u32 = EDGE * EDGE;
+
+var<workgroup> sh_c: array<f32, SUBGROUPS_M * SUBGROUPS_N * CELLS_C>; // one fragment per subgroup that stores
 
 // The part of the tile that a subgroup computes, and its place in sh_c.
 struct Part {
@@ -27,10 +29,34 @@ struct Part {
     stores: bool,
 }
 
+// a subgroup's fragments of C
+struct Sums {
+    c00: FragmentC,
+    c01: FragmentC,
+    c10: FragmentC,
+    c11: FragmentC,
+}
+
+// adds the products of terms i..i + EDGE of the tiles in workgroup memory
+fn multiply_fragments(sums: ptr<function, Sums>, part: Part, i: u32) {
+    let a0 = coopLoadT<FragmentA>(&sh_a[part.m * STRIDE + i], STRIDE); // row-major
+    let b0 = coopLoad<FragmentB>(&sh_b[part.n * STRIDE + i], STRIDE); // column-major
+    (*sums).c00 = coopMultiplyAdd(a0, b0, (*sums).c00);
+    if (BLOCKS_M > 1u) {
+        let a1 = coopLoadT<FragmentA>(&sh_a[(part.m + EDGE) * STRIDE + i], STRIDE);
+        (*sums).c10 = coopMultiplyAdd(a1, b0, (*sums).c10);
+        if (BLOCKS_N > 1u) {
+            let b1 = coopLoad<FragmentB>(&sh_b[(part.n + EDGE) * STRIDE + i], STRIDE);
+            (*sums).c01 = coopMultiplyAdd(a0, b1, (*sums).c01);
+            (*sums).c11 = coopMultiplyAdd(a1, b1, (*sums).c11);
+        }
+    }
+}
+
 // Copies the subgroup's fragment from sh_c to `out`: rows m.., columns n...
 fn store_fragment(tile: Tile, part: Part, m: u32, n: u32) {
     workgroupBarrier(); // the whole fragment is written
-    for (var i4 = part.lane; i4 < EDGE * EDGE / 4u; i4 += part.lanes) {
+    for (var i4 = part.lane; i4 < CELLS_C / 4u; i4 += part.lanes) {
         let at = part.cells + 4u * i4;
         let row = vec4<f32>(sh_c[at], sh_c[at + 1u], sh_c[at + 2u], sh_c[at + 3u]);
         let at_m = tile.m + m + 4u * i4 / EDGE;
@@ -55,7 +81,7 @@ fn main(
     let part = Part(
         (which / SUBGROUPS_N) * BLOCKS_M * EDGE,
         (which % SUBGROUPS_N) * BLOCKS_N * EDGE,
-        subgroup * EDGE * EDGE,
+        which * CELLS_C,
         lane,
         lanes,
         subgroup < SUBGROUPS_M * SUBGROUPS_N,
@@ -64,49 +90,51 @@ fn main(
     let n1 = part.n + EDGE;
 
     // WGSL fragments have no constructor that every back end supports, so zeros are loaded
-    for (var i = thread; i < MAX_SUBGROUPS * EDGE * EDGE; i += THREADS) {
+    for (var i = thread; i < CELLS_C; i += THREADS) {
         sh_c[i] = 0.0;
     }
     workgroupBarrier();
-    var c00 = coopLoadT<FragmentC>(&sh_c[part.cells], EDGE);
-    var c01 = c00;
-    var c10 = c00;
-    var c11 = c00;
+    let zero = coopLoadT<FragmentC>(&sh_c[0], EDGE);
+    workgroupBarrier(); // with an empty sum, fragments are stored next
+    var sums = Sums(zero, zero, zero, zero);
 
-    var next = load_tile(tile, thread, tile.k_begin);
+    let blocks = locate_blocks(tile, thread);
+    var next = load_tile(blocks, thread, tile.k_begin);
     for (var k = tile.k_begin; k < tile.k_end; k += TILE_K) {
         workgroupBarrier(); // all invocations have read the previous tile
         stage(thread, next);
         workgroupBarrier();
         if (k + TILE_K < tile.k_end) {
-            next = load_tile(tile, thread, k + TILE_K);
+            next = load_tile(blocks, thread, k + TILE_K);
         }
-        for (var i = 0u; i < TILE_K; i += EDGE) {
-            let a0 = coopLoad<FragmentA>(&sh_a[i * STRIDE_A + part.m], STRIDE_A); // column-major
-            let b0 = coopLoadT<FragmentB>(&sh_b[i * STRIDE_B + part.n], STRIDE_B); // row-major
-            c00 = coopMultiplyAdd(a0, b0, c00);
-            if (BLOCKS_M > 1u) {
-                let a1 = coopLoad<FragmentA>(&sh_a[i * STRIDE_A + m1], STRIDE_A);
-                c10 = coopMultiplyAdd(a1, b0, c10);
-                if (BLOCKS_N > 1u) {
-                    let b1 = coopLoadT<FragmentB>(&sh_b[i * STRIDE_B + n1], STRIDE_B);
-                    c01 = coopMultiplyAdd(a0, b1, c01);
-                    c11 = coopMultiplyAdd(a1, b1, c11);
-                }
-            }
+        multiply_fragments(&sums, part, 0u);
+        if (TILE_K > EDGE) {
+            multiply_fragments(&sums, part, EDGE);
+        }
+        if (TILE_K > 2u * EDGE) {
+            multiply_fragments(&sums, part, 2u * EDGE);
+            multiply_fragments(&sums, part, 3u * EDGE);
         }
     }
 
-    coopStoreT(c00, &sh_c[part.cells], EDGE);
+    if (part.stores) {
+        coopStoreT(sums.c00, &sh_c[part.cells], EDGE);
+    }
     store_fragment(tile, part, part.m, part.n);
     if (BLOCKS_M > 1u) {
-        coopStoreT(c10, &sh_c[part.cells], EDGE);
+        if (part.stores) {
+            coopStoreT(sums.c10, &sh_c[part.cells], EDGE);
+        }
         store_fragment(tile, part, m1, part.n);
     }
     if (BLOCKS_N > 1u) {
-        coopStoreT(c01, &sh_c[part.cells], EDGE);
+        if (part.stores) {
+            coopStoreT(sums.c01, &sh_c[part.cells], EDGE);
+        }
         store_fragment(tile, part, part.m, n1);
-        coopStoreT(c11, &sh_c[part.cells], EDGE);
+        if (part.stores) {
+            coopStoreT(sums.c11, &sh_c[part.cells], EDGE);
+        }
         store_fragment(tile, part, m1, n1);
     }
 }

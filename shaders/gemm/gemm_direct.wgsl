@@ -16,6 +16,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let m1 = m0 + 4u * THREADS_M;
     let n0 = tile.n + 4u * (thread % THREADS_N);
     let n1 = n0 + 4u * THREADS_N;
+    let rows0 = locate_a(tile.plane, m0, 0u);
+    let rows1 = locate_a(tile.plane, m1, 0u);
+    let columns0 = locate_b(tile.plane, n0, 0u);
+    let columns1 = locate_b(tile.plane, n1, 0u);
     // column r of a block is row m + r of C
     var c00 = mat4x4<f32>();
     var c01 = mat4x4<f32>();
@@ -23,13 +27,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     var c11 = mat4x4<f32>();
     for (var k = tile.k_begin; k < tile.k_end; k += TILE_K) {
         // rows of A along k, so that (columns of B at k..k+3) * (row of A) is a matrix product
-        let a0 = transpose(block_a(tile.plane, m0, k));
-        let a1 = transpose(block_a(tile.plane, m1, k));
-        let b0 = block_b(tile.plane, n0, k);
+        let a0 = transpose(block_a(rows0, k));
+        let a1 = transpose(block_a(rows1, k));
+        let b0 = block_b(columns0, k);
         c00 += b0 * a0;
         c10 += b0 * a1;
         if (BLOCKS_N > 1u) {
-            let b1 = block_b(tile.plane, n1, k);
+            let b1 = block_b(columns1, k);
             c01 += b1 * a0;
             c11 += b1 * a1;
         }

@@ -1,53 +1,62 @@
-// Stores blocks from registers to workgroup memory for gemm_cooperative.wgsl, as the fragments' element type (Cell).
-// With f16 cells, wider values are rounded here.
+// Stores blocks from registers to workgroup memory for gemm_cooperative.wgsl.
 
-// stride in k, in cells; 8 cells of padding put rows into different banks, aligned to 16 bytes
-const STRIDE_A: u32 = TILE_M + 8u;
-const STRIDE_B: u32 = TILE_N + 8u;
+const TERMS_FIRST: bool = false;
 
-var<workgroup> sh_a: array<Cell, TILE_K * STRIDE_A>; // [TILE_K, TILE_M], padded
-var<workgroup> sh_b: array<Cell, TILE_K * STRIDE_B>; // [TILE_K, TILE_N], padded
+// A lane of a fragment holds consecutive k of one row of A or one column of B on most GPUs. So k is contiguous in both tiles,
+// and a lane loads its cells 128 bits at a time.
+//
+// stride of a row of A or a column of B, in cells; 8 cells of padding put them into different banks, aligned to 16 bytes
+const STRIDE: u32 = TILE_K + 8u;
+
+var<workgroup> sh_a: array<Cell, TILE_M * STRIDE>; // [TILE_M, TILE_K], padded
+var<workgroup> sh_b: array<Cell, TILE_N * STRIDE>; // [TILE_N, TILE_K], padded
 
 // four consecutive cells of a tile of A
-fn cells_a(at: u32, values: vec4<f32>) {
-    let cells = vec4<Cell>(values);
+fn cells_a(at: u32, cells: vec4<Cell>) {
     sh_a[at] = cells.x;
     sh_a[at + 1u] = cells.y;
     sh_a[at + 2u] = cells.z;
     sh_a[at + 3u] = cells.w;
 }
 
-fn cells_b(at: u32, values: vec4<f32>) {
-    let cells = vec4<Cell>(values);
+fn cells_b(at: u32, cells: vec4<Cell>) {
     sh_b[at] = cells.x;
     sh_b[at + 1u] = cells.y;
     sh_b[at + 2u] = cells.z;
     sh_b[at + 3u] = cells.w;
 }
 
-fn stage_a(i: u32, block: mat4x4<f32>) {
-    if (i < BLOCKS_A) {
+fn stage_a(i: u32, block: Block) {
+    if (is_block(i, BLOCKS_A)) {
         let position = block_of_a(i);
-        let at = 4u * (position.y * STRIDE_A + position.x);
+        let at = 4u * (position.x * STRIDE + position.y);
         cells_a(at, block[0]);
-        cells_a(at + STRIDE_A, block[1]);
-        cells_a(at + 2u * STRIDE_A, block[2]);
-        cells_a(at + 3u * STRIDE_A, block[3]);
+        cells_a(at + STRIDE, block[1]);
+        cells_a(at + 2u * STRIDE, block[2]);
+        cells_a(at + 3u * STRIDE, block[3]);
     }
 }
 
-fn stage_b(i: u32, block: mat4x4<f32>) {
-    if (i < BLOCKS_B) {
+fn stage_b(i: u32, block: Block) {
+    if (is_block(i, BLOCKS_B)) {
         let position = block_of_b(i);
-        let at = 4u * (position.y * STRIDE_B + position.x);
+        let at = 4u * (position.x * STRIDE + position.y);
         cells_b(at, block[0]);
-        cells_b(at + STRIDE_B, block[1]);
-        cells_b(at + 2u * STRIDE_B, block[2]);
-        cells_b(at + 3u * STRIDE_B, block[3]);
+        cells_b(at + STRIDE, block[1]);
+        cells_b(at + 2u * STRIDE, block[2]);
+        cells_b(at + 3u * STRIDE, block[3]);
     }
 }
 
 fn stage(thread: u32, next: Staged) {
+    if (ONE_BLOCK) {
+        if (thread < BLOCKS_A) {
+            stage_a(thread, next.a0);
+        } else {
+            stage_b(thread - BLOCKS_A, next.a0);
+        }
+        return;
+    }
     stage_a(thread, next.a0);
     stage_b(thread, next.b0);
     if (BLOCKS_A > THREADS) {

@@ -1,10 +1,12 @@
 // Stores blocks from registers to workgroup memory for gemm_tile.wgsl: stage() writes into one of the BUFFERS.
 
+const TERMS_FIRST: bool = true;
+
 var<workgroup> sh_a: array<vec4<f32>, BUFFERS * TILE_K * VEC4S_M>; // [BUFFERS, TILE_K, TILE_M]
 var<workgroup> sh_b: array<vec4<f32>, BUFFERS * TILE_K * VEC4S_N>; // [BUFFERS, TILE_K, TILE_N]
 
-fn stage_a(buffer: u32, i: u32, block: mat4x4<f32>) {
-    if (i < BLOCKS_A) {
+fn stage_a(buffer: u32, i: u32, block: Block) {
+    if (is_block(i, BLOCKS_A)) {
         let position = block_of_a(i);
         let at = (buffer * TILE_K + 4u * position.y) * VEC4S_M + position.x;
         sh_a[at] = block[0];
@@ -14,8 +16,8 @@ fn stage_a(buffer: u32, i: u32, block: mat4x4<f32>) {
     }
 }
 
-fn stage_b(buffer: u32, i: u32, block: mat4x4<f32>) {
-    if (i < BLOCKS_B) {
+fn stage_b(buffer: u32, i: u32, block: Block) {
+    if (is_block(i, BLOCKS_B)) {
         let position = block_of_b(i);
         let at = (buffer * TILE_K + 4u * position.y) * VEC4S_N + position.x;
         sh_b[at] = block[0];
@@ -26,6 +28,14 @@ fn stage_b(buffer: u32, i: u32, block: mat4x4<f32>) {
 }
 
 fn stage(buffer: u32, thread: u32, next: Staged) {
+    if (ONE_BLOCK) {
+        if (thread < BLOCKS_A) {
+            stage_a(buffer, thread, next.a0);
+        } else {
+            stage_b(buffer, thread - BLOCKS_A, next.a0);
+        }
+        return;
+    }
     stage_a(buffer, thread, next.a0);
     stage_b(buffer, thread, next.b0);
     if (BLOCKS_A > THREADS) {

@@ -26,13 +26,13 @@ alias Parts = array<mat4x4<f32>, 4>;
 
 fn parts_of_b(plane: u32, n: u32, k: u32) -> Parts {
     var b: Parts;
-    b[0] = block_b(plane, n, k);
+    b[0] = block_b(locate_b(plane, n, 0u), k);
     if (K_PARTS > 1u) {
-        b[1] = block_b(plane, n, k + 4u);
+        b[1] = block_b(locate_b(plane, n, 4u), k);
     }
     if (K_PARTS > 2u) {
-        b[2] = block_b(plane, n, k + 8u);
-        b[3] = block_b(plane, n, k + 12u);
+        b[2] = block_b(locate_b(plane, n, 8u), k);
+        b[3] = block_b(locate_b(plane, n, 12u), k);
     }
     return b;
 }
@@ -109,9 +109,11 @@ fn main(
     var c11: Rows;
 
     let row = m + 4u * (lane % GROUP);
+    let term = 4u * (lane / GROUP);
+    let rows0 = locate_a(tile.plane, row, term);
+    let rows1 = locate_a(tile.plane, row + TURN, term);
     for (var k = tile.k_begin; k < tile.k_end; k += TILE_K) {
-        let part = k + 4u * (lane / GROUP);
-        let a0 = transpose(block_a(tile.plane, row, part));
+        let a0 = transpose(block_a(rows0, k));
         var b0 = parts_of_b(tile.plane, n0, k);
         multiply(&c00, a0, &b0);
         var b1: Parts;
@@ -120,7 +122,7 @@ fn main(
             multiply(&c01, a0, &b1);
         }
         if (BLOCKS_M > 1u) {
-            let a1 = transpose(block_a(tile.plane, row + TURN, part));
+            let a1 = transpose(block_a(rows1, k));
             multiply(&c10, a1, &b0);
             if (BLOCKS_N > 1u) {
                 multiply(&c11, a1, &b1);

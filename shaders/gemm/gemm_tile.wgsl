@@ -60,7 +60,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let tn = thread % THREADS_N;
     var sums: Sums;
 
-    var next = load_tile(tile, thread, tile.k_begin);
+    let blocks = locate_blocks(tile, thread);
+    var next = load_tile(blocks, thread, tile.k_begin);
     var buffer = 0u;
     for (var k = tile.k_begin; k < tile.k_end; k += TILE_K) {
         if (BUFFERS == 1u) {
@@ -69,7 +70,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         stage(buffer, thread, next);
         workgroupBarrier();
         if (k + TILE_K < tile.k_end) {
-            next = load_tile(tile, thread, k + TILE_K);
+            next = load_tile(blocks, thread, k + TILE_K);
         }
         multiply_tile(&sums, buffer * TILE_K, tm, tn);
         buffer = (buffer + 1u) % BUFFERS;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wgvae::gpu::kernel::{Constant, Kernel, Source};
+use wgvae::gpu::kernel::{Alias, Constant, Kernel, Source};
 use wgvae::gpu::{Capabilities, Element, Op, Plan, ProgramId, Shape, Tensor};
 use wgvae::ops::adam::AnyAdam;
 use wgvae::ops::bias_grad::BiasGradShape;
@@ -75,6 +75,9 @@ impl Op for Broken {
     }
     fn constants(&self) -> Vec<Constant> {
         self.0.constants()
+    }
+    fn type_aliases(&self) -> Vec<Alias> {
+        self.0.type_aliases()
     }
     fn operands(&self) -> Vec<(&'static str, Shape)> {
         self.0.operands()

@@ -8,6 +8,7 @@ mod files;
 mod firefox;
 mod flow;
 mod plan;
+mod tint;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -149,6 +150,7 @@ fn the_page_computes_what_the_program_does() {
     let tab = browser.tab(1280, "");
 
     samples(&mut browser, &tab, at, &page.1);
+    tint::takes_every_kernel(&mut browser, &tab);
     photographs(&mut browser, &tab, at, &page.1);
     files::are_read_alike(&mut browser, &tab, at);
     files::falsified_pixels_are_told(&mut browser, &page.1, &at.join("photos/00.png"));

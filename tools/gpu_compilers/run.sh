@@ -1,24 +1,28 @@
 #!/usr/bin/env bash
 # Compiles every kernel of a preset with the compilers of GPUs that are not there, and holds them to the bars.
 #
-#   tools/gpu_compilers/run.sh FOLDER WGVAE [--presets LIST] [--gpus LIST] [--variant NAME] [--bars FILE|none]
+#   tools/gpu_compilers/run.sh FOLDER WGVAE [--presets LIST] [--gpus LIST] [--precision f16] [--variant NAME] [--bars FILE|none]
+#                              [--results FOLDER]
 #
 # FOLDER becomes a Debian sid with Mesa's drivers and its no-op shims (1.2 GB, once); WGVAE is a release binary, of which a
 # copy runs there. Nothing that a driver compiles is executed. Presets are separated by commas (reference, laptop, demo and
 # photo by default), GPUs by blanks (all of gpus.txt by default). Needs root, cc and python3; see make_debian.sh. Exits with 1
-# if a kernel is refused or misses a bar, and with 77 if that Debian cannot be made.
+# if a kernel is refused or misses a bar, and with 77 if that Debian cannot be made. --results keeps what was found, for
+# judge.py compare BEFORE AFTER.
 set -eu
-[ $# -ge 2 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 folder=$1 program=$2
 shift 2
 here=$(cd "$(dirname "$0")" && pwd)
-presets=reference,laptop,demo,photo gpus='' variant='' bars=$here/bars.txt
+presets=reference,laptop,demo,photo precision=f32 gpus='' variant='' results='' bars=$here/bars.txt
 while [ $# -gt 0 ]; do
     case $1 in
     --presets) presets=$2 ;;
     --gpus) gpus=$2 ;;
     --variant) variant=$2 ;;
+    --precision) precision=$2 ;;
     --bars) bars=$2 ;;
+    --results) results=$2 ;;
     *) echo "gpu_compilers: $1 is not known" >&2 && exit 2 ;;
     esac
     shift 2
@@ -101,7 +105,7 @@ for gpu in $gpus; do
         status=0
         # a cached kernel would print nothing
         timeout 600 chroot "$folder" env HOME=/root XDG_RUNTIME_DIR=/tmp NODEVICE_SELECT=1 MESA_SHADER_CACHE_DISABLE=1 \
-            "${set_[@]}" wgvae plan --compile --preset "$preset" ${variant:+--variant "$variant"} \
+            "${set_[@]}" wgvae plan --compile --preset "$preset" --precision "$precision" ${variant:+--variant "$variant"} \
             >"$at.plan" 2>"$at.debug" || status=$?
         if [ ! -s "$at.plan" ]; then
             echo "gpu_compilers: $gpu, $preset: nothing was compiled (status $status)" >&2
@@ -112,4 +116,8 @@ for gpu in $gpus; do
         rm "$at.debug"
     done
 done
+if [ -n "$results" ]; then
+    mkdir -p "$results"
+    cp "$work"/*.json "$results"
+fi
 python3 "$here/judge.py" bars "$bars" "$work"/*.json

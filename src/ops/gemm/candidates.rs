@@ -114,17 +114,15 @@ impl Variant {
         })
     }
 
-    /// Whether a workgroup of the cooperative core keeps to the default limits for every possible subgroup size, and no
-    /// invocation has to load more than two blocks of a tile.
+    /// Whether a workgroup of the cooperative core keeps to the default limits, and no invocation has to load more than two
+    /// blocks of each tile.
     fn fits(self) -> bool {
-        let Self::Cooperative { edge, cell, subgroups: [s, t], depth, lanes: [least, most], .. } = self
-        else {
+        let Self::Cooperative { edge, cell, subgroups: [s, t], depth, lanes: [_, most], .. } = self else {
             return true;
         };
         let [m, n, _] = self.tile();
         let threads = s * t * most;
-        let bytes = u64::from(depth * (m + n + 16)) * cell.bytes()
-            + 4 * u64::from(threads / least.max(1) * edge * edge);
+        let bytes = u64::from((depth + 8) * (m + n)) * cell.bytes() + 4 * u64::from(s * t * edge * edge);
         threads <= MAX_THREADS && bytes <= 16 << 10 && m.max(n) * depth <= 2 * 16 * threads
     }
 

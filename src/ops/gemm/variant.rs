@@ -222,21 +222,20 @@ impl Variant {
                 ("BLOCKS_M", blocks_m.into()),
                 ("BLOCKS_N", blocks_n.into()),
             ],
-            Self::Cooperative { subgroups: [m, n], blocks, depth, lanes: [least, most], .. } => vec![
+            Self::Cooperative { subgroups: [m, n], blocks, depth, lanes: [_, most], .. } => vec![
                 ("SUBGROUPS_M", m.into()),
                 ("SUBGROUPS_N", n.into()),
                 ("BLOCKS_M", blocks[0].into()),
                 ("BLOCKS_N", blocks[1].into()),
                 ("TILE_K", depth.into()),
                 ("THREADS", (m * n * most).into()),
-                ("MAX_SUBGROUPS", (m * n * most / least).into()),
             ],
         }
     }
 
-    /// The type aliases that the core's files need.
+    /// The type aliases that the core's files need: `Cell`, the element type of factors in registers.
     pub fn type_aliases(self) -> Vec<Alias> {
-        if let Self::Cooperative { cell, .. } = self { vec![("Cell", cell)] } else { Vec::new() }
+        vec![("Cell", self.factors())]
     }
 
     /// The element type to which both factors are rounded before they are multiplied. Sums are f32 in every core.
