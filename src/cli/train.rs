@@ -31,9 +31,6 @@ pub struct TrainArgs {
     pub resume: ResumeArgs,
     #[command(flatten)]
     pub tuning: TuningArgs,
-    /// Print only errors
-    #[arg(long, short)]
-    pub quiet: bool,
     // last, because its headings would apply to the flags after it
     #[command(flatten)]
     pub settings: TrainSettings,

@@ -9,18 +9,27 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::output;
 use super::terminal::duration;
 
+/// Time before the first plain line.
+const PLAIN_FIRST: Duration = Duration::from_secs(2);
 /// Time between two plain lines.
 pub(super) const PLAIN_EVERY: Duration = Duration::from_secs(10);
 /// Time between two redraws of a bar without progress.
 const TICK: Duration = Duration::from_millis(500);
 /// Template while the amount of work is unknown.
 const UNKNOWN: &str = "{prefix}: {elapsed}";
-/// Template with a known amount of work.
-const KNOWN: &str = "{prefix} [{bar:30}] {pos}/{len}, {eta} left";
+/// Columns of a line without its bar: a long name, numbers and time.
+const BESIDE_BAR: usize = 48;
 
 /// Whether bars can be drawn: whether standard error is a terminal that can move its cursor.
 pub(super) fn is_drawn() -> bool {
     !ProgressDrawTarget::stderr().is_hidden()
+}
+
+/// Template with a known amount of work, for the width of the terminal.
+fn known() -> String {
+    let (_, columns) = console::Term::stderr().size();
+    let width = usize::from(columns).saturating_sub(BESIDE_BAR).clamp(10, 30);
+    format!("{{prefix}} [{{bar:{width}}}] {{pos}}/{{len}}, {{eta}} left")
 }
 
 pub(super) fn style(template: &str) -> ProgressStyle {
@@ -48,10 +57,11 @@ impl Bar {
     /// A bar for `train`, whose plain lines go to standard output, its log.
     pub fn logged(what: &'static str, quiet: bool) -> Self {
         use std::io::IsTerminal as _;
-        Self::with(what, quiet, !is_drawn() || !std::io::stdout().is_terminal(), output::line)
+        Self::with(what, quiet, !is_drawn() || !std::io::stdout().is_terminal(), output::say)
     }
 
     fn with(what: &'static str, quiet: bool, plain: bool, say: fn(&str)) -> Self {
+        let quiet = quiet || output::is_quiet();
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
         bar.set_style(style(UNKNOWN));
         bar.set_prefix(what);
@@ -59,7 +69,7 @@ impl Bar {
             bar.enable_steady_tick(TICK);
         }
         let stand: Stand = Arc::new(Mutex::new((what, 0, 0)));
-        let plain = (plain && !quiet).then(|| Plain::start(stand.clone(), PLAIN_EVERY, say));
+        let plain = (plain && !quiet).then(|| Plain::start(stand.clone(), [PLAIN_FIRST, PLAIN_EVERY], say));
         Self { bar, stand, plain }
     }
 
@@ -80,15 +90,15 @@ impl Bar {
             self.bar.reset_eta();
         }
         if (before.2 == 0) != (all == 0) {
-            self.bar.set_style(style(if all == 0 { UNKNOWN } else { KNOWN }));
+            self.bar.set_style(style(&if all == 0 { UNKNOWN.to_owned() } else { known() }));
         }
         self.bar.set_length(all as u64);
         self.bar.set_position(done as u64);
     }
 
-    /// A line above the bar.
-    pub fn say(&self, line: &str) {
-        self.bar.suspend(|| println!("{line}"));
+    /// Prints something above the bar.
+    pub fn suspend(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
     }
 
     /// Removes the bar, and ends the plain lines.
@@ -113,11 +123,13 @@ struct Plain {
 }
 
 impl Plain {
-    fn start(stand: Stand, every: Duration, say: fn(&str)) -> Self {
+    fn start(stand: Stand, [first, every]: [Duration; 2], say: fn(&str)) -> Self {
         let (end, ended) = mpsc::channel();
         let work = move || {
             let began = Instant::now();
-            while ended.recv_timeout(every) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let mut wait = first;
+            while ended.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
+                wait = every;
                 let (what, done, all) = *stand.lock().unwrap_or_else(PoisonError::into_inner);
                 let time = duration(began.elapsed().as_secs_f64());
                 say(&if all == 0 {
@@ -148,6 +160,25 @@ mod tests {
 
     static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
+    static FIRST: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+    #[test]
+    fn the_first_plain_line_comes_early() {
+        let stand: Stand = Arc::new(Mutex::new(("decoding", 1, 2)));
+        let hour = Duration::from_secs(3600);
+        let plain = Plain::start(stand, [Duration::from_millis(2), hour], |line| {
+            FIRST.lock().expect("lines").push(line.to_owned());
+        });
+        let began = Instant::now();
+        while FIRST.lock().expect("lines").is_empty() {
+            assert!(began.elapsed() < Duration::from_secs(20), "no line");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        drop(plain);
+        assert_eq!(FIRST.lock().expect("lines").len(), 1, "the next one is an hour away");
+    }
+
     #[test]
     fn plain_lines_come_whether_or_not_anything_moves() {
         let stand: Stand = Arc::new(Mutex::new(("decoding", 0, 0)));
@@ -161,7 +192,7 @@ mod tests {
         };
         let every = Duration::from_millis(2);
         let plain =
-            Plain::start(stand.clone(), every, |line| SAID.lock().expect("lines").push(line.to_owned()));
+            Plain::start(stand.clone(), [every; 2], |line| SAID.lock().expect("lines").push(line.to_owned()));
         wait_for("decoding: 0.0 s");
         *stand.lock().expect("stand") = ("decoding", 3, 12);
         wait_for("decoding: 3 of 12, ");

@@ -45,13 +45,14 @@ pub use output::note;
 pub use signals::say_file_limits;
 use wgvae::gpu::{Adapter, AdapterChoice, adapter};
 
-use crate::cli::{AdapterArgs, Command};
+use crate::cli::{AdapterArgs, Cli, Command};
 
 /// Runs a command, and returns its exit code.
 ///
 /// # Errors
 /// If the command fails.
-pub fn run(command: Command) -> Result<ExitCode> {
+pub fn run(Cli { command, quiet }: Cli) -> Result<ExitCode> {
+    output::begin(quiet, command.is_json());
     match command {
         Command::Train(args) => train::run(*args),
         Command::Sample(args) => sample::run(&args),

@@ -112,9 +112,7 @@ impl Screen {
         if self.quiet {
             return;
         }
-        let width = self.terminal.then(|| console::Term::stdout().size_checked()).flatten();
-        let text = width.map_or_else(|| line.to_owned(), |(_, columns)| wrapped(line, columns.into()));
-        self.bar.suspend(|| output::line(&text));
+        self.bar.suspend(|| output::say(line));
     }
 
     /// A labelled line of the start-up report.
@@ -161,24 +159,6 @@ impl Screen {
             );
         }
     }
-}
-
-/// `line` with breaks between words for a terminal with this number of columns.
-fn wrapped(line: &str, columns: usize) -> String {
-    let (mut text, mut used) = (String::new(), 0);
-    for (at, word) in line.split(' ').enumerate() {
-        let length = word.chars().count();
-        if at > 0 && used + 1 + length <= columns {
-            text.push(' ');
-            used += 1;
-        } else if at > 0 {
-            text.push_str("\n  ");
-            used = 2;
-        }
-        text.push_str(word);
-        used += length;
-    }
-    text
 }
 
 /// Name of the negative log-likelihood of the pixels.
@@ -267,24 +247,4 @@ pub fn name_skipped(screen: &Screen, skipped: &[Skipped]) {
 /// `path` in printable form.
 pub fn shown(path: &Path) -> String {
     printable(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_break_between_words() {
-        assert_eq!(wrapped("one two  three", 80), "one two  three");
-        assert_eq!(wrapped("one two three four", 8), "one two\n  three\n  four");
-        assert_eq!(wrapped("a/very/long/path and more", 8), "a/very/long/path\n  and\n  more");
-        assert_eq!(wrapped("", 8), "");
-        for columns in 10..60 {
-            let text = wrapped(
-                "epoch 1/3: loss 8446.3 (BCE 8446.3, KL 0.02), validation 8396.7 (best); 1.9 s",
-                columns,
-            );
-            assert!(text.lines().all(|line| line.chars().count() <= columns.max(12)), "{columns}: {text}");
-        }
-    }
 }

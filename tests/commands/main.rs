@@ -10,6 +10,7 @@ mod flow;
 mod folders;
 mod generate;
 mod likeness;
+mod manner;
 mod messages;
 mod outputs;
 mod own_outputs;

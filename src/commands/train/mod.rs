@@ -35,6 +35,7 @@ use super::terminal::{Screen, shown};
 use crate::cli::{TrainArgs, TuningArgs};
 
 pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
+    let quiet = output::is_quiet();
     args.settings.data.data = args.data.take();
     let layers = Layers::new(&args.settings, args.config.as_deref())?;
     let data = layers.options()?.data;
@@ -45,10 +46,10 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
         );
         return Err(Error::Usage(reason).into());
     }
-    let Start { run, settings, mut origin, lock } = start(layers, args.resume.resume.as_ref(), args.quiet)?;
+    let Start { run, settings, mut origin, lock } = start(layers, args.resume.resume.as_ref(), quiet)?;
     let Settings { config, options } = &settings;
     let adapter = super::choose_keeping(&options.adapter)?;
-    let screen = Screen::new(args.quiet, config.epochs, adapter.is_software());
+    let screen = Screen::new(quiet, config.epochs, adapter.is_software());
     if let Some(Checkpoint { state, .. }) = origin.checkpoint()
         && let Some(over) = finished_reason(state, config)
         && run.has_sample_grids(state)
@@ -66,8 +67,8 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
     if let Some(hint) = &adapter.hint {
         screen.say(hint);
     }
-    let tuning = kernel_configs(&adapter, &build, &args.tuning, &run, args.quiet)?;
-    let data = pictures(&screen, options, config, args.quiet)?;
+    let tuning = kernel_configs(&adapter, &build, &args.tuning, &run, quiet)?;
+    let data = pictures(&screen, options, config, quiet)?;
     if let Some(text) = prior::advice(options, config.model.architecture, data.train.len()) {
         screen.say(&text);
     }
@@ -102,7 +103,7 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
         Origin::Own(..) | Origin::Seed | Origin::Parameters(_) => {}
     }
     let build = ModelOptions { resident: resident(options, config, &adapter, data.train.len()), ..build };
-    attempts::train(screen, adapter, args.quiet, &Training { tuning, build, data, run, settings, origin })
+    attempts::train(screen, adapter, quiet, &Training { tuning, build, data, run, settings, origin })
 }
 
 /// Why a run has ended, and how to continue it, if it has.
