@@ -33,7 +33,7 @@ pub enum DataCommand {
         json: JsonArgs,
     },
     /// Write the built-in landscapes as PNG files, with their generative factors
-    #[command(after_help = examples::DATA_SYNTH)]
+    #[command(after_help = examples::DATA_SYNTH, override_usage = "wgvae data synth [OPTIONS] --output <FOLDER>")]
     Synth {
         /// New or empty folder
         #[arg(

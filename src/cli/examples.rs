@@ -48,12 +48,12 @@ Examples:
 pub const INTERPOLATE: &str = "\
 Examples:
   wgvae interpolate runs/Photos beach.jpg forest.jpg
-  wgvae interpolate runs/Photos beach.jpg forest.jpg --steps 24 --gif -o way.png";
+  wgvae interpolate runs/Photos a.jpg b.jpg --steps 24 --gif -o way.png";
 
 pub const TRAVERSE: &str = "\
 Examples:
-  wgvae traverse runs/Photos                 # from the mean of the fitted prior
-  wgvae traverse runs/Photos Photos          # directions of these pictures
+  wgvae traverse runs/Photos           # from the mean of the fitted prior
+  wgvae traverse runs/Photos Photos    # directions of these pictures
   wgvae traverse runs/Photos beach.jpg Photos --dims 4 --gif";
 
 pub const ENCODE: &str = "\

@@ -47,7 +47,7 @@ pub enum Command {
     #[command(after_help = examples::SAMPLE)]
     Sample(SampleArgs),
     /// Convert a model, such as a PyTorch .pth file, to a .safetensors file
-    #[command(after_help = examples::CONVERT)]
+    #[command(after_help = examples::CONVERT, override_usage = "wgvae convert [OPTIONS] <IN> --output <FILE>")]
     Convert(ConvertArgs),
     /// Check the files of a run's checkpoints, and recompute its last steps bit by bit
     #[command(after_help = examples::VERIFY)]
@@ -75,6 +75,7 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Write a static web page that runs the model in the browser with WebGPU
     #[command(after_help = examples::EXPORT_WEB)]
+    #[command(override_usage = "wgvae export-web [OPTIONS] <MODEL> [DATA]... --output <FOLDER>")]
     ExportWeb(ExportWebArgs),
     /// Serve a model's web page, or an exported one, on 127.0.0.1
     #[command(after_help = examples::WEB)]
@@ -91,7 +92,7 @@ pub enum Command {
     /// Measure the fastest configuration of each kernel on the adapter, and keep it for trainings
     #[command(after_help = examples::TUNE)]
     Tune(TuneArgs),
-    /// Measure the throughput of training steps, or with --data of loading pictures, in images per second
+    /// Measure the throughput of training steps, or with DATA of loading pictures, in images per second
     #[command(after_help = examples::BENCH)]
     Bench(BenchArgs),
     /// Time every dispatch of training steps, and compare it with the adapter's roofline

@@ -1,6 +1,7 @@
 //! Progress of one task: a bar on a terminal, elsewhere a plain line every few seconds.
 
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -41,8 +42,27 @@ pub(super) fn style(template: &str) -> ProgressStyle {
 /// Name of the task, finished items, all items.
 type Stand = Arc<Mutex<(&'static str, usize, usize)>>;
 
+/// The bars that are drawn, the newest last.
+static DRAWN: Mutex<Vec<(usize, ProgressBar)>> = Mutex::new(Vec::new());
+/// Numbers for bars.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+fn drawn() -> MutexGuard<'static, Vec<(usize, ProgressBar)>> {
+    DRAWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Prints something above the bar, if one is drawn. A line that is printed into a bar would leave a part of it there.
+pub(super) fn above_bar(print: impl FnOnce()) {
+    let newest = drawn().last().map(|(_, bar)| bar.clone());
+    match newest {
+        Some(bar) => bar.suspend(print),
+        None => print(),
+    }
+}
+
 /// Progress of one task.
 pub struct Bar {
+    number: usize,
     bar: ProgressBar,
     stand: Stand,
     plain: Option<Plain>,
@@ -65,12 +85,14 @@ impl Bar {
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
         bar.set_style(style(UNKNOWN));
         bar.set_prefix(what);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
         if !bar.is_hidden() {
             bar.enable_steady_tick(TICK);
+            drawn().push((number, bar.clone()));
         }
         let stand: Stand = Arc::new(Mutex::new((what, 0, 0)));
         let plain = (plain && !quiet).then(|| Plain::start(stand.clone(), [PLAIN_FIRST, PLAIN_EVERY], say));
-        Self { bar, stand, plain }
+        Self { number, bar, stand, plain }
     }
 
     /// Reports the progress.
@@ -96,13 +118,9 @@ impl Bar {
         self.bar.set_position(done as u64);
     }
 
-    /// Prints something above the bar.
-    pub fn suspend(&self, print: impl FnOnce()) {
-        self.bar.suspend(print);
-    }
-
     /// Removes the bar, and ends the plain lines.
     pub fn clear(&self) {
+        drawn().retain(|(number, _)| *number != self.number);
         self.bar.finish_and_clear();
         if let Some(plain) = &self.plain {
             let _ = plain.end.send(()); // fails if it has ended

@@ -94,7 +94,7 @@ fn candidates_of(
         encoded.dims
     ));
     let bar = Bar::new("fitting Gaussians", false);
-    let mut report = |candidate: &Candidate| bar.suspend(|| say(&format!("  {}", line(candidate))));
+    let mut report = |candidate: &Candidate| say(&format!("  {}", line(candidate)));
     let fit = prior::fit(&rows, encoded.dims, &settings, &mut report).map_err(Error::Usage)?;
     drop(bar);
     say(&format!("  N(0, I): {:.2}", fit.standard_normal));

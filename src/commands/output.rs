@@ -13,6 +13,8 @@
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::bar::above_bar;
+
 static QUIET: AtomicBool = AtomicBool::new(false);
 static JSON: AtomicBool = AtomicBool::new(false);
 
@@ -34,7 +36,7 @@ pub fn is_json() -> bool {
 
 /// Lines of a result, on standard output.
 pub fn print(text: &str) {
-    println!("{}", fitted(text));
+    above_bar(|| println!("{}", fitted(text)));
 }
 
 /// A message in addition to the result, such as the name of a written file.
@@ -55,12 +57,18 @@ pub fn remark(text: &str) {
 
 /// Writes a line to standard output, if possible.
 pub fn line(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    above_bar(|| {
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
+    });
 }
 
 /// Writes a line to standard error, if possible: an error or a warning.
 pub fn note(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let size = std::io::stderr().is_terminal().then(|| console::Term::stderr().size_checked()).flatten();
+    let text = size.map_or_else(|| text.to_owned(), |(_, columns)| broken(text, columns.into()));
+    above_bar(|| {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    });
 }
 
 /// Columns of the terminal at standard output. `None` if it is a file or a pipe, whose readers want whole lines.

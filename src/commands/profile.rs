@@ -186,7 +186,7 @@ fn print(subject: &Subject, outcome: &Outcome) {
     let timings = &outcome.timings;
     output::print(&subject.adapter);
     output::print(&model(&subject.config, subject.batch, subject.micro));
-    output::print(&format!("{} steps, by {}", subject.steps, timings.clock));
+    output::print(&format!("{} step(s), by {}", subject.steps, timings.clock));
     output::print(&format!(
         "measured roofline: {:.1} GFLOP/s of fused multiply-adds, {:.2} GB/s of copies (bytes read and written)",
         subject.ceilings.gflops, subject.ceilings.gbps

@@ -141,7 +141,7 @@ fn check_all(adapter: &Adapter, cases: Vec<Case>, args: &SelftestArgs) -> Table 
         for outcome in outcomes {
             for (ok, line) in table.add(outcome) {
                 if !args.json.json && (args.verbose || !ok) {
-                    bar.suspend(|| output::print(&line)); // at once, because a driver may crash before the table is printed
+                    output::print(&line); // at once, because a driver may crash before the table is printed
                 }
             }
         }

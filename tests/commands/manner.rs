@@ -125,6 +125,7 @@ fn quiet_commands_print_data_and_errors_only() {
         for line in [format!("{line} --quiet"), format!("-q {line}")] {
             let line = line
                 .replace("-q export-web", "-q export-web --force")
+                .replace("-q convert", "-q convert --force")
                 .replace("-o new", &format!("-o new{}", line.len()));
             let output = run(at, &line);
             let shown = text(&output.stdout) + &text(&output.stderr);
@@ -225,11 +226,11 @@ fn outputs_have_one_flag_and_their_earlier_names() {
     let both = "traverse runs/a --dims 2 --steps 3 -o OUT photos/1.png";
     same(&[&format!("{both} photos"), &format!("{both} --data photos")], ".png", "");
     let web = "export-web runs/a";
-    same(&[&format!("{web} -o OUT"), &format!("{web} OUT")], "", "model.json");
+    same(&[&format!("{web} -o OUT"), &format!("{web} OUT")], "", "manifest.json");
     same(
         &[&format!("{web} -o OUT photos"), &format!("{web} photos OUT"), &format!("{web} OUT --data photos")],
         "",
-        "model.json",
+        "manifest.json",
     );
     let report = "evaluate runs/a photos --iwae 1 --samples 4 --no-features";
     said(at, &words(&format!("{report} --html r.html")).iter().map(String::as_str).collect::<Vec<_>>());
@@ -308,8 +309,8 @@ fn commands_name_their_checkpoint() {
     }
 }
 
-/// Output of a command in a terminal with this number of columns, without carriage returns. `None` without the
-/// program `script`.
+/// What a terminal with this number of columns shows after a command, without breaks of the terminal's own. `None` without
+/// the program `script`.
 #[cfg(target_os = "linux")]
 fn in_terminal(at: &Path, columns: u32, line: &str) -> Option<String> {
     let line = line.replace("TINY", TINY);
@@ -325,15 +326,17 @@ fn in_terminal(at: &Path, columns: u32, line: &str) -> Option<String> {
         common::report::left_out("no program `script`");
         return None;
     };
-    let shown = text(&output.stdout).replace('\r', "");
+    let mut screen = vt100::Parser::new(2000, 400, 0);
+    screen.process(&output.stdout);
+    let shown = screen.screen().contents();
     assert!(output.status.success(), "{line}: {shown}");
     Some(shown)
 }
 
-/// Lines of results and messages fit the terminal: those with a bar are cut by the terminal's own rules.
+/// Lines of results and messages fit the terminal, and of the bars nothing is left.
 #[cfg(target_os = "linux")]
 #[test]
-fn lines_fit_a_terminal_of_60_columns() {
+fn lines_fit_a_terminal_of_60_columns_and_no_bar_stays() {
     if common::adapter().is_none() {
         return;
     }
@@ -346,19 +349,33 @@ fn lines_fit_a_terminal_of_60_columns() {
         "selftest --only totals",
         "profile --steps 1 TINY",
         "bench --steps 1 TINY",
-        "evaluate runs/a photos --iwae 1 --samples 4 --no-features",
+        "tune TINY --verbose",
+        "evaluate runs/a photos --iwae 1 --samples 4 --feature-steps 10",
         "data check photos",
         "verify runs/a",
         "sample runs/a --count 1",
-        "train photos --name t --epochs 1 --size 16 --hidden 2 --latent 3 --batch-size 4",
+        "encode runs/a photos",
+        "fit-prior runs/a photos --components 1",
+        "train photos --name t --epochs 2 --size 16 --hidden 2 --latent 3 --batch-size 4",
     ] {
         let Some(shown) = in_terminal(at, 60, line) else { return };
-        // a bar is drawn again and again in one line, between codes that move the cursor
-        let plain = shown.lines().filter(|line| !line.contains('\u{1b}'));
-        for long in plain.filter(|line| line.chars().count() > 60) {
-            // names of files and adapters have no spaces to break at
+        for long in shown.lines().filter(|line| line.chars().count() > 60) {
+            // names of files, kernels and adapters have no spaces to break at
             assert!(!long.trim().contains(' '), "{line}: {} columns: {long}", long.chars().count());
         }
+        let names = [
+            "loading",
+            "evaluating",
+            "encoding",
+            "sampling",
+            "reading",
+            "recomputing",
+            "measuring",
+            "tuning",
+        ];
+        let is_bar = |line: &&str| line.contains("=>") || names.iter().any(|name| line.starts_with(name));
+        let left = shown.lines().find(is_bar);
+        assert_eq!(left, None, "{line}: {shown}");
     }
 }
 

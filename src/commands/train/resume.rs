@@ -69,7 +69,9 @@ impl ResumeFrom {
         if path.is_dir() {
             return wrong("is neither a run nor a checkpoint; give the folder of pictures before --resume");
         }
-        wrong(&format!("there is no such run, checkpoint or file{}", known_runs(runs)))
+        // as any other missing file: the flag itself is right
+        let reason = format!("there is no such run, checkpoint or file{}", known_runs(runs));
+        Err(Error::model(path, reason).into())
     }
 
     fn checkpoint(folder: PathBuf) -> Self {
