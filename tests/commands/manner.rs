@@ -309,7 +309,7 @@ fn commands_name_their_checkpoint() {
     }
 }
 
-/// What a terminal with this number of columns shows after a command, without breaks of the terminal's own. `None` without
+/// Screen of a terminal with this number of columns after a command, without breaks of the terminal itself. `None` without
 /// the program `script`.
 #[cfg(target_os = "linux")]
 fn in_terminal(at: &Path, columns: u32, line: &str) -> Option<String> {
