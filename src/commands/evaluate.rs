@@ -169,7 +169,7 @@ fn facts(args: &EvaluateArgs, vae: &Vae, settings: &Settings, pictures: String) 
         ),
         ("adapter", vae.adapter()),
         ("program", about::version()),
-        ("date", httpdate::fmt_http_date(SystemTime::now())),
+        ("date", humantime::format_rfc3339_seconds(SystemTime::now()).to_string()),
     ];
     let facts = facts.map(|(what, said)| (what.to_owned(), said)).to_vec();
     About { title: format!("Evaluation of {name}"), size: model.size, facts }
