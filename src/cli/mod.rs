@@ -5,6 +5,7 @@ mod data;
 mod evaluate;
 mod files;
 mod measure;
+mod runs;
 mod train;
 mod trained;
 mod web;
@@ -15,6 +16,7 @@ pub use data::*;
 pub use evaluate::*;
 pub use files::*;
 pub use measure::*;
+pub use runs::*;
 pub use train::*;
 pub use trained::*;
 pub use web::*;
@@ -31,6 +33,8 @@ pub struct Cli {
 pub enum Command {
     /// Train on a folder of pictures, or without one on built-in procedural landscapes
     Train(Box<TrainArgs>),
+    /// List runs with their best loss, size on disk and state; show one, or remove checkpoints that are not needed
+    Runs(RunsArgs),
     /// Draw samples from a trained model, as a grid or as separate files
     Sample(SampleArgs),
     /// Convert a model, such as a PyTorch .pth file, to a .safetensors file
@@ -71,6 +75,11 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page of the program, or write the pages of all commands to a folder
     Man(ManArgs),
+    /// Show or clear the cache of decoded pictures, compiled kernels and tuning results
+    Cache {
+        #[command(subcommand)]
+        command: CacheCommand,
+    },
     /// Inspect training pictures: check a folder, write the built-in landscapes, make a contact sheet
     Data {
         #[command(subcommand)]

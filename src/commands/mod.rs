@@ -5,6 +5,7 @@ mod adapters;
 mod bar;
 mod bench;
 mod bench_data;
+mod cache;
 mod compare_priors;
 mod completions;
 mod convert;
@@ -28,6 +29,7 @@ mod prior;
 mod profile;
 mod protected;
 mod reconstruct;
+mod runs;
 mod sample;
 mod selftest;
 mod signals;
@@ -54,6 +56,7 @@ use crate::cli::{AdapterArgs, Command};
 pub fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Train(args) => train::run(*args),
+        Command::Runs(args) => runs::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Adapters(args) => adapters::run(&args),
         Command::Selftest(args) => selftest::run(&args),
@@ -74,6 +77,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Verify(args) => verify::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Cache { command } => cache::run(&command),
         Command::Data { command } => data::run(command),
     }
 }

@@ -14,3 +14,4 @@ mod messages;
 mod outputs;
 mod own_outputs;
 mod reports;
+mod runs;
