@@ -57,12 +57,28 @@ fn all(runs: &Path) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// `name` on one line, with at most `width` characters.
+/// `name` on one line, with at most `width` characters: runs of a sweep differ at their ends.
 pub fn shorten(name: &str, width: usize) -> String {
-    let name = printable_text(name);
-    if name.chars().count() <= width {
-        return name;
+    let name: Vec<char> = printable_text(name).chars().collect();
+    if name.len() <= width {
+        return name.into_iter().collect();
     }
-    let kept: String = name.chars().take(width.saturating_sub(1)).collect();
-    format!("{kept}~")
+    let head = width / 3;
+    let tail = name.len() - width.saturating_sub(head + 1);
+    name[..head].iter().chain(&['~']).chain(&name[tail..]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shorten;
+
+    #[test]
+    fn long_names_keep_their_ends() {
+        assert_eq!(shorten("photos", 6), "photos");
+        assert_eq!(shorten("landscapes-beta-0.2-lr-1e-3", 20), "landsc~a-0.2-lr-1e-3");
+        assert_eq!(shorten("a\n", 20), "a\\n");
+        for width in 3..30 {
+            assert_eq!(shorten(&"x".repeat(40), width).len(), width);
+        }
+    }
 }
