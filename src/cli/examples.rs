@@ -30,6 +30,38 @@ Examples:
   wgvae sample runs/Photos --separate -o pictures
   wgvae sample runs/Photos --each-class --count 8";
 
+pub const RUNS: &str = "\
+Examples:
+  wgvae runs
+  wgvae runs --runs elsewhere --json
+  wgvae runs show Photos
+  wgvae runs prune --keep 1";
+
+pub const RUNS_SHOW: &str = "\
+Examples:
+  wgvae runs show Photos
+  wgvae runs show runs/Photos --json";
+
+pub const RUNS_PRUNE: &str = "\
+Examples:
+  wgvae runs prune --keep few --dry-run
+  wgvae runs prune Photos --keep 1";
+
+pub const CACHE: &str = "\
+Examples:
+  wgvae cache show
+  wgvae cache clear pictures";
+
+pub const CACHE_SHOW: &str = "\
+Examples:
+  wgvae cache show
+  wgvae cache show --json";
+
+pub const CACHE_CLEAR: &str = "\
+Examples:
+  wgvae cache clear pictures
+  wgvae cache clear --force";
+
 pub const CONVERT: &str = "\
 Examples:
   wgvae convert runs/Photos -o model.safetensors

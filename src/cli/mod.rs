@@ -6,6 +6,7 @@ mod evaluate;
 mod examples;
 mod files;
 mod measure;
+mod runs;
 mod train;
 mod trained;
 mod web;
@@ -16,6 +17,7 @@ pub use data::*;
 pub use evaluate::*;
 pub use files::*;
 pub use measure::*;
+pub use runs::*;
 pub use train::*;
 pub use trained::*;
 pub use web::*;
@@ -43,6 +45,9 @@ pub enum Command {
     /// Train on a folder of pictures, or without one on built-in procedural landscapes
     #[command(after_help = examples::TRAIN)]
     Train(Box<TrainArgs>),
+    /// List runs with their best loss, size on disk and state; show one, or remove checkpoints that are not needed
+    #[command(after_help = examples::RUNS)]
+    Runs(RunsArgs),
     /// Draw samples from a trained model, as a grid or as separate files
     #[command(after_help = examples::SAMPLE)]
     Sample(SampleArgs),
@@ -104,6 +109,12 @@ pub enum Command {
     /// Print the manual page of the program, or write the pages of all commands to a folder
     #[command(after_help = examples::MAN)]
     Man(ManArgs),
+    /// Show or clear the cache of decoded pictures, compiled kernels and tuning results
+    #[command(after_help = examples::CACHE)]
+    Cache {
+        #[command(subcommand)]
+        command: CacheCommand,
+    },
     /// Inspect training pictures: check a folder, write the built-in landscapes, make a contact sheet
     #[command(after_help = examples::DATA)]
     Data {
@@ -126,6 +137,8 @@ impl Command {
             Self::FitPrior(args) => args.json.json,
             Self::Evaluate(args) => args.json.json,
             Self::Verify(args) => args.json.json,
+            Self::Runs(args) => args.json,
+            Self::Cache { command: CacheCommand::Show { json } } => *json,
             Self::Data { command: DataCommand::Check { json, .. } } => json.json,
             _ => false,
         }

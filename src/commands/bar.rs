@@ -1,6 +1,6 @@
 //! Progress of one task: a bar on a terminal, elsewhere a plain line every few seconds.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,6 +16,8 @@ const PLAIN_FIRST: Duration = Duration::from_secs(2);
 pub(super) const PLAIN_EVERY: Duration = Duration::from_secs(10);
 /// Time between two redraws of a bar without progress.
 const TICK: Duration = Duration::from_millis(500);
+/// Time between two looks at a counter.
+const READ: Duration = Duration::from_millis(100);
 /// Template while the amount of work is unknown.
 const UNKNOWN: &str = "{prefix}: {elapsed}";
 /// Columns of a line without its bar: a long name, numbers and time.
@@ -66,6 +68,8 @@ pub struct Bar {
     bar: ProgressBar,
     stand: Stand,
     plain: Option<Plain>,
+    /// reads the progress from a counter
+    reader: Option<Reader>,
 }
 
 impl Bar {
@@ -80,6 +84,13 @@ impl Bar {
         Self::with(what, quiet, !is_drawn() || !std::io::stdout().is_terminal(), output::say)
     }
 
+    /// A bar for `train` that follows a counter, from its present value to `all` more.
+    pub fn counting(what: &'static str, counter: &Arc<AtomicUsize>, all: usize, quiet: bool) -> Self {
+        let mut bar = Self::logged(what, quiet);
+        bar.reader = Reader::start((bar.bar.clone(), bar.stand.clone()), counter.clone(), (what, all));
+        bar
+    }
+
     fn with(what: &'static str, quiet: bool, plain: bool, say: fn(&str)) -> Self {
         let quiet = quiet || output::is_quiet();
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
@@ -92,7 +103,7 @@ impl Bar {
         }
         let stand: Stand = Arc::new(Mutex::new((what, 0, 0)));
         let plain = (plain && !quiet).then(|| Plain::start(stand.clone(), [PLAIN_FIRST, PLAIN_EVERY], say));
-        Self { number, bar, stand, plain }
+        Self { number, bar, stand, plain, reader: None }
     }
 
     /// Reports the progress.
@@ -103,23 +114,14 @@ impl Bar {
 
     /// Reports the progress of a part of the task. If `all` is 0, the amount of work is unknown.
     pub fn step(&self, what: &'static str, done: usize, all: usize) {
-        let before = {
-            let mut stand = self.stand.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *stand, (what, done, all))
-        };
-        if before.0 != what {
-            self.bar.set_prefix(what);
-            self.bar.reset_eta();
-        }
-        if (before.2 == 0) != (all == 0) {
-            self.bar.set_style(style(&if all == 0 { UNKNOWN.to_owned() } else { known() }));
-        }
-        self.bar.set_length(all as u64);
-        self.bar.set_position(done as u64);
+        step(&self.bar, &self.stand, (what, done, all));
     }
 
     /// Removes the bar, and ends the plain lines.
     pub fn clear(&self) {
+        if let Some(reader) = &self.reader {
+            reader.end();
+        }
         drawn().retain(|(number, _)| *number != self.number);
         self.bar.finish_and_clear();
         if let Some(plain) = &self.plain {
@@ -131,6 +133,59 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.clear();
+    }
+}
+
+/// Moves a bar to a new place.
+fn step(bar: &ProgressBar, stand: &Stand, (what, done, all): (&'static str, usize, usize)) {
+    let before = {
+        let mut stand = stand.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *stand, (what, done, all))
+    };
+    if before.0 != what {
+        bar.set_prefix(what);
+        bar.reset_eta();
+    }
+    if (before.2 == 0) != (all == 0) {
+        bar.set_style(style(&if all == 0 { UNKNOWN.to_owned() } else { known() }));
+    }
+    bar.set_length(all as u64);
+    bar.set_position(done as u64);
+}
+
+/// The thread that moves a bar with a counter.
+struct Reader {
+    ended: Arc<AtomicBool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Reader {
+    fn start(
+        (bar, stand): (ProgressBar, Stand),
+        counter: Arc<AtomicUsize>,
+        (what, all): (&'static str, usize),
+    ) -> Option<Self> {
+        let ended = Arc::new(AtomicBool::new(false));
+        let (before, over) = (counter.load(Ordering::Relaxed), ended.clone());
+        let work = move || {
+            while !over.load(Ordering::Relaxed) {
+                let done = counter.load(Ordering::Relaxed).saturating_sub(before);
+                step(&bar, &stand, (what, done.min(all), all));
+                std::thread::park_timeout(READ);
+            }
+        };
+        // without the thread only the progress is missing
+        let thread = std::thread::Builder::new().name("progress".into()).spawn(work).ok()?;
+        Some(Self { ended, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Ends the thread, so that it draws nothing any more.
+    fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            thread.thread().unpark();
+            let _ = thread.join(); // fails if it could not draw
+        }
     }
 }
 
@@ -195,6 +250,27 @@ mod tests {
         std::thread::sleep(Duration::from_millis(50));
         drop(plain);
         assert_eq!(FIRST.lock().expect("lines").len(), 1, "the next one is an hour away");
+    }
+
+    #[test]
+    fn a_bar_follows_its_counter() {
+        let counter = Arc::new(AtomicUsize::new(7));
+        let bar = Bar::counting("compiling kernels", &counter, 5, true);
+        let wait_for = |wanted: usize| {
+            let began = Instant::now();
+            while *bar.stand.lock().expect("stand") != ("compiling kernels", wanted, 5) {
+                assert!(began.elapsed() < Duration::from_secs(20), "{:?}", bar.stand);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        wait_for(0);
+        counter.store(10, Ordering::Relaxed);
+        wait_for(3);
+        // kernels of other programs count too
+        counter.store(20, Ordering::Relaxed);
+        wait_for(5);
+        bar.clear();
+        assert!(bar.reader.as_ref().is_some_and(|reader| reader.thread.lock().expect("thread").is_none()));
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use anyhow::Result;
 use wgvae::error::Error;
-use wgvae::gpu::ProgramId;
+use wgvae::gpu::{Adapter, ProgramId};
 use wgvae::model::{Device, Input, ModelOptions, StepSettings, Vae};
+use wgvae::ops::Tuning;
 use wgvae::ops::normal::philox;
 
 use super::output;
@@ -31,32 +32,22 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let adapter = super::choose(&args.adapter)?;
     let tuning = super::tune::choose(&adapter, &build, &args.tuning, false)?;
     let began = Instant::now();
-    let mut vae = Vae::new(Device::Tuned(&adapter, &tuning), build, 0)?;
-    let rgba = pictures(batch, config.size)?;
-    let mut step = |number: u64| -> Result<f64> {
-        let began = Instant::now();
-        vae.train_step(
-            Input::Rgba(&rgba),
-            batch,
-            &StepSettings { seed: 0, step: number, lr: 1e-3, beta: 0.2, ..StepSettings::default() },
-        )?;
-        vae.losses(true)?;
-        Ok(began.elapsed().as_secs_f64())
-    };
+    let mut probe = Probe::new(&adapter, &tuning, build)?;
     let bar = Bar::new(COMPILES, false);
-    step(0)?;
+    probe.step(0)?;
     let start = began.elapsed().as_secs_f64();
     let mut seconds = Vec::new();
     for number in 1..=args.steps {
-        seconds.push(step(number.into())?);
+        seconds.push(probe.step(number.into())?);
         bar.step("measuring steps", number as usize, args.steps as usize);
     }
     drop(bar);
+    let vae = &probe.vae;
     seconds.sort_by(f64::total_cmp);
     let rate = |seconds: f64| f64::from(batch) / seconds;
     let median = rate(seconds[seconds.len() / 2]);
     let (least, most) = (rate(seconds[seconds.len() - 1]), rate(seconds[0]));
-    let flops = step_flops(&vae, batch) / f64::from(batch) * median / 1e9;
+    let flops = step_flops(vae, batch) / f64::from(batch) * median / 1e9;
     if args.json.json {
         let line = serde_json::json!({
             "images_per_second": median, "slowest": least, "fastest": most, "gflops": flops,
@@ -80,6 +71,35 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         bytes(vae.plan().bytes())
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Training steps on random pictures, one at a time.
+pub struct Probe {
+    vae: Vae,
+    rgba: Vec<u32>,
+}
+
+impl Probe {
+    /// A model with random parameters, and a batch for it.
+    ///
+    /// # Errors
+    /// If the device fails, or the batch has too many pixels.
+    pub fn new(adapter: &Adapter, tuning: &Tuning, build: ModelOptions) -> Result<Self> {
+        let rgba = pictures(build.batch, build.config.size)?;
+        Ok(Self { vae: Vae::new(Device::Tuned(adapter, tuning), build, 0)?, rgba })
+    }
+
+    /// Computes step `number`, and returns its seconds.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn step(&mut self, number: u64) -> Result<f64> {
+        let began = Instant::now();
+        let settings = StepSettings { seed: 0, step: number, lr: 1e-3, beta: 0.2, ..StepSettings::default() };
+        self.vae.train_step(Input::Rgba(&self.rgba), self.vae.batch(), &settings)?;
+        self.vae.losses(true)?;
+        Ok(began.elapsed().as_secs_f64())
+    }
 }
 
 /// `batch` pictures of noise, 8-bit RGBA.

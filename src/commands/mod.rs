@@ -5,6 +5,7 @@ mod adapters;
 mod bar;
 mod bench;
 mod bench_data;
+mod cache;
 mod compare_priors;
 mod completions;
 mod convert;
@@ -28,6 +29,7 @@ mod prior;
 mod profile;
 mod protected;
 mod reconstruct;
+mod runs;
 mod sample;
 mod selftest;
 mod signals;
@@ -55,6 +57,7 @@ pub fn run(Cli { command, quiet }: Cli) -> Result<ExitCode> {
     output::begin(quiet, command.is_json());
     match command {
         Command::Train(args) => train::run(*args),
+        Command::Runs(args) => runs::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Adapters(args) => adapters::run(&args),
         Command::Selftest(args) => selftest::run(&args),
@@ -75,6 +78,7 @@ pub fn run(Cli { command, quiet }: Cli) -> Result<ExitCode> {
         Command::Verify(args) => verify::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Cache { command } => cache::run(&command),
         Command::Data { command } => data::run(command),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
@@ -13,6 +15,8 @@ pub use super::bar::Bar;
 use super::bar::{PLAIN_EVERY, is_drawn, style};
 use super::output;
 
+/// Shown while kernels are compiled and counted.
+pub const COMPILING: &str = "compiling kernels";
 /// Shown until the first step has finished.
 pub const COMPILES: &str = "the first step compiles the kernels";
 /// Largest number of unreadable files that are named one by one.
@@ -71,14 +75,15 @@ pub struct Screen {
     quiet: bool,
     terminal: bool,
     epochs: u32,
-    software: bool,
     epoch: (u32, u64),
     /// the time when the first step of this process had finished, and its number
     pace: Option<(Instant, u64)>,
     estimated: bool,
     last_line: Instant,
     skipped: usize,
-    /// the message that the first step compiles, without a terminal
+    /// kernels that are compiled so far, and the number of those of a step
+    kernels: Option<(Arc<AtomicUsize>, usize)>,
+    /// their progress, until the first step has finished
     compiling: Option<Bar>,
     /// the last epoch's pictures
     pub pictures: Vec<PathBuf>,
@@ -86,7 +91,7 @@ pub struct Screen {
 
 impl Screen {
     /// For a training of `epochs` epochs.
-    pub fn new(quiet: bool, epochs: u32, software: bool) -> Self {
+    pub fn new(quiet: bool, epochs: u32) -> Self {
         let terminal = is_drawn() && std::io::stdout().is_terminal();
         let bar = ProgressBar::hidden(); // until the first epoch
         bar.set_style(style("{prefix} [{bar:12}] {pos}/{len} {wide_msg}"));
@@ -96,15 +101,21 @@ impl Screen {
             quiet,
             terminal,
             epochs,
-            software,
             epoch: (0, 0),
             pace: None,
             estimated: false,
             last_line: now,
             skipped: 0,
+            kernels: None,
             compiling: None,
             pictures: Vec::new(),
         }
+    }
+
+    /// The first step compiles this number of kernels, which `counter` counts.
+    pub fn compiles(&mut self, counter: Arc<AtomicUsize>, kernels: usize) {
+        self.pace = None;
+        self.kernels = Some((counter, kernels));
     }
 
     /// A line above the bar.
@@ -121,8 +132,17 @@ impl Screen {
     }
 
     /// Removes the bar.
-    pub fn clear(&self) {
+    pub fn clear(&mut self) {
+        self.compiling = None;
         self.bar.finish_and_clear();
+    }
+
+    /// Draws the bar of the epochs from now on.
+    fn draw(&self) {
+        // only once, because a new target does not remove the bar on the old one
+        if self.terminal && !self.quiet && self.bar.is_hidden() {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
     }
 
     /// Seconds to the end of the epoch. Unknown until a step after the first has been timed.
@@ -152,12 +172,6 @@ impl Screen {
             number => format!("the remaining {number} about {}", duration(all)),
         };
         self.say(&format!("an epoch takes about {}, {to_go}", duration(epoch)));
-        if self.software && all > 1800.0 {
-            self.say(
-                "this is a software adapter, which computes on the CPU; use `--preset demo`, or a smaller --size and \
-                 --hidden",
-            );
-        }
     }
 }
 
@@ -169,23 +183,22 @@ fn of_pixels(bce: Option<f64>) -> &'static str {
 impl Observer for Screen {
     fn epoch_begins(&mut self, epoch: u32, steps: u64, step_in_epoch: u64) {
         self.epoch = (epoch, steps);
-        // only once, because a new target does not remove the bar on the old one
-        if self.terminal && !self.quiet && self.bar.is_hidden() {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
         self.bar.reset();
         self.bar.set_message("");
         self.bar.set_length(steps);
         self.bar.set_position(step_in_epoch);
         self.bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
-        if self.pace.is_none() {
-            self.bar.set_message(COMPILES);
-            self.compiling = (!self.terminal).then(|| Bar::logged(COMPILES, self.quiet));
+        if let (None, Some((counter, kernels))) = (self.pace, &self.kernels) {
+            self.compiling = Some(Bar::counting(COMPILING, counter, *kernels, self.quiet));
+        } else {
+            self.draw();
         }
     }
 
     fn step(&mut self, m: &StepMetrics) {
-        self.compiling = None;
+        if self.compiling.take().is_some() {
+            self.draw();
+        }
         self.estimate(m);
         let left = self.left(m).map_or(String::new(), |left| format!("{} left, ", duration(left)));
         let pace = format!("{:.1} img/s, {left}loss {:.1}", m.images_per_second, m.loss);
@@ -217,6 +230,10 @@ impl Observer for Screen {
             duration(m.seconds)
         ));
         self.pictures = pictures.to_vec();
+    }
+
+    fn saved(&mut self, checkpoint: &Path) {
+        self.say(&format!("wrote {}, as asked by a signal", shown(checkpoint)));
     }
 
     fn skipped(&mut self, problem: &Skipped) {

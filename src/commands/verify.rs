@@ -115,7 +115,7 @@ fn compare(options: &RunOptions, run: &Path, from: Option<&Checkpoint>, to: &Che
         Tuning::of(&adapter.capabilities())
     };
     let config = &state.config;
-    let screen = Screen::new(false, config.epochs, adapter.is_software());
+    let screen = Screen::new(false, config.epochs);
     screen.report("adapter", &adapter.describe());
     let data = pictures(&screen, options, config, false)?;
     changes::same_pictures(&data, state, run)?;

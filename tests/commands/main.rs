@@ -15,3 +15,4 @@ mod messages;
 mod outputs;
 mod own_outputs;
 mod reports;
+mod runs;

@@ -144,7 +144,9 @@ fn training_pictures_in_an_evaluation_are_told() {
     let (error, said, page) = evaluate(&["photos"]);
     assert!(error.contains("warning: 5 of 6 pictures are training pictures of the run"), "{error}");
     assert!(said.contains("measured on photos (5 of 6 pictures are training pictures"), "{said}");
-    for fact in ["5 of 6 pictures are training", "epoch_0001 (best and last, epoch 1)", "--beta 0.2", "Z</td>"] {
+    for fact in
+        ["5 of 6 pictures are training", "epoch_0001 (best and last, epoch 1)", "--beta 0.2", "Z</td>"]
+    {
         assert!(page.contains(fact), "{fact} is missing in the page");
     }
     for data in [&[][..], &["others"]] {
