@@ -1,6 +1,7 @@
 //! Functions of the commands that use a trained model: its adapter, its pictures, its output files.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use image::{RgbImage, imageops};
@@ -26,11 +27,17 @@ const MAX_NAMED: usize = 10;
 /// Milliseconds per frame of an animation.
 const FRAME_MS: u32 = 80;
 
+/// The model's file that was named last.
+static NAMED: Mutex<Option<PathBuf>> = Mutex::new(None);
+
 /// Reads MODEL. Says which checkpoint it is, and what was left out of a foreign file.
 pub(super) fn read(model: &Path) -> Result<Model> {
     let file = checkpoint::find(model)?;
     let read = checkpoint::read_model(&file)?;
-    if let Some(which) = checkpoint_of(&file) {
+    // a command may read its model twice
+    let is_named =
+        NAMED.lock().unwrap_or_else(PoisonError::into_inner).replace(file.clone()) == Some(file.clone());
+    if let Some(which) = checkpoint_of(&file).filter(|_| !is_named) {
         output::remark(&format!("model: {which}"));
     }
     for note in &read.notes {
