@@ -14,7 +14,7 @@ pub struct RunsArgs {
     /// Folder of the runs
     #[arg(long, value_name = "FOLDER", default_value = "runs", global = true)]
     pub runs: PathBuf,
-    /// Print JSON
+    /// Print the result as one JSON document on standard output; progress and notes go to standard error
     #[arg(long, global = true)]
     pub json: bool,
 }
@@ -48,7 +48,7 @@ pub enum CacheCommand {
     /// Show the folder of each cache, its files and its size
     #[command(after_help = examples::CACHE_SHOW)]
     Show {
-        /// Print JSON
+        /// Print the result as one JSON document on standard output; progress and notes go to standard error
         #[arg(long)]
         json: bool,
     },

@@ -12,6 +12,7 @@ use wgvae::data::counted;
 use wgvae::error::Error;
 
 use super::destination::usage;
+use super::output;
 use super::terminal::{bytes, shown};
 use crate::cli::{CacheCommand, CacheKind};
 
@@ -69,29 +70,35 @@ pub fn run(command: &CacheCommand) -> Result<ExitCode> {
 fn show(all: &[Cached]) {
     for one in all {
         let Cached { folder, what, files, bytes: size } = one;
-        println!("{:>9}  {:>9}  {what}\n{:22} {}", bytes(*size), counted(*files, "file"), "", shown(folder));
+        output::print(&format!(
+            "{:>9}  {:>9}  {what}\n{:22} {}",
+            bytes(*size),
+            counted(*files, "file"),
+            "",
+            shown(folder)
+        ));
     }
     let total = all.iter().map(|one| one.bytes).sum();
-    println!("{:>9}  in all; remove it with: wgvae cache clear", bytes(total));
+    output::print(&format!("{:>9}  in all; remove it with: wgvae cache clear", bytes(total)));
 }
 
 fn clear(all: &[Cached], force: bool) -> Result<ExitCode> {
     let there: Vec<&Cached> = all.iter().filter(|one| one.files > 0).collect();
     if there.is_empty() {
-        println!("there is nothing to remove");
+        output::say("there is nothing to remove");
         return Ok(ExitCode::SUCCESS);
     }
     for one in &there {
-        println!("{:>9}  {} ({})", bytes(one.bytes), shown(&one.folder), one.what);
+        output::say(&format!("{:>9}  {} ({})", bytes(one.bytes), shown(&one.folder), one.what));
     }
     if !force && !agreed()? {
-        println!("nothing was removed");
+        output::say("nothing was removed");
         return Ok(ExitCode::FAILURE);
     }
     for one in &there {
         std::fs::remove_dir_all(&one.folder).map_err(Error::io("remove", &one.folder))?;
     }
-    println!("removed {}", bytes(there.iter().map(|one| one.bytes).sum()));
+    output::say(&format!("removed {}", bytes(there.iter().map(|one| one.bytes).sum())));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -117,7 +117,7 @@ fn one_run_is_shown() {
     assert_eq!(all["settings"]["lr"], 0.001);
     assert_eq!((&all["checkpoints"][0]["step"], &all["checkpoints"][0]["best"]), (&3.into(), &true.into()));
     assert_eq!(all["last_epoch"]["kind"], "epoch");
-    refuses(at, &["runs", "show", "b"], 2, &["b: there is no such run", "runs has a"]);
+    refuses(at, &["runs", "show", "b"], 1, &["b: there is no such run", "runs has a"]);
     fs::rename(at.join("runs"), at.join("others")).expect("renamed");
     let elsewhere = said(at, &["runs", "--runs", "others", "show", "a"]);
     assert!(elsewhere.contains("wgvae train --resume --name a --runs \"others\""), "{elsewhere}");

@@ -22,14 +22,14 @@ pub(super) fn run(runs: &Path, as_json: bool) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if all.is_empty() {
-        println!("no runs in {}; a training makes one: wgvae train", shown(runs));
+        output::print(&format!("no runs in {}; a training makes one: wgvae train", shown(runs)));
         return Ok(ExitCode::SUCCESS);
     }
     let width = all.iter().map(|run| run.run.name.chars().count()).max().unwrap_or(0).clamp(3, NAME);
-    println!(
+    output::print(&format!(
         "{:width$} {:9} {:>4} {:>9} {:>10} {:>9}  state",
         "run", "model", "px", "epochs", "best loss", "disk"
-    );
+    ));
     for run in &all {
         let (model, size) = run
             .model()
@@ -37,16 +37,16 @@ pub(super) fn run(runs: &Path, as_json: bool) -> Result<ExitCode> {
         let epochs =
             run.epochs().map_or_else(|| "-".to_owned(), |all| format!("{}/{all}", run.epochs_done()));
         let best = run.best().map_or_else(|| "-".to_owned(), |best| format!("{:.1}", best.loss));
-        println!(
+        output::print(&format!(
             "{:width$} {model:9} {size:>4} {epochs:>9} {best:>10} {:>9}  {}",
             shorten(&run.run.name, width),
             bytes(run.bytes),
             run.state
-        );
+        ));
     }
     for run in &all {
         if let (RunState::Interrupted | RunState::Diverged, Some(command)) = (run.state, run.continued()) {
-            println!("continue with: {command}");
+            output::print(&format!("continue with: {command}"));
         }
     }
     for run in all.iter().filter(|run| !run.damage.is_empty()) {
@@ -54,7 +54,11 @@ pub(super) fn run(runs: &Path, as_json: bool) -> Result<ExitCode> {
     }
     let total = all.iter().map(|run| run.bytes).sum();
     let one = all.iter().find(|run| run.state == RunState::Finished).unwrap_or(&all[0]);
-    println!("{} in all; more of a run: wgvae runs show {}", bytes(total), shown(Path::new(&one.run.name)));
+    output::print(&format!(
+        "{} in all; more of a run: wgvae runs show {}",
+        bytes(total),
+        shown(Path::new(&one.run.name))
+    ));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -39,7 +39,7 @@ fn find(runs: &Path, given: &Path) -> Result<PathBuf> {
         all(runs)?.iter().map(|run| shown(Path::new(run.file_name().unwrap_or_default()))).collect();
     let known =
         if names.is_empty() { String::new() } else { format!("; {} has {}", shown(runs), names.join(", ")) };
-    Err(Error::Usage(format!("{}: there is no such run{known}", shown(given))).into())
+    Err(Error::model(given, format!("there is no such run{known}")).into())
 }
 
 /// The folders of all runs in `runs`, by name.

@@ -57,11 +57,18 @@ pub(super) fn run(
         println!("{}", json!({ "removed": list, "freed": freed, "dry_run": dry_run, "skipped": skipped }));
         return Ok(ExitCode::SUCCESS);
     }
+    // the list is what a dry run was asked for
+    let tell = if dry_run { output::print } else { output::say };
     for (path, size) in &removed {
-        println!("{} {} ({})", if dry_run { "would remove" } else { "removed" }, shown(path), bytes(*size));
+        tell(&format!(
+            "{} {} ({})",
+            if dry_run { "would remove" } else { "removed" },
+            shown(path),
+            bytes(*size)
+        ));
     }
     let (checkpoints, of) = (counted(removed.len(), "checkpoint"), counted(chosen.len(), "run"));
     let free = if dry_run { "would be free" } else { "freed" };
-    println!("{checkpoints} of {of}, {} {free} (--keep {keep})", bytes(freed));
+    tell(&format!("{checkpoints} of {of}, {} {free} (--keep {keep})", bytes(freed)));
     Ok(ExitCode::SUCCESS)
 }

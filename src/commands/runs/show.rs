@@ -37,30 +37,43 @@ pub(super) fn run(folder: &Path, as_json: bool) -> Result<ExitCode> {
     let epochs =
         run.epochs().map_or_else(String::new, |all| format!(", {} of {all} epochs", run.epochs_done()));
     let step = run.progress().map_or(0, |state| state.step);
-    println!("{}: {}{epochs}, step {}, {}", shown(folder), run.state, count(step), bytes(run.bytes));
+    output::print(&format!(
+        "{}: {}{epochs}, step {}, {}",
+        shown(folder),
+        run.state,
+        count(step),
+        bytes(run.bytes)
+    ));
     run.damage.iter().for_each(|reason| output::note(reason));
     if let Some(state) = run.progress() {
-        println!("adapter     {}", state.adapter);
+        output::print(&format!("adapter     {}", state.adapter));
     }
     if let Some(pictures) = run.settings.as_ref().map(|settings| &settings.options.data) {
         let data = pictures.as_ref().map_or_else(|| "built-in landscapes".to_owned(), |data| shown(data));
-        println!("pictures    {data}, splits {}", settings.text("splits"));
+        output::print(&format!("pictures    {data}, splits {}", settings.text("splits")));
     }
     print_settings(&settings);
     for one in &run.checkpoints {
         let best = if is_best(&run, one) { "  best" } else { "" };
         let name = one.path.file_name().unwrap_or_default().to_string_lossy();
         let (step, size) = (count(one.state.step), bytes(one.bytes));
-        println!("checkpoint  {:14} step {step:>9}  {size:>9}{best}", shown(Path::new(&*name)));
+        output::print(&format!(
+            "checkpoint  {:14} step {step:>9}  {size:>9}{best}",
+            shown(Path::new(&*name))
+        ));
     }
     if let Some(best) = run.best() {
-        println!("best loss   {:.1} nats per image, {}", best.loss, wgvae::error::printable_text(&best.name));
+        output::print(&format!(
+            "best loss   {:.1} nats per image, {}",
+            best.loss,
+            wgvae::error::printable_text(&best.name)
+        ));
     }
     if let Some(line) = &last {
-        println!("last epoch  {}", figures(line));
+        output::print(&format!("last epoch  {}", figures(line)));
     }
-    println!("prior       {prior}");
-    commands(&run).iter().for_each(|(what, command)| println!("{what:11} {command}"));
+    output::print(&format!("prior       {prior}"));
+    commands(&run).iter().for_each(|(what, command)| output::print(&format!("{what:11} {command}")));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -79,12 +92,12 @@ fn print_settings(settings: &Table) {
     for (key, value) in settings.iter().filter(|(_, value)| !value.to_string().is_empty()) {
         let word = wgvae::error::printable_text(&format!("{key}={value}"));
         if line.chars().count() + 1 + word.chars().count() > 80 {
-            println!("{line}");
+            output::print(&line);
             line = " ".repeat(11);
         }
         line += &format!(" {word}");
     }
-    println!("{line}");
+    output::print(&line);
 }
 
 fn is_best(run: &Summary, one: &Stored) -> bool {
