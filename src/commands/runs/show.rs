@@ -10,14 +10,14 @@ use wgvae::generate::{flow_file, prior_file};
 use wgvae::train::METRICS;
 
 use super::list::json_of;
-use super::summary::{RunState, Stored, Summary, last_lines};
+use super::summary::{RunState, Stored, Summary, last_line};
 use crate::commands::output;
 use crate::commands::terminal::{bytes, count, shown};
 
 pub(super) fn run(folder: &Path, as_json: bool) -> Result<ExitCode> {
     let run = Summary::read(folder);
     let settings = settings(&run)?;
-    let last = last_lines(&folder.join(METRICS)).into_iter().rfind(|line| line["kind"] == "epoch");
+    let last = last_line(&folder.join(METRICS), |line| line["kind"] == "epoch");
     let prior = prior(folder);
     if as_json {
         let mut all = json_of(&run);

@@ -109,7 +109,8 @@ impl Summary {
         if damaged {
             return RunState::Damaged;
         }
-        if last_lines(&self.run.path.join(METRICS)).last().is_some_and(|line| line["kind"] == "diverged") {
+        let last = last_line(&self.run.path.join(METRICS), |_| true);
+        if last.is_some_and(|line| line["kind"] == "diverged") {
             return RunState::Diverged;
         }
         let Some(Stored { state, .. }) = self.checkpoints.last() else { return RunState::Interrupted };
@@ -231,8 +232,8 @@ pub fn size_of(folder: &Path) -> u64 {
     files.filter_map(|entry| entry.metadata().ok()).filter(|file| file.is_file()).map(|file| file.len()).sum()
 }
 
-/// The last lines of a file of metrics that are whole.
-pub fn last_lines(path: &Path) -> Vec<Value> {
+/// The last line of a file of metrics that `wanted` accepts, among those near its end.
+pub fn last_line(path: &Path, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = File::open(path)?;
         let length = file.metadata()?.len();
@@ -241,7 +242,10 @@ pub fn last_lines(path: &Path) -> Vec<Value> {
         file.take(TAIL).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let bytes = read().unwrap_or_default();
-    let lines = bytes.split(|byte| *byte == b'\n');
-    lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok()).filter(Value::is_object).collect()
+    let bytes = read().ok()?;
+    // from the end: a folder may have many runs
+    let lines = bytes.rsplit(|byte| *byte == b'\n');
+    lines
+        .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
+        .find(|line| line.is_object() && wanted(line))
 }

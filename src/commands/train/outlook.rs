@@ -16,6 +16,7 @@ use wgvae::train::METRICS;
 
 use super::settings::Settings;
 use crate::commands::bench::Probe;
+use crate::commands::runs::last_line;
 use crate::commands::terminal::{Bar, COMPILES, Screen, bytes, count, duration, shown};
 
 /// Steps below which a training learns next to nothing, and steps that are advised instead.
@@ -59,12 +60,9 @@ impl Pace {
             alike(&state).then_some((written, run, metrics))
         });
         let (_, run, metrics) = found.max_by_key(|(written, ..)| *written)?;
-        let images_per_second = crate::commands::runs::last_lines(&metrics)
-            .iter()
-            .rev()
-            .filter(|line| line["kind"] == "epoch" || line["kind"] == "step")
-            .find_map(|line: &Value| line["images_per_second"].as_f64())
-            .filter(|speed| speed.is_finite() && *speed > 0.0)?;
+        let speed = |line: &Value| line["images_per_second"].as_f64().filter(|speed| *speed > 0.0);
+        let line = last_line(&metrics, |line| speed(line).is_some())?;
+        let images_per_second = speed(&line)?;
         Some(Self { images_per_second, source: format!("as {}", shown(&run)) })
     }
 
