@@ -60,7 +60,7 @@ fn print(all: &[Adapter], taken: Option<usize>) {
         output::print(&format!("--adapter {name:16} selects {index}"));
     }
     if taken.is_some() {
-        output::print(&format!("\n* is the adapter that these flags select."));
+        output::print("\n* is the adapter that these flags select.");
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) fn checkpoint_of(file: &Path) -> Option<String> {
     let named = |pointer: &&str| {
         checkpoint::resolve_pointer(all, pointer).is_some_and(|at| at.file_name() == folder.file_name())
     };
-    let names: Vec<&str> = ["best", "last"].into_iter().filter(|pointer| named(&pointer)).collect();
+    let names: Vec<&str> = ["best", "last"].into_iter().filter(|pointer| named(pointer)).collect();
     let which = if names.is_empty() { String::new() } else { format!("{}, ", names.join(" and ")) };
     let (epoch, step) = (state.epoch, state.step_in_epoch);
     let when = if step == 0 {

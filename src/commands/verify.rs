@@ -70,8 +70,11 @@ pub fn run(args: &VerifyArgs) -> Result<ExitCode> {
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Whole checkpoints, or the errors of damaged ones.
+type Whole = Result<Vec<(PathBuf, State)>, Vec<String>>;
+
 /// The run's checkpoints, oldest first, if all their files are undamaged; else the errors of the damaged ones.
-fn whole(run: &Path) -> Result<Result<Vec<(PathBuf, State)>, Vec<String>>> {
+fn whole(run: &Path) -> Result<Whole> {
     let Listing { whole: checkpoints, broken } = checkpoint::list(&run.join("checkpoints"))?;
     let mut errors: Vec<String> = broken.iter().map(ToString::to_string).collect();
     let bar = Bar::new("reading checkpoints", false);
