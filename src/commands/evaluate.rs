@@ -1,7 +1,6 @@
 //! `wgvae evaluate`: the measures of a model on held-out pictures.
 
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, State};
@@ -151,6 +150,12 @@ fn facts(args: &EvaluateArgs, vae: &Vae, settings: &Settings, pictures: String) 
     let name = shown(&args.trained.model);
     let file = checkpoint::find(&args.trained.model).unwrap_or_default();
     let checkpoint = load_model::checkpoint_of(&file).unwrap_or_else(|| shown(&file));
+    // not the present time: the same model and pictures give the same page
+    let written = std::fs::metadata(&file).and_then(|found| found.modified());
+    let written = written.map_or_else(
+        |_| "at an unknown time".to_owned(),
+        |time| humantime::format_rfc3339_seconds(time).to_string(),
+    );
     let trained = State::read(&file.with_file_name(checkpoint::STATE)).ok().and_then(|state| {
         let table = state.config.table().ok()?;
         Some(table.only(|key| TRAINING.contains(&key)).flags())
@@ -169,7 +174,7 @@ fn facts(args: &EvaluateArgs, vae: &Vae, settings: &Settings, pictures: String) 
         ),
         ("adapter", vae.adapter()),
         ("program", about::version()),
-        ("date", humantime::format_rfc3339_seconds(SystemTime::now()).to_string()),
+        ("model written", written),
     ];
     let facts = facts.map(|(what, said)| (what.to_owned(), said)).to_vec();
     About { title: format!("Evaluation of {name}"), size: model.size, facts }
