@@ -7,6 +7,7 @@ mod files;
 mod measure;
 mod train;
 mod trained;
+mod watch;
 mod web;
 
 use clap::{Parser, Subcommand};
@@ -17,6 +18,7 @@ pub use files::*;
 pub use measure::*;
 pub use train::*;
 pub use trained::*;
+pub use watch::*;
 pub use web::*;
 
 /// Train a variational autoencoder on your own photographs, on any GPU.
@@ -31,6 +33,8 @@ pub struct Cli {
 pub enum Command {
     /// Train on a folder of pictures, or without one on built-in procedural landscapes
     Train(Box<TrainArgs>),
+    /// Follow trainings and compare runs on a page in the browser, on 127.0.0.1
+    Watch(WatchArgs),
     /// Draw samples from a trained model, as a grid or as separate files
     Sample(SampleArgs),
     /// Convert a model, such as a PyTorch .pth file, to a .safetensors file

@@ -9,7 +9,7 @@ use wgvae::checkpoint::Keep;
 use wgvae::config::{BetaSchedule, FlowSize, LossKind, LrSchedule, Sigma};
 use wgvae::data::{ColourRule, Resize, Rules, Splits};
 
-use super::{AdapterArgs, ModelArgs, TuningArgs};
+use super::{AdapterArgs, ModelArgs, TrainWatchArgs, TuningArgs};
 
 /// The help of DATA, with the formats that are read.
 static DATA_HELP: LazyLock<String> = LazyLock::new(|| {
@@ -34,6 +34,8 @@ pub struct TrainArgs {
     /// Print only errors
     #[arg(long, short)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub watch: TrainWatchArgs,
     // last, because its headings would apply to the flags after it
     #[command(flatten)]
     pub settings: TrainSettings,

@@ -36,6 +36,7 @@ mod train;
 mod traverse;
 mod tune;
 mod verify;
+mod watch;
 mod web;
 
 use std::process::ExitCode;
@@ -54,6 +55,7 @@ use crate::cli::{AdapterArgs, Command};
 pub fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Train(args) => train::run(*args),
+        Command::Watch(args) => watch::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Adapters(args) => adapters::run(&args),
         Command::Selftest(args) => selftest::run(&args),

@@ -9,6 +9,8 @@ mod firefox;
 mod flow;
 mod plan;
 mod tint;
+mod served;
+mod watched;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -12,7 +12,7 @@ use wgvae::error::Error;
 use wgvae::gpu::{Adapter, Element};
 use wgvae::model::{Device, ModelOptions, Vae};
 use wgvae::ops::Tuning;
-use wgvae::train::{self, Attempt, RunFolder, Splits, TrainOptions, TrainOutcome, Trainer};
+use wgvae::train::{self, Attempt, RunFolder, Splits, StopFile, TrainOptions, TrainOutcome, Trainer};
 use wgvae::tune;
 use wgvae::tune::file::TuningFile;
 
@@ -45,6 +45,8 @@ pub(super) fn train(
     screen.report("model", &format!("{m}: {parameters} parameters"));
     let stop = Arc::new(AtomicBool::new(false));
     signals::catch(&stop)?;
+    let told = || output::note("\na page has asked to stop: finishing the step and writing a checkpoint");
+    let _requests = StopFile::follow(&run.path, &stop, told);
     let micro = build.resolve_micro_batch(&adapter.capabilities())?;
     let mut adapter = Some(adapter);
     // reads the states only: the tensors of a checkpoint may be gigabytes

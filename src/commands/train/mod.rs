@@ -49,6 +49,7 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
     let Settings { config, options } = &settings;
     let adapter = super::choose_keeping(&options.adapter)?;
     let screen = Screen::new(args.quiet, config.epochs, adapter.is_software());
+    let page = super::watch::of_training(&args.watch, &run)?;
     if let Some(Checkpoint { state, .. }) = origin.checkpoint()
         && let Some(over) = finished_reason(state, config)
         && run.has_sample_grids(state)
@@ -86,6 +87,9 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
         changed(&screen, &mut checkpoint.state, folder, (config, &data, &args.resume))?;
     }
     report_storage(&screen, &run, &settings)?;
+    if let Some(page) = &page {
+        screen.report("page", &format!("{}  (reachable from this machine only)", page.url()));
+    }
     // settings that were given with --resume are the run's from now on
     write_settings(&run.path, &settings)?;
     match &mut origin {
