@@ -5,8 +5,8 @@
     python tools/watch_speed.py time FOLDER WGVAE [ROUNDS]     WGVAE: the program; rounds alternate between the two
 
 `make` writes event files with TensorBoard's own writer. `time` starts a server, waits until it answers, opens its page in a
-new tab, and waits until the curves of all runs are drawn: for wgvae its charts have a line for each run, for TensorBoard the
-cards of the first page have one. It also prints the first paint.
+new tab, and waits until the curves of all runs are drawn: for wgvae its charts have a line for each run, for TensorBoard
+the cards of the first page have their data. It also prints the first paint.
 """
 
 import json
@@ -113,11 +113,11 @@ PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 WGVAE = """(async () => { const { ready, state } = await import('./watch.js'); await ready;
     const { store } = await import('./store.js');
     return !store.more && [...document.querySelectorAll('.plot')].filter((plot) => plot.querySelector('canvas')).length >= 4; })()"""
-# its curves are SVG paths, or canvases in its GPU mode, inside nested shadow roots
-TENSORBOARD = """(() => { const all = (root) => [...root.querySelectorAll('*')].flatMap((e) => [e, ...(e.shadowRoot ? all(e.shadowRoot) : [])]);
-    const charts = all(document).filter((e) => e.localName === 'line-chart');
-    const drawn = charts.filter((chart) => chart.querySelectorAll('svg path').length >= RUNS);
-    return drawn.length >= Math.min(4, charts.length) && charts.length >= 4; })()"""
+# a worker draws its curves, so this is the time when it has the data of its first cards
+TENSORBOARD = """(() => { const cards = document.querySelectorAll('card-view line-chart canvas');
+    const asked = performance.getEntriesByType('resource').filter((e) => e.name.includes('timeSeries'));
+    return cards.length >= 4 && asked.length >= 4 && asked.every((e) => e.responseEnd > 0) &&
+        !document.querySelector('card-view mat-spinner'); })()"""
 
 
 def timed(browser, url, condition):
@@ -154,7 +154,7 @@ def of_wgvae(browser, folder, program):
         child.wait()
 
 
-def of_tensorboard(browser, folder, runs):
+def of_tensorboard(browser, folder):
     began = time.perf_counter()
     command = [str(Path(sys.executable).with_name("tensorboard")), "--logdir", str(folder), "--port", "6123"]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -162,7 +162,7 @@ def of_tensorboard(browser, folder, runs):
     answers(url)
     ready = time.perf_counter() - began
     try:
-        return ready, *timed(browser, url, TENSORBOARD.replace("RUNS", str(runs)))
+        return ready, *timed(browser, url, TENSORBOARD)
     finally:
         child.kill()
         child.wait()
@@ -174,9 +174,8 @@ def main():
         runs, steps = (int(number) for number in (sys.argv[3:] + ["50", "10000"][len(sys.argv) - 3 :]))
         return make(folder, runs, steps)
     program, rounds = sys.argv[3], int((sys.argv[4:] or ["5"])[0])
-    runs = sum(path.is_dir() for path in folder.iterdir())
     for _ in range(rounds):
-        for name, measure in (("wgvae", lambda b: of_wgvae(b, folder, program)), ("tensorboard", lambda b: of_tensorboard(b, folder, runs))):
+        for name, measure in (("wgvae", lambda b: of_wgvae(b, folder, program)), ("tensorboard", lambda b: of_tensorboard(b, folder))):
             browser = Browser()
             ready, seconds, paint = measure(browser)
             browser.close()

@@ -19,7 +19,7 @@ mod verify;
 pub use flow::{FlowFit, FlowLatents, FlowLength, FlowProgress, FlowSettings, fit_flow};
 pub use health::Healthy;
 pub use lock::Lock;
-pub use metrics::{FORMAT, EpochMetrics, StepMetrics};
+pub use metrics::{EpochMetrics, FORMAT, StepMetrics};
 pub use retry::{Attempt, retry};
 pub use run::{METRICS, RunFolder, SETTINGS};
 pub use stop_file::{STOP, StopFile};

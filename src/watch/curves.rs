@@ -200,7 +200,10 @@ impl Serialize for Part<'_> {
         map.serialize_entry("count", &curves.count)?;
         for (name, buckets) in curves.names.iter().zip(&curves.buckets) {
             if !buckets.is_empty() {
-                map.serialize_entry(name, &Points(buckets.get(from..).unwrap_or_default(), curves.shift > 0))?;
+                map.serialize_entry(
+                    name,
+                    &Points(buckets.get(from..).unwrap_or_default(), curves.shift > 0),
+                )?;
             }
         }
         map.end()

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::value::RawValue;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use super::files::{KINDS, read_picture};
@@ -56,10 +56,8 @@ pub fn export(watch: &mut Watch) -> (String, Exported) {
         .collect();
     let pictures = pictures(watch);
     let all = |run: &Run| KINDS.iter().map(|kind| run.files().epochs(kind).len()).sum::<usize>();
-    let exported = Exported {
-        runs: watch.count(),
-        pictures: [pictures.len(), watch.runs.values().map(all).sum()],
-    };
+    let exported =
+        Exported { runs: watch.count(), pictures: [pictures.len(), watch.runs.values().map(all).sum()] };
     let latents = latents.iter().map(|(id, json)| (*id, &**json)).collect();
     let inside = serde_json::to_string(&Inside { data: &data, latents, pictures }).expect("text keys");
     // no text of a run may end the script
@@ -169,7 +167,9 @@ mod tests {
     #[test]
     fn the_page_is_one_file() {
         let script = script();
-        assert!(!script.contains("\nimport ") && !script.contains("\nexport ") && !script.contains("</script"));
+        assert!(
+            !script.contains("\nimport ") && !script.contains("\nexport ") && !script.contains("</script")
+        );
         for (name, text) in PAGE {
             assert!(!text.contains("</script") || *name == "index.html", "{name}");
         }

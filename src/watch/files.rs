@@ -116,7 +116,9 @@ mod tests {
     fn pictures_are_known_by_their_names() {
         assert_eq!(picture("sample_epoch_0012.png"), Some(("sample", 12)));
         assert_eq!(picture("reconstruction_epoch_12345.png"), Some(("reconstruction", 12_345)));
-        for other in ["sample_epoch_12.png", "sample_epoch_0012.jpg", "a_epoch_0001.png", "sample_epoch_-001.png"] {
+        for other in
+            ["sample_epoch_12.png", "sample_epoch_0012.jpg", "a_epoch_0001.png", "sample_epoch_-001.png"]
+        {
             assert_eq!(picture(other), None, "{other}");
         }
     }
@@ -130,14 +132,18 @@ mod tests {
             let sizes = [width.to_be_bytes(), height.to_be_bytes()].concat();
             [&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], &sizes, b"rest"].concat()
         };
-        let write = |name: &str, bytes: &[u8]| std::fs::write(run.join("samples").join(name), bytes).expect("written");
+        let write = |name: &str, bytes: &[u8]| {
+            std::fs::write(run.join("samples").join(name), bytes).expect("written")
+        };
         write("sample_epoch_0001.png", &png(74, 20));
         write("sample_epoch_0002.png", &png(1_000_000, 20));
         write("sample_epoch_0003.png", b"<svg onload='alert(1)'>");
         let huge = std::fs::File::create(run.join("samples/sample_epoch_0004.png")).expect("created");
         huge.set_len(MAX_PICTURE + 1).expect("a sparse file");
         assert_eq!(read_picture(&run, "sample", 1), Ok(png(74, 20)));
-        for (epoch, reason) in [(2, "1000000 x 20"), (3, "not a PNG"), (4, "larger than"), (5, "cannot be read")] {
+        for (epoch, reason) in
+            [(2, "1000000 x 20"), (3, "not a PNG"), (4, "larger than"), (5, "cannot be read")]
+        {
             let error = read_picture(&run, "sample", epoch).expect_err("refused");
             assert!(error.contains(reason), "{error}");
         }

@@ -88,7 +88,8 @@ impl Line<'_> {
 
     /// The values of [`EPOCH`].
     pub(super) fn of_epoch(&self) -> [Option<f64>; EPOCH.len()] {
-        let Self { train_loss, train_nll, train_kl, validation_loss, validation_nll, validation_kl, .. } = *self;
+        let Self { train_loss, train_nll, train_kl, validation_loss, validation_nll, validation_kl, .. } =
+            *self;
         let step = self.step.map(|step| step as f64);
         let Self { validation_bits_per_dim: bits, images_per_second, seconds, memory_bytes, .. } = *self;
         [

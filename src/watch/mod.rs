@@ -108,7 +108,9 @@ impl Watch {
         let shown = crate::error::printable(path);
         let root = path.canonicalize().ok().filter(|root| root.is_dir());
         let root = root.ok_or_else(|| {
-            Error::Usage(format!("{shown}: there is no such folder; name a run, or a folder of runs such as runs"))
+            Error::Usage(format!(
+                "{shown}: there is no such folder; name a run, or a folder of runs such as runs"
+            ))
         })?;
         let single = is_run(&root);
         let (runs, gone) = (BTreeMap::new(), Vec::new());
@@ -128,7 +130,8 @@ impl Watch {
         self.refresh += 1;
         self.list();
         let (refresh, deadline) = (self.refresh, Instant::now() + budget);
-        let more: Vec<bool> = self.runs.par_iter_mut().map(|(_, run)| run.refresh(refresh, deadline)).collect();
+        let more: Vec<bool> =
+            self.runs.par_iter_mut().map(|(_, run)| run.refresh(refresh, deadline)).collect();
         self.more = more.contains(&true);
         self.looked = Some(Instant::now());
         self.more

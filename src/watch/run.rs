@@ -294,9 +294,9 @@ impl Run {
     }
 
     fn read_settings(&mut self) {
-        let Ok(changed) = inside::metadata(&self.path, SETTINGS).and_then(|about| {
-            about.modified().map_err(|error| error.to_string())
-        }) else {
+        let Ok(changed) = inside::metadata(&self.path, SETTINGS)
+            .and_then(|about| about.modified().map_err(|error| error.to_string()))
+        else {
             self.settings_changed = None;
             return;
         };
@@ -305,7 +305,8 @@ impl Run {
         }
         self.settings_changed = Some(changed);
         let text = inside::read(&self.path, SETTINGS, MAX_CONFIG);
-        let text = text.and_then(|text| String::from_utf8(text).map_err(|_| "config.toml is not text".into()));
+        let text =
+            text.and_then(|text| String::from_utf8(text).map_err(|_| "config.toml is not text".into()));
         let table = text.and_then(|text| {
             text.parse::<toml::Table>().map_err(|_| "config.toml is not a file of settings".to_owned())
         });
@@ -394,7 +395,6 @@ impl Run {
             Err(error) => Err(format!("the request to stop cannot be written into {}: {error}", self.name)),
         }
     }
-
 }
 
 impl Told {

@@ -92,7 +92,11 @@ fn answer(watch: &Mutex<Watch>, prefix: &str, request: &Request<Body>) -> Respon
 
 /// The value of a parameter of a query. None needs to be decoded.
 fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query.split('&').filter_map(|part| part.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+    query
+        .split('&')
+        .filter_map(|part| part.split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
 }
 
 fn page(watch: &Mutex<Watch>, name: &str, query: &str) -> Response<Body> {
@@ -138,7 +142,9 @@ fn stop(watch: &Mutex<Watch>, request: &Request<Body>) -> Response<Body> {
     }
     let query = request.uri().query().unwrap_or_default();
     match locked(watch).run(parameter(query, "run").unwrap_or_default()).map(super::run::Run::stop) {
-        Some(Ok(())) => said(StatusCode::ACCEPTED, "the training finishes its step and writes a checkpoint\n"),
+        Some(Ok(())) => {
+            said(StatusCode::ACCEPTED, "the training finishes its step and writes a checkpoint\n")
+        }
         Some(Err(reason)) => said(StatusCode::CONFLICT, &format!("{reason}\n")),
         None => said(StatusCode::NOT_FOUND, "there is no such run\n"),
     }

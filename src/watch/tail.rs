@@ -164,7 +164,8 @@ mod tests {
         fn write(&self, text: &str, append: bool) {
             let path = self.0.path().join("f");
             let mut options = std::fs::OpenOptions::new();
-            let mut file = options.create(true).append(append).write(true).truncate(!append).open(path).expect("open");
+            let mut file =
+                options.create(true).append(append).write(true).truncate(!append).open(path).expect("open");
             file.write_all(text.as_bytes()).expect("written");
         }
 

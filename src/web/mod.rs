@@ -27,8 +27,8 @@ use sha2::{Digest as _, Sha256};
 
 pub use folder::{check, read, write};
 pub use plan::{Recorded, record};
-pub(crate) use serve::{kind, listen, only, reads, respond, said};
 pub use serve::{Serving, serve};
+pub(crate) use serve::{kind, listen, only, reads, respond, said};
 pub use weights::Precision;
 pub use written::Written;
 

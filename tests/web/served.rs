@@ -81,9 +81,14 @@ impl Page {
 
 fn raw(host: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut stream = TcpStream::connect(host).expect("it listens");
-    let own = if headers.iter().any(|(name, _)| *name == "Host") { String::new() } else { format!("Host: {host}\r\n") };
+    let own = if headers.iter().any(|(name, _)| *name == "Host") {
+        String::new()
+    } else {
+        format!("Host: {host}\r\n")
+    };
     let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    write!(stream, "{method} {path} HTTP/1.1\r\n{own}{more}Content-Length: 0\r\nConnection: close\r\n\r\n").expect("sent");
+    write!(stream, "{method} {path} HTTP/1.1\r\n{own}{more}Content-Length: 0\r\nConnection: close\r\n\r\n")
+        .expect("sent");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("an answer");
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("headers");
@@ -104,8 +109,11 @@ fn run(folder: &Path, name: &str, lines: &str) {
     let run = folder.join(name);
     fs::create_dir_all(run.join("samples")).expect("folder");
     fs::write(run.join("metrics.jsonl"), lines).expect("written");
-    fs::write(run.join("config.toml"), "# wgvae 0.1.0: every setting of this run\nlr = 0.001\nbatch-size = 4\n")
-        .expect("written");
+    fs::write(
+        run.join("config.toml"),
+        "# wgvae 0.1.0: every setting of this run\nlr = 0.001\nbatch-size = 4\n",
+    )
+    .expect("written");
 }
 
 fn the_run(told: &Value) -> &Value {
@@ -138,11 +146,19 @@ fn only_the_page_may_ask() {
         assert_eq!(raw(&host, "GET", outside, &[]).status, status, "{outside}");
     }
     assert_eq!(page.ask("GET", "data", &[("Host", "evil.example")]).status, 403);
-    for name in ["../data", "..%2f..%2fetc/passwd", "samples/x.png", "picture?run=../a&kind=sample&epoch=1", "latents?run="] {
+    for name in [
+        "../data",
+        "..%2f..%2fetc/passwd",
+        "samples/x.png",
+        "picture?run=../a&kind=sample&epoch=1",
+        "latents?run=",
+    ] {
         assert_eq!(page.ask("GET", name, &[]).status, 404, "{name}");
     }
     let id = the_run(&page.new())["id"].as_str().expect("an id").to_owned();
-    for name in ["picture", "picture?epoch=1", "picture?kind=../../config&epoch=1", "picture?kind=sample&epoch=-1"] {
+    for name in
+        ["picture", "picture?epoch=1", "picture?kind=../../config&epoch=1", "picture?kind=sample&epoch=-1"]
+    {
         assert_eq!(page.ask("GET", &format!("{name}&run={id}"), &[]).status, 404, "{name}");
     }
     // a training is stopped by a POST of the page itself
@@ -150,7 +166,12 @@ fn only_the_page_may_ask() {
     let file = folder.path().join("a/stop");
     let origin = format!("http://{host}");
     assert_eq!(page.ask("GET", &stop, &[("Origin", &origin)]).status, 405);
-    for headers in [&[][..], &[("Origin", "http://evil.example")], &[("Origin", "null")], &[("Origin", "http://127.0.0.1")]] {
+    for headers in [
+        &[][..],
+        &[("Origin", "http://evil.example")],
+        &[("Origin", "null")],
+        &[("Origin", "http://127.0.0.1")],
+    ] {
         assert_eq!(page.ask("POST", &stop, headers).status, 403, "{headers:?}");
     }
     assert_eq!(raw(&host, "POST", "/stop", &[("Origin", &origin)]).status, 404);
@@ -163,10 +184,18 @@ fn only_the_page_may_ask() {
     assert_eq!(page.until("a run that stops", |told| told["runs"][0]["stopping"].as_bool()), true);
     // one that has ended is not stopped
     fs::remove_file(&file).expect("removed");
-    run(folder.path(), "a", &(step(1, 3.0) + "{\"kind\":\"end\",\"step\":1,\"epoch\":1,\"outcome\":\"finished\"}\n"));
+    run(
+        folder.path(),
+        "a",
+        &(step(1, 3.0) + "{\"kind\":\"end\",\"step\":1,\"epoch\":1,\"outcome\":\"finished\"}\n"),
+    );
     page.until("its end", |told| (told["runs"][0]["ended"] == "finished").then_some(()));
     let answer = page.ask("POST", &stop, &[("Origin", &origin)]);
-    assert!(answer.status == 409 && answer.text().contains("not training") && !file.exists(), "{}", answer.text());
+    assert!(
+        answer.status == 409 && answer.text().contains("not training") && !file.exists(),
+        "{}",
+        answer.text()
+    );
 }
 
 #[test]
@@ -198,7 +227,11 @@ fn metrics_are_followed_however_they_change() {
     // of the next version, with kinds and fields that nobody knows, and lines that are no lines
     let start = json!({"kind": "start", "step": 0, "epoch": 1, "format": 2, "version": "0.9.0", "epochs": 3, "novel": {"a": [1]}});
     let novel = "{\"kind\":\"hologram\",\"step\":4,\"rays\":[1,2,{\"x\":null}]}\n";
-    let lines = format!("{start}\n{}{novel}{{\"kind\":\"step\",\"st\nnull\n\n{}", step(1, 8.0), step(2, 9.0).replace("}", ",\"new\":{}}"));
+    let lines = format!(
+        "{start}\n{}{novel}{{\"kind\":\"step\",\"st\nnull\n\n{}",
+        step(1, 8.0),
+        step(2, 9.0).replace("}", ",\"new\":{}}")
+    );
     fs::write(&file, lines).expect("written");
     let new = page.until("lines again", |told| {
         let one = &told["runs"][0];
@@ -245,7 +278,8 @@ fn lines_of_all_kinds_are_shown() {
     assert_eq!(one["advice"], json!([{"step": 8, "epoch": 2, "text": "try <b>a lower</b>\\u{7} --beta"}]));
     assert_eq!((&one["latents"], &one["last"]["figures"]["unused"]), (&json!(2), &json!(1.0)));
     let id = one["id"].as_str().expect("an id");
-    let latents: Value = serde_json::from_slice(&page.ask("GET", &format!("latents?run={id}"), &[]).body).expect("JSON");
+    let latents: Value =
+        serde_json::from_slice(&page.ask("GET", &format!("latents?run={id}"), &[]).body).expect("JSON");
     assert_eq!(latents[1], json!({"epoch": 2, "kl": [0.5, 0.001], "cells": []}));
 }
 
@@ -259,11 +293,14 @@ fn a_hostile_folder_is_bounded_and_said() {
     let mut file = fs::File::create(at.join(name).join("metrics.jsonl")).expect("created");
     let chunk = vec![b'7'; 1 << 20];
     (0..100).for_each(|_| file.write_all(&chunk).expect("written"));
-    let lines: String = (1..=1_000_000).map(|step| format!("\n{{\"kind\":\"step\",\"step\":{step},\"loss\":{}}}", step % 977)).collect();
+    let lines: String = (1..=1_000_000)
+        .map(|step| format!("\n{{\"kind\":\"step\",\"step\":{step},\"loss\":{}}}", step % 977))
+        .collect();
     file.write_all(lines.as_bytes()).expect("written");
     file.write_all(b"\n").expect("written");
     drop(file);
-    fs::write(at.join(name).join("config.toml"), format!("\"<b>\" = \"{}\"\n", "<i>".repeat(9999))).expect("written");
+    fs::write(at.join(name).join("config.toml"), format!("\"<b>\" = \"{}\"\n", "<i>".repeat(9999)))
+        .expect("written");
     fs::write(at.join(name).join("samples/sample_epoch_0001.png"), "<svg onload=alert(1)>").expect("written");
     let mut page = Page::of(&at);
     let mut all = page.new();
@@ -314,7 +351,8 @@ fn links_lead_nowhere() {
     assert_eq!(page.ask("POST", &format!("stop?run={id}"), &[("Origin", &origin)]).status, 202);
     assert!(!folder.path().join("made").exists());
     // a pipe would never end
-    let made = std::process::Command::new("mkfifo").arg(at.join("e")).status().is_ok_and(|status| status.success());
+    let made =
+        std::process::Command::new("mkfifo").arg(at.join("e")).status().is_ok_and(|status| status.success());
     if made {
         fs::create_dir(at.join("f")).expect("folder");
         fs::rename(at.join("e"), at.join("f/metrics.jsonl")).expect("moved");

@@ -13,7 +13,19 @@ use crate::common::{self, report};
 use crate::firefox::Firefox;
 
 const SMALL: [&str; 13] = [
-    "train", "--size", "16", "--hidden", "4", "--latent", "6", "--batch-size", "4", "--landscapes", "24", "--seed", "1",
+    "train",
+    "--size",
+    "16",
+    "--hidden",
+    "4",
+    "--latent",
+    "6",
+    "--batch-size",
+    "4",
+    "--landscapes",
+    "24",
+    "--seed",
+    "1",
 ];
 
 /// A program that serves the page, ended when dropped.
@@ -32,7 +44,8 @@ impl Serves {
         let line = lines.find(|line| line.contains("http://")).expect("an address");
         // the training goes on writing
         std::thread::spawn(move || lines.count());
-        let url = line.split("  (").next().and_then(|line| line.split_whitespace().last()).expect("an address");
+        let url =
+            line.split("  (").next().and_then(|line| line.split_whitespace().last()).expect("an address");
         Self { child, url: url.to_owned() }
     }
 }
@@ -87,15 +100,30 @@ fn a_training_is_followed_stopped_and_compared() {
     let more = (epoch(&mut browser, &tab) + 2).to_string();
     let told = said(at, &["train", "--resume", "a", "--epochs", &more]);
     assert!(told.contains("resuming a from"), "{told}");
-    let second = ["--name", "b", "--epochs", "3", "--lr", "0.01", "--model", "spatial", "--prior", "normal", "--quiet"];
-    let sizes = ["train", "--size", "16", "--hidden", "4", "--latent", "4", "--landscapes", "24", "--batch-size", "4"];
+    let second = [
+        "--name", "b", "--epochs", "3", "--lr", "0.01", "--model", "spatial", "--prior", "normal", "--quiet",
+    ];
+    let sizes = [
+        "train",
+        "--size",
+        "16",
+        "--hidden",
+        "4",
+        "--latent",
+        "4",
+        "--landscapes",
+        "24",
+        "--batch-size",
+        "4",
+    ];
     said(at, &[&sizes[..], &second].concat());
     let watch = Serves::start(at, &["watch"]);
     compared(&mut browser, &tab, &watch.url);
     small_and_dark(&mut browser, &watch.url);
     let complaints: Vec<String> = browser.complaints();
     // the training has ended while its page was open
-    let complaints: Vec<&String> = complaints.iter().filter(|text| !text.contains("ERR_CONNECTION_REFUSED")).collect();
+    let complaints: Vec<&String> =
+        complaints.iter().filter(|text| !text.contains("ERR_CONNECTION_REFUSED")).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
     let own = [training.url.as_str(), watch.url.as_str(), "about:"];
     let foreign: Vec<String> =
@@ -121,7 +149,12 @@ fn followed(browser: &mut Browser, tab: &Tab) {
     for part in ["a", "of 100000", "left", "images/s", "on the device", "Stop with a checkpoint"] {
         assert!(live.contains(part), "{part:?} is missing in {live}");
     }
-    for (id, part) in [("facts", "training"), ("facts", "of the process"), ("facts", "checkpoint"), ("values", "Gradient norm")] {
+    for (id, part) in [
+        ("facts", "training"),
+        ("facts", "of the process"),
+        ("facts", "checkpoint"),
+        ("values", "Gradient norm"),
+    ] {
         browser.eval(tab, "document.getElementById('values-box').open = true");
         let text = text(browser, tab, id);
         assert!(text.contains(part), "{part:?} is missing in {text}");
@@ -132,19 +165,28 @@ fn followed(browser: &mut Browser, tab: &Tab) {
 /// The button stops the training with a checkpoint.
 fn stopped(browser: &mut Browser, tab: &Tab, at: &Path, training: &mut Serves) {
     browser.eval(tab, "document.querySelector('.stop').click()");
-    assert_eq!(browser.eval(tab, "document.activeElement.textContent"), json!("Go on"), "the safe answer is the first");
+    assert_eq!(
+        browser.eval(tab, "document.activeElement.textContent"),
+        json!("Go on"),
+        "the safe answer is the first"
+    );
     browser.eval(tab, "document.querySelector('.sure').click()");
     let code = wait_for("the training's end", || training.child.try_wait().expect("a child"));
     assert_eq!(code.code(), Some(130));
     let mut errors = String::new();
-    std::io::Read::read_to_string(training.child.stderr.as_mut().expect("a pipe"), &mut errors).expect("text");
+    std::io::Read::read_to_string(training.child.stderr.as_mut().expect("a pipe"), &mut errors)
+        .expect("text");
     assert!(errors.contains("a page has asked to stop"), "{errors}");
     let checkpoints = std::fs::read_dir(at.join("runs/a/checkpoints")).expect("checkpoints");
     let names = checkpoints.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
     assert!(names.into_iter().any(|name| name.starts_with("step_") || name.starts_with("epoch_")));
     assert!(!at.join("runs/a/stop").exists(), "the request is removed");
     let metrics = std::fs::read_to_string(at.join("runs/a/metrics.jsonl")).expect("metrics");
-    assert!(metrics.trim_end().ends_with("\"outcome\":\"stopped\"}"), "{}", metrics.lines().last().expect("a line"));
+    assert!(
+        metrics.trim_end().ends_with("\"outcome\":\"stopped\"}"),
+        "{}",
+        metrics.lines().last().expect("a line")
+    );
     browser.until(tab, "document.getElementById('problem').textContent.includes('has ended')");
 }
 
@@ -154,7 +196,10 @@ fn compared(browser: &mut Browser, tab: &Tab, url: &str) {
     browser.until(tab, "import('./store.js').then(({ store }) => store.runs.size === 2 && !store.more)");
     browser.until(tab, &format!("{DRAWN} >= 4"));
     let settings = text(browser, tab, "settings");
-    assert!(settings.contains("lr") && settings.contains("0.01") && !settings.contains("batch-size"), "{settings}");
+    assert!(
+        settings.contains("lr") && settings.contains("0.01") && !settings.contains("batch-size"),
+        "{settings}"
+    );
     browser.eval(tab, "document.getElementById('differing').click()");
     assert!(text(browser, tab, "settings").contains("batch-size"));
     let runs = text(browser, tab, "runs");
@@ -169,8 +214,16 @@ fn compared(browser: &mut Browser, tab: &Tab, url: &str) {
     }
     let hidden = "import('./watch.js').then(({ state }) => [...state.hidden].length)";
     assert_eq!(browser.eval(tab, hidden), json!(0));
-    browser.call(tab, "Input.dispatchKeyEvent", json!({"type": "keyDown", "key": " ", "code": "Space", "text": " ", "windowsVirtualKeyCode": 32}));
-    browser.call(tab, "Input.dispatchKeyEvent", json!({"type": "keyUp", "key": " ", "code": "Space", "windowsVirtualKeyCode": 32}));
+    browser.call(
+        tab,
+        "Input.dispatchKeyEvent",
+        json!({"type": "keyDown", "key": " ", "code": "Space", "text": " ", "windowsVirtualKeyCode": 32}),
+    );
+    browser.call(
+        tab,
+        "Input.dispatchKeyEvent",
+        json!({"type": "keyUp", "key": " ", "code": "Space", "windowsVirtualKeyCode": 32}),
+    );
     assert_eq!(browser.eval(tab, hidden), json!(1));
     assert!(text(browser, tab, "settings-help").contains("Show more runs"));
     // the latents of a grid, and earlier epochs by the arrow keys
@@ -188,7 +241,13 @@ fn compared(browser: &mut Browser, tab: &Tab, url: &str) {
     let other = browser.tab(1280, "");
     open(browser, &other, link.as_str().expect("an address"));
     assert_eq!(browser.eval(&other, hidden), json!(1));
-    assert_eq!(browser.eval(&other, "[document.getElementById('axis').value, document.getElementById('run').selectedIndex]"), json!(["epochs", 1]));
+    assert_eq!(
+        browser.eval(
+            &other,
+            "[document.getElementById('axis').value, document.getElementById('run').selectedIndex]"
+        ),
+        json!(["epochs", 1])
+    );
     browser.call(&other, "Page.close", json!({}));
 }
 
@@ -269,7 +328,8 @@ fn markup_in_names_is_text() {
     let advice = json!({"kind": "advice", "step": 1, "epoch": 1, "text": "</script><script>document.title='hit'</script>"});
     let step = json!({"kind": "step", "step": 1, "epoch": 1, "loss": 1.0});
     std::fs::write(run.join("metrics.jsonl"), format!("{step}\n{advice}\n")).expect("written");
-    std::fs::write(run.join("config.toml"), "\"<b>\" = \"</script><img src=x onerror=alert(1)>\"\n").expect("written");
+    std::fs::write(run.join("config.toml"), "\"<b>\" = \"</script><img src=x onerror=alert(1)>\"\n")
+        .expect("written");
     let at = folder.path().to_str().expect("text");
     let work = tempfile::tempdir().expect("folder");
     said(work.path(), &["watch", at, "--export", "report.html"]);
@@ -285,7 +345,9 @@ fn markup_in_names_is_text() {
             assert!(text.contains(part), "{part:?} is missing in {text}");
         }
         assert_eq!(browser.eval(&tab, "document.querySelectorAll('img[src=x], td b').length"), json!(0));
-        assert!(browser.eval(&tab, "document.title").as_str().is_some_and(|title| title.starts_with("wgvae")));
+        assert!(
+            browser.eval(&tab, "document.title").as_str().is_some_and(|title| title.starts_with("wgvae"))
+        );
     }
     assert!(browser.complaints().is_empty(), "{:#?}", browser.complaints());
 }

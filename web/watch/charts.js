@@ -83,7 +83,7 @@ class Chart {
     constructor(about, zoomed) {
         Object.assign(this, { about, zoomed, plot: null, key: "", seen: false, stale: true, x: [0, 1], y: [0, 1] });
         this.readout = make("p", { className: "readout" });
-        this.place = make("div", { className: "plot", role: "img" });
+        this.place = make("div", { className: "plot", role: "img", ariaLabel: about.title });
         const unit = about.unit ? [" ", make("small", { textContent: about.unit })] : [];
         const help = about.help ? [make("p", { className: "help", textContent: about.help })] : [];
         this.figure = make("figure", { className: "card chart", hidden: true, id: `chart-${about.id}` },

@@ -51,7 +51,11 @@ export class Pictures {
             if (!figure) {
                 const image = make("img", { decoding: "async" });
                 image.addEventListener("error", () => (figure.dataset.failed = "yes"));
-                image.addEventListener("load", () => delete figure.dataset.failed);
+                image.addEventListener("load", () => {
+                    delete figure.dataset.failed;
+                    // the pixels of a small picture are shown as they are
+                    image.classList.toggle("small", image.naturalWidth < image.clientWidth);
+                });
                 const caption = make("figcaption", {}, name, make("span", { className: "failed", textContent: " (cannot be shown)" }));
                 figure = make("figure", { id: `figure-${kind}` }, image, caption);
                 page.pictures.append(figure);

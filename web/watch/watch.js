@@ -9,6 +9,8 @@ import { describe, listRuns, listSettings, listTrainings, listValues } from "./t
 
 /** Milliseconds between two questions, at least while something trains, while nothing does, and after a failure. */
 const PAUSE = { live: 2000, idle: 5000, failed: 5000 };
+/** Milliseconds between two drawings while runs are read. */
+const READING = 700;
 /** Largest share of its time that the page works: the training may run on the same processor. */
 const SHARE = 1 / 250;
 
@@ -82,6 +84,19 @@ function summarize() {
         const rest = notes.length > 12 ? [make("li", { textContent: `and ${notes.length - 12} more` })] : [];
         list.replaceChildren(...notes.slice(0, 12).map((note) => make("li", { textContent: note })), ...rest);
     }
+}
+
+/** Runs that have changed, and were not shown yet. */
+const waiting = new Set();
+let shownAt = -Infinity;
+
+/** Shows what has changed. While a lot is read, not every part of it is drawn. */
+function showNew(changed) {
+    changed.forEach((id) => waiting.add(id));
+    if (store.more && performance.now() - shownAt < READING) return;
+    show(new Set(waiting));
+    waiting.clear();
+    shownAt = performance.now();
 }
 
 /** Shows what depends on the choice and on `changed` runs; null: everything. */
@@ -159,7 +174,7 @@ async function turn() {
             const asked = performance.now();
             if (state.failed) complain("");
             state.failed = false;
-            show(changed);
+            showNew(changed);
             const worked = performance.now() - asked;
             const live = [...store.runs.values()].some(trains);
             pause = store.more ? 0 : Math.max(live ? PAUSE.live : PAUSE.idle, worked / SHARE);
