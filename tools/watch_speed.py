@@ -1,8 +1,10 @@
-"""Compares `wgvae watch` with TensorBoard: the time until the same curves are drawn, in the same headless Chromium.
+"""Measures `wgvae watch`: beside TensorBoard, the time until the same curves are drawn, in the same headless Chromium; and
+what the page of `train --watch` costs a training.
 
     pip install tensorboard websocket-client
     python tools/watch_speed.py make FOLDER [RUNS] [STEPS]     runs with metrics and with TensorBoard's event files
     python tools/watch_speed.py time FOLDER WGVAE [ROUNDS]     WGVAE: the program; rounds alternate between the two
+    python tools/watch_speed.py cost FOLDER WGVAE [PAIRS]      trainings without and with --watch and its page open
 
 `make` writes event files with TensorBoard's own writer. `time` starts a server, waits until it answers, opens its page in a
 new tab, and waits until the curves of all runs are drawn: for wgvae its charts have a line for each run, for TensorBoard
@@ -168,8 +170,43 @@ def of_tensorboard(browser, folder):
         child.wait()
 
 
+def trained(program, folder, name, watched):
+    """Images per second of the epochs after the first, which compiles the kernels."""
+    sizes = ["--landscapes", "1200", "--epochs", "4", "--prior", "normal", "--name", name, "--no-tune"]
+    more = ["--watch", "--port", "0"] if watched else []
+    command = [program, "train", *sizes, *more]
+    browser = Browser() if watched else None
+    child = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    for line in child.stdout:
+        if watched and line.startswith("page "):
+            _, session = browser.tab()
+            browser.call("Page.navigate", session, url=line.split()[1])
+    child.wait()
+    if browser:
+        browser.close()
+    lines = [json.loads(line) for line in (folder / "runs" / name / "metrics.jsonl").read_text().splitlines()]
+    speeds = [line["images_per_second"] for line in lines if line["kind"] == "epoch" and line["epoch"] > 1]
+    return sum(speeds) / len(speeds)
+
+
+def cost(folder, program, pairs):
+    folder.mkdir(parents=True, exist_ok=True)
+    trained(program, folder, f"warm-{time.time():.0f}", False)
+    changes = []
+    for pair in range(pairs):
+        speeds = {}
+        for watched in (False, True) if pair % 2 == 0 else (True, False):
+            speeds[watched] = trained(program, folder, f"{time.time():.0f}", watched)
+        changes.append(speeds[True] / speeds[False] - 1)
+        print(f"without {speeds[False]:.1f}, with {speeds[True]:.1f} images/s: {100 * changes[-1]:+.2f} %", flush=True)
+    changes.sort()
+    print(f"median of {pairs} pairs: {100 * changes[len(changes) // 2]:+.2f} %")
+
+
 def main():
     what, folder = sys.argv[1], Path(sys.argv[2])
+    if what == "cost":
+        return cost(folder, Path(sys.argv[3]).resolve(), int((sys.argv[4:] or ["5"])[0]))
     if what == "make":
         runs, steps = (int(number) for number in (sys.argv[3:] + ["50", "10000"][len(sys.argv) - 3 :]))
         return make(folder, runs, steps)

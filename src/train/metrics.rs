@@ -62,9 +62,9 @@ pub(super) struct LatentMetrics {
     pub(super) epoch: u32,
     /// dimensions below [`super::diagnostics::UNUSED`]
     pub(super) unused: usize,
-    /// of each dimension; of a grid, of each channel, summed over its cells
+    /// a value for each dimension; on a grid one for each channel, summed over the cells
     pub(super) kl: Vec<f64>,
-    /// of each cell of a grid, row by row, summed over its channels
+    /// a value for each cell of a grid, row by row, summed over the channels
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) kl_per_cell: Vec<f64>,
 }

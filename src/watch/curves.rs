@@ -1,4 +1,4 @@
-//! Curves of a run, thinned while they are read: memory and answers are bounded whatever the number of steps.
+//! Curves of a run, thinned while they are read: memory and answers are bounded for any number of steps.
 //! Read this for which points of a curve remain.
 //!
 //! All figures of a run share one grid of buckets along the axis. A bucket has the smallest and the largest value of its

@@ -34,7 +34,7 @@ struct Inside<'a> {
     pictures: BTreeMap<String, String>,
 }
 
-/// What an exported page has.
+/// Contents of an exported page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exported {
     /// runs

@@ -133,7 +133,7 @@ mod tests {
             [&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], &sizes, b"rest"].concat()
         };
         let write = |name: &str, bytes: &[u8]| {
-            std::fs::write(run.join("samples").join(name), bytes).expect("written")
+            std::fs::write(run.join("samples").join(name), bytes).expect("written");
         };
         write("sample_epoch_0001.png", &png(74, 20));
         write("sample_epoch_0002.png", &png(1_000_000, 20));

@@ -71,7 +71,7 @@ pub struct Watch {
     looked: Option<Instant>,
     /// whether some files have not been read to the end
     more: bool,
-    /// what is said of the folder as a whole
+    /// messages about the folder as a whole
     notes: Vec<String>,
 }
 
@@ -200,7 +200,7 @@ impl Watch {
         self.runs.values().find(|run| run.id == id)
     }
 
-    /// What has changed after the refresh `since`, as JSON.
+    /// The changes after the refresh `since`, as JSON.
     fn answer(&self, since: u64) -> Vec<u8> {
         let gone = self.gone.iter().filter(|(refresh, id)| *refresh > since && self.run(id).is_none());
         let answer = Answer {

@@ -36,7 +36,7 @@ pub(super) fn bounded(text: &str) -> String {
     all
 }
 
-/// What the first line of a process says.
+/// The first line of a process.
 #[derive(Debug, Default, Clone, PartialEq, Serialize)]
 struct Begun {
     version: Option<String>,
@@ -79,7 +79,7 @@ struct Last {
     best: Option<(u64, f64)>,
 }
 
-/// What the lines of the metrics tell.
+/// Everything that the lines of the metrics tell.
 #[derive(Debug)]
 struct Told {
     steps: Curves,
@@ -154,7 +154,7 @@ impl Told {
             "start" => self.begins(&line),
             "end" => self.ended = Some(bounded(line.outcome.as_deref().unwrap_or("finished"))),
             "diverged" => self.ended = Some("diverged".into()),
-            // of a later version
+            // a kind of a later version
             _ => {}
         }
     }
@@ -233,7 +233,7 @@ pub(super) struct Run {
     stopping: bool,
     /// newest refresh in which anything but the curves has changed
     changed: u64,
-    /// what was told of the run then
+    /// digest of everything but the curves in that refresh
     said: u32,
 }
 
@@ -323,7 +323,7 @@ impl Run {
         };
     }
 
-    /// What is known of the run beside its curves. Without ages, it changes only if the run does.
+    /// Everything that is known of the run beside its curves. Without ages, it changes only if the run does.
     fn about(&self, timeless: bool) -> About<'_> {
         let Told { advice, begun, last, ended, latents, .. } = &self.told;
         let age = self.tail.changed().and_then(|changed| changed.elapsed().ok());
@@ -361,7 +361,7 @@ impl Run {
         notes
     }
 
-    /// What has changed after the refresh `since`.
+    /// The changes after the refresh `since`.
     pub(super) fn after(&self, since: u64) -> Option<Changed<'_>> {
         let (steps, epochs) = (self.told.steps.after(since), self.told.epochs.after(since));
         let is_new = self.changed > since;

@@ -50,7 +50,7 @@ pub fn serve(watch: Watch, port: Option<u16>) -> Result<Watching> {
     let watch = Arc::new(Mutex::new(watch));
     let (shared, prefix) = (watch.clone(), format!("/{token}/"));
     let serving = listen(port, move |request| answer(&shared, &prefix, request))?;
-    // what is there is read before the page asks for it
+    // the files are read before the page asks for them
     let reads = move || {
         while locked(&watch).refresh(BUDGET) {
             std::thread::sleep(Duration::from_millis(1));

@@ -13,7 +13,7 @@ pub(super) const MAX_LINE: usize = 1 << 20;
 /// Bytes at the begin and before the end of what was read, by which a rewritten file is recognised.
 const SEEN: usize = 64;
 
-/// What a look at the file has found.
+/// Result of a look at the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// everything up to now has been read
@@ -38,7 +38,7 @@ pub(super) struct Tail {
     pub(super) too_long: u64,
 }
 
-/// Device and inode, where there are some.
+/// Device and inode, if the system has them.
 type Identity = (u64, u64);
 
 #[cfg(unix)]

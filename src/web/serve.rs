@@ -1,4 +1,4 @@
-//! A local web server: for an exported page, and for whatever else answers requests of this machine.
+//! A local web server: for an exported page, and for other functions that answer requests of this machine.
 //! Used by `wgvae web` and `wgvae watch`.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -48,7 +48,7 @@ impl Page {
         raw(host, method, &format!("{path}{name}"), headers)
     }
 
-    /// What is new, when everything has been read.
+    /// The news, when everything has been read.
     fn new(&mut self) -> Value {
         let mut all = Value::Null;
         loop {
@@ -66,7 +66,7 @@ impl Page {
         }
     }
 
-    /// What is new within a while, if `is` finds something in it.
+    /// Waits for news in which `is` finds something.
     fn until<T>(&mut self, what: &str, is: impl Fn(&Value) -> Option<T>) -> T {
         let began = Instant::now();
         loop {
@@ -224,7 +224,7 @@ fn metrics_are_followed_however_they_change() {
     fs::write(&file, "").expect("written");
     let new = page.until("no lines", |told| told["runs"][0]["steps"].as_object().cloned());
     assert_eq!((new["from"].clone(), new["count"].clone()), (json!(0), json!(0)));
-    // of the next version, with kinds and fields that nobody knows, and lines that are no lines
+    // lines of the next version, with kinds and fields that nobody knows, and lines that are no lines
     let start = json!({"kind": "start", "step": 0, "epoch": 1, "format": 2, "version": "0.9.0", "epochs": 3, "novel": {"a": [1]}});
     let novel = "{\"kind\":\"hologram\",\"step\":4,\"rays\":[1,2,{\"x\":null}]}\n";
     let lines = format!(

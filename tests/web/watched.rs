@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::browser::{self, Browser, Tab, on_path, wait_for};
-use crate::common::program::{CACHE, said};
+use crate::common::program::{CACHE, refuses, said};
 use crate::common::{self, report};
 use crate::firefox::Firefox;
 
@@ -57,7 +57,7 @@ impl Drop for Serves {
     }
 }
 
-/// What the page knows of its first run.
+/// Expression for the first run that the page knows.
 const RUN: &str = "import('./store.js').then(({ store }) => [...store.runs.values()][0])";
 /// Charts that have a canvas with something on it.
 const DRAWN: &str = "[...document.querySelectorAll('.plot canvas')].filter((c) => c.width > 0 && \
@@ -85,6 +85,15 @@ fn a_training_is_followed_stopped_and_compared() {
     }
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    refuses(
+        at,
+        &[&SMALL[..], &["--watch", "--port", &port]].concat(),
+        2,
+        &["cannot listen on 127.0.0.1:", &port],
+    );
+    assert!(!at.join("runs").exists(), "nothing was begun");
     // a request from before
     std::fs::create_dir_all(at.join("runs/a")).expect("folder");
     std::fs::write(at.join("runs/a/stop"), "").expect("written");
@@ -119,6 +128,7 @@ fn a_training_is_followed_stopped_and_compared() {
     said(at, &[&sizes[..], &second].concat());
     let watch = Serves::start(at, &["watch"]);
     compared(&mut browser, &tab, &watch.url);
+    deleted(&mut browser, &tab, &watch.url, at);
     small_and_dark(&mut browser, &watch.url);
     let complaints: Vec<String> = browser.complaints();
     // the training has ended while its page was open
@@ -251,6 +261,19 @@ fn compared(browser: &mut Browser, tab: &Tab, url: &str) {
     browser.call(&other, "Page.close", json!({}));
 }
 
+/// A run that is deleted while it is watched leaves the page, with a word.
+fn deleted(browser: &mut Browser, tab: &Tab, url: &str, at: &Path) {
+    let run = at.join("runs/c");
+    std::fs::create_dir(&run).expect("folder");
+    std::fs::write(run.join("metrics.jsonl"), "{\"kind\":\"step\",\"step\":1,\"loss\":1}\n")
+        .expect("written");
+    open(browser, tab, url);
+    browser.until(tab, "document.querySelectorAll('#runs li').length === 3");
+    std::fs::remove_dir_all(&run).expect("removed");
+    browser.until(tab, "document.querySelectorAll('#runs li').length === 2");
+    assert!(text(browser, tab, "notes").contains("c was deleted"));
+}
+
 /// At 360 pixels, and every control has a name.
 fn small_and_dark(browser: &mut Browser, url: &str) {
     let tab = browser.tab(360, "");
@@ -274,7 +297,7 @@ fn small_and_dark(browser: &mut Browser, url: &str) {
     browser.call(&tab, "Page.close", json!({}));
 }
 
-/// What an exported page shows, as an expression.
+/// Expression for the contents of an exported page.
 const SHOWS: &str = "[document.querySelectorAll('.plot canvas').length >= 4, \
     document.querySelector('#figure-sample img')?.naturalWidth > 0, document.querySelector('#kl canvas') !== null, \
     document.querySelectorAll('#runs li').length, document.getElementById('live').hidden, \

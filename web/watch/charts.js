@@ -54,8 +54,12 @@ function points(run, from, name, scale = 1) {
     return xs.length > 0 ? [xs, ys] : null;
 }
 
-/** Averages over the 2 % of the points around each. */
-function averaged([xs, ys]) {
+/** Averages over the 2 % of the points around each; of two points of a bucket, one remains. */
+function averaged([xs, ys], paired) {
+    if (paired) {
+        xs = xs.filter((_, at) => at % 2 === 0);
+        ys = xs.map((_, at) => (ys[2 * at] + ys[2 * at + 1]) / 2);
+    }
     const reach = Math.max(1, Math.round(ys.length / 100));
     const sums = new Float64Array(ys.length + 1);
     for (let at = 0; at < ys.length; at++) sums[at + 1] = sums[at] + ys[at];
@@ -101,7 +105,7 @@ class Chart {
         for (const run of shown) add(run, "steps", about.step, "thin");
         if (view.smooth && !about.exact) {
             const raw = shown.length <= MOST_RAW ? lines.map((line) => ({ ...line, style: "raw" })) : [];
-            const averages = lines.map((line) => ({ ...line, data: averaged(line.data) }));
+            const averages = lines.map((line) => ({ ...line, data: averaged(line.data, line.run.steps.width > 1) }));
             lines.splice(0, lines.length, ...raw, ...averages);
         }
         for (const run of shown) add(run, "epochs", about.dashed, "dashed");

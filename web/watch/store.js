@@ -1,4 +1,4 @@
-// What is known of the runs: answers of the server, merged. In an exported page all of it is inside.
+// The runs: answers of the server, merged. In an exported page all of them are inside.
 
 import { duration } from "./format.js";
 
@@ -16,6 +16,8 @@ export const store = {
     refresh: 0,
     folder: "",
     notes: [],
+    /** names of runs that were deleted while they were watched */
+    deleted: [],
     free: null,
     version: "",
     more: true,
@@ -45,7 +47,10 @@ export function positions(curves) {
 /** Takes an answer; returns the ids of runs that have changed, or are new or gone. */
 export function merge(answer) {
     const changed = new Set(answer.gone);
-    for (const id of answer.gone) store.runs.delete(id);
+    for (const id of answer.gone) {
+        if (store.runs.has(id)) store.deleted.push(store.runs.get(id).name);
+        store.runs.delete(id);
+    }
     for (const { steps, epochs, ...about } of answer.runs) {
         changed.add(about.id);
         const run = store.runs.get(about.id) ?? { steps: null, epochs: null };

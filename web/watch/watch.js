@@ -76,7 +76,8 @@ function summarize() {
     ];
     const text = parts.filter(Boolean).join(" · ");
     if (byId("summary").textContent !== text) byId("summary").textContent = text;
-    const notes = [...store.notes, ...[...store.runs.values()].flatMap((run) => run.notes.map((note) => `${run.name}: ${note}`))];
+    const deleted = store.deleted.map((name) => `${name} was deleted`);
+    const notes = [...store.notes, ...deleted, ...[...store.runs.values()].flatMap((run) => run.notes.map((note) => `${run.name}: ${note}`))];
     const list = byId("notes");
     list.hidden = notes.length === 0;
     if (list.dataset.key !== JSON.stringify(notes)) {
