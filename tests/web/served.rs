@@ -49,7 +49,7 @@ impl Page {
     }
 
     /// The news, when everything has been read.
-    fn new(&mut self) -> Value {
+    fn news(&mut self) -> Value {
         let mut all = Value::Null;
         loop {
             let answer = self.ask("GET", &format!("data?since={}", self.since), &[]);
@@ -70,7 +70,7 @@ impl Page {
     fn until<T>(&mut self, what: &str, is: impl Fn(&Value) -> Option<T>) -> T {
         let began = Instant::now();
         loop {
-            if let Some(found) = is(&self.new()) {
+            if let Some(found) = is(&self.news()) {
                 return found;
             }
             assert!(began.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
@@ -155,7 +155,7 @@ fn only_the_page_may_ask() {
     ] {
         assert_eq!(page.ask("GET", name, &[]).status, 404, "{name}");
     }
-    let id = the_run(&page.new())["id"].as_str().expect("an id").to_owned();
+    let id = the_run(&page.news())["id"].as_str().expect("an id").to_owned();
     for name in
         ["picture", "picture?epoch=1", "picture?kind=../../config&epoch=1", "picture?kind=sample&epoch=-1"]
     {
@@ -181,7 +181,7 @@ fn only_the_page_may_ask() {
     assert_eq!(page.ask("POST", &stop, &[("Origin", &origin)]).status, 202);
     assert!(file.exists());
     assert_eq!(page.ask("POST", &stop, &[("Origin", &origin)]).status, 202, "again");
-    assert_eq!(page.until("a run that stops", |told| told["runs"][0]["stopping"].as_bool()), true);
+    page.until("a run that stops", |told| (told["runs"][0]["stopping"] == true).then_some(()));
     // one that has ended is not stopped
     fs::remove_file(&file).expect("removed");
     run(
@@ -206,11 +206,11 @@ fn metrics_are_followed_however_they_change() {
     run(at, "a", &(step(1, 3.0) + &step(2, 2.0)[..20]));
     let mut page = Page::of(at);
     // cut in the middle of a line
-    let told = page.new();
+    let told = page.news();
     let one = the_run(&told);
     assert_eq!((&one["steps"]["loss"], &one["notes"]), (&json!([3.0]), &json!([])));
     assert_eq!(one["settings"], json!([["batch-size", "4"], ["lr", "0.001"]]));
-    assert_eq!(page.new()["runs"], json!([]), "nothing is new");
+    assert_eq!(page.news()["runs"], json!([]), "nothing is new");
     // the rest of it, and more: only that is sent
     let mut lines = fs::OpenOptions::new().append(true).open(&file).expect("open");
     lines.write_all((step(2, 2.0)[20..].to_owned() + &step(3, 1.0)).as_bytes()).expect("written");
@@ -244,9 +244,9 @@ fn metrics_are_followed_however_they_change() {
     }
     // a second watcher, and one that comes late, see what the first one sees
     let mut other = Page::of(at);
-    assert_eq!(the_run(&other.new())["steps"]["loss"], json!([8.0, 9.0]));
+    assert_eq!(the_run(&other.news())["steps"]["loss"], json!([8.0, 9.0]));
     page.since = 0;
-    assert_eq!(the_run(&page.new())["steps"]["loss"], json!([8.0, 9.0]));
+    assert_eq!(the_run(&page.news())["steps"]["loss"], json!([8.0, 9.0]));
     // a new run, and one that is deleted
     run(at, "b", &step(1, 1.0));
     page.until("a new run", |told| (told["runs"][0]["name"] == "b").then_some(()));
@@ -271,7 +271,7 @@ fn lines_of_all_kinds_are_shown() {
     let lines = [epoch(1, 7.0), latents(1), epoch(2, 5.0), latents(2), advice, epoch(3, 6.0)];
     run(folder.path(), "a", &lines.map(|line| format!("{line}\n")).concat());
     let mut page = Page::of(folder.path());
-    let told = page.new();
+    let told = page.news();
     let one = the_run(&told);
     assert_eq!(one["epochs"]["validation_loss"], json!([8.0, 6.0, 7.0]));
     assert_eq!((&one["epochs"]["step"], &one["last"]["best"]), (&json!([4.0, 8.0, 12.0]), &json!([2, 6.0])));
@@ -303,7 +303,7 @@ fn a_hostile_folder_is_bounded_and_said() {
         .expect("written");
     fs::write(at.join(name).join("samples/sample_epoch_0001.png"), "<svg onload=alert(1)>").expect("written");
     let mut page = Page::of(&at);
-    let mut all = page.new();
+    let mut all = page.news();
     all["runs"][0]["id"] = json!("id");
     let one = the_run(&all);
     assert_eq!(one["name"], json!("<img src=x onerror=alert(1)>\\n\\u{202e}"));
@@ -313,7 +313,7 @@ fn a_hostile_folder_is_bounded_and_said() {
     assert!(settings.len() < 800 && settings.contains("(cut)"), "{settings}");
     let size = all.to_string().len();
     page.since = 0;
-    let told = page.new();
+    let told = page.news();
     let points = the_run(&told)["steps"]["loss"].as_array().map_or(0, Vec::len);
     println!("10^6 lines: {points} points, {size} bytes");
     assert!((512..=1024).contains(&points) && size < 100_000, "{points} points, {size} bytes");
@@ -338,7 +338,7 @@ fn links_lead_nowhere() {
     symlink("/dev/zero", at.join("c")).expect("a link");
     symlink(&at, at.join("d")).expect("a link");
     let mut page = Page::of(&at);
-    let told = page.new();
+    let told = page.news();
     assert!(told["notes"].to_string().contains("links out of the folder: b"), "{told}");
     let one = the_run(&told);
     assert!(one["steps"].is_null() && notes(one).contains("metrics.jsonl is a link out of"), "{one}");
