@@ -8,8 +8,8 @@ mod files;
 mod firefox;
 mod flow;
 mod plan;
-mod tint;
 mod served;
+mod tint;
 mod watched;
 
 use std::io::{BufRead, BufReader};
