@@ -106,9 +106,14 @@ fn a_training_is_followed_stopped_and_compared() {
     stopped(&mut browser, &tab, at, &mut training);
 
     // resumed with a few epochs more, beside a second run
-    let more = (epoch(&mut browser, &tab) + 2).to_string();
+    let last_line = || {
+        let metrics = std::fs::read_to_string(at.join("runs/a/metrics.jsonl")).expect("metrics");
+        serde_json::from_str::<Value>(metrics.lines().last().expect("a line")).expect("JSON")
+    };
+    let more = (last_line()["epoch"].as_u64().expect("a number") + 2).to_string();
     let told = said(at, &["train", "--resume", "a", "--epochs", &more]);
     assert!(told.contains("resuming a from"), "{told}");
+    assert_eq!(last_line()["outcome"], "finished");
     let second = [
         "--name", "b", "--epochs", "3", "--lr", "0.01", "--model", "spatial", "--prior", "normal", "--quiet",
     ];
