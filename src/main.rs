@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     leave_when_nobody_reads();
     commands::say_file_limits();
     let cli = cli::Cli::parse();
-    match commands::run(cli.command) {
+    match commands::run(cli) {
         Ok(code) => code,
         Err(error) => {
             // the library's errors word their causes themselves

@@ -285,6 +285,9 @@ async function load() {
 
 async function main() {
     page.asleep.remove();
+    // not in the page, which would say both that nothing has started and that it loads
+    page.status.textContent = "Loading the model";
+    page.caption.textContent = "Starting";
     try {
         await load();
         showAxes = buildAxes(app.manifest.axes, (at, value) => {

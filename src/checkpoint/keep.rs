@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub enum Keep {
     /// the three newest end-of-epoch checkpoints and the two newest mid-epoch ones
     #[default]
     Few,
-    /// this many of the newest, at least 1
+    /// this many of the newest, at least 1; `best` is another word for 1
     Newest(u32),
     /// all checkpoints
     All,
@@ -55,8 +55,9 @@ impl FromStr for Keep {
         match text.to_lowercase().as_str() {
             "few" => Ok(Self::Few),
             "all" => Ok(Self::All),
+            "best" => Ok(Self::Newest(1)),
             number => match number.parse() {
-                Ok(0) | Err(_) => Err("must be a number from 1 on, few, or all".into()),
+                Ok(0) | Err(_) => Err("must be a number from 1 on, best, few, or all".into()),
                 Ok(count) => Ok(Self::Newest(count)),
             },
         }
@@ -110,9 +111,21 @@ pub fn bytes(config: &TrainConfig) -> u64 {
 /// # Errors
 /// If the folder cannot be read or written.
 pub fn prune(folder: &Path, keep: Keep) -> Result<()> {
+    for path in surplus(folder, keep)? {
+        fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
+    }
+    Ok(())
+}
+
+/// The checkpoints of `folder` that `keep` does not retain: never the newest one, nor the best one.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn surplus(folder: &Path, keep: Keep) -> Result<Vec<PathBuf>> {
     let mut all = list(folder)?.whole;
     let best = resolve_pointer(folder, "best").and_then(|path| path.file_name().map(ToOwned::to_owned));
     all.reverse();
+    let mut surplus = Vec::new();
     let (mut ends, mut within) = (0, 0);
     for (at, (path, state)) in (0u32..).zip(&all) {
         let (seen, stay) = if state.step_in_epoch > 0 { (&mut within, WITHIN) } else { (&mut ends, EPOCHS) };
@@ -123,10 +136,10 @@ pub fn prune(folder: &Path, keep: Keep) -> Result<()> {
             Keep::All => at > 0 && state.step_in_epoch > 0 && *seen > WITHIN,
         };
         if goes && path.file_name().map(ToOwned::to_owned) != best {
-            fs::remove_dir_all(path).map_err(Error::io("remove", path))?;
+            surplus.push(path.clone());
         }
     }
-    Ok(())
+    Ok(surplus)
 }
 
 #[cfg(test)]
@@ -135,7 +148,9 @@ mod tests {
 
     #[test]
     fn words_and_numbers_are_read_and_written() {
-        for (text, keep) in [("few", Keep::Few), ("ALL", Keep::All), ("5", Keep::Newest(5))] {
+        for (text, keep) in
+            [("few", Keep::Few), ("ALL", Keep::All), ("5", Keep::Newest(5)), ("best", Keep::Newest(1))]
+        {
             assert_eq!(text.parse(), Ok(keep));
             let json = serde_json::to_string(&keep).expect("json");
             assert_eq!(serde_json::from_str::<Keep>(&json).expect("read"), keep);

@@ -19,7 +19,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub use file::{decode_tensors, encode_tensors, metadata, metadata_of};
-pub use keep::{Keep, bytes, prune};
+pub use keep::{Keep, bytes, prune, surplus};
 pub use read::{Adam, Model, read_model};
 pub use state::{Best, Digest, Replanned, State, VERSION};
 pub use storage::renames_folders;

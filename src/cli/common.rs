@@ -27,6 +27,14 @@ pub struct ForceArgs {
     pub force: bool,
 }
 
+/// Results as JSON.
+#[derive(Debug, Clone, Default, Args)]
+pub struct JsonArgs {
+    /// Print the result as one JSON document on standard output; progress and notes go to standard error
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Sizes of a model, and of its batches.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use wgvae::data::{ColourRule, Resize, Splits};
 
-use super::ForceArgs;
+use super::{ForceArgs, JsonArgs, examples};
 
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
     /// Decode all pictures of a folder, and report the pictures that a training would use
+    #[command(after_help = examples::DATA_CHECK)]
     Check {
         /// Folder of pictures
         folder: PathBuf,
@@ -28,11 +29,24 @@ pub enum DataCommand {
         /// Colours: srgb (converted to sRGB by the profiles of the files) or as-stored
         #[arg(long, default_value_t = ColourRule::Srgb)]
         colour: ColourRule,
+        #[command(flatten)]
+        json: JsonArgs,
     },
     /// Write the built-in landscapes as PNG files, with their generative factors
+    #[command(after_help = examples::DATA_SYNTH, override_usage = "wgvae data synth [OPTIONS] --output <FOLDER>")]
     Synth {
         /// New or empty folder
-        out: PathBuf,
+        #[arg(
+            long = "output",
+            alias = "out",
+            short = 'o',
+            value_name = "FOLDER",
+            required_unless_present = "to"
+        )]
+        out: Option<PathBuf>,
+        /// The folder, as earlier versions took it
+        #[arg(hide = true, conflicts_with = "out")]
+        to: Option<PathBuf>,
         /// Number of landscapes
         #[arg(long, default_value_t = 1000)]
         count: usize,
@@ -42,14 +56,18 @@ pub enum DataCommand {
         /// Seed of the landscapes
         #[arg(long, default_value_t = 0)]
         seed: u64,
+        /// Write into a folder that has other files
+        #[arg(long)]
+        force: bool,
     },
     /// Make a contact sheet of random pictures, resized as for the model
+    #[command(after_help = examples::DATA_SHEET)]
     Sheet {
         /// Folder of pictures [default: the built-in landscapes]
         folder: Option<PathBuf>,
         /// File of the sheet: .png, .jpg (quality 95) or .webp (lossless)
         /// [default: samples/sheet_FOLDER_seed_SEED.png]
-        #[arg(long, short)]
+        #[arg(long = "output", alias = "out", short = 'o', value_name = "FILE")]
         out: Option<PathBuf>,
         /// Number of pictures
         #[arg(long, default_value_t = 36)]

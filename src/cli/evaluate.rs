@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use wgvae::evaluate::FEATURE_STEPS;
 
-use super::{ForceArgs, TrainedArgs};
+use super::{ForceArgs, JsonArgs, TrainedArgs};
 
 #[derive(Debug, Clone, Args)]
 pub struct EvaluateArgs {
@@ -33,11 +33,10 @@ pub struct EvaluateArgs {
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub json: JsonArgs,
     /// Write a report with the best, the worst and sampled pictures: one .html file without scripts
-    #[arg(long, value_name = "FILE")]
+    #[arg(long = "output", visible_alias = "html", short = 'o', value_name = "FILE")]
     pub html: Option<PathBuf>,
     #[command(flatten)]
     pub force: ForceArgs,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AdapterArgs, ForceArgs};
+use super::{AdapterArgs, ForceArgs, JsonArgs};
 
 #[derive(Debug, Clone, Args)]
 pub struct ConvertArgs {
@@ -12,14 +12,16 @@ pub struct ConvertArgs {
     #[arg(value_name = "IN", value_parser = super::model())]
     pub from: PathBuf,
     /// The .safetensors file; its tensors have PyTorch's names, for load_state_dict. Priors go into files beside it
-    #[arg(value_name = "OUT")]
-    pub to: PathBuf,
+    #[arg(long = "output", alias = "out", short = 'o', value_name = "FILE", required_unless_present = "to")]
+    pub out: Option<PathBuf>,
+    /// The file, as earlier versions took it
+    #[arg(hide = true, conflicts_with = "out")]
+    pub to: Option<PathBuf>,
     /// Store the parameters, and those of the flow, in 16 bits: half the size
     #[arg(long)]
     pub half: bool,
-    /// Overwrite OUT and the files of its priors if they exist
-    #[arg(long)]
-    pub force: bool,
+    #[command(flatten)]
+    pub force: ForceArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -29,6 +31,8 @@ pub struct VerifyArgs {
     /// Least number of steps to recompute [default: the steps since the last checkpoint but one]
     #[arg(long)]
     pub steps: Option<u64>,
+    #[command(flatten)]
+    pub json: JsonArgs,
     #[command(flatten)]
     pub adapter: AdapterArgs,
 }
@@ -41,7 +45,11 @@ pub struct CompletionsArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct ManArgs {
-    /// Folder for one page per command [default: print the page of the program]
+    /// Command whose page to show [default: the page of the program]
+    #[arg(value_name = "COMMAND")]
+    pub page: Option<PathBuf>,
+    /// Folder for the pages of all commands, one file each
+    #[arg(long = "output", alias = "out", short = 'o', value_name = "FOLDER")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub force: ForceArgs,

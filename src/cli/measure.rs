@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{AdapterArgs, ForceArgs, ModelArgs, TuningArgs};
+use super::{AdapterArgs, ForceArgs, JsonArgs, ModelArgs, TuningArgs};
 
 #[derive(Debug, Clone, Args)]
 pub struct ListArgs {
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub json: JsonArgs,
     #[command(flatten)]
     pub adapter: AdapterArgs,
 }
@@ -27,9 +26,8 @@ pub struct SelftestArgs {
     /// Run only the cases with this text in their kernel, configuration or name, such as conv2d or cooperative
     #[arg(long, value_name = "TEXT")]
     pub only: Option<String>,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub json: JsonArgs,
     #[command(flatten)]
     pub adapter: AdapterArgs,
 }
@@ -55,6 +53,8 @@ pub struct PlanArgs {
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
     #[command(flatten)]
+    pub json: JsonArgs,
+    #[command(flatten)]
     pub tuning: TuningArgs,
     #[command(flatten)]
     pub adapter: AdapterArgs,
@@ -72,10 +72,12 @@ pub struct TuneArgs {
     #[arg(long, short)]
     pub verbose: bool,
     /// Also write the chosen configurations to this .json file, for --tuning
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long = "output", alias = "out", short = 'o', value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub force: ForceArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
     #[command(flatten)]
     pub adapter: AdapterArgs,
     // last, because its heading would apply to the flags after it
@@ -85,21 +87,22 @@ pub struct TuneArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct BenchArgs {
-    /// Steps to measure, after one that compiles the kernels; with --data, batches to load
+    /// Measure the loading of this folder's pictures at --size in batches of --batch-size; uses no adapter
+    pub data: Option<PathBuf>,
+    /// DATA, as earlier versions took it
+    #[arg(long = "data", value_name = "DATA", hide = true, conflicts_with = "data")]
+    pub data_flag: Option<PathBuf>,
+    /// Steps to measure, after one that compiles the kernels; with DATA, batches to load
     #[arg(long, default_value_t = 5)]
     pub steps: u32,
-    /// Measure the loading of this folder's pictures at --size in batches of --batch-size; uses no adapter
-    #[arg(long, value_name = "FOLDER")]
-    pub data: Option<PathBuf>,
-    /// With --data: memory for decoded pictures, in MiB; see `wgvae train`
-    #[arg(long, value_name = "MIB", requires = "data")]
+    /// With DATA: memory for decoded pictures, in MiB; see `wgvae train`
+    #[arg(long, value_name = "MIB")]
     pub cache: Option<u64>,
-    /// With --data: do not use the cache of decoded pictures on disk; see `wgvae train`
-    #[arg(long, requires = "data")]
-    pub no_cache: bool,
-    /// Print one line of JSON
+    /// With DATA: do not use the cache of decoded pictures on disk; see `wgvae train`
     #[arg(long)]
-    pub json: bool,
+    pub no_cache: bool,
+    #[command(flatten)]
+    pub json: JsonArgs,
     #[command(flatten)]
     pub tuning: TuningArgs,
     #[command(flatten)]
@@ -114,11 +117,10 @@ pub struct ProfileArgs {
     /// Steps to time, after the same number of warm-up steps
     #[arg(long, default_value_t = 3)]
     pub steps: u32,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub json: JsonArgs,
     /// Write a trace of all dispatches and of the host to this .json file, for chrome://tracing or Perfetto
-    #[arg(long, value_name = "FILE")]
+    #[arg(long = "output", visible_alias = "trace", short = 'o', value_name = "FILE")]
     pub trace: Option<PathBuf>,
     #[command(flatten)]
     pub force: ForceArgs,

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use wgvae::checkpoint::Keep;
-use wgvae::config::{BetaSchedule, FlowSize, LossKind, LrSchedule, Sigma};
+use wgvae::config::{BetaSchedule, FlowSize, LossKind, LrSchedule, Sigma, TimeLimit};
 use wgvae::data::{ColourRule, Resize, Rules, Splits};
 
 use super::{AdapterArgs, ModelArgs, TrainWatchArgs, TuningArgs};
@@ -31,9 +31,13 @@ pub struct TrainArgs {
     pub resume: ResumeArgs,
     #[command(flatten)]
     pub tuning: TuningArgs,
-    /// Print only errors
-    #[arg(long, short)]
-    pub quiet: bool,
+    /// Train once for each of these values, one run after the other: KEY is a flag, such as beta=0.05,0.2,1. Can be repeated
+    /// for all combinations. Called again, it skips finished runs and continues the others
+    #[arg(long, value_name = "KEY=VALUES", conflicts_with = "resume")]
+    pub sweep: Vec<String>,
+    /// Report what the training would do, with its time and memory, and train nothing
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub watch: TrainWatchArgs,
     // last, because its headings would apply to the flags after it
@@ -246,10 +250,18 @@ pub struct RunArgs {
     /// end of each epoch]
     #[arg(long, value_name = "STEPS")]
     pub checkpoint_every: Option<u64>,
-    /// Checkpoints to keep in addition to the best one: a number of newest ones, few (the last 3 at the end of an epoch
-    /// and the last 2 within one), or all [default: few]
+    /// Checkpoints to keep in addition to the best one: a number of newest ones, best (only the newest one), few (the last 3
+    /// at the end of an epoch and the last 2 within one), or all [default: few]
     #[arg(long, value_name = "CHECKPOINTS")]
     pub keep: Option<Keep>,
+    /// End with a checkpoint after this time, such as 90m, 8h or 1h30m, from the start of the command; --resume continues
+    /// [default: no limit]
+    #[arg(long, value_name = "TIME")]
+    pub max_time: Option<TimeLimit>,
+    /// End with a checkpoint when the run has this number of steps; --resume with a larger number continues. The schedules
+    /// remain those of --epochs [default: no limit]
+    #[arg(long, value_name = "STEPS")]
+    pub max_steps: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]

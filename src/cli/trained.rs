@@ -9,11 +9,19 @@ use wgvae::data::{ColourRule, Resize};
 use wgvae::generate::builtin::{self, BUILTIN};
 use wgvae::model::flow::FlowSampling;
 
-use super::{AdapterArgs, ForceArgs};
+use super::{AdapterArgs, ForceArgs, JsonArgs};
 
 /// Reads the path of a model; `builtin` becomes that of the model that comes with the program.
 pub(super) fn model() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(builtin::resolved)
+}
+
+/// Enlarged pictures.
+#[derive(Debug, Clone, Args)]
+pub struct ScaleArgs {
+    /// Enlarge the pictures by this factor; each pixel becomes a square
+    #[arg(long, default_value_t = 1, value_name = "FACTOR", value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub scale: u32,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -48,11 +56,13 @@ pub struct SampleArgs {
     pub temperature: f32,
     /// File of the grid: .png, .jpg (quality 95) or .webp (lossless); with --separate, the folder
     /// [default: samples/MODEL_sample_seed_SEED, with prior, temperature and count if they are not the defaults]
-    #[arg(long, short)]
+    #[arg(long = "output", alias = "out", short = 'o', value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Write one file per sample. Files of an earlier call in the folder are deleted
     #[arg(long)]
     pub separate: bool,
+    #[command(flatten)]
+    pub scale: ScaleArgs,
     #[command(flatten)]
     pub force: ForceArgs,
     #[command(flatten)]
@@ -85,11 +95,13 @@ pub struct ReconstructArgs {
     pub images: Vec<PathBuf>,
     /// File of the sheet: .png, .jpg (quality 95) or .webp (lossless); with --separate, the folder
     /// [default: samples/MODEL_reconstruct_IMAGES]
-    #[arg(long, short)]
+    #[arg(long = "output", alias = "out", short = 'o', value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Write one file per reconstruction, for any number of pictures. Files of an earlier call in the folder are deleted
     #[arg(long)]
     pub separate: bool,
+    #[command(flatten)]
+    pub scale: ScaleArgs,
     #[command(flatten)]
     pub force: ForceArgs,
 }
@@ -109,11 +121,13 @@ pub struct InterpolateArgs {
     #[arg(long)]
     pub linear: bool,
     /// File of the strip: .png, .jpg (quality 95) or .webp (lossless) [default: samples/MODEL_interpolate_FROM_TO.png]
-    #[arg(long, short)]
+    #[arg(long = "output", alias = "out", short = 'o', value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Also write an animation forwards and backwards, a .gif file beside the strip
     #[arg(long)]
     pub gif: bool,
+    #[command(flatten)]
+    pub scale: ScaleArgs,
     #[command(flatten)]
     pub force: ForceArgs,
 }
@@ -122,11 +136,13 @@ pub struct InterpolateArgs {
 pub struct TraverseArgs {
     #[command(flatten)]
     pub trained: TrainedArgs,
-    /// Picture to start from [default: the mean of the prior]
-    pub image: Option<PathBuf>,
-    /// Pictures that rank the dimensions by their KL divergence [default: the pictures of fit-prior, else IMAGE]; of a
-    /// spatial model, pictures whose principal directions are taken [default: those of the fitted prior]
-    #[arg(long, value_name = "DATA")]
+    /// A picture, to start from it [default: the mean of the prior]; or a folder of pictures, which rank the dimensions by
+    /// their KL divergence [default: the pictures of fit-prior, else that picture], or for a spatial model give the principal
+    /// directions [default: those of the fitted prior]; or both
+    #[arg(value_name = "DATA", num_args = 0..=2)]
+    pub images: Vec<PathBuf>,
+    /// The folder, as earlier versions took it
+    #[arg(long, value_name = "DATA", hide = true)]
     pub data: Option<PathBuf>,
     /// Number of dimensions, those with the largest KL divergence first; of a spatial model, of principal directions
     #[arg(long, default_value_t = 8)]
@@ -138,11 +154,13 @@ pub struct TraverseArgs {
     #[arg(long, default_value_t = 3.0)]
     pub range: f32,
     /// File of the sheet: .png, .jpg (quality 95) or .webp (lossless) [default: samples/MODEL_traverse_IMAGE.png]
-    #[arg(long, short)]
+    #[arg(long = "output", alias = "out", short = 'o', value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Also write an animation forwards and backwards, a .gif file beside the sheet
     #[arg(long)]
     pub gif: bool,
+    #[command(flatten)]
+    pub scale: ScaleArgs,
     #[command(flatten)]
     pub force: ForceArgs,
 }
@@ -156,7 +174,7 @@ pub struct EncodeArgs {
     pub images: Vec<PathBuf>,
     /// Output file: .safetensors or .csv (mu, logvar, names and classes), or .npy (mu)
     /// [default: MODEL_latents_DATA.safetensors]
-    #[arg(long, short)]
+    #[arg(long = "output", alias = "out", short = 'o', value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub force: ForceArgs,
@@ -170,7 +188,7 @@ pub struct DecodeArgs {
     /// File of latents with shape [N, Z]: .safetensors (tensor z or mu), .npy or .csv
     pub latents: PathBuf,
     /// Folder for the pictures. Files of an earlier call in it are deleted [default: samples/MODEL_decode_LATENTS]
-    #[arg(long, short)]
+    #[arg(long = "output", alias = "out", short = 'o', value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub force: ForceArgs,
@@ -182,6 +200,8 @@ pub struct DecodeArgs {
 pub struct FitPriorArgs {
     #[command(flatten)]
     pub trained: TrainedArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
     /// Pictures, or folders of pictures; the training pictures of the model are best
     #[arg(required = true, value_name = "DATA")]
     pub images: Vec<PathBuf>,
@@ -203,7 +223,7 @@ pub struct FitPriorArgs {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// The .safetensors file of the prior [default: prior.safetensors in the run or checkpoint, or beside the file]
-    #[arg(long, short)]
+    #[arg(long = "output", alias = "out", short = 'o', value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub force: ForceArgs,

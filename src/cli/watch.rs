@@ -15,7 +15,7 @@ pub struct WatchArgs {
     #[arg(long, conflicts_with = "export")]
     pub port: Option<u16>,
     /// Write the page with all curves and some of the pictures to this file, and serve nothing
-    #[arg(long, value_name = "FILE.html")]
+    #[arg(long, visible_alias = "output", short = 'o', value_name = "FILE.html")]
     pub export: Option<PathBuf>,
     #[command(flatten)]
     pub force: ForceArgs,
@@ -25,7 +25,7 @@ pub struct WatchArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct TrainWatchArgs {
     /// Serve a page on 127.0.0.1 that follows this training and compares it with the other runs, as `wgvae watch` does
-    #[arg(long, conflicts_with = "quiet")]
+    #[arg(long)]
     pub watch: bool,
     /// With --watch: port of the page [default: 8080, or a free one]
     #[arg(long, requires = "watch")]

@@ -26,9 +26,12 @@ pub struct PageArgs {
     /// Weight of the class, for a flow that was fitted with --classes: 1 for variety, 3 for the most typical pictures
     #[arg(long, default_value_t = FlowSampling::GUIDANCE)]
     pub guidance: f32,
-    /// Pictures that rank the dimensions by their KL divergence, for the order of the sliders [default: the pictures of
-    /// fit-prior]
-    #[arg(long, value_name = "DATA")]
+    /// Pictures, or folders of pictures, that rank the dimensions by their KL divergence, for the order of the sliders
+    /// [default: the pictures of fit-prior]
+    #[arg(value_name = "DATA")]
+    pub images: Vec<PathBuf>,
+    /// DATA, as earlier versions took it
+    #[arg(long, value_name = "DATA", hide = true)]
     pub data: Option<PathBuf>,
     /// Title of the page [default: name of the model]
     #[arg(long)]
@@ -39,9 +42,10 @@ pub struct PageArgs {
 pub struct ExportWebArgs {
     #[command(flatten)]
     pub page: PageArgs,
-    /// Folder for the page: new, empty, or with an earlier export
-    #[arg(value_name = "OUT")]
-    pub out: PathBuf,
+    /// Folder for the page: new, empty, or with an earlier export. Without this flag the last DATA is that folder, as in
+    /// earlier versions
+    #[arg(long = "output", alias = "out", short = 'o', value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
     /// Write into a folder that has other files
     #[arg(long)]
     pub force: bool,

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use wgvae::gpu::{Adapter, AdapterChoice, Fragment, adapter, llvmpipe};
 use wgvae::ops::gemm::variant::Variant;
 
-use super::about;
 use super::terminal::bytes;
+use super::{about, output};
 use crate::cli::ListArgs;
 
 /// Choices of an adapter by its type.
@@ -25,11 +25,11 @@ pub fn run(args: &ListArgs) -> Result<ExitCode> {
     let taken = Adapter::pick(&all, &choice);
     // without any adapter the error below says so
     let hint = Adapter::why_no_gpu(&all, &choice).filter(|_| !all.is_empty());
-    if args.json {
+    if args.json.json {
         println!("{:#}", document(&all, taken, hint.as_deref()));
     } else {
         print(&all, taken);
-        hint.iter().for_each(|hint| println!("\n{hint}"));
+        hint.iter().for_each(|hint| output::print(&format!("\n{hint}")));
     }
     // a choice that matches no adapter is an error, after the list
     super::choose(&args.adapter)?;
@@ -37,26 +37,30 @@ pub fn run(args: &ListArgs) -> Result<ExitCode> {
 }
 
 fn print(all: &[Adapter], taken: Option<usize>) {
-    println!("{}", about::version());
+    output::print(&about::version());
     for (name, value) in about::environment() {
         let by = if llvmpipe::has_set(&name) { " (set by wgvae)" } else { "" };
-        println!("environment: {name}={value}{by}");
+        output::print(&format!("environment: {name}={value}{by}"));
     }
     println!();
     for (index, one) in all.iter().enumerate() {
-        println!("{} {index}  {}", if taken == Some(index) { "*" } else { " " }, one.describe());
+        output::print(&format!(
+            "{} {index}  {}",
+            if taken == Some(index) { "*" } else { " " },
+            one.describe()
+        ));
         let [limits, numbers] = limits(one);
-        println!("       {limits}\n       {numbers}");
+        output::print(&format!("       {limits}\n       {numbers}"));
         let [abilities, subgroups] = abilities(one);
-        println!("       {abilities}\n       {subgroups}");
-        println!("       vendor {:#06x}, device {:#06x}\n", one.info.vendor, one.info.device);
+        output::print(&format!("       {abilities}\n       {subgroups}"));
+        output::print(&format!("       vendor {:#06x}, device {:#06x}\n", one.info.vendor, one.info.device));
     }
     for (name, choice) in &KINDS {
         let index = Adapter::pick(all, choice).map_or("none".into(), |index| index.to_string());
-        println!("--adapter {name:16} selects {index}");
+        output::print(&format!("--adapter {name:16} selects {index}"));
     }
     if taken.is_some() {
-        println!("\n* is the adapter that these flags select.");
+        output::print("\n* is the adapter that these flags select.");
     }
 }
 

@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use anyhow::Result;
 use wgvae::error::Error;
-use wgvae::gpu::ProgramId;
+use wgvae::gpu::{Adapter, ProgramId};
 use wgvae::model::{Device, Input, ModelOptions, StepSettings, Vae};
+use wgvae::ops::Tuning;
 use wgvae::ops::normal::philox;
 
+use super::output;
 use super::terminal::{Bar, COMPILES, bytes, model, peak_memory};
 use super::train::settings::model_options;
 use crate::cli::BenchArgs;
@@ -19,39 +21,34 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     if args.steps == 0 {
         return Err(Error::Usage("--steps 0: must be at least 1".into()).into());
     }
-    if let Some(folder) = &args.data {
+    if let Some(folder) = args.data.as_ref().or(args.data_flag.as_ref()) {
         return super::bench_data::run(args, folder, config.size, batch);
     }
+    if args.cache.is_some() || args.no_cache {
+        return Err(
+            Error::Usage("--cache and --no-cache: give DATA, the folder that they are for".into()).into()
+        );
+    }
     let adapter = super::choose(&args.adapter)?;
-    let tuning = super::tune::choose(&adapter, &build, &args.tuning, args.json)?;
+    let tuning = super::tune::choose(&adapter, &build, &args.tuning, false)?;
     let began = Instant::now();
-    let mut vae = Vae::new(Device::Tuned(&adapter, &tuning), build, 0)?;
-    let rgba = pictures(batch, config.size)?;
-    let mut step = |number: u64| -> Result<f64> {
-        let began = Instant::now();
-        vae.train_step(
-            Input::Rgba(&rgba),
-            batch,
-            &StepSettings { seed: 0, step: number, lr: 1e-3, beta: 0.2, ..StepSettings::default() },
-        )?;
-        vae.losses(true)?;
-        Ok(began.elapsed().as_secs_f64())
-    };
-    let bar = Bar::new(COMPILES, args.json);
-    step(0)?;
+    let mut probe = Probe::new(&adapter, &tuning, build)?;
+    let bar = Bar::new(COMPILES, false);
+    probe.step(0)?;
     let start = began.elapsed().as_secs_f64();
     let mut seconds = Vec::new();
     for number in 1..=args.steps {
-        seconds.push(step(number.into())?);
+        seconds.push(probe.step(number.into())?);
         bar.step("measuring steps", number as usize, args.steps as usize);
     }
     drop(bar);
+    let vae = &probe.vae;
     seconds.sort_by(f64::total_cmp);
     let rate = |seconds: f64| f64::from(batch) / seconds;
     let median = rate(seconds[seconds.len() / 2]);
     let (least, most) = (rate(seconds[seconds.len() - 1]), rate(seconds[0]));
-    let flops = step_flops(&vae, batch) / f64::from(batch) * median / 1e9;
-    if args.json {
+    let flops = step_flops(vae, batch) / f64::from(batch) * median / 1e9;
+    if args.json.json {
         let line = serde_json::json!({
             "images_per_second": median, "slowest": least, "fastest": most, "gflops": flops,
             "start_seconds": start, "size": config.size, "hidden": config.hidden, "latent": config.latent,
@@ -61,19 +58,48 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         println!("{line}");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{}", adapter.describe());
-    println!("{}", model(&config, batch, vae.micro_batch()));
-    println!(
+    output::print(&adapter.describe());
+    output::print(&model(&config, batch, vae.micro_batch()));
+    output::print(&format!(
         "{median:.2} images/s (median of {} steps; {least:.2} to {most:.2}), {flops:.1} GFLOP/s",
         args.steps
-    );
+    ));
     let host =
         peak_memory().map_or(String::new(), |peak| format!(", {} peak memory of the process", bytes(peak)));
-    println!(
+    output::print(&format!(
         "start-up with the first step {start:.1} s; memory {} on the device{host}",
         bytes(vae.plan().bytes())
-    );
+    ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Training steps on random pictures, one at a time.
+pub struct Probe {
+    vae: Vae,
+    rgba: Vec<u32>,
+}
+
+impl Probe {
+    /// A model with random parameters, and a batch for it.
+    ///
+    /// # Errors
+    /// If the device fails, or the batch has too many pixels.
+    pub fn new(adapter: &Adapter, tuning: &Tuning, build: ModelOptions) -> Result<Self> {
+        let rgba = pictures(build.batch, build.config.size)?;
+        Ok(Self { vae: Vae::new(Device::Tuned(adapter, tuning), build, 0)?, rgba })
+    }
+
+    /// Computes step `number`, and returns its seconds.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn step(&mut self, number: u64) -> Result<f64> {
+        let began = Instant::now();
+        let settings = StepSettings { seed: 0, step: number, lr: 1e-3, beta: 0.2, ..StepSettings::default() };
+        self.vae.train_step(Input::Rgba(&self.rgba), self.vae.batch(), &settings)?;
+        self.vae.losses(true)?;
+        Ok(began.elapsed().as_secs_f64())
+    }
 }
 
 /// `batch` pictures of noise, 8-bit RGBA.

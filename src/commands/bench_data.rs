@@ -1,4 +1,4 @@
-//! `wgvae bench --data`: the throughput of decoding and loading pictures, without training steps.
+//! `wgvae bench DATA`: the throughput of decoding and loading pictures, without training steps.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::Result;
 use wgvae::data::{self, Cache, DataLoader, Dataset, FolderIndex, PREFETCH, Reading, Source};
 
+use super::output;
 use super::terminal::{Bar, bytes, shown};
 use super::train::data::{cache, default_memory};
 use crate::cli::BenchArgs;
@@ -34,7 +35,7 @@ pub fn run(args: &BenchArgs, folder: &Path, size: u32, batch: u32) -> Result<Exi
     let items = train.into_iter().chain(validation).chain(test).collect();
     let source = Source::Folder { root, items, how: Reading::default() };
     let cache = cache(args.no_cache);
-    let bar = Bar::new("decoding", args.json);
+    let bar = Bar::new("decoding", false);
     let began = Instant::now();
     let memory = args.cache.map_or_else(default_memory, |mib| mib.saturating_mul(1 << 20).into());
     let set = |done, all| bar.set(done, all);
@@ -44,7 +45,7 @@ pub fn run(args: &BenchArgs, folder: &Path, size: u32, batch: u32) -> Result<Exi
     let pictures = Arc::new(pictures?);
     let loaded = load(&pictures, batch, args.steps);
     let outcome = Outcome { pictures, skipped: skipped.len(), seconds, loaded };
-    if args.json {
+    if args.json.json {
         println!("{}", outcome.json(args, size, batch));
     } else {
         outcome.say(size, batch, cache.as_ref());
@@ -87,13 +88,13 @@ impl Outcome {
         let (pictures, prepared) = (&self.pictures, self.pictures.prepared());
         let place = cache.map_or(String::new(), |cache| format!(" ({})", shown(cache.folder())));
         let rate = self.decode_rate().map_or(String::new(), |rate| format!(", {rate:.1} images/s"));
-        println!("{} pictures at {size} px, {} skipped", pictures.len(), self.skipped());
-        println!(
+        output::print(&format!("{} pictures at {size} px, {} skipped", pictures.len(), self.skipped()));
+        output::print(&format!(
             "prepared in {:.2} s: {} from the cache{place}, {} decoded{rate}",
             self.seconds, prepared.from_cache, prepared.decoded
-        );
-        prepared.note.iter().for_each(|note| println!("{note}"));
-        println!(
+        ));
+        prepared.note.iter().for_each(|note| output::print(note));
+        output::print(&format!(
             "loader {:.1} images/s, {:.1} MiB/s of RGBA ({} images in batches of {batch}); {} of {} pictures in \
              memory ({})",
             self.loaded.images_per_second(),
@@ -102,7 +103,7 @@ impl Outcome {
             pictures.in_memory(),
             pictures.len(),
             bytes(pictures.in_memory() as u64 * u64::from(size).pow(2) * 3)
-        );
+        ));
     }
 }
 

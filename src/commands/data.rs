@@ -1,38 +1,52 @@
 //! `wgvae data`: check a folder, write the built-in landscapes, make a contact sheet.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use image::RgbImage;
-use wgvae::data::{self, ColourRule, Reading, Resize, ScanOptions, Source};
-use wgvae::error::Error;
+use serde_json::{Map, Value, json};
+use wgvae::data::{self, ColourRule, Reading, Report, Resize, ScanOptions, Source};
+use wgvae::error::{Error, printable_text};
 
 use super::destination::{self, Destination, Writer, usage};
 use super::terminal::{Bar, shown};
-use super::{load_model, names};
+use super::{load_model, names, output};
 use crate::cli::DataCommand;
 
 pub fn run(command: DataCommand) -> Result<ExitCode> {
     match command {
-        DataCommand::Check { folder, seed, splits, exclude, include, colour } => {
+        DataCommand::Check { folder, seed, splits, exclude, include, colour, json } => {
             let options = ScanOptions { seed, splits, exclude, include, colour, ..ScanOptions::default() };
             let bar = Bar::new("looking for pictures", false);
             let report = data::check(&folder, &options, &|done, all| bar.step("decoding", done, all));
             bar.clear();
             let report = report?;
-            println!("{report}");
+            if json.json {
+                println!("{:#}", document(&report));
+            } else {
+                output::print(&report.to_string());
+            }
             if report.obstacle().is_some() {
                 return Ok(ExitCode::FAILURE);
             }
         }
-        DataCommand::Synth { out, count, size, seed } => {
+        DataCommand::Synth { out, to, count, size, seed, force } => {
+            let Some(out) = out.or(to) else { return usage("name the folder with -o".into()) };
             destination::new_folder(&out)?;
+            let is_full = std::fs::read_dir(&out).is_ok_and(|mut files| files.next().is_some());
+            if is_full && !force {
+                return usage(format!(
+                    "{} is not empty, and other pictures would mix in: choose another folder, or --force",
+                    shown(&out)
+                ));
+            }
             let bar = Bar::new("drawing", false);
             data::write_synth(&out, count, size, seed, &|done, all| bar.set(done, all))?;
             bar.clear();
             let landscapes = data::counted(count, "landscape");
-            println!("wrote {} ({landscapes} of {size} x {size} px)", shown(&out));
+            output::say(&format!("wrote {} ({landscapes} of {size} x {size} px)", shown(&out)));
         }
         DataCommand::Sheet { folder, out, count, size, resize, colour, seed, force } => {
             let asked = Sheet { folder, count, size, resize, colour, seed };
@@ -44,6 +58,28 @@ pub fn run(command: DataCommand) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The report as JSON.
+fn document(report: &Report) -> Value {
+    let splits = report.splits.iter().map(|split| {
+        let counts = report.classes.iter().map(|name| printable_text(name)).zip(&split.per_class);
+        (split.name.to_owned(), json!(counts.collect::<BTreeMap<_, _>>()))
+    });
+    let spread = |[least, median, most]: [u32; 3]| json!({ "least": least, "median": median, "most": most });
+    let skipped: Vec<Value> = (report.skipped.iter())
+        .map(|one| json!({ "file": shown(&one.path), "reason": printable_text(&one.reason) }))
+        .collect();
+    json!({
+        "folder": shown(&report.root), "layout": report.layout, "validation_drawn": report.split_made,
+        "notes": report.notes, "pictures": report.readable(), "splits": splits.collect::<Map<_, _>>(),
+        "formats": report.formats, "colours": report.profiles, "width": report.widths.map(spread),
+        "height": report.heights.map(spread), "duplicates": report.duplicates,
+        "duplicates_across_splits": report.across_splits, "near_duplicates": report.near_duplicates,
+        "near_duplicates_across_splits": report.near_across_splits, "nearly_black": report.faint,
+        "other_files": report.other_files, "other_kinds": report.other_kinds, "damaged": report.damaged, "skipped": skipped,
+        "obstacle": report.obstacle(),
+    })
 }
 
 /// A contact sheet to make.
@@ -86,7 +122,7 @@ impl Sheet {
             bar.set(done + 1, chosen.len());
         }
         bar.clear();
-        skipped.iter().for_each(|error| eprintln!("skipped: {error}"));
+        skipped.iter().for_each(|error| output::remark(&format!("skipped {error}")));
         if pictures.is_empty() {
             let folder = self.folder.as_deref().unwrap_or(Path::new("."));
             return Err(Error::data(folder, "no picture could be read").into());

@@ -13,6 +13,7 @@ use image::RgbImage;
 use wgvae::data::{self, Mark, PictureFormat};
 use wgvae::error::Error;
 
+use super::output;
 use super::protected::Protected;
 use super::terminal::shown;
 
@@ -189,7 +190,7 @@ impl Destination {
     /// As [`Destination::write`].
     pub fn save(&self, picture: &RgbImage) -> Result<()> {
         self.write(&PictureFormat::of(&self.path)?.encode(picture, &self.mark)?)?;
-        println!("wrote {}", shown(&self.path));
+        output::say(&format!("wrote {}", shown(&self.path)));
         Ok(())
     }
 }

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use wgvae::generate;
+use wgvae::generate::{self, prior_file};
 
 use super::destination::Writer;
 use super::terminal::shown;
-use super::{load_model, names};
+use super::{load_model, names, output};
 use crate::cli::{EncodeArgs, ForceArgs, TrainedArgs};
 
 pub fn run(args: &EncodeArgs) -> Result<ExitCode> {
@@ -26,8 +26,9 @@ pub fn run(args: &EncodeArgs) -> Result<ExitCode> {
     let out = writer.file(args.out.as_deref(), || names::tensors(&parts))?;
     let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
     let encoded = load_model::encode(&mut vae, &args.trained, &args.images)?;
-    out.write(&generate::latents_file(&out.path, &encoded, Some(&out.mark))?)?;
+    let model = prior_file::digest(&vae.weights()?);
+    out.write(&generate::latents_file(&out.path, &encoded, Some((&out.mark, model)))?)?;
     let (pictures, dims) = (encoded.len(), encoded.dims);
-    println!("wrote {} ({pictures} pictures, {dims} latent dimensions)", shown(&out.path));
+    output::say(&format!("wrote {} ({pictures} pictures, {dims} latent dimensions)", shown(&out.path)));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,10 @@
 //! `wgvae evaluate`: the measures of a model on held-out pictures.
 
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use anyhow::Result;
+use wgvae::checkpoint::{self, State};
 use wgvae::error::Error;
 use wgvae::evaluate::{self, About, FeatureSettings, HELD_OUT, Priors, Report, Settings};
 use wgvae::generate::{self, Fitted, FittedFlow, flow_file, prior_file};
@@ -13,11 +15,14 @@ use wgvae::model::{Device, Vae};
 use super::destination::{Destination, Writer, must_end_with};
 use super::held_out::{self, HeldOut};
 use super::terminal::{Bar, count, shown};
-use super::{about, load_model, names};
+use super::{about, load_model, names, output};
 use crate::cli::EvaluateArgs;
 
 /// Number of dimensions whose KL divergence is printed.
 const MAX_SHOWN: usize = 8;
+/// Settings of the training that are named on the page.
+const TRAINING: [&str; 9] =
+    ["beta", "beta-schedule", "loss", "sigma", "epochs", "lr", "lr-schedule", "batch-size", "seed"];
 /// Default number of landscapes.
 const LANDSCAPES: u32 = 1000;
 
@@ -38,16 +43,25 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     }
     let page = page(args)?;
     let Loaded { mut vae, adapter, fitted, classes, notes } = load(args)?;
-    let HeldOut { inputs, about, training } = inputs(args)?;
-    if !args.json {
-        notes.iter().for_each(|note| println!("{note}"));
-        println!("measured on {about}");
-    }
+    let HeldOut { inputs, mut about, training } = inputs(args)?;
     let training = match training {
         // without them, half of the pictures does
-        None if !args.no_features => held_out::training_of_run(&args.trained.model).unwrap_or_default(),
+        None if !args.no_features || !args.images.is_empty() => {
+            held_out::training_of_run(&args.trained.model).unwrap_or_default()
+        }
         training => training,
     };
+    let seen = training.as_ref().map_or(0, |training| held_out::common(&inputs, training));
+    if seen > 0 {
+        about += &format!(" ({seen} of {} pictures are training pictures of the run)", inputs.len());
+        output::note(&format!(
+            "warning: {seen} of {} pictures are training pictures of the run, and the measures are better than on \
+             held-out pictures; without DATA the held-out pictures of the run are taken",
+            inputs.len()
+        ));
+    }
+    notes.iter().for_each(|note| output::remark(note));
+    output::say(&format!("measured on {about}"));
     let reading = load_model::reading(&args.trained)?;
     let (draws, gallery) = (args.iwae, args.html.is_some());
     let settings = Settings { reading, draws, samples: args.samples, seed: args.seed, gallery };
@@ -65,28 +79,29 @@ pub fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     let Report { evaluation: found, no_scores, no_features, gallery, skipped } = found?;
     load_model::name(&skipped);
     if let Some(reason) = no_scores {
-        eprintln!("no scores of disentanglement: {reason}");
+        output::remark(&format!("no scores of disentanglement: {reason}"));
     }
     if let Some(reason) = no_features {
-        eprintln!("no likeness of features: {reason}");
+        output::remark(&format!("no likeness of features: {reason}"));
     }
-    if args.json {
+    if args.json.json {
         let mut document = serde_json::to_value(&found)?;
         document["measured_on"] = about.clone().into();
+        let file = names::model_file(&args.trained.model)?;
+        document["model"] = load_model::checkpoint_of(&file).unwrap_or_else(|| shown(&file)).into();
         println!("{document:#}");
     } else {
-        println!("{found}");
+        output::print(&found.to_string());
         let order = generate::by_kl(&found.kl_per_dimension);
         let shown =
             order.iter().take(MAX_SHOWN).map(|&dim| format!("{dim}: {:.2}", found.kl_per_dimension[dim]));
-        println!("most used dimensions (KL in nats): {}", shown.collect::<Vec<_>>().join(", "));
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        output::print(&format!("most used dimensions (KL in nats): {shown}"));
     }
     if let (Some(page), Some(gallery)) = (&page, &gallery) {
         let text = evaluate::page(&facts(args, &vae, &settings, about), &found, gallery)?;
         page.write(page.mark.sign_page(&text).as_bytes())?;
-        if !args.json {
-            println!("wrote {}", shown(&page.path));
-        }
+        output::say(&format!("wrote {}", shown(&page.path)));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -134,8 +149,16 @@ fn facts(args: &EvaluateArgs, vae: &Vae, settings: &Settings, pictures: String) 
     let samples =
         samples.map_or("the number of pictures, at least 200".to_owned(), |samples| samples.to_string());
     let name = shown(&args.trained.model);
+    let file = checkpoint::find(&args.trained.model).unwrap_or_default();
+    let checkpoint = load_model::checkpoint_of(&file).unwrap_or_else(|| shown(&file));
+    let trained = State::read(&file.with_file_name(checkpoint::STATE)).ok().and_then(|state| {
+        let table = state.config.table().ok()?;
+        Some(table.only(|key| TRAINING.contains(&key)).flags())
+    });
     let facts = [
         ("model", name.clone()),
+        ("checkpoint", checkpoint),
+        ("training", trained.unwrap_or_else(|| "unknown: the file is not in a run".into())),
         ("sizes", format!("{model}: {} parameters", count(wgvae::model::parameter_count(&model)))),
         ("pictures", pictures),
         (
@@ -146,12 +169,13 @@ fn facts(args: &EvaluateArgs, vae: &Vae, settings: &Settings, pictures: String) 
         ),
         ("adapter", vae.adapter()),
         ("program", about::version()),
+        ("date", humantime::format_rfc3339_seconds(SystemTime::now()).to_string()),
     ];
     let facts = facts.map(|(what, said)| (what.to_owned(), said)).to_vec();
     About { title: format!("Evaluation of {name}"), size: model.size, facts }
 }
 
-/// The file of --html.
+/// The file of --output.
 fn page(args: &EvaluateArgs) -> Result<Option<Destination>> {
     let Some(path) = &args.html else { return Ok(None) };
     must_end_with(path, "html", "a page")?;

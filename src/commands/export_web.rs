@@ -1,6 +1,6 @@
 //! `wgvae export-web`: a static page that runs a model in the browser.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -11,22 +11,30 @@ use wgvae::model::flow::FlowWeights;
 use wgvae::model::{Device, ModelOptions, StateDict, Vae};
 use wgvae::web::{self, Files, Page, PageFlow, Precision, Rounding};
 
+use super::destination::{self, usage};
 use super::prior::{Beside, Prior, Wanted, guidance};
-use super::terminal::{bytes, shown};
-use super::{destination, load_model};
+use super::terminal::{Bar, bytes, shown};
+use super::{load_model, output};
 use crate::cli::{ExportWebArgs, PageArgs};
 
 /// Number of samples that are compared before and after rounding.
 const SEEDS: u64 = 8;
 
 pub fn run(args: &ExportWebArgs) -> Result<ExitCode> {
+    let mut asked = args.page.clone();
+    let Some(out) = args.out.clone().or_else(|| asked.images.pop()) else {
+        return usage("name the folder of the page with -o".into());
+    };
     // refuse before anything is computed
-    destination::new_folder(&args.out)?;
-    web::check(&args.out, args.force)?;
-    let files = page(&args.page)?;
-    web::write(&args.out, &files, args.force)?;
-    println!("wrote {} ({})", shown(&args.out), sizes(&files));
-    println!("open it with: wgvae web {}; or copy the folder to a web server with HTTPS", shown(&args.out));
+    destination::new_folder(&out)?;
+    web::check(&out, args.force)?;
+    let files = page(&asked)?;
+    web::write(&out, &files, args.force)?;
+    output::say(&format!("wrote {} ({})", shown(&out), sizes(&files)));
+    output::say(&format!(
+        "open it with: wgvae web {}; or copy the folder to a web server with HTTPS",
+        shown(&out)
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -35,13 +43,14 @@ pub(super) fn page(args: &PageArgs) -> Result<Files> {
     let model = &args.trained.model;
     let Model { config, mut weights, likelihood, .. } = load_model::read(model)?;
     let Priors { fitted: prior, mut flow } = priors(args, (&config, &weights))?;
-    let kl = match &args.data {
-        Some(data) => Some(divergences(args, data)?),
-        None => prior.as_ref().map(|prior| prior.kl.clone()),
+    let data: Vec<PathBuf> = args.images.iter().chain(&args.data).cloned().collect();
+    let kl = match data.as_slice() {
+        [] => prior.as_ref().map(|prior| prior.kl.clone()),
+        data => Some(divergences(args, data)?),
     };
     if kl.is_none() {
-        println!(
-            "the sliders move the first dimensions; with fit-prior or --data, those with the largest KL divergence"
+        output::say(
+            "the sliders move the first dimensions; with fit-prior or DATA, those with the largest KL divergence",
         );
     }
     let steps = args.steps;
@@ -63,13 +72,13 @@ pub(super) fn page(args: &PageArgs) -> Result<Files> {
         let build = ModelOptions { likelihood, flow: sampling, ..ModelOptions::inference(config, 1) };
         let versions = [(&weights, flow.as_ref()), (&rounded, rounded_flow.as_ref())];
         let found = compare(args, &build, versions, (prior.as_ref(), largest))?;
-        println!(
+        output::say(&format!(
             "rounded to 16 bits: parameters differ by at most {:.1e}, samples of seeds 0 to {} by at most {}/255, on {}",
             found.weights,
             SEEDS - 1,
             found.samples,
             found.adapter
-        );
+        ));
         (weights, flow, rounding) = (rounded, rounded_flow, Some(found));
     }
     let page = Page {
@@ -108,9 +117,9 @@ fn priors(args: &PageArgs, parts: (&ModelConfig, &StateDict)) -> Result<Priors> 
     })
 }
 
-fn divergences(args: &PageArgs, data: &Path) -> Result<Vec<f64>> {
+fn divergences(args: &PageArgs, data: &[PathBuf]) -> Result<Vec<f64>> {
     let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
-    Ok(load_model::encode(&mut vae, &args.trained, &[data.to_owned()])?.kl())
+    Ok(load_model::encode(&mut vae, &args.trained, data)?.kl())
 }
 
 /// The parameters of a page: the model's, and those of the flow if there is one.
@@ -125,6 +134,7 @@ fn compare(
     (prior, largest): (Option<&Fitted>, f64),
 ) -> Result<Rounding> {
     let adapter = super::choose(&args.trained.adapter)?;
+    let _bar = Bar::new("comparing samples", false);
     let mut vae = Vae::empty(Device::Gpu(&adapter), *build)?;
     let seeds: Vec<u64> = (0..SEEDS).collect();
     let [exact, rounded] = versions.map(|(weights, flow)| -> Result<Vec<u8>> {

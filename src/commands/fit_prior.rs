@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
+use serde_json::json;
 use wgvae::checkpoint::{self, State};
 use wgvae::config::FlowSize;
 use wgvae::data;
 use wgvae::error::Error;
 use wgvae::evaluate::Pictures;
-use wgvae::generate::{self, Encoded, Fitted, builtin, flow_file, prior_file};
+use wgvae::generate::{self, Encoded, Fitted, FittedFlow, builtin, flow_file, prior_file};
 use wgvae::gpu::Element;
 use wgvae::model::{Latents, Vae};
 use wgvae::prior::{self, Candidate, MIN_OF_CLASS, Settings};
@@ -20,7 +21,7 @@ use super::compare_priors::{MAX_PICTURES, Sets};
 use super::destination::{Destination, Writer, must_end_with, usage};
 use super::fit_flow::{self, Fit};
 use super::terminal::{Bar, shown};
-use super::{load_model, names};
+use super::{load_model, names, output};
 use crate::cli::FitPriorArgs;
 
 pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
@@ -38,20 +39,34 @@ pub fn run(args: &FitPriorArgs) -> Result<ExitCode> {
     let encoded = load_model::encode(&mut vae, &args.trained, &args.images)?;
     let default = if args.flow.is_some() { vec![1] } else { Settings::default().components };
     let components = args.components.clone().unwrap_or(default);
-    let say = |line: &str| println!("{line}");
+    let say: &dyn Fn(&str) = &output::say;
     let classes = if args.classes { fit_flow::classes(&encoded)? } else { Vec::new() };
+    let mut candidates = Vec::new();
     let fitted = match (args.classes, args.flow) {
-        (true, None) => class_gaussians(&mut vae, &encoded, (&classes, args.seed), &say)?,
-        (true, Some(_)) => gaussians(&mut vae, &encoded, (&classes, args.seed), &say)?,
-        (false, _) => mixture(&mut vae, &encoded, (components, args.seed), &say)?,
+        (true, None) => class_gaussians(&mut vae, &encoded, (&classes, args.seed), say)?,
+        (true, Some(_)) => gaussians(&mut vae, &encoded, (&classes, args.seed), say)?,
+        (false, _) => {
+            let fitted;
+            (fitted, candidates) = candidates_of(&mut vae, &encoded, (components, args.seed), say)?;
+            fitted
+        }
     };
+    let mut document = json!({
+        "pictures": encoded.len(), "dimensions": encoded.dims, "candidates": candidates, "classes": fitted.classes,
+        "components": fitted.mixture.components.len(), "prior": shown(&out.path), "flow": null,
+    });
     out.write(&fitted.to_bytes()?)?;
     // the other commands find a prior beside the model without its path
     let prior = if args.out.is_some() { shown(&out.path) } else { "fitted".into() };
     let model = shown(&args.trained.model);
-    println!("wrote {}; use it with: wgvae sample {model} --prior {prior}", shown(&out.path));
-    if let Some(flow) = flow {
-        fit(args, &mut vae, (encoded, classes), &fitted, &flow)?;
+    output::say(&format!("wrote {}; use it with: wgvae sample {model} --prior {prior}", shown(&out.path)));
+    if let Some(flow) = flow
+        && let Some(fit) = fit(args, &mut vae, (encoded, classes), &fitted, &flow)?
+    {
+        document["flow"] = json!({ "file": shown(&flow.path), "held_out_error": fit.held_out });
+    }
+    if args.json.json {
+        println!("{document:#}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -63,12 +78,12 @@ fn flow_place(args: &FitPriorArgs) -> PathBuf {
 }
 
 /// Fits a mixture of one of these numbers of Gaussians, and says how good the candidates are.
-fn mixture(
+fn candidates_of(
     vae: &mut Vae,
     encoded: &Encoded,
     (components, seed): (Vec<usize>, u64),
     say: &dyn Fn(&str),
-) -> Result<Fitted> {
+) -> Result<(Fitted, Vec<Candidate>)> {
     // one draw per picture: two draws of one picture, in the fit and held out, would favour many components
     let latents = Latents { mu: encoded.mu.clone(), logvar: encoded.logvar.clone() };
     let rows = vae.reparameterize(&latents, seed, 0)?;
@@ -78,12 +93,15 @@ fn mixture(
         encoded.len(),
         encoded.dims
     ));
+    let bar = Bar::new("fitting Gaussians", false);
     let mut report = |candidate: &Candidate| say(&format!("  {}", line(candidate)));
     let fit = prior::fit(&rows, encoded.dims, &settings, &mut report).map_err(Error::Usage)?;
+    drop(bar);
     say(&format!("  N(0, I): {:.2}", fit.standard_normal));
     say(&format!("chosen: {}", line(&fit.candidates[fit.chosen])));
     let model = prior_file::digest(&vae.weights()?);
-    Ok(Fitted { mixture: fit.prior, classes: Vec::new(), kl: encoded.kl(), model })
+    let fitted = Fitted { mixture: fit.prior, classes: Vec::new(), kl: encoded.kl(), model };
+    Ok((fitted, fit.candidates))
 }
 
 /// A Gaussian for each class, or one if there are no classes or too few pictures of one.
@@ -99,7 +117,7 @@ pub(super) fn gaussians(
             Err(reason) => say(&reason.to_string()),
         }
     }
-    mixture(vae, encoded, (vec![1], seed), say)
+    Ok(candidates_of(vae, encoded, (vec![1], seed), say)?.0)
 }
 
 /// Numbers of the covariances of all classes, at most: 128 MiB.
@@ -158,14 +176,14 @@ fn steps(size: FlowSize) -> u64 {
     }
 }
 
-/// Fits a flow, and writes it if it is worth it.
+/// Fits a flow, and writes and returns it if it is worth it.
 fn fit(
     args: &FitPriorArgs,
     vae: &mut Vae,
     (encoded, classes): (Encoded, Vec<String>),
     fitted: &Fitted,
     out: &Destination,
-) -> Result<()> {
+) -> Result<Option<FittedFlow>> {
     let size = args.flow.unwrap_or(FlowSize::Small);
     let length = FlowLength::Steps(args.flow_steps.unwrap_or_else(|| steps(size)));
     let model = checkpoint::open(&args.trained.model)?;
@@ -189,13 +207,15 @@ fn fit(
         sets: Some(&sets),
     };
     let never = AtomicBool::new(false);
-    if let Some(flow) = fit.run(&adapter, &model, (&never, false), &|line| println!("{line}"))? {
+    let flow = fit.run(&adapter, &model, (&never, false), &output::say)?;
+    if let Some(flow) = &flow {
         out.write(&flow.to_bytes(Element::F32)?)?;
-        println!("wrote {}; wgvae sample {} uses it", shown(&out.path), shown(&args.trained.model));
+        let model = shown(&args.trained.model);
+        output::say(&format!("wrote {}; wgvae sample {model} uses it", shown(&out.path)));
     } else if out.path.is_file() {
-        println!("the earlier flow {} stays", shown(&out.path));
+        output::say(&format!("the earlier flow {} stays", shown(&out.path)));
     }
-    Ok(())
+    Ok(flow)
 }
 
 /// The pictures to compare samples with: those that the prior is fitted to, because there are no others.

@@ -78,6 +78,16 @@ pub(super) fn training_of_run(model: &Path) -> Result<Option<Vec<Input>>> {
     Ok(Some(training(&dataset)))
 }
 
+/// The number of `inputs` that are among `others`.
+pub(super) fn common(inputs: &[Input], others: &[Input]) -> usize {
+    let file = |input: &Input| match &input.location {
+        Location::File(path) => path.canonicalize().ok(),
+        Location::Synthetic { .. } => None,
+    };
+    let known: HashSet<PathBuf> = others.iter().filter_map(file).collect();
+    inputs.iter().filter_map(file).filter(|path| known.contains(path)).count()
+}
+
 /// Options of the run of `model`, and the file of its state. `None` if it is not in a run.
 fn run_of(model: &Path) -> Result<Option<(RunOptions, PathBuf)>> {
     let model = checkpoint::find(model)?;

@@ -31,7 +31,8 @@ pub fn run(args: &InterpolateArgs) -> Result<ExitCode> {
     let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
     let how = load_model::reading(&args.trained)?;
     let size = vae.config().size;
-    load_model::sheet_fits([args.steps + 2, 1], size, &out, "take fewer --steps")?;
+    let scale = args.scale.scale;
+    load_model::sheet_fits([args.steps + 2, 1], size * scale, &out, "take fewer --steps")?;
     let bar = Bar::new("computing", false);
     let (first, a) = load_model::encode_picture(&mut vae, &args.from, how)?;
     let (last, b) = load_model::encode_picture(&mut vae, &args.to, how)?;
@@ -40,10 +41,10 @@ pub fn run(args: &InterpolateArgs) -> Result<ExitCode> {
     let pictures = load_model::decode(&mut vae, &points.concat())?;
     let strip: Vec<Vec<u8>> = std::iter::once(first).chain(pictures.clone()).chain([last]).collect();
     drop(bar);
-    load_model::save(&strip, size, strip.len() as u32, &out)?;
+    load_model::save(&strip, [size, scale], strip.len() as u32, &out)?;
     if let Some(film) = film {
         let frames: Vec<_> = pictures.into_iter().map(|picture| vec![picture]).collect();
-        load_model::save_film(&frames, size, 1, &film)?;
+        load_model::save_film(&frames, [size, scale], 1, &film)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,10 @@
 //! Functions of the commands that use a trained model: its adapter, its pictures, its output files.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
+use image::{RgbImage, imageops};
 use wgvae::checkpoint::{self, Model, State};
 use wgvae::data::{self, Mark, PictureFormat, Reading, Skipped};
 use wgvae::error::Error;
@@ -25,13 +27,43 @@ const MAX_NAMED: usize = 10;
 /// Milliseconds per frame of an animation.
 const FRAME_MS: u32 = 80;
 
-/// Reads MODEL, and says what was left out of a foreign file.
+/// The model's file that was named last.
+static NAMED: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Reads MODEL. Says which checkpoint it is, and what was left out of a foreign file.
 pub(super) fn read(model: &Path) -> Result<Model> {
-    let read = checkpoint::open(model)?;
+    let file = checkpoint::find(model)?;
+    let read = checkpoint::read_model(&file)?;
+    // a command may read its model twice
+    let is_named =
+        NAMED.lock().unwrap_or_else(PoisonError::into_inner).replace(file.clone()) == Some(file.clone());
+    if let Some(which) = checkpoint_of(&file).filter(|_| !is_named) {
+        output::remark(&format!("model: {which}"));
+    }
     for note in &read.notes {
         output::note(&format!("{}: {note}", shown(model)));
     }
     Ok(read)
+}
+
+/// The checkpoint that a model's file is in: its folder, whether it is the best or the last one of its run, and its epoch.
+/// `None` for a file alone.
+pub(super) fn checkpoint_of(file: &Path) -> Option<String> {
+    let folder = data::folder_of(file);
+    let state = State::read(&folder.join(checkpoint::STATE)).ok()?;
+    let all = folder.parent().unwrap_or(folder);
+    let named = |pointer: &&str| {
+        checkpoint::resolve_pointer(all, pointer).is_some_and(|at| at.file_name() == folder.file_name())
+    };
+    let names: Vec<&str> = ["best", "last"].into_iter().filter(|pointer| named(pointer)).collect();
+    let which = if names.is_empty() { String::new() } else { format!("{}, ", names.join(" and ")) };
+    let (epoch, step) = (state.epoch, state.step_in_epoch);
+    let when = if step == 0 {
+        format!("epoch {}", epoch.saturating_sub(1))
+    } else {
+        format!("step {step} of epoch {epoch}")
+    };
+    Some(format!("{} ({which}{when})", shown(folder)))
 }
 
 /// The model on the adapter that the flags name.
@@ -77,9 +109,9 @@ pub(super) fn gather(paths: &[PathBuf]) -> Result<Vec<Input>> {
 
 /// Reports files that were left out, the first few by name.
 pub(super) fn name(skipped: &[Skipped]) {
-    skipped.iter().take(MAX_NAMED).for_each(|problem| eprintln!("skipped {problem}"));
+    skipped.iter().take(MAX_NAMED).for_each(|problem| output::remark(&format!("skipped {problem}")));
     if skipped.len() > MAX_NAMED {
-        eprintln!("and {} more", skipped.len() - MAX_NAMED);
+        output::remark(&format!("and {} more", skipped.len() - MAX_NAMED));
     }
 }
 
@@ -189,15 +221,35 @@ pub(super) fn sheet_fits(
     Ok(())
 }
 
-/// Writes a sheet, and reports it.
-pub(super) fn save(pictures: &[Vec<u8>], size: u32, columns: u32, sheet: &Destination) -> Result<()> {
-    sheet.save(&data::grid(pictures, size, columns, data::GAP))
+/// Writes a sheet, and reports it. `size` is that of the pictures; `scale` enlarges them.
+pub(super) fn save(
+    pictures: &[Vec<u8>],
+    [size, scale]: [u32; 2],
+    columns: u32,
+    sheet: &Destination,
+) -> Result<()> {
+    sheet.save(&scaled(data::grid(pictures, size, columns, data::GAP), scale))
+}
+
+/// `picture` with squares for pixels.
+pub(super) fn scaled(picture: RgbImage, scale: u32) -> RgbImage {
+    if scale == 1 {
+        return picture;
+    }
+    let (width, height) = picture.dimensions();
+    imageops::resize(&picture, width * scale, height * scale, imageops::FilterType::Nearest)
 }
 
 /// Writes an animation forwards and backwards. Each frame is a sheet of `columns`.
-pub(super) fn save_film(frames: &[Vec<Vec<u8>>], size: u32, columns: u32, film: &Destination) -> Result<()> {
-    let sheets: Vec<_> = frames.iter().map(|frame| data::grid(frame, size, columns, 0)).collect();
+pub(super) fn save_film(
+    frames: &[Vec<Vec<u8>>],
+    [size, scale]: [u32; 2],
+    columns: u32,
+    film: &Destination,
+) -> Result<()> {
+    let sheet = |frame: &Vec<Vec<u8>>| scaled(data::grid(frame, size, columns, 0), scale);
+    let sheets: Vec<_> = frames.iter().map(sheet).collect();
     film.write(&data::film(&generate::ping_pong(&sheets), FRAME_MS, &film.mark)?)?;
-    println!("wrote {}", shown(&film.path));
+    output::say(&format!("wrote {}", shown(&film.path)));
     Ok(())
 }

@@ -5,6 +5,7 @@ mod adapters;
 mod bar;
 mod bench;
 mod bench_data;
+mod cache;
 mod compare_priors;
 mod completions;
 mod convert;
@@ -28,6 +29,7 @@ mod prior;
 mod profile;
 mod protected;
 mod reconstruct;
+mod runs;
 mod sample;
 mod selftest;
 mod signals;
@@ -46,16 +48,18 @@ pub use output::note;
 pub use signals::say_file_limits;
 use wgvae::gpu::{Adapter, AdapterChoice, adapter};
 
-use crate::cli::{AdapterArgs, Command};
+use crate::cli::{AdapterArgs, Cli, Command};
 
 /// Runs a command, and returns its exit code.
 ///
 /// # Errors
 /// If the command fails.
-pub fn run(command: Command) -> Result<ExitCode> {
+pub fn run(Cli { command, quiet }: Cli) -> Result<ExitCode> {
+    output::begin(quiet, command.is_json());
     match command {
         Command::Train(args) => train::run(*args),
         Command::Watch(args) => watch::run(&args),
+        Command::Runs(args) => runs::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Adapters(args) => adapters::run(&args),
         Command::Selftest(args) => selftest::run(&args),
@@ -76,6 +80,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Verify(args) => verify::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Cache { command } => cache::run(&command),
         Command::Data { command } => data::run(command),
     }
 }

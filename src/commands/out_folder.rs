@@ -11,6 +11,7 @@ use wgvae::data::{self, Mark, PictureFormat};
 use wgvae::error::Error;
 
 use super::destination::{Destination, Writer, folder_for, names, usage};
+use super::output;
 use super::terminal::shown;
 
 /// A folder to fill.
@@ -140,6 +141,7 @@ impl OutFolder {
         for file in self.files().filter(|file| !is_written(file) && self.made(file)) {
             let _ = fs::remove_file(file); // an old file that stays does no harm
         }
-        println!("wrote {} ({})", shown(&self.path), data::counted(self.written.len(), "picture"));
+        let pictures = data::counted(self.written.len(), "picture");
+        output::say(&format!("wrote {} ({pictures})", shown(&self.path)));
     }
 }

@@ -5,12 +5,14 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use serde::Serialize;
+use serde_json::{Value, json};
 use wgvae::error::Error;
 use wgvae::gpu::{self, Adapter, Capabilities, Compiled, Dispatch, Element, Item, Plan, TextureSpec, Usage};
 use wgvae::model::ModelOptions;
 use wgvae::ops::Tuning;
 use wgvae::ops::gemm::variant::Variant;
 
+use super::output;
 use super::terminal::{bytes, count};
 use super::train::settings::model_options;
 use crate::cli::{Limits, PlanArgs};
@@ -32,22 +34,34 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
     if let (true, Some(adapter)) = (args.compile, &adapter) {
         return compile(adapter, &plan);
     }
-    println!(
+    if args.json.json {
+        let subject = json!({
+            "size": config.size, "hidden": config.hidden, "latent": config.latent, "batch": batch,
+            "parameters": wgvae::model::parameter_count(&config), "micro_batch": network.dims.micro,
+            "planned_for": target.name, "binding_bytes": target.binding_bytes,
+        });
+        println!("{:#}", document(subject, &plan));
+        plan.check_limits(&target)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::print(&format!(
         "{config}: {} parameters; batch {batch} as {} micro-batch(es) of {}",
         count(wgvae::model::parameter_count(&config)),
         batch.div_ceil(network.dims.micro),
         network.dims.micro
-    );
-    println!("planned for {} (binding {})\n", target.name, bytes(target.binding_bytes));
+    ));
+    output::print(&format!("planned for {} (binding {})\n", target.name, bytes(target.binding_bytes)));
+    let columns = output::columns();
     for program in &plan.programs {
         println!("{} ({:.3} GFLOP)", program.name, program.flops() as f64 / 1e9);
         for item in &program.items {
             match item {
                 Item::Clear(buffer) => println!("  {:40} clear", plan.buffers[buffer.index()].label),
                 Item::TextureCopy(copy) => {
-                    println!("  {:40} copied to a texture, {}", copy.label, bytes(copy.tensor.bytes()));
+                    let what = format!("copied to a texture, {}", bytes(copy.tensor.bytes()));
+                    println!("{}", output::row(&[(&format!("  {}", copy.label), 42)], &what, columns));
                 }
-                Item::Dispatch(dispatch) => line(dispatch),
+                Item::Dispatch(dispatch) => line(dispatch, columns),
             }
         }
     }
@@ -100,26 +114,52 @@ fn compile(adapter: &Adapter, plan: &Plan) -> Result<ExitCode> {
     Ok(if refusals == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn line(d: &Dispatch) {
+fn line(d: &Dispatch, columns: Option<usize>) {
     let [x, y, _] = d.groups;
     let grid = if y == 1 { x.to_string() } else { format!("{x} x {y}") };
-    println!(
-        "  {:40} {:24} {grid:>10} groups {:>10.3} MFLOP {:>10}",
-        d.label,
-        d.kernel,
-        d.flops() as f64 / 1e6,
-        bytes(d.bytes())
-    );
+    let figures =
+        format!("{grid:>10} groups {:>10.3} MFLOP {:>10}", d.flops() as f64 / 1e6, bytes(d.bytes()));
+    println!("{}", output::row(&[(&format!("  {}", d.label), 42), (d.kernel, 24)], &figures, columns));
+}
+
+/// The plan as JSON, with the facts about its model.
+fn document(mut subject: Value, plan: &Plan) -> Value {
+    let item = |item: &Item| match item {
+        Item::Clear(buffer) => json!({ "clear": plan.buffers[buffer.index()].label }),
+        Item::TextureCopy(copy) => json!({ "texture_copy": copy.label, "bytes": copy.tensor.bytes() }),
+        Item::Dispatch(d) => json!({
+            "label": d.label, "kernel": d.kernel, "groups": d.groups, "flops": d.flops(), "bytes": d.bytes(),
+        }),
+    };
+    let programs = plan.programs.iter().map(|program| {
+        let items: Vec<Value> = program.items.iter().map(item).collect();
+        json!({ "name": program.name, "flops": program.flops(), "items": items })
+    });
+    subject["programs"] = programs.collect();
+    subject["pipelines"] = plan.pipelines().into();
+    subject["memory"] = json!({
+        "state": of(plan, Usage::State), "activations": of(plan, Usage::Activation),
+        "textures": textures(plan), "all": plan.bytes(),
+    });
+    subject
+}
+
+/// Bytes of the buffers of one use.
+fn of(plan: &Plan, usage: Usage) -> u64 {
+    plan.buffers.iter().filter(|b| b.usage == usage).map(|b| 4 * b.len).sum()
+}
+
+fn textures(plan: &Plan) -> u64 {
+    plan.textures().iter().map(TextureSpec::bytes).sum()
 }
 
 fn memory(plan: &Plan) {
-    let of = |usage: Usage| plan.buffers.iter().filter(|b| b.usage == usage).map(|b| 4 * b.len).sum();
-    println!(
+    output::print(&format!(
         "\n{} pipelines; memory: parameters, gradients and moments {}, activations {}, textures {}, together {}",
         plan.pipelines(),
-        bytes(of(Usage::State)),
-        bytes(of(Usage::Activation)),
-        bytes(plan.textures().iter().map(TextureSpec::bytes).sum()),
+        bytes(of(plan, Usage::State)),
+        bytes(of(plan, Usage::Activation)),
+        bytes(textures(plan)),
         bytes(plan.bytes())
-    );
+    ));
 }

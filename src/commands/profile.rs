@@ -15,6 +15,7 @@ use wgvae::ops::roofline::Ceilings;
 
 use super::bench;
 use super::destination::{Destination, Writer, must_end_with};
+use super::output;
 use super::terminal::{Bar, model, shown};
 use super::train::settings::model_options;
 use crate::cli::ProfileArgs;
@@ -51,18 +52,18 @@ pub fn run(args: &ProfileArgs) -> Result<ExitCode> {
     let rgba = bench::pictures(batch, config.size)?;
     let adapter = super::choose(&args.adapter)?;
     let clock = if args.host_clock { Clock::Host } else { Clock::Device };
-    let bar = Bar::new("measuring the adapter", args.json);
+    let bar = Bar::new("measuring the adapter", false);
     let ceilings = Ceilings::measure(&adapter, clock)?;
     drop(bar);
-    let tuning = super::tune::choose(&adapter, &build, &args.tuning, args.json)?;
+    let tuning = super::tune::choose(&adapter, &build, &args.tuning, false)?;
     let mut vae = Vae::new(place(&adapter, clock, &tuning), build, 0)?;
-    let bar = Bar::new("measuring steps", args.json);
+    let bar = Bar::new("measuring steps", false);
     let outcome = measure(&mut vae, &rgba, batch, args.steps)?;
     drop(bar);
     let (micro, pipelines) = (vae.micro_batch(), vae.plan().pipelines());
     let subject =
         Subject { adapter: adapter.describe(), config, batch, micro, steps: args.steps, ceilings, pipelines };
-    if args.json {
+    if args.json.json {
         println!("{}", document(&subject, &outcome));
     } else {
         print(&subject, &outcome);
@@ -72,9 +73,7 @@ pub fn run(args: &ProfileArgs) -> Result<ExitCode> {
         let mut document = trace::document(&outcome.timings, &title);
         document["otherData"] = json!({ "made_by": out.mark.text(None) });
         out.write(document.to_string().as_bytes())?;
-        if !args.json {
-            println!("\nwrote {}", shown(&out.path));
-        }
+        output::say(&format!("wrote {}", shown(&out.path)));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -185,13 +184,13 @@ fn document(subject: &Subject, outcome: &Outcome) -> Value {
 
 fn print(subject: &Subject, outcome: &Outcome) {
     let timings = &outcome.timings;
-    println!("{}", subject.adapter);
-    println!("{}", model(&subject.config, subject.batch, subject.micro));
-    println!("{} steps, by {}", subject.steps, timings.clock);
-    println!(
+    output::print(&subject.adapter);
+    output::print(&model(&subject.config, subject.batch, subject.micro));
+    output::print(&format!("{} step(s), by {}", subject.steps, timings.clock));
+    output::print(&format!(
         "measured roofline: {:.1} GFLOP/s of fused multiply-adds, {:.2} GB/s of copies (bytes read and written)",
         subject.ceilings.gflops, subject.ceilings.gbps
-    );
+    ));
     table(subject, outcome, true);
     table(subject, outcome, false);
     totals(subject, outcome);
@@ -199,10 +198,13 @@ fn print(subject: &Subject, outcome: &Outcome) {
 
 fn table(subject: &Subject, outcome: &Outcome, labels: bool) {
     let (first, second) = if labels { ("dispatch", "kernel") } else { ("kernel", "calls/step") };
-    println!(
-        "\n{first:36} {second:24}{:>9}{:>8}{:>9}{:>8}{:>7}{:>7}",
-        "ms/step", "share", "GFLOP/s", "GB/s", "% FMA", "% copy"
-    );
+    let columns = output::columns();
+    let row_of = |first: &str, second: &str, figures: String| {
+        println!("{}", output::row(&[(first, 36), (second, 23)], &figures, columns));
+    };
+    println!();
+    let figures = ["share", "GFLOP/s", "GB/s", "% FMA", "% copy"].map(|name| format!("{name:>8}")).concat();
+    row_of(first, second, format!("{:>9}{figures}", "ms/step"));
     for row in rows(&outcome.timings.device, labels) {
         let f = rates(subject, &row, outcome.timings.busy_ns());
         let calls = row.calls / u64::from(subject.steps);
@@ -211,9 +213,8 @@ fn table(subject: &Subject, outcome: &Outcome, labels: bool) {
         } else {
             (row.kernel, calls.to_string())
         };
-        println!(
-            "{:36} {second:24}{:>9.3}{:>7.1}%{:>9}{:>8}{:>7}{:>7}",
-            shortened(first, 36),
+        let figures = format!(
+            "{:>9.3}{:>7.1}%{:>8}{:>8}{:>8}{:>8}",
             f.ms,
             100.0 * f.share,
             dash(f.gflops, 1),
@@ -221,6 +222,7 @@ fn table(subject: &Subject, outcome: &Outcome, labels: bool) {
             dash(100.0 * f.of_fma, 1),
             dash(100.0 * f.of_copy.unwrap_or_default(), 1)
         );
+        row_of(&shortened(first, 36), &second, figures);
     }
 }
 
@@ -232,26 +234,26 @@ fn totals(subject: &Subject, outcome: &Outcome) {
         0 => "",
         _ => " (not timed: no timestamps outside passes)",
     };
-    println!(
+    output::print(&format!(
         "\n{:30}{:>12.3} ms (median, without timestamps)",
         "step, by the host's clock", outcome.plain_ms
-    );
-    println!("{:30}{:>12.3} ms (mean)", "step with timestamps", outcome.timed_ms);
+    ));
+    output::print(&format!("{:30}{:>12.3} ms (mean)", "step with timestamps", outcome.timed_ms));
     let share = 100.0 * busy_ms / outcome.plain_ms;
-    println!("{:30}{busy_ms:>12.3} ms, {share:.1} % of a step", "dispatches, clears, copies");
-    println!(
+    output::print(&format!("{:30}{busy_ms:>12.3} ms, {share:.1} % of a step", "dispatches, clears, copies"));
+    output::print(&format!(
         "{:30}{:>12.3} ms (uploads, encoding, submits, waits)",
         "step with timestamps, rest",
         outcome.timed_ms - busy_ms
-    );
-    println!(
+    ));
+    output::print(&format!(
         "{dispatches} dispatches, {others} clears and copies{untimed} and {} submits per step; {} pipelines",
         outcome.submits, subject.pipelines
+    ));
+    output::print(
+        "GB/s count every operand once as read or written. Caches, or reads that are faster than writes, can",
     );
-    println!(
-        "GB/s count every operand once as read or written. Caches, or reads that are faster than writes, can"
-    );
-    println!("raise them above the copies of the roofline.");
+    output::print("raise them above the copies of the roofline.");
 }
 
 /// `text` in at most `width` characters.

@@ -33,7 +33,8 @@ pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
     let mut vae = load_model::open(&args.trained.model, &args.trained.adapter)?;
     let how = load_model::reading(&args.trained)?;
     let size = vae.config().size;
-    out.check_size([COLUMNS, 2 * (inputs.len() as u32).div_ceil(COLUMNS)], size)?;
+    let scale = args.scale.scale;
+    out.check_size([COLUMNS, 2 * (inputs.len() as u32).div_ceil(COLUMNS)], size * scale)?;
     let bar = Bar::new("reconstructing", false);
     let (mut originals, mut recons, mut done) = (Vec::new(), Vec::new(), 0);
     let skipped = generate::stream(&mut vae, &inputs, how, |vae, chunk| {
@@ -42,7 +43,8 @@ pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
         for ((number, original), recon) in chunk.numbers.into_iter().zip(chunk.rgb).zip(recon) {
             let recon = data::rgb_of(&recon);
             if let Pictures::Separate(folder) = &mut out {
-                folder.save(&files[number], &data::grid(&[recon], size, 1, 0))?;
+                let picture = load_model::scaled(data::grid(&[recon], size, 1, 0), scale);
+                folder.save(&files[number], &picture)?;
             } else {
                 originals.push(original);
                 recons.push(recon);
@@ -75,7 +77,7 @@ pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
         row
     };
     let rows: Vec<Vec<u8>> = rows.flat_map(|(a, b)| [filled(a), filled(b)].concat()).collect();
-    load_model::save(&rows, size, columns, &sheet)?;
+    load_model::save(&rows, [size, scale], columns, &sheet)?;
     Ok(ExitCode::SUCCESS)
 }
 

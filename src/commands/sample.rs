@@ -10,9 +10,9 @@ use wgvae::model::flow::FlowSampling;
 
 use super::destination::{Writer, usage};
 use super::load_model::{self, Pictures};
-use super::names;
 use super::prior::{Prior, Wanted, guidance};
 use super::terminal::{Bar, shown};
+use super::{names, output};
 use crate::cli::{ForceArgs, SampleArgs};
 
 /// Pictures computed at once.
@@ -42,17 +42,18 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
 
     let size = model.config.size;
     let columns = if args.each_class { args.count } else { f64::from(args.count).sqrt().ceil() as u32 };
-    out.check_size([columns, (files.len() as u32).div_ceil(columns)], size)?;
+    let scale = args.scale.scale;
+    out.check_size([columns, (files.len() as u32).div_ceil(columns)], size * scale)?;
     let adapter = super::choose_keeping(&args.adapter)?;
+    let bar = Bar::new("loading the model", false);
     let mut vae = load_model::build(&adapter, &model, args.count.min(BATCH), flow)?;
+    drop(bar);
     if args.prior == "auto" && prior_file.is_some() {
-        eprintln!("prior: {}; --prior normal draws from N(0, I)", prior.name());
+        output::remark(&format!("prior: {}; --prior normal draws from N(0, I)", prior.name()));
     }
     if args.each_class {
-        eprintln!(
-            "rows: {}",
-            rows.iter().map(|row| shown(Path::new(&row.class))).collect::<Vec<_>>().join(", ")
-        );
+        let names: Vec<_> = rows.iter().map(|row| shown(Path::new(&row.class))).collect();
+        output::remark(&format!("rows: {}", names.join(", ")));
     }
 
     let bar = Bar::new("sampling", false);
@@ -64,7 +65,8 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
             for (index, picture) in range.zip(drawn.iter().map(|picture| data::rgb_of(picture))) {
                 match &mut out {
                     Pictures::Separate(folder) => {
-                        folder.save(&row.file(index), &data::grid(&[picture], size, 1, 0))?;
+                        let picture = load_model::scaled(data::grid(&[picture], size, 1, 0), scale);
+                        folder.save(&row.file(index), &picture)?;
                     }
                     Pictures::Sheet(_) => pictures.push(picture),
                 }
@@ -76,7 +78,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     bar.clear();
     match out {
         Pictures::Separate(folder) => folder.finish(),
-        Pictures::Sheet(sheet) => load_model::save(&pictures, size, columns, &sheet)?,
+        Pictures::Sheet(sheet) => load_model::save(&pictures, [size, scale], columns, &sheet)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -12,9 +12,13 @@ use wgvae::gpu::Adapter;
 use wgvae::ops::testing::cases::{self, Case};
 use wgvae::ops::testing::check::{self, CaseResult, Comparison};
 
-use super::about;
 use super::terminal::Bar;
+use super::{about, output};
 use crate::cli::SelftestArgs;
+
+/// Widths of the table's texts.
+const KERNEL: usize = 26;
+const CONFIGURATION: usize = 42;
 
 /// Kernel, with "f16" if it reads or writes f16, and configuration.
 type Key = (String, String);
@@ -109,14 +113,14 @@ pub fn run(args: &SelftestArgs) -> Result<ExitCode> {
             return Err(Error::Usage(message).into());
         }
     }
-    if !args.json {
-        println!("{}\n{}", about::version(), adapter.describe());
-        println!("{} cases; the first run on a machine compiles every kernel\n", cases.len());
+    if !args.json.json {
+        output::print(&format!("{}\n{}", about::version(), adapter.describe()));
+        output::print(&format!("{} cases; the first run on a machine compiles every kernel\n", cases.len()));
     }
     let began = Instant::now();
     let table = check_all(&adapter, cases, args);
     let seconds = began.elapsed().as_secs_f64();
-    if args.json {
+    if args.json.json {
         println!("{:#}", document(&adapter, &table, args, seconds));
     } else {
         print(&table, adapter.has_timestamps(), args.only.is_some(), seconds);
@@ -126,7 +130,7 @@ pub fn run(args: &SelftestArgs) -> Result<ExitCode> {
 
 fn check_all(adapter: &Adapter, cases: Vec<Case>, args: &SelftestArgs) -> Table {
     let mut table = Table::default();
-    let (bar, all) = (Bar::new("checking", args.json), cases.len());
+    let (bar, all) = (Bar::new("checking", false), cases.len());
     let (mut done, mut cases) = (0, cases.into_iter().peekable());
     while cases.peek().is_some() {
         bar.set(done, all);
@@ -136,8 +140,8 @@ fn check_all(adapter: &Adapter, cases: Vec<Case>, args: &SelftestArgs) -> Table 
         let outcomes: Vec<Outcome> = some.into_par_iter().map(|case| Outcome::of(adapter, case)).collect();
         for outcome in outcomes {
             for (ok, line) in table.add(outcome) {
-                if !args.json && (args.verbose || !ok) {
-                    bar.say(&line); // at once, because a driver may crash before the table is printed
+                if !args.json.json && (args.verbose || !ok) {
+                    output::print(&line); // at once, because a driver may crash before the table is printed
                 }
             }
         }
@@ -162,26 +166,33 @@ fn share(worst: f64) -> String {
 
 fn print(table: &Table, clock: bool, only: bool, seconds: f64) {
     let time = if clock { "GPU ms" } else { "wall ms" };
-    println!("{:26} {:42} {:>5} {:>7} {time:>8} verdict", "kernel", "configuration", "cases", "worst");
+    let columns = output::columns();
+    let print_row = |kernel: &str, form: &str, figures: &str| {
+        println!("{}", output::row(&[(kernel, KERNEL), (form, CONFIGURATION)], figures, columns));
+    };
+    print_row("kernel", "configuration", &format!("{:>5} {:>7} {time:>8} verdict", "cases", "worst"));
     let mut last = "";
     for ((kernel, form), row) in &table.rows {
         let ms = row.device_ns.map_or(1e3 * row.wall_seconds, |ns| ns as f64 / 1e6);
         let (cases, worst, verdict) = (row.cases, share(row.worst), row.verdict());
         let name = if last == kernel { "" } else { kernel };
-        println!("{name:26} {form:42} {cases:5} {worst:>7} {ms:8.3} {verdict}");
+        print_row(name, form, &format!("{cases:5} {worst:>7} {ms:8.3} {verdict:7}"));
         last = kernel;
     }
-    println!("\nworst: the largest error, relative to the tolerance; above 1 is wrong");
+    output::print("\nworst: the largest error, relative to the tolerance; above 1 is wrong");
     let (name, of) = match clock {
         true => ("GPU ms", "one run each, by the device's clock"),
         false => ("wall ms", "with compilation, because the adapter has no timestamps"),
     };
-    println!("{name}: sum over the cases, {of}; {seconds:.1} s in all");
+    output::print(&format!("{name}: sum over the cases, {of}; {seconds:.1} s in all"));
     match table.problems.len() {
-        0 => println!("\nevery {}kernel agrees with its CPU reference", if only { "selected " } else { "" }),
-        some => println!(
+        0 => output::print(&format!(
+            "\nevery {}kernel agrees with its CPU reference",
+            if only { "selected " } else { "" }
+        )),
+        some => output::print(&format!(
             "\n{some} outputs are WRONG or REFUSED: please report this whole output; do not train on this adapter."
-        ),
+        )),
     }
 }
 

@@ -15,6 +15,31 @@ pub const STOPPED: u8 = 130;
 /// closing terminal sends several.
 const SAME_REQUEST: Duration = Duration::from_secs(2);
 
+/// Requests of signals to a training. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Requested {
+    /// to stop after its step, with a checkpoint
+    pub stop: Arc<AtomicBool>,
+    /// to write a checkpoint after its step, and to go on
+    pub save: Arc<AtomicBool>,
+    caught: Arc<AtomicBool>,
+}
+
+impl Requested {
+    /// Whether to stop.
+    pub fn stops(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    /// Catches the signals from now on, if it does not do so already. Before this, they end the process.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn catch(&self) -> Result<()> {
+        if self.caught.swap(true, Ordering::SeqCst) { Ok(()) } else { catch(self) }
+    }
+}
+
 /// Requests to stop, by signal number.
 struct Requests {
     stop: Arc<AtomicBool>,
@@ -52,13 +77,13 @@ impl Requests {
     }
 }
 
-/// Sets `stop` at a signal: Ctrl-C, the end of the session, and the warnings of batch systems before a job's time limit. A
-/// signal that was ignored at the start stays ignored, for `nohup`.
+/// Sets `stop` at a signal: Ctrl-C, the end of the session, and the warnings of batch systems before a job's time limit. Sets
+/// `save` at SIGUSR1. A signal that was ignored at the start stays ignored, for `nohup`.
 ///
 /// # Errors
 /// If the system refuses.
 #[cfg(unix)]
-pub fn catch(stop: &Arc<AtomicBool>) -> Result<()> {
+fn catch(requested: &Requested) -> Result<()> {
     use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM};
     use signal_hook::iterator::Signals;
     /// This number is equal on Linux and macOS; signal-hook has no name for it.
@@ -67,9 +92,16 @@ pub fn catch(stop: &Arc<AtomicBool>) -> Result<()> {
     let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
     let all = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF];
     let mut signals = Signals::new(all.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0))?;
-    let mut requests = Requests::new(stop);
-    // the system sends SIGXCPU every second, and terminals may send several SIGHUP
-    let take = move |signal| requests.take(signal, [SIGINT, SIGTERM].contains(&signal));
+    let mut requests = Requests::new(&requested.stop);
+    let save = requested.save.clone();
+    let take = move |signal| {
+        if signal == SIGUSR1 {
+            save.store(true, Ordering::SeqCst);
+            return;
+        }
+        // the system sends SIGXCPU every second, and terminals may send several SIGHUP
+        requests.take(signal, [SIGINT, SIGTERM].contains(&signal));
+    };
     std::thread::Builder::new().name("signals".into()).spawn(move || signals.forever().for_each(take))?;
     Ok(())
 }
@@ -84,7 +116,7 @@ fn ignored(status: &str) -> u64 {
 /// Sets `stop` at one of Windows' console events: Ctrl-C, Ctrl-Break, or the end of the console, the session or the system,
 /// which leave some seconds for the checkpoint.
 #[cfg(windows)]
-pub fn catch(stop: &Arc<AtomicBool>) -> Result<()> {
+fn catch(requested: &Requested) -> Result<()> {
     use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
 
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -92,7 +124,7 @@ pub fn catch(stop: &Arc<AtomicBool>) -> Result<()> {
     let (mut c, mut pause) = (ctrl_c()?, ctrl_break()?);
     let (mut close, mut logoff, mut shutdown) = (ctrl_close()?, ctrl_logoff()?, ctrl_shutdown()?);
     drop(within);
-    let mut requests = Requests::new(stop);
+    let mut requests = Requests::new(&requested.stop);
     let heard = async move {
         loop {
             let (event, again) = tokio::select! {
@@ -137,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_second_request_is_the_same_signal_later() {
-        use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+        use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR2};
         let stop = Arc::new(AtomicBool::new(false));
         let mut requests = Requests::new(&stop);
         let began = Instant::now();
@@ -145,10 +177,10 @@ mod tests {
             requests.request(signal, again, began + Duration::from_secs_f64(seconds))
         };
         // a batch system: a warning, then the end; and a wrapper that signals twice
-        assert!(!at(0.0, SIGUSR1, false));
+        assert!(!at(0.0, SIGUSR2, false));
         assert!(stop.load(Ordering::SeqCst));
         assert!(!at(60.0, SIGTERM, true) && !at(60.5, SIGTERM, true));
-        assert!(!at(63.0, SIGUSR1, false));
+        assert!(!at(63.0, SIGUSR2, false));
         // a person
         assert!(!at(70.0, SIGINT, true) && !at(71.5, SIGINT, true));
         assert!(at(72.5, SIGINT, true) && at(62.5, SIGTERM, true));

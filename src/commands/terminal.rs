@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
@@ -13,6 +15,8 @@ pub use super::bar::Bar;
 use super::bar::{PLAIN_EVERY, is_drawn, style};
 use super::output;
 
+/// Shown while kernels are compiled and counted.
+pub const COMPILING: &str = "compiling kernels";
 /// Shown until the first step has finished.
 pub const COMPILES: &str = "the first step compiles the kernels";
 /// Largest number of unreadable files that are named one by one.
@@ -71,14 +75,15 @@ pub struct Screen {
     quiet: bool,
     terminal: bool,
     epochs: u32,
-    software: bool,
     epoch: (u32, u64),
     /// the time when the first step of this process had finished, and its number
     pace: Option<(Instant, u64)>,
     estimated: bool,
     last_line: Instant,
     skipped: usize,
-    /// the message that the first step compiles, without a terminal
+    /// kernels that are compiled so far, and the number of those of a step
+    kernels: Option<(Arc<AtomicUsize>, usize)>,
+    /// their progress, until the first step has finished
     compiling: Option<Bar>,
     /// the last epoch's pictures
     pub pictures: Vec<PathBuf>,
@@ -86,7 +91,7 @@ pub struct Screen {
 
 impl Screen {
     /// For a training of `epochs` epochs.
-    pub fn new(quiet: bool, epochs: u32, software: bool) -> Self {
+    pub fn new(quiet: bool, epochs: u32) -> Self {
         let terminal = is_drawn() && std::io::stdout().is_terminal();
         let bar = ProgressBar::hidden(); // until the first epoch
         bar.set_style(style("{prefix} [{bar:12}] {pos}/{len} {wide_msg}"));
@@ -96,15 +101,21 @@ impl Screen {
             quiet,
             terminal,
             epochs,
-            software,
             epoch: (0, 0),
             pace: None,
             estimated: false,
             last_line: now,
             skipped: 0,
+            kernels: None,
             compiling: None,
             pictures: Vec::new(),
         }
+    }
+
+    /// The first step compiles this number of kernels, which `counter` counts.
+    pub fn compiles(&mut self, counter: Arc<AtomicUsize>, kernels: usize) {
+        self.pace = None;
+        self.kernels = Some((counter, kernels));
     }
 
     /// A line above the bar.
@@ -112,9 +123,7 @@ impl Screen {
         if self.quiet {
             return;
         }
-        let width = self.terminal.then(|| console::Term::stdout().size_checked()).flatten();
-        let text = width.map_or_else(|| line.to_owned(), |(_, columns)| wrapped(line, columns.into()));
-        self.bar.suspend(|| output::line(&text));
+        self.bar.suspend(|| output::say(line));
     }
 
     /// A labelled line of the start-up report.
@@ -123,8 +132,17 @@ impl Screen {
     }
 
     /// Removes the bar.
-    pub fn clear(&self) {
+    pub fn clear(&mut self) {
+        self.compiling = None;
         self.bar.finish_and_clear();
+    }
+
+    /// Draws the bar of the epochs from now on.
+    fn draw(&self) {
+        // only once, because a new target does not remove the bar on the old one
+        if self.terminal && !self.quiet && self.bar.is_hidden() {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
     }
 
     /// Seconds to the end of the epoch. Unknown until a step after the first has been timed.
@@ -154,31 +172,7 @@ impl Screen {
             number => format!("the remaining {number} about {}", duration(all)),
         };
         self.say(&format!("an epoch takes about {}, {to_go}", duration(epoch)));
-        if self.software && all > 1800.0 {
-            self.say(
-                "this is a software adapter, which computes on the CPU; use `--preset demo`, or a smaller --size and \
-                 --hidden",
-            );
-        }
     }
-}
-
-/// `line` with breaks between words for a terminal with this number of columns.
-fn wrapped(line: &str, columns: usize) -> String {
-    let (mut text, mut used) = (String::new(), 0);
-    for (at, word) in line.split(' ').enumerate() {
-        let length = word.chars().count();
-        if at > 0 && used + 1 + length <= columns {
-            text.push(' ');
-            used += 1;
-        } else if at > 0 {
-            text.push_str("\n  ");
-            used = 2;
-        }
-        text.push_str(word);
-        used += length;
-    }
-    text
 }
 
 /// Name of the negative log-likelihood of the pixels.
@@ -189,23 +183,22 @@ fn of_pixels(bce: Option<f64>) -> &'static str {
 impl Observer for Screen {
     fn epoch_begins(&mut self, epoch: u32, steps: u64, step_in_epoch: u64) {
         self.epoch = (epoch, steps);
-        // only once, because a new target does not remove the bar on the old one
-        if self.terminal && !self.quiet && self.bar.is_hidden() {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
         self.bar.reset();
         self.bar.set_message("");
         self.bar.set_length(steps);
         self.bar.set_position(step_in_epoch);
         self.bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
-        if self.pace.is_none() {
-            self.bar.set_message(COMPILES);
-            self.compiling = (!self.terminal).then(|| Bar::logged(COMPILES, self.quiet));
+        if let (None, Some((counter, kernels))) = (self.pace, &self.kernels) {
+            self.compiling = Some(Bar::counting(COMPILING, counter, *kernels, self.quiet));
+        } else {
+            self.draw();
         }
     }
 
     fn step(&mut self, m: &StepMetrics) {
-        self.compiling = None;
+        if self.compiling.take().is_some() {
+            self.draw();
+        }
         self.estimate(m);
         let left = self.left(m).map_or(String::new(), |left| format!("{} left, ", duration(left)));
         let pace = format!("{:.1} img/s, {left}loss {:.1}", m.images_per_second, m.loss);
@@ -239,6 +232,10 @@ impl Observer for Screen {
         self.pictures = pictures.to_vec();
     }
 
+    fn saved(&mut self, checkpoint: &Path) {
+        self.say(&format!("wrote {}, as asked by a signal", shown(checkpoint)));
+    }
+
     fn skipped(&mut self, problem: &Skipped) {
         self.skipped += 1;
         if self.skipped <= MAX_NAMED {
@@ -267,24 +264,4 @@ pub fn name_skipped(screen: &Screen, skipped: &[Skipped]) {
 /// `path` in printable form.
 pub fn shown(path: &Path) -> String {
     printable(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_break_between_words() {
-        assert_eq!(wrapped("one two  three", 80), "one two  three");
-        assert_eq!(wrapped("one two three four", 8), "one two\n  three\n  four");
-        assert_eq!(wrapped("a/very/long/path and more", 8), "a/very/long/path\n  and\n  more");
-        assert_eq!(wrapped("", 8), "");
-        for columns in 10..60 {
-            let text = wrapped(
-                "epoch 1/3: loss 8446.3 (BCE 8446.3, KL 0.02), validation 8396.7 (best); 1.9 s",
-                columns,
-            );
-            assert!(text.lines().all(|line| line.chars().count() <= columns.max(12)), "{columns}: {text}");
-        }
-    }
 }

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
+use serde_json::{Value, json};
 use wgvae::config::cache_folder;
 use wgvae::error::Error;
 use wgvae::gpu::Adapter;
 use wgvae::model::ModelOptions;
 use wgvae::ops::Tuning;
-use wgvae::ops::tunable::Table;
+use wgvae::ops::tunable::{KernelConfig, Table};
 use wgvae::tune::file::TuningFile;
 use wgvae::tune::{self, CandidateResult, Measurement};
 
@@ -24,29 +25,39 @@ pub fn run(args: &TuneArgs) -> Result<ExitCode> {
     let build = model_options(&args.model)?;
     let out = out(args)?;
     let adapter = super::choose(&args.adapter)?;
-    println!("{}", adapter.describe());
+    let json = args.json.json;
+    if !json {
+        output::print(&adapter.describe());
+    }
     let known = if args.again { Table::new() } else { from_cache(&adapter) };
     let began = Instant::now();
     let (table, findings) = complete(&adapter, &build, known, false)?;
-    for finding in &findings {
-        print(finding, args.verbose);
+    let (seconds, earlier) = (began.elapsed().as_secs_f64(), table.len() - findings.len());
+    if json {
+        let measured: Vec<Value> = findings.iter().map(document).collect();
+        let document = json!({
+            "adapter": adapter.describe(), "seconds": seconds, "measured": measured, "earlier_results": earlier,
+        });
+        println!("{document:#}");
+    } else {
+        for finding in &findings {
+            print(finding, args.verbose);
+        }
+        let saved: Vec<f64> = findings.iter().filter_map(Measurement::gain).collect();
+        output::print(&format!(
+            "{} kernels measured in {seconds:.1} s, {earlier} have earlier results; {} are faster than the default",
+            findings.len(),
+            saved.iter().filter(|gain| **gain < 1.0).count()
+        ));
     }
-    let saved: Vec<f64> = findings.iter().filter_map(Measurement::gain).collect();
-    println!(
-        "{} kernels measured in {:.1} s, {} have earlier results; {} are faster than the default",
-        findings.len(),
-        began.elapsed().as_secs_f64(),
-        table.len() - findings.len(),
-        saved.iter().filter(|gain| **gain < 1.0).count()
-    );
     if let Some(out) = out {
         out.write(TuningFile::new(&adapter, table).to_text()?.as_bytes())?;
-        println!("wrote {}", shown(&out.path));
+        output::say(&format!("wrote {}", shown(&out.path)));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The file of --out.
+/// The file of --output.
 fn out(args: &TuneArgs) -> Result<Option<Destination>> {
     let Some(path) = &args.out else { return Ok(None) };
     must_end_with(path, "json", "a table of kernel configurations")?;
@@ -56,11 +67,29 @@ fn out(args: &TuneArgs) -> Result<Option<Destination>> {
 /// Prints the chosen configuration of a kernel, wrong and refused candidates, and with `verbose` all candidates.
 fn print(finding: &Measurement, verbose: bool) {
     let gain = finding.gain().map_or_else(String::new, |gain| format!(", {gain:.2} of the default's time"));
-    println!("{}\n    {}{gain}", finding.key, finding.chosen.name());
+    output::print(&format!("{}\n    {}{gain}", finding.key, finding.chosen.name()));
     let shown = finding.candidates.iter().filter(|(_, verdict)| verbose || verdict.time().is_none());
     for (config, verdict) in shown {
-        println!("        {:46} {}", config.name(), describe(verdict));
+        let columns = output::columns();
+        let config = format!("        {}", config.name());
+        println!("{}", output::row(&[(&config, 54)], &describe(verdict), columns));
     }
+}
+
+/// The measurements of a kernel as JSON.
+fn document(finding: &Measurement) -> Value {
+    let candidate = |(config, result): &(KernelConfig, CandidateResult)| match result {
+        CandidateResult::Right(time) => {
+            json!({ "configuration": config.name(), "ms": 1e3 * time.as_secs_f64() })
+        }
+        CandidateResult::Wrong(share) => json!({ "configuration": config.name(), "wrong": share }),
+        CandidateResult::Refused(reason) => json!({ "configuration": config.name(), "refused": reason }),
+    };
+    let candidates: Vec<Value> = finding.candidates.iter().map(candidate).collect();
+    json!({
+        "kernel": finding.key, "chosen": finding.chosen.name(), "default": finding.default.name(),
+        "of_default": finding.gain(), "candidates": candidates,
+    })
 }
 
 fn describe(verdict: &CandidateResult) -> String {
@@ -95,7 +124,7 @@ pub fn choose(adapter: &Adapter, build: &ModelOptions, flags: &TuningArgs, quiet
     if !quiet && !findings.is_empty() {
         let seconds = began.elapsed().as_secs_f64();
         let count = findings.len();
-        output::line(&format!("tuned {count} kernels in {seconds:.1} s, once for this model and adapter"));
+        output::say(&format!("tuned {count} kernels in {seconds:.1} s, once for this model and adapter"));
     }
     for (finding, (config, verdict)) in findings.iter().flat_map(|f| f.bad().map(move |bad| (f, bad))) {
         output::note(&format!("{}: {}: {}", finding.key, config.name(), describe(verdict)));

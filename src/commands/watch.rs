@@ -8,6 +8,7 @@ use wgvae::train::RunFolder;
 use wgvae::watch::{self, Exported, Watch, Watching};
 
 use super::destination::{Writer, must_end_with};
+use super::output;
 use super::terminal::{bytes, shown};
 use crate::cli::{TrainWatchArgs, WatchArgs};
 
@@ -24,20 +25,18 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode> {
         let page = to.mark.sign_page(&page);
         to.write(page.as_bytes())?;
         let size = bytes(page.len() as u64);
-        println!("wrote {} ({size}): {runs} runs, {some} of {all} pictures", shown(file));
+        let runs = wgvae::data::counted(runs, "run");
+        output::say(&format!("wrote {} ({size}): {runs}, {some} of {all} pictures", shown(file)));
         return Ok(ExitCode::SUCCESS);
     }
     let watching = watch::serve(watch, args.port)?;
-    println!("{}  (reachable from this machine only; Ctrl-C to stop)", watching.url());
+    output::print(&format!("{}  (reachable from this machine only; Ctrl-C to stop)", watching.url()));
     watching.wait()?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The server of the page of a training, if it is asked for. It ends with the process.
-pub(super) fn of_training(args: &TrainWatchArgs, run: &RunFolder) -> Result<Option<Watching>> {
-    if !args.watch {
-        return Ok(None);
-    }
+/// The server of the page of a training. It ends with the process.
+pub(super) fn of_training(args: &TrainWatchArgs, run: &RunFolder) -> Result<Watching> {
     let folder = run.path.parent().filter(|folder| *folder != Path::new(""));
-    Ok(Some(watch::serve(Watch::new(folder.unwrap_or_else(|| Path::new(".")))?, args.port)?))
+    Ok(watch::serve(Watch::new(folder.unwrap_or_else(|| Path::new(".")))?, args.port)?)
 }

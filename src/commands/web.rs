@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use wgvae::web;
 
-use super::export_web;
+use super::{export_web, output};
 use crate::cli::WebArgs;
 
 pub fn run(args: &WebArgs) -> Result<ExitCode> {
@@ -15,8 +15,8 @@ pub fn run(args: &WebArgs) -> Result<ExitCode> {
         if model.join(web::MANIFEST).is_file() { web::read(model)? } else { export_web::page(&args.page)? };
     let sizes = export_web::sizes(&files);
     let serving = web::serve(files, args.port)?;
-    println!("{sizes}");
-    println!("{}  (reachable from this machine only; Ctrl-C to stop)", serving.url());
+    output::say(&sizes);
+    output::print(&format!("{}  (reachable from this machine only; Ctrl-C to stop)", serving.url()));
     serving.wait()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ mod objective;
 mod optimizer;
 mod preset;
 mod table;
+mod time_limit;
 mod train;
 
 pub use cache_folder::cache_folder;
@@ -21,6 +22,7 @@ pub use objective::{BetaSchedule, Likelihood, LossKind, Objective, Sigma};
 pub use optimizer::{Augmentation, LrSchedule, Optimizer, cosine, warmup};
 pub use preset::Preset;
 pub use table::{Table, Value};
+pub use time_limit::TimeLimit;
 pub use train::{MAX_BATCH, TrainConfig, checked_batch};
 
 /// The way pictures are made square.

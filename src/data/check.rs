@@ -57,6 +57,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Number of files that are not pictures.
     pub other_files: usize,
+    /// Their number by extension.
+    pub other_kinds: BTreeMap<String, usize>,
     /// 16-bit pictures that use less than an eighth of their range, see [`Decoded::faint`].
     pub faint: usize,
     /// Pictures whose pixels equal those of an earlier one.
@@ -158,6 +160,7 @@ pub fn check(root: &Path, options: &ScanOptions, progress: Progress<'_>) -> Resu
         damaged,
         notes: found.notes,
         other_files: found.other_files,
+        other_kinds: found.other_kinds,
         faint,
         duplicates,
         across_splits,
@@ -245,7 +248,7 @@ impl fmt::Display for Report {
             )?;
         }
         if self.other_files > 0 {
-            writeln!(f, "other       {}", counted(self.other_files, "file"))?;
+            writeln!(f, "other       {}: {}", counted(self.other_files, "file"), self.kinds())?;
         }
         self.table(f)?;
         for line in named(&self.skipped) {
@@ -255,7 +258,22 @@ impl fmt::Display for Report {
     }
 }
 
+/// Extensions of other files that are named.
+const MAX_KINDS: usize = 5;
+
 impl Report {
+    /// The most frequent extensions of other files: "3 .txt, 1 without extension".
+    fn kinds(&self) -> String {
+        let mut kinds: Vec<(&String, &usize)> = self.other_kinds.iter().collect();
+        kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let more = if kinds.len() > MAX_KINDS { " and others" } else { "" };
+        let named = kinds.into_iter().take(MAX_KINDS).map(|(extension, count)| match extension.as_str() {
+            "" => format!("{count} without extension"),
+            extension => format!("{count} .{}", printable_text(extension)),
+        });
+        named.collect::<Vec<_>>().join(", ") + more
+    }
+
     fn table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<String> = self.classes.iter().map(|name| printable_text(name)).collect();
         let wide = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("class".len());

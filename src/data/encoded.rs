@@ -225,7 +225,12 @@ impl<'a> Encoded<'a> {
 fn damaged(error: image::ImageError) -> String {
     match error {
         image::ImageError::Limits(_) => too_large(),
-        other => format!("cannot be decoded: {}", other.to_string().escape_debug()),
+        other => {
+            let text = other.to_string();
+            // the PNG decoder prints a chunk by its fields in Rust
+            let text = text.split(" while decoding ChunkType").next().unwrap_or(&text);
+            format!("cannot be decoded: {}", text.escape_debug())
+        }
     }
 }
 

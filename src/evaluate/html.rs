@@ -116,7 +116,7 @@ fn distances(found: &Evaluation) -> String {
     let figure = |value: f64| cell("number", &format!("{value:.4}"));
     let row = |(of, d): (&str, super::Distances)| vec![name(of), figure(d.pixels), figure(d.pyramid)];
     let rows: Vec<_> = found.distances().into_iter().map(row).collect();
-    table("Sliced Wasserstein distance to the pictures", &["", "pixels", "pyramid"], &rows)
+    table("Sliced Wasserstein distance to the pictures; lower is better", &["", "pixels", "pyramid"], &rows)
 }
 
 fn likeness(found: &Evaluation) -> String {
@@ -160,12 +160,16 @@ fn dimensions(found: &Evaluation) -> String {
     let kl = &found.kl_per_dimension;
     let order = by_kl(kl);
     let values: Vec<f64> = order.iter().map(|&dim| kl[dim]).collect();
-    let labels: Vec<String> =
-        order.iter().map(|&dim| format!("dimension {dim}: {:.3} nats", kl[dim])).collect();
+    let labels: Vec<[String; 2]> =
+        order.iter().map(|&dim| [dim.to_string(), format!("dimension {dim}: {:.3} nats", kl[dim])]).collect();
     format!(
         "<h2>Divergence of each latent dimension</h2>\n{}<p>Sorted; of {} dimensions the means of {} vary by more than \
          {ACTIVE}.</p>\n",
-        bars(&values, &labels, "KL from N(0, 1) in nats per picture, the most used dimension first"),
+        bars(
+            &values,
+            &labels,
+            "KL from N(0, 1) in nats per picture, by the number of the dimension, the most used one first"
+        ),
         found.dims,
         found.active_units
     )

@@ -96,12 +96,12 @@ impl fmt::Display for Features {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:22} {:>12} {:>12} {:>8} {:>8}",
+            "{:22} {:>10} {:>9} {:>7} {:>7}",
             "features", "Frechet", "precision", "recall", "nearest"
         )?;
         for (name, Likeness { frechet, precision, recall, nearest_ratio, .. }) in self.rows() {
             let nearest = nearest_ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}"));
-            writeln!(f, "{name:22} {frechet:>12.3} {precision:>12.3} {recall:>8.3} {nearest:>8}")?;
+            writeln!(f, "{name:22} {frechet:>10.3} {precision:>9.3} {recall:>7.3} {nearest:>7}")?;
         }
         for warning in self.warnings() {
             writeln!(f, "{warning}")?;

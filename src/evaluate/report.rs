@@ -93,8 +93,8 @@ impl Evaluation {
         let name = if bce { "BCE" } else { "NLL" };
         let density = if bce { ", no density" } else { "" };
         let bits: Vec<Row> = [
-            ("bits per value", self.bits_per_value, "of values from 0 to 1"),
-            ("bits per dimension", self.bits_per_dim, "of 8-bit pixels: bits per value + 8"),
+            ("bits per value", self.bits_per_value, "of values from 0 to 1; lower is better"),
+            ("bits per dimension", self.bits_per_dim, "of 8-bit pixels: bits per value + 8; lower is better"),
         ]
         .into_iter()
         .filter_map(|(name, bits, what)| Some(row(name, format!("{:.4}", bits?), what)))
@@ -104,15 +104,19 @@ impl Evaluation {
             row(
                 name,
                 format!("{:.2}", self.nll),
-                &format!("nats per picture, z drawn ({}{density})", self.loss),
+                &format!("nats per picture, z drawn from q(z|x) ({}{density}); lower is better", self.loss),
             ),
             row("KL", format!("{:.3}", self.kl), "nats per picture, from N(0, I)"),
-            row("ELBO", format!("{:.2}", self.elbo), &format!("-({name} + KL)")),
-            row("IWAE bound", format!("{:.2}", self.iwae), &format!("of {} draws", self.draws)),
-            row("MSE", format!("{:.5}", self.mse), "reconstructions from the means"),
-            row("PSNR", format!("{:.2}", self.psnr), "dB"),
-            row("SSIM", format!("{:.4}", self.ssim), ""),
-            row("MS-SSIM", format!("{:.4}", self.ms_ssim), ""),
+            row("ELBO", format!("{:.2}", self.elbo), &format!("-({name} + KL); higher is better")),
+            row(
+                "IWAE bound",
+                format!("{:.2}", self.iwae),
+                &format!("of {} draws; higher is better", self.draws),
+            ),
+            row("MSE", format!("{:.5}", self.mse), "of reconstructions from the means; lower is better"),
+            row("PSNR", format!("{:.2}", self.psnr), "dB; higher is better"),
+            row("SSIM", format!("{:.4}", self.ssim), "at most 1; higher is better"),
+            row("MS-SSIM", format!("{:.4}", self.ms_ssim), "at most 1; higher is better"),
             row(
                 "active units",
                 format!("{} of {}", self.active_units, self.dims),
@@ -121,7 +125,7 @@ impl Evaluation {
             row(
                 "aggregate mismatch",
                 format!("{:.2}", self.mismatch),
-                "nats, of the latents' moments from N(0, I)",
+                "nats, of the latents' moments from N(0, I); lower is better",
             ),
         ];
         // after the ELBO, from which they are computed
@@ -149,7 +153,7 @@ impl fmt::Display for Evaluation {
         }
         writeln!(
             f,
-            "\n{:22} {:>12} {:>12}  sliced Wasserstein distance",
+            "\n{:22} {:>12} {:>12}  sliced Wasserstein distance; lower is better",
             "to the pictures", "pixels", "pyramid"
         )?;
         for (name, distances) in self.distances() {

@@ -57,11 +57,11 @@ impl fmt::Display for Scores {
         let about = format!("{} known factors", self.factors.len());
         writeln!(
             f,
-            "{about:22} {:>8} {:>8} {:>13} {:>9}  of {} pictures",
+            "{about:22} {:>6} {:>6} {:>12} {:>7}  of {} pictures",
             "MIG", "SAP", "completeness", "error", self.pictures
         )?;
         for (name, [mig, sap, completeness, error]) in self.rows() {
-            writeln!(f, "{name:22} {mig:>8.3} {sap:>8.3} {completeness:>13.3} {error:>9.3}")?;
+            writeln!(f, "{name:22} {mig:>6.3} {sap:>6.3} {completeness:>12.3} {error:>7.3}")?;
         }
         let dci = "DCI: whether each latent stands for one factor";
         writeln!(f, "{:22} {:>8.3}  {dci}", "disentanglement", self.disentanglement)

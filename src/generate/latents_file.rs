@@ -12,6 +12,17 @@ use super::Encoded;
 use crate::data::{Mark, write_whole};
 use crate::error::{Error, Result};
 
+/// Latents from a file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StoredLatents {
+    /// points in latent space, `[N, Z]`
+    pub values: Vec<f32>,
+    /// names of the rows, if the file has one for each
+    pub names: Vec<String>,
+    /// digest of the model that they are of, if the file has it
+    pub model: Option<u32>,
+}
+
 /// First bytes of an `.npy` file.
 const NPY: &[u8] = b"\x93NUMPY";
 
@@ -40,11 +51,11 @@ pub fn write_latents(path: &Path, encoded: &Encoded) -> Result<()> {
     write_whole(path, |file| file.write_all(&bytes))
 }
 
-/// Encodes the file of [`write_latents`]. Only safetensors has room for the mark.
+/// Encodes the file of [`write_latents`]. Only safetensors has room for the mark and the digest of the model.
 ///
 /// # Errors
 /// If the extension is not supported.
-pub fn latents_file(path: &Path, encoded: &Encoded, mark: Option<&Mark>) -> Result<Vec<u8>> {
+pub fn latents_file(path: &Path, encoded: &Encoded, mark: Option<(&Mark, u32)>) -> Result<Vec<u8>> {
     match kind(path)? {
         "npy" => Ok(npy(&encoded.mu, encoded.dims)),
         "csv" => Ok(csv(encoded).into_bytes()),
@@ -52,14 +63,17 @@ pub fn latents_file(path: &Path, encoded: &Encoded, mark: Option<&Mark>) -> Resu
     }
 }
 
-fn tensors(path: &Path, encoded: &Encoded, mark: Option<&Mark>) -> Result<Vec<u8>> {
+fn tensors(path: &Path, encoded: &Encoded, mark: Option<(&Mark, u32)>) -> Result<Vec<u8>> {
     let shape = vec![encoded.len(), encoded.dims];
     let wrong = |e: safetensors::SafeTensorError| Error::model(path, e.to_string());
     // names need quoting and escaping, which JSON does
     let list = |texts: &[String]| serde_json::to_string(texts).unwrap_or_default();
     let mut about: HashMap<String, String> =
         [("names".into(), list(&encoded.names)), ("classes".into(), list(&encoded.classes))].into();
-    about.extend(mark.map(|mark| ("made_by".into(), mark.text(None))));
+    if let Some((mark, model)) = mark {
+        about.insert("made_by".into(), mark.text(None));
+        about.insert("model".into(), format!("{model:08x}"));
+    }
     let mu = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(&encoded.mu)).map_err(wrong)?;
     let logvar = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(&encoded.logvar));
     let bytes = safetensors::serialize([("mu", mu), ("logvar", logvar.map_err(wrong)?)], Some(about));
@@ -119,21 +133,23 @@ fn csv(encoded: &Encoded) -> String {
 ///
 /// # Errors
 /// [`Error::Model`] if the file is damaged, or contains something else.
-pub fn read_latents(path: &Path, dims: usize) -> Result<Vec<f32>> {
+pub fn read_latents(path: &Path, dims: usize) -> Result<StoredLatents> {
     let kind = kind(path)?;
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    let values = match kind {
-        "npy" => from_npy(&bytes, dims),
+    let stored = match kind {
+        "npy" => from_npy(&bytes, dims).map(|values| StoredLatents { values, ..StoredLatents::default() }),
         "csv" => from_csv(&String::from_utf8_lossy(&bytes), dims),
         _ => from_tensors(&bytes, dims),
     };
-    let values = values.map_err(|reason| Error::model(path, reason))?;
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(at) => {
-            Err(Error::model(path, format!("row {}: {} is not a finite number", at / dims, values[at])))
-        }
-        None => Ok(values),
+    let mut stored = stored.map_err(|reason| Error::model(path, reason))?;
+    let values = &stored.values;
+    if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+        return Err(Error::model(path, format!("row {}: {} is not a finite number", at / dims, values[at])));
     }
+    if stored.names.len() * dims != values.len() {
+        stored.names.clear();
+    }
+    Ok(stored)
 }
 
 fn shaped(shape: &[usize], dims: usize) -> std::result::Result<(), String> {
@@ -143,14 +159,18 @@ fn shaped(shape: &[usize], dims: usize) -> std::result::Result<(), String> {
     Err(format!("is {shape:?} and should be [N, {dims}]: latents of another model"))
 }
 
-fn from_tensors(bytes: &[u8], dims: usize) -> std::result::Result<Vec<f32>, String> {
+fn from_tensors(bytes: &[u8], dims: usize) -> std::result::Result<StoredLatents, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| format!("not a whole safetensors file ({e})"))?;
     let view = file.tensor("z").or_else(|_| file.tensor("mu")).map_err(|_| "has no tensor z or mu")?;
     shaped(view.shape(), dims)?;
     if view.dtype() != Dtype::F32 {
         return Err(format!("is of {:?}; F32 is read", view.dtype()));
     }
-    Ok(bytemuck::pod_collect_to_vec(view.data()))
+    let about = SafeTensors::read_metadata(bytes).ok().and_then(|(_, header)| header.metadata().clone());
+    let about = about.unwrap_or_default();
+    let names = about.get("names").and_then(|names| serde_json::from_str(names).ok()).unwrap_or_default();
+    let model = about.get("model").and_then(|model| u32::from_str_radix(model, 16).ok());
+    Ok(StoredLatents { values: bytemuck::pod_collect_to_vec(view.data()), names, model })
 }
 
 fn from_npy(bytes: &[u8], dims: usize) -> std::result::Result<Vec<f32>, String> {
@@ -202,7 +222,7 @@ fn fields(line: &str) -> Vec<String> {
 }
 
 /// Names with line breaks are not supported; [`write_latents`] writes one only if a picture's name contains it.
-fn from_csv(text: &str, dims: usize) -> std::result::Result<Vec<f32>, String> {
+fn from_csv(text: &str, dims: usize) -> std::result::Result<StoredLatents, String> {
     let mut lines = text.lines();
     let head = fields(lines.next().unwrap_or_default());
     let columns = |what: &str| -> Option<Vec<usize>> {
@@ -210,16 +230,19 @@ fn from_csv(text: &str, dims: usize) -> std::result::Result<Vec<f32>, String> {
     };
     let columns = columns("z").or_else(|| columns("mu"));
     let columns = columns.ok_or_else(|| format!("has no columns z0 to z{0}, or mu0 to mu{0}", dims - 1))?;
-    let mut values = Vec::new();
+    let name = head.iter().position(|column| column == "name");
+    let mut stored = StoredLatents::default();
+    let values = &mut stored.values;
     for (number, line) in lines.enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let row = fields(line);
+        stored.names.extend(name.and_then(|at| row.get(at).cloned()));
         for &column in &columns {
             let field = row.get(column).map_or("", String::as_str);
             let value = field.trim().parse::<f32>();
             values.push(value.map_err(|_| format!("line {}: {field:?} is not a number", number + 2))?);
         }
     }
-    if values.is_empty() { Err("holds no rows".into()) } else { Ok(values) }
+    if values.is_empty() { Err("holds no rows".into()) } else { Ok(stored) }
 }
 
 #[cfg(test)]
@@ -242,7 +265,10 @@ mod tests {
         for extension in ["safetensors", "npy", "csv"] {
             let path = folder.path().join(format!("latents.{extension}"));
             write_latents(&path, &example()).expect("written");
-            assert_eq!(read_latents(&path, 3).expect("read"), example().mu, "{extension}");
+            let stored = read_latents(&path, 3).expect("read");
+            assert_eq!(stored.values, example().mu, "{extension}");
+            let names = if extension == "npy" { Vec::new() } else { example().names };
+            assert_eq!(stored.names, names, "{extension}");
             let error = read_latents(&path, 4).expect_err("another model's").to_string();
             assert!(error.contains("latents."), "{error}");
         }

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 pub use axes::{Axes, Axis};
 pub use flow_file::FittedFlow;
 pub use interpolate::{Interpolation, interpolate, ping_pong};
-pub use latents_file::{check_extension, latents_file, read_latents, write_latents};
+pub use latents_file::{StoredLatents, check_extension, latents_file, read_latents, write_latents};
 pub use prior::{Prior, class_label, label_of};
 pub use prior_file::Fitted;
 

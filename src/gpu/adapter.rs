@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use wgpu::{AdapterInfo, Backends, DeviceType};
 
@@ -24,6 +26,8 @@ pub struct Adapter {
     pub features: wgpu::Features,
     /// The folder of its pipeline cache, set by [`Adapter::keeping`].
     pub pipelines: Option<PathBuf>,
+    /// The number of kernels that the driver has compiled so far, of all plans: clones count together.
+    pub compiled: Arc<AtomicUsize>,
     /// For a software adapter that was chosen because there is no other: the reason why a GPU is not found.
     pub hint: Option<String>,
 }
@@ -66,7 +70,7 @@ impl Adapter {
             .into_iter()
             .map(|inner| {
                 let (info, limits, features) = (inner.get_info(), inner.limits(), inner.features());
-                Self { inner, info, limits, features, pipelines: None, hint: None }
+                Self { inner, info, limits, features, pipelines: None, compiled: Arc::default(), hint: None }
             })
             .collect()
     }

@@ -66,8 +66,8 @@ impl Defaults {
     fn tiles(target: &Capabilities) -> Vec<Variant> {
         match target.vendor {
             // more sums would be spilled
-            Vendor::Intel => vec![Variant::FEW_SUMS],
-            Vendor::Apple | Vendor::Qualcomm => vec![Variant::UNROLLED],
+            Vendor::Apple | Vendor::Intel => vec![Variant::FEW_SUMS],
+            Vendor::Qualcomm => vec![Variant::UNROLLED],
             Vendor::Other if !target.discrete => vec![Variant::PLAIN],
             Vendor::Amd | Vendor::Nvidia | Vendor::Other => vec![Variant::WIDE, Variant::UNROLLED],
         }

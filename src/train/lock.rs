@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::run::{METRICS, RunFolder, SETTINGS};
 use crate::checkpoint;
@@ -43,6 +44,17 @@ impl Drop for Lock {
 
 /// File locked by the process that trains the run.
 const LOCK: &str = "lock";
+
+/// Tries again for a moment if a lock is held: [`RunFolder::is_training`] holds it while it looks.
+fn patient(mut lock: impl FnMut() -> Result<(), fs::TryLockError>) -> Result<(), fs::TryLockError> {
+    for _ in 0..4 {
+        match lock() {
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            other => return other,
+        }
+    }
+    lock()
+}
 
 /// Creates `folder` and its parents; adds those that were missing to `made`.
 fn make(folder: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
@@ -97,7 +109,7 @@ impl RunFolder {
         let path = self.path.join(LOCK);
         let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(Error::io("write", &path))?;
-        let missing = match file.try_lock() {
+        let missing = match patient(|| file.try_lock()) {
             // ENOSYS and EOPNOTSUPP, ENOLCK of NFS without its lock service, EACCES and EIO of some clustered and
             // remote file systems: train without a lock
             Err(fs::TryLockError::Error(error)) => Some(error),
@@ -112,7 +124,15 @@ impl RunFolder {
         Ok(Lock { _file: file, run: self.path.clone(), made: Vec::new(), missing })
     }
 
-    fn taken(&self) -> Error {
+    /// Whether a process holds the lock of the run. Nothing is created or changed.
+    pub fn is_training(&self) -> bool {
+        let file = fs::OpenOptions::new().read(true).open(self.path.join(LOCK));
+        // the lock that this gets is released at once
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+    }
+
+    /// The error of a run whose lock another process holds.
+    pub fn taken(&self) -> Error {
         Error::Usage(format!(
             "another process is training {}: wait for it, or choose another --name",
             crate::data::printable(&self.path)

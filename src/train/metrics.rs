@@ -109,7 +109,7 @@ pub(super) struct End {
     pub(super) step: u64,
     /// number of the epoch, from 1
     pub(super) epoch: u32,
-    /// "finished", "early" or "stopped"
+    /// "finished", "early", "stopped" or "limited"
     pub(super) outcome: &'static str,
 }
 

@@ -23,7 +23,7 @@ pub use metrics::{EpochMetrics, FORMAT, StepMetrics};
 pub use retry::{Attempt, retry};
 pub use run::{METRICS, RunFolder, SETTINGS};
 pub use stop_file::{STOP, StopFile};
-pub use trainer::{Splits, TrainOptions, TrainOutcome, Trainer};
+pub use trainer::{Limit, Limits, Splits, TrainOptions, TrainOutcome, Trainer};
 pub use verify::{Receipt, verify};
 
 use crate::data::Skipped;
@@ -36,6 +36,8 @@ pub trait Observer {
     fn step(&mut self, metrics: &StepMetrics);
     /// An epoch has ended.
     fn epoch_ends(&mut self, metrics: &EpochMetrics, pictures: &[std::path::PathBuf]);
+    /// A checkpoint was written because [`TrainOptions::save`] was set.
+    fn saved(&mut self, _checkpoint: &std::path::Path) {}
     /// A picture could not be read.
     fn skipped(&mut self, problem: &Skipped);
     /// [`diagnostics`] has advice: a line with a figure and something to try.

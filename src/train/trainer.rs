@@ -41,6 +41,36 @@ pub enum TrainOutcome {
     Early(u32),
     /// stopped by the user, after writing this checkpoint
     Stopped(PathBuf),
+    /// at a limit, after writing this checkpoint
+    Limited(Limit, PathBuf),
+}
+
+/// A limit at which a training ends before its last epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// [`Limits::steps`]
+    Steps,
+    /// [`Limits::until`]
+    Time,
+}
+
+/// Limits of a training beside its epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// steps of the run
+    pub steps: Option<u64>,
+    /// the time at which it ends
+    pub until: Option<Instant>,
+}
+
+impl Limits {
+    /// The limit that a training with this number of steps has reached.
+    fn reached(self, steps: u64) -> Option<Limit> {
+        if self.steps.is_some_and(|most| steps >= most) {
+            return Some(Limit::Steps);
+        }
+        self.until.is_some_and(|end| Instant::now() >= end).then_some(Limit::Time)
+    }
 }
 
 /// Options of a training.
@@ -54,12 +84,30 @@ pub struct TrainOptions {
     pub every: Option<u64>,
     /// retention of checkpoints
     pub keep: Keep,
+    /// limits beside the epochs
+    pub limits: Limits,
+    /// set by others: the training writes a checkpoint after its step, and goes on
+    pub save: Arc<AtomicBool>,
 }
 
 impl From<TrainConfig> for TrainOptions {
     fn from(config: TrainConfig) -> Self {
-        Self { config, checkpoint: None, every: None, keep: Keep::default() }
+        Self {
+            config,
+            checkpoint: None,
+            every: None,
+            keep: Keep::default(),
+            limits: Limits::default(),
+            save: Arc::default(),
+        }
     }
+}
+
+/// The end of the steps of an epoch.
+enum EpochEnd {
+    Whole,
+    Stopped,
+    Limited(Limit),
 }
 
 /// A training in progress.
@@ -73,6 +121,8 @@ pub struct Trainer {
     state: State,
     every: Option<u64>,
     keep: Keep,
+    limits: Limits,
+    save: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
     /// step in epoch, pictures and settings of the steps whose loss has not been read back yet
     pending: HashMap<u64, (u64, u32, StepSettings)>,
@@ -91,7 +141,7 @@ impl Trainer {
         begin: TrainOptions,
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
-        let TrainOptions { config, checkpoint, every, keep } = begin;
+        let TrainOptions { config, checkpoint, every, keep, limits, save } = begin;
         let state = match checkpoint {
             Some(checkpoint) => {
                 let Checkpoint { weights, optimizer, average, state } = &checkpoint;
@@ -126,6 +176,8 @@ impl Trainer {
             state,
             every,
             keep,
+            limits,
+            save,
             stop,
             pending: HashMap::new(),
             last_log,
@@ -137,7 +189,7 @@ impl Trainer {
         &self.state
     }
 
-    /// Trains to the last epoch, or until the stop flag is set.
+    /// Trains to the last epoch, until the stop flag is set, or to a limit.
     ///
     /// # Errors
     /// If the device fails, a file cannot be written, or the loss is not finite; checkpoints stay.
@@ -147,12 +199,25 @@ impl Trainer {
         self.reporter.begins(&mut self.metrics, &self.state, observer)?;
         while self.state.epoch <= self.state.config.epochs && !self.state.out_of_patience() {
             let began = Instant::now();
-            if !self.epoch(observer)? {
-                let checkpoint = self.save_step()?;
-                self.end("stopped")?;
-                return Ok(TrainOutcome::Stopped(checkpoint));
+            match self.epoch(observer)? {
+                EpochEnd::Whole => self.finish_epoch(observer, began)?,
+                EpochEnd::Stopped => {
+                    let checkpoint = self.save_step()?;
+                    self.end("stopped")?;
+                    return Ok(TrainOutcome::Stopped(checkpoint));
+                }
+                EpochEnd::Limited(limit) => {
+                    let checkpoint = self.save_step()?;
+                    self.end("limited")?;
+                    return Ok(TrainOutcome::Limited(limit, checkpoint));
+                }
             }
-            self.finish_epoch(observer, began)?;
+            let over = self.state.epoch > self.state.config.epochs || self.state.out_of_patience();
+            if let (false, Some(limit)) = (over, self.limits.reached(self.state.step)) {
+                let name = format!("epoch_{:04}", self.state.epoch - 1);
+                self.end("limited")?;
+                return Ok(TrainOutcome::Limited(limit, self.run.checkpoints().join(name)));
+            }
         }
         let early = self.state.epoch <= self.state.config.epochs;
         self.end(if early { "early" } else { "finished" })?;
@@ -187,8 +252,8 @@ impl Trainer {
         self.metrics.write(&End { kind: "end", step, epoch, outcome })
     }
 
-    /// Runs the steps of one epoch; returns false if it was stopped before the end.
-    fn epoch(&mut self, observer: &mut dyn Observer) -> Result<bool> {
+    /// Runs the steps of one epoch, to its end or until it is stopped.
+    fn epoch(&mut self, observer: &mut dyn Observer) -> Result<EpochEnd> {
         let steps = self.stepper.steps(&self.state);
         observer.epoch_begins(self.state.epoch, steps, self.state.step_in_epoch);
         self.last_log = (Instant::now(), 0);
@@ -201,16 +266,27 @@ impl Trainer {
             self.log(observer, false)?;
             if self.stop.load(Ordering::SeqCst) {
                 self.log(observer, true)?;
-                return Ok(false);
+                return Ok(EpochEnd::Stopped);
             }
+            if self.state.step_in_epoch >= steps {
+                continue; // the epoch has a checkpoint at its end
+            }
+            if let Some(limit) = self.limits.reached(self.state.step) {
+                self.log(observer, true)?;
+                return Ok(EpochEnd::Limited(limit));
+            }
+            let asked = self.save.swap(false, Ordering::SeqCst);
             let due = self.every.is_some_and(|every| self.state.step.is_multiple_of(every));
-            if due && self.state.step > step && self.state.step_in_epoch < steps {
+            if asked || due && self.state.step > step {
                 self.log(observer, true)?; // metrics are part of the saved state
-                self.save_step()?;
+                let saved = self.save_step()?;
+                if asked {
+                    observer.saved(&saved);
+                }
             }
         }
         self.log(observer, true)?;
-        Ok(true)
+        Ok(EpochEnd::Whole)
     }
 
     /// Logs the losses that have been read back; with `wait`, all of them.

@@ -103,15 +103,11 @@ impl Watch {
     /// Watches a run, or all runs in a folder.
     ///
     /// # Errors
-    /// [`Error::Usage`] if there is no such folder.
+    /// [`Error::Model`] if there is no such folder.
     pub fn new(path: &Path) -> Result<Self> {
-        let shown = crate::error::printable(path);
         let root = path.canonicalize().ok().filter(|root| root.is_dir());
-        let root = root.ok_or_else(|| {
-            Error::Usage(format!(
-                "{shown}: there is no such folder; name a run, or a folder of runs such as runs"
-            ))
-        })?;
+        let reason = "there is no such folder; name a run, or a folder of runs such as runs";
+        let root = root.ok_or_else(|| Error::model(path, reason))?;
         let single = is_run(&root);
         let (runs, gone) = (BTreeMap::new(), Vec::new());
         Ok(Self { root, single, runs, gone, refresh: 0, looked: None, more: false, notes: Vec::new() })

@@ -90,7 +90,7 @@ struct Told {
     advice: VecDeque<Advice>,
     begun: Begun,
     last: Last,
-    /// "finished", "early", "stopped" or "diverged", if it has ended
+    /// "finished", "early", "stopped", "limited" or "diverged", if it has ended
     ended: Option<String>,
     /// newest format, if this program does not know it
     newer: Option<(u64, String)>,

@@ -102,7 +102,7 @@ pub fn read(folder: &Path) -> Result<Files> {
     let Some(exported) = exported(folder) else {
         return Err(Error::model(
             folder,
-            "is not an exported page: make one with wgvae export-web MODEL OUT",
+            "is not an exported page: make one with wgvae export-web MODEL -o FOLDER",
         ));
     };
     let names = exported.into_keys().chain([MANIFEST.into()]);

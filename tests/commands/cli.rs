@@ -343,7 +343,7 @@ fn bench_data_measures_the_loader_alone() {
         shown.contains("20 pictures at 16 px, 1 skipped") && shown.contains("20 from the cache"),
         "{shown}"
     );
-    refuses(at, &["bench", "--no-cache"], 2, &["--data"]);
+    refuses(at, &["bench", "--no-cache"], 2, &["DATA"]);
     refuses(at, &["bench", "--data", "missing"], 1, &["missing"]);
 }
 

@@ -148,3 +148,33 @@ fn a_run_keeps_to_the_rules_that_it_began_with() {
     let text = fs::read_to_string(at.join("runs/new/config.toml")).expect("settings");
     assert!(text.contains("folder-rules = 2\n"), "{text}");
 }
+
+/// Files that are no pictures are named by their kinds, archives with the way to unpack them, and pictures in hidden folders
+/// are counted; a damaged picture is described without words of the program's own parts.
+#[test]
+fn what_is_left_out_is_named() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    photos(&at.join("set"), 0..6);
+    photo(&at.join("set/.old/inside.png"), 9);
+    for name in ["a.txt", "b.TXT", "c.csv", "README", "photos.zip"] {
+        fs::write(at.join("set").join(name), "text").expect("written");
+    }
+    let crc = at.join("set/crc.png");
+    photo(&crc, 8);
+    let mut bytes = fs::read(&crc).expect("read");
+    // the checksum of the last chunk with pixels is before the 12 bytes of the end
+    let checksum = bytes.len() - 13;
+    bytes[checksum] ^= 1;
+    fs::write(&crc, bytes).expect("written");
+    let shown = succeeds(at, &["data", "check", "set"]);
+    for part in [
+        "other       5 files: 2 .txt, 1 without extension, 1 .csv, 1 .zip",
+        "found 1 .zip file: unpack them first",
+        "1 file (hidden folders)",
+        "crc.png: cannot be decoded: ",
+    ] {
+        assert!(shown.contains(part), "{part:?} is missing in: {shown}");
+    }
+    assert!(!shown.contains("ChunkType"), "{shown}");
+}

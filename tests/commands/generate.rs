@@ -87,17 +87,29 @@ fn every_command_on_one_model() {
         let recon = cell(&sheet, SIZE, index % 8, 2 * (index / 8) + 1);
         assert_eq!(recon, pixels(path), "{}", path.display());
         for extension in ["safetensors", "npy", "csv"] {
-            assert_eq!(
-                recon,
-                pixels(&at.join(extension).join(format!("{index:06}.png"))),
-                "{extension} {index}"
-            );
+            // a .npy file has no names
+            let name = if extension == "npy" {
+                format!("{index:06}.png")
+            } else {
+                path.file_name().expect("a name").to_string_lossy().into_owned()
+            };
+            assert_eq!(recon, pixels(&at.join(extension).join(name)), "{extension} {index}");
         }
         differ += usize::from(recon != cell(&sheet, SIZE, 0, 1));
     }
     assert!(differ > 12, "the model makes the same of different pictures");
     let csv = std::fs::read_to_string(at.join("l.csv")).expect("csv");
     assert!(csv.lines().nth(1).expect("a row").starts_with("\"even, more/00.png\",\"even, more\","), "{csv}");
+
+    // each pixel of an enlarged sheet is a square
+    said(at, &["reconstruct", "runs/a", "photos", "--scale", "3", "-o", "large.png"]);
+    let large = pixels(&at.join("large.png"));
+    assert_eq!(large.dimensions(), (3 * sheet.width(), 3 * sheet.height()));
+    assert!(large.enumerate_pixels().all(|(x, y, pixel)| pixel == sheet.get_pixel(x / 3, y / 3)));
+    let film = ["traverse", "runs/a", "photos", "--scale", "2", "--gif", "--dims", "1", "-o", "film.png"];
+    said(at, &film);
+    let film = image::open(at.join("film.gif")).expect("a film");
+    assert_eq!((film.width(), film.height()), (2 * SIZE, 2 * SIZE));
 
     // the way between two pictures begins and ends at their reconstructions
     let (a, b) = ("photos/even, more/00.png", "photos/odd/01.png");

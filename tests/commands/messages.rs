@@ -1,7 +1,8 @@
 //! Messages that quote words of others: keys of configuration files, names of files.
 
 use crate::common;
-use crate::common::program::{refuses, text, wgvae};
+use crate::common::program::{refuses, said, text, wgvae};
+use crate::outputs::trained;
 
 #[test]
 fn a_wrong_key_is_named_with_its_line_and_the_key_that_was_meant() {
@@ -76,7 +77,7 @@ fn odd_names_are_printed_escaped_everywhere() {
     );
     std::fs::write(at.join(&set).join("Training Data").join(odd(b".jpg")), b"no picture").expect("file");
     says(&[word("data"), word("check"), &set], 0);
-    says(&[word("data"), word("synth"), &set], 1); // it is not empty
+    says(&[word("data"), word("synth"), &set], 2); // it is not empty
     says(&[word("sample"), &odd(b".safetensors")], 1);
     let config = odd(b".toml");
     std::fs::write(at.join(&config), "epochss = 1").expect("config");
@@ -93,9 +94,66 @@ fn odd_names_are_printed_escaped_everywhere() {
 fn a_closed_pipe_is_no_panic() {
     let folder = tempfile::tempdir().expect("folder");
     let program = env!("CARGO_BIN_EXE_wgvae");
-    let script = format!("'{program}' plan --limits default --preset demo | head -n 1");
-    let output = std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output();
-    let output = output.expect("sh runs");
-    assert!(text(&output.stdout).contains("64 px"), "{}", text(&output.stdout));
+    // head ends before the whole plan is written
+    let script = format!("'{program}' plan --limits default | head -n 1; exit ${{PIPESTATUS[0]}}");
+    let output = std::process::Command::new("bash").args(["-c", &script]).current_dir(folder.path()).output();
+    let output = output.expect("bash runs");
+    assert_eq!(output.status.code(), Some(141), "the code of docs/commands.md");
+    assert!(text(&output.stdout).contains("256 px"), "{}", text(&output.stdout));
     assert_eq!(text(&output.stderr), "", "a closed pipe is worth no message");
+}
+
+/// Latents have the digest of their model: those of another one of equal sizes decode to other pictures.
+#[test]
+fn latents_of_another_model_are_told() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = trained();
+    let at = folder.path();
+    said(at, &["encode", "runs/a", "photos", "-o", "l.safetensors"]);
+    for (run, told) in [("runs/a", false), ("runs/b", true)] {
+        let output = wgvae(at, &["decode", run, "l.safetensors", "-q"]);
+        let error = text(&output.stderr);
+        assert!(output.status.success(), "{error}");
+        assert_eq!(error.contains("warning: l.safetensors has latents of another model"), told, "{error}");
+    }
+}
+
+/// A model is better on the pictures that it was trained on.
+#[test]
+fn training_pictures_in_an_evaluation_are_told() {
+    if common::adapter().is_none() {
+        return;
+    }
+    let folder = trained();
+    let at = folder.path();
+    std::fs::create_dir(at.join("others")).expect("folder");
+    std::fs::write(at.join("others/x.png"), std::fs::read(at.join("photos/0.png")).expect("read"))
+        .expect("written");
+    let evaluate = |data: &[&str]| {
+        let few = ["--iwae", "1", "--samples", "4", "--no-features", "-o", "r.html"];
+        let output = wgvae(at, &[&["evaluate", "runs/a"], data, &few].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        (
+            text(&output.stderr),
+            text(&output.stdout),
+            std::fs::read_to_string(at.join("r.html")).expect("a page"),
+        )
+    };
+    let (error, said, page) = evaluate(&["photos"]);
+    assert!(error.contains("warning: 5 of 6 pictures are training pictures of the run"), "{error}");
+    assert!(said.contains("measured on photos (5 of 6 pictures are training pictures"), "{said}");
+    for fact in
+        ["5 of 6 pictures are training", "epoch_0001 (best and last, epoch 1)", "--beta 0.2", "Z</td>"]
+    {
+        assert!(page.contains(fact), "{fact} is missing in the page");
+    }
+    for data in [&[][..], &["others"]] {
+        let (error, said, _) = evaluate(data);
+        assert!(
+            !error.contains("warning") && !said.contains("training pictures of"),
+            "{data:?}: {error}{said}"
+        );
+    }
 }

@@ -201,7 +201,7 @@ fn folders_are_new_or_empty() {
     let synth = |out: &'static str| ["data", "synth", out, "--count", "2", "--size", "8"];
     refuses(at, &synth("file"), 1, &["is not a folder"]);
     refuses(at, &synth("none/such"), 1, &["there is no folder none"]);
-    refuses(at, &synth("full"), 1, &["not empty"]);
+    refuses(at, &synth("full"), 2, &["not empty"]);
     said(at, &synth("set"));
     refuses(at, &["man", "file"], 1, &["is not a folder"]);
     refuses(at, &["man", "none/such"], 1, &["there is no folder none"]);

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod layers;
+mod package;
 mod shaders;
 mod suite;
 mod uses;

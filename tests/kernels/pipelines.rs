@@ -4,7 +4,7 @@ use std::path::Path;
 
 use wgvae::config::ModelConfig;
 use wgvae::gpu::Adapter;
-use wgvae::model::{Device, ModelOptions, StateDict, Vae};
+use wgvae::model::{Device, Input, ModelOptions, StateDict, StepSettings, Vae};
 
 use crate::common;
 use crate::common::report;
@@ -55,4 +55,27 @@ fn cached_pipelines_compute_equal_pictures_and_a_damaged_file_is_rewritten() {
     let blocked = folder.path().join("a file");
     std::fs::write(&blocked, "").expect("written");
     assert_eq!(pictures(&adapter.keeping(Some(blocked))), want, "in no folder");
+}
+
+/// Drivers of GPUs compile kernels when they are made, software adapters again when they first run.
+#[test]
+fn compiled_kernels_are_counted() {
+    let Some(adapter) = common::adapter() else { return };
+    let compiled = || adapter.compiled.load(std::sync::atomic::Ordering::Relaxed);
+    let before = compiled();
+    let mut vae = Vae::new(Device::Gpu(&adapter), ModelOptions::training(SMALL, 2), 0).expect("a device");
+    let made = compiled() - before;
+    assert_eq!(made, vae.plan().pipelines());
+    assert!(vae.step_kernels() > 5 && vae.step_kernels() < made, "{} of {made}", vae.step_kernels());
+    let rgba = vec![0x80_40_20_ff; 2 * 16 * 16];
+    let mut step = |step| {
+        let settings = StepSettings { step, lr: 1e-3, beta: 0.2, ..StepSettings::default() };
+        vae.train_step(Input::Rgba(&rgba), 2, &settings).expect("a step");
+        vae.losses(true).expect("losses");
+        compiled() - before - made
+    };
+    let first = step(0);
+    let of_a_step = step(1);
+    assert_eq!(first, of_a_step, "the second step compiled something");
+    assert_eq!(first, if adapter.is_software() { vae.step_kernels() } else { 0 });
 }

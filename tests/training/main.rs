@@ -7,6 +7,7 @@ mod end_to_end;
 mod events;
 mod flow;
 mod gaussian;
+mod limits;
 mod objective;
 mod old_runs;
 mod resume;

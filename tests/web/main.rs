@@ -429,4 +429,14 @@ fn failures(browser: &mut Browser, at: &Path) {
     let mut fewer = files.clone();
     fewer.remove("plan.json");
     told(browser, fewer, "", "plan.json could not be loaded");
+
+    // opened as a file, whose scripts a browser does not load, it says only that nothing has started
+    let tab = browser.tab(800, "");
+    let url = format!("file://{}", at.join("out/index.html").display());
+    browser.call(&tab, "Page.navigate", json!({ "url": url }));
+    browser
+        .until(&tab, "document.readyState === 'complete' && document.body.innerText.includes('Nothing has')");
+    let text = browser.eval(&tab, "document.body.innerText").to_string();
+    assert!(!text.contains("Starting") && !text.contains("Loading"), "{text}");
+    browser.call(&tab, "Page.close", json!({}));
 }

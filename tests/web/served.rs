@@ -368,8 +368,8 @@ fn links_lead_nowhere() {
 fn the_command_answers_to_bad_input() {
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
-    refuses(at, &["watch"], 2, &["runs: there is no such folder"]);
-    refuses(at, &["watch", "gone"], 2, &["gone: there is no such folder"]);
+    refuses(at, &["watch"], 1, &["runs: there is no such folder"]);
+    refuses(at, &["watch", "gone"], 1, &["gone: there is no such folder"]);
     fs::create_dir(at.join("runs")).expect("folder");
     run(&at.join("runs"), "a", &step(1, 3.0));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -381,8 +381,7 @@ fn the_command_answers_to_bad_input() {
     fs::write(at.join("report.html"), "mine").expect("written");
     refuses(at, &export, 2, &["report.html exists", "--force"]);
     let told = said(at, &[&export[..], &["--force"]].concat());
-    assert!(told.contains("wrote report.html (") && told.contains("1 runs, 0 of 0 pictures"), "{told}");
+    assert!(told.contains("wrote report.html (") && told.contains("1 run, 0 of 0 pictures"), "{told}");
     said(at, &export);
-    refuses(at, &["train", "--watch", "--quiet"], 2, &["--quiet"]);
     refuses(at, &["train", "--port", "1"], 2, &["--watch"]);
 }

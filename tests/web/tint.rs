@@ -39,7 +39,7 @@ fn kernels() -> BTreeSet<String> {
     all
 }
 
-/// What Tint says of each text that it refuses; `tab` shows a page, because WebGPU needs a secure context.
+/// The texts that Tint refuses, each with its message. `tab` shows a page, because WebGPU needs a secure context.
 fn refused(browser: &mut Browser, tab: &Tab, texts: &[&str]) -> Vec<String> {
     let script = format!(
         "(async () => {{ \
@@ -65,7 +65,7 @@ pub(crate) fn takes_every_kernel(browser: &mut Browser, tab: &Tab) {
     assert!(kernels.len() > 100, "{} kernels", kernels.len());
     let texts: Vec<&str> = kernels.iter().map(String::as_str).collect();
     assert_eq!(refused(browser, tab, &texts), Vec::<String>::new());
-    // what Tint refuses and naga takes is told
+    // a text that naga takes is refused
     let planted = "@compute @workgroup_size(4) fn main(@builtin(subgroup_size) lanes: u32) { _ = lanes; }";
     assert_eq!(refused(browser, tab, &[planted]).len(), 1, "a builtin without its extension");
     report::checked(kernels.len(), "kernels by Tint");

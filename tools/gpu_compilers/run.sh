@@ -94,7 +94,7 @@ environment() {
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp "$program" "$folder/usr/local/bin/wgvae"
+install "$program" "$folder/usr/local/bin/wgvae" # another run may be using the one there
 mountpoint -q "$folder/proc" || mount --bind /proc "$folder/proc"
 [ -n "$gpus" ] || gpus=$(sed 's/#.*//' "$here/gpus.txt" | awk 'NF { print $1 }' | tr '\n' ' ')
 for gpu in $gpus; do

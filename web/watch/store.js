@@ -90,7 +90,7 @@ const silence = (run) => (performance.now() - run.told) / 1000;
 
 export const trains = (run) => !exported && !run.ended && silence(run) < Math.max(SILENT, 20 * (pace(run) ?? 0));
 
-const WORDS = { finished: "finished", early: "stopped early", stopped: "stopped", diverged: "diverged" };
+const WORDS = { finished: "finished", early: "stopped early", stopped: "stopped", limited: "at its limit", diverged: "diverged" };
 
 /** The state of a run in words. */
 export function stateOf(run) {

@@ -2,30 +2,32 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
-use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, State};
 use wgvae::error::Error;
-use wgvae::gpu::{Adapter, Element};
+use wgvae::gpu::Adapter;
 use wgvae::model::{Device, ModelOptions, Vae};
 use wgvae::ops::Tuning;
-use wgvae::train::{self, Attempt, RunFolder, Splits, StopFile, TrainOptions, TrainOutcome, Trainer};
+use wgvae::train::{
+    self, Attempt, Limit, Limits, RunFolder, Splits, StopFile, TrainOptions, TrainOutcome, Trainer,
+};
 use wgvae::tune;
 use wgvae::tune::file::TuningFile;
 
 use super::prior;
+use super::session::{Ended, Session};
 use super::settings::Settings;
 use super::start::Origin;
-use crate::commands::terminal::{Screen, bytes, count, shown};
-use crate::commands::{self, output, signals};
+use crate::commands::terminal::{Bar, COMPILING, Screen, shown};
+use crate::commands::{self, output};
 
 /// A training that is ready to run on a device.
 pub(super) struct Training {
     pub(super) tuning: Tuning,
     pub(super) build: ModelOptions,
+    /// number of kernels of the plan
+    pub(super) kernels: usize,
     pub(super) data: Splits,
     pub(super) run: RunFolder,
     pub(super) settings: Settings,
@@ -36,17 +38,13 @@ pub(super) struct Training {
 pub(super) fn train(
     mut screen: Screen,
     adapter: Adapter,
-    quiet: bool,
+    session: &Session,
     training: &Training,
-) -> Result<ExitCode> {
-    let Training { tuning, build, run, settings: Settings { config, options }, .. } = training;
-    let m = config.model;
-    let parameters = count(wgvae::model::parameter_count(&m));
-    screen.report("model", &format!("{m}: {parameters} parameters"));
-    let stop = Arc::new(AtomicBool::new(false));
-    signals::catch(&stop)?;
+) -> Result<Ended> {
+    let Training { tuning, build, run, settings: Settings { options, .. }, .. } = training;
+    session.requested.catch()?;
     let told = || output::note("\na page has asked to stop: finishing the step and writing a checkpoint");
-    let _requests = StopFile::follow(&run.path, &stop, told);
+    let _requests = StopFile::follow(&run.path, &session.requested.stop, told);
     let micro = build.resolve_micro_batch(&adapter.capabilities())?;
     let mut adapter = Some(adapter);
     // reads the states only: the tensors of a checkpoint may be gigabytes
@@ -67,14 +65,14 @@ pub(super) fn train(
             }
         };
         let tuning = if attempt.failure.is_none() { tuning } else { &Tuning::of(&adapter.capabilities()) };
-        run_attempt(&mut screen, (&adapter, tuning), training, &attempt, &stop)
+        run_attempt(&mut screen, (&adapter, tuning), training, &attempt, session)
     });
     screen.clear();
     let (end, state) = match end {
         Ok(end) => end,
         Err(error @ (Error::Device(_) | Error::Io { .. })) => {
             output::note(&format!("error: {error}\n{}", advice(&error, run)));
-            return Ok(ExitCode::from(error.exit_code()));
+            return Ok(Ended::Failed(error.exit_code()));
         }
         Err(error) => return Err(error.into()),
     };
@@ -93,7 +91,7 @@ pub(super) fn train(
                 screen.say(&format!("wrote {}", shown(picture)));
             }
             let seen = training.data.train.len() as u64 * u64::from(state.epoch.saturating_sub(1));
-            match prior::fit(&screen, (training, seen), (&stop, quiet)) {
+            match prior::fit(&screen, (training, seen), (&session.requested.stop, session.quiet)) {
                 Ok(grid) => grid.iter().for_each(|grid| screen.say(&format!("wrote {}", shown(grid)))),
                 // the model is trained, and nothing of it is lost
                 Err(error) => output::note(&format!(
@@ -102,12 +100,23 @@ pub(super) fn train(
                 )),
             }
             screen.say(&format!("more pictures: wgvae sample {}", shown(folder)));
-            Ok(ExitCode::SUCCESS)
+            Ok(Ended::Finished)
         }
         TrainOutcome::Stopped(checkpoint) => {
             screen.say(&format!("stopped; wrote {}", shown(&checkpoint)));
             screen.say(&format!("continue with: {}", resume_command(folder)));
-            Ok(ExitCode::from(signals::STOPPED))
+            Ok(Ended::Stopped)
+        }
+        TrainOutcome::Limited(limit, checkpoint) => {
+            let (flag, more) = match limit {
+                Limit::Steps => {
+                    ("--max-steps", format!(" --max-steps {}", options.max_steps.unwrap_or_default() * 2))
+                }
+                Limit::Time => ("--max-time", String::new()),
+            };
+            screen.say(&format!("ended by {flag}; wrote {}", shown(&checkpoint)));
+            screen.say(&format!("continue with: {}{more}", resume_command(folder)));
+            Ok(Ended::Limited(limit))
         }
     }
 }
@@ -118,7 +127,7 @@ fn run_attempt(
     (adapter, tuning): (&Adapter, &Tuning),
     training: &Training,
     attempt: &Attempt,
-    stop: &Arc<AtomicBool>,
+    session: &Session,
 ) -> Result<(TrainOutcome, State), Error> {
     let Training { data, run, settings: Settings { config, options }, origin, .. } = training;
     let place = Device::Tuned(adapter, tuning);
@@ -126,6 +135,14 @@ fn run_attempt(
     let newest = || run.newest_checkpoint().ok().map(|(_, checkpoint)| checkpoint);
     let again = if attempt.failure.is_some() { newest() } else { None };
     let checkpoint = again.or_else(|| origin.checkpoint().cloned());
+    // drivers of GPUs compile all kernels here, software adapters each one when it first runs
+    let kernels = adapter.compiled.clone();
+    let preparing = Bar::counting(
+        if adapter.is_software() { "preparing kernels" } else { COMPILING },
+        &kernels,
+        training.kernels,
+        session.quiet,
+    );
     let vae = match (&checkpoint, origin) {
         (None, Origin::Seed) => Vae::new(place, build, config.seed)?,
         (None, Origin::Parameters(weights)) => {
@@ -135,34 +152,27 @@ fn run_attempt(
         }
         _ => Vae::empty(place, build)?,
     };
+    drop(preparing);
     // the run's own configurations, so that --resume and --tuning reproduce its bits
     TuningFile::new(adapter, tuning.used()).write(&run.path.join(tune::file::NAME))?;
-    let rounds = config.batch_size.div_ceil(vae.micro_batch());
-    let parts = if rounds == 1 {
-        "at once".into()
-    } else {
-        format!("in {rounds} micro-batches of {}", vae.micro_batch())
-    };
-    let memory = bytes(vae.plan().bytes());
-    let half = if vae.precision() == Element::F16 { ", activations and their gradients in f16" } else { "" };
-    let stay = if vae.resident() > 0 { " with the training pictures" } else { "" };
-    screen.report(
-        "batch",
-        &format!("{} pictures {parts}; {memory} on the device{stay}{half}", config.batch_size),
-    );
     screen.report("run", &format!("{}; losses in nats per image", shown(&run.path)));
     if adapter.is_software() {
-        screen.say(
-            "the first step compiles the kernels; on a software adapter that takes about ten seconds, once",
-        );
+        let count = vae.step_kernels();
+        screen.say(&format!("the first step compiles {count} kernels"));
+        screen.compiles(kernels, count);
     }
     let begin = TrainOptions {
         checkpoint,
         every: options.checkpoint_every,
         keep: options.keep,
+        limits: Limits {
+            steps: options.max_steps,
+            until: options.max_time.and_then(|limit| session.until(limit.0)),
+        },
+        save: session.requested.save.clone(),
         ..config.clone().into()
     };
-    let mut trainer = Trainer::new(vae, data.clone(), run.clone(), begin, stop.clone())?;
+    let mut trainer = Trainer::new(vae, data.clone(), run.clone(), begin, session.requested.stop.clone())?;
     let end = trainer.train(screen)?;
     Ok((end, trainer.state().clone()))
 }
@@ -181,7 +191,7 @@ fn advice(error: &Error, run: &RunFolder) -> String {
     }
 }
 
-fn resume_command(folder: &Path) -> String {
+pub fn resume_command(folder: &Path) -> String {
     let [name, runs] =
         [folder.file_name().map(Path::new), folder.parent()].map(|p| shown(p.unwrap_or(folder)));
     let runs = if runs == "runs" { String::new() } else { format!(" --runs {runs:?}") };

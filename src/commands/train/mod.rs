@@ -3,11 +3,14 @@
 mod attempts;
 pub mod changes;
 pub mod data;
+mod outlook;
 mod prior;
 mod resume;
+mod session;
 pub mod settings;
 mod start;
 mod storage;
+mod sweep;
 
 use std::io::Write;
 use std::path::Path;
@@ -15,7 +18,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, Checkpoint, State};
-use wgvae::config::{LrSchedule, TrainConfig};
+use wgvae::config::LrSchedule;
 use wgvae::error::Error;
 use wgvae::gpu::Adapter;
 use wgvae::model::ModelOptions;
@@ -24,17 +27,21 @@ use wgvae::train::{self, RunFolder};
 use wgvae::tune;
 
 use self::attempts::Training;
+pub use self::attempts::resume_command;
 use self::changes::changed;
 use self::data::{pictures, resident};
+use self::outlook::{Outlook, Pace};
 use self::resume::run_around;
+use self::session::{Ended, Session};
 use self::settings::{Layers, Settings};
 use self::start::{Origin, Start, start};
 use self::storage::report_storage;
 use super::output;
 use super::terminal::{Screen, shown};
-use crate::cli::{TrainArgs, TuningArgs};
+use crate::cli::{ResumeArgs, TrainArgs, TuningArgs};
 
 pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
+    let session = Session::new(&args);
     args.settings.data.data = args.data.take();
     let layers = Layers::new(&args.settings, args.config.as_deref())?;
     let data = layers.options()?.data;
@@ -45,18 +52,28 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
         );
         return Err(Error::Usage(reason).into());
     }
-    let Start { run, settings, mut origin, lock } = start(layers, args.resume.resume.as_ref(), args.quiet)?;
+    if args.sweep.is_empty() {
+        return Ok(train(&session, layers, (&args.resume, &args.tuning))?.code());
+    }
+    sweep::run(&session, &layers, &args)
+}
+
+/// One training.
+fn train(session: &Session, layers: Layers, (resume, tuning): (&ResumeArgs, &TuningArgs)) -> Result<Ended> {
+    let Start { run, settings, mut origin, lock } = start(layers, resume.resume.as_ref(), session)?;
     let Settings { config, options } = &settings;
     let adapter = super::choose_keeping(&options.adapter)?;
-    let screen = Screen::new(args.quiet, config.epochs, adapter.is_software());
-    let page = super::watch::of_training(&args.watch, &run)?;
+    let screen = Screen::new(session.quiet, config.epochs);
+    let page = session.page(&run)?;
     if let Some(Checkpoint { state, .. }) = origin.checkpoint()
-        && let Some(over) = finished_reason(state, config)
+        && let Some(over) = finished_reason(state, &settings)
         && run.has_sample_grids(state)
     {
-        run.repair_best(state)?;
+        if !session.dry_run {
+            run.repair_best(state)?;
+        }
         screen.say(&format!("{} {over}", run.name));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Ended::Finished);
     }
     let build = settings.model_options();
     let build = ModelOptions { micro: build.micro.or_else(|| same_micro(&origin, &adapter)), ..build };
@@ -67,8 +84,8 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
     if let Some(hint) = &adapter.hint {
         screen.say(hint);
     }
-    let tuning = kernel_configs(&adapter, &build, &args.tuning, &run, args.quiet)?;
-    let data = pictures(&screen, options, config, args.quiet)?;
+    let tuning = kernel_configs(&adapter, &build, tuning, &run, session)?;
+    let data = pictures(&screen, options, config, session.quiet)?;
     if let Some(text) = prior::advice(options, config.model.architecture, data.train.len()) {
         screen.say(&text);
     }
@@ -84,11 +101,25 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
         ));
     }
     if let Origin::Own(folder, checkpoint) = &mut origin {
-        changed(&screen, &mut checkpoint.state, folder, (config, &data, &args.resume))?;
+        changed(&screen, &mut checkpoint.state, folder, (config, &data, resume))?;
     }
     report_storage(&screen, &run, &settings)?;
-    if let Some(page) = &page {
-        screen.report("page", &format!("{}  (reachable from this machine only)", page.url()));
+    if let Some(page) = page {
+        let address = format!("{}  (reachable from this machine only)", page.url());
+        if session.quiet { output::print(&address) } else { screen.report("page", &address) }
+    }
+    let build = ModelOptions { resident: resident(options, config, &adapter, data.train.len()), ..build };
+    let outlook = Outlook {
+        settings: &settings,
+        state: origin.checkpoint().map(|checkpoint| &checkpoint.state),
+        pictures: data.train.len(),
+        adapter: &adapter,
+        build,
+        flow: prior::fits_flow(options, config.model.architecture),
+    };
+    let kernels = look_ahead(&screen, &outlook, (&run, &tuning), session)?;
+    if session.dry_run {
+        return Ok(Ended::Finished);
     }
     // settings that were given with --resume are the run's from now on
     write_settings(&run.path, &settings)?;
@@ -105,20 +136,52 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
         }
         Origin::Own(..) | Origin::Seed | Origin::Parameters(_) => {}
     }
-    let build = ModelOptions { resident: resident(options, config, &adapter, data.train.len()), ..build };
-    attempts::train(screen, adapter, args.quiet, &Training { tuning, build, data, run, settings, origin })
+    attempts::train(
+        screen,
+        adapter,
+        session,
+        &Training { tuning, build, kernels, data, run, settings, origin },
+    )
+}
+
+/// Reports what the training will take, and what will not go well. Returns the number of its kernels.
+fn look_ahead(
+    screen: &Screen,
+    outlook: &Outlook<'_>,
+    (run, tuning): (&RunFolder, &Tuning),
+    session: &Session,
+) -> Result<usize> {
+    let (adapter, build) = (outlook.adapter, outlook.build);
+    let (network, plan) = build.plan_with(&adapter.capabilities(), tuning)?;
+    let (micro, memory, kernels) = (network.dims.micro, plan.bytes(), plan.pipelines());
+    drop((network, plan));
+    let Settings { config, options } = outlook.settings;
+    let mut pace = Pace::of_earlier(&options.runs, config, &adapter.describe());
+    if pace.is_none() && session.dry_run {
+        pace = Some(Pace::of_probe(adapter, tuning, build, session.quiet)?);
+    }
+    outlook.report(screen, (micro, memory), pace.as_ref());
+    outlook.warnings(micro, pace.as_ref()).iter().for_each(|text| screen.say(&format!("warning: {text}")));
+    if session.dry_run {
+        screen.report("run", &format!("{}; nothing has been written: --dry-run", shown(&run.path)));
+    }
+    Ok(kernels)
 }
 
 /// Why a run has ended, and how to continue it, if it has.
-fn finished_reason(state: &State, config: &TrainConfig) -> Option<String> {
+pub fn finished_reason(state: &State, Settings { config, options }: &Settings) -> Option<String> {
     let state = State { config: config.clone(), ..state.clone() };
     if state.epoch > config.epochs {
         return Some(format!("has finished its {} epochs; give more with --epochs", config.epochs));
     }
-    state.out_of_patience().then(|| {
+    if state.out_of_patience() {
         let bad = state.bad_epochs;
-        format!("has ended: {bad} epochs without a lower validation loss; give more --patience to continue")
-    })
+        return Some(format!(
+            "has ended: {bad} epochs without a lower validation loss; give more --patience to continue"
+        ));
+    }
+    let most = options.max_steps.filter(|most| state.step >= *most)?;
+    Some(format!("has {} of at most {most} steps; give more with --max-steps", state.step))
 }
 
 /// The micro-batch that the run had on this adapter. Another one would round differently.
@@ -133,7 +196,7 @@ fn kernel_configs(
     build: &ModelOptions,
     flags: &TuningArgs,
     run: &RunFolder,
-    quiet: bool,
+    session: &Session,
 ) -> Result<Tuning> {
     let own = run.path.join(tune::file::NAME);
     if flags.tuning.is_none() && !flags.no_tune && own.exists() {
@@ -146,7 +209,10 @@ fn kernel_configs(
             }
         }
     }
-    super::tune::choose(adapter, build, flags, quiet)
+    if session.dry_run {
+        return super::tune::kept(adapter, flags);
+    }
+    super::tune::choose(adapter, build, flags, session.quiet)
 }
 
 /// Writes all settings to the run's file, so that the training can be repeated.

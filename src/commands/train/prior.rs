@@ -44,6 +44,11 @@ fn resolved(options: &RunOptions, architecture: Architecture) -> PriorKind {
     }
 }
 
+/// Whether a flow is fitted after the last epoch, for as long as the training takes.
+pub(super) fn fits_flow(options: &RunOptions, architecture: Architecture) -> bool {
+    resolved(options, architecture) == PriorKind::Flow && options.flow_steps.is_none()
+}
+
 /// A line for few pictures, about the samples of a flow; docs/training.md has the figures.
 pub(super) fn advice(options: &RunOptions, architecture: Architecture, pictures: usize) -> Option<String> {
     if resolved(options, architecture) != PriorKind::Flow {

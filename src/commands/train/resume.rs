@@ -9,6 +9,7 @@ use wgvae::error::Error;
 use wgvae::train::{Healthy, METRICS, RunFolder, SETTINGS};
 
 use super::changes::fits;
+use super::session::Session;
 use super::settings::{Layers, file};
 use super::start::{Origin, Start, begin, claim, with_rules};
 use crate::commands::output;
@@ -69,7 +70,9 @@ impl ResumeFrom {
         if path.is_dir() {
             return wrong("is neither a run nor a checkpoint; give the folder of pictures before --resume");
         }
-        wrong(&format!("there is no such run, checkpoint or file{}", known_runs(runs)))
+        // as any other missing file: the flag itself is right
+        let reason = format!("there is no such run, checkpoint or file{}", known_runs(runs));
+        Err(Error::model(path, reason).into())
     }
 
     fn checkpoint(folder: PathBuf) -> Self {
@@ -101,7 +104,7 @@ fn known_runs(runs: &Path) -> String {
 }
 
 /// The run of --name, or the newest one, from its newest checkpoint.
-pub(super) fn newest(layers: Layers, quiet: bool) -> Result<Start> {
+pub(super) fn newest(layers: Layers, session: &Session) -> Result<Start> {
     let options = layers.options()?;
     let runs = &options.runs;
     let name = options.name.or_else(|| RunFolder::newest(runs));
@@ -111,11 +114,11 @@ pub(super) fn newest(layers: Layers, quiet: bool) -> Result<Start> {
         let reason = format!("--resume: {} is not a run{}", shown(&run.path), known_runs(runs));
         return Err(Error::Usage(reason).into());
     }
-    own(run, layers, quiet)
+    own(run, layers, session)
 }
 
 /// The run in the folder `path`, from its newest checkpoint.
-pub(super) fn by_folder(path: &Path, layers: Layers, quiet: bool) -> Result<Start> {
+pub(super) fn by_folder(path: &Path, layers: Layers, session: &Session) -> Result<Start> {
     let options = layers.options()?;
     let whole = path.canonicalize().map_err(Error::io("read", path))?;
     let (Some(runs), Some(name)) = (whole.parent(), whole.file_name()) else {
@@ -131,18 +134,18 @@ pub(super) fn by_folder(path: &Path, layers: Layers, quiet: bool) -> Result<Star
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty() && path.ends_with(&name))
         .unwrap_or(runs);
-    own(RunFolder::open(runs, &name, &options.samples)?, layers, quiet)
+    own(RunFolder::open(runs, &name, &options.samples)?, layers, session)
 }
 
 /// `run` from its newest checkpoint, with its own settings below the flags.
-fn own(run: RunFolder, layers: Layers, quiet: bool) -> Result<Start> {
+fn own(run: RunFolder, layers: Layers, session: &Session) -> Result<Start> {
     let lock = run.lock()?;
     let kept = file::of_run(&run.path.join(SETTINGS))?;
     fixed_preset(&layers, &kept, &run)?;
     let layers = layers.above(&kept);
     let run = RunFolder { samples: layers.options()?.samples, ..run };
-    for folder in run.folders() {
-        std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+    for folder in run.folders().iter().filter(|_| !session.dry_run) {
+        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     }
     let Healthy { newest, passed_over, diverged } = run.healthy()?;
     for reason in &passed_over {
@@ -153,12 +156,12 @@ fn own(run: RunFolder, layers: Layers, quiet: bool) -> Result<Start> {
         let reasons: String = passed_over.iter().map(|reason| format!("\n  {reason}")).collect();
         return Err(Error::model(&run.path, format!("no checkpoint to resume from{reasons}")).into());
     }
-    run.set_aside(&diverged)?;
-    if !diverged.is_empty() {
+    if !diverged.is_empty() && !session.dry_run {
+        run.set_aside(&diverged)?;
         output::note(&format!("moved to {}", shown(&run.path.join("diverged"))));
     }
     let Some((folder, checkpoint)) = newest else {
-        if !quiet {
+        if !session.quiet {
             let why = if diverged.is_empty() {
                 "has no checkpoint yet"
             } else {
@@ -168,7 +171,7 @@ fn own(run: RunFolder, layers: Layers, quiet: bool) -> Result<Start> {
         }
         return begin(run, layers, lock);
     };
-    if !quiet {
+    if !session.quiet {
         let step = checkpoint.state.step;
         output::line(&format!("resuming {} from {} (step {step})", run.name, shown(&folder)));
     }
@@ -179,7 +182,7 @@ fn own(run: RunFolder, layers: Layers, quiet: bool) -> Result<Start> {
 
 /// The checkpoint in `folder`. If it is the newest one of its run, the run continues; else a new run continues from it, and
 /// nothing of the old run is overwritten.
-pub(super) fn chosen(folder: &Path, run: Option<&Path>, layers: Layers, quiet: bool) -> Result<Start> {
+pub(super) fn chosen(folder: &Path, run: Option<&Path>, layers: Layers, session: &Session) -> Result<Start> {
     let checkpoint = checkpoint::load(folder)?;
     let same = |path: &Path| path.canonicalize().ok() == folder.canonicalize().ok();
     if let Some(run) = run {
@@ -187,7 +190,7 @@ pub(super) fn chosen(folder: &Path, run: Option<&Path>, layers: Layers, quiet: b
         let newest = all.last().is_some_and(|(newest, _)| same(newest));
         let other = layers.options()?.name.is_some_and(|name| !run.ends_with(name));
         if newest && !other {
-            return by_folder(run, layers, quiet);
+            return by_folder(run, layers, session);
         }
     }
     let below = match run {
@@ -206,7 +209,7 @@ pub(super) fn chosen(folder: &Path, run: Option<&Path>, layers: Layers, quiet: b
         shown(folder),
         shown(&new.path)
     ));
-    if let Some(run) = run {
+    if let (Some(run), false) = (run, session.dry_run) {
         copy_history(run, &new, &checkpoint.state)?;
     }
     Ok(Start { run: new, settings, origin: Origin::Own(folder.to_path_buf(), Box::new(checkpoint)), lock })

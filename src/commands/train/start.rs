@@ -14,6 +14,7 @@ use wgvae::ops::loss_scale::LossScale;
 use wgvae::train::{Lock, RunFolder};
 
 use super::resume::{self, ResumeFrom};
+use super::session::Session;
 use super::settings::{Layers, RunOptions, Settings};
 use crate::commands::terminal::shown;
 use crate::commands::{load_model, output};
@@ -49,17 +50,17 @@ pub(super) struct Start {
 }
 
 /// Starts a new run, or with `resume` continues one.
-pub(super) fn start(layers: Layers, resume: Option<&Option<PathBuf>>, quiet: bool) -> Result<Start> {
+pub(super) fn start(layers: Layers, resume: Option<&Option<PathBuf>>, session: &Session) -> Result<Start> {
     let Some(given) = resume else { return fresh(layers) };
     let options = layers.options()?;
     if let Some(init) = &options.init {
         return Err(Error::Usage(format!("--init {} and --resume: give one of them", shown(init))).into());
     }
     match ResumeFrom::find(given.as_deref(), &options.runs)? {
-        ResumeFrom::Newest => resume::newest(layers, quiet),
-        ResumeFrom::Run(folder) => resume::by_folder(&folder, layers, quiet),
-        ResumeFrom::Checkpoint(folder, run) => resume::chosen(&folder, run.as_deref(), layers, quiet),
-        ResumeFrom::File(file) => imported(layers, &file, quiet),
+        ResumeFrom::Newest => resume::newest(layers, session),
+        ResumeFrom::Run(folder) => resume::by_folder(&folder, layers, session),
+        ResumeFrom::Checkpoint(folder, run) => resume::chosen(&folder, run.as_deref(), layers, session),
+        ResumeFrom::File(file) => imported(layers, &file, session),
     }
 }
 
@@ -69,13 +70,18 @@ pub(super) fn claim(options: &RunOptions, base: &str) -> Result<(RunFolder, Lock
 }
 
 /// The default name of a new run: that of its data folder.
-fn base(options: &RunOptions) -> String {
+pub(super) fn base(options: &RunOptions) -> String {
     let folder = options.data.as_deref().and_then(|path| path.canonicalize().ok());
     let folder = folder.and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
-    let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-    let base = folder.map_or_else(|| "landscapes".into(), |name| name.chars().map(plain).collect::<String>());
+    let base = folder.map_or_else(|| "landscapes".into(), |name| plain(&name));
     let base = base.trim_start_matches('.').to_owned();
     if base.is_empty() { "run".into() } else { base }
+}
+
+/// `text` as a part of a run's name.
+pub(super) fn plain(text: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    text.chars().map(plain).collect()
 }
 
 /// With the present rules for folders, unless the settings have others. A new run starts with them, and keeps them.
@@ -136,7 +142,7 @@ fn with_sizes(layers: Layers, model: &Model, file: &Path) -> Result<Layers> {
 }
 
 /// A new run that continues PyTorch's training from its parameters, moments and step.
-fn imported(layers: Layers, file: &Path, quiet: bool) -> Result<Start> {
+fn imported(layers: Layers, file: &Path, session: &Session) -> Result<Start> {
     let model = load_model::read(file)?;
     let layers = with_sizes(with_rules(layers)?, &model, file)?;
     let without = |reason: &str| {
@@ -148,7 +154,7 @@ fn imported(layers: Layers, file: &Path, quiet: bool) -> Result<Start> {
     for difference in differences(&adam.settings) {
         output::note(&format!("{}: {difference}", shown(file)));
     }
-    if !quiet {
+    if !session.quiet {
         output::line(&format!("continuing from {} (step {} of Adam)", shown(file), adam.step));
     }
     let scaling = (settings.config.precision == Element::F16).then_some(LossScale::START);

@@ -1,7 +1,7 @@
 //! The assignment of pictures to splits and classes.
 //! The last step of a scan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::walk::Found;
@@ -16,7 +16,7 @@ pub(super) struct Arranged {
     skipped: Vec<Skipped>,
     foreign: Vec<Skipped>,
     damaged: usize,
-    other: usize,
+    other: BTreeMap<String, usize>,
 }
 
 impl Arranged {
@@ -71,7 +71,6 @@ impl Arranged {
             (false, _) => Layout::Classes,
         };
         let (root, options) = (root.to_path_buf(), options.clone());
-        let other_files = other;
         FolderIndex {
             root,
             layout,
@@ -81,7 +80,8 @@ impl Arranged {
             classes,
             skipped,
             foreign,
-            other_files,
+            other_files: other.values().sum(),
+            other_kinds: other,
             split_made,
             notes,
             damaged,

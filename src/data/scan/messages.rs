@@ -11,7 +11,11 @@ use crate::error::{Error, Result};
 
 /// Notes about skipped files and placeholders, one line each.
 pub(super) fn notes(found: &Found) -> Vec<String> {
-    [passed_over(found), not_here(found)].into_iter().flatten().chain(found.hints.iter().cloned()).collect()
+    [passed_over(found), not_here(found), packed(found)]
+        .into_iter()
+        .flatten()
+        .chain(found.hints.iter().cloned())
+        .collect()
 }
 
 /// The number of skipped files by reason.
@@ -65,8 +69,11 @@ pub(super) fn refuse_unusable(root: &Path, found: &Found) -> Result<()> {
         found.unreadable.iter().chain(&found.empty).chain(&found.closed).chain(foreign).collect();
     let listed = first_few(&listed);
     if good == 0 {
-        let others =
-            if found.other == 0 { String::new() } else { format!(" ({} of other kinds)", found.other) };
+        let others = if found.other.is_empty() {
+            String::new()
+        } else {
+            format!(" ({} of other kinds)", found.others())
+        };
         let passed =
             passed_over(found).map(|note| format!("{note}; --include NAME takes what is passed over"));
         let hints: String =
@@ -92,12 +99,9 @@ pub(super) fn refuse_unusable(root: &Path, found: &Found) -> Result<()> {
 
 /// Advice on pictures packed in archives.
 fn packed(found: &Found) -> Option<String> {
-    let (extension, _) = found.packed.iter().max_by_key(|(_, count)| **count)?;
-    let listed: Vec<String> = found
-        .packed
-        .iter()
-        .map(|(extension, count)| counted(*count, &format!(".{extension} file")))
-        .collect();
+    let (extension, _) = found.packed().max_by_key(|(_, count)| *count)?;
+    let listed: Vec<String> =
+        found.packed().map(|(extension, count)| counted(count, &format!(".{extension} file"))).collect();
     let way = match extension.as_str() {
         "zip" => "unpack them first: unzip FILE.zip -d FOLDER",
         "tar" | "tgz" | "gz" => "unpack them first: tar -xf FILE -C FOLDER",

@@ -18,6 +18,7 @@ mod tree;
 mod walk;
 mod words;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -95,6 +96,8 @@ pub struct FolderIndex {
     pub foreign: Vec<Skipped>,
     /// Files that are not pictures and not named like pictures.
     pub other_files: usize,
+    /// Their number by extension.
+    pub other_kinds: BTreeMap<String, usize>,
     /// Whether the validation (and, without splits, the test) pictures were drawn with the seed.
     pub split_made: bool,
     /// Decisions made and files skipped, one line each.

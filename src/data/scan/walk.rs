@@ -43,14 +43,14 @@ pub(super) struct Found {
     pub(super) passed: BTreeMap<String, usize>,
     /// number of placeholders for files stored elsewhere, by kind
     pub(super) placeholders: BTreeMap<&'static str, usize>,
-    /// files of other kinds
-    pub(super) other: usize,
-    /// files among them that may contain pictures, by extension
-    pub(super) packed: BTreeMap<String, usize>,
+    /// number of files of other kinds, by extension
+    pub(super) other: BTreeMap<String, usize>,
     /// notes about suspicious but accepted pictures
     pub(super) hints: Vec<String>,
 }
 
+/// Reason for pictures in folders whose name begins with a dot.
+const HIDDEN: &str = "hidden folders";
 /// Extensions of files that contain other files.
 const PACKED: [&str; 13] =
     ["zip", "tar", "tgz", "gz", "7z", "rar", "parquet", "arrow", "npz", "npy", "h5", "tfrecord", "tfrecords"];
@@ -90,6 +90,9 @@ pub(super) fn walk(root: &Path, without: &Without<'_>) -> Found {
         let reason = without.reason(root, e);
         if let Some(reason) = &reason {
             left_out.push((e.path().to_path_buf(), reason.clone()));
+        }
+        if reason.is_none() && hidden(e) && e.file_type().is_dir() {
+            left_out.push((e.path().to_path_buf(), HIDDEN.to_owned()));
         }
         let placeholder = sniff::placeholder(e.path()).is_some() && e.file_type().is_file();
         reason.is_none() && (!hidden(e) || placeholder)
@@ -137,17 +140,22 @@ fn closed(root: &Path, error: &walkdir::Error) -> Skipped {
 }
 
 impl Found {
+    /// The number of files of other kinds.
+    pub(super) fn others(&self) -> usize {
+        self.other.values().sum()
+    }
+
+    /// The files of other kinds that may contain pictures, by extension.
+    pub(super) fn packed(&self) -> impl Iterator<Item = (&String, usize)> {
+        let packed = self.other.iter().filter(|(extension, _)| PACKED.contains(&extension.as_str()));
+        packed.map(|(extension, count)| (extension, *count))
+    }
+
     fn take(&mut self, root: &Path, entry: DirEntry, without: &Without<'_>) {
         let (link, path) = (entry.path_is_symlink(), entry.into_path());
         let Sniffed { kind, bytes, marked } = sniff(&path);
         match kind {
-            Kind::Other => {
-                self.other += 1;
-                let extension = sniff::extension(&path);
-                if PACKED.contains(&extension.as_str()) {
-                    *self.packed.entry(extension).or_default() += 1;
-                }
-            }
+            Kind::Other => *self.other.entry(sniff::extension(&path)).or_default() += 1,
             Kind::Placeholder(what) => *self.placeholders.entry(what).or_default() += 1,
             Kind::Empty => self.empty.push(Skipped { path, reason: "is empty (0 bytes)".into() }),
             Kind::Unreadable(reason) => self.unreadable.push(Skipped { path, reason }),

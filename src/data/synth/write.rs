@@ -17,17 +17,12 @@ use crate::error::{Error, Result};
 /// each: file, split, then the fields of [`Factors`].
 ///
 /// # Errors
-/// [`Error::Usage`] for a count or size of 0, [`Error::Data`] if `out` exists and is not empty (two datasets in one
-/// folder would mix), [`Error::Io`] if a file cannot be written.
+/// [`Error::Usage`] for a count or size of 0, [`Error::Io`] if a file cannot be written.
 pub fn write_synth(out: &Path, count: usize, size: u32, seed: u64, progress: Progress<'_>) -> Result<()> {
     if count == 0 || size == 0 {
         return Err(Error::Usage(format!("{count} pictures of {size} x {size}: both must be at least 1")));
     }
     std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
-    let mut inside = std::fs::read_dir(out).map_err(Error::io("read", out))?;
-    if inside.next().is_some() {
-        return Err(Error::data(out, "is not empty; give a new folder, so that no other pictures mix in"));
-    }
     let done = AtomicUsize::new(0);
     let rows: Result<Vec<String>> = (0..count)
         .into_par_iter()

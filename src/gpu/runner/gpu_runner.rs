@@ -1,7 +1,8 @@
 //! The runner for GPUs: buffers, pipelines and bind groups are created once, then the programs are replayed.
 
-use std::collections::VecDeque;
-use std::sync::mpsc;
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use super::Runner;
@@ -18,6 +19,7 @@ use crate::gpu::adapter::Adapter;
 use crate::gpu::ids::ProgramId;
 use crate::gpu::plan::Plan;
 use crate::gpu::profile::Timings;
+use crate::gpu::program::Item;
 use crate::gpu::tensor::Tensor;
 
 /// The maximum number of small read-backs in flight: more would let the host run that many steps ahead of the GPU.
@@ -35,6 +37,15 @@ pub struct GpuRunner {
     spare: Vec<wgpu::Buffer>,
     pace: Pace,
     profiler: Option<Profiler>,
+    first_runs: Option<FirstRuns>,
+}
+
+/// Kernels that have not run yet, on a software adapter: it compiles each of them when it first runs.
+struct FirstRuns {
+    /// the kernels and programs that have run
+    kernels: HashSet<Arc<str>>,
+    programs: HashSet<usize>,
+    compiled: Arc<AtomicUsize>,
 }
 
 impl GpuRunner {
@@ -59,7 +70,8 @@ impl GpuRunner {
         let device = OpenDevice::open(adapter, &plan, features)?;
         let memory = Memory::allocate(&device.device, &plan)?;
         let stored = PipelineFile::open(&device.device, adapter);
-        let pipelines = compile(&device.device, &plan, stored.as_ref().map(PipelineFile::cache));
+        let cache = stored.as_ref().map(PipelineFile::cache);
+        let pipelines = compile(&device.device, &plan, cache, &adapter.compiled);
         device.healthy()?;
         // a folder that cannot be written only makes the next start slower
         let _ = stored.map_or(Ok(()), |stored| stored.save());
@@ -75,6 +87,11 @@ impl GpuRunner {
             spare: Vec::new(),
             pace: if adapter.is_software() { Pace::unbounded() } else { Pace::unknown() },
             profiler: None,
+            first_runs: adapter.is_software().then(|| FirstRuns {
+                kernels: HashSet::new(),
+                programs: HashSet::new(),
+                compiled: adapter.compiled.clone(),
+            }),
             plan,
         })
     }
@@ -112,6 +129,35 @@ impl GpuRunner {
         self.wait(Some(submission))?;
         self.pace.took(work, began.elapsed());
         Ok(())
+    }
+
+    /// Runs a program for the first time on a software adapter, kernel by kernel, so that compiled ones can be counted.
+    /// Returns false, and runs nothing, if it has run before.
+    fn runs_first(&mut self, id: ProgramId) -> Result<bool> {
+        let Some(mut first) = self.first_runs.take_if(|first| !first.programs.contains(&id.0)) else {
+            return Ok(false);
+        };
+        first.programs.insert(id.0);
+        let mut at = 0;
+        while at < self.commands[id.0].len() {
+            let mut encoder = self.device.encoder(self.plan.get(id).name);
+            // up to one dispatch
+            let (done, _) = encode(&mut encoder, &self.buffers, &self.commands[id.0][at..], 1);
+            let submission = self.device.submit(encoder.finish());
+            let items = &self.plan.get(id).items[at..at + done];
+            let sources = items.iter().filter_map(|item| match item {
+                Item::Dispatch(dispatch) => Some(dispatch.source.clone()),
+                Item::Clear(_) | Item::TextureCopy(_) => None,
+            });
+            let new = sources.filter(|source| first.kernels.insert(source.clone())).count();
+            if new > 0 {
+                self.wait(Some(submission))?;
+                first.compiled.fetch_add(new, Ordering::Relaxed);
+            }
+            at += done;
+        }
+        self.first_runs = Some(first);
+        Ok(true)
     }
 
     /// Notes for the profiler, if there is one, that the host has done `what` from `began` until now.
@@ -152,6 +198,9 @@ impl Runner for GpuRunner {
             return self.device.healthy();
         }
         for id in programs {
+            if self.runs_first(*id)? {
+                continue;
+            }
             let mut at = 0;
             while at < self.commands[id.0].len() {
                 let mut encoder = self.device.encoder(self.plan.get(*id).name);

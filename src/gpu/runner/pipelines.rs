@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -16,12 +17,22 @@ use crate::gpu::tensor::Element;
 /// Pipelines by composed source text.
 pub(super) type Pipelines = HashMap<Arc<str>, wgpu::ComputePipeline>;
 
-/// One pipeline per composed kernel, compiled on all cores.
-pub(super) fn compile(device: &wgpu::Device, plan: &Plan, cache: Option<&wgpu::PipelineCache>) -> Pipelines {
+/// One pipeline per composed kernel, compiled on all cores, and counted in `compiled`.
+pub(super) fn compile(
+    device: &wgpu::Device,
+    plan: &Plan,
+    cache: Option<&wgpu::PipelineCache>,
+    compiled: &AtomicUsize,
+) -> Pipelines {
     let dispatches = plan.programs.iter().flat_map(Program::dispatches);
     let unique: HashMap<Arc<str>, &Dispatch> = dispatches.map(|d| (d.source.clone(), d)).collect();
     let unique: Vec<(Arc<str>, &Dispatch)> = unique.into_iter().collect();
-    unique.into_par_iter().map(|(source, d)| (source, pipeline(device, d, cache))).collect()
+    let one = |(source, dispatch)| {
+        let pipeline = pipeline(device, dispatch, cache);
+        compiled.fetch_add(1, Ordering::Relaxed);
+        (source, pipeline)
+    };
+    unique.into_par_iter().map(one).collect()
 }
 
 /// The pipeline of a kernel.

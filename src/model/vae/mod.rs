@@ -6,13 +6,14 @@ mod steps;
 
 pub use debug::Probe;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use crate::config::{Likelihood, ModelConfig, Sigma};
 use crate::error::Result;
 use crate::gpu::{Element, Plan, Runner, Tensor};
 use crate::model::network::{Network, Programs};
 use crate::model::options::{Device, ModelOptions};
+use crate::model::runs::Run;
 use crate::model::state_dict::StateDict;
 use crate::model::sync::{GradientSync, SingleProcess};
 use crate::ops::log_sigma::variance_of;
@@ -228,6 +229,14 @@ impl Vae {
     /// The programs of the plan, see [`Programs::train_step`] and the other runs.
     pub fn programs(&self) -> Programs {
         self.network.programs
+    }
+
+    /// The number of different kernels of a training step.
+    pub fn step_kernels(&self) -> usize {
+        let Run { before, each, after } = self.programs().train_step();
+        let programs = before.iter().chain(&each).chain(&after);
+        let dispatches = programs.flat_map(|id| self.plan().get(*id).dispatches());
+        dispatches.map(|dispatch| &dispatch.source).collect::<HashSet<_>>().len()
     }
 
     /// The recorded plan.

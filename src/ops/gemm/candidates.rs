@@ -47,8 +47,8 @@ const MAX_THREADS: u32 = 256;
 /// Sums of an invocation that a vendor's compilers keep in registers; `None` if they have not been seen.
 fn most_sums(vendor: Vendor) -> Option<u32> {
     match vendor {
-        Vendor::Intel => Some(32),
-        Vendor::Amd | Vendor::Apple | Vendor::Nvidia | Vendor::Qualcomm => Some(64),
+        Vendor::Apple | Vendor::Intel => Some(32),
+        Vendor::Amd | Vendor::Nvidia | Vendor::Qualcomm => Some(64),
         Vendor::Other => None,
     }
 }

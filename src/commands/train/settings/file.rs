@@ -44,6 +44,25 @@ pub fn of_run(path: &Path) -> Result<Table> {
     Ok(read(path)?.over(&Table::of_setting("colour", ColourRule::of_old_runs())?))
 }
 
+/// One setting from its key and its value, as they are typed behind a flag.
+///
+/// # Errors
+/// [`Error::Usage`] if there is no such setting, or the value is not one of it.
+pub fn setting(key: &str, value: &str) -> Result<Table> {
+    let usage = |reason: String| Error::Usage(format!("{key}={}: {reason}", printable_text(value)));
+    if value.contains(char::is_control) {
+        return Err(usage("holds a control character".into()).into());
+    }
+    if !keys().iter().any(|known| known == key) {
+        return Err(Error::Usage(unknown_key(key, &keys())).into());
+    }
+    let word = toml::Value::String(value.to_owned());
+    let settings = parse(&format!("{key} = {value}"))
+        .or_else(|_| parse(&format!("{key} = {word}")))
+        .map_err(|(_, reason)| usage(reason))?;
+    Ok(Table::of(&settings)?)
+}
+
 /// The settings in `text`, or the byte position of the first error and its reason.
 fn parse(text: &str) -> Result<TrainSettings, (usize, String)> {
     // messages quote the file, whose bytes must not reach the terminal unescaped
@@ -121,7 +140,7 @@ mod tests {
             ("seed = 1\nepochs = -1\n", 18, "invalid value: integer `-1`, expected u32"),
             ("exclude = [\n  'a',\n  1,\n]\n", 10, "invalid type: integer `1`, expected a string"),
             ("lr = 'fast'\n", 5, "invalid type: string \"fast\", expected f64"),
-            ("keep = 0\n", 7, "must be a number from 1 on, few, or all"),
+            ("keep = 0\n", 7, "must be a number from 1 on, best, few, or all"),
         ] {
             let (found, said) = parse(text).expect_err("not valid");
             assert_eq!(found, at, "{text:?}: {said}");
@@ -136,8 +155,19 @@ mod tests {
         use clap::CommandFactory;
         let command = crate::cli::Cli::command();
         let train = command.find_subcommand("train").expect("train").clone();
-        let of_the_command_alone =
-            ["config", "resume", "new-data", "reschedule", "no-tune", "tuning", "quiet", "help", "version"];
+        let of_the_command_alone = [
+            "config",
+            "resume",
+            "new-data",
+            "reschedule",
+            "no-tune",
+            "tuning",
+            "sweep",
+            "dry-run",
+            "quiet",
+            "help",
+            "version",
+        ];
         for flag in train.get_arguments().filter_map(|a| a.get_long()) {
             assert!(of_the_command_alone.contains(&flag) || keys().iter().any(|k| k == flag), "{flag}");
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use wgvae::checkpoint::Keep;
-use wgvae::config::{FlowSize, MicroBatch};
+use wgvae::config::{FlowSize, MicroBatch, TimeLimit};
 use wgvae::data::{Rules, Splits};
 use wgvae::error::Error;
 
@@ -35,6 +35,8 @@ pub struct RunOptions {
     pub samples: PathBuf,
     pub checkpoint_every: Option<u64>,
     pub keep: Keep,
+    pub max_time: Option<TimeLimit>,
+    pub max_steps: Option<u64>,
     pub prior: PriorKind,
     pub flow: Option<FlowSize>,
     pub flow_steps: Option<u64>,
@@ -61,6 +63,8 @@ impl Default for RunOptions {
             samples: "samples".into(),
             checkpoint_every: None,
             keep: Keep::default(),
+            max_time: None,
+            max_steps: None,
             prior: PriorKind::default(),
             flow: None,
             flow_steps: None,
@@ -77,6 +81,9 @@ impl RunOptions {
     pub fn checked(self) -> Result<Self> {
         if self.checkpoint_every == Some(0) {
             return Err(Error::Usage("--checkpoint-every 0: must be at least 1".into()).into());
+        }
+        if self.max_steps == Some(0) {
+            return Err(Error::Usage("--max-steps 0: must be at least 1".into()).into());
         }
         if self.flow_steps == Some(0) {
             return Err(Error::Usage("--flow-steps 0: must be at least 1".into()).into());
