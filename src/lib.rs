@@ -3,7 +3,7 @@
 //! Each module uses only modules to its right, and all may use the leaves `error`, `element`, `prior` and `metrics`:
 //!
 //! ```text
-//! commands -> cli -> train, evaluate, web -> generate -> checkpoint -> model -> tune -> ops -> gpu -> config
+//! commands -> cli -> watch -> train, evaluate, web -> generate -> checkpoint -> model -> tune -> ops -> gpu -> config
 //!          -> data, report
 //! ```
 //!
@@ -18,6 +18,7 @@
 //! - [`web`]: a trained model as a static page; the browser replays the recorded dispatches with the recorded WGSL.
 //! - [`prior`]: densities fitted to latents. [`metrics`]: statistics of pictures and latents. Both are plain numerics.
 //! - [`report`]: output for people: TensorBoard events, pages of HTML. Knows nothing of models.
+//! - [`watch`]: a page that follows trainings and compares runs, from their folders alone.
 //! - [`train`]: the loop, its metrics, events, sample grids and checkpoints, and advice on its curves.
 //!
 //! # Example
@@ -63,4 +64,5 @@ pub mod prior;
 pub mod report;
 pub mod train;
 pub mod tune;
+pub mod watch;
 pub mod web;

@@ -28,6 +28,8 @@ def figures(run):
         line = json.loads(line)
         if line["kind"] == "epoch":
             epochs[line["epoch"]] = line["step"]
+        if line["kind"] not in ("step", "epoch"):
+            continue
         for name, value in line.items():
             if name not in PLACES and isinstance(value, (int, float)) and not isinstance(value, bool):
                 scalars.setdefault(f"{line['kind']}/{name}", []).append((line["step"], value))

@@ -120,6 +120,12 @@ Examples:
   wgvae web runs/Photos
   wgvae web page --port 8080";
 
+pub const WATCH: &str = "\
+Examples:
+  wgvae watch
+  wgvae watch runs/Photos --port 8080
+  wgvae watch runs --export report.html";
+
 pub const ADAPTERS: &str = "\
 Examples:
   wgvae adapters

@@ -9,6 +9,7 @@ mod measure;
 mod runs;
 mod train;
 mod trained;
+mod watch;
 mod web;
 
 use clap::{Parser, Subcommand};
@@ -20,6 +21,7 @@ pub use measure::*;
 pub use runs::*;
 pub use train::*;
 pub use trained::*;
+pub use watch::*;
 pub use web::*;
 
 /// Train a variational autoencoder on your own photographs, on any GPU.
@@ -45,6 +47,9 @@ pub enum Command {
     /// Train on a folder of pictures, or without one on built-in procedural landscapes
     #[command(after_help = examples::TRAIN)]
     Train(Box<TrainArgs>),
+    /// Follow trainings and compare runs on a page in the browser, on 127.0.0.1
+    #[command(after_help = examples::WATCH)]
+    Watch(WatchArgs),
     /// List runs with their best loss, size on disk and state; show one, or remove checkpoints that are not needed
     #[command(after_help = examples::RUNS)]
     Runs(RunsArgs),

@@ -9,7 +9,7 @@ use wgvae::checkpoint::Keep;
 use wgvae::config::{BetaSchedule, FlowSize, LossKind, LrSchedule, Sigma, TimeLimit};
 use wgvae::data::{ColourRule, Resize, Rules, Splits};
 
-use super::{AdapterArgs, ModelArgs, TuningArgs};
+use super::{AdapterArgs, ModelArgs, TrainWatchArgs, TuningArgs};
 
 /// The help of DATA, with the formats that are read.
 static DATA_HELP: LazyLock<String> = LazyLock::new(|| {
@@ -38,6 +38,8 @@ pub struct TrainArgs {
     /// Report what the training would do, with its time and memory, and train nothing
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub watch: TrainWatchArgs,
     // last, because its headings would apply to the flags after it
     #[command(flatten)]
     pub settings: TrainSettings,

@@ -38,6 +38,7 @@ mod train;
 mod traverse;
 mod tune;
 mod verify;
+mod watch;
 mod web;
 
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ pub fn run(Cli { command, quiet }: Cli) -> Result<ExitCode> {
     output::begin(quiet, command.is_json());
     match command {
         Command::Train(args) => train::run(*args),
+        Command::Watch(args) => watch::run(&args),
         Command::Runs(args) => runs::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Adapters(args) => adapters::run(&args),

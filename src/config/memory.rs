@@ -1,8 +1,8 @@
-//! Free memory of the machine and of the process's control groups.
+//! Free memory of the machine and of the process's control groups; memory of the process.
 
 use std::path::{Path, PathBuf};
 
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
 
 /// Bytes of memory that are free for this process: the machine's available memory, or the rest of the memory limit of its
 /// container, service or batch job if that is less. `None` if the system does not tell.
@@ -12,6 +12,15 @@ pub fn free_memory() -> Option<u64> {
     let machine = machine.filter(|bytes| *bytes > 0);
     let group = left_of_groups(Path::new("/proc/self/cgroup"), Path::new("/sys/fs/cgroup"));
     [machine, group].into_iter().flatten().min()
+}
+
+/// Bytes of memory that this process has now. `None` if the system does not tell.
+pub fn used_memory() -> Option<u64> {
+    let own = sysinfo::get_current_pid().ok()?;
+    let mut system = System::new().ok()?;
+    let kind = ProcessRefreshKind::nothing().with_memory();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, kind);
+    Some(system.process(own)?.memory()).filter(|bytes| *bytes > 0)
 }
 
 /// The least rest of a memory limit among the control groups that `membership`, a `/proc/PID/cgroup`, names below `mount`.

@@ -15,7 +15,7 @@ mod train;
 
 pub use cache_folder::cache_folder;
 pub use flow::{FlowConfig, FlowSize};
-pub use memory::free_memory;
+pub use memory::{free_memory, used_memory};
 pub use micro_batch::MicroBatch;
 pub use model::{Architecture, ModelConfig};
 pub use objective::{BetaSchedule, Likelihood, LossKind, Objective, Sigma};

@@ -1,5 +1,7 @@
-//! `metrics.jsonl`: one line per logged step and per epoch, nats per image.
+//! `metrics.jsonl`: one line per logged step and per epoch, nats per image, and lines about the training itself.
 //! Read this for the meaning of each field, or to add one.
+//!
+//! Readers ignore kinds of lines and fields that they do not know. A change that they must know of raises [`FORMAT`].
 
 use std::fs;
 use std::io::Write;
@@ -9,6 +11,107 @@ use serde::Serialize;
 
 use crate::checkpoint::State;
 use crate::error::{Error, Result};
+
+/// Format of the file, in its lines of the kind "start". Files without such a line are of format 1 too.
+pub const FORMAT: u32 = 1;
+
+/// Line of a process that begins or resumes the training.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Start {
+    /// "start"
+    pub(super) kind: &'static str,
+    /// finished steps of the run
+    pub(super) step: u64,
+    /// epoch that begins or goes on, from 1
+    pub(super) epoch: u32,
+    /// [`FORMAT`]
+    pub(super) format: u32,
+    /// version of the program
+    pub(super) version: &'static str,
+    /// seconds since 1970
+    pub(super) time: u64,
+    /// epochs that are planned
+    pub(super) epochs: u32,
+    /// steps of a whole epoch
+    pub(super) steps_per_epoch: u64,
+    /// training pictures
+    pub(super) pictures: usize,
+    /// validation pictures
+    pub(super) held_out: usize,
+    /// parameters of the model
+    pub(super) parameters: u64,
+    /// latent dimensions of a picture
+    pub(super) latents: u32,
+    /// cells of the grid that they are on; 1 without a grid
+    pub(super) cells: u32,
+    /// adapter
+    pub(super) adapter: String,
+    /// memory on the device in bytes
+    pub(super) device_bytes: u64,
+}
+
+/// Line of the latents after an epoch: mean KL divergences over at most 256 pictures, held-out ones if there are any, in
+/// nats, four digits each.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct LatentMetrics {
+    /// "latents"
+    pub(super) kind: &'static str,
+    /// finished steps of the run
+    pub(super) step: u64,
+    /// number of the epoch, from 1
+    pub(super) epoch: u32,
+    /// dimensions below [`super::diagnostics::UNUSED`]
+    pub(super) unused: usize,
+    /// a value for each dimension; on a grid one for each channel, summed over the cells
+    pub(super) kl: Vec<f64>,
+    /// a value for each cell of a grid, row by row, summed over the channels
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) kl_per_cell: Vec<f64>,
+}
+
+impl LatentMetrics {
+    /// For `kl` of each dimension, cell by cell.
+    pub(super) fn new(step: u64, epoch: u32, kl: &[f64], cells: u32) -> Self {
+        let channels = (kl.len() / cells.max(1) as usize).max(1);
+        let unused = kl.iter().filter(|kl| **kl < super::diagnostics::UNUSED).count();
+        let of_channel = |channel| kl.iter().skip(channel).step_by(channels).sum();
+        let of_channels = (0..channels).map(of_channel).map(four_digits).collect();
+        let of_cells = kl.chunks(channels).map(|cell| four_digits(cell.iter().sum()));
+        let kl_per_cell = if cells > 1 { of_cells.collect() } else { Vec::new() };
+        Self { kind: "latents", step, epoch, unused, kl: of_channels, kl_per_cell }
+    }
+}
+
+/// `value` rounded to four significant digits.
+fn four_digits(value: f64) -> f64 {
+    format!("{value:.3e}").parse().unwrap_or(value)
+}
+
+/// Line of advice.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct AdviceLine<'a> {
+    /// "advice"
+    pub(super) kind: &'static str,
+    /// finished steps of the run
+    pub(super) step: u64,
+    /// number of the epoch, from 1
+    pub(super) epoch: u32,
+    /// the advice, with its figures
+    pub(super) text: &'a str,
+}
+
+/// Line of a training that has ended as it should.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct End {
+    /// "end"
+    pub(super) kind: &'static str,
+    /// finished steps of the run
+    pub(super) step: u64,
+    /// number of the epoch, from 1
+    pub(super) epoch: u32,
+    /// "finished", "early", "stopped" or "limited"
+    pub(super) outcome: &'static str,
+}
 
 /// Line of a step.
 #[derive(Debug, Clone, Serialize)]
@@ -92,6 +195,9 @@ pub struct EpochMetrics {
     pub images_per_second: f64,
     /// duration of the epoch with its validation
     pub seconds: f64,
+    /// memory of the process at the end of the epoch in bytes, if the system tells
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
     /// whether the validation loss is the lowest so far
     pub best: bool,
 }
@@ -131,5 +237,20 @@ fn keeps(line: &str, state: &State) -> bool {
     match value["kind"].as_str() {
         Some("epoch") => done("epoch").is_some_and(|epoch| epoch < u64::from(state.epoch)),
         _ => done("step").is_some_and(|step| step <= state.step),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn divergences_add_up_over_cells_and_over_channels() {
+        // two cells of three channels
+        let kl = [1.0, 2.0, 0.001, 10.0, 20.000_04, 30.0];
+        let line = LatentMetrics::new(8, 2, &kl, 2);
+        assert_eq!((line.kl, line.kl_per_cell, line.unused), (vec![11.0, 22.0, 30.0], vec![3.001, 60.0], 1));
+        let line = LatentMetrics::new(8, 2, &kl, 1);
+        assert_eq!((line.kl.len(), line.kl[4], line.kl_per_cell), (6, 20.0, vec![]));
     }
 }

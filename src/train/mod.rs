@@ -12,15 +12,17 @@ mod run;
 mod sample_grids;
 mod schedule;
 mod stepper;
+mod stop_file;
 mod trainer;
 mod verify;
 
 pub use flow::{FlowFit, FlowLatents, FlowLength, FlowProgress, FlowSettings, fit_flow};
 pub use health::Healthy;
 pub use lock::Lock;
-pub use metrics::{EpochMetrics, StepMetrics};
+pub use metrics::{EpochMetrics, FORMAT, StepMetrics};
 pub use retry::{Attempt, retry};
 pub use run::{METRICS, RunFolder, SETTINGS};
+pub use stop_file::{STOP, StopFile};
 pub use trainer::{Limit, Limits, Splits, TrainOptions, TrainOutcome, Trainer};
 pub use verify::{Receipt, verify};
 

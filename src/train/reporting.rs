@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::diagnostics::{Advisor, Curves, Setup};
+use super::metrics::{AdviceLine, LatentMetrics, MetricsFile};
 use super::run::METRICS;
 use super::{EpochMetrics, Observer, RunFolder, Splits, StepMetrics, sample_grids};
 use crate::checkpoint::State;
@@ -61,8 +62,14 @@ impl Reporter {
     }
 
     /// Passes on the advice before the first step.
-    pub(super) fn begins(&mut self, observer: &mut dyn Observer) {
-        self.advisor.begins().iter().for_each(|line| observer.advice(line));
+    pub(super) fn begins(
+        &mut self,
+        file: &mut MetricsFile,
+        state: &State,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let advice = self.advisor.begins();
+        advice.iter().try_for_each(|line| advise(line, (state.step, state.epoch), file, observer))
     }
 
     /// Wraps `batches` and measures the waiting time for each.
@@ -81,10 +88,15 @@ impl Reporter {
     }
 
     /// Reports the metrics of a step.
-    pub(super) fn step(&mut self, metrics: &StepMetrics, observer: &mut dyn Observer) -> Result<()> {
+    pub(super) fn step(
+        &mut self,
+        metrics: &StepMetrics,
+        file: &mut MetricsFile,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
         self.last = (metrics.lr, metrics.beta);
         if let Some(line) = self.advisor.step(metrics.step, metrics.kl) {
-            observer.advice(&line);
+            advise(&line, (metrics.step, metrics.epoch), file, observer)?;
         }
         self.events.write(metrics.step, scalars(Summary::default(), &json(metrics)))
     }
@@ -94,10 +106,10 @@ impl Reporter {
         &mut self,
         vae: &mut Vae,
         (data, run, state): (&Splits, &RunFolder, &State),
-        metrics: &EpochMetrics,
+        (metrics, file): (&EpochMetrics, &mut MetricsFile),
         observer: &mut dyn Observer,
     ) -> Result<()> {
-        let (kl, written) = self.report_epoch(vae, (data, run, state), &json(metrics))?;
+        let (kl, written) = self.report_epoch(vae, (data, run, state), (&json(metrics), file))?;
         // unwritable pictures must not end a training
         let written = written.unwrap_or_else(|error| {
             observer.advice(&format!("{error}; the training goes on without these pictures"));
@@ -116,8 +128,8 @@ impl Reporter {
             waited: self.waited.load(Ordering::Relaxed) as f64 / 1e6,
             kl,
         };
-        self.advisor.epoch(curves).iter().for_each(|line| observer.advice(line));
-        Ok(())
+        let advice = self.advisor.epoch(curves);
+        advice.iter().try_for_each(|line| advise(line, (metrics.step, metrics.epoch), file, observer))
     }
 
     /// Writes the missing sample grids and events of the last epoch, if the process was killed between its checkpoint
@@ -126,11 +138,12 @@ impl Reporter {
         &mut self,
         vae: &mut Vae,
         (data, run, state): (&Splits, &RunFolder, &State),
+        file: &mut MetricsFile,
     ) -> Result<()> {
         if !run.has_sample_grids(state) {
             let line = self.again.iter().find(|line| line["kind"] == "epoch").cloned().unwrap_or_default();
             // pictures that cannot be written now either are not worth a failure
-            let _ = self.report_epoch(vae, (data, run, state), &line)?;
+            let _ = self.report_epoch(vae, (data, run, state), (&line, file))?;
         }
         Ok(())
     }
@@ -141,12 +154,17 @@ impl Reporter {
         &mut self,
         vae: &mut Vae,
         (data, run, state): (&Splits, &RunFolder, &State),
-        line: &Value,
+        (line, file): (&Value, &mut MetricsFile),
     ) -> Result<(Vec<f64>, Result<Vec<PathBuf>>)> {
         // with the averaged parameters (EMA), if there are any
         vae.swap_average()?;
         let latents = latents(vae, data.validation.as_ref().unwrap_or(&data.train))?;
         let kl = generate::divergences(&latents.mu, &latents.logvar, vae.config().latents() as usize);
+        // a killed process may have written the line, and no grids
+        let epoch = state.epoch - 1;
+        if !self.again.iter().any(|line| line["kind"] == "latents" && line["epoch"] == epoch) {
+            file.write(&LatentMetrics::new(state.step, epoch, &kl, vae.config().cells()))?;
+        }
         let grids = sample_grids::grids(vae, data, state)?;
         vae.swap_average()?;
         let mut summary = scalars(Summary::default(), line);
@@ -162,7 +180,7 @@ impl Reporter {
             summary = summary.picture(&format!("pictures/{name}"), sheet.dimensions(), &data::png(sheet)?);
         }
         self.events.write(state.step, summary)?;
-        Ok((kl, sample_grids::write(run, state.epoch - 1, &grids)))
+        Ok((kl, sample_grids::write(run, epoch, &grids)))
     }
 }
 
@@ -193,9 +211,20 @@ fn scalars(summary: Summary, line: &Value) -> Summary {
     numbers.fold(summary, |summary, (name, value)| summary.scalar(&format!("{kind}/{name}"), value))
 }
 
-/// The last step line and the last epoch line of metrics.jsonl, if they belong to the step of `state`.
+/// The last lines of metrics.jsonl that belong to the step of `state`, the newest first.
 fn last_lines(path: &Path, state: &State) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    let lines = text.lines().rev().take(2).filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter(|line| line["step"] == state.step).collect()
+    let lines = text.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.take_while(|line| line["step"] == state.step).collect()
+}
+
+/// Passes advice on to `observer`, and to `file` for readers of the run.
+fn advise(
+    text: &str,
+    (step, epoch): (u64, u32),
+    file: &mut MetricsFile,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    observer.advice(text);
+    file.write(&AdviceLine { kind: "advice", step, epoch, text })
 }

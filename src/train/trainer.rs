@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::health::{self, Diverged};
-use super::metrics::{EpochMetrics, MetricsFile, StepMetrics};
+use super::metrics::{End, EpochMetrics, FORMAT, MetricsFile, Start, StepMetrics};
 use super::reporting::Reporter;
 use super::run::METRICS;
 use super::stepper::Stepper;
 use super::{Observer, RunFolder};
 use crate::checkpoint::{self, Best, Checkpoint, Keep, State, VERSION};
-use crate::config::{LossKind, TrainConfig};
+use crate::config::{LossKind, TrainConfig, used_memory};
 use crate::data::{DataLoader, Dataset, PREFETCH};
 use crate::error::{Error, Result};
 use crate::gpu::Element;
@@ -194,23 +194,62 @@ impl Trainer {
     /// # Errors
     /// If the device fails, a file cannot be written, or the loss is not finite; checkpoints stay.
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<TrainOutcome> {
-        self.reporter.catch_up(&mut self.vae, (&self.data, &self.run, &self.state))?;
-        self.reporter.begins(observer);
+        self.reporter.catch_up(&mut self.vae, (&self.data, &self.run, &self.state), &mut self.metrics)?;
+        self.metrics.write(&self.start())?;
+        self.reporter.begins(&mut self.metrics, &self.state, observer)?;
         while self.state.epoch <= self.state.config.epochs && !self.state.out_of_patience() {
             let began = Instant::now();
             match self.epoch(observer)? {
                 EpochEnd::Whole => self.finish_epoch(observer, began)?,
-                EpochEnd::Stopped => return Ok(TrainOutcome::Stopped(self.save_step()?)),
-                EpochEnd::Limited(limit) => return Ok(TrainOutcome::Limited(limit, self.save_step()?)),
+                EpochEnd::Stopped => {
+                    let checkpoint = self.save_step()?;
+                    self.end("stopped")?;
+                    return Ok(TrainOutcome::Stopped(checkpoint));
+                }
+                EpochEnd::Limited(limit) => {
+                    let checkpoint = self.save_step()?;
+                    self.end("limited")?;
+                    return Ok(TrainOutcome::Limited(limit, checkpoint));
+                }
             }
             let over = self.state.epoch > self.state.config.epochs || self.state.out_of_patience();
             if let (false, Some(limit)) = (over, self.limits.reached(self.state.step)) {
                 let name = format!("epoch_{:04}", self.state.epoch - 1);
+                self.end("limited")?;
                 return Ok(TrainOutcome::Limited(limit, self.run.checkpoints().join(name)));
             }
         }
         let early = self.state.epoch <= self.state.config.epochs;
+        self.end(if early { "early" } else { "finished" })?;
         Ok(if early { TrainOutcome::Early(self.state.bad_epochs) } else { TrainOutcome::Finished })
+    }
+
+    /// The line with which this process begins.
+    fn start(&self) -> Start {
+        let (state, model) = (&self.state, self.vae.config());
+        Start {
+            kind: "start",
+            step: state.step,
+            epoch: state.epoch,
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION"),
+            time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            epochs: state.config.epochs,
+            steps_per_epoch: self.stepper.steps(state),
+            pictures: self.data.train.len(),
+            held_out: self.data.validation.as_ref().map_or(0, |pictures| pictures.len()),
+            parameters: crate::model::parameter_count(&model),
+            latents: model.latents(),
+            cells: model.cells(),
+            adapter: self.vae.adapter(),
+            device_bytes: self.vae.plan().bytes(),
+        }
+    }
+
+    /// Records that the training has ended as it should.
+    fn end(&mut self, outcome: &'static str) -> Result<()> {
+        let State { step, epoch, .. } = self.state;
+        self.metrics.write(&End { kind: "end", step, epoch, outcome })
     }
 
     /// Runs the steps of one epoch, to its end or until it is stopped.
@@ -281,7 +320,7 @@ impl Trainer {
             };
             self.metrics.write(&metrics)?;
             observer.step(&metrics);
-            self.reporter.step(&metrics, observer)?;
+            self.reporter.step(&metrics, &mut self.metrics, observer)?;
         }
         Ok(())
     }
@@ -374,6 +413,7 @@ impl Trainer {
             validation_bits_per_dim: bits.map(|bits| bits + 8.0),
             images_per_second,
             seconds: began.elapsed().as_secs_f64(),
+            memory_bytes: used_memory(),
             best,
         };
         self.metrics.write(&metrics)?;
@@ -387,7 +427,8 @@ impl Trainer {
         }
         checkpoint::prune(&self.run.checkpoints(), self.keep)?;
         // after the checkpoint: a full samples disk must not cost the epoch
-        self.reporter.epoch(&mut self.vae, (&self.data, &self.run, &self.state), &metrics, observer)
+        let of = (&self.data, &self.run, &self.state);
+        self.reporter.epoch(&mut self.vae, of, (&metrics, &mut self.metrics), observer)
     }
 
     /// Mean loss over the validation pictures with z drawn; every validation uses identical draws.

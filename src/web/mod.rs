@@ -28,6 +28,7 @@ use sha2::{Digest as _, Sha256};
 pub use folder::{check, read, write};
 pub use plan::{Recorded, record};
 pub use serve::{Serving, serve};
+pub(crate) use serve::{kind, listen, only, reads, respond, said};
 pub use weights::Precision;
 pub use written::Written;
 
@@ -49,6 +50,7 @@ const MAX_SLIDERS: usize = 12;
 /// The files of the page itself, identical for every model.
 pub const PAGE: &[(&str, &str)] = &[
     ("index.html", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/index.html"))),
+    ("base.css", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/base.css"))),
     ("style.css", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/style.css"))),
     ("icon.svg", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/icon.svg"))),
     ("app.js", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/web/app.js"))),

@@ -1,5 +1,5 @@
-//! A local web server for an exported page.
-//! Used by `wgvae web`.
+//! A local web server: for an exported page, and for other functions that answer requests of this machine.
+//! Used by `wgvae web` and `wgvae watch`.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -44,7 +44,18 @@ impl Serving {
 /// # Errors
 /// If the port is in use.
 pub fn serve(files: Files, port: Option<u16>) -> Result<Serving> {
-    let files = Arc::new(files);
+    listen(port, move |request| answer(&files, request))
+}
+
+/// Answers requests of this machine on 127.0.0.1 at `port`, or without one at 8080 or a free port.
+///
+/// # Errors
+/// If the port is in use.
+pub(crate) fn listen(
+    port: Option<u16>,
+    answer: impl Fn(&Request<Body>) -> Response<Body> + Send + Sync + 'static,
+) -> Result<Serving> {
+    let answer = Arc::new(answer);
     let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| Ok(l.local_addr()?.port()));
     // the server does not report the port chosen for 0, so a free one is found first
     let port_taken = |port: u16| move |e| Error::Usage(format!("cannot listen on 127.0.0.1:{port}: {e}"));
@@ -56,8 +67,12 @@ pub fn serve(files: Files, port: Option<u16>) -> Result<Serving> {
     let mut last = None;
     for port in tries {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let files = files.clone();
-        let server = Server::new(move |request| answer(&files, request))
+        let answer = answer.clone();
+        let local = move |request: &mut Request<Body>| match is_local(request) {
+            true => answer(request),
+            false => said(StatusCode::FORBIDDEN, "this server is for this machine alone\n"),
+        };
+        let server = Server::new(local)
             .bind(address)
             .with_global_timeout(Duration::from_secs(60))
             .with_max_concurrent_connections(MAX_CONNECTIONS);
@@ -77,15 +92,26 @@ fn is_local(request: &Request<Body>) -> bool {
     ["127.0.0.1", "localhost"].contains(&name)
 }
 
+/// An answer of one line.
+pub(crate) fn said(status: StatusCode, text: &str) -> Response<Body> {
+    respond(status, "text/plain; charset=utf-8", text.as_bytes().to_vec())
+}
+
+/// The answer to a request that is not one of `methods`.
+pub(crate) fn only(methods: &'static str) -> Response<Body> {
+    let mut response = said(StatusCode::METHOD_NOT_ALLOWED, &format!("only {methods}\n"));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+/// Whether a request only reads.
+pub(crate) fn reads(request: &Request<Body>) -> bool {
+    [Method::GET, Method::HEAD].contains(request.method())
+}
+
 fn answer(files: &Files, request: &Request<Body>) -> Response<Body> {
-    let said = |status, text: &str| respond(status, "text/plain; charset=utf-8", text.as_bytes().to_vec());
-    if !is_local(request) {
-        return said(StatusCode::FORBIDDEN, "this server is for this machine alone\n");
-    }
-    if ![Method::GET, Method::HEAD].contains(request.method()) {
-        let mut response = said(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
+    if !reads(request) {
+        return only("GET, HEAD");
     }
     let name = match request.uri().path().trim_start_matches('/') {
         "" => "index.html",
@@ -97,7 +123,8 @@ fn answer(files: &Files, request: &Request<Body>) -> Response<Body> {
     }
 }
 
-fn respond(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<Body> {
+/// An answer with these bytes.
+pub(crate) fn respond(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<Body> {
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -108,13 +135,15 @@ fn respond(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<B
     response
 }
 
-fn kind(name: &str) -> &'static str {
+/// The media type of a file by its name.
+pub(crate) fn kind(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, suffix)| suffix) {
         Some("html") => "text/html; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("json") => "application/json",
         Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
         Some("wgsl") => "text/wgsl; charset=utf-8",
         _ => "application/octet-stream",
     }

@@ -213,7 +213,8 @@ fn bits_per_value_are_given_for_densities_alone() {
         said(at, &[&["train"], &sizes[..], &name[..]].concat());
         let run = at.join("runs").join(loss);
         let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
-        let epoch: Value = serde_json::from_str(metrics.lines().last().expect("a line")).expect("JSON");
+        let line = metrics.lines().rfind(|line| line.contains("\"kind\":\"epoch\"")).expect("a line");
+        let epoch: Value = serde_json::from_str(line).expect("JSON");
         assert_eq!(epoch.get(key).is_some(), density, "{loss}: {epoch}");
         let scalar = format!("epoch/{key}");
         assert_eq!(values(&run).iter().any(|value| value.tag == scalar), density, "{loss}");

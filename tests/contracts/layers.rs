@@ -13,6 +13,7 @@ const ORDER: &[&[&str]] = &[
     &["main", "lib"],
     &["commands"],
     &["cli"],
+    &["watch"],
     &["train", "evaluate", "web"],
     &["generate"],
     &["checkpoint"],

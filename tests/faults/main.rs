@@ -87,14 +87,18 @@ fn left(folder: &Path) -> Left {
     let metrics = fs::read_to_string(folder.join("runs/a/metrics.jsonl")).expect("metrics.jsonl");
     let timeless = |line: &str| {
         let mut value: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
-        for time in ["images_per_second", "seconds"] {
+        for time in ["images_per_second", "seconds", "memory_bytes"] {
             value.as_object_mut().expect("an object").remove(time);
         }
         value.to_string()
     };
     let mut events = events::values(&folder.join("runs/a"));
-    events.retain(|value| !value.tag.ends_with("/images_per_second") && !value.tag.ends_with("/seconds"));
-    let metrics = metrics.lines().map(timeless).collect();
+    let varies = ["/images_per_second", "/seconds", "/memory_bytes"];
+    events.retain(|value| !varies.iter().any(|end| value.tag.ends_with(end)));
+    // a process that is killed begins again, and may repeat its advice
+    let of_processes = ["start", "advice", "end"].map(|kind| format!("{{\"kind\":\"{kind}\""));
+    let lasting = |line: &&str| !of_processes.iter().any(|begin| line.starts_with(begin));
+    let metrics = metrics.lines().filter(lasting).map(timeless).collect();
     Left { files: files.into_iter().map(read).collect(), metrics, events }
 }
 

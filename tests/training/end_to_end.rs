@@ -138,7 +138,8 @@ fn stop_and_go_on(adapter: &Adapter, at: u64, config: &TrainConfig) {
         let loss =
             |v: &serde_json::Value| v["loss"].as_f64().or(v["validation_loss"].as_f64()).expect("loss");
         let one = |v: serde_json::Value| (v["kind"].to_string(), v["step"].as_u64().expect("step"), loss(&v));
-        text.lines().map(value).map(one).collect()
+        let is_figure = |v: &serde_json::Value| v["kind"] == "step" || v["kind"] == "epoch";
+        text.lines().map(value).filter(is_figure).map(one).collect()
     };
     let state =
         checkpoint::State::read(&stopped.path().join("r/checkpoints/epoch_0003/state.json")).expect("state");

@@ -143,8 +143,14 @@ impl Browser {
         tab
     }
 
-    /// Opens a page and waits until it is ready or shows an error.
+    /// Opens the page of a model and waits until it is ready or shows an error.
     pub(crate) fn open(&mut self, tab: &Tab, url: &str) {
+        self.navigate(tab, url);
+        self.eval(tab, "import('./app.js').then((page) => page.ready)");
+    }
+
+    /// Opens a page and waits until it is loaded.
+    pub(crate) fn navigate(&mut self, tab: &Tab, url: &str) {
         self.call(tab, "Page.navigate", json!({ "url": "about:blank" }));
         self.call(tab, "Page.navigate", json!({ "url": url }));
         let there = json!(url.split('#').next());
@@ -152,7 +158,6 @@ impl Browser {
             let at = self.eval(tab, "document.readyState === 'complete' && location.href.split('#')[0]");
             (at == there).then_some(())
         });
-        self.eval(tab, "import('./app.js').then((page) => page.ready)");
     }
 
     /// The value of an expression, or of its promise.

@@ -14,7 +14,7 @@ use crate::common::report;
 use crate::{canvas, close, picture_of, pixels};
 
 /// A running browser with one tab.
-struct Firefox {
+pub(crate) struct Firefox {
     child: Child,
     socket: WebSocket<TcpStream>,
     last: u64,
@@ -30,7 +30,7 @@ impl Drop for Firefox {
 }
 
 impl Firefox {
-    fn start(program: &Path, preferences: &str) -> Self {
+    pub(crate) fn start(program: &Path, preferences: &str) -> Self {
         let profile = tempfile::tempdir().expect("a profile");
         let quiet = "user_pref('app.update.enabled', false);\nuser_pref('dom.webgpu.enabled', true);\n\
                      user_pref('gfx.webgpu.ignore-blocklist', true);\n\
@@ -75,7 +75,7 @@ impl Firefox {
     }
 
     /// The value of an expression, or of its promise, as JSON.
-    fn eval(&mut self, expression: &str) -> Value {
+    pub(crate) fn eval(&mut self, expression: &str) -> Value {
         let expression =
             format!("Promise.resolve({expression}).then((value) => JSON.stringify(value ?? null))");
         let target = json!({ "context": self.tab });
@@ -85,9 +85,13 @@ impl Firefox {
         serde_json::from_str(text).expect("JSON")
     }
 
-    fn open(&mut self, url: &str) {
+    pub(crate) fn navigate(&mut self, url: &str) {
         let params = json!({ "context": self.tab, "url": url, "wait": "complete" });
         self.call("browsingContext.navigate", &params);
+    }
+
+    fn open(&mut self, url: &str) {
+        self.navigate(url);
         self.eval("import('./app.js').then((page) => page.ready)");
     }
 

@@ -1,5 +1,5 @@
 //! The web page in a browser, compared with the program: equal seeds, photographs and interpolations give equal
-//! pictures. One small model, one headless Chromium.
+//! pictures. One small model, one headless Chromium. Also the page of trainings, and its server.
 
 mod browser;
 #[path = "../common/mod.rs"]
@@ -8,7 +8,9 @@ mod files;
 mod firefox;
 mod flow;
 mod plan;
+mod served;
 mod tint;
+mod watched;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -9,7 +9,9 @@ use wgvae::error::Error;
 use wgvae::gpu::Adapter;
 use wgvae::model::{Device, ModelOptions, Vae};
 use wgvae::ops::Tuning;
-use wgvae::train::{self, Attempt, Limit, Limits, RunFolder, Splits, TrainOptions, TrainOutcome, Trainer};
+use wgvae::train::{
+    self, Attempt, Limit, Limits, RunFolder, Splits, StopFile, TrainOptions, TrainOutcome, Trainer,
+};
 use wgvae::tune;
 use wgvae::tune::file::TuningFile;
 
@@ -41,6 +43,8 @@ pub(super) fn train(
 ) -> Result<Ended> {
     let Training { tuning, build, run, settings: Settings { options, .. }, .. } = training;
     session.requested.catch()?;
+    let told = || output::note("\na page has asked to stop: finishing the step and writing a checkpoint");
+    let _requests = StopFile::follow(&run.path, &session.requested.stop, told);
     let micro = build.resolve_micro_batch(&adapter.capabilities())?;
     let mut adapter = Some(adapter);
     // reads the states only: the tensors of a checkpoint may be gigabytes

@@ -64,6 +64,7 @@ fn train(session: &Session, layers: Layers, (resume, tuning): (&ResumeArgs, &Tun
     let Settings { config, options } = &settings;
     let adapter = super::choose_keeping(&options.adapter)?;
     let screen = Screen::new(session.quiet, config.epochs);
+    let page = session.page(&run)?;
     if let Some(Checkpoint { state, .. }) = origin.checkpoint()
         && let Some(over) = finished_reason(state, &settings)
         && run.has_sample_grids(state)
@@ -103,6 +104,10 @@ fn train(session: &Session, layers: Layers, (resume, tuning): (&ResumeArgs, &Tun
         changed(&screen, &mut checkpoint.state, folder, (config, &data, resume))?;
     }
     report_storage(&screen, &run, &settings)?;
+    if let Some(page) = page {
+        let address = format!("{}  (reachable from this machine only)", page.url());
+        if session.quiet { output::print(&address) } else { screen.report("page", &address) }
+    }
     let build = ModelOptions { resident: resident(options, config, &adapter, data.train.len()), ..build };
     let outlook = Outlook {
         settings: &settings,

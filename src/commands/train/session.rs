@@ -1,13 +1,16 @@
 //! State that all trainings of one command share: requests to stop, the time of the start, the kind of output.
 
+use std::cell::OnceCell;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use wgvae::train::Limit;
+use anyhow::Result;
+use wgvae::train::{Limit, RunFolder};
+use wgvae::watch::Watching;
 
-use crate::cli::TrainArgs;
-use crate::commands::output;
+use crate::cli::{TrainArgs, TrainWatchArgs};
 use crate::commands::signals::{self, Requested};
+use crate::commands::{output, watch};
 
 /// A call of `wgvae train`.
 pub(super) struct Session {
@@ -16,12 +19,33 @@ pub(super) struct Session {
     pub(super) quiet: bool,
     /// only reports what a training would do
     pub(super) dry_run: bool,
+    watch: TrainWatchArgs,
+    /// the page of --watch, one for all runs of a sweep
+    page: OnceCell<Watching>,
 }
 
 impl Session {
     pub(super) fn new(args: &TrainArgs) -> Self {
         let requested = Requested::default();
-        Self { began: Instant::now(), requested, quiet: output::is_quiet(), dry_run: args.dry_run }
+        Self {
+            began: Instant::now(),
+            requested,
+            quiet: output::is_quiet(),
+            dry_run: args.dry_run,
+            watch: args.watch.clone(),
+            page: OnceCell::new(),
+        }
+    }
+
+    /// The page of --watch, which the first training begins to serve.
+    pub(super) fn page(&self, run: &RunFolder) -> Result<Option<&Watching>> {
+        if !self.watch.watch || self.dry_run {
+            return Ok(None);
+        }
+        if self.page.get().is_none() {
+            let _ = self.page.set(watch::of_training(&self.watch, run)?);
+        }
+        Ok(self.page.get())
     }
 
     /// The time at which a limit of this length ends; `None` if it is further away than the clock goes.
