@@ -88,14 +88,9 @@ fn file(name: &str, tensors: &[Stored]) -> Result<Vec<u8>> {
         Ok((tensor.name.clone(), TensorView::new(tensor.dtype(), shape, bytes)?))
     });
     let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(wrong)?;
-    let about = [
-        ("format", "wgvae device layout"),
-        ("names", "PyTorch's; + joins parameters that lie in one tensor"),
-        (
-            "layout",
-            "convolutions [low, 4, 4, high], linear [out, in], channels last and padded to 4 with zeros",
-        ),
-    ];
-    let about = about.map(|(key, text)| (key.to_owned(), text.to_owned())).into();
+    // one entry only: the order of several would vary, and equal pages have equal bytes
+    let about = "wgvae's device layout: convolutions [low, 4, 4, high], linear [out, in], channels last and padded to 4 \
+                 with zeros; names are PyTorch's, and + joins parameters that are in one tensor";
+    let about = [("format".to_owned(), about.to_owned())].into();
     safetensors::serialize(views, Some(about)).map_err(wrong)
 }

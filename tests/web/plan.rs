@@ -120,6 +120,9 @@ fn page(precision: Precision) -> Files {
 #[test]
 fn a_page_has_the_parameters_of_its_flow() {
     let [whole, half] = [Precision::F32, Precision::F16].map(page);
+    for _ in 0..4 {
+        assert!(page(Precision::F32) == whole, "equal pages have equal bytes");
+    }
     let manifest = parsed(&whole, web::MANIFEST);
     let parameters = flow::parameter_count(&FlowConfig::new(&SPATIAL, FlowSize::Small, 2));
     let about =

@@ -164,6 +164,8 @@ mod tests {
             "tuning",
             "sweep",
             "dry-run",
+            "watch",
+            "port",
             "quiet",
             "help",
             "version",
