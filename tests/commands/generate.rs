@@ -247,7 +247,7 @@ fn what_cannot_be_is_said() {
         &["interpolate", "runs/a", "photos/odd/01.png", "photos/odd/03.png", "--steps", "1"],
         "--steps",
     );
-    refused(at, &["traverse", "runs/a"], "--data FOLDER");
+    refused(at, &["traverse", "runs/a"], "give DATA, a picture or a folder of them");
     refused(at, &["traverse", "runs/a", "photos/odd/01.png", "--range", "0"], "--range");
     refused(at, &["encode", "runs/a", "photos", "-o", "l.txt"], ".safetensors, .npy or .csv");
     refused(at, &["decode", "runs/a", "four.npy"], "four.npy");

@@ -44,8 +44,8 @@ fn a_spatial_model_goes_through_every_command() {
     let told = run(&["traverse", "runs/whole", "--dims", "2", "--steps", "3"]);
     assert!(told.contains("of variance") && told.contains(" %"), "{told}");
     // without a prior, pictures have the directions
-    refuses(at, &["traverse", "runs/parts"], 2, &["--data FOLDER"]);
-    let told = run(&["traverse", "runs/parts", "--data", "pictures", "--dims", "9"]);
+    refuses(at, &["traverse", "runs/parts"], 2, &["give DATA, a folder of them"]);
+    let told = run(&["traverse", "runs/parts", "pictures", "--dims", "9"]);
     assert_eq!(told.matches(" %").count(), 5, "six pictures have five directions: {told}");
     run(&["verify", "runs/whole"]);
     run(&["export-web", "runs/whole", "page"]);

@@ -84,7 +84,7 @@ impl Pace {
             bar.step("timing steps", steps as usize, PROBE.0 as usize);
         }
         let images_per_second = steps as f64 * f64::from(build.batch) / began.elapsed().as_secs_f64();
-        let steps = counted(steps as usize, "step");
+        let steps = wgvae::data::counted(steps as usize, "step");
         Ok(Self { images_per_second, source: format!("timed in {steps} on random pictures") })
     }
 }
