@@ -102,7 +102,7 @@ fn main(
     var next = load_tile(blocks, thread, tile.k_begin);
     for (var k = tile.k_begin; k < tile.k_end; k += TILE_K) {
         workgroupBarrier(); // all invocations have read the previous tile
-        stage(thread, next);
+        stage(0u, thread, next);
         workgroupBarrier();
         if (k + TILE_K < tile.k_end) {
             next = load_tile(blocks, thread, k + TILE_K);

@@ -1,9 +1,9 @@
-// Loads a tile of A and of B from storage to registers in blocks of 4 x 4, for the cores with tiles in workgroup
-// memory.
+// Loads a tile of A and of B from storage to registers in blocks of 4 x 4, and from there to workgroup memory, for the cores
+// with tiles there.
 // Every block is transposed if needed: with TERMS_FIRST, a column of it has all rows or columns at one k, otherwise all terms
 // of one row or column. An invocation loads at most two blocks of A and two of B; with one invocation for each block it
 // loads one of either. The core defines VEC4S_M, VEC4S_N, VEC4S_K, BLOCKS_A, BLOCKS_B and THREADS, the file that stores
-// the blocks TERMS_FIRST.
+// the blocks TERMS_FIRST, stage_a and stage_b.
 
 // the first invocations load a block of A each, the others one of B: neither waits for, nor keeps, both
 const ONE_BLOCK: bool = BLOCKS_A + BLOCKS_B == THREADS;
@@ -114,4 +114,24 @@ fn load_tile(blocks: Blocks, thread: u32, k: u32) -> Staged {
         }
     }
     return next;
+}
+
+// stores the blocks in workgroup memory, from term `begin` on
+fn stage(begin: u32, thread: u32, next: Staged) {
+    if (ONE_BLOCK) {
+        if (thread < BLOCKS_A) {
+            stage_a(begin, thread, next.a0);
+        } else {
+            stage_b(begin, thread - BLOCKS_A, next.a0);
+        }
+        return;
+    }
+    stage_a(begin, thread, next.a0);
+    stage_b(begin, thread, next.b0);
+    if (BLOCKS_A > THREADS) {
+        stage_a(begin, thread + THREADS, next.a1);
+    }
+    if (BLOCKS_B > THREADS) {
+        stage_b(begin, thread + THREADS, next.b1);
+    }
 }

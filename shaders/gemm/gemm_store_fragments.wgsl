@@ -26,10 +26,10 @@ fn cells_b(at: u32, cells: vec4<Cell>) {
     sh_b[at + 3u] = cells.w;
 }
 
-fn stage_a(i: u32, block: Block) {
+fn stage_a(begin: u32, i: u32, block: Block) {
     if (is_block(i, BLOCKS_A)) {
         let position = block_of_a(i);
-        let at = 4u * (position.x * STRIDE + position.y);
+        let at = 4u * (position.x * STRIDE + position.y) + begin;
         cells_a(at, block[0]);
         cells_a(at + STRIDE, block[1]);
         cells_a(at + 2u * STRIDE, block[2]);
@@ -37,32 +37,13 @@ fn stage_a(i: u32, block: Block) {
     }
 }
 
-fn stage_b(i: u32, block: Block) {
+fn stage_b(begin: u32, i: u32, block: Block) {
     if (is_block(i, BLOCKS_B)) {
         let position = block_of_b(i);
-        let at = 4u * (position.x * STRIDE + position.y);
+        let at = 4u * (position.x * STRIDE + position.y) + begin;
         cells_b(at, block[0]);
         cells_b(at + STRIDE, block[1]);
         cells_b(at + 2u * STRIDE, block[2]);
         cells_b(at + 3u * STRIDE, block[3]);
-    }
-}
-
-fn stage(thread: u32, next: Staged) {
-    if (ONE_BLOCK) {
-        if (thread < BLOCKS_A) {
-            stage_a(thread, next.a0);
-        } else {
-            stage_b(thread - BLOCKS_A, next.a0);
-        }
-        return;
-    }
-    stage_a(thread, next.a0);
-    stage_b(thread, next.b0);
-    if (BLOCKS_A > THREADS) {
-        stage_a(thread + THREADS, next.a1);
-    }
-    if (BLOCKS_B > THREADS) {
-        stage_b(thread + THREADS, next.b1);
     }
 }

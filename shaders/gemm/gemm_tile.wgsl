@@ -67,7 +67,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         if (BUFFERS == 1u) {
             workgroupBarrier(); // all invocations have read the previous tile
         }
-        stage(buffer, thread, next);
+        stage(buffer * TILE_K, thread, next);
         workgroupBarrier();
         if (k + TILE_K < tile.k_end) {
             next = load_tile(blocks, thread, k + TILE_K);

@@ -8,35 +8,3 @@
 const M: u32 = params.rows;
 const N: u32 = params.outputs;
 const K: u32 = params.inputs;
-
-struct BlockA {
-    at: u32,
-    m: u32,
-    k: u32,
-}
-
-fn locate_a(plane: u32, m: u32, k: u32) -> BlockA {
-    return BlockA((plane * M + m) * (K / 4u) + k / 4u, m, k);
-}
-
-fn load_a(a: BlockA, k: u32, i: u32) -> vec4<Cell> {
-    return left_at(a.at + k / 4u + i * (K / 4u), outside_a(a.m + i, k + a.k)); // x[n, i..i+3]
-}
-
-struct BlockB {
-    at: u32,
-    n: u32,
-    k: u32,
-}
-
-fn locate_b(plane: u32, n: u32, k: u32) -> BlockB {
-    return BlockB((plane * N + n) * (K / 4u) + k / 4u, n, k);
-}
-
-fn load_b(b: BlockB, k: u32, i: u32) -> vec4<Cell> {
-    return right_at(b.at + k / 4u + i * (K / 4u), outside_b(b.n + i, k + b.k)); // weight[o, i..i+3]
-}
-
-fn store_index(plane: u32, m: u32, n: u32) -> u32 {
-    return (plane * M + m) * (N / 4u) + n / 4u;
-}

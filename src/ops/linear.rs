@@ -30,7 +30,7 @@ macro_rules! linear_op {
             }
 
             fn shared() -> Source {
-                wgsl!("gemm/linear_sizes.wgsl")
+                wgsl!("gemm/linear_operands.wgsl")
             }
 
             fn size(&self) -> Size {

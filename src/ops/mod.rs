@@ -98,7 +98,7 @@ pub const SHADERS: &[Source] = &[
     wgsl!("gemm/gemm_tile.wgsl"),
     wgsl!("gemm/linear.wgsl"),
     wgsl!("gemm/linear_input_grad.wgsl"),
-    wgsl!("gemm/linear_sizes.wgsl"),
+    wgsl!("gemm/linear_operands.wgsl"),
     wgsl!("gemm/linear_weight_grad.wgsl"),
     wgsl!("gemm/no_addend.wgsl"),
     wgsl!("gemm/split_k.wgsl"),

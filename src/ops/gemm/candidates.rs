@@ -122,6 +122,7 @@ impl Variant {
         };
         let [m, n, _] = self.tile();
         let threads = s * t * most;
+        // gemm_store_fragments.wgsl pads each row of A and column of B by 8 cells
         let bytes = u64::from((depth + 8) * (m + n)) * cell.bytes() + 4 * u64::from(s * t * edge * edge);
         threads <= MAX_THREADS && bytes <= 16 << 10 && m.max(n) * depth <= 2 * 16 * threads
     }
