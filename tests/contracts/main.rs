@@ -6,4 +6,5 @@ mod layers;
 mod package;
 mod shaders;
 mod suite;
+mod translations;
 mod uses;

@@ -1,17 +1,16 @@
-//! Contracts of every kernel, checked without a GPU: its WGSL is valid, agrees with the Rust that launches it,
-//! stays within WebGPU's default limits, and translates to the languages of Vulkan, Metal and Direct3D.
+//! Contracts of every kernel, checked without a GPU: its WGSL is valid, agrees with the Rust that launches it
+//! and stays within WebGPU's default limits. `translations` has the languages of Vulkan, Metal and Direct3D.
 //!
 //! The kernels are those of the cases table, at every size there and for adapters with and without subgroups,
 //! so that each variant of each core is seen. A kernel missing from the table is an orphan, and fails too.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use naga::back::{hlsl, msl, spv};
+use naga::back::msl;
 use naga::valid::{ModuleInfo, ValidationFlags, Validator};
-use naga::{AddressSpace, Block, Expression, Function, Module, ShaderStage, Statement, TypeInner};
+use naga::{AddressSpace, Block, Expression, Function, Module, Statement, TypeInner};
 use rayon::prelude::*;
 use wgvae::config::ModelConfig;
 use wgvae::gpu::dead_branches::pruned;
@@ -65,7 +64,7 @@ fn record(target: &Capabilities) -> Plan {
 }
 
 /// Each composed text once, with the first dispatch that uses it.
-fn kernels(plans: &[Plan]) -> Vec<(&Dispatch, Module)> {
+pub(super) fn kernels(plans: &[Plan]) -> Vec<(&Dispatch, Module)> {
     let mut all: BTreeMap<Arc<str>, &Dispatch> = BTreeMap::new();
     for dispatch in plans.iter().flat_map(|plan| &plan.programs).flat_map(|p| p.dispatches()) {
         all.entry(dispatch.source.clone()).or_insert(dispatch);
@@ -75,12 +74,12 @@ fn kernels(plans: &[Plan]) -> Vec<(&Dispatch, Module)> {
 }
 
 /// Dispatches, each with its module.
-type Kernels<'a> = Vec<(&'a Dispatch, Module)>;
+pub(super) type Kernels<'a> = Vec<(&'a Dispatch, Module)>;
 
 static PLANS: LazyLock<Vec<Plan>> = LazyLock::new(|| targets().par_iter().map(record).collect());
 static KERNELS: LazyLock<Kernels> = LazyLock::new(|| kernels(&PLANS));
 /// The kernels as devices get them.
-static PRUNED: LazyLock<Kernels> =
+pub(super) static PRUNED: LazyLock<Kernels> =
     LazyLock::new(|| KERNELS.par_iter().map(|(d, module)| (*d, pruned(module.clone()))).collect());
 
 /// Runs `check` on every kernel and fails with all that it found.
@@ -88,7 +87,7 @@ fn hold(check: impl Fn(&Dispatch, &Module) -> Result<(), String> + Sync) {
     hold_of(&KERNELS, check);
 }
 
-fn hold_of(kernels: &Kernels, check: impl Fn(&Dispatch, &Module) -> Result<(), String> + Sync) {
+pub(super) fn hold_of(kernels: &Kernels, check: impl Fn(&Dispatch, &Module) -> Result<(), String> + Sync) {
     let wrong: BTreeSet<String> = (kernels.par_iter())
         .filter_map(|(d, module)| check(d, module).err().map(|e| format!("{} ({}): {e}", d.kernel, d.label)))
         .collect();
@@ -96,11 +95,11 @@ fn hold_of(kernels: &Kernels, check: impl Fn(&Dispatch, &Module) -> Result<(), S
     assert!(wrong.is_empty(), "{} broken:\n{}", wrong.len(), Vec::from_iter(wrong).join("\n"));
 }
 
-fn require(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> {
+pub(super) fn require(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(message()) }
 }
 
-fn validate(dispatch: &Dispatch, module: &Module) -> Result<ModuleInfo, String> {
+pub(super) fn validate(dispatch: &Dispatch, module: &Module) -> Result<ModuleInfo, String> {
     let needed = |is, capability| if is { capability } else { naga::valid::Capabilities::empty() };
     let Reflection { subgroups, f16, int64, cooperative, .. } = *dispatch.reflection;
     let needed = needed(subgroups, naga::valid::Capabilities::SUBGROUP)
@@ -386,90 +385,6 @@ fn shaders_keep_to_what_can_be_pruned() {
             assert_eq!(banned, None, "{}, line {}: {line}", file.name, number + 1);
         }
     }
-}
-
-/// A folder for translations, if `WGVAE_TRANSLATIONS` names one: tools/check_translations.sh gives them to compilers of others.
-fn translations() -> Option<PathBuf> {
-    std::env::var_os("WGVAE_TRANSLATIONS").map(PathBuf::from)
-}
-
-/// The kernels of the presets' trainings, for adapters with and without subgroups and 16-bit floats.
-fn presets() -> Vec<Plan> {
-    let [plain, lanes] = [None, Some([8, 32])].map(|subgroups| Capabilities {
-        subgroups,
-        f16: true,
-        ..Capabilities::webgpu_default()
-    });
-    let models = [
-        ModelConfig::REFERENCE,
-        ModelConfig::spatial(256, 64, 16, 32),
-        ModelConfig::spatial(128, 32, 16, 8),
-        ModelConfig::spatial(64, 16, 8, 8),
-    ];
-    let options = models.into_iter().flat_map(|model| {
-        [Element::F32, Element::F16]
-            .map(|precision| ModelOptions { precision, ..ModelOptions::training(model, 16) })
-    });
-    options
-        .flat_map(|options| [&plain, &lanes].map(|target| options.plan(target).expect("a plan").1))
-        .collect()
-}
-
-/// A kernel as devices get it, in each language that an adapter which offers what it asks for may want, with the ending of
-/// its file: cooperative matrices are not there on Direct3D, and on Metal only those of 8 x 8.
-fn translated(dispatch: &Dispatch, module: &Module) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
-    let info = validate(dispatch, module)?;
-    let Reflection { subgroups, f16, int64, cooperative, .. } = *dispatch.reflection;
-    let entry = || (ShaderStage::Compute, "main".to_owned());
-    let lang_version = if subgroups { (1, 3) } else { (1, 0) };
-    let options = spv::Options { lang_version, ..Default::default() };
-    let chosen = spv::PipelineOptions { shader_stage: entry().0, entry_point: entry().1 };
-    let words = spv::write_vec(module, &info, &options, Some(&chosen)).map_err(|e| format!("SPIR-V: {e}"))?;
-    require(words.len() > 100, || "SPIR-V: nothing came out".into())?;
-    let mut all = vec![("spv", bytemuck::cast_slice(&words).to_vec())];
-
-    if cooperative && dispatch.source.contains("coop_mat16x16") {
-        return Ok(all);
-    }
-    let lang_version = if int64 || cooperative { (2, 3) } else { (2, 1) };
-    let options = msl::Options { lang_version, ..Default::default() };
-    let chosen = msl::PipelineOptions { entry_point: Some(entry()), ..Default::default() };
-    let (text, _) = msl::write_string(module, &info, &options, &chosen).map_err(|e| format!("MSL: {e}"))?;
-    require(text.contains("kernel void main_"), || "MSL: no entry point came out".into())?;
-    all.push(("metal", text.into_bytes()));
-
-    if cooperative {
-        return Ok(all);
-    }
-    let (shader_model, ending) = match (f16, subgroups || int64) {
-        (true, _) => (hlsl::ShaderModel::V6_2, "6_2.hlsl"),
-        (false, true) => (hlsl::ShaderModel::V6_0, "6_0.hlsl"),
-        (false, false) => (hlsl::ShaderModel::V5_1, "5_1.hlsl"),
-    };
-    let options = hlsl::Options { shader_model, ..Default::default() };
-    let chosen = hlsl::PipelineOptions { entry_point: Some(entry()) };
-    let mut text = String::new();
-    let written = hlsl::Writer::new(&mut text, &options, &chosen).write(module, &info, None);
-    written.map_err(|e| format!("HLSL: {e}"))?;
-    require(text.contains("[numthreads("), || "HLSL: no entry point came out".into())?;
-    all.push((ending, text.into_bytes()));
-    Ok(all)
-}
-
-#[test]
-fn every_kernel_translates_to_spirv_msl_and_hlsl() {
-    hold_of(&PRUNED, |dispatch, module| translated(dispatch, module).map(|_| ()));
-    let Some(folder) = translations() else { return };
-    let plans = presets();
-    hold_of(&kernels(&plans), |dispatch, module| {
-        let mut hasher = DefaultHasher::new();
-        dispatch.source.hash(&mut hasher);
-        let name = format!("{}-{:016x}", dispatch.kernel, hasher.finish());
-        let all = translated(dispatch, &pruned(module.clone()))?;
-        let mut files =
-            all.into_iter().map(|(ending, bytes)| (folder.join(format!("{name}.{ending}")), bytes));
-        files.try_for_each(|(path, bytes)| std::fs::write(path, bytes).map_err(|e| e.to_string()))
-    });
 }
 
 #[test]
