@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use serde_json::json;
-use walkdir::WalkDir;
 use wgvae::config::cache_folder;
 use wgvae::data::counted;
 use wgvae::error::Error;
 
 use super::destination::usage;
 use super::output;
+use super::runs::files_below;
 use super::terminal::{bytes, shown};
 use crate::cli::{CacheCommand, CacheKind};
 
@@ -40,10 +40,8 @@ impl Cached {
         let chosen = ALL.iter().filter(|(kind, ..)| kinds.is_empty() || kinds.contains(kind));
         let read = |(_, name, what): &(CacheKind, &str, &'static str)| {
             let folder = cache.join(name);
-            let files = WalkDir::new(&folder).into_iter().filter_map(std::result::Result::ok);
-            let files = files.filter_map(|entry| entry.metadata().ok()).filter(|file| file.is_file());
-            let (count, bytes) = files.fold((0, 0), |(count, bytes), file| (count + 1, bytes + file.len()));
-            Self { folder, what, files: count, bytes }
+            let (files, bytes) = files_below(&folder);
+            Self { folder, what, files, bytes }
         };
         Ok(chosen.map(read).collect())
     }

@@ -265,3 +265,9 @@ pub fn name_skipped(screen: &Screen, skipped: &[Skipped]) {
 pub fn shown(path: &Path) -> String {
     printable(path)
 }
+
+/// `path` as an argument of a command that is shown.
+pub fn argument(path: &Path) -> String {
+    let path = shown(path);
+    if path.contains(' ') { format!("{path:?}") } else { path }
+}

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::files::{KINDS, read_picture};
 use super::run::Run;
 use super::{PAGE, Watch};
+use crate::data::evenly;
 
 /// Pictures in a file at most, by number and bytes.
 const MAX_PICTURES: usize = 120;
@@ -71,7 +72,7 @@ fn pictures(watch: &Watch) -> BTreeMap<String, String> {
     let (mut found, mut bytes) = (BTreeMap::new(), 0);
     for run in watch.runs.values() {
         for kind in KINDS {
-            for epoch in evenly(run.files().epochs(kind), each) {
+            for epoch in some_of(run.files().epochs(kind), each) {
                 let Ok(png) = read_picture(&run.path, kind, epoch) else { continue };
                 if found.len() == MAX_PICTURES || bytes + png.len() > MAX_PICTURE_BYTES {
                     return found;
@@ -85,10 +86,11 @@ fn pictures(watch: &Watch) -> BTreeMap<String, String> {
     found
 }
 
-/// At most `count` of `all`, the last one among them.
-fn evenly(all: &[u32], count: usize) -> Vec<u32> {
-    let count = count.min(all.len());
-    (1..=count).map(|number| all[(number * all.len()).div_ceil(count) - 1]).collect()
+/// At most `most` of `all`, evenly spaced, the last one among them.
+fn some_of(all: &[u32], most: usize) -> Vec<u32> {
+    let mut some: Vec<u32> = evenly(all.len(), most).map(|at| all[all.len() - 1 - at]).collect();
+    some.reverse();
+    some
 }
 
 fn file(name: &str) -> &'static str {
@@ -158,10 +160,10 @@ mod tests {
     #[test]
     fn a_few_epochs_stand_for_all() {
         let all: Vec<u32> = (1..=10).collect();
-        assert_eq!(evenly(&all, 3), [4, 7, 10]);
-        assert_eq!(evenly(&all, 1), [10]);
-        assert_eq!(evenly(&all, 99), all);
-        assert!(evenly(&[], 3).is_empty());
+        assert_eq!(some_of(&all, 3), [4, 7, 10]);
+        assert_eq!(some_of(&all, 1), [10]);
+        assert_eq!(some_of(&all, 99), all);
+        assert!(some_of(&[], 3).is_empty());
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod run;
 mod server;
 mod tail;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -95,8 +95,7 @@ struct Answer<'a> {
 
 /// Whether `folder` is a run.
 fn is_run(folder: &Path) -> bool {
-    [METRICS, SETTINGS].iter().any(|name| inside::metadata(folder, name).is_ok())
-        || [METRICS, SETTINGS].iter().any(|name| folder.join(name).symlink_metadata().is_ok())
+    [METRICS, SETTINGS].iter().any(|name| folder.join(name).symlink_metadata().is_ok())
 }
 
 impl Watch {
@@ -180,8 +179,9 @@ impl Watch {
             self.notes.push(format!("{} runs; the page shows {MAX_RUNS} of them", found.len()));
             found.truncate(MAX_RUNS);
         }
+        let found: BTreeSet<PathBuf> = found.into_iter().collect();
         let refresh = self.refresh;
-        let gone = self.runs.iter().filter(|(path, _)| !found.contains(path));
+        let gone = self.runs.iter().filter(|(path, _)| !found.contains(*path));
         let gone: Vec<(u64, String)> = gone.map(|(_, run)| (refresh, run.id.clone())).collect();
         self.gone.extend(gone);
         self.gone.drain(..self.gone.len().saturating_sub(MAX_RUNS));

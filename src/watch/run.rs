@@ -13,6 +13,7 @@ use super::files::Files;
 use super::inside;
 use super::lines::{EPOCH, Line, STEP};
 use super::tail::{Found, Tail};
+use crate::data::counted;
 use crate::error::printable_text;
 use crate::train::{FORMAT, METRICS, SETTINGS, STOP};
 
@@ -350,7 +351,7 @@ impl Run {
                  may be missing here"
             ));
         }
-        let lines = |count: u64| if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
+        let lines = |count: u64| counted(count as usize, "line");
         if self.told.unreadable > 0 {
             notes.push(format!("{} of {METRICS} could not be understood", lines(self.told.unreadable)));
         }

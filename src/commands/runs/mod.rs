@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-pub use summary::{RunState, Summary, last_line};
+pub use summary::{RunState, Summary, files_below, last_line};
 use wgvae::error::{Error, printable_text};
 
 use self::summary::is_run;

@@ -12,7 +12,7 @@ use wgvae::train::METRICS;
 use super::list::json_of;
 use super::summary::{RunState, Stored, Summary, last_line};
 use crate::commands::output;
-use crate::commands::terminal::{bytes, count, shown};
+use crate::commands::terminal::{argument, bytes, count, shown};
 
 pub(super) fn run(folder: &Path, as_json: bool) -> Result<ExitCode> {
     let run = Summary::read(folder);
@@ -142,16 +142,13 @@ fn prior(folder: &Path) -> String {
 
 /// Commands that use the run, each with a word for it.
 fn commands(run: &Summary) -> Vec<(&'static str, String)> {
-    let path = shown(&run.run.path);
-    let path = if path.contains(' ') { format!("{path:?}") } else { path };
+    let path = argument(&run.run.path);
     let mut all = Vec::new();
     if let Some(command) = run.continued() {
         all.push((if run.state == RunState::Finished { "longer" } else { "continue" }, command));
     }
     if let Some(one) = run.checkpoints.len().checked_sub(2).map(|at| &run.checkpoints[at]) {
-        let checkpoint = shown(&one.path);
-        let checkpoint = if checkpoint.contains(' ') { format!("{checkpoint:?}") } else { checkpoint };
-        all.push(("rewind", format!("wgvae train --resume {checkpoint}")));
+        all.push(("rewind", format!("wgvae train --resume {}", argument(&one.path))));
     }
     if !run.checkpoints.is_empty() {
         all.push(("pictures", format!("wgvae sample {path}")));

@@ -226,10 +226,16 @@ fn damaged_file(folder: &Path, state: &State) -> Option<String> {
     })
 }
 
+/// Number and bytes of all files below `folder`.
+pub fn files_below(folder: &Path) -> (usize, u64) {
+    let files = WalkDir::new(folder).into_iter().filter_map(Result::ok);
+    let files = files.filter_map(|entry| entry.metadata().ok()).filter(|file| file.is_file());
+    files.fold((0, 0), |(count, bytes), file| (count + 1, bytes + file.len()))
+}
+
 /// Bytes of all files below `folder`.
 pub fn size_of(folder: &Path) -> u64 {
-    let files = WalkDir::new(folder).into_iter().filter_map(Result::ok);
-    files.filter_map(|entry| entry.metadata().ok()).filter(|file| file.is_file()).map(|file| file.len()).sum()
+    files_below(folder).1
 }
 
 /// The last line of a file of metrics that `wanted` accepts, among those near its end.

@@ -19,7 +19,7 @@ use super::prior;
 use super::session::{Ended, Session};
 use super::settings::Settings;
 use super::start::Origin;
-use crate::commands::terminal::{Bar, COMPILING, Screen, shown};
+use crate::commands::terminal::{Bar, COMPILING, Screen, argument, shown};
 use crate::commands::{self, output};
 
 /// A training that is ready to run on a device.
@@ -192,9 +192,8 @@ fn advice(error: &Error, run: &RunFolder) -> String {
 }
 
 pub fn resume_command(folder: &Path) -> String {
-    let [name, runs] =
-        [folder.file_name().map(Path::new), folder.parent()].map(|p| shown(p.unwrap_or(folder)));
+    let name = argument(folder.file_name().map_or(folder, Path::new));
+    let runs = shown(folder.parent().unwrap_or(folder));
     let runs = if runs == "runs" { String::new() } else { format!(" --runs {runs:?}") };
-    let name = if name.contains(' ') { format!("{name:?}") } else { name };
     format!("wgvae train --resume --name {name}{runs}")
 }
