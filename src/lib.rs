@@ -51,6 +51,7 @@
 pub mod checkpoint;
 pub mod config;
 pub mod data;
+pub mod distributed;
 pub mod element;
 pub mod error;
 pub mod evaluate;

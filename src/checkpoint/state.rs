@@ -85,6 +85,16 @@ fn checksum(text: &str) -> u32 {
     crc32fast::hash(&text.bytes().filter(counts).collect::<Vec<u8>>())
 }
 
+/// The number of processes in runs that are older than the field.
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_one(ranks: &u32) -> bool {
+    *ranks == 1
+}
+
 /// Content of `state.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
@@ -130,6 +140,12 @@ pub struct State {
     /// continuation of the schedules, if the number of epochs was changed during the run
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replanned: Option<Replanned>,
+    /// processes that train the model
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub ranks: u32,
+    /// pictures of a full batch that each of them computes, if they are divided by speed
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<u32>,
     /// settings of the run
     pub config: TrainConfig,
     /// digests of the other files of the checkpoint
@@ -160,6 +176,8 @@ impl State {
             lr_drops: Vec::new(),
             scaling: None,
             replanned: None,
+            ranks: 1,
+            shares: Vec::new(),
             config,
             files: BTreeMap::new(),
             checksum: 0,

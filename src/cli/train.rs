@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use wgvae::checkpoint::Keep;
-use wgvae::config::{BetaSchedule, FlowSize, LossKind, LrSchedule, Sigma, TimeLimit};
+use wgvae::config::{BetaSchedule, Element, FlowSize, LossKind, LrSchedule, Sigma, TimeLimit};
 use wgvae::data::{ColourRule, Resize, Rules, Splits};
 
 use super::{AdapterArgs, ModelArgs, TrainWatchArgs, TuningArgs};
@@ -88,6 +88,9 @@ pub struct TrainSettings {
     #[command(flatten)]
     #[serde(flatten)]
     pub prior: PriorArgs,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub ranks: RanksArgs,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -295,6 +298,34 @@ pub enum PriorKind {
     Gaussian,
     /// that, and a flow if it is better
     Flow,
+}
+
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(next_help_heading = "Several processes (mpirun)")]
+pub struct RanksArgs {
+    /// Division of each batch among the processes: even, or auto (by the pictures per second of each, measured in every
+    /// epoch for the next) [default: even]
+    #[arg(long, value_name = "HOW", hide_possible_values = true)]
+    pub share: Option<Share>,
+    /// Type of the gradients that processes exchange: f32, or f16 (half as many bytes; what rounding takes away is added to
+    /// the next step's) [default: f32]
+    #[arg(long, value_name = "TYPE", hide_possible_values = true)]
+    pub sync_precision: Option<Element>,
+    /// Processes that may share one adapter [default: 1]
+    #[arg(long, value_name = "PROCESSES", value_parser = clap::value_parser!(u32).range(1..))]
+    pub ranks_per_adapter: Option<u32>,
+}
+
+/// How a batch is divided among processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Share {
+    /// into equal parts
+    #[default]
+    Even,
+    /// by measured speed
+    Auto,
 }
 
 /// Whether the training pictures stay in GPU memory.

@@ -112,9 +112,10 @@ fn load(pictures: &Arc<Dataset>, batch: u32, steps: u32) -> Loaded {
     let wanted = batch as usize * steps as usize;
     let epochs = (1..).flat_map(|epoch| data::order(0, epoch, pictures.len()));
     let order: Vec<u32> = epochs.take(wanted).collect();
+    let batches = data::batches(&order, batch as usize);
     let row = u64::from(pictures.size()).pow(2) * 4;
     let began = Instant::now();
     let images =
-        DataLoader::start(pictures.clone(), order, batch as usize, 0, PREFETCH).map(|b| b.count).sum();
+        DataLoader::start(pictures.clone(), batches, 0, PREFETCH).map(|b| b.count).sum();
     Loaded { images, bytes: images as u64 * row, seconds: began.elapsed().as_secs_f64() }
 }

@@ -92,7 +92,12 @@ fn choose(args: &AdapterArgs) -> Result<Adapter> {
 
 /// The adapter that the flags name, with a cache of compiled kernels on disk, for commands that are run often.
 fn choose_keeping(args: &AdapterArgs) -> Result<Adapter> {
-    Ok(choose(args)?.keeping(wgvae::config::cache_folder().map(|folder| folder.join("pipelines"))))
+    Ok(keeping(choose(args)?))
+}
+
+/// `adapter` with a cache of compiled kernels on disk.
+fn keeping(adapter: Adapter) -> Adapter {
+    adapter.keeping(wgvae::config::cache_folder().map(|folder| folder.join("pipelines")))
 }
 
 /// The choice of an adapter by the flags.

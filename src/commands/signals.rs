@@ -1,6 +1,6 @@
 //! Signals from users, terminals and batch systems that stop a training.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,19 +16,27 @@ pub const STOPPED: u8 = 130;
 const SAME_REQUEST: Duration = Duration::from_secs(2);
 
 /// Requests of signals to a training. Clones share them.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Requested {
     /// to stop after its step, with a checkpoint
     pub stop: Arc<AtomicBool>,
     /// to write a checkpoint after its step, and to go on
     pub save: Arc<AtomicBool>,
     caught: Arc<AtomicBool>,
+    /// where several processes train: says what to know at a request to stop
+    several: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
 }
 
 impl Requested {
     /// Whether to stop.
     pub fn stops(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
+    }
+
+    /// For one of several processes: SIGUSR1 stops all, because a launcher passes it on and leaves time for a checkpoint. At
+    /// a request to stop, `told` says what to know.
+    pub fn of_several(&self, told: impl Fn() + Send + Sync + 'static) {
+        let _ = self.several.set(Box::new(told));
     }
 
     /// Catches the signals from now on, if it does not do so already. Before this, they end the process.
@@ -42,14 +50,14 @@ impl Requested {
 
 /// Requests to stop, by signal number.
 struct Requests {
-    stop: Arc<AtomicBool>,
+    requested: Requested,
     /// signals with the time of their first arrival
     seen: Vec<(i32, Instant)>,
 }
 
 impl Requests {
-    fn new(stop: &Arc<AtomicBool>) -> Self {
-        Self { stop: stop.clone(), seen: Vec::new() }
+    fn new(requested: &Requested) -> Self {
+        Self { requested: requested.clone(), seen: Vec::new() }
     }
 
     /// Handles a signal. The first one stops the training after its step. Returns whether to exit at once, at a second
@@ -57,8 +65,11 @@ impl Requests {
     /// second request, because batch systems send a warning and later another signal before they kill.
     fn request(&mut self, signal: i32, again: bool, now: Instant) -> bool {
         if self.seen.is_empty() {
-            self.stop.store(true, Ordering::SeqCst);
-            output::note("\nfinishing the step and writing a checkpoint; repeat to stop at once");
+            self.requested.stop.store(true, Ordering::SeqCst);
+            match self.requested.several.get() {
+                Some(told) => told(),
+                None => output::note("\nfinishing the step and writing a checkpoint; repeat to stop at once"),
+            }
         }
         match self.seen.iter().find(|(seen, _)| *seen == signal) {
             Some((_, first)) => again && now.duration_since(*first) > SAME_REQUEST,
@@ -92,11 +103,11 @@ fn catch(requested: &Requested) -> Result<()> {
     let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
     let all = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF];
     let mut signals = Signals::new(all.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0))?;
-    let mut requests = Requests::new(&requested.stop);
-    let save = requested.save.clone();
+    let mut requests = Requests::new(requested);
+    let own = requested.clone();
     let take = move |signal| {
-        if signal == SIGUSR1 {
-            save.store(true, Ordering::SeqCst);
+        if signal == SIGUSR1 && own.several.get().is_none() {
+            own.save.store(true, Ordering::SeqCst);
             return;
         }
         // the system sends SIGXCPU every second, and terminals may send several SIGHUP
@@ -124,7 +135,7 @@ fn catch(requested: &Requested) -> Result<()> {
     let (mut c, mut pause) = (ctrl_c()?, ctrl_break()?);
     let (mut close, mut logoff, mut shutdown) = (ctrl_close()?, ctrl_logoff()?, ctrl_shutdown()?);
     drop(within);
-    let mut requests = Requests::new(&requested.stop);
+    let mut requests = Requests::new(requested);
     let heard = async move {
         loop {
             let (event, again) = tokio::select! {
@@ -170,15 +181,15 @@ mod tests {
     #[test]
     fn a_second_request_is_the_same_signal_later() {
         use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR2};
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut requests = Requests::new(&stop);
+        let requested = Requested::default();
+        let mut requests = Requests::new(&requested);
         let began = Instant::now();
         let mut at = |seconds: f64, signal, again| {
             requests.request(signal, again, began + Duration::from_secs_f64(seconds))
         };
         // a batch system: a warning, then the end; and a wrapper that signals twice
         assert!(!at(0.0, SIGUSR2, false));
-        assert!(stop.load(Ordering::SeqCst));
+        assert!(requested.stops());
         assert!(!at(60.0, SIGTERM, true) && !at(60.5, SIGTERM, true));
         assert!(!at(63.0, SIGUSR2, false));
         // a person

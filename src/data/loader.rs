@@ -40,27 +40,26 @@ pub struct DataLoader {
 }
 
 impl DataLoader {
-    /// Starts preparing the batches of `order` (indices in `pictures`, see [`super::order`]) from step `first_step` on,
-    /// at most `prefetch` ahead; the last batch may be short.
+    /// Starts preparing `batches` (indices in `pictures`, see [`batches`]) from step `first_step` on, at most `prefetch`
+    /// ahead.
     ///
     /// Starting at step `n` gives exactly the batches from the `n`th on of a start at 0.
     ///
     /// # Panics
-    /// If `batch` is 0 or an index is out of range: programming mistakes.
+    /// If an index is out of range: a programming mistake.
     pub fn start(
         pictures: Arc<Dataset>,
-        order: Vec<u32>,
-        batch: usize,
+        batches: Vec<Vec<u32>>,
         first_step: usize,
         prefetch: usize,
     ) -> Self {
-        assert!(batch > 0, "DataLoader::start: a batch of 0 pictures");
-        let beyond = order.iter().find(|&&index| index as usize >= pictures.len());
+        let beyond = batches.iter().flatten().find(|&&index| index as usize >= pictures.len());
         assert!(beyond.is_none(), "DataLoader::start: picture {beyond:?} of {}", pictures.len());
+        let most = batches.iter().map(Vec::len).max().unwrap_or(0);
         let (sender, receiver) = bounded(prefetch);
         let work = move || {
-            for (step, indices) in order.chunks(batch).enumerate().skip(first_step) {
-                if sender.send(assemble(&pictures, step, indices, batch)).is_err() {
+            for (step, indices) in batches.iter().enumerate().skip(first_step) {
+                if sender.send(assemble(&pictures, step, indices, most)).is_err() {
                     return;
                 }
             }
@@ -97,16 +96,22 @@ impl Drop for DataLoader {
     }
 }
 
-/// The batches of [`DataLoader::start`] without pixels, for a training whose pictures are resident on the GPU.
+/// The batches of `order`, of `batch` pictures each; the last one may be short.
 ///
 /// # Panics
 /// If `batch` is 0: a programming mistake.
-pub fn indices_only(order: Vec<u32>, batch: usize, first_step: usize) -> impl Iterator<Item = Batch> {
-    assert!(batch > 0, "indices_only: a batch of 0 pictures");
-    let steps = order.len().div_ceil(batch);
-    (first_step..steps).map(move |step| {
-        let indices = order[step * batch..order.len().min((step + 1) * batch)].to_vec();
-        Batch { step, count: indices.len(), rgba: Vec::new(), indices, problems: Vec::new() }
+pub fn batches(order: &[u32], batch: usize) -> Vec<Vec<u32>> {
+    order.chunks(batch).map(<[u32]>::to_vec).collect()
+}
+
+/// The batches of [`DataLoader::start`] without pixels, for a training whose pictures are resident on the GPU.
+pub fn indices_only(batches: Vec<Vec<u32>>, first_step: usize) -> impl Iterator<Item = Batch> {
+    batches.into_iter().enumerate().skip(first_step).map(|(step, indices)| Batch {
+        step,
+        count: indices.len(),
+        rgba: Vec::new(),
+        indices,
+        problems: Vec::new(),
     })
 }
 

@@ -57,7 +57,7 @@ pub(crate) use files::sync;
 pub use files::{file_meant, folder_of, write_whole};
 pub use formats::readable_formats;
 pub use image_grid::{GAP, grid};
-pub use loader::{Batch, DataLoader, PREFETCH, indices_only};
+pub use loader::{Batch, DataLoader, PREFETCH, batches, indices_only};
 pub use location::{Location, relative};
 pub use mark::Mark;
 pub use picture_file::{PictureFormat, film, png, save_png};

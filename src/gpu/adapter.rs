@@ -106,6 +106,26 @@ impl Adapter {
         Ok(Self { hint, ..all.swap_remove(index) })
     }
 
+    /// The adapter with number `place`, from 0, of those that `choice` names equally, or their number if there are not so
+    /// many.
+    ///
+    /// # Errors
+    /// As [`Adapter::choose`].
+    pub fn choose_nth(
+        choice: &AdapterChoice,
+        backends: Backends,
+        place: usize,
+    ) -> Result<std::result::Result<Self, usize>> {
+        let first = Self::choose(choice, backends)?;
+        let mut all = Self::list(backends);
+        let infos: Vec<&AdapterInfo> = all.iter().map(|adapter| &adapter.info).collect();
+        let equal = choice.equals(&infos);
+        Ok(match equal.get(place) {
+            Some(index) => Ok(Self { hint: first.hint, ..all.swap_remove(*index) }),
+            None => Err(equal.len().max(1)),
+        })
+    }
+
     /// The index in `all` of the adapter that `choice` names, if any.
     pub fn pick(all: &[Self], choice: &AdapterChoice) -> Option<usize> {
         let all: Vec<&AdapterInfo> = all.iter().map(|adapter| &adapter.info).collect();

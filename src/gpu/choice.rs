@@ -60,6 +60,25 @@ impl AdapterChoice {
     }
 }
 
+impl AdapterChoice {
+    /// The indices of all adapters in `all` that are as good as the chosen one: of its kind, or with the name, and of its back
+    /// end, since other back ends list the same GPUs again.
+    pub(super) fn equals(&self, all: &[&AdapterInfo]) -> Vec<usize> {
+        let Some(chosen) = self.pick(all) else { return Vec::new() };
+        let same = |at: &usize| {
+            let info = all[*at];
+            let wanted = match self {
+                Self::Index(index) if *index < all.len() => at == index,
+                Self::Index(index) => info.name.contains(&index.to_string()),
+                Self::Name(part) => info.name.to_lowercase().contains(part),
+                _ => (info.device_type, slowness(info)) == (all[chosen].device_type, slowness(all[chosen])),
+            };
+            wanted && info.backend == all[chosen].backend
+        };
+        (0..all.len()).filter(same).collect()
+    }
+}
+
 /// Whether it runs on the CPU.
 pub(super) fn is_software(info: &AdapterInfo) -> bool {
     info.device_type == DeviceType::Cpu
@@ -119,6 +138,32 @@ mod tests {
         assert_eq!(picked(&all, "software"), Some(2));
         assert_eq!(picked(&[gpu], "software"), None);
         assert_eq!(picked(&[], "software"), None);
+    }
+
+    /// Processes of one machine take the adapters that are equally good, one each.
+    #[test]
+    fn equal_adapters_are_of_one_kind_and_back_end() {
+        let mut all = [
+            info("Intel(R) UHD Graphics 770", DeviceType::IntegratedGpu),
+            info("NVIDIA GeForce RTX 4090", DeviceType::DiscreteGpu),
+            info("AMD Radeon RX 7900 XTX", DeviceType::DiscreteGpu),
+            info("NVIDIA GeForce RTX 4090", DeviceType::DiscreteGpu),
+            info("NVIDIA GeForce RTX 4090", DeviceType::DiscreteGpu),
+            info("llvmpipe (LLVM 15.0.6, 256 bits)", DeviceType::Cpu),
+        ];
+        all[4].backend = Backend::Dx12;
+        let all: Vec<&AdapterInfo> = all.iter().collect();
+        for (asked, wanted) in [
+            ("high-performance", vec![1, 2, 3]),
+            ("low-power", vec![0]),
+            ("software", vec![5]),
+            ("4090", vec![1, 3]),
+            ("2", vec![2]),
+            ("radeon", vec![2]),
+            ("arc", vec![]),
+        ] {
+            assert_eq!(asked.parse::<AdapterChoice>().expect("a choice").equals(&all), wanted, "{asked}");
+        }
     }
 
     #[test]

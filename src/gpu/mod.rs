@@ -34,7 +34,7 @@ pub use op::{Dispatch, Op};
 pub use plan::{BufferSpec, Plan, Usage};
 pub use profile::{Clock, Timing, Timings};
 pub use program::{Item, Program, TextureCopy};
-pub use runner::{Compiled, GpuRunner, Runner, compile_only};
+pub use runner::{Compiled, GpuRunner, Reading, Runner, compile_only};
 pub use tensor::{Element, Shape, Tensor};
 pub use textures::TextureSpec;
 pub use twin::ReferenceRunner;

@@ -8,6 +8,8 @@ use super::ids::TextureId;
 use super::kernel::{Access, Alias, Constant, Kernel, Reflection};
 use super::tensor::{Shape, Tensor};
 
+/// Floating-point operations that count as much as one byte moved, about what GPUs do in its time.
+const PER_BYTE: u64 = 16;
 /// The number of workgroups per dimension that WebGPU guarantees.
 pub(super) const MAX_GROUPS: u32 = 65_535;
 
@@ -73,6 +75,11 @@ impl Dispatch {
     /// Floating-point operations.
     pub fn flops(&self) -> u64 {
         self.op.flops()
+    }
+
+    /// Its work in floating-point operations: its own, or the equivalent of its bytes if that is more.
+    pub fn work(&self) -> u64 {
+        self.flops().max(self.bytes().saturating_mul(PER_BYTE))
     }
 
     /// The tensors that it writes to.

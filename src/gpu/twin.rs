@@ -1,6 +1,7 @@
 //! The reference runner: runs programs on the CPU twins, to check kernels and to find a wrong one.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Instant;
 
 use super::ids::ProgramId;
@@ -9,7 +10,7 @@ use super::op::Dispatch;
 use super::plan::Plan;
 use super::profile::{Clock, Recorder, Timing, Timings};
 use super::program::Item;
-use super::runner::Runner;
+use super::runner::{Reading, ReadingState, Runner};
 use super::tensor::Tensor;
 use crate::error::Result;
 
@@ -35,7 +36,7 @@ impl ReferenceRunner {
 }
 
 /// The 32-bit words of a tensor. Those of f16 begin and end at whole words, since all lengths are multiples of 4.
-fn range(tensor: &Tensor) -> std::ops::Range<usize> {
+fn range(tensor: &Tensor) -> Range<usize> {
     let begin = tensor.element.words(tensor.offset);
     begin as usize..(begin + tensor.element.words(tensor.len().into())) as usize
 }
@@ -67,21 +68,38 @@ impl Runner for ReferenceRunner {
 
     fn run(&mut self, programs: &[ProgramId]) -> Result<()> {
         for id in programs {
-            let program = self.plan.get(*id);
-            for item in &program.items {
-                let began = Instant::now();
-                match item {
-                    Item::Dispatch(dispatch) => run_one(dispatch, &mut self.buffers),
-                    Item::Clear(buffer) => self.buffers[buffer.0].fill(0),
-                    // twins read the tensors themselves, so a stale texture shows as a difference
-                    Item::TextureCopy(_) => {}
-                }
-                if let Some(recorder) = &mut self.recorder {
-                    recorder.push_since(Timing::of(&self.plan, program, item), began);
-                }
+            self.run_items(*id, 0..self.plan.get(*id).items.len())?;
+        }
+        Ok(())
+    }
+
+    fn run_items(&mut self, id: ProgramId, items: Range<usize>) -> Result<()> {
+        let program = self.plan.get(id);
+        for item in &program.items[items] {
+            let began = Instant::now();
+            match item {
+                Item::Dispatch(dispatch) => run_one(dispatch, &mut self.buffers),
+                Item::Clear(buffer) => self.buffers[buffer.0].fill(0),
+                // twins read the tensors themselves, so a stale texture shows as a difference
+                Item::TextureCopy(_) => {}
+            }
+            if let Some(recorder) = &mut self.recorder {
+                recorder.push_since(Timing::of(&self.plan, program, item), began);
             }
         }
         Ok(())
+    }
+
+    fn start_read(&mut self, tensors: &[Tensor]) -> Result<Reading> {
+        let values = tensors.iter().flat_map(|tensor| load(tensor, &self.buffers)).collect();
+        Ok(Reading(ReadingState::Values(values)))
+    }
+
+    fn finish_read(&mut self, reading: Reading) -> Result<Vec<f32>> {
+        match reading.0 {
+            ReadingState::Values(values) => Ok(values),
+            ReadingState::Pending(_) => unreachable!("a reading of another runner"),
+        }
     }
 
     fn read(&mut self, tensor: &Tensor) -> Result<Vec<f32>> {

@@ -40,7 +40,7 @@ impl From<&TrainConfig> for TrainFeatures {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MmdTensors {
     /// `[B, Z]`
-    latents: Tensor,
+    pub(super) latents: Tensor,
     /// `[B, Z]`, draws
     prior: Tensor,
     /// `[B, Z]`, the gradient by the latents

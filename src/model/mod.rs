@@ -3,6 +3,7 @@
 pub mod architectures;
 mod arena;
 mod backward;
+mod buckets;
 mod extras;
 pub mod flow;
 mod gradients;
@@ -15,7 +16,6 @@ pub mod params;
 pub mod recorder;
 mod runs;
 mod state_dict;
-pub mod sync;
 mod vae;
 
 pub use extras::TrainFeatures;
@@ -24,4 +24,4 @@ pub use options::{Device, ModelOptions};
 pub use params::parameter_count;
 pub use runs::Run;
 pub use state_dict::{ADAM_SLOTS, NamedTensor, OptimizerState, StateDict};
-pub use vae::{Input, Latents, Loss, Outcome, Probe, StepSettings, Vae};
+pub use vae::{BatchPart, Input, Latents, Loss, Outcome, Probe, StepSettings, Vae};

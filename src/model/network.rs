@@ -129,6 +129,10 @@ pub struct Tensors {
 pub struct BatchDims {
     /// pictures of a step
     pub batch: u32,
+    /// pictures of a step that this process computes at most
+    pub share: u32,
+    /// whether other processes compute the others
+    pub distributed: bool,
     /// pictures computed at once
     pub micro: u32,
     /// pictures kept on the device from step to step
@@ -171,7 +175,8 @@ const DISPATCH_FLOPS: u64 = 20_000_000_000;
 /// # Errors
 /// [`Error::Limit`] if not even one picture fits.
 pub fn micro_batch(build: &ModelOptions, target: &Capabilities) -> Result<u32> {
-    let ModelOptions { ref config, batch, precision, .. } = *build;
+    let ModelOptions { ref config, precision, .. } = *build;
+    let batch = build.own_batch();
     let architecture = Autoencoder::new(config);
     let [encoder, decoder] = architecture.activations(config, 1);
     // pictures and logits are f32, and so are latents, which are small
@@ -202,7 +207,13 @@ pub fn micro_batch(build: &ModelOptions, target: &Capabilities) -> Result<u32> {
 impl BatchDims {
     /// Whether a step has several micro-batches, whose gradients add up.
     pub(super) fn accumulates(&self) -> bool {
-        self.batch > self.micro
+        self.share > self.micro
+    }
+
+    /// Whether the backward pass needs sums over a batch that it does not know itself: of several micro-batches, or of
+    /// several processes.
+    pub(super) fn sums_before_backward(&self) -> bool {
+        self.accumulates() || self.distributed
     }
 }
 
@@ -212,7 +223,8 @@ impl Network {
         let ModelOptions { batch, resident, precision, training, likelihood, .. } = *build;
         let config = &build.config.with_likelihood(likelihood);
         let extras = if training { build.extras } else { TrainFeatures::default() };
-        let dims = BatchDims { batch, micro, resident, precision };
+        let (share, distributed) = (build.own_batch(), build.share.is_some());
+        let dims = BatchDims { batch, share, distributed, micro, resident, precision };
         let mut plan = Plan::of(target);
         let architecture = Autoencoder::new(config);
         let layout = Layout::of(&architecture);
@@ -223,7 +235,7 @@ impl Network {
         if training {
             plan.persist_derived_of(params);
         }
-        let keep_all = dims.accumulates() || extras.clip.is_some() || precision == Element::F16;
+        let keep_all = dims.sums_before_backward() || extras.clip.is_some() || precision == Element::F16;
         let training = slots.map(|slots| {
             let transient_weights = !keep_all && !build.keep_gradients;
             TrainingArenas { gradients: Gradients::new(&mut plan, &layout, transient_weights), slots }
@@ -273,7 +285,7 @@ impl Network {
                 self.programs.unpack
             },
             mmd: self.mmd.map(|_| [plan.program("gather"), plan.program("compare")]),
-            squared_errors: (self.likelihood.fits_sigma() && self.dims.accumulates())
+            squared_errors: (self.likelihood.fits_sigma() && self.dims.sums_before_backward())
                 .then(|| plan.program("squared errors")),
             swap: self.arenas.average.map(|_| plan.program("swap")),
         };
@@ -394,8 +406,8 @@ impl Network {
         bindings.extend(self.layout.log_sigma.map(|slice| slice.of(self.arenas.params)));
         if self.likelihood.fits_sigma() {
             bindings.push(t.totals);
-            // the gradient of a micro-batch needs the errors of all, which have their own program
-            if gradient.is_none() || !self.dims.accumulates() {
+            // the gradient of a micro-batch needs the errors of all, and of all processes, which have their own program
+            if gradient.is_none() || !self.dims.sums_before_backward() {
                 self.record_squared_errors(plan, program);
             }
         }

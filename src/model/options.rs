@@ -57,6 +57,9 @@ pub struct ModelOptions {
     pub config: ModelConfig,
     /// pictures per step
     pub batch: u32,
+    /// pictures of a step that this process computes at most, if several train the model ([`Vae::join`](super::Vae::join));
+    /// `None` for a process that trains it alone
+    pub share: Option<u32>,
     /// pictures computed at once; `None` takes the largest number that fits
     pub micro: Option<u32>,
     /// with gradients and Adam
@@ -82,6 +85,7 @@ impl ModelOptions {
         Self {
             config,
             batch,
+            share: None,
             micro: None,
             training: true,
             resident: 0,
@@ -108,6 +112,11 @@ impl ModelOptions {
         Self { training: false, ..Self::training(config, batch) }
     }
 
+    /// Pictures of a step that this process computes at most.
+    pub fn own_batch(&self) -> u32 {
+        self.share.map_or(self.batch, |share| share.clamp(1, self.batch))
+    }
+
     /// The micro-batch for `target`.
     ///
     /// # Errors
@@ -124,7 +133,7 @@ impl ModelOptions {
         }
         let micro = match self.micro {
             Some(0) => return Err(Error::Usage("--micro-batch 0: must be at least 1, or auto".into())),
-            Some(micro) => micro.min(self.batch),
+            Some(micro) => micro.min(self.own_batch()),
             None => micro_batch(self, target)?,
         };
         let size = u64::from(self.config.size);

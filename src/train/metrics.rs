@@ -200,13 +200,17 @@ pub struct EpochMetrics {
     pub memory_bytes: Option<u64>,
     /// whether the validation loss is the lowest so far
     pub best: bool,
+    /// pictures of each batch that each process has computed, if they are divided by speed
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shares: Option<Vec<u32>>,
 }
 
 /// Appends lines to `metrics.jsonl`.
 #[derive(Debug)]
 pub(super) struct MetricsFile {
     path: PathBuf,
-    file: fs::File,
+    /// `None` on a rank that writes nothing
+    file: Option<fs::File>,
 }
 
 impl MetricsFile {
@@ -220,13 +224,19 @@ impl MetricsFile {
             }
         }
         let file = fs::OpenOptions::new().create(true).append(true).open(path);
-        Ok(Self { path: path.to_path_buf(), file: file.map_err(Error::io("write", path))? })
+        Ok(Self { path: path.to_path_buf(), file: Some(file.map_err(Error::io("write", path))?) })
+    }
+
+    /// For a rank that writes nothing.
+    pub(super) fn nowhere() -> Self {
+        Self { path: PathBuf::new(), file: None }
     }
 
     pub(super) fn write(&mut self, line: &impl Serialize) -> Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
         let mut text = serde_json::to_string(line).unwrap_or_default();
         text.push('\n');
-        self.file.write_all(text.as_bytes()).map_err(Error::io("write", &self.path))
+        file.write_all(text.as_bytes()).map_err(Error::io("write", &self.path))
     }
 }
 

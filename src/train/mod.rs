@@ -6,6 +6,7 @@ mod flow;
 mod health;
 mod lock;
 mod metrics;
+mod ranks;
 mod reporting;
 mod retry;
 mod run;
@@ -20,7 +21,8 @@ pub use flow::{FlowFit, FlowLatents, FlowLength, FlowProgress, FlowSettings, fit
 pub use health::Healthy;
 pub use lock::Lock;
 pub use metrics::{EpochMetrics, FORMAT, StepMetrics};
-pub use retry::{Attempt, retry};
+pub use ranks::{RankOptions, Sharing};
+pub use retry::{Attempt, FAILURES, retry};
 pub use run::{METRICS, RunFolder, SETTINGS};
 pub use stop_file::{STOP, StopFile};
 pub use trainer::{Limit, Limits, Splits, TrainOptions, TrainOutcome, Trainer};

@@ -76,15 +76,15 @@ impl Reporter {
     pub(super) fn timed(
         &self,
         mut batches: Box<dyn Iterator<Item = Batch>>,
-    ) -> impl Iterator<Item = Batch> + use<> {
+    ) -> Box<dyn Iterator<Item = Batch>> {
         let waited = self.waited.clone();
         waited.store(0, Ordering::Relaxed);
-        std::iter::from_fn(move || {
+        Box::new(std::iter::from_fn(move || {
             let began = Instant::now();
             let batch = batches.next();
             waited.fetch_add(began.elapsed().as_micros() as u64, Ordering::Relaxed);
             batch
-        })
+        }))
     }
 
     /// Reports the metrics of a step.

@@ -13,16 +13,16 @@ pub struct Attempt {
 }
 
 /// Failures without progress after which the training gives up.
-const FAILURES: u32 = 2;
+pub const FAILURES: u32 = 2;
 
 /// Calls `go`, and again after a device failure: with half the micro-batch if the device was out of memory, otherwise
-/// with an equal one. It gives up after two failures without progress in between; `progress` returns the step of the
+/// with an equal one. It gives up after `most` failures without progress in between; `progress` returns the step of the
 /// newest checkpoint. So a laptop may sleep every night.
 ///
 /// # Errors
 /// Error of the last attempt.
 pub fn retry<T>(
-    micro: u32,
+    (micro, most): (u32, u32),
     mut progress: impl FnMut() -> u64,
     mut go: impl FnMut(Attempt) -> Result<T>,
 ) -> Result<T> {
@@ -37,7 +37,7 @@ pub fn retry<T>(
         let now = progress();
         failures = if now > reached { 1 } else { failures + 1 };
         reached = now;
-        if failures == FAILURES {
+        if failures >= most {
             return Err(Error::Device(failure));
         }
         let half = lacks_memory(&failure) && micro > 1;
@@ -61,7 +61,7 @@ mod tests {
         let reached = std::cell::Cell::new(0);
         let (mut micros, mut left) = (Vec::new(), failures.iter());
         let end = retry(
-            8,
+            (8, FAILURES),
             || reached.get(),
             |attempt| {
                 micros.push(attempt.micro);

@@ -1,13 +1,14 @@
 //! The stepper: feeds batches to the model, for training and for verification.
 //! Read this for resident pictures and the order of batches.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::schedule;
 use crate::checkpoint::State;
 use crate::data::{self, Batch, DataLoader, Dataset, PREFETCH};
 use crate::error::Result;
-use crate::model::{Input, StepSettings, Vae};
+use crate::model::{BatchPart, Input, StepSettings, Vae};
 
 /// Number of pictures uploaded at a time, which bounds the host memory for copies.
 const CHUNK: usize = 64;
@@ -32,28 +33,33 @@ impl Stepper {
         self.pictures.len().div_ceil(state.config.batch_size as usize) as u64
     }
 
-    /// The remaining batches of the current epoch of `state`.
-    pub(super) fn batches(&self, state: &State) -> Box<dyn Iterator<Item = Batch>> {
+    /// The remaining batches of the current epoch of `state`; of a batch of n pictures those of `part(n)`.
+    pub(super) fn batches(
+        &self,
+        state: &State,
+        part: impl Fn(usize) -> Range<usize>,
+    ) -> Box<dyn Iterator<Item = Batch>> {
         let order = data::order(state.config.seed, state.epoch, self.pictures.len());
         let (batch, first) = (state.config.batch_size as usize, state.step_in_epoch as usize);
+        let batches = order.chunks(batch).map(|all| all[part(all.len())].to_vec()).collect();
         if self.resident {
-            Box::new(data::indices_only(order, batch, first))
+            Box::new(data::indices_only(batches, first))
         } else {
-            Box::new(DataLoader::start(self.pictures.clone(), order, batch, first, PREFETCH))
+            Box::new(DataLoader::start(self.pictures.clone(), batches, first, PREFETCH))
         }
     }
 
-    /// Trains one step on `batch` and returns its settings; `None` if no file of the batch could be read and nothing
-    /// was done.
+    /// Trains one step on `batch`, which is `part` of it, and returns its settings; `None` if no file of the batch could be
+    /// read and nothing was done.
     pub(super) fn step(
         &self,
         vae: &mut Vae,
-        batch: &Batch,
+        (batch, part): (&Batch, BatchPart),
         state: &mut State,
     ) -> Result<Option<StepSettings>> {
         let settings = schedule::settings(state, self.steps(state));
         state.step_in_epoch += 1;
-        if batch.count == 0 {
+        if part.total == 0 {
             return Ok(None);
         }
         let rgba: Vec<u32>;
@@ -63,7 +69,7 @@ impl Stepper {
             rgba = bytemuck::pod_collect_to_vec(&batch.rgba);
             Input::Rgba(&rgba)
         };
-        vae.train_step(input, batch.count as u32, &settings)?;
+        vae.train_part(input, part, &settings)?;
         state.step += 1;
         Ok(Some(settings))
     }

@@ -9,16 +9,17 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::health::{self, Diverged};
 use super::metrics::{End, EpochMetrics, FORMAT, MetricsFile, Start, StepMetrics};
+use super::ranks::{RankOptions, Ranks, Requests};
 use super::reporting::Reporter;
 use super::run::METRICS;
 use super::stepper::Stepper;
 use super::{Observer, RunFolder};
 use crate::checkpoint::{self, Best, Checkpoint, Keep, State, VERSION};
 use crate::config::{LossKind, TrainConfig, used_memory};
-use crate::data::{DataLoader, Dataset, PREFETCH};
+use crate::data::{self, DataLoader, Dataset, PREFETCH};
 use crate::error::{Error, Result};
 use crate::gpu::Element;
-use crate::model::{Input, Loss, Outcome, StepSettings, Vae};
+use crate::model::{BatchPart, Input, Loss, Outcome, StepSettings, Vae};
 use crate::tune;
 
 /// The pictures of a training.
@@ -64,12 +65,17 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limit that a training with this number of steps has reached.
-    fn reached(self, steps: u64) -> Option<Limit> {
+    /// The limit that a training with this number of steps has reached; `late` if its time is over.
+    fn reached(self, steps: u64, late: bool) -> Option<Limit> {
         if self.steps.is_some_and(|most| steps >= most) {
             return Some(Limit::Steps);
         }
-        self.until.is_some_and(|end| Instant::now() >= end).then_some(Limit::Time)
+        late.then_some(Limit::Time)
+    }
+
+    /// Whether the time is over.
+    fn late(self) -> bool {
+        self.until.is_some_and(|end| Instant::now() >= end)
     }
 }
 
@@ -88,6 +94,11 @@ pub struct TrainOptions {
     pub limits: Limits,
     /// set by others: the training writes a checkpoint after its step, and goes on
     pub save: Arc<AtomicBool>,
+    /// the processes that train the model, if there are several; those after the first write nothing, and take the
+    /// parameters of the first
+    pub ranks: Option<RankOptions>,
+    /// on a rank after the first: the state that the first one resumes from
+    pub state: Option<State>,
 }
 
 impl From<TrainConfig> for TrainOptions {
@@ -99,6 +110,8 @@ impl From<TrainConfig> for TrainOptions {
             keep: Keep::default(),
             limits: Limits::default(),
             save: Arc::default(),
+            ranks: None,
+            state: None,
         }
     }
 }
@@ -117,7 +130,10 @@ pub struct Trainer {
     stepper: Stepper,
     run: RunFolder,
     metrics: MetricsFile,
-    reporter: Reporter,
+    /// on the rank that writes
+    reporter: Option<Reporter>,
+    /// where several processes train the model
+    ranks: Option<Ranks>,
     state: State,
     every: Option<u64>,
     keep: Keep,
@@ -127,6 +143,8 @@ pub struct Trainer {
     /// step in epoch, pictures and settings of the steps whose loss has not been read back yet
     pending: HashMap<u64, (u64, u32, StepSettings)>,
     last_log: (Instant, u64),
+    /// pictures of the epoch that this process has computed
+    own_images: u64,
 }
 
 impl Trainer {
@@ -141,15 +159,21 @@ impl Trainer {
         begin: TrainOptions,
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
-        let TrainOptions { config, checkpoint, every, keep, limits, save } = begin;
+        let TrainOptions { config, checkpoint, every, keep, limits, save, ranks, state } = begin;
         let state = match checkpoint {
             Some(checkpoint) => {
                 let Checkpoint { weights, optimizer, average, state } = &checkpoint;
                 vae.restore(weights, optimizer, state.scaling, average.as_ref())?;
                 checkpoint.state.with_config(config)
             }
-            None => State::new(config),
+            None => match state {
+                Some(state) => state.with_config(config),
+                None => State::new(config),
+            },
         };
+        let ranks = ranks.map(|options| Ranks::new(options, state.config.batch_size, &state.shares));
+        let leads = ranks.as_ref().is_none_or(Ranks::leads);
+        let shares = ranks.as_ref().and_then(Ranks::shares).unwrap_or_default().to_vec();
         let state = State {
             format: VERSION,
             version: env!("CARGO_PKG_VERSION").into(),
@@ -159,20 +183,29 @@ impl Trainer {
             micro_batch: vae.micro_batch(),
             data: data.train.digest(),
             held_out: data.validation.as_ref().map(|pictures| pictures.digest()),
+            ranks: ranks.as_ref().map_or(1, |ranks| ranks.size() as u32),
+            shares,
             ..state
         };
-        run.repair_best(&state)?;
-        let metrics = MetricsFile::open(&run.path.join(METRICS), &state)?;
-        let reporter = Reporter::begin(&vae, &data, &run, &state)?;
+        let (mut metrics, mut reporter) = (MetricsFile::nowhere(), None);
+        if leads {
+            run.repair_best(&state)?;
+            metrics = MetricsFile::open(&run.path.join(METRICS), &state)?;
+            reporter = Some(Reporter::begin(&vae, &data, &run, &state)?);
+        }
+        if let Some((group, wire)) = ranks.as_ref().map(Ranks::connection) {
+            vae.join(group, wire)?;
+        }
         let stepper = Stepper::new(&mut vae, data.train.clone());
         let last_log = (Instant::now(), 0);
-        Ok(Self {
+        let mut trainer = Self {
             vae,
             data,
             stepper,
             run,
             metrics,
             reporter,
+            ranks,
             state,
             every,
             keep,
@@ -181,7 +214,32 @@ impl Trainer {
             stop,
             pending: HashMap::new(),
             last_log,
-        })
+            own_images: 0,
+        };
+        if trainer.ranks.is_some() {
+            trainer.replicated()?;
+        }
+        Ok(trainer)
+    }
+
+    /// Whether this process writes the run's folder.
+    fn leads(&self) -> bool {
+        self.ranks.as_ref().is_none_or(Ranks::leads)
+    }
+
+    /// The present state with its tensors, which are the same on all ranks from then on.
+    fn replicated(&mut self) -> Result<Checkpoint> {
+        let checkpoint = Checkpoint {
+            weights: self.vae.weights()?,
+            optimizer: self.vae.optimizer_state()?,
+            average: if self.vae.averages() { Some(self.vae.average()?) } else { None },
+            state: self.state.clone(),
+        };
+        let Some(ranks) = &self.ranks else { return Ok(checkpoint) };
+        let Some(taken) = ranks.replicate(&checkpoint)? else { return Ok(checkpoint) };
+        let Checkpoint { weights, optimizer, average, state } = &taken;
+        self.vae.restore(weights, optimizer, state.scaling, average.as_ref())?;
+        Ok(taken)
     }
 
     /// The state of the training.
@@ -194,9 +252,14 @@ impl Trainer {
     /// # Errors
     /// If the device fails, a file cannot be written, or the loss is not finite; checkpoints stay.
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<TrainOutcome> {
-        self.reporter.catch_up(&mut self.vae, (&self.data, &self.run, &self.state), &mut self.metrics)?;
+        let of = (&self.data, &self.run, &self.state);
+        if let Some(reporter) = &mut self.reporter {
+            reporter.catch_up(&mut self.vae, of, &mut self.metrics)?;
+        }
         self.metrics.write(&self.start())?;
-        self.reporter.begins(&mut self.metrics, &self.state, observer)?;
+        if let Some(reporter) = &mut self.reporter {
+            reporter.begins(&mut self.metrics, &self.state, observer)?;
+        }
         while self.state.epoch <= self.state.config.epochs && !self.state.out_of_patience() {
             let began = Instant::now();
             match self.epoch(observer)? {
@@ -213,7 +276,11 @@ impl Trainer {
                 }
             }
             let over = self.state.epoch > self.state.config.epochs || self.state.out_of_patience();
-            if let (false, Some(limit)) = (over, self.limits.reached(self.state.step)) {
+            let late = match &self.ranks {
+                Some(ranks) => ranks.any(self.limits.late())?,
+                None => self.limits.late(),
+            };
+            if let (false, Some(limit)) = (over, self.limits.reached(self.state.step, late)) {
                 let name = format!("epoch_{:04}", self.state.epoch - 1);
                 self.end("limited")?;
                 return Ok(TrainOutcome::Limited(limit, self.run.checkpoints().join(name)));
@@ -257,25 +324,40 @@ impl Trainer {
         let steps = self.stepper.steps(&self.state);
         observer.epoch_begins(self.state.epoch, steps, self.state.step_in_epoch);
         self.last_log = (Instant::now(), 0);
-        for batch in self.reporter.timed(self.stepper.batches(&self.state)) {
+        let mut batches = match &self.ranks {
+            Some(ranks) => self.stepper.batches(&self.state, |len| ranks.part(len)),
+            None => self.stepper.batches(&self.state, |len| 0..len),
+        };
+        if let Some(reporter) = &self.reporter {
+            batches = reporter.timed(batches);
+        }
+        for batch in batches {
             batch.problems.iter().for_each(|problem| observer.skipped(problem));
             let step = self.state.step;
-            if let Some(settings) = self.stepper.step(&mut self.vae, &batch, &mut self.state)? {
-                self.pending.insert(step, (self.state.step_in_epoch, batch.count as u32, settings));
+            // several processes agree before the step on what comes after it
+            let agreed = match &self.ranks {
+                Some(ranks) => Some(ranks.begin_step(batch.count, self.requests())?),
+                None => None,
+            };
+            let part = agreed.map_or_else(|| BatchPart::whole(batch.count as u32), |(part, _)| part);
+            if let Some(settings) = self.stepper.step(&mut self.vae, (&batch, part), &mut self.state)? {
+                self.pending.insert(step, (self.state.step_in_epoch, part.total, settings));
             }
+            self.own_images += u64::from(part.count);
             self.log(observer, false)?;
-            if self.stop.load(Ordering::SeqCst) {
+            let requests = agreed.map_or_else(|| self.requests(), |(_, requests)| requests);
+            if requests.stop {
                 self.log(observer, true)?;
                 return Ok(EpochEnd::Stopped);
             }
             if self.state.step_in_epoch >= steps {
                 continue; // the epoch has a checkpoint at its end
             }
-            if let Some(limit) = self.limits.reached(self.state.step) {
+            if let Some(limit) = self.limits.reached(self.state.step, requests.time) {
                 self.log(observer, true)?;
                 return Ok(EpochEnd::Limited(limit));
             }
-            let asked = self.save.swap(false, Ordering::SeqCst);
+            let asked = requests.save;
             let due = self.every.is_some_and(|every| self.state.step.is_multiple_of(every));
             if asked || due && self.state.step > step {
                 self.log(observer, true)?; // metrics are part of the saved state
@@ -287,6 +369,15 @@ impl Trainer {
         }
         self.log(observer, true)?;
         Ok(EpochEnd::Whole)
+    }
+
+    /// What is asked of this process now.
+    fn requests(&self) -> Requests {
+        Requests {
+            stop: self.stop.load(Ordering::SeqCst),
+            save: self.save.swap(false, Ordering::SeqCst),
+            time: self.limits.late(),
+        }
     }
 
     /// Logs the losses that have been read back; with `wait`, all of them.
@@ -320,7 +411,9 @@ impl Trainer {
             };
             self.metrics.write(&metrics)?;
             observer.step(&metrics);
-            self.reporter.step(&metrics, &mut self.metrics, observer)?;
+            if let Some(reporter) = &mut self.reporter {
+                reporter.step(&metrics, &mut self.metrics, observer)?;
+            }
         }
         Ok(())
     }
@@ -351,7 +444,8 @@ impl Trainer {
             Element::F16 => ", or train with --precision f32",
             Element::F32 => "",
         };
-        let go_on = if checkpoint::list(&self.run.checkpoints())?.whole.is_empty() {
+        let none = || checkpoint::list(&self.run.checkpoints()).map(|list| list.whole.is_empty());
+        let go_on = if self.leads() && none()? {
             "There is no checkpoint yet: start again."
         } else {
             "--resume goes on from the last checkpoint before that."
@@ -415,39 +509,53 @@ impl Trainer {
             seconds: began.elapsed().as_secs_f64(),
             memory_bytes: used_memory(),
             best,
+            shares: self.ranks.as_ref().and_then(Ranks::shares).map(<[u32]>::to_vec),
         };
         self.metrics.write(&metrics)?;
+        let (own, busy) = (std::mem::take(&mut self.own_images), self.vae.take_busy());
+        if let Some(ranks) = &mut self.ranks {
+            ranks.balance(own, busy)?;
+            self.state.shares = ranks.shares().unwrap_or_default().to_vec();
+        }
         self.state.epoch += 1;
         self.state.step_in_epoch = 0;
         self.state.epoch_loss = Loss::default();
         self.state.epoch_images = 0;
         self.save(&name)?;
+        let of = (&self.data, &self.run, &self.state);
+        let Some(reporter) = &mut self.reporter else { return Ok(()) };
         if best {
             checkpoint::set_pointer(&self.run.checkpoints(), "best", &name)?;
         }
         checkpoint::prune(&self.run.checkpoints(), self.keep)?;
         // after the checkpoint: a full samples disk must not cost the epoch
-        let of = (&self.data, &self.run, &self.state);
-        self.reporter.epoch(&mut self.vae, of, (&metrics, &mut self.metrics), observer)
+        reporter.epoch(&mut self.vae, of, (&metrics, &mut self.metrics), observer)
     }
 
     /// Mean loss over the validation pictures with z drawn; every validation uses identical draws.
     fn validate(&mut self, observer: &mut dyn Observer) -> Result<Option<Loss>> {
         let Some(pictures) = self.data.validation.clone() else { return Ok(None) };
         let TrainConfig { batch_size, seed, .. } = self.state.config;
-        let order: Vec<u32> = (0..pictures.len() as u32).collect();
+        let all = pictures.len();
+        let own = self.ranks.as_ref().map_or(0..all, |ranks| ranks.part(all));
+        let first = own.start as u32;
+        let order: Vec<u32> = (first..own.end as u32).collect();
+        let batches = data::batches(&order, batch_size as usize);
         let (mut sum, mut count) = (Loss::default(), 0);
-        for batch in DataLoader::start(pictures, order, batch_size as usize, 0, PREFETCH) {
+        for batch in DataLoader::start(pictures, batches, 0, PREFETCH) {
             batch.problems.iter().for_each(|problem| observer.skipped(problem));
             let rgba: Vec<u32> = bytemuck::pod_collect_to_vec(&batch.rgba);
             let loss = self.vae.evaluate(
                 Input::Rgba(&rgba),
                 batch.count as u32,
-                batch.step as u32 * batch_size,
+                first + batch.step as u32 * batch_size,
                 (seed, self.state.config.capacity()),
             )?;
             sum.add(&loss);
             count += batch.count;
+        }
+        if let Some(ranks) = &self.ranks {
+            (sum, count) = ranks.add_losses(&sum, count)?;
         }
         Ok((count > 0).then(|| sum.per(count as f64)))
     }
@@ -463,21 +571,21 @@ impl Trainer {
     /// Saves a checkpoint within an epoch.
     fn save_step(&mut self) -> Result<PathBuf> {
         let path = self.save(&format!("step_{:08}", self.state.step))?;
-        checkpoint::prune(&self.run.checkpoints(), self.keep)?;
+        if self.leads() {
+            checkpoint::prune(&self.run.checkpoints(), self.keep)?;
+        }
         Ok(path)
     }
 
     fn save(&mut self, name: &str) -> Result<PathBuf> {
         self.read_scaling()?;
-        let checkpoint = Checkpoint {
-            weights: self.vae.weights()?,
-            optimizer: self.vae.optimizer_state()?,
-            average: if self.vae.averages() { Some(self.vae.average()?) } else { None },
-            state: self.state.clone(),
-        };
+        let checkpoint = self.replicated()?;
         if let Some(reason) = health::not_finite(&checkpoint) {
             // without held-out pictures a divergence in the epoch's last update is only visible here
             return Err(self.diverged(self.state.step + 1, &format!("{reason}."))?);
+        }
+        if !self.leads() {
+            return Ok(self.run.checkpoints().join(name));
         }
         checkpoint::save(&self.run.checkpoints(), name, &checkpoint)
     }

@@ -5,7 +5,7 @@ use super::stepper::Stepper;
 use super::trainer::Splits;
 use crate::checkpoint::{Checkpoint, State};
 use crate::error::{Error, Result};
-use crate::model::{StateDict, Vae};
+use crate::model::{BatchPart, StateDict, Vae};
 
 /// Result of a verification.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,11 +42,11 @@ pub fn verify(
     let (first, last) = (state.step, to.state.step);
     let stepper = Stepper::new(vae, data.train.clone());
     while state.step < last {
-        for batch in stepper.batches(&state) {
+        for batch in stepper.batches(&state, |len| 0..len) {
             if let Some(problem) = batch.problems.first() {
                 return Err(Error::data(&problem.path, format!("{}: the run read it", problem.reason)));
             }
-            stepper.step(vae, &batch, &mut state)?;
+            stepper.step(vae, (&batch, BatchPart::whole(batch.count as u32)), &mut state)?;
             progress(state.step - first, last - first);
             // the losses are not needed, but their ring buffer must be drained
             vae.losses(false)?;

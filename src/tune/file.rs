@@ -79,8 +79,15 @@ impl TuningFile {
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Usage`] if it is not a tuning file.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let file: Self = serde_json::from_str(&text).map_err(|e| {
+        Self::of_text(&std::fs::read_to_string(path).map_err(Error::io("read", path))?, path)
+    }
+
+    /// Decodes the text of a file; `path` is only used in errors.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if it is not a tuning file.
+    pub fn of_text(text: &str, path: &Path) -> Result<Self> {
+        let file: Self = serde_json::from_str(text).map_err(|e| {
             let shown = crate::data::printable(path);
             Error::Usage(format!("{shown}: not a table of forms as `wgvae tune` and runs write it: {e}"))
         })?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use wgvae::data::{Batch, DataLoader, Dataset, Source, order};
+use wgvae::data::{Batch, DataLoader, Dataset, Source, batches, order};
 
 use crate::helpers::{QUIET, fill, folder_source, plain, put};
 
@@ -83,7 +83,7 @@ fn synthetic(count: usize) -> Arc<Dataset> {
 fn batches_hold_the_pictures_in_order_and_the_last_is_short() {
     let pictures = synthetic(10);
     let order = order(1, 0, 10);
-    let batches: Vec<Batch> = DataLoader::start(pictures.clone(), order.clone(), 4, 0, 2).collect();
+    let batches: Vec<Batch> = DataLoader::start(pictures.clone(), batches(&order, 4), 0, 2).collect();
     assert_eq!(batches.iter().map(|b| (b.step, b.count)).collect::<Vec<_>>(), [(0, 4), (1, 4), (2, 2)]);
     assert_eq!(batches.iter().flat_map(|b| b.indices.clone()).collect::<Vec<_>>(), order);
     for batch in &batches {
@@ -102,9 +102,9 @@ fn batches_hold_the_pictures_in_order_and_the_last_is_short() {
 fn resuming_gives_the_tail_of_the_whole() {
     let pictures = synthetic(11);
     let order = order(2, 5, 11);
-    let whole: Vec<Batch> = DataLoader::start(pictures.clone(), order.clone(), 3, 0, 1).collect();
+    let whole: Vec<Batch> = DataLoader::start(pictures.clone(), batches(&order, 3), 0, 1).collect();
     for first in 0..5 {
-        let tail: Vec<Batch> = DataLoader::start(pictures.clone(), order.clone(), 3, first, 0).collect();
+        let tail: Vec<Batch> = DataLoader::start(pictures.clone(), batches(&order, 3), first, 0).collect();
         assert_eq!(tail, whole[first.min(whole.len())..]);
     }
 }
@@ -113,10 +113,10 @@ fn resuming_gives_the_tail_of_the_whole() {
 fn dropping_a_loader_early_stops_it() {
     let pictures = synthetic(40);
     for prefetch in [0, 1, 3] {
-        let mut loader = DataLoader::start(pictures.clone(), order(0, 0, 40), 2, 0, prefetch);
+        let mut loader = DataLoader::start(pictures.clone(), batches(&order(0, 0, 40), 2), 0, prefetch);
         assert_eq!(loader.next().unwrap().step, 0);
         drop(loader);
-        drop(DataLoader::start(pictures.clone(), order(0, 0, 40), 2, 0, prefetch));
+        drop(DataLoader::start(pictures.clone(), batches(&order(0, 0, 40), 2), 0, prefetch));
     }
     // the threads have ended: nothing else holds the pictures
     assert_eq!(Arc::strong_count(&pictures), 1);
@@ -131,7 +131,7 @@ fn a_file_that_breaks_later_leaves_its_batch() {
     fs::remove_file(root.path().join("005.png")).unwrap();
     let error = pictures.get(1).unwrap_err().to_string();
     assert!(error.contains("001.png") && error.contains("not a picture"), "{error}");
-    let batches: Vec<Batch> = DataLoader::start(pictures, (0..6).collect(), 3, 0, 1).collect();
+    let batches: Vec<Batch> = DataLoader::start(pictures, batches(&[0, 1, 2, 3, 4, 5], 3), 0, 1).collect();
     assert_eq!((batches[0].count, batches[0].indices.as_slice()), (2, &[0, 2][..]));
     assert_eq!(batches[0].rgba[4 * 4 * 4], 2, "the second row holds picture 2");
     assert!(batches[0].rgba[2 * 4 * 4 * 4..].iter().all(|&byte| byte == 0));

@@ -185,7 +185,7 @@ fn a_lost_device_is_tried_once_more() {
     let begin = config(1e-3);
     let mut attempts = Vec::new();
     let end = train::retry(
-        8,
+        (8, train::FAILURES),
         || 0,
         |attempt| {
             let folder = RunFolder::open(folder.path(), "r", &folder.path().join("samples"))?;
@@ -213,7 +213,7 @@ fn a_lost_device_is_tried_once_more() {
     );
     let mut calls = 0;
     let error = train::retry(
-        3,
+        (3, train::FAILURES),
         || 0,
         |_| -> Result<(), Error> {
             calls += 1;
@@ -221,7 +221,7 @@ fn a_lost_device_is_tried_once_more() {
         },
     );
     assert!(matches!(error, Err(Error::Device(_))) && calls == 2, "one retry, not more: {calls}");
-    let error = train::retry(3, || 0, |_| -> Result<(), Error> { Err(Error::Usage("no".into())) });
+    let error = train::retry((3, train::FAILURES), || 0, |_| -> Result<(), Error> { Err(Error::Usage("no".into())) });
     assert!(matches!(error, Err(Error::Usage(_))));
 }
 

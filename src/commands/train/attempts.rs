@@ -1,6 +1,6 @@
 //! The run of a training on its device, again on a new one if the device is lost, and its end.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Result;
@@ -17,7 +17,7 @@ use wgvae::tune::file::TuningFile;
 
 use super::prior;
 use super::session::{Ended, Session};
-use super::settings::Settings;
+use super::settings::{RunOptions, Settings};
 use super::start::Origin;
 use crate::commands::terminal::{Bar, COMPILING, Screen, argument, shown};
 use crate::commands::{self, output};
@@ -42,6 +42,13 @@ pub(super) fn train(
     training: &Training,
 ) -> Result<Ended> {
     let Training { tuning, build, run, settings: Settings { options, .. }, .. } = training;
+    if session.peers.is_some() {
+        // a launcher may leave too little time for a checkpoint
+        let run = run.clone();
+        session.requested.of_several(move || {
+            output::note(&format!("\nstopping after the step, if there is time for it. {}", go_on(&run)));
+        });
+    }
     session.requested.catch()?;
     let told = || output::note("\na page has asked to stop: finishing the step and writing a checkpoint");
     let _requests = StopFile::follow(&run.path, &session.requested.stop, told);
@@ -50,7 +57,9 @@ pub(super) fn train(
     // reads the states only: the tensors of a checkpoint may be gigabytes
     let newest = || checkpoint::list(&run.checkpoints()).ok()?.whole.pop();
     let progress = || newest().map_or(0, |(_, state)| state.step);
-    let end = train::retry(micro, progress, |attempt| {
+    // a lost device ends all processes: the others wait for its gradients
+    let attempts = if session.peers.is_some() { 1 } else { train::FAILURES };
+    let end = train::retry((micro, attempts), progress, |attempt| {
         let adapter = match adapter.take() {
             Some(adapter) => adapter,
             None => {
@@ -143,16 +152,23 @@ fn run_attempt(
         training.kernels,
         session.quiet,
     );
-    let vae = match (&checkpoint, origin) {
-        (None, Origin::Seed) => Vae::new(place, build, config.seed)?,
-        (None, Origin::Parameters(weights)) => {
-            let mut vae = Vae::empty(place, build)?;
+    let made = match (&checkpoint, origin) {
+        (None, Origin::Seed) => Vae::new(place, build, config.seed),
+        (None, Origin::Parameters(weights)) => Vae::empty(place, build).and_then(|mut vae| {
             vae.load(weights)?;
-            vae
-        }
-        _ => Vae::empty(place, build)?,
+            Ok(vae)
+        }),
+        _ => Vae::empty(place, build),
     };
     drop(preparing);
+    let vae = made?;
+    if let Some(peers) = &session.peers {
+        let tunings = peers.collect("")?;
+        for (rank, text) in tunings.iter().enumerate().skip(1) {
+            let path = run.path.join(super::tuning_of_rank(rank));
+            wgvae::data::write_whole(&path, |file| file.write_all(text.as_bytes()))?;
+        }
+    }
     // the run's own configurations, so that --resume and --tuning reproduce its bits
     TuningFile::new(adapter, tuning.used()).write(&run.path.join(tune::file::NAME))?;
     screen.report("run", &format!("{}; losses in nats per image", shown(&run.path)));
@@ -165,11 +181,9 @@ fn run_attempt(
         checkpoint,
         every: options.checkpoint_every,
         keep: options.keep,
-        limits: Limits {
-            steps: options.max_steps,
-            until: options.max_time.and_then(|limit| session.until(limit.0)),
-        },
+        limits: limits(options, session),
         save: session.requested.save.clone(),
+        ranks: session.peers.as_ref().map(|peers| peers.rank_options(options)),
         ..config.clone().into()
     };
     let mut trainer = Trainer::new(vae, data.clone(), run.clone(), begin, session.requested.stop.clone())?;
@@ -177,17 +191,27 @@ fn run_attempt(
     Ok((end, trainer.state().clone()))
 }
 
+/// The run's limits beside its epochs.
+pub(super) fn limits(options: &RunOptions, session: &Session) -> Limits {
+    Limits { steps: options.max_steps, until: options.max_time.and_then(|limit| session.until(limit.0)) }
+}
+
 /// Advice to continue a training that has failed.
 fn advice(error: &Error, run: &RunFolder) -> String {
     let full = matches!(error, Error::Io { source, .. }
         if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded));
     let room = if full { "Free some disk space, or keep fewer checkpoints with --keep 1. " } else { "" };
+    format!("{room}{}", go_on(run))
+}
+
+/// The last checkpoint, and the command that continues from it.
+fn go_on(run: &RunFolder) -> String {
     match run.newest_checkpoint() {
         Ok((folder, ..)) => {
             let command = resume_command(&run.path);
-            format!("{room}The last checkpoint is {}; continue with: {command}", shown(&folder))
+            format!("The last checkpoint is {}; continue with: {command}", shown(&folder))
         }
-        Err(_) => format!("{room}There is no checkpoint yet."),
+        Err(_) => "There is no checkpoint yet.".into(),
     }
 }
 

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use serde::Serialize;
 use wgvae::train::{Limit, RunFolder};
 use wgvae::watch::Watching;
 
 use crate::cli::{TrainArgs, TrainWatchArgs};
+use super::peers::{self, Peers};
 use crate::commands::signals::{self, Requested};
 use crate::commands::{output, watch};
 
@@ -19,22 +21,44 @@ pub(super) struct Session {
     pub(super) quiet: bool,
     /// only reports what a training would do
     pub(super) dry_run: bool,
+    /// the other processes, if a launcher has started several
+    pub(super) peers: Option<Peers>,
     watch: TrainWatchArgs,
     /// the page of --watch, one for all runs of a sweep
     page: OnceCell<Watching>,
 }
 
 impl Session {
-    pub(super) fn new(args: &TrainArgs) -> Self {
-        let requested = Requested::default();
-        Self {
-            began: Instant::now(),
-            requested,
+    /// # Errors
+    /// If several processes were started and cannot connect.
+    pub(super) fn new(args: &TrainArgs) -> Result<Self> {
+        let began = Instant::now();
+        let peers = peers::connect()?;
+        if peers.as_ref().is_some_and(|peers| !peers.leads()) {
+            output::begin(true, false);
+        }
+        Ok(Self {
+            began,
+            requested: Requested::default(),
             quiet: output::is_quiet(),
             dry_run: args.dry_run,
+            peers,
             watch: args.watch.clone(),
             page: OnceCell::new(),
+        })
+    }
+
+    /// The value, if all processes have one.
+    pub(super) fn together<T>(&self, own: Result<T>) -> Result<T> {
+        match &self.peers {
+            Some(peers) => peers.together(own),
+            None => own,
         }
+    }
+
+    /// Tells the other processes, if there are any.
+    pub(super) fn tell(&self, message: &impl Serialize) -> Result<()> {
+        self.peers.as_ref().map_or(Ok(()), |peers| peers.tell(message))
     }
 
     /// The page of --watch, which the first training begins to serve.

@@ -8,7 +8,7 @@ pub(super) struct PreparedDispatch {
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) bind_group: wgpu::BindGroup,
     pub(super) groups: [u32; 3],
-    /// see [`super::pace::work`]
+    /// see [`crate::gpu::Dispatch::work`]
     pub(super) work: u64,
 }
 

@@ -1,6 +1,7 @@
 //! The runner for GPUs: buffers, pipelines and bind groups are created once, then the programs are replayed.
 
 use std::collections::{HashSet, VecDeque};
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use super::memory::Memory;
 use super::pace::Pace;
 use super::pipeline_cache::PipelineFile;
 use super::pipelines::compile;
-use super::readback::{PendingReadback, staging};
+use super::readback::{PendingReadback, Reading, ReadingState, staging};
 use super::timestamps::{self, Profiler, Replay};
 use crate::error::{Error, Result};
 use crate::gpu::adapter::Adapter;
@@ -42,9 +43,10 @@ pub struct GpuRunner {
 
 /// Kernels that have not run yet, on a software adapter: it compiles each of them when it first runs.
 struct FirstRuns {
-    /// the kernels and programs that have run
+    /// the kernels that have run
     kernels: HashSet<Arc<str>>,
-    programs: HashSet<usize>,
+    /// the programs that have run, by the first of their items
+    programs: HashSet<(usize, usize)>,
     compiled: Arc<AtomicUsize>,
 }
 
@@ -131,18 +133,19 @@ impl GpuRunner {
         Ok(())
     }
 
-    /// Runs a program for the first time on a software adapter, kernel by kernel, so that compiled ones can be counted.
-    /// Returns false, and runs nothing, if it has run before.
-    fn runs_first(&mut self, id: ProgramId) -> Result<bool> {
-        let Some(mut first) = self.first_runs.take_if(|first| !first.programs.contains(&id.0)) else {
+    /// Runs items of a program for the first time on a software adapter, kernel by kernel, so that compiled ones can be
+    /// counted. Returns false, and runs nothing, if they have run before.
+    fn runs_first(&mut self, id: ProgramId, range: Range<usize>) -> Result<bool> {
+        let key = (id.0, range.start);
+        let Some(mut first) = self.first_runs.take_if(|first| !first.programs.contains(&key)) else {
             return Ok(false);
         };
-        first.programs.insert(id.0);
-        let mut at = 0;
-        while at < self.commands[id.0].len() {
+        first.programs.insert(key);
+        let mut at = range.start;
+        while at < range.end {
             let mut encoder = self.device.encoder(self.plan.get(id).name);
             // up to one dispatch
-            let (done, _) = encode(&mut encoder, &self.buffers, &self.commands[id.0][at..], 1);
+            let (done, _) = encode(&mut encoder, &self.buffers, &self.commands[id.0][at..range.end], 1);
             let submission = self.device.submit(encoder.finish());
             let items = &self.plan.get(id).items[at..at + done];
             let sources = items.iter().filter_map(|item| match item {
@@ -167,12 +170,21 @@ impl GpuRunner {
         }
     }
 
-    fn start_readback(&mut self, tensor: &Tensor, tag: u64, buffer: wgpu::Buffer) -> PendingReadback {
+    /// A buffer for a copy to the host, used before if there is one of this length.
+    fn staging(&mut self, bytes: u64) -> wgpu::Buffer {
+        match self.spare.iter().position(|spare| spare.size() == bytes) {
+            Some(at) => self.spare.swap_remove(at),
+            None => staging(&self.device.device, bytes),
+        }
+    }
+
+    fn start_readback(&mut self, tensors: &[Tensor], tag: u64, buffer: wgpu::Buffer) -> PendingReadback {
         let began = Instant::now();
         self.device.submits += 1;
-        let from = (&self.buffers[tensor.buffer.0], tensor.byte_offset(), tensor.bytes());
+        let source = |tensor: &Tensor| (&self.buffers[tensor.buffer.0], tensor.byte_offset(), tensor.bytes());
+        let sources: Vec<_> = tensors.iter().map(source).collect();
         let device = (&self.device.device, &self.device.queue);
-        let readback = PendingReadback::start(device, from, tag, buffer);
+        let readback = PendingReadback::start(device, &sources, tag, buffer);
         self.note("submit", began);
         readback
     }
@@ -198,13 +210,17 @@ impl Runner for GpuRunner {
             return self.device.healthy();
         }
         for id in programs {
-            if self.runs_first(*id)? {
-                continue;
-            }
-            let mut at = 0;
-            while at < self.commands[id.0].len() {
-                let mut encoder = self.device.encoder(self.plan.get(*id).name);
-                let commands = &self.commands[id.0][at..];
+            self.run_items(*id, 0..self.commands[id.0].len())?;
+        }
+        Ok(())
+    }
+
+    fn run_items(&mut self, id: ProgramId, items: Range<usize>) -> Result<()> {
+        if !self.runs_first(id, items.clone())? {
+            let mut at = items.start;
+            while at < items.end {
+                let mut encoder = self.device.encoder(self.plan.get(id).name);
+                let commands = &self.commands[id.0][at..items.end];
                 let (done, work) = encode(&mut encoder, &self.buffers, commands, self.pace.budget());
                 at += done;
                 self.submit_paced(encoder.finish(), work)?;
@@ -213,9 +229,28 @@ impl Runner for GpuRunner {
         self.device.healthy()
     }
 
+    fn start_read(&mut self, tensors: &[Tensor]) -> Result<Reading> {
+        let buffer = self.staging(tensors.iter().map(Tensor::bytes).sum());
+        let readback = self.start_readback(tensors, 0, buffer);
+        self.device.healthy()?;
+        Ok(Reading(ReadingState::Pending(readback)))
+    }
+
+    fn finish_read(&mut self, reading: Reading) -> Result<Vec<f32>> {
+        let readback = match reading.0 {
+            ReadingState::Values(values) => return Ok(values),
+            ReadingState::Pending(readback) => readback,
+        };
+        self.wait(Some(readback.submission.clone()))?;
+        let values = readback.values(&self.device.name)?;
+        readback.buffer.unmap();
+        self.spare.push(readback.buffer);
+        Ok(values)
+    }
+
     fn read(&mut self, tensor: &Tensor) -> Result<Vec<f32>> {
         let buffer = staging(&self.device.device, tensor.bytes());
-        let readback = self.start_readback(tensor, 0, buffer);
+        let readback = self.start_readback(&[*tensor], 0, buffer);
         self.wait(Some(readback.submission.clone()))?;
         let words: Vec<u32> = readback.values(&self.device.name)?;
         readback.buffer.unmap();
@@ -229,12 +264,8 @@ impl Runner for GpuRunner {
             let submission = oldest.submission.clone();
             self.wait(Some(submission))?;
         }
-        let fits = |b: &wgpu::Buffer| b.size() >= tensor.bytes();
-        let buffer = match self.spare.iter().position(fits) {
-            Some(at) => self.spare.swap_remove(at),
-            None => staging(&self.device.device, tensor.bytes()),
-        };
-        let readback = self.start_readback(tensor, tag, buffer);
+        let buffer = self.staging(tensor.bytes());
+        let readback = self.start_readback(&[*tensor], tag, buffer);
         self.pending.push_back(readback);
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! A plan's buffers and textures on a device, and the bind groups of its dispatches.
 
 use super::encode::{Command, PreparedCopy, PreparedDispatch};
-use super::pace::work;
 use super::pipelines::{Pipelines, texels};
 use crate::error::{Error, Result};
 use crate::gpu::ids::TextureId;
@@ -103,7 +102,7 @@ impl Memory {
             pipeline,
             bind_group,
             groups: d.groups,
-            work: work(d.flops(), d.bytes()),
+            work: d.work(),
         }
     }
 }

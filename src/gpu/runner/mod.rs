@@ -14,6 +14,8 @@ mod pipelines;
 mod readback;
 mod timestamps;
 
+use std::ops::Range;
+
 use super::ids::ProgramId;
 use super::plan::Plan;
 use super::profile::Timings;
@@ -22,6 +24,8 @@ use crate::error::{Error, Result};
 
 pub use compile_only::{Compiled, compile_only};
 pub use gpu_runner::GpuRunner;
+pub use readback::Reading;
+pub(in crate::gpu) use readback::ReadingState;
 
 /// Memory for a plan's buffers, and the means to run its programs on them.
 pub trait Runner {
@@ -32,6 +36,21 @@ pub trait Runner {
     /// # Errors
     /// If the device is lost or refuses.
     fn run(&mut self, programs: &[ProgramId]) -> Result<()>;
+    /// Runs a range of the items of one program. A program may be run in ranges that follow each other.
+    ///
+    /// # Errors
+    /// If the device is lost or refuses.
+    fn run_items(&mut self, program: ProgramId, items: Range<usize>) -> Result<()>;
+    /// Begins to copy f32 tensors back, as they are after everything submitted before.
+    ///
+    /// # Errors
+    /// If the device is lost or refuses.
+    fn start_read(&mut self, tensors: &[Tensor]) -> Result<Reading>;
+    /// Waits for the copy, and returns the tensors end to end.
+    ///
+    /// # Errors
+    /// If the device is lost or refuses.
+    fn finish_read(&mut self, reading: Reading) -> Result<Vec<f32>>;
     /// Waits for everything submitted before and copies `tensor` back.
     ///
     /// # Errors

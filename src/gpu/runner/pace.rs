@@ -13,14 +13,6 @@ const FIRST: u64 = 1_000_000_000;
 const MAX_WORK: u64 = 100_000_000_000;
 /// The number of submits that are timed.
 const TIMED: u32 = 16;
-/// Floating-point operations that count as much as one byte moved, about what GPUs do in its time.
-const PER_BYTE: u64 = 16;
-
-/// The work of a dispatch in floating-point operations: its own, or the equivalent of its bytes if that is more.
-pub(super) fn work(flops: u64, bytes: u64) -> u64 {
-    flops.max(bytes.saturating_mul(PER_BYTE))
-}
-
 /// The work of the next submit.
 #[derive(Debug)]
 pub(super) struct Pace {

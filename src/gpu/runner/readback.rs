@@ -4,8 +4,19 @@ use std::sync::mpsc;
 
 use crate::error::{Error, Result};
 
+/// A copy of tensors to the host that is under way.
+pub struct Reading(pub(in crate::gpu) ReadingState);
+
+/// The copy of a [`Reading`].
+pub(in crate::gpu) enum ReadingState {
+    /// from host memory: it is there
+    Values(Vec<f32>),
+    /// from a device
+    Pending(PendingReadback),
+}
+
 /// A read-back that was submitted and has not been taken yet.
-pub(super) struct PendingReadback {
+pub(in crate::gpu) struct PendingReadback {
     pub(super) tag: u64,
     pub(super) buffer: wgpu::Buffer,
     pub(super) done: mpsc::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
@@ -14,16 +25,21 @@ pub(super) struct PendingReadback {
 }
 
 impl PendingReadback {
-    /// Submits a copy of `bytes` of `source` from byte `offset` on to `buffer`, and requests its mapping.
+    /// Submits copies of ranges, each a buffer with its first byte and its length, to `buffer` end to end, and requests its
+    /// mapping.
     pub(super) fn start(
         (device, queue): (&wgpu::Device, &wgpu::Queue),
-        (source, offset, bytes): (&wgpu::Buffer, u64, u64),
+        sources: &[(&wgpu::Buffer, u64, u64)],
         tag: u64,
         buffer: wgpu::Buffer,
     ) -> Self {
         let descriptor = wgpu::CommandEncoderDescriptor { label: Some("read") };
         let mut encoder = device.create_command_encoder(&descriptor);
-        encoder.copy_buffer_to_buffer(source, offset, &buffer, 0, bytes);
+        let mut bytes = 0;
+        for (source, offset, len) in sources {
+            encoder.copy_buffer_to_buffer(source, *offset, &buffer, bytes, *len);
+            bytes += len;
+        }
         let submission = queue.submit([encoder.finish()]);
         let (sender, done) = mpsc::channel();
         buffer.map_async(wgpu::MapMode::Read, ..bytes, move |result| {

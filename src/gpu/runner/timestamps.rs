@@ -85,7 +85,7 @@ impl Timestamps {
         queue.submit([encoder.finish()]);
         let bytes = u64::from(self.used() * wgpu::QUERY_SIZE);
         let buffer = staging(device, bytes);
-        let flight = PendingReadback::start((device, queue), (&self.resolved, 0, bytes), 0, buffer);
+        let flight = PendingReadback::start((device, queue), &[(&self.resolved, 0, bytes)], 0, buffer);
         self.chunks.push((flight, std::mem::take(&mut self.open)));
     }
 
@@ -256,7 +256,7 @@ pub(super) fn time(
     let Some((_, resolved)) = queries else { return Ok(began.elapsed()) };
     let bytes = resolved.size();
     let buffer = staging(&device.device, bytes);
-    let readback = PendingReadback::start((&device.device, &device.queue), (&resolved, 0, bytes), 0, buffer);
+    let readback = PendingReadback::start((&device.device, &device.queue), &[(&resolved, 0, bytes)], 0, buffer);
     device.wait(Some(readback.submission.clone()))?;
     let ticks: Vec<u64> = readback.values(&device.name)?;
     let ticks = ticks[1].saturating_sub(ticks[0]);

@@ -1,12 +1,15 @@
 //! The model as a caller uses it: pictures in, latents, pictures and losses out, batch by batch.
 
 mod debug;
+mod replica;
 mod state;
 mod steps;
 
 pub use debug::Probe;
+use replica::Replica;
 
 use std::collections::{HashSet, VecDeque};
+use std::time::Instant;
 
 use crate::config::{Likelihood, ModelConfig, Sigma};
 use crate::error::Result;
@@ -15,7 +18,6 @@ use crate::model::network::{Network, Programs};
 use crate::model::options::{Device, ModelOptions};
 use crate::model::runs::Run;
 use crate::model::state_dict::StateDict;
-use crate::model::sync::{GradientSync, SingleProcess};
 use crate::ops::log_sigma::variance_of;
 use crate::ops::loss_scale::LossScale;
 use crate::ops::reparameterize::padded;
@@ -125,9 +127,34 @@ pub struct StepSettings {
 pub struct Vae {
     pub(super) network: Network,
     pub(super) runner: Box<dyn Runner>,
-    sync: Box<dyn GradientSync>,
+    /// where several processes train it
+    replica: Option<Replica>,
+    /// the start of the present step
+    step_began: Instant,
     /// pictures of each step whose loss has not been read back yet
     in_flight: VecDeque<usize>,
+    /// losses that were read back and have not been handed out
+    arrived: VecDeque<(u64, Outcome)>,
+    /// the last step
+    newest: u64,
+}
+
+/// The pictures of a batch that one process computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchPart {
+    /// index in the batch of the first of them
+    pub first: u32,
+    /// their number; may be zero
+    pub count: u32,
+    /// pictures of the batch
+    pub total: u32,
+}
+
+impl BatchPart {
+    /// All pictures of a batch.
+    pub fn whole(count: u32) -> Self {
+        Self { first: 0, count, total: count }
+    }
 }
 
 /// The pictures of a batch.
@@ -156,8 +183,15 @@ impl Vae {
     /// As [`Vae::new`].
     pub fn empty(place: Device<'_>, build: ModelOptions) -> Result<Self> {
         let (network, plan) = place.with_tuning(|target, tuning| build.plan_with(target, tuning))?;
-        let (runner, sync) = (place.runner(plan)?, Box::new(SingleProcess));
-        let mut vae = Self { network, runner, sync, in_flight: VecDeque::new() };
+        let mut vae = Self {
+            network,
+            runner: place.runner(plan)?,
+            replica: None,
+            step_began: Instant::now(),
+            in_flight: VecDeque::new(),
+            arrived: VecDeque::new(),
+            newest: 0,
+        };
         if build.precision == Element::F16 {
             vae.load_scaling(LossScale::START);
         }

@@ -1,6 +1,8 @@
 //! Training steps, validation, samples and reconstructions of 8-bit pictures.
 
-use super::{Input, Latents, Loss, Outcome, StepSettings, Vae, pad};
+use std::time::Instant;
+
+use super::{BatchPart, Input, Latents, Loss, Outcome, StepSettings, Vae, pad};
 use crate::error::{Error, Result};
 use crate::gpu::{ProgramId, Timings};
 use crate::model::flow::FlowWeights;
@@ -13,21 +15,45 @@ impl Vae {
     ///
     /// # Errors
     /// If the device is lost or out of memory.
+    ///
+    /// # Panics
+    /// If there is no picture, or more than the model was built for.
     pub fn train_step(&mut self, pictures: Input<'_>, count: u32, settings: &StepSettings) -> Result<()> {
+        self.train_part(pictures, BatchPart::whole(count), settings)
+    }
+
+    /// [`Vae::train_step`] of a batch that several processes share ([`Vae::join`]): on this process's pictures.
+    ///
+    /// # Errors
+    /// If the device or another process is lost, or the device is out of memory.
+    ///
+    /// # Panics
+    /// If the batch has no picture, or more than the model was built for.
+    pub fn train_part(
+        &mut self,
+        pictures: Input<'_>,
+        part: BatchPart,
+        settings: &StepSettings,
+    ) -> Result<()> {
         let (training, _) = self.training()?;
+        let BatchPart { first, count, total } = part;
         assert!(
-            (1..=self.batch()).contains(&count),
-            "train_step: {count} pictures, built for {}",
+            (1..=self.batch()).contains(&total) && first + count <= total,
+            "train_step: {part:?}, built for {}",
             self.batch()
         );
+        assert!(self.replica.is_some() || count == total, "train_step: {part:?} of one process");
+        self.step_began = Instant::now();
         self.runner.run(&[self.network.programs.begin])?;
-        let parts = self.micro_batches(count as usize);
+        let (parts, total) = (self.micro_batches(count as usize), total as usize);
+        // its place in the batch
+        let placed = |(begin, n): (usize, usize)| (first as usize + begin, n);
         let passes_twice = training.mmd.is_some() || training.squared_errors.is_some();
         if passes_twice {
             // the gradient of one picture depends on all: by their latents, or by the width that fits their errors
-            for &part in &parts {
-                self.write_step(self.training_step(settings, count as usize, part));
-                self.draw_latents(pictures, part)?;
+            for &micro in &parts {
+                self.write_step(self.training_step(settings, total, placed(micro)));
+                self.draw_latents(pictures, micro)?;
                 if let Some([gather, _]) = training.mmd {
                     self.runner.run(&[gather])?;
                 }
@@ -37,20 +63,39 @@ impl Vae {
                 }
             }
         }
+        if training.squared_errors.is_some() {
+            self.sum_squared_errors()?;
+        }
         if let Some([_, compare]) = training.mmd {
-            self.compare(compare, settings, count as usize)?;
+            self.gather_latents(part)?;
+            self.compare(compare, settings, total)?;
         }
-        for &part in &parts {
-            self.write_step(self.training_step(settings, count as usize, part));
-            // the first pass has left the latents of a single part
-            if !passes_twice || parts.len() > 1 {
-                self.draw_latents(pictures, part)?;
+        let replicated = self.replica.is_some();
+        for (at, &micro) in parts.iter().enumerate() {
+            self.write_step(self.training_step(settings, total, placed(micro)));
+            // the first pass has left the latents of a single micro-batch, and what it decoded
+            let left = passes_twice && parts.len() == 1;
+            if !left {
+                self.draw_latents(pictures, micro)?;
             }
-            self.forward()?;
-            self.backward()?;
+            if !(left && training.squared_errors.is_some()) {
+                self.forward()?;
+            }
+            if replicated && at + 1 == parts.len() {
+                self.backward_and_sum(Some(training.backward))?;
+            } else {
+                self.runner.run(&[training.backward])?;
+            }
         }
-        self.update()?;
-        self.in_flight.push_back(count as usize);
+        if replicated {
+            if parts.is_empty() {
+                self.backward_and_sum(None)?;
+            }
+            self.write_whole_step(settings, part);
+        }
+        self.runner.run(&[training.update])?;
+        self.newest = settings.step;
+        self.in_flight.push_back(total);
         self.runner.request_readback(&self.network.tensors.totals, settings.step)
     }
 
@@ -63,19 +108,6 @@ impl Vae {
     /// From latents to logits.
     fn forward(&mut self) -> Result<()> {
         self.runner.run(&[self.network.programs.decode])
-    }
-
-    /// The loss, and the gradients of all parameters.
-    fn backward(&mut self) -> Result<()> {
-        let (training, _) = self.training()?;
-        self.runner.run(&[training.backward])
-    }
-
-    /// Adds up the gradients of all processes, then one step of the optimizer.
-    fn update(&mut self) -> Result<()> {
-        let (training, arenas) = self.training()?;
-        self.sync.all_reduce(self.runner.as_mut(), arenas.gradients.arena)?;
-        self.runner.run(&[training.update])
     }
 
     /// The uniform of a micro-batch of `part.1` pictures from `part.0` on, of a batch of `total`.
@@ -108,16 +140,21 @@ impl Vae {
         self.runner.run(&[program])
     }
 
-    /// Results of the steps that were read back since the last call, in order; with `wait`, of all steps.
+    /// Results of the steps that were read back since the last call, in order; with `wait`, of all steps. Where several
+    /// processes train the model, all are handed the same ones: without `wait`, those of all steps but the last.
     ///
     /// # Errors
     /// If the device is lost or out of memory.
     pub fn losses(&mut self, wait: bool) -> Result<Vec<(u64, Outcome)>> {
         let arrived = self.runner.poll_readbacks(wait)?;
         let counts: Vec<usize> = self.in_flight.drain(..arrived.len()).collect();
-        let outcome =
-            |((step, totals), count): ((u64, Vec<f32>), usize)| (step, self.outcome(&totals, count));
-        Ok(arrived.into_iter().zip(counts).map(outcome).collect())
+        for ((step, totals), count) in arrived.into_iter().zip(counts) {
+            self.arrived.push_back((step, self.outcome(&totals, count)));
+        }
+        // when a step has read its gradients, the losses of those before it are there; its own may be, by chance
+        let all = wait || self.replica.is_none();
+        let due = self.arrived.iter().take_while(|(step, _)| all || *step != self.newest).count();
+        Ok(self.arrived.drain(..due).collect())
     }
 
     /// Switches the recording of every dispatch's time on or off; the steps compute the same bits either way.

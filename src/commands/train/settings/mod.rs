@@ -10,7 +10,7 @@ mod options;
 use std::path::Path;
 
 use anyhow::Result;
-pub use options::RunOptions;
+pub use options::{PER_PROCESS, RunOptions};
 use wgvae::config::{Preset, Table, TrainConfig};
 use wgvae::error::Error;
 use wgvae::model::ModelOptions;

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use wgvae::checkpoint::Keep;
-use wgvae::config::{FlowSize, MicroBatch, TimeLimit};
+use wgvae::config::{Element, FlowSize, MicroBatch, TimeLimit};
 use wgvae::data::{Rules, Splits};
 use wgvae::error::Error;
 
-use crate::cli::{AdapterArgs, PriorKind, Resident};
+use crate::cli::{AdapterArgs, PriorKind, Resident, Share};
 
+/// Settings that the processes of one training may have each for itself: its adapter, its memory, its path to the pictures.
+pub const PER_PROCESS: [&str; 7] =
+    ["adapter", "backend", "micro-batch", "cache", "no-cache", "resident", "data"];
 /// Number of built-in landscapes.
 const LANDSCAPES: usize = 2048;
 
@@ -40,6 +43,9 @@ pub struct RunOptions {
     pub prior: PriorKind,
     pub flow: Option<FlowSize>,
     pub flow_steps: Option<u64>,
+    pub share: Share,
+    pub sync_precision: Element,
+    pub ranks_per_adapter: u32,
     #[serde(flatten)]
     pub adapter: AdapterArgs,
 }
@@ -68,6 +74,9 @@ impl Default for RunOptions {
             prior: PriorKind::default(),
             flow: None,
             flow_steps: None,
+            share: Share::default(),
+            sync_precision: Element::default(),
+            ranks_per_adapter: 1,
             adapter: AdapterArgs::default(),
         }
     }
@@ -84,6 +93,9 @@ impl RunOptions {
         }
         if self.max_steps == Some(0) {
             return Err(Error::Usage("--max-steps 0: must be at least 1".into()).into());
+        }
+        if self.ranks_per_adapter == 0 {
+            return Err(Error::Usage("--ranks-per-adapter 0: must be at least 1".into()).into());
         }
         if self.flow_steps == Some(0) {
             return Err(Error::Usage("--flow-steps 0: must be at least 1".into()).into());

@@ -1,0 +1,361 @@
+//! The other processes of a training that a launcher of MPI programs has started.
+//! Read this for what they tell each other before the first step.
+//!
+//! Rank 0 reads the run's folder and decides; the others follow it ([`super::follow`]). Each has its own adapter, and its
+//! own copy of the pictures. They refuse to train together if they are not of one mind: errors that all know of end all of
+//! them in order, and rank 0 prints them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use wgvae::config::Table;
+use wgvae::distributed::{Group, Launched, launched};
+use wgvae::error::Error;
+use wgvae::gpu::{Adapter, adapter};
+use wgvae::train::{RankOptions, RunFolder, Sharing, Splits};
+use wgvae::tune;
+
+use super::settings::{PER_PROCESS, RunOptions};
+use crate::cli::Share;
+use crate::commands;
+
+/// An error that all processes have agreed on, so that they can end in order.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(super) struct Agreed {
+    pub(super) text: String,
+    pub(super) code: u8,
+}
+
+/// What rank 0 tells the others of its run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Orders {
+    name: String,
+    path: PathBuf,
+    samples: PathBuf,
+    /// the run's settings, as its file has them
+    pub(super) settings: String,
+}
+
+impl Orders {
+    pub(super) fn new(run: &RunFolder, settings: String) -> Self {
+        let RunFolder { name, path, samples } = run.clone();
+        Self { name, path, samples, settings }
+    }
+
+    /// The run; on other machines its folder may not exist.
+    pub(super) fn run(&self) -> RunFolder {
+        let Self { name, path, samples, .. } = self;
+        RunFolder { name: name.clone(), path: path.clone(), samples: samples.clone() }
+    }
+}
+
+/// What rank 0 tells the others before the first step.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Begin {
+    /// the state that it resumes from, as in state.json
+    pub(super) state: Option<String>,
+    /// kernel configurations of each rank that the run has kept
+    pub(super) tuning: Vec<Option<String>>,
+}
+
+/// What has to be the same for all.
+#[derive(Debug, Serialize, Deserialize)]
+struct Identity {
+    host: String,
+    version: String,
+    commit: String,
+    shaders: String,
+    given: String,
+}
+
+/// The processes of a training.
+pub(super) struct Peers {
+    group: Arc<Group>,
+    /// the machine of each rank
+    hosts: Vec<String>,
+}
+
+/// Connects to the other processes, if a launcher has started several.
+///
+/// # Errors
+/// If this binary cannot, or not with this launcher.
+pub(super) fn connect() -> Result<Option<Peers>> {
+    let Some(launched) = launched().filter(|launched| launched.ranks > 1) else { return Ok(None) };
+    let group = connected(&launched)?;
+    if group.size() != launched.ranks {
+        let (Launched { ranks, by, rank }, size) = (launched, group.size());
+        group.finish();
+        let text = format!(
+            "{by} has started {ranks} processes, but the MPI library of this binary sees {size}: start it with the launcher \
+             of the library that it was built with (docs/scale.md)"
+        );
+        return Err(only_first(rank, text));
+    }
+    let host = sysinfo::System::host_name().unwrap_or_else(|_| "this machine".into());
+    let hosts = group.gather_texts(&host)?;
+    Ok(Some(Peers { group: Arc::new(group), hosts }))
+}
+
+#[cfg(feature = "mpi")]
+fn connected(_: &Launched) -> Result<Group> {
+    Ok(Group::new(wgvae::distributed::Mpi::connect)?)
+}
+
+#[cfg(not(feature = "mpi"))]
+fn connected(launched: &Launched) -> Result<Group> {
+    let Launched { ranks, by, rank } = launched;
+    let text = format!(
+        "{by} has started {ranks} processes, and each would train a model of its own: this binary is built without MPI. Build \
+         it with `cargo build --release --features mpi` (docs/scale.md), or start it without a launcher"
+    );
+    Err(only_first(*rank, text))
+}
+
+/// A usage error that is the same on all ranks, said once.
+fn only_first(rank: usize, text: String) -> anyhow::Error {
+    Agreed { text: if rank == 0 { text } else { String::new() }, code: 2 }.into()
+}
+
+impl Peers {
+    /// Whether this process leads.
+    pub(super) fn leads(&self) -> bool {
+        self.group.rank() == 0
+    }
+
+    pub(super) fn rank(&self) -> usize {
+        self.group.rank()
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.group.size()
+    }
+
+    /// How messages name a rank.
+    fn name(&self, rank: usize) -> String {
+        format!("rank {rank} ({})", self.hosts[rank])
+    }
+
+    /// How messages name this process.
+    pub(super) fn own_name(&self) -> String {
+        self.name(self.rank())
+    }
+
+    /// One line about all processes: how many, where.
+    pub(super) fn describe(&self) -> String {
+        let mut counts: Vec<(&str, usize)> = Vec::new();
+        for host in &self.hosts {
+            match counts.iter_mut().find(|(known, _)| known == host) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((host, 1)),
+            }
+        }
+        let list: Vec<String> = counts.iter().map(|(host, count)| format!("{count} on {host}")).collect();
+        format!("{}: {}", self.size(), list.join(", "))
+    }
+
+    /// The first of this machine's ranks, and the number of them before this one.
+    fn before_on_host(&self) -> usize {
+        self.hosts[..self.rank()].iter().filter(|host| **host == self.hosts[self.rank()]).count()
+    }
+
+    /// The value, if all ranks have one; else the error of the first rank that has none.
+    pub(super) fn together<T>(&self, own: Result<T>) -> Result<T> {
+        let failure = match &own {
+            Ok(_) => String::new(),
+            Err(error) => {
+                let known = error.downcast_ref::<Error>();
+                let code = known.map_or(1, Error::exit_code);
+                let text = known.map_or_else(|| format!("{error:#}"), ToString::to_string);
+                format!("{code}{text}")
+            }
+        };
+        let all = self.group.gather_texts(&failure)?;
+        let Some(rank) = all.iter().position(|text| !text.is_empty()) else { return own };
+        let (code, text) = all[rank].split_at(1);
+        let same = all.iter().all(|other| *other == all[rank]);
+        // rank 0 prints its own errors, and those of all, as a single process does
+        let text = if rank == 0 || same { text.to_owned() } else { format!("{}: {text}", self.name(rank)) };
+        Err(Agreed { text: if self.leads() { text } else { String::new() }, code: code.parse().unwrap_or(1) }.into())
+    }
+
+    /// Refuses ranks of another version, or with other settings, by name.
+    pub(super) fn meet(&self, given: &Table) -> Result<()> {
+        let own = Identity {
+            host: self.hosts[self.rank()].clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            commit: env!("WGVAE_COMMIT").into(),
+            shaders: tune::file::shaders(),
+            given: toml::to_string(&given.only(|key| !PER_PROCESS.contains(&key)))?,
+        };
+        let all = self.group.gather_texts(&serde_json::to_string(&own)?)?;
+        let all: Vec<Identity> = all.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?;
+        let differs = all.iter().enumerate().skip(1).find_map(|(rank, other)| {
+            Some((rank, unlike(&all[0], other)?))
+        });
+        match differs {
+            None => Ok(()),
+            Some((rank, (is, first))) => {
+                self.refuse(&format!("{} {is}, and {} {first}", self.name(rank), self.name(0)))
+            }
+        }
+    }
+
+    /// An error that all ranks find.
+    fn refuse<T>(&self, text: &str) -> Result<T> {
+        Err(only_first(self.rank(), text.to_owned()))
+    }
+
+    /// Refuses ranks with other pictures, by name.
+    pub(super) fn same_pictures(&self, data: &Splits) -> Result<()> {
+        let held = data.validation.as_ref();
+        let own = (
+            (data.train.digest(), data.train.len()),
+            (held.map(|held| held.digest()), held.map_or(0, |held| held.len())),
+        );
+        let all = self.group.gather_texts(&serde_json::to_string(&own)?)?;
+        let own = serde_json::to_string(&own)?;
+        debug_assert_eq!(all[self.rank()], own);
+        let Some(rank) = all.iter().position(|other| *other != all[0]) else { return Ok(()) };
+        type Pictures = ((String, usize), (Option<String>, usize));
+        let read = |text: &str| serde_json::from_str::<Pictures>(text);
+        let ((_, one), (_, held_one)) = read(&all[0])?;
+        let ((_, other), (_, held_other)) = read(&all[rank])?;
+        let counts = |train, held| format!("{train} for training and {held} for validation");
+        self.refuse(&format!(
+            "{} has other pictures ({}) than {} ({}): give all the same folder, file by file",
+            self.name(rank),
+            counts(other, held_other),
+            self.name(0),
+            counts(one, held_one)
+        ))
+    }
+
+    /// Reads pictures: first one process of each machine, then the others, which find them in the cache.
+    pub(super) fn pictures(&self, read: impl FnOnce() -> Result<Splits>) -> Result<Splits> {
+        let data = if self.before_on_host() == 0 {
+            let data = self.together(read())?;
+            self.together(Ok(()))?;
+            data
+        } else {
+            self.together(Ok(()))?;
+            self.together(read())?
+        };
+        self.same_pictures(&data)?;
+        Ok(data)
+    }
+
+    /// An adapter for this process: those of the asked kind are handed out in the order of the machine's ranks that ask for
+    /// it.
+    pub(super) fn adapter(&self, options: &RunOptions) -> Result<Adapter> {
+        let asked = format!("{:?} {:?}", options.adapter.adapter, options.adapter.backend);
+        let all = self.group.gather_texts(&asked)?;
+        let before = |rank: &usize| self.hosts[*rank] == self.hosts[self.rank()] && all[*rank] == asked;
+        let place = (0..self.rank()).filter(before).count();
+        let adapter = self.together(nth_adapter(options, place))?;
+        // different wishes may name one adapter
+        let own = format!("{} {}", self.hosts[self.rank()], identity(&adapter));
+        let all = self.group.gather_texts(&own)?;
+        let most = options.ranks_per_adapter as usize;
+        let crowded = all.iter().find(|one| all.iter().filter(|other| other == one).count() > most);
+        match crowded {
+            None => Ok(adapter),
+            Some(crowded) => {
+                let ranks: Vec<String> =
+                    (0..self.size()).filter(|rank| all[*rank] == *crowded).map(|rank| rank.to_string()).collect();
+                self.refuse(&format!(
+                    "ranks {} have the same adapter on {}; give each one of its own (--adapter), or let them share it with \
+                     --ranks-per-adapter {}",
+                    ranks.join(", "),
+                    crowded.split(' ').next().unwrap_or_default(),
+                    ranks.len()
+                ))
+            }
+        }
+    }
+
+    /// Tells the other ranks.
+    pub(super) fn tell(&self, message: &impl Serialize) -> Result<()> {
+        self.group.broadcast(serde_json::to_vec(message)?)?;
+        Ok(())
+    }
+
+    /// What rank 0 tells.
+    pub(super) fn hear<T: DeserializeOwned>(&self) -> Result<T> {
+        Ok(serde_json::from_slice(&self.group.broadcast(Vec::new())?)?)
+    }
+
+    /// The texts of all ranks.
+    pub(super) fn collect(&self, text: &str) -> Result<Vec<String>, Error> {
+        self.group.gather_texts(text)
+    }
+
+    /// The connection, with the run's settings for it.
+    pub(super) fn rank_options(&self, options: &RunOptions) -> RankOptions {
+        let sharing = match options.share {
+            Share::Even => Sharing::Even,
+            Share::Auto => Sharing::Auto,
+        };
+        RankOptions { group: self.group.clone(), wire: options.sync_precision, sharing }
+    }
+
+    /// Ends the connection in order, when the last user of it has ended.
+    pub(super) fn finish(&self) {
+        self.group.end_in_order();
+    }
+
+    /// Ends all processes with this exit code.
+    pub(super) fn abort(&self, code: u8) {
+        self.group.abort(code);
+    }
+}
+
+/// What `other` is or has that `first` is not or has not: for both.
+fn unlike(first: &Identity, other: &Identity) -> Option<(String, String)> {
+    let build = |of: &Identity| format!("is wgvae {} {}", of.version, of.commit).trim_end().to_owned();
+    if build(first) != build(other) {
+        return Some((build(other), build(first)));
+    }
+    if first.shaders != other.shaders {
+        let with = |of: &Identity| format!("has shaders {}", of.shaders);
+        return Some((with(other), with(first)));
+    }
+    let [one, two] = [first, other].map(|of| toml::from_str::<Table>(&of.given).unwrap_or_default());
+    let keys: Vec<String> =
+        one.differences(&two).iter().chain(two.differences(&one).iter()).map(|(key, _)| key.to_owned()).collect();
+    let key = keys.first()?;
+    let said = |of: &Table| {
+        if of.has(key) { format!("has --{key} {}", of.text(key)) } else { format!("has no --{key}") }
+    };
+    Some((said(&two), said(&one)))
+}
+
+/// The adapter with number `place` of those that `options` name, with `ranks_per_adapter` places on each.
+fn nth_adapter(options: &RunOptions, place: usize) -> Result<Adapter> {
+    let choice = commands::choice(&options.adapter)?;
+    let backends = adapter::backends(options.adapter.backend.as_deref())?;
+    let most = options.ranks_per_adapter as usize;
+    match Adapter::choose_nth(&choice, backends, place / most)? {
+        Ok(adapter) => Ok(commands::keeping(adapter)),
+        Err(count) => {
+            let asked = options.adapter.adapter.as_deref().unwrap_or("high-performance");
+            let adapters = if count == 1 { "is one adapter" } else { "are several adapters" };
+            let reason = format!(
+                "there {adapters} for --adapter {asked} ({count}), and at least {} processes on this machine: start fewer, or \
+                 let several share one with --ranks-per-adapter {}",
+                place + 1,
+                (place + 1).div_ceil(count)
+            );
+            Err(Error::Usage(reason).into())
+        }
+    }
+}
+
+/// A text that tells adapters of one machine apart.
+fn identity(adapter: &Adapter) -> String {
+    let info = &adapter.info;
+    format!("{} {} {:?} {}", info.vendor, info.device, info.backend, info.device_pci_bus_id)
+}

@@ -1,0 +1,53 @@
+//! How this process was started: alone, or as one of several by a launcher of MPI programs or by a batch system.
+
+/// A number of processes that were started together, and by what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Launched {
+    /// processes
+    pub ranks: usize,
+    /// number of this one, from 0
+    pub rank: usize,
+    /// the launcher, for messages
+    pub by: &'static str,
+}
+
+/// The launchers' variables with the number of processes, each with one that only processes of such a start have. A shell of
+/// a batch job has Slurm's number of tasks and is not one of them, so its variable is the one of a step.
+const VARIABLES: [(&str, &str, &str); 4] = [
+    ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "Open MPI's mpirun"),
+    ("PMI_SIZE", "PMI_RANK", "MPICH's mpiexec"),
+    ("MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK", "MVAPICH's mpirun"),
+    ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "Slurm's srun"),
+];
+
+/// Whether a launcher started this process, also as the only one. `None` for a process that was started by hand.
+pub fn launched() -> Option<Launched> {
+    launched_with(|name| std::env::var(name).ok())
+}
+
+fn launched_with(variable: impl Fn(&str) -> Option<String>) -> Option<Launched> {
+    VARIABLES.iter().find_map(|(size, rank, by)| {
+        Some(Launched { ranks: variable(size)?.parse().ok()?, rank: variable(rank)?.parse().ok()?, by })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(variables: &[(&str, &str)]) -> Option<Launched> {
+        launched_with(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, v)| (*v).to_owned()))
+    }
+
+    #[test]
+    fn launchers_are_known_by_their_variables() {
+        assert_eq!(with(&[]), None);
+        // the shell of a batch job
+        assert_eq!(with(&[("SLURM_NTASKS", "4"), ("SLURM_PROCID", "0")]), None);
+        let open_mpi = with(&[("OMPI_COMM_WORLD_SIZE", "3"), ("OMPI_COMM_WORLD_RANK", "2")]);
+        assert_eq!(open_mpi.map(|found| (found.ranks, found.rank)), Some((3, 2)));
+        assert_eq!(with(&[("PMI_SIZE", "1"), ("PMI_RANK", "0")]).map(|found| found.ranks), Some(1));
+        let slurm = with(&[("SLURM_STEP_NUM_TASKS", "2"), ("SLURM_PROCID", "1")]);
+        assert_eq!(slurm.map(|found| found.by), Some("Slurm's srun"));
+    }
+}

@@ -1,0 +1,26 @@
+//! Several processes that train one model: the messages that they exchange, and what these cost.
+//! Read this for the transports, the order of sums, and the emulated network.
+//!
+//! A [`Group`] is this process's end of the connection: it runs collective operations, in order, on a thread of their own,
+//! so that a training computes meanwhile. The operations are those of a [`Communicator`]: MPI (with the cargo feature
+//! `mpi`), or threads of one process. Every process must begin the same operations in the same order.
+
+mod communicator;
+mod cost;
+mod group;
+mod launcher;
+#[cfg(feature = "mpi")]
+mod mpi;
+mod network;
+mod reduce;
+mod threads;
+
+pub use communicator::{Communicator, Interrupt};
+pub use cost::{BucketCost, StepCost};
+pub use group::{Group, Pending};
+pub use launcher::{Launched, launched};
+#[cfg(feature = "mpi")]
+pub use mpi::Mpi;
+pub use network::{Emulated, Network};
+pub use reduce::Sums;
+pub use threads::Threads;

@@ -1,0 +1,199 @@
+//! Several processes that train one model, here threads: their steps are those of one process, up to rounding.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use wgvae::config::{Augmentation, Likelihood, LossKind, ModelConfig, Sigma};
+use wgvae::distributed::{Group, Threads};
+use wgvae::gpu::Element;
+use wgvae::model::{BatchPart, Device, Input, ModelOptions, Outcome, StateDict, StepSettings, TrainFeatures, Vae};
+
+use crate::common::adapter;
+
+const SIZE: u32 = 16;
+const BATCH: u32 = 6;
+const STEPS: u64 = 4;
+
+fn rgba(pictures: Range<u32>) -> Vec<u32> {
+    let pixel = |i: u32| (i.wrapping_mul(2_654_435_761) >> 5) & 0x00ff_ffff;
+    (pictures.start * SIZE * SIZE..pictures.end * SIZE * SIZE).map(pixel).collect()
+}
+
+/// Sizes of the batches; the last one of an epoch is short.
+fn total(step: u64) -> u32 {
+    if step % 3 == 2 { 2 } else { BATCH }
+}
+
+fn settings(step: u64) -> StepSettings {
+    StepSettings { seed: 7, step, lr: 1e-3, beta: 0.5, mmd: 20.0, average: 0.1, ..StepSettings::default() }
+}
+
+/// Losses of the steps, and the weights after the last one.
+type Trained = (Vec<(u64, Outcome)>, StateDict);
+
+/// Trains as one of several processes; each takes its part of a batch by `ends`, or as a process alone.
+fn train(options: ModelOptions, group: Option<(Group, &dyn Fn(u32, usize) -> u32, Element)>) -> Trained {
+    let adapter = adapter();
+    let device = adapter.as_ref().map_or(Device::Twins, Device::Gpu);
+    let mut vae = Vae::new(device, options, 3).expect("a model");
+    let mut place: Box<dyn Fn(u32) -> (u32, u32)> = Box::new(|total| (0, total));
+    if let Some((group, ends, wire)) = group {
+        let rank = group.rank();
+        place = Box::new(move |total| (ends(total, rank), ends(total, rank + 1)));
+        // several buckets
+        vae.join_with(Arc::new(group), wire, 512).expect("a share");
+        run(&mut vae, place.as_ref())
+    } else {
+        run(&mut vae, place.as_ref())
+    }
+}
+
+fn run(vae: &mut Vae, place: &dyn Fn(u32) -> (u32, u32)) -> Trained {
+    let mut losses = Vec::new();
+    for step in 0..STEPS {
+        let total = total(step);
+        let (first, end) = place(total);
+        let own = rgba(first..end);
+        let part = BatchPart { first, count: end - first, total };
+        vae.train_part(Input::Rgba(&own), part, &settings(step)).expect("a step");
+        losses.extend(vae.losses(false).expect("losses"));
+    }
+    losses.extend(vae.losses(true).expect("losses"));
+    (losses, vae.weights().expect("weights"))
+}
+
+/// Trains by `ranks` threads, and returns what rank 0 has; all have the same.
+fn by_ranks(
+    options: ModelOptions,
+    ranks: usize,
+    ends: &(dyn Fn(u32, usize) -> u32 + Sync),
+    wire: Element,
+) -> Trained {
+    let share = (0..ranks).map(|rank| ends(BATCH, rank + 1) - ends(BATCH, rank)).max().unwrap_or(1);
+    let options = ModelOptions { share: Some(share), ..options };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = Threads::connect(ranks)
+            .into_iter()
+            .map(|one| {
+                let group = Group::new(move || Ok(Box::new(one))).expect("a group");
+                scope.spawn(move || train(options, Some((group, ends, wire))))
+            })
+            .collect();
+        let mut all = threads.into_iter().map(|thread| thread.join().expect("a rank"));
+        let first = all.next().expect("rank 0");
+        all.for_each(|other| assert_same(&other, &first, "all ranks"));
+        first
+    })
+}
+
+/// The same losses and the same weights, bit by bit.
+fn assert_same(one: &Trained, other: &Trained, what: &str) {
+    assert_eq!(one.0, other.0, "{what}: losses");
+    for (a, b) in one.1.tensors.iter().zip(&other.1.tensors) {
+        assert!(a.values == b.values, "{what}: {} differs", a.name);
+    }
+}
+
+fn evenly(ranks: usize) -> impl Fn(u32, usize) -> u32 + Sync {
+    move |total, rank| total * rank as u32 / ranks as u32
+}
+
+/// The largest difference of losses, relative.
+fn difference(a: &[(u64, Outcome)], b: &[(u64, Outcome)]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let pairs = a.iter().zip(b).flat_map(|((step, a), (other, b))| {
+        assert_eq!(step, other);
+        // MMD is a difference of sums of kernels of about 1 each, and may be close to zero
+        let figures = |o: &Outcome| {
+            [(o.loss.nll, 0.0), (o.loss.kl, 0.0), (o.loss.kl_penalty, 0.0), (o.loss.mmd, 1.0), (o.gradient_norm, 1e-9)]
+        };
+        figures(a).into_iter().zip(figures(b)).collect::<Vec<_>>()
+    });
+    pairs.map(|((a, least), (b, _))| (a - b).abs() / b.abs().max(least)).fold(0.0, f64::max)
+}
+
+/// The models of these tests, each with parts that need what other processes know.
+fn models() -> Vec<(&'static str, ModelOptions)> {
+    let plain = ModelOptions::training(ModelConfig::reference(SIZE, 4, 6), BATCH);
+    let extras = TrainFeatures {
+        mmd: true,
+        clip: Some(3.0),
+        average: true,
+        augmentation: Augmentation { flip: true, crop: 0.1, jitter: 0.1 },
+    };
+    let spatial = ModelOptions::training(ModelConfig::spatial(SIZE, 4, 4, 4), BATCH);
+    let gaussian = |sigma| Likelihood { kind: LossKind::Gaussian, sigma };
+    let learned = spatial.config.with_likelihood(gaussian(Sigma::Learned));
+    vec![
+        ("bce", plain),
+        ("mmd, clipping, average, augmentation", ModelOptions { extras, ..plain }),
+        ("a width for each channel", ModelOptions { likelihood: gaussian(Sigma::Channel), ..spatial }),
+        ("a learned width", ModelOptions { config: learned, likelihood: gaussian(Sigma::Learned), ..spatial }),
+        ("micro-batches", ModelOptions { micro: Some(1), extras, likelihood: gaussian(Sigma::Common), ..spatial }),
+    ]
+}
+
+#[test]
+fn ranks_train_as_one_process_does() {
+    for (name, options) in models() {
+        let (alone, _) = train(options, None);
+        assert_eq!(alone.len() as u64, STEPS);
+        for ranks in 1..=4 {
+            let (losses, _) = by_ranks(options, ranks, &evenly(ranks), Element::F32);
+            let off = difference(&losses, &alone);
+            assert!(off < 1e-5, "{name}, {ranks} ranks: losses differ by {off}");
+        }
+    }
+}
+
+/// The number of pictures of each rank changes nothing but rounding, and a rank may have none.
+#[test]
+fn shares_may_be_uneven() {
+    let (_, options) = models().remove(1);
+    let (alone, _) = train(options, None);
+    for cuts in [[0, 5, 6, 6], [0, 0, 1, 6]] {
+        let ends = move |total: u32, rank: usize| if rank == 3 { total } else { total.min(cuts[rank]) };
+        let (losses, _) = by_ranks(options, 3, &ends, Element::F32);
+        let off = difference(&losses, &alone);
+        assert!(off < 1e-5, "{cuts:?}: losses differ by {off}");
+    }
+}
+
+/// The same number of ranks gives the same bits again; gradients of 16 bits give others.
+#[test]
+fn ranks_repeat_their_bits() {
+    let (_, options) = models().remove(0);
+    let train = |wire| by_ranks(options, 3, &evenly(3), wire);
+    let (first, half) = (train(Element::F32), train(Element::F16));
+    assert_same(&first, &train(Element::F32), "f32");
+    assert_same(&half, &train(Element::F16), "f16");
+    assert!(first.1 != half.1, "gradients of 16 bits are not those of 32");
+    let off = difference(&half.0, &first.0);
+    assert!(off < 1e-3, "gradients of 16 bits: losses differ by {off}");
+}
+
+/// Losses arrive on all ranks at the same steps: all but the last without waiting.
+#[test]
+fn losses_arrive_on_all_ranks_at_the_same_steps() {
+    let (_, options) = models().remove(0);
+    let options = ModelOptions { share: Some(3), ..options };
+    std::thread::scope(|scope| {
+        for one in Threads::connect(2) {
+            scope.spawn(move || {
+                let adapter = adapter();
+                let device = adapter.as_ref().map_or(Device::Twins, Device::Gpu);
+                let mut vae = Vae::new(device, options, 3).expect("a model");
+                let group = Arc::new(Group::new(move || Ok(Box::new(one))).expect("a group"));
+                let first = 3 * group.rank() as u32;
+                vae.join(group, Element::F32).expect("a share");
+                let pictures = rgba(first..first + 3);
+                for step in 0..6 {
+                    let part = BatchPart { first, count: 3, total: BATCH };
+                    vae.train_part(Input::Rgba(&pictures), part, &settings(step)).expect("a step");
+                    let steps: Vec<u64> = vae.losses(false).expect("losses").iter().map(|(step, _)| *step).collect();
+                    assert_eq!(steps, step.checked_sub(1).into_iter().collect::<Vec<_>>());
+                }
+            });
+        }
+    });
+}
