@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use wgvae::config::{Element, TimeLimit};
+use wgvae::distributed::Network;
 
 use super::{AdapterArgs, ForceArgs, JsonArgs, ModelArgs, TuningArgs};
 
@@ -58,9 +60,31 @@ pub struct PlanArgs {
     pub tuning: TuningArgs,
     #[command(flatten)]
     pub adapter: AdapterArgs,
+    #[command(flatten)]
+    pub ranks: RankPlanArgs,
     // last, because its heading would apply to the flags after it
     #[command(flatten)]
     pub model: ModelArgs,
+}
+
+/// A training by several processes.
+#[derive(Debug, Clone, Args)]
+pub struct RankPlanArgs {
+    /// Plan a training by this number of processes: what they exchange per step, and how long they wait for it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub ranks: Option<u32>,
+    /// With --ranks: bandwidth of each process's connection, such as 10Gbit or 2GB/s, with its latency: 10Gbit,1ms
+    #[arg(long, value_name = "NETWORK", default_value = "10Gbit,100us", requires = "ranks")]
+    pub network: Network,
+    /// With --ranks: time in which a process computes its part of a step, such as 250ms
+    #[arg(long, value_name = "TIME", default_value = "1s", requires = "ranks")]
+    pub step_time: TimeLimit,
+    /// With --ranks: type of the gradients that processes exchange, see `wgvae train`
+    #[arg(long, value_name = "TYPE", default_value = "f32", requires = "ranks", hide_possible_values = true)]
+    pub sync_precision: Element,
+    /// With --ranks: also run five such steps in real time, with the processes as threads and a device that only takes time
+    #[arg(long, requires = "ranks")]
+    pub simulate: bool,
 }
 
 #[derive(Debug, Clone, Args)]

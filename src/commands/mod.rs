@@ -25,6 +25,7 @@ mod names;
 mod out_folder;
 mod output;
 mod plan;
+mod plan_ranks;
 mod prior;
 mod profile;
 mod protected;

@@ -12,13 +12,13 @@ use wgvae::model::ModelOptions;
 use wgvae::ops::Tuning;
 use wgvae::ops::gemm::variant::Variant;
 
-use super::output;
+use super::{output, plan_ranks};
 use super::terminal::{bytes, count};
 use super::train::settings::model_options;
 use crate::cli::{Limits, PlanArgs};
 
 pub fn run(args: &PlanArgs) -> Result<ExitCode> {
-    let build = model_options(&args.model)?;
+    let build = plan_ranks::share(model_options(&args.model)?, &args.ranks);
     let ModelOptions { config, batch, .. } = build;
     let adapter = match args.limits {
         Limits::Default => None,
@@ -34,20 +34,25 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
     if let (true, Some(adapter)) = (args.compile, &adapter) {
         return compile(adapter, &plan);
     }
+    let ranks = plan_ranks::of((&network, &plan), build, (&target, &tuning), &args.ranks)?;
     if args.json.json {
         let subject = json!({
             "size": config.size, "hidden": config.hidden, "latent": config.latent, "batch": batch,
             "parameters": wgvae::model::parameter_count(&config), "micro_batch": network.dims.micro,
             "planned_for": target.name, "binding_bytes": target.binding_bytes,
         });
-        println!("{:#}", document(subject, &plan));
+        let mut document = document(subject, &plan);
+        if let Some(ranks) = &ranks {
+            document["ranks"] = ranks.json();
+        }
+        println!("{document:#}");
         plan.check_limits(&target)?;
         return Ok(ExitCode::SUCCESS);
     }
     output::print(&format!(
         "{config}: {} parameters; batch {batch} as {} micro-batch(es) of {}",
         count(wgvae::model::parameter_count(&config)),
-        batch.div_ceil(network.dims.micro),
+        build.own_batch().div_ceil(network.dims.micro),
         network.dims.micro
     ));
     output::print(&format!("planned for {} (binding {})\n", target.name, bytes(target.binding_bytes)));
@@ -66,6 +71,9 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
         }
     }
     memory(&plan);
+    if let Some(ranks) = &ranks {
+        ranks.print();
+    }
     plan.check_limits(&target)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! This process's end of the connection: operations begin in order and run on a thread of their own.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
@@ -21,16 +21,36 @@ enum Job {
 
 /// The result of an operation that runs meanwhile.
 #[derive(Debug)]
-pub struct Pending<T>(Receiver<Result<T>>);
+pub struct Pending<T> {
+    result: Receiver<Result<T>>,
+    arrived: Option<Result<T>>,
+}
 
 impl<T> Pending<T> {
+    /// Whether the result is there, so that [`Pending::wait`] does not wait.
+    pub fn has_arrived(&mut self) -> bool {
+        if self.arrived.is_none() {
+            self.arrived = match self.result.try_recv() {
+                Ok(result) => Some(result),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => Some(Err(ended())),
+            };
+        }
+        self.arrived.is_some()
+    }
+
     /// Waits for the result.
     ///
     /// # Errors
     /// If another process is lost.
     pub fn wait(self) -> Result<T> {
-        self.0.recv().unwrap_or_else(|_| Err(Error::Device("the connection to the other ranks has ended".into())))
+        let Self { result, arrived } = self;
+        arrived.unwrap_or_else(|| result.recv().unwrap_or_else(|_| Err(ended())))
     }
+}
+
+fn ended() -> Error {
+    Error::Device("the connection to the other ranks has ended".into())
 }
 
 /// The processes that train one model, as one of them sees them. Dropped before [`Group::end_in_order`], it ends all
@@ -100,7 +120,7 @@ impl Group {
     fn start<T>(&self, job: impl FnOnce(Sender<Result<T>>) -> Job) -> Pending<T> {
         let (sender, receiver) = channel();
         self.send(job(sender));
-        Pending(receiver)
+        Pending { result: receiver, arrived: None }
     }
 
     /// Begins to gather the messages of all ranks, which are equally long: the result is theirs end to end.

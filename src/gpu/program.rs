@@ -14,6 +14,16 @@ pub enum Item {
     TextureCopy(TextureCopy),
 }
 
+impl Item {
+    /// Its work in floating-point operations, see [`Dispatch::work`]; clears and copies count nothing.
+    pub fn work(&self) -> f64 {
+        match self {
+            Self::Dispatch(dispatch) => dispatch.work() as f64,
+            Self::Clear(_) | Self::TextureCopy(_) => 0.0,
+        }
+    }
+}
+
 /// One copy of a tensor to a texture.
 pub struct TextureCopy {
     /// The dispatch that reads it and the operand's name: `encoder.2 forward, left`.

@@ -95,10 +95,14 @@ impl Runner for ReferenceRunner {
         Ok(Reading(ReadingState::Values(values)))
     }
 
+    fn has_arrived(&mut self, _reading: &Reading) -> bool {
+        true
+    }
+
     fn finish_read(&mut self, reading: Reading) -> Result<Vec<f32>> {
         match reading.0 {
             ReadingState::Values(values) => Ok(values),
-            ReadingState::Pending(_) => unreachable!("a reading of another runner"),
+            ReadingState::Pending(_) | ReadingState::Later(..) => unreachable!("a reading of another runner"),
         }
     }
 

@@ -11,8 +11,10 @@ use crate::distributed::BucketCost;
 use crate::element::Element;
 use crate::gpu::{BufferId, Item, Plan, ProgramId, Shape, Tensor};
 
-/// Elements of a bucket, 25 MiB of f32: long enough that latency matters little, short enough that the first is soon full.
-pub(super) const BUCKET: u64 = 25 << 18;
+/// Elements of a bucket, 12.5 MiB of f32: long enough that latency matters little, short enough that the first is soon full.
+pub const BUCKET: u64 = 25 << 17;
+/// Parts of a step's work in which the backward program is submitted, at least.
+const PARTS: f64 = 48.0;
 /// Buckets begin at multiples of this many elements, as parameters do.
 const ALIGN: u64 = 64;
 
@@ -59,32 +61,70 @@ impl Network {
         buckets
     }
 
-    /// Size and time of each bucket of a training by `ranks` processes, with gradients of type `wire` on the way.
-    pub fn bucket_costs(&self, plan: &Plan, ranks: u32, wire: Element) -> Vec<BucketCost> {
+    /// Ends of the parts in which the backward program is submitted: where a bucket is complete, and so that no part is long.
+    /// Between two parts, buckets that had to wait can be copied to the host.
+    pub(super) fn cuts(&self, plan: &Plan, buckets: &[Bucket]) -> Vec<usize> {
         let Some(training) = self.programs.training else { return Vec::new() };
-        let work = |program: ProgramId, items: usize| -> f64 {
-            plan.get(program).items.iter().take(items).map(work).sum()
+        let items = &plan.get(training.backward).items;
+        // a single bucket never waits
+        let longest = if buckets.len() > 1 { self.step_work(plan) / PARTS } else { f64::INFINITY };
+        let (mut cuts, mut work) = (Vec::new(), 0.0);
+        for (at, item) in items.iter().enumerate() {
+            work += item.work();
+            let end = at + 1;
+            if work >= longest || end == items.len() || buckets.iter().any(|bucket| bucket.ready == end) {
+                cuts.push(end);
+                work = 0.0;
+            }
+        }
+        cuts
+    }
+
+    /// Size and time of each bucket of at most `most` elements, of a training by `ranks` processes, with gradients of type
+    /// `wire` on the way.
+    pub fn bucket_costs(&self, plan: &Plan, ranks: u32, wire: Element, most: u64) -> Vec<BucketCost> {
+        let Some(training) = self.programs.training else { return Vec::new() };
+        let backward = |items: usize| -> f64 {
+            plan.get(training.backward).items.iter().take(items).map(Item::work).sum()
         };
-        let whole = |programs: &[ProgramId]| -> f64 { programs.iter().map(|id| work(*id, usize::MAX)).sum() };
-        let run = self.programs.train_step();
-        // the last micro-batch of a process's share
-        let parts = f64::from(self.dims.share.div_ceil(self.dims.micro));
-        let (each, after) = (whole(&run.each), whole(&run.after));
-        let backward = work(training.backward, usize::MAX);
-        let all = parts * each + after;
+        let all = self.step_work(plan);
+        let after: f64 = work(plan, &self.programs.train_step().after);
         let of_bucket = |bucket: &Bucket| BucketCost {
             piece: wire.bytes() * (bucket.len() as u64).div_ceil(u64::from(ranks)),
-            ready: (parts * each - backward + work(training.backward, bucket.ready)) / all,
+            // in the backward pass of the last micro-batch
+            ready: (all - after - backward(usize::MAX) + backward(bucket.ready)) / all,
         };
-        self.buckets(plan, BUCKET).iter().map(of_bucket).collect()
+        self.buckets(plan, most).iter().map(of_bucket).collect()
+    }
+
+    /// The work of a step of this process, see [`crate::gpu::Dispatch::work`].
+    pub fn step_work(&self, plan: &Plan) -> f64 {
+        let run = self.programs.train_step();
+        let parts = f64::from(self.dims.share.div_ceil(self.dims.micro));
+        let first = match self.programs.training {
+            Some(training) if self.dims.distributed => {
+                let compared = training.mmd.map_or(0.0, |[gather, compare]| {
+                    parts * work(plan, &[gather]) + work(plan, &[compare])
+                });
+                let errors = training.squared_errors.map_or(0.0, |program| parts * work(plan, &[program]));
+                compared + errors
+            }
+            _ => 0.0,
+        };
+        work(plan, &run.before) + first + parts * work(plan, &run.each) + work(plan, &run.after)
+    }
+
+    /// Short messages that a step waits for before its backward pass: the sizes of the parts, and what the loss needs of all
+    /// parts.
+    pub fn exchanges_before_backward(&self) -> u32 {
+        // latents have different lengths, which are exchanged first
+        let latents = if self.mmd.is_some() { 2 } else { 0 };
+        1 + latents + u32::from(self.likelihood.fits_sigma())
     }
 }
 
-fn work(item: &Item) -> f64 {
-    match item {
-        Item::Dispatch(dispatch) => dispatch.work() as f64,
-        Item::Clear(_) | Item::TextureCopy(_) => 0.0,
-    }
+fn work(plan: &Plan, programs: &[ProgramId]) -> f64 {
+    programs.iter().flat_map(|id| &plan.get(*id).items).map(Item::work).sum()
 }
 
 /// Elements of the arena as a tensor.
@@ -147,11 +187,11 @@ mod tests {
     #[test]
     fn costs_say_when_a_bucket_is_complete() {
         let (network, plan) = recorded(ModelConfig::REFERENCE, 8);
-        let costs = network.bucket_costs(&plan, 4, Element::F32);
-        assert_eq!(costs.len(), 9);
+        let costs = network.bucket_costs(&plan, 4, Element::F32, BUCKET);
+        assert_eq!(costs.len(), 17);
         let bytes: u64 = costs.iter().map(|cost| 4 * cost.piece).sum();
-        assert!((4 * network.layout.len..4 * network.layout.len + 4 * 16 * 9).contains(&bytes), "{bytes}");
+        assert!((4 * network.layout.len..4 * network.layout.len + 4 * 16 * 17).contains(&bytes), "{bytes}");
         assert!(costs.windows(2).all(|two| two[0].ready <= two[1].ready));
-        assert!(costs[0].ready > 0.3 && costs[8].ready < 1.0, "{costs:?}");
+        assert!(costs[0].ready > 0.3 && costs[16].ready < 1.0, "{costs:?}");
     }
 }

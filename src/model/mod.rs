@@ -18,6 +18,7 @@ mod runs;
 mod state_dict;
 mod vae;
 
+pub use buckets::BUCKET;
 pub use extras::TrainFeatures;
 pub use network::{Network, Programs, micro_batch};
 pub use options::{Device, ModelOptions};

@@ -6,7 +6,7 @@ use super::flow::FlowSampling;
 use super::network::{Network, micro_batch};
 use crate::config::{Likelihood, ModelConfig, TrainConfig, checked_batch};
 use crate::error::{Error, Result};
-use crate::gpu::{Adapter, Capabilities, Element, GpuRunner, Plan, ReferenceRunner, Runner};
+use crate::gpu::{Adapter, Capabilities, Element, GpuRunner, PacedRunner, Plan, ReferenceRunner, Runner};
 use crate::ops::Tuning;
 use crate::ops::reparameterize::padded;
 
@@ -21,6 +21,8 @@ pub enum Device<'a> {
     Timed(&'a Adapter, &'a Tuning),
     /// On the CPU twins: slow, exact, for tests.
     Twins,
+    /// On nothing, in the time of a device that does so much work per second ([`PacedRunner`]).
+    Paced(&'a Capabilities, &'a Tuning, f64),
 }
 
 impl Device<'_> {
@@ -29,6 +31,7 @@ impl Device<'_> {
         match self {
             Self::Gpu(adapter) | Self::Tuned(adapter, _) | Self::Timed(adapter, _) => adapter.capabilities(),
             Self::Twins => Capabilities::twins(),
+            Self::Paced(target, ..) => (*target).clone(),
         }
     }
 
@@ -36,7 +39,7 @@ impl Device<'_> {
     pub(super) fn with_tuning<T>(&self, f: impl FnOnce(&Capabilities, &Tuning) -> T) -> T {
         let target = self.capabilities();
         match self {
-            Self::Tuned(_, tuning) | Self::Timed(_, tuning) => f(&target, tuning),
+            Self::Tuned(_, tuning) | Self::Timed(_, tuning) | Self::Paced(_, tuning, _) => f(&target, tuning),
             Self::Gpu(_) | Self::Twins => f(&target, &Tuning::of(&target)),
         }
     }
@@ -46,6 +49,7 @@ impl Device<'_> {
             Self::Gpu(adapter) | Self::Tuned(adapter, _) => Box::new(GpuRunner::new(adapter, plan)?),
             Self::Timed(adapter, _) => Box::new(GpuRunner::timed(adapter, plan)?),
             Self::Twins => Box::new(ReferenceRunner::new(plan)),
+            Self::Paced(_, _, rate) => Box::new(PacedRunner::new(plan, *rate)),
         })
     }
 }

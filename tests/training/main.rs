@@ -10,6 +10,7 @@ mod gaussian;
 mod limits;
 mod objective;
 mod old_runs;
+mod ranks;
 mod replicas;
 mod resume;
 mod settings;

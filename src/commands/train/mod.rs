@@ -58,7 +58,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         Err(error) if is_agreed(&error) => {
             peers.finish();
             // the others have the same error
-            if peers.leads() { ended_together(error) } else { Ok(ExitCode::FAILURE) }
+            if peers.leads() || error.is::<Agreed>() { ended_together(error) } else { Ok(ExitCode::FAILURE) }
         }
         Err(error) => {
             output::note(&format!("error: {}: {error:#}", peers.own_name()));

@@ -139,9 +139,11 @@ impl Outlook<'_> {
         let config = self.config();
         let parameters = count(wgvae::model::parameter_count(&config.model));
         screen.report("model", &format!("{}: {parameters} parameters", config.model));
-        let rounds = config.batch_size.div_ceil(micro);
+        let own = self.build.own_batch();
+        let rounds = own.div_ceil(micro);
         let parts =
             if rounds == 1 { "at once".into() } else { format!("in {rounds} micro-batches of {micro}") };
+        let parts = if own < config.batch_size { format!("of which {own} here, {parts}") } else { parts };
         let half =
             if config.precision == Element::F16 { ", activations and their gradients in f16" } else { "" };
         let stay = if self.build.resident > 0 { " with the training pictures" } else { "" };

@@ -342,11 +342,10 @@ fn nth_adapter(options: &RunOptions, place: usize) -> Result<Adapter> {
         Ok(adapter) => Ok(commands::keeping(adapter)),
         Err(count) => {
             let asked = options.adapter.adapter.as_deref().unwrap_or("high-performance");
-            let adapters = if count == 1 { "is one adapter" } else { "are several adapters" };
             let reason = format!(
-                "there {adapters} for --adapter {asked} ({count}), and at least {} processes on this machine: start fewer, or \
-                 let several share one with --ranks-per-adapter {}",
-                place + 1,
+                "--adapter {asked}: {} on this machine, and more processes; start fewer, or let several share one with \
+                 --ranks-per-adapter {}",
+                wgvae::data::counted(count, "such adapter"),
                 (place + 1).div_ceil(count)
             );
             Err(Error::Usage(reason).into())

@@ -236,10 +236,18 @@ impl Runner for GpuRunner {
         Ok(Reading(ReadingState::Pending(readback)))
     }
 
+    fn has_arrived(&mut self, reading: &Reading) -> bool {
+        let ReadingState::Pending(readback) = &reading.0 else { return true };
+        // what fails here, fails again where its result is needed
+        let _ = self.device.device.poll(wgpu::PollType::Poll);
+        readback.has_arrived()
+    }
+
     fn finish_read(&mut self, reading: Reading) -> Result<Vec<f32>> {
         let readback = match reading.0 {
             ReadingState::Values(values) => return Ok(values),
             ReadingState::Pending(readback) => readback,
+            ReadingState::Later(..) => unreachable!("a reading of another runner"),
         };
         self.wait(Some(readback.submission.clone()))?;
         let values = readback.values(&self.device.name)?;

@@ -46,6 +46,8 @@ pub trait Runner {
     /// # Errors
     /// If the device is lost or refuses.
     fn start_read(&mut self, tensors: &[Tensor]) -> Result<Reading>;
+    /// Whether the copy is there, so that [`Runner::finish_read`] does not wait.
+    fn has_arrived(&mut self, reading: &Reading) -> bool;
     /// Waits for the copy, and returns the tensors end to end.
     ///
     /// # Errors

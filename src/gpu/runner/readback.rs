@@ -1,6 +1,8 @@
 //! Asynchronous read-back of buffers from the device to the host.
 
+use std::cell::Cell;
 use std::sync::mpsc;
+use std::time::Instant;
 
 use crate::error::{Error, Result};
 
@@ -13,6 +15,8 @@ pub(in crate::gpu) enum ReadingState {
     Values(Vec<f32>),
     /// from a device
     Pending(PendingReadback),
+    /// from a device that only takes time: when it is there, and its length
+    Later(Instant, usize),
 }
 
 /// A read-back that was submitted and has not been taken yet.
@@ -22,6 +26,8 @@ pub(in crate::gpu) struct PendingReadback {
     pub(super) done: mpsc::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
     pub(super) submission: wgpu::SubmissionIndex,
     bytes: u64,
+    /// whether `done` has said so
+    there: Cell<bool>,
 }
 
 impl PendingReadback {
@@ -45,7 +51,15 @@ impl PendingReadback {
         buffer.map_async(wgpu::MapMode::Read, ..bytes, move |result| {
             let _ = sender.send(result); // fails only if the runner was dropped
         });
-        Self { tag, buffer, done, submission, bytes }
+        Self { tag, buffer, done, submission, bytes, there: Cell::new(false) }
+    }
+
+    /// Whether it is there; the device has to be polled for it.
+    pub(super) fn has_arrived(&self) -> bool {
+        if !matches!(self.done.try_recv(), Err(mpsc::TryRecvError::Empty)) {
+            self.there.set(true);
+        }
+        self.there.get()
     }
 
     /// The values, once the submission has been waited for; `name` is the adapter's, for errors.

@@ -21,8 +21,9 @@ use crate::model::buckets::{BUCKET, Bucket};
 use crate::ops::reparameterize::padded;
 use crate::ops::totals::{KL, KL_PENALTY, NLL, SQUARED_ERRORS};
 
-/// Buckets that are copied to the host at a time, and that are exchanged at a time.
-const IN_FLIGHT: usize = 2;
+/// Buckets on the way at a time, from their copy to the host until their sum is back: one that is exchanged, and enough
+/// that the next one is there when it is done, while the device computes.
+const ON_THE_WAY: usize = 4;
 
 /// This process's part in the training.
 pub(super) struct Replica {
@@ -30,19 +31,30 @@ pub(super) struct Replica {
     /// type of gradients on the way
     wire: Element,
     buckets: Vec<Bucket>,
+    /// ends of the parts in which the backward program is submitted
+    cuts: Vec<usize>,
     /// time of computation since the last [`Vae::take_busy`]
     busy: Duration,
     /// time of the present step that was spent waiting for others
     waited: Duration,
 }
 
-/// Buckets under way.
+/// The buckets of a step, in their order: those that are back, those that are exchanged, those that are copied to the host,
+/// and those that wait.
 #[derive(Default)]
-struct UnderWay {
-    /// without a copy for a process that has no pictures
-    readings: VecDeque<(usize, Option<Reading>)>,
+struct OnTheWay {
     sums: VecDeque<(usize, Pending<Vec<f32>>)>,
+    /// without a copy for a process that has no pictures
+    copies: VecDeque<(usize, Option<Reading>)>,
+    /// the first one that waits
+    next: usize,
     totals: Option<Pending<Vec<u8>>>,
+}
+
+impl OnTheWay {
+    fn count(&self) -> usize {
+        self.sums.len() + self.copies.len()
+    }
 }
 
 impl Replica {
@@ -74,8 +86,9 @@ impl Vae {
             return Err(Error::Usage("this model was built for whole batches: build it with a share".into()));
         }
         let buckets = self.network.buckets(self.runner.plan(), bucket);
+        let cuts = self.network.cuts(self.runner.plan(), &buckets);
         let none = Duration::ZERO;
-        self.replica = Some(Replica { group, wire, buckets, busy: none, waited: none });
+        self.replica = Some(Replica { group, wire, buckets, cuts, busy: none, waited: none });
         Ok(())
     }
 
@@ -132,80 +145,109 @@ impl Vae {
     }
 
     fn backward_by_buckets(&mut self, replica: &mut Replica, backward: Option<ProgramId>) -> Result<()> {
-        let mut under_way = UnderWay::default();
+        let mut buckets = OnTheWay::default();
         let totals = self.network.tensors.totals;
-        let mut done = 0;
-        for at in 0..replica.buckets.len() {
-            let ready = replica.buckets[at].ready;
-            if let Some(backward) = backward {
-                self.runner.run_items(backward, done..ready)?;
-            }
-            done = ready;
-            // the losses are complete with the first gradient
-            let also = if at == 0 { vec![totals] } else { Vec::new() };
-            let parts = if backward.is_some() { replica.buckets[at].parts.as_slice() } else { &[] };
-            let tensors = [also.as_slice(), parts].concat();
-            let reading =
-                if tensors.is_empty() { None } else { Some(self.runner.start_read(&tensors)?) };
-            under_way.readings.push_back((at, reading));
-            self.advance(replica, &mut under_way, IN_FLIGHT - 1)?;
-        }
+        // computation never waits for the exchange: a bucket stays on the device until there is room for it
         if let Some(backward) = backward {
-            self.runner.run_items(backward, done..self.runner.plan().get(backward).items.len())?;
-        }
-        self.advance(replica, &mut under_way, 0)?;
-        Ok(())
-    }
-
-    fn start_sum(&self, replica: &Replica, at: usize, mut values: Vec<f32>) -> Pending<Vec<f32>> {
-        // of a process without pictures
-        values.resize(replica.buckets[at].len(), 0.0);
-        replica.group.start_sum(at, replica.wire, values)
-    }
-
-    /// Passes buckets on until at most `left` are copied, and at most as many exchanged; with 0 to the end.
-    fn advance(&mut self, replica: &mut Replica, under_way: &mut UnderWay, left: usize) -> Result<()> {
-        while under_way.readings.len() > left {
-            let Some((at, reading)) = under_way.readings.pop_front() else { break };
-            let mut values =
-                reading.map_or_else(|| Ok(Vec::new()), |reading| self.runner.finish_read(reading))?;
-            if at == 0 {
-                let rest = values.split_off(self.network.tensors.totals.len() as usize);
-                under_way.sums.push_back((at, self.start_sum(replica, at, rest)));
-                let totals = bytemuck::cast_slice(&values).to_vec();
-                under_way.totals = Some(replica.group.start_gather(totals));
-            } else {
-                under_way.sums.push_back((at, self.start_sum(replica, at, values)));
+            let (mut done, mut before) = (0, None);
+            for at in 0..replica.cuts.len() {
+                let cut = replica.cuts[at];
+                self.runner.run_items(backward, done..cut)?;
+                done = cut;
+                // the device has one part to compute while this one waits for the part before
+                let mark = self.runner.start_read(&[totals])?;
+                if let Some(before) = before.replace(mark) {
+                    self.runner.finish_read(before)?;
+                }
+                self.pass_on(replica, &mut buckets, Some(done))?;
+            }
+            if let Some(last) = before {
+                self.runner.finish_read(last)?;
             }
         }
-        if left == 0 {
-            // everything is computed: what follows is waiting
-            replica.busy += self.step_began.elapsed().saturating_sub(replica.waited);
-            replica.waited = Duration::ZERO;
-        }
-        while under_way.sums.len() > left {
-            let Some((at, sum)) = under_way.sums.pop_front() else { break };
-            let values = replica.wait(sum)?;
-            let mut first = 0;
-            for part in &replica.buckets[at].parts {
-                let len = part.len() as usize;
-                self.runner.write_f32(part, &values[first..first + len]);
-                first += len;
+        replica.busy += self.step_began.elapsed().saturating_sub(replica.waited);
+        while buckets.next < replica.buckets.len() || buckets.count() > 0 {
+            let ready = backward.map(|_| usize::MAX);
+            self.pass_on(replica, &mut buckets, ready)?;
+            if let Some((at, copy)) = buckets.copies.pop_front() {
+                self.start_exchange(replica, &mut buckets, (at, copy))?;
+            } else if let Some((at, sum)) = buckets.sums.pop_front() {
+                let sum = sum.wait()?;
+                self.write_gradients(&replica.buckets[at], &sum);
             }
         }
-        if left == 0
-            && let Some(totals) = under_way.totals.take()
-        {
-            let all = replica.wait(totals)?;
+        if let Some(all) = buckets.totals {
+            let all = all.wait()?;
             // a width that is fitted to the batch has its sums already
             let slots: &[usize] =
                 if self.network.likelihood.fits_sigma() { &[KL, KL_PENALTY] } else { &[NLL, KL, KL_PENALTY] };
             let own = all.chunks(all.len() / replica.group.size()).nth(replica.group.rank());
             let own: Vec<f32> = bytemuck::pod_collect_to_vec(own.unwrap_or_default());
-            self.runner.write_f32(&self.network.tensors.totals, &with_sums(own, slots, &all));
-            replica.waited = Duration::ZERO;
+            self.runner.write_f32(&totals, &with_sums(own, slots, &all));
+        }
+        replica.waited = Duration::ZERO;
+        Ok(())
+    }
+
+    /// Passes on without waiting what has arrived, and begins to copy buckets that are complete after `done` items, as far as
+    /// there is room. A process without pictures has nothing to copy.
+    fn pass_on(&mut self, replica: &Replica, buckets: &mut OnTheWay, done: Option<usize>) -> Result<()> {
+        while let Some((at, mut sum)) = buckets.sums.pop_front() {
+            if !sum.has_arrived() {
+                buckets.sums.push_front((at, sum));
+                break;
+            }
+            let sum = sum.wait()?;
+            self.write_gradients(&replica.buckets[at], &sum);
+        }
+        while let Some((at, copy)) = buckets.copies.pop_front() {
+            if !copy.as_ref().is_none_or(|copy| self.runner.has_arrived(copy)) {
+                buckets.copies.push_front((at, copy));
+                break;
+            }
+            self.start_exchange(replica, buckets, (at, copy))?;
+        }
+        let is_ready = |bucket: &Bucket| done.is_none_or(|done| bucket.ready <= done);
+        while buckets.count() < ON_THE_WAY && replica.buckets.get(buckets.next).is_some_and(is_ready) {
+            let at = buckets.next;
+            let parts = if done.is_some() { replica.buckets[at].parts.as_slice() } else { &[] };
+            // the losses are complete with the first gradient
+            let first = if at == 0 { vec![self.network.tensors.totals] } else { Vec::new() };
+            let tensors = [first.as_slice(), parts].concat();
+            let copy = if tensors.is_empty() { None } else { Some(self.runner.start_read(&tensors)?) };
+            buckets.copies.push_back((at, copy));
+            buckets.next += 1;
         }
         Ok(())
+    }
+
+    /// Waits for a bucket's copy, and begins its exchange; with the first one also that of the losses.
+    fn start_exchange(
+        &mut self,
+        replica: &Replica,
+        buckets: &mut OnTheWay,
+        (at, copy): (usize, Option<Reading>),
+    ) -> Result<()> {
+        let values = copy.map_or_else(|| Ok(Vec::new()), |copy| self.runner.finish_read(copy))?;
+        let first = if at == 0 { self.network.tensors.totals.len() as usize } else { 0 };
+        let (totals, gradients) = values.split_at(first);
+        let mut gradients = gradients.to_vec();
+        // of a process without pictures
+        gradients.resize(replica.buckets[at].len(), 0.0);
+        buckets.sums.push_back((at, replica.group.start_sum(at, replica.wire, gradients)));
+        if at == 0 {
+            buckets.totals = Some(replica.group.start_gather(bytemuck::cast_slice(totals).to_vec()));
+        }
+        Ok(())
+    }
+
+    fn write_gradients(&mut self, bucket: &Bucket, values: &[f32]) {
+        let mut first = 0;
+        for part in &bucket.parts {
+            let len = part.len() as usize;
+            self.runner.write_f32(part, &values[first..first + len]);
+            first += len;
+        }
     }
 
     /// The uniform of the optimizer's step, which counts the pictures of all parts.
