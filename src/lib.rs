@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! commands -> cli -> watch -> train, evaluate, web -> generate -> checkpoint -> model -> tune -> ops -> gpu -> config
-//!          -> data, report
+//!          -> data, distributed, report
 //! ```
 //!
 //! - [`gpu`]: adapters, kernels reflected from WGSL, plans that are recorded once and replayed, two runners:
@@ -17,6 +17,7 @@
 //! - [`generate`]: pictures to latents and back, interpolations between pictures.
 //! - [`web`]: a trained model as a static page; the browser replays the recorded dispatches with the recorded WGSL.
 //! - [`prior`]: densities fitted to latents. [`metrics`]: statistics of pictures and latents. Both are plain numerics.
+//! - [`distributed`]: several processes that train one model: collective operations, by MPI or between threads.
 //! - [`report`]: output for people: TensorBoard events, pages of HTML. Knows nothing of models.
 //! - [`watch`]: a page that follows trainings and compares runs, from their folders alone.
 //! - [`train`]: the loop, its metrics, events, sample grids and checkpoints, and advice on its curves.

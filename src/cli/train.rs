@@ -308,8 +308,8 @@ pub struct RanksArgs {
     /// epoch for the next) [default: even]
     #[arg(long, value_name = "HOW", hide_possible_values = true)]
     pub share: Option<Share>,
-    /// Type of the gradients that processes exchange: f32, or f16 (half as many bytes; what rounding takes away is added to
-    /// the next step's) [default: f32]
+    /// Type of the gradients that processes exchange: f32, or f16 (half of the bytes; rounding errors are added to the
+    /// next step's) [default: f32]
     #[arg(long, value_name = "TYPE", hide_possible_values = true)]
     pub sync_precision: Option<Element>,
     /// Processes that may share one adapter [default: 1]
@@ -317,7 +317,7 @@ pub struct RanksArgs {
     pub ranks_per_adapter: Option<u32>,
 }
 
-/// How a batch is divided among processes.
+/// Division of a batch among processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Share {

@@ -115,7 +115,6 @@ fn load(pictures: &Arc<Dataset>, batch: u32, steps: u32) -> Loaded {
     let batches = data::batches(&order, batch as usize);
     let row = u64::from(pictures.size()).pow(2) * 4;
     let began = Instant::now();
-    let images =
-        DataLoader::start(pictures.clone(), batches, 0, PREFETCH).map(|b| b.count).sum();
+    let images = DataLoader::start(pictures.clone(), batches, 0, PREFETCH).map(|b| b.count).sum();
     Loaded { images, bytes: images as u64 * row, seconds: began.elapsed().as_secs_f64() }
 }

@@ -12,9 +12,9 @@ use wgvae::model::ModelOptions;
 use wgvae::ops::Tuning;
 use wgvae::ops::gemm::variant::Variant;
 
-use super::{output, plan_ranks};
 use super::terminal::{bytes, count};
 use super::train::settings::model_options;
+use super::{output, plan_ranks};
 use crate::cli::{Limits, PlanArgs};
 
 pub fn run(args: &PlanArgs) -> Result<ExitCode> {

@@ -60,7 +60,8 @@ pub(super) fn of(
 ) -> Result<Option<RankPlan>> {
     let Some(ranks) = args.ranks else { return Ok(None) };
     if ranks > build.batch {
-        let reason = format!("--ranks {ranks}: a batch has {} pictures; give more with --batch-size", build.batch);
+        let reason =
+            format!("--ranks {ranks}: a batch has {} pictures; give more with --batch-size", build.batch);
         return Err(Error::Usage(reason).into());
     }
     let (line, wire) = (args.network, args.sync_precision);
@@ -142,7 +143,11 @@ fn simulate(
 ) -> Result<Simulated> {
     let ranks = args.ranks.unwrap_or(1);
     let narrow = |value: u32| (value / NARROW).next_multiple_of(4).max(4);
-    let config = ModelConfig { hidden: narrow(build.config.hidden), latent: narrow(build.config.latent), ..build.config };
+    let config = ModelConfig {
+        hidden: narrow(build.config.hidden),
+        latent: narrow(build.config.latent),
+        ..build.config
+    };
     let build = ModelOptions { config, ..build };
     let (network, plan) = build.plan_with(target, tuning)?;
     let scale = whole.layout.len as f64 / network.layout.len as f64;
@@ -164,7 +169,8 @@ fn simulate(
                     let mut vae = Vae::empty(Device::Paced(target, tuning, rate), build)?;
                     vae.join_with(group.clone(), wire, bucket)?;
                     let place = |rank: u32| batch * rank / ranks;
-                    let part = BatchPart { first: place(rank), count: place(rank + 1) - place(rank), total: batch };
+                    let part =
+                        BatchPart { first: place(rank), count: place(rank + 1) - place(rank), total: batch };
                     let size = (part.count * build.config.size * build.config.size) as usize;
                     let pictures = vec![0; size];
                     let mut began = Instant::now();

@@ -1,7 +1,7 @@
 //! Signals from users, terminals and batch systems that stop a training.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -23,7 +23,7 @@ pub struct Requested {
     /// to write a checkpoint after its step, and to go on
     pub save: Arc<AtomicBool>,
     caught: Arc<AtomicBool>,
-    /// where several processes train: says what to know at a request to stop
+    /// advice of a training by several processes at a request to stop
     several: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
 }
 

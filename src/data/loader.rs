@@ -47,12 +47,7 @@ impl DataLoader {
     ///
     /// # Panics
     /// If an index is out of range: a programming mistake.
-    pub fn start(
-        pictures: Arc<Dataset>,
-        batches: Vec<Vec<u32>>,
-        first_step: usize,
-        prefetch: usize,
-    ) -> Self {
+    pub fn start(pictures: Arc<Dataset>, batches: Vec<Vec<u32>>, first_step: usize, prefetch: usize) -> Self {
         let beyond = batches.iter().flatten().find(|&&index| index as usize >= pictures.len());
         assert!(beyond.is_none(), "DataLoader::start: picture {beyond:?} of {}", pictures.len());
         let most = batches.iter().map(Vec::len).max().unwrap_or(0);

@@ -43,8 +43,7 @@ impl StepCost {
         self.compute + self.exposed
     }
 
-    /// The part of each process's time that it computes in: pictures per second over those of as many processes that exchange
-    /// nothing.
+    /// The part of each process's time that it computes in: pictures per second over those without an exchange.
     pub fn efficiency(&self) -> f64 {
         self.compute / self.step()
     }

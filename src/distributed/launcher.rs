@@ -1,4 +1,4 @@
-//! How this process was started: alone, or as one of several by a launcher of MPI programs or by a batch system.
+//! The start of this process: alone, or as one of several by a launcher of MPI programs or by a batch system.
 
 /// A number of processes that were started together, and by what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +26,11 @@ pub fn launched() -> Option<Launched> {
 }
 
 fn launched_with(variable: impl Fn(&str) -> Option<String>) -> Option<Launched> {
-    VARIABLES.iter().find_map(|(size, rank, by)| {
+    let found = VARIABLES.iter().filter_map(|(size, rank, by)| {
         Some(Launched { ranks: variable(size)?.parse().ok()?, rank: variable(rank)?.parse().ok()?, by })
-    })
+    });
+    // a launcher that was started by another one leaves the variables of both; the first of equals
+    found.reduce(|most, other| if other.ranks > most.ranks { other } else { most })
 }
 
 #[cfg(test)]
@@ -49,5 +51,15 @@ mod tests {
         assert_eq!(with(&[("PMI_SIZE", "1"), ("PMI_RANK", "0")]).map(|found| found.ranks), Some(1));
         let slurm = with(&[("SLURM_STEP_NUM_TASKS", "2"), ("SLURM_PROCID", "1")]);
         assert_eq!(slurm.map(|found| found.by), Some("Slurm's srun"));
+        // MPICH's launcher in a batch job, and one process of Open MPI that has started it
+        let both = with(&[
+            ("SLURM_STEP_NUM_TASKS", "1"),
+            ("SLURM_PROCID", "0"),
+            ("PMI_SIZE", "2"),
+            ("PMI_RANK", "1"),
+            ("OMPI_COMM_WORLD_SIZE", "1"),
+            ("OMPI_COMM_WORLD_RANK", "0"),
+        ]);
+        assert_eq!(both.map(|found| (found.by, found.rank)), Some(("MPICH's mpiexec", 1)));
     }
 }

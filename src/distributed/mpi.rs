@@ -4,8 +4,8 @@
 //! processor busy while they wait, which a software adapter computes with.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use mpi::Threading;
 use mpi::environment::Universe;
@@ -21,6 +21,8 @@ const PART: usize = 1 << 28;
 /// Tries without a pause, then the shortest and the longest pause between two.
 const TRIES: u32 = 50;
 const PAUSES: [Duration; 2] = [Duration::from_micros(10), Duration::from_micros(200)];
+/// Time that other processes may take for a message after a request to stop: a step, and the differences between them.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// No exit code has been asked for.
 const NONE: u32 = u32::MAX;
 
@@ -31,19 +33,23 @@ pub struct Mpi {
     _universe: Universe,
     /// exit code of an interrupt
     code: Arc<AtomicU32>,
+    /// whether the process was asked to stop
+    stop: Arc<AtomicBool>,
 }
 
 impl Mpi {
-    /// Initialises MPI. Call it once, on the thread that makes all calls.
+    /// Initialises MPI. Call it once, on the thread that makes all calls. Once `stop` is set, a message that another process
+    /// keeps this one waiting for too long ends all: a process that has died never answers, and one that catches the signals
+    /// of its launcher would wait until it is killed.
     ///
     /// # Errors
     /// If MPI is initialised already.
-    pub fn connect() -> Result<Box<dyn Communicator>> {
+    pub fn connect(stop: Arc<AtomicBool>) -> Result<Box<dyn Communicator>> {
         // the threads of the program make no calls, but MPI has to know that they exist
         let (universe, _) = mpi::initialize_with_threading(Threading::Funneled)
             .ok_or_else(|| Error::Device("MPI is initialised already".into()))?;
         let world = universe.world();
-        Ok(Box::new(Self { world, _universe: universe, code: Arc::new(AtomicU32::new(NONE)) }))
+        Ok(Box::new(Self { world, _universe: universe, code: Arc::new(AtomicU32::new(NONE)), stop }))
     }
 
     /// Name and version of the library, on one line.
@@ -56,6 +62,7 @@ impl Mpi {
     /// Waits for `request` with pauses, so that others can compute.
     fn wait<'a, D: ?Sized, S: Scope<'a>>(&self, mut request: Request<'a, D, S>) {
         let (mut tries, mut pause) = (0, PAUSES[0]);
+        let mut asked: Option<Instant> = None;
         loop {
             match request.test() {
                 Ok(_) => return,
@@ -64,6 +71,11 @@ impl Mpi {
             let code = self.code.load(Ordering::SeqCst);
             if code != NONE {
                 self.world.abort(code as i32);
+            }
+            if self.stop.load(Ordering::Relaxed)
+                && asked.get_or_insert_with(Instant::now).elapsed() > PATIENCE
+            {
+                self.world.abort(1);
             }
             tries += 1;
             if tries < TRIES {

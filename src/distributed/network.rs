@@ -37,7 +37,10 @@ impl FromStr for Network {
 
     /// `10Gbit`, or with a latency `10Gbit,1ms`.
     fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let wrong = || "must be a bandwidth, such as 10Gbit, 500Mbit or 2GB/s, with or without a latency: 10Gbit,1ms".to_owned();
+        let wrong = || {
+            "must be a bandwidth, such as 10Gbit, 500Mbit or 2GB/s, with or without a latency: 10Gbit,1ms"
+                .to_owned()
+        };
         let (bandwidth, latency) = text.split_once(',').map_or((text, None), |(a, b)| (a, Some(b)));
         let of_unit = |(unit, factor): &(&str, f64)| {
             let number = bandwidth.trim().strip_suffix(unit)?.trim_end();

@@ -24,12 +24,12 @@ const HEADER: usize = 2;
 /// The largest value of a piece is scaled to below this power of two: f16 has values up to 65,504.
 const LARGEST: i32 = 14;
 
-/// What rounding to f16 took away from the vector of one key.
+/// Errors of rounding the vector of one key to f16.
 #[derive(Default)]
 struct Residuals {
-    /// of this rank's vector
+    /// residual of this rank's vector
     own: Vec<f32>,
-    /// of the sum of this rank's piece
+    /// residual of the sum of this rank's piece
     sum: Vec<f32>,
 }
 
@@ -168,14 +168,17 @@ mod tests {
                 .collect();
             let mut of_ranks = threads.into_iter().map(|thread| thread.join().expect("a thread"));
             let first = of_ranks.next().expect("a rank");
-            let bits = |all: &[Vec<f32>]| all.concat().iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            let bits =
+                |all: &[Vec<f32>]| all.concat().iter().map(|value| value.to_bits()).collect::<Vec<_>>();
             of_ranks.for_each(|other| assert!(bits(&other) == bits(&first), "all ranks have the same bits"));
             first
         })
     }
 
     fn noise(rank: usize, round: u32) -> Vec<f32> {
-        (0..5003).map(|i| ((i * 7919 + rank * 104_729 + round as usize * 31) % 20_011) as f32 / 1e4 - 1.0).collect()
+        (0..5003)
+            .map(|i| ((i * 7919 + rank * 104_729 + round as usize * 31) % 20_011) as f32 / 1e4 - 1.0)
+            .collect()
     }
 
     #[test]
@@ -197,10 +200,11 @@ mod tests {
         let (ranks, rounds) = (3, 400);
         let sums = summed(ranks, Element::F16, rounds, constant);
         for i in 0..5 {
-            let of_round = |round: u32| -> f64 { (0..ranks).map(|rank| f64::from(constant(rank, round)[i])).sum() };
+            let of_round =
+                |round: u32| -> f64 { (0..ranks).map(|rank| f64::from(constant(rank, round)[i])).sum() };
             let exact: f64 = (0..rounds).map(of_round).sum();
             let total: f64 = sums.iter().map(|sum| f64::from(sum[i])).sum();
-            // what is left in the residuals: below one rounding of the largest value
+            // the residuals are below one rounding of the largest value
             assert!((total - exact).abs() <= 3.0 * 3e5 / 1024.0, "element {i}: {total} and {exact}");
         }
         let noisy = summed(2, Element::F16, 200, noise);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Communicator, Interrupt};
 use crate::error::{Error, Result};
 
-/// What all threads see.
+/// State that all threads share.
 struct Shared {
     /// the messages of the operation under way, by rank
     messages: Mutex<Round>,
@@ -41,11 +41,8 @@ impl Threads {
     /// Connections of `size` threads.
     pub fn connect(size: usize) -> Vec<Self> {
         let round = Round { sent: vec![None; size], taken: 0 };
-        let shared = Shared {
-            messages: Mutex::new(round),
-            changed: Condvar::new(),
-            lost: AtomicBool::new(false),
-        };
+        let shared =
+            Shared { messages: Mutex::new(round), changed: Condvar::new(), lost: AtomicBool::new(false) };
         let shared = Arc::new(shared);
         (0..size).map(|rank| Self { rank, size, shared: shared.clone() }).collect()
     }
@@ -132,7 +129,7 @@ impl Communicator for Threads {
 mod tests {
     use super::*;
 
-    /// What every rank receives, in the ranks' order.
+    /// Results of all ranks, in their order.
     fn run<T: Send>(size: usize, go: impl Fn(&mut Threads) -> T + Sync) -> Vec<T> {
         std::thread::scope(|scope| {
             let go = &go;

@@ -1,6 +1,6 @@
 //! Buckets of gradients: the parts of the arena that processes exchange, each as soon as the backward pass has filled it.
 //!
-//! Weights lie in the arena in the order of the layers, and the backward pass computes the last layer's gradients first, so
+//! Weights are in the arena in the order of the layers, and the backward pass computes the last layer's gradients first, so
 //! buckets begin at the end. The vectors behind the weights, of all layers, go with the last bucket.
 //! Source: Li et al., "PyTorch distributed: experiences on accelerating data parallel training", 2020, section 3.2.
 
@@ -53,7 +53,7 @@ impl Network {
                 if at == 0 {
                     parts.push(range(arena, weights..all));
                 }
-                parts.retain(|part| part.len() > 0);
+                parts.retain(|part| !part.is_empty());
                 Bucket { ready: parts.iter().map(ready).max().unwrap_or(0), parts }
             })
             .collect();
@@ -103,9 +103,9 @@ impl Network {
         let parts = f64::from(self.dims.share.div_ceil(self.dims.micro));
         let first = match self.programs.training {
             Some(training) if self.dims.distributed => {
-                let compared = training.mmd.map_or(0.0, |[gather, compare]| {
-                    parts * work(plan, &[gather]) + work(plan, &[compare])
-                });
+                let compared = training
+                    .mmd
+                    .map_or(0.0, |[gather, compare]| parts * work(plan, &[gather]) + work(plan, &[compare]));
                 let errors = training.squared_errors.map_or(0.0, |program| parts * work(plan, &[program]));
                 compared + errors
             }

@@ -48,6 +48,9 @@ pub(super) struct Start {
     pub(super) adapter: String,
     /// memory on the device in bytes
     pub(super) device_bytes: u64,
+    /// processes that train the model, if there are several
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ranks: Option<u32>,
 }
 
 /// Line of the latents after an epoch: mean KL divergences over at most 256 pictures, held-out ones if there are any, in

@@ -11,10 +11,10 @@ use crate::checkpoint::Checkpoint;
 use crate::distributed::Group;
 use crate::error::{Error, Result};
 use crate::gpu::{Capabilities, Element};
-use crate::model::{BatchPart, Loss, ModelOptions, StateDict};
+use crate::model::{BatchPart, Loss, ModelOptions, NamedTensor};
 use crate::ops::squared_error::ErrorSums;
 
-/// How a batch is divided among the processes.
+/// Division of a batch among the processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sharing {
     /// into equal parts
@@ -54,7 +54,7 @@ impl RankOptions {
     }
 }
 
-/// What users, signals and the clock ask of a training.
+/// Requests of users, signals and the clock to a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Requests {
     /// to stop with a checkpoint
@@ -100,7 +100,7 @@ fn shares_by_speed(batch: u32, speeds: &[f64]) -> Vec<u32> {
     let ideal = speeds.iter().map(|speed| f64::from(batch) * speed / all);
     let ideal: Vec<f64> = ideal.collect();
     let mut shares: Vec<u32> = ideal.iter().map(|share| (share.floor() as u32).max(1)).collect();
-    // what is left goes to those that lack most, and what is too much comes from those that have most
+    // the remainder goes to the ranks with the largest deficit; a surplus is taken from those with the largest one
     while shares.iter().sum::<u32>() != batch {
         let more = shares.iter().sum::<u32>() < batch;
         let lack = |rank: &usize| ideal[*rank] - f64::from(shares[*rank]);
@@ -128,7 +128,7 @@ fn part(shares: &[u32], rank: usize, len: usize) -> Range<usize> {
 }
 
 impl Ranks {
-    /// The processes of a training with batches of `batch`; `shares` are those of the run, if it has as many ranks.
+    /// The processes of a training with batches of `batch`; `shares` are those of the run, if its number of ranks is equal.
     pub(super) fn new(options: RankOptions, batch: u32, shares: &[u32]) -> Self {
         let ranks = options.group.size();
         let fits = shares.len() == ranks && shares.iter().sum::<u32>() == batch;
@@ -214,54 +214,50 @@ impl Ranks {
         Ok(())
     }
 
-    /// Gives all ranks the tensors of rank 0, unless they have the same. Returns the checkpoint with them if this rank's were
-    /// others.
+    /// Gives all ranks the tensors of rank 0, unless they have the same. Returns whether this rank's have been replaced.
     ///
     /// Adapters of different kinds round differently, so their parameters drift apart. They are compared at the start and
     /// at every checkpoint.
-    pub(super) fn replicate(&self, checkpoint: &Checkpoint) -> Result<Option<Checkpoint>> {
-        self.options.group.forget_residuals();
-        let digests = self.options.group.gather(digest(checkpoint))?;
+    pub(super) fn replicate(&self, checkpoint: &mut Checkpoint) -> Result<bool> {
+        let group = &self.options.group;
+        group.forget_residuals();
+        let own = digest(checkpoint);
+        let digests = group.gather(own)?;
         if digests.iter().all(|digest| *digest == digests[0]) {
-            return Ok(None);
+            return Ok(false);
         }
-        let values: Vec<f32> = tensors(checkpoint).flat_map(|set| &set.tensors).flat_map(|t| &t.values).copied().collect();
-        let bytes = if self.leads() { bytemuck::cast_slice(&values).to_vec() } else { Vec::new() };
-        let (len, own) = (values.len(), digest(checkpoint));
-        drop(values);
-        let bytes = self.options.group.broadcast(bytes)?;
-        if own == digests[0] {
-            return Ok(None);
+        // one after the other: all at once would be a second copy of the state
+        for tensor in tensors_mut(checkpoint) {
+            let bytes = if self.leads() { bytemuck::cast_slice(&tensor.values).to_vec() } else { Vec::new() };
+            let bytes = group.broadcast(bytes)?;
+            if bytes.len() != 4 * tensor.values.len() {
+                let (is, rank) = (tensor.values.len(), group.rank());
+                let reason = format!(
+                    "rank 0 has {} elements of {}, and rank {rank} has {is}",
+                    bytes.len() / 4,
+                    tensor.name
+                );
+                return Err(Error::Device(reason));
+            }
+            bytemuck::cast_slice_mut(&mut tensor.values).copy_from_slice(&bytes);
         }
-        if bytes.len() != 4 * len {
-            return Err(Error::Device(format!(
-                "rank 0 has {} bytes of parameters, and rank {} has {}",
-                bytes.len(),
-                self.options.group.rank(),
-                4 * len
-            )));
-        }
-        let mut left = bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned);
-        let mut taken = checkpoint.clone();
-        let sets = [&mut taken.weights].into_iter();
-        let sets = sets.chain(taken.optimizer.slots.iter_mut().map(|(_, slot)| slot)).chain(&mut taken.average);
-        for value in sets.flat_map(|set| &mut set.tensors).flat_map(|tensor| &mut tensor.values) {
-            *value = left.next().unwrap_or_default();
-        }
-        Ok(Some(taken))
+        Ok(own != digests[0])
     }
 }
 
 /// The tensors of a checkpoint.
-fn tensors(checkpoint: &Checkpoint) -> impl Iterator<Item = &StateDict> {
-    let slots = checkpoint.optimizer.slots.iter().map(|(_, slot)| slot);
-    [&checkpoint.weights].into_iter().chain(slots).chain(&checkpoint.average)
+fn tensors_mut(checkpoint: &mut Checkpoint) -> impl Iterator<Item = &mut NamedTensor> {
+    let slots = checkpoint.optimizer.slots.iter_mut().map(|(_, slot)| slot);
+    let sets = [&mut checkpoint.weights].into_iter().chain(slots).chain(&mut checkpoint.average);
+    sets.flat_map(|set| &mut set.tensors)
 }
 
 /// CRC-32 of all tensors.
 fn digest(checkpoint: &Checkpoint) -> u32 {
+    let slots = checkpoint.optimizer.slots.iter().map(|(_, slot)| slot);
+    let sets = [&checkpoint.weights].into_iter().chain(slots).chain(&checkpoint.average);
     let mut crc = crc32fast::Hasher::new();
-    tensors(checkpoint).flat_map(|set| &set.tensors).for_each(|t| crc.update(bytemuck::cast_slice(&t.values)));
+    sets.flat_map(|set| &set.tensors).for_each(|tensor| crc.update(bytemuck::cast_slice(&tensor.values)));
     crc.finalize()
 }
 

@@ -132,7 +132,7 @@ pub struct Trainer {
     metrics: MetricsFile,
     /// on the rank that writes
     reporter: Option<Reporter>,
-    /// where several processes train the model
+    /// processes of the training, if there are several
     ranks: Option<Ranks>,
     state: State,
     every: Option<u64>,
@@ -229,17 +229,19 @@ impl Trainer {
 
     /// The present state with its tensors, which are the same on all ranks from then on.
     fn replicated(&mut self) -> Result<Checkpoint> {
-        let checkpoint = Checkpoint {
+        let mut checkpoint = Checkpoint {
             weights: self.vae.weights()?,
             optimizer: self.vae.optimizer_state()?,
             average: if self.vae.averages() { Some(self.vae.average()?) } else { None },
             state: self.state.clone(),
         };
-        let Some(ranks) = &self.ranks else { return Ok(checkpoint) };
-        let Some(taken) = ranks.replicate(&checkpoint)? else { return Ok(checkpoint) };
-        let Checkpoint { weights, optimizer, average, state } = &taken;
-        self.vae.restore(weights, optimizer, state.scaling, average.as_ref())?;
-        Ok(taken)
+        if let Some(ranks) = &self.ranks
+            && ranks.replicate(&mut checkpoint)?
+        {
+            let Checkpoint { weights, optimizer, average, state } = &checkpoint;
+            self.vae.restore(weights, optimizer, state.scaling, average.as_ref())?;
+        }
+        Ok(checkpoint)
     }
 
     /// The state of the training.
@@ -310,6 +312,7 @@ impl Trainer {
             cells: model.cells(),
             adapter: self.vae.adapter(),
             device_bytes: self.vae.plan().bytes(),
+            ranks: (state.ranks > 1).then_some(state.ranks),
         }
     }
 
@@ -371,7 +374,7 @@ impl Trainer {
         Ok(EpochEnd::Whole)
     }
 
-    /// What is asked of this process now.
+    /// Present requests to this process.
     fn requests(&self) -> Requests {
         Requests {
             stop: self.stop.load(Ordering::SeqCst),

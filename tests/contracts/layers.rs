@@ -22,7 +22,7 @@ const ORDER: &[&[&str]] = &[
     &["ops"],
     &["gpu"],
     &["config"],
-    &["data", "report"],
+    &["data", "distributed", "report"],
     &["error", "element", "prior", "metrics"],
     &["linalg"],
 ];
@@ -33,7 +33,7 @@ const FOLDERS: &[(&str, &[&[&str]])] = &[
     (
         "gpu",
         &[
-            &["twin"],
+            &["paced", "twin"],
             &["runner"],
             &["adapter", "limits", "trace"],
             &["hidden", "profile"],

@@ -51,7 +51,7 @@ pub(crate) const GROUPS: [Group; 14] = [
     Group {
         more: "selftest of every configuration",
         rest: &["selftest_has_a_row"],
-        ..group("commands", &["commands"], "every command: its files, and its errors for bad input")
+        ..group("commands", &["commands", "mpi"], "every command: its files, and its errors for bad input")
     },
     group("web", &["web"], "the page in a headless Chromium against the program"),
     group("doc", &[], "the examples in the documentation"),

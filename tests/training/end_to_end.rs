@@ -221,7 +221,8 @@ fn a_lost_device_is_tried_once_more() {
         },
     );
     assert!(matches!(error, Err(Error::Device(_))) && calls == 2, "one retry, not more: {calls}");
-    let error = train::retry((3, train::FAILURES), || 0, |_| -> Result<(), Error> { Err(Error::Usage("no".into())) });
+    let error =
+        train::retry((3, train::FAILURES), || 0, |_| -> Result<(), Error> { Err(Error::Usage("no".into())) });
     assert!(matches!(error, Err(Error::Usage(_))));
 }
 

@@ -94,7 +94,8 @@ impl Trial {
         let rank = group.as_ref().map_or(0, |group| group.rank());
         let _lock = (rank == 0).then(|| run.create().expect("a lock"));
         let checkpoint = run.newest_checkpoint().ok().map(|(_, checkpoint)| checkpoint);
-        let ranks = group.clone().map(|group| RankOptions { group, wire: Element::F32, sharing: self.sharing });
+        let ranks =
+            group.clone().map(|group| RankOptions { group, wire: Element::F32, sharing: self.sharing });
         let build = ModelOptions::of(&self.config);
         let build = match &ranks {
             Some(ranks) => ranks.share(build, &adapter.capabilities()).expect("a share"),
@@ -188,8 +189,10 @@ fn a_stop_is_agreed_on_and_resumed() {
 fn a_divergence_ends_all_ranks() {
     let Some(adapter) = common::adapter() else { return };
     let folder = tempfile::tempdir().expect("folder");
-    let all = Trial { config: TrainConfig { lr: 1e30, ..config() }, ..Trial::of(3) }.run(&adapter, folder.path());
-    let said: Vec<String> = all.iter().map(|(end, ..)| end.as_ref().expect_err("diverged").to_string()).collect();
+    let all =
+        Trial { config: TrainConfig { lr: 1e30, ..config() }, ..Trial::of(3) }.run(&adapter, folder.path());
+    let said: Vec<String> =
+        all.iter().map(|(end, ..)| end.as_ref().expect_err("diverged").to_string()).collect();
     assert!(said[0].contains("not finite") || said[0].contains("NaN"), "{}", said[0]);
     let first = |text: &str| text.split(':').next().unwrap_or_default().to_owned();
     assert!(said.iter().all(|text| first(text) == first(&said[0])), "{said:?}");

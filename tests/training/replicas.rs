@@ -6,7 +6,9 @@ use std::sync::Arc;
 use wgvae::config::{Augmentation, Likelihood, LossKind, ModelConfig, Sigma};
 use wgvae::distributed::{Group, Threads};
 use wgvae::gpu::Element;
-use wgvae::model::{BatchPart, Device, Input, ModelOptions, Outcome, StateDict, StepSettings, TrainFeatures, Vae};
+use wgvae::model::{
+    BatchPart, Device, Input, ModelOptions, Outcome, StateDict, StepSettings, TrainFeatures, Vae,
+};
 
 use crate::common::adapter;
 
@@ -31,21 +33,28 @@ fn settings(step: u64) -> StepSettings {
 /// Losses of the steps, and the weights after the last one.
 type Trained = (Vec<(u64, Outcome)>, StateDict);
 
-/// Trains as one of several processes; each takes its part of a batch by `ends`, or as a process alone.
-fn train(options: ModelOptions, group: Option<(Group, &dyn Fn(u32, usize) -> u32, Element)>) -> Trained {
-    let adapter = adapter();
-    let device = adapter.as_ref().map_or(Device::Twins, Device::Gpu);
-    let mut vae = Vae::new(device, options, 3).expect("a model");
-    let mut place: Box<dyn Fn(u32) -> (u32, u32)> = Box::new(|total| (0, total));
-    if let Some((group, ends, wire)) = group {
+/// The first picture of a rank in a batch of a given size; the end of the last rank is the size.
+type Ends<'a> = &'a (dyn Fn(u32, usize) -> u32 + Sync);
+
+/// Trains as a process alone.
+fn train(options: ModelOptions) -> Trained {
+    with_model(options, |vae| run(vae, &|total| (0, total)))
+}
+
+/// Trains as one of several processes; each takes its part of a batch by `ends`.
+fn train_in(options: ModelOptions, group: Group, ends: Ends<'_>, wire: Element) -> Trained {
+    with_model(options, |vae| {
         let rank = group.rank();
-        place = Box::new(move |total| (ends(total, rank), ends(total, rank + 1)));
         // several buckets
         vae.join_with(Arc::new(group), wire, 512).expect("a share");
-        run(&mut vae, place.as_ref())
-    } else {
-        run(&mut vae, place.as_ref())
-    }
+        run(vae, &|total| (ends(total, rank), ends(total, rank + 1)))
+    })
+}
+
+fn with_model<T>(options: ModelOptions, go: impl FnOnce(&mut Vae) -> T) -> T {
+    let adapter = adapter();
+    let device = adapter.as_ref().map_or(Device::Twins, Device::Gpu);
+    go(&mut Vae::new(device, options, 3).expect("a model"))
 }
 
 fn run(vae: &mut Vae, place: &dyn Fn(u32) -> (u32, u32)) -> Trained {
@@ -63,12 +72,7 @@ fn run(vae: &mut Vae, place: &dyn Fn(u32) -> (u32, u32)) -> Trained {
 }
 
 /// Trains by `ranks` threads, and returns what rank 0 has; all have the same.
-fn by_ranks(
-    options: ModelOptions,
-    ranks: usize,
-    ends: &(dyn Fn(u32, usize) -> u32 + Sync),
-    wire: Element,
-) -> Trained {
+fn by_ranks(options: ModelOptions, ranks: usize, ends: Ends<'_>, wire: Element) -> Trained {
     let share = (0..ranks).map(|rank| ends(BATCH, rank + 1) - ends(BATCH, rank)).max().unwrap_or(1);
     let options = ModelOptions { share: Some(share), ..options };
     std::thread::scope(|scope| {
@@ -76,7 +80,7 @@ fn by_ranks(
             .into_iter()
             .map(|one| {
                 let group = Group::new(move || Ok(Box::new(one))).expect("a group");
-                scope.spawn(move || train(options, Some((group, ends, wire))))
+                scope.spawn(move || train_in(options, group, ends, wire))
             })
             .collect();
         let mut all = threads.into_iter().map(|thread| thread.join().expect("a rank"));
@@ -86,7 +90,7 @@ fn by_ranks(
     })
 }
 
-/// The same losses and the same weights, bit by bit.
+/// Losses and weights have equal bits.
 fn assert_same(one: &Trained, other: &Trained, what: &str) {
     assert_eq!(one.0, other.0, "{what}: losses");
     for (a, b) in one.1.tensors.iter().zip(&other.1.tensors) {
@@ -105,7 +109,13 @@ fn difference(a: &[(u64, Outcome)], b: &[(u64, Outcome)]) -> f64 {
         assert_eq!(step, other);
         // MMD is a difference of sums of kernels of about 1 each, and may be close to zero
         let figures = |o: &Outcome| {
-            [(o.loss.nll, 0.0), (o.loss.kl, 0.0), (o.loss.kl_penalty, 0.0), (o.loss.mmd, 1.0), (o.gradient_norm, 1e-9)]
+            [
+                (o.loss.nll, 0.0),
+                (o.loss.kl, 0.0),
+                (o.loss.kl_penalty, 0.0),
+                (o.loss.mmd, 1.0),
+                (o.gradient_norm, 1e-9),
+            ]
         };
         figures(a).into_iter().zip(figures(b)).collect::<Vec<_>>()
     });
@@ -128,17 +138,23 @@ fn models() -> Vec<(&'static str, ModelOptions)> {
         ("bce", plain),
         ("mmd, clipping, average, augmentation", ModelOptions { extras, ..plain }),
         ("a width for each channel", ModelOptions { likelihood: gaussian(Sigma::Channel), ..spatial }),
-        ("a learned width", ModelOptions { config: learned, likelihood: gaussian(Sigma::Learned), ..spatial }),
-        ("micro-batches", ModelOptions { micro: Some(1), extras, likelihood: gaussian(Sigma::Common), ..spatial }),
+        (
+            "a learned width",
+            ModelOptions { config: learned, likelihood: gaussian(Sigma::Learned), ..spatial },
+        ),
+        (
+            "micro-batches",
+            ModelOptions { micro: Some(1), extras, likelihood: gaussian(Sigma::Common), ..spatial },
+        ),
     ]
 }
 
 #[test]
 fn ranks_train_as_one_process_does() {
     for (name, options) in models() {
-        let (alone, _) = train(options, None);
+        let (alone, _) = train(options);
         assert_eq!(alone.len() as u64, STEPS);
-        for ranks in 1..=4 {
+        for ranks in [2, 3] {
             let (losses, _) = by_ranks(options, ranks, &evenly(ranks), Element::F32);
             let off = difference(&losses, &alone);
             assert!(off < 1e-5, "{name}, {ranks} ranks: losses differ by {off}");
@@ -150,7 +166,7 @@ fn ranks_train_as_one_process_does() {
 #[test]
 fn shares_may_be_uneven() {
     let (_, options) = models().remove(1);
-    let (alone, _) = train(options, None);
+    let (alone, _) = train(options);
     for cuts in [[0, 5, 6, 6], [0, 0, 1, 6]] {
         let ends = move |total: u32, rank: usize| if rank == 3 { total } else { total.min(cuts[rank]) };
         let (losses, _) = by_ranks(options, 3, &ends, Element::F32);
@@ -159,7 +175,7 @@ fn shares_may_be_uneven() {
     }
 }
 
-/// The same number of ranks gives the same bits again; gradients of 16 bits give others.
+/// Equal numbers of ranks give equal bits; gradients of 16 bits give others.
 #[test]
 fn ranks_repeat_their_bits() {
     let (_, options) = models().remove(0);
@@ -190,7 +206,8 @@ fn losses_arrive_on_all_ranks_at_the_same_steps() {
                 for step in 0..6 {
                     let part = BatchPart { first, count: 3, total: BATCH };
                     vae.train_part(Input::Rgba(&pictures), part, &settings(step)).expect("a step");
-                    let steps: Vec<u64> = vae.losses(false).expect("losses").iter().map(|(step, _)| *step).collect();
+                    let steps: Vec<u64> =
+                        vae.losses(false).expect("losses").iter().map(|(step, _)| *step).collect();
                     assert_eq!(steps, step.checked_sub(1).into_iter().collect::<Vec<_>>());
                 }
             });

@@ -191,7 +191,7 @@ fn stopped(browser: &mut Browser, tab: &Tab, at: &Path, training: &mut Serves) {
     let mut errors = String::new();
     std::io::Read::read_to_string(training.child.stderr.as_mut().expect("a pipe"), &mut errors)
         .expect("text");
-    assert!(errors.contains("a page has asked to stop"), "{errors}");
+    assert!(errors.contains("asked to stop by the page"), "{errors}");
     let checkpoints = std::fs::read_dir(at.join("runs/a/checkpoints")).expect("checkpoints");
     let names = checkpoints.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
     assert!(names.into_iter().any(|name| name.starts_with("step_") || name.starts_with("epoch_")));

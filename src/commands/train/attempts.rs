@@ -50,7 +50,11 @@ pub(super) fn train(
         });
     }
     session.requested.catch()?;
-    let told = || output::note("\na page has asked to stop: finishing the step and writing a checkpoint");
+    let told = || {
+        output::note(
+            "\nasked to stop by the page, or by a file in the run's folder: finishing the step and writing a checkpoint",
+        );
+    };
     let _requests = StopFile::follow(&run.path, &session.requested.stop, told);
     let micro = build.resolve_micro_batch(&adapter.capabilities())?;
     let mut adapter = Some(adapter);

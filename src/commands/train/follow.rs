@@ -77,7 +77,12 @@ fn own_settings(orders: &Orders, layers: &Layers) -> Result<Settings> {
 }
 
 /// Kernel configurations: those that the run has kept for this rank, else this adapter's.
-fn kernels(adapter: &Adapter, build: &ModelOptions, flags: &TuningArgs, kept: Option<&str>) -> Result<Tuning> {
+fn kernels(
+    adapter: &Adapter,
+    build: &ModelOptions,
+    flags: &TuningArgs,
+    kept: Option<&str>,
+) -> Result<Tuning> {
     if let (Some(text), None, false) = (kept, &flags.tuning, flags.no_tune)
         && let Ok(file) = TuningFile::of_text(text, Path::new("tuning of this rank"))
         && file.is_for(adapter)

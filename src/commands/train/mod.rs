@@ -17,6 +17,7 @@ mod sweep;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use wgvae::checkpoint::{self, Checkpoint, State};
@@ -33,7 +34,7 @@ pub use self::attempts::resume_command;
 use self::changes::changed;
 use self::data::{pictures, resident};
 use self::outlook::{Outlook, Pace};
-use self::peers::{Agreed, Begin, Orders};
+use self::peers::{Agreed, Begin, Orders, Peers};
 use self::resume::run_around;
 use self::session::{Ended, Session};
 use self::settings::{Layers, Settings};
@@ -58,7 +59,11 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         Err(error) if is_agreed(&error) => {
             peers.finish();
             // the others have the same error
-            if peers.leads() || error.is::<Agreed>() { ended_together(error) } else { Ok(ExitCode::FAILURE) }
+            if !peers.leads() && !error.is::<Agreed>() {
+                return Ok(ExitCode::FAILURE);
+            }
+            // it is printed before the connection ends, on which the others wait
+            ended_together(error)
         }
         Err(error) => {
             output::note(&format!("error: {}: {error:#}", peers.own_name()));
@@ -76,7 +81,10 @@ fn is_agreed(error: &anyhow::Error) -> bool {
 /// The end by an error that all processes have: only rank 0 has its text.
 fn ended_together(error: anyhow::Error) -> Result<ExitCode> {
     let Agreed { text, code } = error.downcast()?;
-    if !text.is_empty() {
+    if text.is_empty() {
+        // a launcher that sees this end may end rank 0 before its text is through
+        std::thread::sleep(Duration::from_secs(1));
+    } else {
         output::note(&format!("error: {text}"));
     }
     Ok(ExitCode::from(code))
@@ -221,7 +229,8 @@ fn own_build(
     session: &Session,
 ) -> Result<ModelOptions> {
     let build = settings.model_options();
-    let build = ModelOptions { micro: build.micro.or_else(|| same_micro(origin, adapter)), ..build };
+    let ranks = session.peers.as_ref().map_or(1, Peers::size);
+    let build = ModelOptions { micro: build.micro.or_else(|| same_micro(origin, adapter, ranks)), ..build };
     let build = match &session.peers {
         Some(peers) => peers.rank_options(&settings.options).share(build, &adapter.capabilities())?,
         None => build,
@@ -285,10 +294,11 @@ pub fn finished_reason(state: &State, Settings { config, options }: &Settings) -
     Some(format!("has {} of at most {most} steps; give more with --max-steps", state.step))
 }
 
-/// The micro-batch that the run had on this adapter. Another one would round differently.
-fn same_micro(origin: &Origin, adapter: &Adapter) -> Option<u32> {
+/// The micro-batch that the run had on this adapter and with this number of processes. Another one would round differently.
+fn same_micro(origin: &Origin, adapter: &Adapter, ranks: usize) -> Option<u32> {
     let state = &origin.checkpoint()?.state;
-    (state.adapter == adapter.describe() && state.micro_batch > 0).then_some(state.micro_batch)
+    let same = state.adapter == adapter.describe() && state.ranks as usize == ranks;
+    (same && state.micro_batch > 0).then_some(state.micro_batch)
 }
 
 /// The kernel configurations. A resumed run keeps its own, unless flags name others.

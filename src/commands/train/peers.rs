@@ -21,6 +21,7 @@ use wgvae::tune;
 use super::settings::{PER_PROCESS, RunOptions};
 use crate::cli::Share;
 use crate::commands;
+use crate::commands::signals::Requested;
 
 /// An error that all processes have agreed on, so that they can end in order.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +31,7 @@ pub(super) struct Agreed {
     pub(super) code: u8,
 }
 
-/// What rank 0 tells the others of its run.
+/// Message of rank 0 about its run.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Orders {
     name: String,
@@ -53,7 +54,7 @@ impl Orders {
     }
 }
 
-/// What rank 0 tells the others before the first step.
+/// Message of rank 0 before the first step.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Begin {
     /// the state that it resumes from, as in state.json
@@ -62,7 +63,7 @@ pub(super) struct Begin {
     pub(super) tuning: Vec<Option<String>>,
 }
 
-/// What has to be the same for all.
+/// Properties that have to be equal for all ranks.
 #[derive(Debug, Serialize, Deserialize)]
 struct Identity {
     host: String,
@@ -83,15 +84,16 @@ pub(super) struct Peers {
 ///
 /// # Errors
 /// If this binary cannot, or not with this launcher.
-pub(super) fn connect() -> Result<Option<Peers>> {
+pub(super) fn connect(requested: &Requested) -> Result<Option<Peers>> {
     let Some(launched) = launched().filter(|launched| launched.ranks > 1) else { return Ok(None) };
-    let group = connected(&launched)?;
+    let group = connected(&launched, requested)?;
     if group.size() != launched.ranks {
         let (Launched { ranks, by, rank }, size) = (launched, group.size());
         group.finish();
         let text = format!(
             "{by} has started {ranks} processes, but the MPI library of this binary sees {size}: start it with the launcher \
-             of the library that it was built with (docs/scale.md)"
+             of the library that it was built with, under Slurm with srun --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH); see \
+             docs/scale.md"
         );
         return Err(only_first(rank, text));
     }
@@ -101,12 +103,13 @@ pub(super) fn connect() -> Result<Option<Peers>> {
 }
 
 #[cfg(feature = "mpi")]
-fn connected(_: &Launched) -> Result<Group> {
-    Ok(Group::new(wgvae::distributed::Mpi::connect)?)
+fn connected(_: &Launched, requested: &Requested) -> Result<Group> {
+    let stop = requested.stop.clone();
+    Ok(Group::new(move || wgvae::distributed::Mpi::connect(stop))?)
 }
 
 #[cfg(not(feature = "mpi"))]
-fn connected(launched: &Launched) -> Result<Group> {
+fn connected(launched: &Launched, _: &Requested) -> Result<Group> {
     let Launched { ranks, by, rank } = launched;
     let text = format!(
         "{by} has started {ranks} processes, and each would train a model of its own: this binary is built without MPI. Build \
@@ -134,12 +137,12 @@ impl Peers {
         self.group.size()
     }
 
-    /// How messages name a rank.
+    /// Name of a rank in messages.
     fn name(&self, rank: usize) -> String {
         format!("rank {rank} ({})", self.hosts[rank])
     }
 
-    /// How messages name this process.
+    /// Name of this process in messages.
     pub(super) fn own_name(&self) -> String {
         self.name(self.rank())
     }
@@ -179,7 +182,8 @@ impl Peers {
         let same = all.iter().all(|other| *other == all[rank]);
         // rank 0 prints its own errors, and those of all, as a single process does
         let text = if rank == 0 || same { text.to_owned() } else { format!("{}: {text}", self.name(rank)) };
-        Err(Agreed { text: if self.leads() { text } else { String::new() }, code: code.parse().unwrap_or(1) }.into())
+        Err(Agreed { text: if self.leads() { text } else { String::new() }, code: code.parse().unwrap_or(1) }
+            .into())
     }
 
     /// Refuses ranks of another version, or with other settings, by name.
@@ -192,10 +196,10 @@ impl Peers {
             given: toml::to_string(&given.only(|key| !PER_PROCESS.contains(&key)))?,
         };
         let all = self.group.gather_texts(&serde_json::to_string(&own)?)?;
-        let all: Vec<Identity> = all.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?;
-        let differs = all.iter().enumerate().skip(1).find_map(|(rank, other)| {
-            Some((rank, unlike(&all[0], other)?))
-        });
+        let all: Vec<Identity> =
+            all.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?;
+        let differs =
+            all.iter().enumerate().skip(1).find_map(|(rank, other)| Some((rank, unlike(&all[0], other)?)));
         match differs {
             None => Ok(()),
             Some((rank, (is, first))) => {
@@ -264,8 +268,10 @@ impl Peers {
         match crowded {
             None => Ok(adapter),
             Some(crowded) => {
-                let ranks: Vec<String> =
-                    (0..self.size()).filter(|rank| all[*rank] == *crowded).map(|rank| rank.to_string()).collect();
+                let ranks: Vec<String> = (0..self.size())
+                    .filter(|rank| all[*rank] == *crowded)
+                    .map(|rank| rank.to_string())
+                    .collect();
                 self.refuse(&format!(
                     "ranks {} have the same adapter on {}; give each one of its own (--adapter), or let them share it with \
                      --ranks-per-adapter {}",
@@ -283,7 +289,7 @@ impl Peers {
         Ok(())
     }
 
-    /// What rank 0 tells.
+    /// Message of rank 0.
     pub(super) fn hear<T: DeserializeOwned>(&self) -> Result<T> {
         Ok(serde_json::from_slice(&self.group.broadcast(Vec::new())?)?)
     }
@@ -313,7 +319,7 @@ impl Peers {
     }
 }
 
-/// What `other` is or has that `first` is not or has not: for both.
+/// First property in which `other` differs from `first`, in words for both.
 fn unlike(first: &Identity, other: &Identity) -> Option<(String, String)> {
     let build = |of: &Identity| format!("is wgvae {} {}", of.version, of.commit).trim_end().to_owned();
     if build(first) != build(other) {
@@ -324,8 +330,12 @@ fn unlike(first: &Identity, other: &Identity) -> Option<(String, String)> {
         return Some((with(other), with(first)));
     }
     let [one, two] = [first, other].map(|of| toml::from_str::<Table>(&of.given).unwrap_or_default());
-    let keys: Vec<String> =
-        one.differences(&two).iter().chain(two.differences(&one).iter()).map(|(key, _)| key.to_owned()).collect();
+    let keys: Vec<String> = one
+        .differences(&two)
+        .iter()
+        .chain(two.differences(&one).iter())
+        .map(|(key, _)| key.to_owned())
+        .collect();
     let key = keys.first()?;
     let said = |of: &Table| {
         if of.has(key) { format!("has --{key} {}", of.text(key)) } else { format!("has no --{key}") }

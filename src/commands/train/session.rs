@@ -9,8 +9,8 @@ use serde::Serialize;
 use wgvae::train::{Limit, RunFolder};
 use wgvae::watch::Watching;
 
-use crate::cli::{TrainArgs, TrainWatchArgs};
 use super::peers::{self, Peers};
+use crate::cli::{TrainArgs, TrainWatchArgs};
 use crate::commands::signals::{self, Requested};
 use crate::commands::{output, watch};
 
@@ -33,13 +33,14 @@ impl Session {
     /// If several processes were started and cannot connect.
     pub(super) fn new(args: &TrainArgs) -> Result<Self> {
         let began = Instant::now();
-        let peers = peers::connect()?;
+        let requested = Requested::default();
+        let peers = peers::connect(&requested)?;
         if peers.as_ref().is_some_and(|peers| !peers.leads()) {
             output::begin(true, false);
         }
         Ok(Self {
             began,
-            requested: Requested::default(),
+            requested,
             quiet: output::is_quiet(),
             dry_run: args.dry_run,
             peers,

@@ -238,7 +238,7 @@ impl Runner for GpuRunner {
 
     fn has_arrived(&mut self, reading: &Reading) -> bool {
         let ReadingState::Pending(readback) = &reading.0 else { return true };
-        // what fails here, fails again where its result is needed
+        // a failure is reported where the result is needed
         let _ = self.device.device.poll(wgpu::PollType::Poll);
         readback.has_arrived()
     }

@@ -97,13 +97,7 @@ impl Memory {
             layout: &pipeline.get_bind_group_layout(0),
             entries: &entries,
         });
-        PreparedDispatch {
-            label: d.label.clone(),
-            pipeline,
-            bind_group,
-            groups: d.groups,
-            work: d.work(),
-        }
+        PreparedDispatch { label: d.label.clone(), pipeline, bind_group, groups: d.groups, work: d.work() }
     }
 }
 

@@ -256,7 +256,8 @@ pub(super) fn time(
     let Some((_, resolved)) = queries else { return Ok(began.elapsed()) };
     let bytes = resolved.size();
     let buffer = staging(&device.device, bytes);
-    let readback = PendingReadback::start((&device.device, &device.queue), &[(&resolved, 0, bytes)], 0, buffer);
+    let readback =
+        PendingReadback::start((&device.device, &device.queue), &[(&resolved, 0, bytes)], 0, buffer);
     device.wait(Some(readback.submission.clone()))?;
     let ticks: Vec<u64> = readback.values(&device.name)?;
     let ticks = ticks[1].saturating_sub(ticks[0]);

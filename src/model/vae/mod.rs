@@ -127,7 +127,7 @@ pub struct StepSettings {
 pub struct Vae {
     pub(super) network: Network,
     pub(super) runner: Box<dyn Runner>,
-    /// where several processes train it
+    /// this process's part, if several train it
     replica: Option<Replica>,
     /// the start of the present step
     step_began: Instant,

@@ -212,8 +212,8 @@ impl Vae {
             let at = buckets.next;
             let parts = if done.is_some() { replica.buckets[at].parts.as_slice() } else { &[] };
             // the losses are complete with the first gradient
-            let first = if at == 0 { vec![self.network.tensors.totals] } else { Vec::new() };
-            let tensors = [first.as_slice(), parts].concat();
+            let also = if at == 0 { vec![self.network.tensors.totals] } else { Vec::new() };
+            let tensors = [parts, also.as_slice()].concat();
             let copy = if tensors.is_empty() { None } else { Some(self.runner.start_read(&tensors)?) };
             buckets.copies.push_back((at, copy));
             buckets.next += 1;
@@ -228,15 +228,14 @@ impl Vae {
         buckets: &mut OnTheWay,
         (at, copy): (usize, Option<Reading>),
     ) -> Result<()> {
-        let values = copy.map_or_else(|| Ok(Vec::new()), |copy| self.runner.finish_read(copy))?;
-        let first = if at == 0 { self.network.tensors.totals.len() as usize } else { 0 };
-        let (totals, gradients) = values.split_at(first);
-        let mut gradients = gradients.to_vec();
-        // of a process without pictures
+        let mut gradients = copy.map_or_else(|| Ok(Vec::new()), |copy| self.runner.finish_read(copy))?;
+        let also = if at == 0 { self.network.tensors.totals.len() as usize } else { 0 };
+        let totals = gradients.split_off(gradients.len() - also);
+        // zeros of a process without pictures
         gradients.resize(replica.buckets[at].len(), 0.0);
         buckets.sums.push_back((at, replica.group.start_sum(at, replica.wire, gradients)));
         if at == 0 {
-            buckets.totals = Some(replica.group.start_gather(bytemuck::cast_slice(totals).to_vec()));
+            buckets.totals = Some(replica.group.start_gather(bytemuck::cast_slice(&totals).to_vec()));
         }
         Ok(())
     }
