@@ -13,7 +13,7 @@ if cargo deny --version >/dev/null 2>&1; then
 fi
 allowed=$(sed -n 's/^    "\(.*\)",$/\1/p' deny.toml)
 [ -n "$allowed" ] || { echo "no licences in deny.toml" && exit 1; }
-crates=$(cargo tree --locked --target all -e normal,build,dev --prefix none --format '{p}|{l}')
+crates=$(cargo tree --locked --all-features --target all -e normal,build,dev --prefix none --format '{p}|{l}')
 
 # A declaration such as "(MIT OR Apache-2.0) AND Unicode-3.0": each part between ANDs needs one allowed alternative.
 printf '%s\n' "$crates" | sed 's/ (\*)$//' | sort -u | ALLOWED="$allowed" awk -F '|' '

@@ -43,4 +43,5 @@ fi
 if [ "${2:-}" = build ]; then
     exec cargo build --release --features mpi
 fi
-exec cargo test --quiet --features mpi --test mpi
+# one after the other: each starts several processes
+exec cargo test --quiet --features mpi --test mpi -- --test-threads=1

@@ -25,6 +25,21 @@ pub fn launched() -> Option<Launched> {
     launched_with(|name| std::env::var(name).ok())
 }
 
+/// Whether the launcher has told this process how to find the others, in a way that an MPI library with this name and version
+/// knows. Without it, Open MPI ends the process with a page of text, and MPICH takes it for the only one.
+pub fn can_connect(library: &str) -> bool {
+    can_connect_with(library, |name| std::env::var_os(name).is_some())
+}
+
+fn can_connect_with(library: &str, is_set: impl Fn(&str) -> bool) -> bool {
+    let any = |names: &[&str]| names.iter().any(|name| is_set(name));
+    if library.contains("Open MPI") {
+        return any(&["OMPI_COMM_WORLD_SIZE", "PMIX_RANK"]);
+    }
+    // other libraries than these two decide for themselves
+    !library.contains("MPICH") || any(&["PMI_RANK", "PMI_FD", "PMIX_RANK"])
+}
+
 fn launched_with(variable: impl Fn(&str) -> Option<String>) -> Option<Launched> {
     let found = VARIABLES.iter().filter_map(|(size, rank, by)| {
         Some(Launched { ranks: variable(size)?.parse().ok()?, rank: variable(rank)?.parse().ok()?, by })
@@ -39,6 +54,22 @@ mod tests {
 
     fn with(variables: &[(&str, &str)]) -> Option<Launched> {
         launched_with(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, v)| (*v).to_owned()))
+    }
+
+    #[test]
+    fn libraries_are_told_in_their_own_way() {
+        let (open_mpi, mpich) = ("Open MPI v4.1.4", "MPICH Version: 4.0.2");
+        for (set, knows) in [
+            (["SLURM_PROCID", "SLURM_STEP_NUM_TASKS"], [false, false]),
+            (["PMIX_RANK", "SLURM_PROCID"], [true, true]),
+            (["PMI_RANK", "PMI_FD"], [false, true]),
+            (["OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"], [true, false]),
+        ] {
+            let found =
+                [open_mpi, mpich].map(|library| can_connect_with(library, |name| set.contains(&name)));
+            assert_eq!(found, knows, "{set:?}");
+        }
+        assert!(can_connect_with("another library", |_| false));
     }
 
     #[test]

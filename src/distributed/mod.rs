@@ -18,7 +18,7 @@ mod threads;
 pub use communicator::{Communicator, Interrupt};
 pub use cost::{BucketCost, StepCost};
 pub use group::{Group, Pending};
-pub use launcher::{Launched, launched};
+pub use launcher::{Launched, can_connect, launched};
 #[cfg(feature = "mpi")]
 pub use mpi::Mpi;
 pub use network::{Emulated, Network};

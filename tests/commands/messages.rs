@@ -94,12 +94,11 @@ fn odd_names_are_printed_escaped_everywhere() {
 fn a_closed_pipe_is_no_panic() {
     let folder = tempfile::tempdir().expect("folder");
     let program = env!("CARGO_BIN_EXE_wgvae");
-    // head ends before the whole plan is written
-    let script = format!("'{program}' plan --limits default | head -n 1; exit ${{PIPESTATUS[0]}}");
+    // the reader ends before the first line is written
+    let script = format!("'{program}' plan --limits default | true; exit ${{PIPESTATUS[0]}}");
     let output = std::process::Command::new("bash").args(["-c", &script]).current_dir(folder.path()).output();
     let output = output.expect("bash runs");
     assert_eq!(output.status.code(), Some(141), "the code of docs/commands.md");
-    assert!(text(&output.stdout).contains("256 px"), "{}", text(&output.stdout));
     assert_eq!(text(&output.stderr), "", "a closed pipe is worth no message");
 }
 

@@ -9,8 +9,9 @@ use wgvae::gpu::Element;
 use wgvae::model::{
     BatchPart, Device, Input, ModelOptions, Outcome, StateDict, StepSettings, TrainFeatures, Vae,
 };
+use wgvae::ops::loss_scale::LossScale;
 
-use crate::common::adapter;
+use crate::common::{adapter, has_f16};
 
 const SIZE: u32 = 16;
 const BATCH: u32 = 6;
@@ -213,4 +214,40 @@ fn losses_arrive_on_all_ranks_at_the_same_steps() {
             });
         }
     });
+}
+
+/// In f16 a gradient that overflows on one rank skips the step on all, and lowers the loss scale on all.
+#[test]
+fn an_overflow_on_one_rank_skips_the_step_on_all() {
+    let Some(adapter) = adapter().filter(has_f16) else { return };
+    let options = ModelOptions {
+        precision: Element::F16,
+        share: Some(3),
+        ..ModelOptions::training(ModelConfig::reference(SIZE, 4, 6), BATCH)
+    };
+    let scalings: Vec<LossScale> = std::thread::scope(|scope| {
+        let adapter = &adapter;
+        let threads: Vec<_> = Threads::connect(2)
+            .into_iter()
+            .map(|one| {
+                scope.spawn(move || {
+                    let mut vae = Vae::new(Device::Gpu(adapter), options, 3).expect("a model");
+                    let group = Arc::new(Group::new(move || Ok(Box::new(one))).expect("a group"));
+                    let rank = group.rank() as u32;
+                    // gradients of rank 1 alone are too large for f16: those of rank 0 have no pictures
+                    let count = 3 * rank;
+                    vae.join(group, Element::F32).expect("a share");
+                    vae.load_scaling(LossScale { exponent: 24, ..LossScale::START });
+                    let before = vae.weights().expect("weights");
+                    let part = BatchPart { first: 0, count, total: 3 };
+                    vae.train_part(Input::Rgba(&rgba(0..count)), part, &settings(0)).expect("a step");
+                    assert!(vae.weights().expect("weights") == before, "rank {rank} has taken the step");
+                    vae.scaling().expect("a scale")
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("a rank")).collect()
+    });
+    assert_eq!(scalings[0], LossScale { exponent: 23, skipped: 1, growth_tracker: 0, found_inf: 0 });
+    assert_eq!(scalings[0], scalings[1]);
 }

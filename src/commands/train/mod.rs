@@ -146,6 +146,9 @@ fn train(session: &Session, layers: Layers, (resume, tuning): (&ResumeArgs, &Tun
     if let Some(hint) = &adapter.hint {
         screen.say(hint);
     }
+    if let Some(advice) = peers::bound_processors(session.peers.as_ref().map_or(1, Peers::on_host)) {
+        screen.say(&format!("warning: {advice}"));
+    }
     let tuning = session.together(kernel_configs(&adapter, &build, tuning, &run, session))?;
     let read = || pictures(&screen, options, config, session.quiet);
     let data = match &session.peers {

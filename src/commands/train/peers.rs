@@ -86,16 +86,11 @@ pub(super) struct Peers {
 /// If this binary cannot, or not with this launcher.
 pub(super) fn connect(requested: &Requested) -> Result<Option<Peers>> {
     let Some(launched) = launched().filter(|launched| launched.ranks > 1) else { return Ok(None) };
-    let group = connected(&launched, requested)?;
+    let group = connected(launched, requested)?;
     if group.size() != launched.ranks {
-        let (Launched { ranks, by, rank }, size) = (launched, group.size());
+        let size = group.size();
         group.finish();
-        let text = format!(
-            "{by} has started {ranks} processes, but the MPI library of this binary sees {size}: start it with the launcher \
-             of the library that it was built with, under Slurm with srun --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH); see \
-             docs/scale.md"
-        );
-        return Err(only_first(rank, text));
+        return Err(only_first(launched.rank, strangers(launched, size)));
     }
     let host = sysinfo::System::host_name().unwrap_or_else(|_| "this machine".into());
     let hosts = group.gather_texts(&host)?;
@@ -103,19 +98,47 @@ pub(super) fn connect(requested: &Requested) -> Result<Option<Peers>> {
 }
 
 #[cfg(feature = "mpi")]
-fn connected(_: &Launched, requested: &Requested) -> Result<Group> {
+fn connected(launched: Launched, requested: &Requested) -> Result<Group> {
+    use wgvae::distributed::{Mpi, can_connect};
+
+    if !can_connect(&Mpi::library()) {
+        return Err(only_first(launched.rank, strangers(launched, 1)));
+    }
     let stop = requested.stop.clone();
-    Ok(Group::new(move || wgvae::distributed::Mpi::connect(stop))?)
+    Ok(Group::new(move || Mpi::connect(stop))?)
 }
 
 #[cfg(not(feature = "mpi"))]
-fn connected(launched: &Launched, _: &Requested) -> Result<Group> {
+fn connected(launched: Launched, _: &Requested) -> Result<Group> {
     let Launched { ranks, by, rank } = launched;
     let text = format!(
         "{by} has started {ranks} processes, and each would train a model of its own: this binary is built without MPI. Build \
          it with `cargo build --release --features mpi` (docs/scale.md), or start it without a launcher"
     );
-    Err(only_first(*rank, text))
+    Err(only_first(rank, text))
+}
+
+/// The refusal of processes that do not find each other: this one sees `size`.
+fn strangers(Launched { ranks, by, .. }: Launched, size: usize) -> String {
+    format!(
+        "{by} has started {ranks} processes, but the MPI library of this binary sees {size}: start it with the launcher of the \
+         library that it was built with, under Slurm with srun --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH); see docs/scale.md"
+    )
+}
+
+/// Advice if the launcher lets this process use fewer processors than there are for each of `here` processes on this machine:
+/// decoding and software adapters compute on all that they get. Open MPI binds each of one or two processes to one core.
+pub(super) fn bound_processors(here: usize) -> Option<String> {
+    launched()?;
+    let own = std::thread::available_parallelism().ok()?.get();
+    let mut system = sysinfo::System::new().ok()?;
+    system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing());
+    let all = system.cpus().len();
+    (own * here.max(1) < all).then(|| {
+        format!(
+            "the launcher lets each process use {own} of {all} processors; Open MPI's gives them all with mpirun --bind-to none"
+        )
+    })
 }
 
 /// A usage error that is the same on all ranks, said once.
@@ -160,7 +183,12 @@ impl Peers {
         format!("{}: {}", self.size(), list.join(", "))
     }
 
-    /// The first of this machine's ranks, and the number of them before this one.
+    /// Ranks on this machine.
+    pub(super) fn on_host(&self) -> usize {
+        self.hosts.iter().filter(|host| **host == self.hosts[self.rank()]).count()
+    }
+
+    /// Ranks on this machine before this one.
     fn before_on_host(&self) -> usize {
         self.hosts[..self.rank()].iter().filter(|host| **host == self.hosts[self.rank()]).count()
     }
