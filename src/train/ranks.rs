@@ -45,10 +45,10 @@ impl RankOptions {
         let even = ModelOptions { share: even.iter().max().copied(), ..build };
         match self.sharing {
             Sharing::Even => Ok(even),
-            // it may become nearly all, in micro-batches as for an equal part
+            // it may become nearly all
             Sharing::Auto => {
-                let micro = Some(even.resolve_micro_batch(target)?);
-                Ok(ModelOptions { share: Some(build.batch), micro, ..build })
+                let micro = even.resolve_micro_batch(target)?.min(unit(build.batch, self.group.size()));
+                Ok(ModelOptions { share: Some(build.batch), micro: Some(micro), ..build })
             }
         }
     }
@@ -88,21 +88,26 @@ pub(super) fn even_shares(batch: u32, ranks: usize) -> Vec<u32> {
     (0..ranks).map(|rank| end(rank + 1) - end(rank)).collect()
 }
 
-/// Pictures of a batch for processes of these speeds, in pictures per second. Every rank gets at least one if there are
-/// enough.
-fn shares_by_speed(batch: u32, speeds: &[f64]) -> Vec<u32> {
-    let ranks = speeds.len();
+/// Pictures that shares by speed are multiples of: half of an equal part. Micro-batches have this size, because a
+/// micro-batch that is not full takes as long as a full one. Smaller ones cost more than their balance gains.
+fn unit(batch: u32, ranks: usize) -> u32 {
+    batch.div_ceil(2 * ranks as u32).max(1)
+}
+
+/// Pictures of a batch for processes of these speeds, in pictures per second: multiples of `unit`, except for the last one.
+/// Every rank gets at least one unit if there are enough.
+fn shares_by_speed(batch: u32, unit: u32, speeds: &[f64]) -> Vec<u32> {
+    let (ranks, units) = (speeds.len(), batch.div_ceil(unit));
     let valid = speeds.iter().all(|speed| speed.is_finite() && *speed > 0.0);
-    if !valid || (batch as usize) < ranks {
+    if !valid || (units as usize) < ranks {
         return even_shares(batch, ranks);
     }
     let all: f64 = speeds.iter().sum();
-    let ideal = speeds.iter().map(|speed| f64::from(batch) * speed / all);
-    let ideal: Vec<f64> = ideal.collect();
+    let ideal: Vec<f64> = speeds.iter().map(|speed| f64::from(units) * speed / all).collect();
     let mut shares: Vec<u32> = ideal.iter().map(|share| (share.floor() as u32).max(1)).collect();
     // the remainder goes to the ranks with the largest deficit; a surplus is taken from those with the largest one
-    while shares.iter().sum::<u32>() != batch {
-        let more = shares.iter().sum::<u32>() < batch;
+    while shares.iter().sum::<u32>() != units {
+        let more = shares.iter().sum::<u32>() < units;
         let lack = |rank: &usize| ideal[*rank] - f64::from(shares[*rank]);
         let by_lack = |a: &usize, b: &usize| lack(a).total_cmp(&lack(b));
         // the first of equals, on every rank
@@ -114,7 +119,15 @@ fn shares_by_speed(batch: u32, speeds: &[f64]) -> Vec<u32> {
         let rank = rank.unwrap_or(0);
         shares[rank] = if more { shares[rank] + 1 } else { shares[rank] - 1 };
     }
+    let mut left = batch;
     shares
+        .iter()
+        .map(|share| {
+            let pictures = (share * unit).min(left);
+            left -= pictures;
+            pictures
+        })
+        .collect()
 }
 
 /// The part of `len` items that a rank has if it has `shares[rank]` of a full batch.
@@ -204,13 +217,13 @@ impl Ranks {
             return Ok(());
         }
         let speeds = self.options.group.gather(pictures as f64 / busy.as_secs_f64().max(1e-9))?;
-        let batch = self.shares.iter().sum();
+        let batch: u32 = self.shares.iter().sum();
         // half way: a time that was measured once is not exact
         let now = self.shares.iter().map(|share| f64::from(*share));
         let all: f64 = speeds.iter().sum();
         let wanted = speeds.iter().map(|speed| f64::from(batch) * speed / all);
         let between: Vec<f64> = now.zip(wanted).map(|(now, wanted)| (now * wanted).sqrt()).collect();
-        self.shares = shares_by_speed(batch, &between);
+        self.shares = shares_by_speed(batch, unit(batch, between.len()), &between);
         Ok(())
     }
 
@@ -268,13 +281,16 @@ mod tests {
     #[test]
     fn shares_follow_speeds() {
         assert_eq!(even_shares(64, 3), [21, 21, 22]);
-        assert_eq!(shares_by_speed(64, &[1.0, 1.0]), [32, 32]);
-        assert_eq!(shares_by_speed(64, &[200.0, 100.0]), [43, 21]);
-        assert_eq!(shares_by_speed(10, &[1.0, 1.0, 1.0]), [4, 3, 3]);
-        // a slow one has at least one picture, and a speed that is not known changes nothing
-        assert_eq!(shares_by_speed(4, &[1000.0, 1.0, 1000.0]), [2, 1, 1]);
-        assert_eq!(shares_by_speed(8, &[f64::NAN, 1.0]), [4, 4]);
-        assert_eq!(shares_by_speed(2, &[1.0, 5.0, 5.0]), even_shares(2, 3));
+        assert_eq!(shares_by_speed(64, 1, &[1.0, 1.0]), [32, 32]);
+        assert_eq!(shares_by_speed(64, 1, &[200.0, 100.0]), [43, 21]);
+        assert_eq!(shares_by_speed(64, 8, &[200.0, 100.0]), [40, 24]);
+        assert_eq!(shares_by_speed(60, 8, &[1.0, 2.0]), [24, 36]);
+        assert_eq!(shares_by_speed(10, 1, &[1.0, 1.0, 1.0]), [4, 3, 3]);
+        // a slow one has at least one unit, and a speed that is not known changes nothing
+        assert_eq!(shares_by_speed(4, 1, &[1000.0, 1.0, 1000.0]), [2, 1, 1]);
+        assert_eq!(shares_by_speed(8, 1, &[f64::NAN, 1.0]), [4, 4]);
+        assert_eq!((unit(64, 2), unit(16, 2), unit(3, 2)), (16, 4, 1));
+        assert_eq!(shares_by_speed(2, 1, &[1.0, 5.0, 5.0]), even_shares(2, 3));
     }
 
     #[test]

@@ -105,7 +105,11 @@ fn connected(launched: Launched, requested: &Requested) -> Result<Group> {
         return Err(only_first(launched.rank, strangers(launched, 1)));
     }
     let stop = requested.stop.clone();
-    Ok(Group::new(move || Mpi::connect(stop))?)
+    Group::new(move || Mpi::connect(stop)).map_err(|error| match error {
+        // all have the same environment
+        Error::Usage(text) => only_first(launched.rank, text),
+        other => other.into(),
+    })
 }
 
 #[cfg(not(feature = "mpi"))]
