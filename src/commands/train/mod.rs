@@ -4,6 +4,7 @@ mod attempts;
 pub mod changes;
 pub mod data;
 mod follow;
+mod machine;
 mod outlook;
 mod peers;
 mod prior;
@@ -146,7 +147,7 @@ fn train(session: &Session, layers: Layers, (resume, tuning): (&ResumeArgs, &Tun
     if let Some(hint) = &adapter.hint {
         screen.say(hint);
     }
-    if let Some(advice) = peers::bound_processors(session.peers.as_ref().map_or(1, Peers::on_host)) {
+    if let Some(advice) = machine::bound_processors(session.peers.as_ref().map_or(1, Peers::on_host)) {
         screen.say(&format!("warning: {advice}"));
     }
     let tuning = session.together(kernel_configs(&adapter, &build, tuning, &run, session))?;

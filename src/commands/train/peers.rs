@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 use wgvae::config::Table;
 use wgvae::distributed::{Group, Launched, launched};
 use wgvae::error::Error;
-use wgvae::gpu::{Adapter, adapter};
+use wgvae::gpu::Adapter;
 use wgvae::train::{RankOptions, RunFolder, Sharing, Splits};
 use wgvae::tune;
 
+use super::machine::{identity, nth_adapter};
 use super::settings::{PER_PROCESS, RunOptions};
 use crate::cli::Share;
-use crate::commands;
 use crate::commands::signals::Requested;
 
 /// An error that all processes have agreed on, so that they can end in order.
@@ -128,21 +128,6 @@ fn strangers(Launched { ranks, by, .. }: Launched, size: usize) -> String {
         "{by} has started {ranks} processes, but the MPI library of this binary sees {size}: start it with the launcher of the \
          library that it was built with, under Slurm with srun --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH); see docs/scale.md"
     )
-}
-
-/// Advice if the launcher lets this process use fewer processors than there are for each of `here` processes on this machine:
-/// decoding and software adapters compute on all that they get. Open MPI binds each of one or two processes to one core.
-pub(super) fn bound_processors(here: usize) -> Option<String> {
-    launched()?;
-    let own = std::thread::available_parallelism().ok()?.get();
-    let mut system = sysinfo::System::new().ok()?;
-    system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing());
-    let all = system.cpus().len();
-    (own * here.max(1) < all).then(|| {
-        format!(
-            "the launcher lets each process use {own} of {all} processors; Open MPI's gives them all with mpirun --bind-to none"
-        )
-    })
 }
 
 /// A usage error that is the same on all ranks, said once.
@@ -373,30 +358,4 @@ fn unlike(first: &Identity, other: &Identity) -> Option<(String, String)> {
         if of.has(key) { format!("has --{key} {}", of.text(key)) } else { format!("has no --{key}") }
     };
     Some((said(&two), said(&one)))
-}
-
-/// The adapter with number `place` of those that `options` name, with `ranks_per_adapter` places on each.
-fn nth_adapter(options: &RunOptions, place: usize) -> Result<Adapter> {
-    let choice = commands::choice(&options.adapter)?;
-    let backends = adapter::backends(options.adapter.backend.as_deref())?;
-    let most = options.ranks_per_adapter as usize;
-    match Adapter::choose_nth(&choice, backends, place / most)? {
-        Ok(adapter) => Ok(commands::keeping(adapter)),
-        Err(count) => {
-            let asked = options.adapter.adapter.as_deref().unwrap_or("high-performance");
-            let reason = format!(
-                "--adapter {asked}: {} on this machine, and more processes; start fewer, or let several share one with \
-                 --ranks-per-adapter {}",
-                wgvae::data::counted(count, "such adapter"),
-                (place + 1).div_ceil(count)
-            );
-            Err(Error::Usage(reason).into())
-        }
-    }
-}
-
-/// A text that tells adapters of one machine apart.
-fn identity(adapter: &Adapter) -> String {
-    let info = &adapter.info;
-    format!("{} {} {:?} {}", info.vendor, info.device, info.backend, info.device_pci_bus_id)
 }
