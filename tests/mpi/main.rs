@@ -100,11 +100,18 @@ mod launched {
 
     /// The program with `args` as `ranks` processes.
     fn start(folder: &Path, launcher: &[String], ranks: &[&[&str]]) -> Child {
+        let ranks: Vec<Vec<&str>> = ranks.iter().map(|args| [&["train"], *args].concat()).collect();
+        let ranks: Vec<_> = ranks.iter().map(|args| (env!("CARGO_BIN_EXE_wgvae"), args.as_slice())).collect();
+        start_programs(folder, launcher, &ranks)
+    }
+
+    /// A process of each of these programs with its arguments.
+    fn start_programs(folder: &Path, launcher: &[String], ranks: &[(&str, &[&str])]) -> Child {
         let mut command = Command::new(&launcher[0]);
         command.args(&launcher[1..]);
-        for (at, args) in ranks.iter().enumerate() {
+        for (at, (program, args)) in ranks.iter().enumerate() {
             let between: &[&str] = if at > 0 { &[":"] } else { &[] };
-            command.args(between).args(["-n", "1", env!("CARGO_BIN_EXE_wgvae"), "train"]).args(*args);
+            command.args(between).args(["-n", "1", program]).args(*args);
         }
         command.env("WGVAE_CACHE_DIR", folder.join("cache")).current_dir(folder);
         command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
@@ -272,6 +279,24 @@ mod launched {
         let more = (step + 2).to_string();
         let said = trains(&at, &launcher, 3, &["--resume", "--name", "a", "--max-steps", &more]);
         assert!(said.contains(&format!("(step {step})")), "{said}");
+    }
+
+    /// A failure of one rank alone, here rank 0 whose files may not be long enough for a checkpoint, ends all.
+    #[test]
+    fn a_rank_that_fails_ends_all() {
+        let Some(launcher) = launcher() else { return };
+        let folder = tempfile::tempdir().expect("folder");
+        let at = folder.path().canonicalize().expect("a path");
+        let args = [&SMALL[..], &["--name", "a", "--epochs=3"]].concat();
+        let limited =
+            [&["-c", "ulimit -f 8; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_wgvae"), "train"], &args[..]]
+                .concat();
+        let plain = [&["train"], &args[..]].concat();
+        let ranks = [("sh", &limited[..]), (env!("CARGO_BIN_EXE_wgvae"), &plain[..])];
+        let (output, took) = end(start_programs(&at, &launcher, &ranks), &at);
+        let said = text(&output.stderr);
+        assert!(!output.status.success() && took < PATIENCE, "after {took:?}: {said}");
+        assert!(said.contains("cannot write") && said.contains("There is no checkpoint yet."), "{said}");
     }
 
     /// Ranks that differ, and errors of one rank, are named before the first step; no process is left waiting.

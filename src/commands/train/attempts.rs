@@ -85,6 +85,8 @@ pub(super) fn train(
         Ok(end) => end,
         Err(error @ (Error::Device(_) | Error::Io { .. })) => {
             output::note(&format!("error: {error}\n{}", advice(&error, run)));
+            // the others wait for this process, and would do so for ever if it ended in order
+            session.peers.iter().for_each(|peers| peers.abort(error.exit_code()));
             return Ok(Ended::Failed(error.exit_code()));
         }
         Err(error) => return Err(error.into()),
