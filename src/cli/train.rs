@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use wgvae::checkpoint::Keep;
 use wgvae::config::{BetaSchedule, Element, FlowSize, LossKind, LrSchedule, Sigma, TimeLimit};
 use wgvae::data::{ColourRule, Resize, Rules, Splits};
+use wgvae::train::Sharing;
 
 use super::{AdapterArgs, ModelArgs, TrainWatchArgs, TuningArgs};
 
@@ -307,7 +308,7 @@ pub struct RanksArgs {
     /// Division of each batch among the processes: even, or auto (by the pictures per second of each, measured in every
     /// epoch for the next) [default: even]
     #[arg(long, value_name = "HOW", hide_possible_values = true)]
-    pub share: Option<Share>,
+    pub share: Option<Sharing>,
     /// Type of the gradients that processes exchange: f32, or f16 (half of the bytes; rounding errors are added to the
     /// next step's) [default: f32]
     #[arg(long, value_name = "TYPE", hide_possible_values = true)]
@@ -315,17 +316,6 @@ pub struct RanksArgs {
     /// Processes that may share one adapter [default: 1]
     #[arg(long, value_name = "PROCESSES", value_parser = clap::value_parser!(u32).range(1..))]
     pub ranks_per_adapter: Option<u32>,
-}
-
-/// Division of a batch among processes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Share {
-    /// into equal parts
-    #[default]
-    Even,
-    /// by measured speed
-    Auto,
 }
 
 /// Whether the training pictures stay in GPU memory.

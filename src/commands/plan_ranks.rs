@@ -184,7 +184,7 @@ fn simulate(
                         vae.losses(false)?;
                     }
                     vae.losses(true)?;
-                    group.end_in_order();
+                    group.finish();
                     Ok(began.elapsed().as_secs_f64() / STEPS as f64)
                 })
             })

@@ -1,6 +1,5 @@
 //! This process's end of the connection: operations begin in order and run on a thread of their own.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -53,15 +52,14 @@ fn ended() -> Error {
     Error::Device("the connection to the other ranks has ended".into())
 }
 
-/// The processes that train one model, as one of them sees them. Dropped before [`Group::end_in_order`], it ends all
-/// processes: a process that fails must not leave the others waiting.
+/// The processes that train one model, as one of them sees them. Dropped before [`Group::finish`], it ends all processes: a
+/// process that fails must not leave the others waiting.
 pub struct Group {
     rank: usize,
     size: usize,
     /// the thread with the way to it, until the connection has ended
     work: Mutex<Option<(Sender<Job>, JoinHandle<()>)>>,
     interrupt: Interrupt,
-    in_order: AtomicBool,
 }
 
 impl std::fmt::Debug for Group {
@@ -97,7 +95,7 @@ impl Group {
         let ended = || Err(Error::Device("the connection to the other ranks could not be made".into()));
         let (rank, size, interrupt) = connected.recv().unwrap_or_else(|_| ended())?;
         let work = Mutex::new(Some((jobs, thread)));
-        Ok(Self { rank, size, work, interrupt, in_order: AtomicBool::new(false) })
+        Ok(Self { rank, size, work, interrupt })
     }
 
     /// Number of this process, from 0.
@@ -193,26 +191,18 @@ impl Group {
         self.work.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// From now on, the connection ends in order when it is dropped, as it does in all processes. The process goes on by
-    /// itself.
-    pub fn end_in_order(&self) {
-        self.in_order.store(true, Ordering::SeqCst);
-    }
-
-    /// Ends the connection, as all processes do.
-    pub fn finish(self) {
-        self.end_in_order();
+    /// Ends the connection, as all processes do, and waits until they do. The process goes on by itself.
+    pub fn finish(&self) {
+        if let Some((jobs, thread)) = self.take_work() {
+            drop(jobs);
+            let _ = thread.join();
+        }
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if !self.in_order.load(Ordering::SeqCst) {
-            self.abort(1);
-        } else if let Some((jobs, thread)) = self.take_work() {
-            drop(jobs);
-            let _ = thread.join();
-        }
+        self.abort(1);
     }
 }
 

@@ -80,6 +80,12 @@ impl Adapter {
     /// # Errors
     /// [`Error::Adapter`] if there is none, with a remedy or the list of adapters.
     pub fn choose(choice: &AdapterChoice, backends: Backends) -> Result<Self> {
+        let (mut all, index) = Self::find(choice, backends)?;
+        Ok(all.swap_remove(index))
+    }
+
+    /// All adapters, and the index of the one that `choice` names.
+    fn find(choice: &AdapterChoice, backends: Backends) -> Result<(Vec<Self>, usize)> {
         let mut all = Self::list(backends);
         if all.is_empty() {
             let reason = hidden::reason(&Host::this(), &[], true).unwrap_or_else(|| {
@@ -103,7 +109,8 @@ impl Adapter {
             return Err(Error::Adapter(format!("no adapter {asked}; there are:\n{}", list.join("\n"))));
         };
         let hint = Self::why_no_gpu(&all, choice);
-        Ok(Self { hint, ..all.swap_remove(index) })
+        all.iter_mut().for_each(|adapter| adapter.hint.clone_from(&hint));
+        Ok((all, index))
     }
 
     /// The adapter with number `place`, from 0, of those that `choice` names equally, or their number if there are not so
@@ -116,13 +123,12 @@ impl Adapter {
         backends: Backends,
         place: usize,
     ) -> Result<std::result::Result<Self, usize>> {
-        let first = Self::choose(choice, backends)?;
-        let mut all = Self::list(backends);
+        let (mut all, index) = Self::find(choice, backends)?;
         let infos: Vec<&AdapterInfo> = all.iter().map(|adapter| &adapter.info).collect();
-        let equal = choice.equals(&infos);
+        let equal = choice.equals(&infos, index);
         Ok(match equal.get(place) {
-            Some(index) => Ok(Self { hint: first.hint, ..all.swap_remove(*index) }),
-            None => Err(equal.len().max(1)),
+            Some(index) => Ok(all.swap_remove(*index)),
+            None => Err(equal.len()),
         })
     }
 

@@ -47,7 +47,7 @@ impl std::str::FromStr for AdapterChoice {
 impl AdapterChoice {
     /// The index of the chosen adapter in `all`, if any.
     pub fn pick(&self, all: &[&AdapterInfo]) -> Option<usize> {
-        let named = |part: &str| all.iter().position(|info| info.name.to_lowercase().contains(part));
+        let named = |part: &str| all.iter().position(|info| has(info, part));
         match self {
             Self::Index(index) if *index < all.len() => Some(*index),
             Self::Index(index) if *index < MIN_IN_NAME => None,
@@ -58,25 +58,28 @@ impl AdapterChoice {
             Self::LowPower => best(all, [DeviceType::IntegratedGpu, DeviceType::DiscreteGpu]),
         }
     }
-}
 
-impl AdapterChoice {
     /// The indices of all adapters in `all` that are as good as the chosen one: of its kind, or with the name, and of its back
     /// end, since other back ends list the same GPUs again.
-    pub(super) fn equals(&self, all: &[&AdapterInfo]) -> Vec<usize> {
-        let Some(chosen) = self.pick(all) else { return Vec::new() };
+    pub(super) fn equals(&self, all: &[&AdapterInfo], chosen: usize) -> Vec<usize> {
+        let kind = |info: &AdapterInfo| (info.device_type, slowness(info));
         let same = |at: &usize| {
             let info = all[*at];
             let wanted = match self {
                 Self::Index(index) if *index < all.len() => at == index,
-                Self::Index(index) => info.name.contains(&index.to_string()),
-                Self::Name(part) => info.name.to_lowercase().contains(part),
-                _ => (info.device_type, slowness(info)) == (all[chosen].device_type, slowness(all[chosen])),
+                Self::Index(index) => has(info, &index.to_string()),
+                Self::Name(part) => has(info, part),
+                _ => kind(info) == kind(all[chosen]),
             };
             wanted && info.backend == all[chosen].backend
         };
         (0..all.len()).filter(same).collect()
     }
+}
+
+/// Whether `part`, in lower case, is in the adapter's name.
+fn has(info: &AdapterInfo, part: &str) -> bool {
+    info.name.to_lowercase().contains(part)
 }
 
 /// Whether it runs on the CPU.
@@ -160,10 +163,12 @@ mod tests {
             ("4090", vec![1, 3]),
             ("2", vec![2]),
             ("radeon", vec![2]),
-            ("arc", vec![]),
         ] {
-            assert_eq!(asked.parse::<AdapterChoice>().expect("a choice").equals(&all), wanted, "{asked}");
+            let choice: AdapterChoice = asked.parse().expect("a choice");
+            let chosen = choice.pick(&all).expect("an adapter");
+            assert_eq!(choice.equals(&all, chosen), wanted, "{asked}");
         }
+        assert_eq!("arc".parse::<AdapterChoice>().expect("a choice").pick(&all), None);
     }
 
     #[test]

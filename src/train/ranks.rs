@@ -7,6 +7,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::checkpoint::Checkpoint;
 use crate::distributed::Group;
 use crate::error::{Error, Result};
@@ -15,7 +17,8 @@ use crate::model::{BatchPart, Loss, ModelOptions, NamedTensor};
 use crate::ops::squared_error::ErrorSums;
 
 /// Division of a batch among the processes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Sharing {
     /// into equal parts
     #[default]

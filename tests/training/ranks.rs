@@ -118,7 +118,7 @@ impl Trial {
         let end = trainer.train(&mut watcher);
         let state = trainer.state().clone();
         if let (true, Some(group)) = (end.is_ok() || matches!(end, Err(Error::Diverged(_))), group) {
-            group.end_in_order();
+            group.finish();
         }
         (end, watcher, state)
     }

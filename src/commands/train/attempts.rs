@@ -15,6 +15,7 @@ use wgvae::train::{
 use wgvae::tune;
 use wgvae::tune::file::TuningFile;
 
+use super::peers::Peers;
 use super::prior;
 use super::session::{Ended, Session};
 use super::settings::{RunOptions, Settings};
@@ -105,6 +106,8 @@ pub(super) fn train(
             for picture in &screen.pictures {
                 screen.say(&format!("wrote {}", shown(picture)));
             }
+            // the others have nothing to do from here on
+            session.peers.iter().for_each(Peers::finish);
             let seen = training.data.train.len() as u64 * u64::from(state.epoch.saturating_sub(1));
             match prior::fit(&screen, (training, seen), (&session.requested.stop, session.quiet)) {
                 Ok(grid) => grid.iter().for_each(|grid| screen.say(&format!("wrote {}", shown(grid)))),

@@ -24,10 +24,11 @@ use crate::commands::{output, tune};
 pub(super) fn train(session: &Session, peers: &Peers, layers: &Layers, flags: &TuningArgs) -> Result<Ended> {
     peers.together(Ok(()))?;
     let Some(orders) = peers.hear::<Option<Orders>>()? else { return Ok(Ended::Finished) };
-    let Settings { config, options } = peers.together(own_settings(&orders, layers))?;
+    let settings = peers.together(own_settings(&orders, layers))?;
+    let build = settings.model_options();
+    let Settings { config, options } = settings;
     let adapter = peers.adapter(&options)?;
     let ranks = peers.rank_options(&options);
-    let build = Settings { config: config.clone(), options: options.clone() }.model_options();
     let build = peers.together(ranks.share(build, &adapter.capabilities()).map_err(Into::into))?;
     peers.together(Ok(()))?;
     let screen = Screen::new(true, config.epochs);

@@ -58,13 +58,13 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
             Ok(code)
         }
         Err(error) if is_agreed(&error) => {
-            peers.finish();
-            // the others have the same error
-            if !peers.leads() && !error.is::<Agreed>() {
-                return Ok(ExitCode::FAILURE);
+            // rank 0 says it before the connection ends, on which the others wait
+            if peers.leads() && !error.is::<Agreed>() {
+                output::note(&format!("error: {error:#}"));
             }
-            // it is printed before the connection ends, on which the others wait
-            ended_together(error)
+            let code = if error.is::<Agreed>() { ended_together(error) } else { Ok(ExitCode::FAILURE) };
+            peers.finish();
+            code
         }
         Err(error) => {
             output::note(&format!("error: {}: {error:#}", peers.own_name()));

@@ -15,12 +15,11 @@ use wgvae::config::Table;
 use wgvae::distributed::{Group, Launched, launched};
 use wgvae::error::Error;
 use wgvae::gpu::Adapter;
-use wgvae::train::{RankOptions, RunFolder, Sharing, Splits};
+use wgvae::train::{RankOptions, RunFolder, Splits};
 use wgvae::tune;
 
 use super::machine::{identity, nth_adapter};
 use super::settings::{PER_PROCESS, RunOptions};
-use crate::cli::Share;
 use crate::commands::signals::Requested;
 
 /// An error that all processes have agreed on, so that they can end in order.
@@ -172,14 +171,14 @@ impl Peers {
         format!("{}: {}", self.size(), list.join(", "))
     }
 
-    /// Ranks on this machine.
-    pub(super) fn on_host(&self) -> usize {
-        self.hosts.iter().filter(|host| **host == self.hosts[self.rank()]).count()
+    /// Whether a rank is on this machine.
+    fn is_here(&self, rank: usize) -> bool {
+        self.hosts[rank] == self.hosts[self.rank()]
     }
 
-    /// Ranks on this machine before this one.
-    fn before_on_host(&self) -> usize {
-        self.hosts[..self.rank()].iter().filter(|host| **host == self.hosts[self.rank()]).count()
+    /// Ranks on this machine.
+    pub(super) fn on_host(&self) -> usize {
+        (0..self.size()).filter(|rank| self.is_here(*rank)).count()
     }
 
     /// The value, if all ranks have one; else the error of the first rank that has none.
@@ -233,31 +232,27 @@ impl Peers {
     /// Refuses ranks with other pictures, by name.
     pub(super) fn same_pictures(&self, data: &Splits) -> Result<()> {
         let held = data.validation.as_ref();
-        let own = (
-            (data.train.digest(), data.train.len()),
-            (held.map(|held| held.digest()), held.map_or(0, |held| held.len())),
-        );
-        let all = self.group.gather_texts(&serde_json::to_string(&own)?)?;
-        let own = serde_json::to_string(&own)?;
-        debug_assert_eq!(all[self.rank()], own);
+        let digests = (data.train.digest(), held.map(|held| held.digest()));
+        let all = self.group.gather_texts(&format!("{digests:?}"))?;
+        let counts = self.group.gather([data.train.len(), held.map_or(0, |held| held.len())])?;
         let Some(rank) = all.iter().position(|other| *other != all[0]) else { return Ok(()) };
-        type Pictures = ((String, usize), (Option<String>, usize));
-        let read = |text: &str| serde_json::from_str::<Pictures>(text);
-        let ((_, one), (_, held_one)) = read(&all[0])?;
-        let ((_, other), (_, held_other)) = read(&all[rank])?;
-        let counts = |train, held| format!("{train} for training and {held} for validation");
+        let said = |rank: usize| {
+            let [train, held] = counts[rank];
+            format!("{train} for training and {held} for validation")
+        };
         self.refuse(&format!(
             "{} has other pictures ({}) than {} ({}): give all the same folder, file by file",
             self.name(rank),
-            counts(other, held_other),
+            said(rank),
             self.name(0),
-            counts(one, held_one)
+            said(0)
         ))
     }
 
     /// Reads pictures: first one process of each machine, then the others, which find them in the cache.
     pub(super) fn pictures(&self, read: impl FnOnce() -> Result<Splits>) -> Result<Splits> {
-        let data = if self.before_on_host() == 0 {
+        let first = !(0..self.rank()).any(|rank| self.is_here(rank));
+        let data = if first {
             let data = self.together(read())?;
             self.together(Ok(()))?;
             data
@@ -274,7 +269,7 @@ impl Peers {
     pub(super) fn adapter(&self, options: &RunOptions) -> Result<Adapter> {
         let asked = format!("{:?} {:?}", options.adapter.adapter, options.adapter.backend);
         let all = self.group.gather_texts(&asked)?;
-        let before = |rank: &usize| self.hosts[*rank] == self.hosts[self.rank()] && all[*rank] == asked;
+        let before = |rank: &usize| self.is_here(*rank) && all[*rank] == asked;
         let place = (0..self.rank()).filter(before).count();
         let adapter = self.together(nth_adapter(options, place))?;
         // different wishes may name one adapter
@@ -318,16 +313,12 @@ impl Peers {
 
     /// The connection, with the run's settings for it.
     pub(super) fn rank_options(&self, options: &RunOptions) -> RankOptions {
-        let sharing = match options.share {
-            Share::Even => Sharing::Even,
-            Share::Auto => Sharing::Auto,
-        };
-        RankOptions { group: self.group.clone(), wire: options.sync_precision, sharing }
+        RankOptions { group: self.group.clone(), wire: options.sync_precision, sharing: options.share }
     }
 
-    /// Ends the connection in order, when the last user of it has ended.
+    /// Ends the connection in order, as all processes do.
     pub(super) fn finish(&self) {
-        self.group.end_in_order();
+        self.group.finish();
     }
 
     /// Ends all processes with this exit code.

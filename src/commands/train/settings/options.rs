@@ -8,8 +8,9 @@ use wgvae::checkpoint::Keep;
 use wgvae::config::{Element, FlowSize, MicroBatch, TimeLimit};
 use wgvae::data::{Rules, Splits};
 use wgvae::error::Error;
+use wgvae::train::Sharing;
 
-use crate::cli::{AdapterArgs, PriorKind, Resident, Share};
+use crate::cli::{AdapterArgs, PriorKind, Resident};
 
 /// Settings that the processes of one training may have each for itself: its adapter, its memory, its path to the pictures.
 pub const PER_PROCESS: [&str; 7] =
@@ -43,7 +44,7 @@ pub struct RunOptions {
     pub prior: PriorKind,
     pub flow: Option<FlowSize>,
     pub flow_steps: Option<u64>,
-    pub share: Share,
+    pub share: Sharing,
     pub sync_precision: Element,
     pub ranks_per_adapter: u32,
     #[serde(flatten)]
@@ -74,7 +75,7 @@ impl Default for RunOptions {
             prior: PriorKind::default(),
             flow: None,
             flow_steps: None,
-            share: Share::default(),
+            share: Sharing::default(),
             sync_precision: Element::default(),
             ranks_per_adapter: 1,
             adapter: AdapterArgs::default(),
