@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::{Value, json};
 use wgvae::config::{Element, ModelConfig};
-use wgvae::distributed::{Emulated, Group, Network as Line, StepCost, Threads};
+use wgvae::distributed::{Emulated, Group, Network as Line, StepCost, Threads, even_part};
 use wgvae::error::Error;
 use wgvae::gpu::{Capabilities, Plan};
 use wgvae::model::{self, BatchPart, Device, Input, ModelOptions, Network, StepSettings, Vae};
@@ -47,7 +47,7 @@ struct Simulated {
 pub(super) fn share(build: ModelOptions, args: &RankPlanArgs) -> ModelOptions {
     match args.ranks {
         None | Some(1) => build,
-        Some(ranks) => ModelOptions { share: Some(build.batch.div_ceil(ranks)), ..build },
+        Some(ranks) => build.shared_by(ranks),
     }
 }
 
@@ -165,12 +165,11 @@ fn simulate(
             .map(|one| {
                 scope.spawn(move || {
                     let group = Group::new(move || Ok(Box::new(Emulated::new(Box::new(one), line, scale))))?;
-                    let (rank, group) = (group.rank() as u32, Arc::new(group));
+                    let group = Arc::new(group);
                     let mut vae = Vae::empty(Device::Paced(target, tuning, rate), build)?;
                     vae.join_with(group.clone(), wire, bucket)?;
-                    let place = |rank: u32| batch * rank / ranks;
-                    let part =
-                        BatchPart { first: place(rank), count: place(rank + 1) - place(rank), total: batch };
+                    let own = even_part(batch, group.rank(), group.size());
+                    let part = BatchPart { first: own.start, count: own.len() as u32, total: batch };
                     let size = (part.count * build.config.size * build.config.size) as usize;
                     let pictures = vec![0; size];
                     let mut began = Instant::now();

@@ -15,6 +15,8 @@ mod network;
 mod reduce;
 mod threads;
 
+use std::ops::Range;
+
 pub use communicator::{Communicator, Interrupt};
 pub use cost::{BucketCost, StepCost};
 pub use group::{Group, Pending};
@@ -24,3 +26,9 @@ pub use mpi::Mpi;
 pub use network::{Emulated, Network};
 pub use reduce::Sums;
 pub use threads::Threads;
+
+/// Part `rank` of `len` items that `ranks` processes divide as equally as possible.
+pub fn even_part(len: u32, rank: usize, ranks: usize) -> Range<u32> {
+    let end = |ranks_before: usize| (u64::from(len) * ranks_before as u64 / ranks as u64) as u32;
+    end(rank)..end(rank + 1)
+}

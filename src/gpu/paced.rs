@@ -29,8 +29,12 @@ impl PacedRunner {
     }
 
     fn wait(&self) {
-        std::thread::sleep(self.idle.saturating_duration_since(Instant::now()));
+        sleep_until(self.idle);
     }
+}
+
+fn sleep_until(at: Instant) {
+    std::thread::sleep(at.saturating_duration_since(Instant::now()));
 }
 
 fn words(tensors: &[Tensor]) -> usize {
@@ -61,7 +65,7 @@ impl Runner for PacedRunner {
     fn finish_read(&mut self, reading: Reading) -> Result<Vec<f32>> {
         match reading.0 {
             ReadingState::Later(at, len) => {
-                std::thread::sleep(at.saturating_duration_since(Instant::now()));
+                sleep_until(at);
                 Ok(vec![0.0; len])
             }
             ReadingState::Values(_) | ReadingState::Pending(_) => unreachable!("a reading of another runner"),

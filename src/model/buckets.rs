@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::network::Network;
+use super::params::ParamSlice;
 use crate::distributed::BucketCost;
 use crate::element::Element;
 use crate::gpu::{BufferId, Item, Plan, ProgramId, Shape, Tensor};
@@ -130,7 +131,7 @@ fn work(plan: &Plan, programs: &[ProgramId]) -> f64 {
 /// Elements of the arena as a tensor.
 fn range(arena: BufferId, elements: Range<u64>) -> Tensor {
     let shape = Shape::new(&[(elements.end - elements.start) as u32]);
-    Tensor { buffer: arena, offset: elements.start, shape, element: Element::F32 }
+    ParamSlice { offset: elements.start, shape }.of(arena)
 }
 
 /// The number of items of `program` after which nothing writes to `tensor` any more.

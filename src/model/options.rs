@@ -116,6 +116,11 @@ impl ModelOptions {
         Self { training: false, ..Self::training(config, batch) }
     }
 
+    /// For one of `ranks` processes that divide each batch as equally as possible.
+    pub fn shared_by(self, ranks: u32) -> Self {
+        Self { share: Some(self.batch.div_ceil(ranks)), ..self }
+    }
+
     /// Pictures of a step that this process computes at most.
     pub fn own_batch(&self) -> u32 {
         self.share.map_or(self.batch, |share| share.clamp(1, self.batch))

@@ -1,5 +1,5 @@
 //! Training: the loop over epochs and steps, with metrics, events, sample grids, checkpoints and advice.
-//! Start with `trainer.rs`. The terminal is not known here: an [`Observer`] is told what happens.
+//! Start with `trainer`. The terminal is not known here: an [`Observer`] is told what happens.
 
 pub mod diagnostics;
 mod flow;

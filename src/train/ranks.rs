@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
-use crate::distributed::Group;
+use crate::distributed::{Group, even_part};
 use crate::error::{Error, Result};
 use crate::gpu::{Capabilities, Element};
 use crate::model::{BatchPart, Loss, ModelOptions, NamedTensor};
@@ -44,8 +44,7 @@ impl RankOptions {
     /// # Errors
     /// As [`ModelOptions::resolve_micro_batch`].
     pub fn share(&self, build: ModelOptions, target: &Capabilities) -> Result<ModelOptions> {
-        let even = even_shares(build.batch, self.group.size());
-        let even = ModelOptions { share: even.iter().max().copied(), ..build };
+        let even = build.shared_by(self.group.size() as u32);
         match self.sharing {
             Sharing::Even => Ok(even),
             // it may become nearly all
@@ -87,8 +86,7 @@ pub(super) struct Ranks {
 
 /// Pictures of a batch for each of `ranks` processes, as equal as possible.
 pub(super) fn even_shares(batch: u32, ranks: usize) -> Vec<u32> {
-    let end = |rank: usize| (u64::from(batch) * rank as u64 / ranks as u64) as u32;
-    (0..ranks).map(|rank| end(rank + 1) - end(rank)).collect()
+    (0..ranks).map(|rank| even_part(batch, rank, ranks).len() as u32).collect()
 }
 
 /// Pictures that shares by speed are multiples of: half of an equal part. Micro-batches have this size, because a

@@ -49,7 +49,7 @@ impl Stepper {
         }
     }
 
-    /// Trains one step on `batch`, which is `part` of it, and returns its settings; `None` if no file of the batch could be
+    /// Trains one step on `batch`, the pictures of `part`, and returns its settings; `None` if no file of the batch could be
     /// read and nothing was done.
     pub(super) fn step(
         &self,

@@ -9,7 +9,6 @@ pub use debug::Probe;
 use replica::Replica;
 
 use std::collections::{HashSet, VecDeque};
-use std::time::Instant;
 
 use crate::config::{Likelihood, ModelConfig, Sigma};
 use crate::error::Result;
@@ -129,8 +128,6 @@ pub struct Vae {
     pub(super) runner: Box<dyn Runner>,
     /// this process's part, if several train it
     replica: Option<Replica>,
-    /// the start of the present step
-    step_began: Instant,
     /// pictures of each step whose loss has not been read back yet
     in_flight: VecDeque<usize>,
     /// losses that were read back and have not been handed out
@@ -187,7 +184,6 @@ impl Vae {
             network,
             runner: place.runner(plan)?,
             replica: None,
-            step_began: Instant::now(),
             in_flight: VecDeque::new(),
             arrived: VecDeque::new(),
             newest: 0,

@@ -35,6 +35,8 @@ pub(super) struct Replica {
     cuts: Vec<usize>,
     /// time of computation since the last [`Vae::take_busy`]
     busy: Duration,
+    /// the start of the present step
+    began: Instant,
     /// time of the present step that was spent waiting for others
     waited: Duration,
 }
@@ -88,7 +90,8 @@ impl Vae {
         let buckets = self.network.buckets(self.runner.plan(), bucket);
         let cuts = self.network.cuts(self.runner.plan(), &buckets);
         let none = Duration::ZERO;
-        self.replica = Some(Replica { group, wire, buckets, cuts, busy: none, waited: none });
+        let began = Instant::now();
+        self.replica = Some(Replica { group, wire, buckets, cuts, busy: none, began, waited: none });
         Ok(())
     }
 
@@ -97,29 +100,33 @@ impl Vae {
         self.replica.as_mut().map_or(Duration::ZERO, |replica| std::mem::take(&mut replica.busy))
     }
 
-    /// Sums the squared errors of all parts, in the totals.
-    pub(super) fn sum_squared_errors(&mut self) -> Result<()> {
+    /// Does nothing in a process that trains alone.
+    fn with_replica(&mut self, go: impl FnOnce(&mut Self, &mut Replica) -> Result<()>) -> Result<()> {
         let Some(mut replica) = self.replica.take() else { return Ok(()) };
-        let result = self.sum_totals_now(&mut replica, &SQUARED_ERRORS);
+        let result = go(self, &mut replica);
         self.replica = Some(replica);
         result
     }
 
-    fn sum_totals_now(&mut self, replica: &mut Replica, slots: &[usize]) -> Result<()> {
-        let totals = self.runner.read(&self.network.tensors.totals)?;
-        let all = replica.group.start_gather(bytemuck::cast_slice(&totals).to_vec());
-        let all = replica.wait(all)?;
-        let totals = with_sums(totals, slots, &all);
-        self.runner.write_f32(&self.network.tensors.totals, &totals);
-        Ok(())
+    /// Begins to count the time of a step.
+    pub(super) fn begin_step(&mut self) {
+        self.replica.iter_mut().for_each(|replica| replica.began = Instant::now());
+    }
+
+    /// Sums the squared errors of all parts, in the totals.
+    pub(super) fn sum_squared_errors(&mut self) -> Result<()> {
+        self.with_replica(|vae, replica| {
+            let totals = vae.runner.read(&vae.network.tensors.totals)?;
+            let all = replica.group.start_gather(bytemuck::cast_slice(&totals).to_vec());
+            let all = replica.wait(all)?;
+            vae.runner.write_f32(&vae.network.tensors.totals, &with_sums(totals, &SQUARED_ERRORS, &all));
+            Ok(())
+        })
     }
 
     /// Gathers the latents of all parts, for their comparison with the prior.
     pub(super) fn gather_latents(&mut self, part: BatchPart) -> Result<()> {
-        let Some(mut replica) = self.replica.take() else { return Ok(()) };
-        let result = self.gather_latents_of(&mut replica, part);
-        self.replica = Some(replica);
-        result
+        self.with_replica(|vae, replica| vae.gather_latents_of(replica, part))
     }
 
     fn gather_latents_of(&mut self, replica: &mut Replica, part: BatchPart) -> Result<()> {
@@ -138,10 +145,7 @@ impl Vae {
     /// The backward pass of the last micro-batch, `None` if this process has no pictures, and meanwhile the sums over all
     /// processes.
     pub(super) fn backward_and_sum(&mut self, backward: Option<ProgramId>) -> Result<()> {
-        let Some(mut replica) = self.replica.take() else { return Ok(()) };
-        let result = self.backward_by_buckets(&mut replica, backward);
-        self.replica = Some(replica);
-        result
+        self.with_replica(|vae, replica| vae.backward_by_buckets(replica, backward))
     }
 
     fn backward_by_buckets(&mut self, replica: &mut Replica, backward: Option<ProgramId>) -> Result<()> {
@@ -165,7 +169,7 @@ impl Vae {
                 self.runner.finish_read(last)?;
             }
         }
-        replica.busy += self.step_began.elapsed().saturating_sub(replica.waited);
+        replica.busy += replica.began.elapsed().saturating_sub(replica.waited);
         while buckets.next < replica.buckets.len() || buckets.count() > 0 {
             let ready = backward.map(|_| usize::MAX);
             self.pass_on(replica, &mut buckets, ready)?;

@@ -1,7 +1,5 @@
 //! Training steps, validation, samples and reconstructions of 8-bit pictures.
 
-use std::time::Instant;
-
 use super::{BatchPart, Input, Latents, Loss, Outcome, StepSettings, Vae, pad};
 use crate::error::{Error, Result};
 use crate::gpu::{ProgramId, Timings};
@@ -43,7 +41,7 @@ impl Vae {
             self.batch()
         );
         assert!(self.replica.is_some() || count == total, "train_step: {part:?} of one process");
-        self.step_began = Instant::now();
+        self.begin_step();
         self.runner.run(&[self.network.programs.begin])?;
         let (parts, total) = (self.micro_batches(count as usize), total as usize);
         // its place in the batch

@@ -1,120 +1,31 @@
 //! The training loop: epochs, steps, validation, checkpoints.
 //! Start here to follow a training from batch to checkpoint.
 
+mod options;
+mod saving;
+
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::health::{self, Diverged};
+pub use options::{Limit, Limits, Splits, TrainOptions, TrainOutcome};
+
+use super::health::Diverged;
 use super::metrics::{End, EpochMetrics, FORMAT, MetricsFile, Start, StepMetrics};
-use super::ranks::{RankOptions, Ranks, Requests};
+use super::ranks::{Ranks, Requests};
 use super::reporting::Reporter;
 use super::run::METRICS;
 use super::stepper::Stepper;
 use super::{Observer, RunFolder};
 use crate::checkpoint::{self, Best, Checkpoint, Keep, State, VERSION};
 use crate::config::{LossKind, TrainConfig, used_memory};
-use crate::data::{self, DataLoader, Dataset, PREFETCH};
+use crate::data::{self, DataLoader, PREFETCH};
 use crate::error::{Error, Result};
 use crate::gpu::Element;
 use crate::model::{BatchPart, Input, Loss, Outcome, StepSettings, Vae};
 use crate::tune;
-
-/// The pictures of a training.
-#[derive(Clone)]
-pub struct Splits {
-    /// training pictures
-    pub train: Arc<Dataset>,
-    /// validation pictures, if there are any
-    pub validation: Option<Arc<Dataset>>,
-    /// names of the classes by label; empty if the pictures have none
-    pub classes: Vec<String>,
-}
-
-/// Outcome of a training.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TrainOutcome {
-    /// all epochs were done
-    Finished,
-    /// early stopping: number of epochs without a lower validation loss
-    Early(u32),
-    /// stopped by the user, after writing this checkpoint
-    Stopped(PathBuf),
-    /// at a limit, after writing this checkpoint
-    Limited(Limit, PathBuf),
-}
-
-/// A limit at which a training ends before its last epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    /// [`Limits::steps`]
-    Steps,
-    /// [`Limits::until`]
-    Time,
-}
-
-/// Limits of a training beside its epochs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Limits {
-    /// steps of the run
-    pub steps: Option<u64>,
-    /// the time at which it ends
-    pub until: Option<Instant>,
-}
-
-impl Limits {
-    /// The limit that a training with this number of steps has reached; `late` if its time is over.
-    fn reached(self, steps: u64, late: bool) -> Option<Limit> {
-        if self.steps.is_some_and(|most| steps >= most) {
-            return Some(Limit::Steps);
-        }
-        late.then_some(Limit::Time)
-    }
-
-    /// Whether the time is over.
-    fn late(self) -> bool {
-        self.until.is_some_and(|end| Instant::now() >= end)
-    }
-}
-
-/// Options of a training.
-#[derive(Debug, Clone)]
-pub struct TrainOptions {
-    /// settings
-    pub config: TrainConfig,
-    /// checkpoint to resume from; `None` starts with the model as it is
-    pub checkpoint: Option<Checkpoint>,
-    /// steps between checkpoints within an epoch; every epoch ends with one in any case
-    pub every: Option<u64>,
-    /// retention of checkpoints
-    pub keep: Keep,
-    /// limits beside the epochs
-    pub limits: Limits,
-    /// set by others: the training writes a checkpoint after its step, and goes on
-    pub save: Arc<AtomicBool>,
-    /// the processes that train the model, if there are several; those after the first write nothing, and take the
-    /// parameters of the first
-    pub ranks: Option<RankOptions>,
-    /// on a rank after the first: the state that the first one resumes from
-    pub state: Option<State>,
-}
-
-impl From<TrainConfig> for TrainOptions {
-    fn from(config: TrainConfig) -> Self {
-        Self {
-            config,
-            checkpoint: None,
-            every: None,
-            keep: Keep::default(),
-            limits: Limits::default(),
-            save: Arc::default(),
-            ranks: None,
-            state: None,
-        }
-    }
-}
 
 /// The end of the steps of an epoch.
 enum EpochEnd {
@@ -160,16 +71,12 @@ impl Trainer {
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
         let TrainOptions { config, checkpoint, every, keep, limits, save, ranks, state } = begin;
-        let state = match checkpoint {
-            Some(checkpoint) => {
-                let Checkpoint { weights, optimizer, average, state } = &checkpoint;
-                vae.restore(weights, optimizer, state.scaling, average.as_ref())?;
-                checkpoint.state.with_config(config)
-            }
-            None => match state {
-                Some(state) => state.with_config(config),
-                None => State::new(config),
-            },
+        if let Some(Checkpoint { weights, optimizer, average, state }) = &checkpoint {
+            vae.restore(weights, optimizer, state.scaling, average.as_ref())?;
+        }
+        let state = match checkpoint.map(|checkpoint| checkpoint.state).or(state) {
+            Some(state) => state.with_config(config),
+            None => State::new(config),
         };
         let ranks = ranks.map(|options| Ranks::new(options, state.config.batch_size, &state.shares));
         let leads = ranks.as_ref().is_none_or(Ranks::leads);
@@ -222,26 +129,14 @@ impl Trainer {
         Ok(trainer)
     }
 
+    /// This process's part of `len` pictures.
+    fn part(&self, len: usize) -> Range<usize> {
+        self.ranks.as_ref().map_or(0..len, |ranks| ranks.part(len))
+    }
+
     /// Whether this process writes the run's folder.
     fn leads(&self) -> bool {
         self.ranks.as_ref().is_none_or(Ranks::leads)
-    }
-
-    /// The present state with its tensors, which are the same on all ranks from then on.
-    fn replicated(&mut self) -> Result<Checkpoint> {
-        let mut checkpoint = Checkpoint {
-            weights: self.vae.weights()?,
-            optimizer: self.vae.optimizer_state()?,
-            average: if self.vae.averages() { Some(self.vae.average()?) } else { None },
-            state: self.state.clone(),
-        };
-        if let Some(ranks) = &self.ranks
-            && ranks.replicate(&mut checkpoint)?
-        {
-            let Checkpoint { weights, optimizer, average, state } = &checkpoint;
-            self.vae.restore(weights, optimizer, state.scaling, average.as_ref())?;
-        }
-        Ok(checkpoint)
     }
 
     /// The state of the training.
@@ -327,10 +222,7 @@ impl Trainer {
         let steps = self.stepper.steps(&self.state);
         observer.epoch_begins(self.state.epoch, steps, self.state.step_in_epoch);
         self.last_log = (Instant::now(), 0);
-        let mut batches = match &self.ranks {
-            Some(ranks) => self.stepper.batches(&self.state, |len| ranks.part(len)),
-            None => self.stepper.batches(&self.state, |len| 0..len),
-        };
+        let mut batches = self.stepper.batches(&self.state, |len| self.part(len));
         if let Some(reporter) = &self.reporter {
             batches = reporter.timed(batches);
         }
@@ -540,7 +432,7 @@ impl Trainer {
         let Some(pictures) = self.data.validation.clone() else { return Ok(None) };
         let TrainConfig { batch_size, seed, .. } = self.state.config;
         let all = pictures.len();
-        let own = self.ranks.as_ref().map_or(0..all, |ranks| ranks.part(all));
+        let own = self.part(all);
         let first = own.start as u32;
         let order: Vec<u32> = (first..own.end as u32).collect();
         let batches = data::batches(&order, batch_size as usize);
@@ -561,35 +453,5 @@ impl Trainer {
             (sum, count) = ranks.add_losses(&sum, count)?;
         }
         Ok((count > 0).then(|| sum.per(count as f64)))
-    }
-
-    /// Reads the loss scale back, if the training uses f16.
-    fn read_scaling(&mut self) -> Result<()> {
-        if self.vae.precision() == Element::F16 {
-            self.state.scaling = Some(self.vae.scaling()?);
-        }
-        Ok(())
-    }
-
-    /// Saves a checkpoint within an epoch.
-    fn save_step(&mut self) -> Result<PathBuf> {
-        let path = self.save(&format!("step_{:08}", self.state.step))?;
-        if self.leads() {
-            checkpoint::prune(&self.run.checkpoints(), self.keep)?;
-        }
-        Ok(path)
-    }
-
-    fn save(&mut self, name: &str) -> Result<PathBuf> {
-        self.read_scaling()?;
-        let checkpoint = self.replicated()?;
-        if let Some(reason) = health::not_finite(&checkpoint) {
-            // without held-out pictures a divergence in the epoch's last update is only visible here
-            return Err(self.diverged(self.state.step + 1, &format!("{reason}."))?);
-        }
-        if !self.leads() {
-            return Ok(self.run.checkpoints().join(name));
-        }
-        checkpoint::save(&self.run.checkpoints(), name, &checkpoint)
     }
 }
